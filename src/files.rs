@@ -1,0 +1,152 @@
+//! A model folder: named files in the Hugging Face layout, on disk or embedded in the binary.
+//!
+//! Invariant: a `ModelFiles` names only files that existed when it was made; reading one that is
+//! missing is an error that names the file and the model. What is *in* the files belongs to
+//! `tokenizer` and `model`; how they came onto this machine belongs to `hub`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Where the bytes of one file are.
+#[derive(Clone, Debug)]
+enum Location {
+    Disk(PathBuf),
+    Embedded(&'static [u8]),
+}
+
+/// The files of one checkpoint, by their names in the repository.
+#[derive(Clone, Debug)]
+pub struct ModelFiles {
+    name: String,
+    revision: Option<String>,
+    files: BTreeMap<String, Location>,
+}
+
+impl ModelFiles {
+    /// All plain files directly inside `folder` (links followed, as in the snapshot layout of the
+    /// Hugging Face cache). `name` is what the model is called in messages and reports.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or holds no `config.json`.
+    pub fn folder(folder: &Path, name: &str, revision: Option<String>) -> Result<Self> {
+        let listing =
+            fs::read_dir(folder).with_context(|| format!("cannot read the model folder `{}`", folder.display()))?;
+        let mut files = BTreeMap::new();
+        for entry in listing {
+            let path = entry?.path();
+            if let Some(file) = path.file_name().and_then(|file| file.to_str())
+                && path.is_file()
+            {
+                files.insert(file.to_owned(), Location::Disk(path));
+            }
+        }
+        if !files.contains_key("config.json") {
+            bail!(
+                "`{}` is not a model folder: it has no `config.json`\n\
+                 hint: give the folder that holds config.json, the weights and the tokenizer files",
+                folder.display()
+            );
+        }
+        Ok(Self { name: name.to_owned(), revision, files })
+    }
+
+    /// A checkpoint compiled into the binary.
+    #[must_use]
+    pub fn embedded(name: &str, files: &[(&str, &'static [u8])]) -> Self {
+        let files = files.iter().map(|&(file, bytes)| (file.to_owned(), Location::Embedded(bytes))).collect();
+        Self { name: name.to_owned(), revision: None, files }
+    }
+
+    /// What the model is called: an alias, a repository, or a folder.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The commit of the repository these files are from, where that is known.
+    #[must_use]
+    pub fn revision(&self) -> Option<&str> {
+        self.revision.as_deref()
+    }
+
+    /// `name@revision`, or the name alone.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match &self.revision {
+            Some(revision) => format!("{}@{revision}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// The names of all files, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// Whether there is a file of this name.
+    #[must_use]
+    pub fn has(&self, file: &str) -> bool {
+        self.files.contains_key(file)
+    }
+
+    /// Where the file lies on disk; `None` when it is missing or embedded.
+    #[must_use]
+    pub fn path(&self, file: &str) -> Option<&Path> {
+        match self.files.get(file)? {
+            Location::Disk(path) => Some(path),
+            Location::Embedded(_) => None,
+        }
+    }
+
+    /// The bytes of an embedded file, not copied; `None` when it is missing or on disk.
+    #[must_use]
+    pub fn embedded_bytes(&self, file: &str) -> Option<&'static [u8]> {
+        match self.files.get(file)? {
+            Location::Disk(_) => None,
+            Location::Embedded(bytes) => Some(bytes),
+        }
+    }
+
+    /// All bytes of one file.
+    ///
+    /// # Errors
+    /// When the model has no such file, or it cannot be read.
+    pub fn read(&self, file: &str) -> Result<Cow<'static, [u8]>> {
+        match self.files.get(file) {
+            Some(Location::Embedded(bytes)) => Ok(Cow::Borrowed(bytes)),
+            Some(Location::Disk(path)) => {
+                fs::read(path).map(Cow::Owned).with_context(|| format!("cannot read `{}`", path.display()))
+            }
+            None => bail!(
+                "the model `{}` has no file `{file}`\n\
+                 hint: it has {}",
+                self.name,
+                self.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+
+    /// One JSON file, or `None` when the model has none of this name.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not JSON.
+    pub fn json(&self, file: &str) -> Result<Option<Value>> {
+        if !self.has(file) {
+            return Ok(None);
+        }
+        let bytes = self.read(file)?;
+        let value = serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "`{file}` of the model `{}` is not valid JSON\n\
+                 hint: fetch the file again, it may be cut short",
+                self.name
+            )
+        })?;
+        Ok(Some(value))
+    }
+}

@@ -1,0 +1,5 @@
+//! Translates Dutch articles to English and summarises them with any Hugging Face seq2seq model,
+//! without Python and without conversion.
+
+pub mod batch;
+pub mod files;

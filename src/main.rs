@@ -1,0 +1,3 @@
+//! The `kortom` command.
+
+fn main() {}
