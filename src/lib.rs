@@ -3,3 +3,6 @@
 
 pub mod batch;
 pub mod files;
+pub mod kernels;
+pub mod model;
+pub mod nn;

@@ -1,0 +1,24 @@
+//! Fused CPU operations: what stands behind one candle operation when the tensor is f32 on the CPU.
+//!
+//! The only home of SIMD and `unsafe`. Every kernel keeps row invariance: what a row gets has the same
+//! bits whatever rows, padding or threads accompany it. Which kernel is called, and what other devices do
+//! instead, belongs to `nn`.
+
+pub mod activation;
+pub mod attention;
+pub mod gemm;
+pub mod norm;
+pub mod simd;
+
+/// Reproducible values in -1..1 for the kernels' tests.
+#[cfg(test)]
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..length).map(|_| next()).collect()
+}

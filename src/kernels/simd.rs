@@ -1,0 +1,378 @@
+//! Vectors of `f32` as wide as the processor has them, chosen once at run time.
+//!
+//! A kernel is written once, generic over [`Simd`], as a [`Kernel`]; [`run`] enters it with the
+//! instruction set of [`Level::current`]. Invariant: within one level every operation gives the same
+//! bits wherever it stands, so a kernel that keeps its order of additions keeps its results.
+//!
+//! Safety rests on one rule: a `Simd` type for an instruction set is made only inside [`run`],
+//! after the processor has been found to have that set.
+
+use std::sync::OnceLock;
+
+/// Widest vector of any level, in `f32` lanes. Buffers are padded to it.
+pub const WIDE: usize = 16;
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Plain Rust; any processor.
+    Generic,
+    /// x86-64 with AVX2 and FMA.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, DQ, VL.
+    Avx512,
+}
+
+impl Level {
+    /// The best level of this processor, or a lesser one named by `KORTOM_SIMD` through [`Level::force`].
+    #[must_use]
+    pub fn current() -> Self {
+        *CURRENT.get_or_init(Self::detect)
+    }
+
+    /// Uses `level` from now on. Only before the first kernel has run, and only downwards; returns
+    /// whether it took effect.
+    pub fn force(level: Self) -> bool {
+        level <= Self::detect() && CURRENT.set(level).is_ok()
+    }
+
+    /// The best level of this processor.
+    #[must_use]
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Self::Avx2;
+            }
+        }
+        Self::Generic
+    }
+}
+
+static CURRENT: OnceLock<Level> = OnceLock::new();
+
+/// A vector of `LANES` `f32` values.
+pub trait Simd: Copy {
+    /// The vector type.
+    type V: Copy;
+    /// Lanes of the vector; divides [`WIDE`].
+    const LANES: usize;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::V;
+    /// The first `LANES` values of `x`.
+    fn load(self, x: &[f32]) -> Self::V;
+    /// The `LANES` values at `x`.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_at(self, x: *const f32) -> Self::V;
+    /// Writes the lanes to the start of `y`.
+    fn store(self, y: &mut [f32], v: Self::V);
+    /// `a * b + c`; rounded once where the instruction set has it.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger of each pair.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller of each pair.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// To the nearest whole number.
+    fn round(self, a: Self::V) -> Self::V;
+    /// Two to the power of each lane; lanes are whole numbers from -126 to 127.
+    fn pow2(self, a: Self::V) -> Self::V;
+
+    /// `e^x`, relative error below 2e-7; 0 below -87.3, and at most `e^88.3`.
+    ///
+    /// Range reduction by ln 2 in two parts and a polynomial of degree 6 (the coefficients are those of
+    /// the Cephes library's `expf`).
+    #[inline(always)]
+    fn exp(self, x: Self::V) -> Self::V {
+        let clamped = self.min(self.max(x, self.splat(-87.3)), self.splat(88.3));
+        let n = self.round(self.mul(clamped, self.splat(std::f32::consts::LOG2_E)));
+        let r = self.mul_add(n, self.splat(-0.693_359_4), clamped);
+        let r = self.mul_add(n, self.splat(2.121_944_4e-4), r);
+        let mut p = self.splat(1.987_569_1e-4);
+        for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+            p = self.mul_add(p, r, self.splat(c));
+        }
+        let p = self.mul_add(self.mul(p, r), r, self.add(r, self.splat(1.0)));
+        let y = self.mul(p, self.pow2(n));
+        self.zero_where_less(x, self.splat(-87.3), y)
+    }
+
+    /// `y`, but 0 in the lanes where `a < b`.
+    fn zero_where_less(self, a: Self::V, b: Self::V, y: Self::V) -> Self::V;
+
+    /// Sum of the lanes, in a fixed order.
+    #[inline(always)]
+    fn sum(self, v: Self::V) -> f32 {
+        let mut lanes = [0f32; WIDE];
+        self.store(&mut lanes, v);
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+        }
+        lanes[0]
+    }
+
+    /// Largest lane.
+    #[inline(always)]
+    fn largest(self, v: Self::V) -> f32 {
+        let mut lanes = [f32::NEG_INFINITY; WIDE];
+        self.store(&mut lanes, v);
+        lanes.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b))
+    }
+}
+
+/// Work that is written once for all instruction sets.
+pub trait Kernel {
+    /// Does the work; must be `#[inline(always)]` down to its last loop.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// Runs a kernel with the instructions of [`Level::current`].
+#[inline]
+pub fn run(kernel: impl Kernel) {
+    run_at(Level::current(), kernel);
+}
+
+/// Runs a kernel with the instructions of `level`, or of what the processor has if that is less.
+#[inline]
+pub fn run_at(level: Level, kernel: impl Kernel) {
+    match level.min(Level::detect()) {
+        Level::Generic => kernel.run(Generic),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `detect` has found the instruction set on this processor.
+        Level::Avx2 => unsafe { x86::enter_avx2(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Level::Avx512 => unsafe { x86::enter_avx512(kernel) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => kernel.run(Generic),
+    }
+}
+
+/// Plain Rust, eight lanes that the compiler vectorises as far as the target's base allows.
+#[derive(Clone, Copy)]
+pub struct Generic;
+
+impl Generic {
+    #[inline(always)]
+    fn zip(a: [f32; 8], b: [f32; 8], f: impl Fn(f32, f32) -> f32) -> [f32; 8] {
+        std::array::from_fn(|i| f(a[i], b[i]))
+    }
+}
+
+impl Simd for Generic {
+    type V = [f32; 8];
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; 8]
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> Self::V {
+        std::array::from_fn(|i| x[i])
+    }
+    #[inline(always)]
+    unsafe fn load_at(self, x: *const f32) -> Self::V {
+        // SAFETY: as the caller promises; an array of floats needs no more than a float's alignment.
+        unsafe { *x.cast::<[f32; 8]>() }
+    }
+    #[inline(always)]
+    fn store(self, y: &mut [f32], v: Self::V) {
+        y[..8].copy_from_slice(&v);
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn round(self, a: Self::V) -> Self::V {
+        a.map(f32::round_ties_even)
+    }
+    #[inline(always)]
+    fn pow2(self, a: Self::V) -> Self::V {
+        a.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn zero_where_less(self, a: Self::V, b: Self::V, y: Self::V) -> Self::V {
+        std::array::from_fn(|i| if a[i] < b[i] { 0.0 } else { y[i] })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Kernel, Simd};
+    use std::arch::x86_64::*;
+
+    /// # Safety
+    /// The processor must have AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn enter_avx2(kernel: impl Kernel) {
+        kernel.run(Avx2(()));
+    }
+
+    /// # Safety
+    /// The processor must have AVX-512 F, BW, DQ and VL.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    pub unsafe fn enter_avx512(kernel: impl Kernel) {
+        kernel.run(Avx512(()));
+    }
+
+    /// Eight lanes. Made only by `enter_avx2`.
+    #[derive(Clone, Copy)]
+    pub struct Avx2(());
+
+    /// Sixteen lanes. Made only by `enter_avx512`.
+    #[derive(Clone, Copy)]
+    pub struct Avx512(());
+
+    // SAFETY of every block below: the value of type `Avx2` or `Avx512` exists only where the
+    // processor has the instructions, and loads and stores are checked against the slice's length.
+    macro_rules! simd {
+        ($name:ident, $vector:ty, $lanes:literal, $($method:ident($($arg:ident),*) => $body:expr;)*) => {
+            impl Simd for $name {
+                type V = $vector;
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                fn splat(self, x: f32) -> Self::V {
+                    unsafe { simd!(@splat $name)(x) }
+                }
+                #[inline(always)]
+                fn load(self, x: &[f32]) -> Self::V {
+                    let x = &x[..$lanes];
+                    unsafe { simd!(@load $name)(x.as_ptr()) }
+                }
+                #[inline(always)]
+                unsafe fn load_at(self, x: *const f32) -> Self::V {
+                    unsafe { simd!(@load $name)(x) }
+                }
+                #[inline(always)]
+                fn store(self, y: &mut [f32], v: Self::V) {
+                    let y = &mut y[..$lanes];
+                    unsafe { simd!(@store $name)(y.as_mut_ptr(), v) }
+                }
+                $(#[inline(always)]
+                fn $method(self, $($arg: Self::V),*) -> Self::V {
+                    unsafe { $body }
+                })*
+            }
+        };
+        (@splat Avx2) => { _mm256_set1_ps };
+        (@load Avx2) => { _mm256_loadu_ps };
+        (@store Avx2) => { _mm256_storeu_ps };
+        (@splat Avx512) => { _mm512_set1_ps };
+        (@load Avx512) => { _mm512_loadu_ps };
+        (@store Avx512) => { _mm512_storeu_ps };
+    }
+
+    simd! { Avx2, __m256, 8,
+        mul_add(a, b, c) => _mm256_fmadd_ps(a, b, c);
+        add(a, b) => _mm256_add_ps(a, b);
+        sub(a, b) => _mm256_sub_ps(a, b);
+        mul(a, b) => _mm256_mul_ps(a, b);
+        div(a, b) => _mm256_div_ps(a, b);
+        max(a, b) => _mm256_max_ps(a, b);
+        min(a, b) => _mm256_min_ps(a, b);
+        round(a) => _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
+        pow2(a) => _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
+            _mm256_cvtps_epi32(a), _mm256_set1_epi32(127))));
+        zero_where_less(a, b, y) => _mm256_andnot_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b), y);
+    }
+
+    simd! { Avx512, __m512, 16,
+        mul_add(a, b, c) => _mm512_fmadd_ps(a, b, c);
+        add(a, b) => _mm512_add_ps(a, b);
+        sub(a, b) => _mm512_sub_ps(a, b);
+        mul(a, b) => _mm512_mul_ps(a, b);
+        div(a, b) => _mm512_div_ps(a, b);
+        max(a, b) => _mm512_max_ps(a, b);
+        min(a, b) => _mm512_min_ps(a, b);
+        round(a) => _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
+        pow2(a) => _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
+            _mm512_cvtps_epi32(a), _mm512_set1_epi32(127))));
+        zero_where_less(a, b, y) => _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b), y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Exp<'a>(&'a mut [f32]);
+
+    impl Kernel for Exp<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            for chunk in self.0.chunks_exact_mut(S::LANES) {
+                let y = simd.exp(simd.load(chunk));
+                simd.store(chunk, y);
+            }
+        }
+    }
+
+    #[test]
+    fn exp_is_exact_to_two_ulp_at_every_level() {
+        for level in [Level::Generic, Level::Avx2, Level::Avx512] {
+            let x: Vec<f32> = (0..40_000).map(|i| -90.0 + i as f32 * 0.0044).collect();
+            let mut y = x.clone();
+            run_at(level, Exp(&mut y));
+            for (&x, &y) in x.iter().zip(&y) {
+                let exact = f64::from(x).exp();
+                let error = (f64::from(y) - exact).abs();
+                assert!(error <= 2.5e-7 * exact + 2e-38, "exp({x}) = {y}, should be {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn exp_of_minus_infinity_is_zero() {
+        let mut y = [f32::NEG_INFINITY; WIDE];
+        run(Exp(&mut y));
+        assert_eq!(y, [0.0; WIDE]);
+    }
+}

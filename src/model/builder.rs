@@ -1,0 +1,130 @@
+//! Layers out of weights: the names of a [`Spec`] looked up, shapes checked, matrices packed for the device.
+
+use anyhow::{Result, bail};
+use candle_core::{DType, Device, Tensor};
+
+use crate::kernels::gemm::Packed;
+use crate::nn::{CrossAttention, FeedForward, Linear, Matrix, Norm, SelfAttention, Shape};
+
+use super::spec::{Spec, Stack, StackNames};
+use super::weights::{View, Weights};
+
+/// Makes the layers of one model.
+pub(super) struct Builder<'a> {
+    pub spec: &'a Spec,
+    pub weights: &'a Weights,
+    pub device: &'a Device,
+    pub dtype: DType,
+}
+
+impl Builder<'_> {
+    /// A tensor under its name, or under the same name without the family's prefix.
+    pub fn find(&self, name: &str) -> Option<View<'_>> {
+        let bare = name.strip_prefix(self.spec.names.prefix).unwrap_or(name);
+        self.weights.find(name).or_else(|| self.weights.find(bare))
+    }
+
+    /// As [`Self::find`], with the shape it must have.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<View<'_>> {
+        match self.find(name) {
+            Some(view) => {
+                view.expect(name, shape)?;
+                Ok(view)
+            }
+            None => self.weights.get(name, shape),
+        }
+    }
+
+    fn vector(&self, name: &str, size: usize) -> Result<Tensor> {
+        self.get(name, &[size])?.tensor(self.dtype, self.device)
+    }
+
+    /// One matrix of several, stacked: `[Σ n, k]`.
+    pub fn matrix(&self, views: &[View]) -> Result<Matrix> {
+        let Some(&[_, k]) = views.first().map(View::shape) else { bail!("a weight matrix must have two axes") };
+        if !(self.device.is_cpu() && self.dtype == DType::F32) {
+            let parts = views.iter().map(|view| view.tensor(self.dtype, self.device)).collect::<Result<Vec<_>>>()?;
+            return Ok(Matrix::Dense(Tensor::cat(&parts, 0)?.contiguous()?));
+        }
+        let ends: Vec<usize> = views
+            .iter()
+            .scan(0, |end, view| {
+                *end += view.shape()[0];
+                Some(*end)
+            })
+            .collect();
+        let n = ends.last().copied().unwrap_or(0);
+        let packed = Packed::pack(n, k, |row, out| {
+            let part = ends.partition_point(|&end| end <= row);
+            let first = if part == 0 { 0 } else { ends[part - 1] };
+            views[part].row(row - first, out);
+        });
+        Ok(Matrix::Packed(packed.into()))
+    }
+
+    /// Projections `names` under `prefix`, all `[n, k]`, side by side.
+    fn linear(&self, prefix: &str, names: &[&str], n: usize, k: usize) -> Result<Linear> {
+        let name = |part: &str, end: &str| format!("{prefix}{part}.{end}");
+        let views = names.iter().map(|part| self.get(&name(part, "weight"), &[n, k])).collect::<Result<Vec<_>>>()?;
+        let bias = if self.spec.linear_bias {
+            let parts = names.iter().map(|part| self.vector(&name(part, "bias"), n)).collect::<Result<Vec<_>>>()?;
+            Some(Tensor::cat(&parts, 0)?)
+        } else {
+            None
+        };
+        Linear::new(self.matrix(&views)?, bias)
+    }
+
+    /// A normalisation of width `d`.
+    pub fn norm(&self, name: &str) -> Result<Norm> {
+        let weight = self.vector(&format!("{name}.weight"), self.spec.width)?;
+        let bias = self.spec.norm_bias.then(|| self.vector(&format!("{name}.bias"), self.spec.width)).transpose()?;
+        Ok(Norm::new(weight, bias, self.spec.norm_eps))
+    }
+
+    fn heads(&self, stack: &Stack) -> Shape {
+        Shape { heads: stack.heads, width: self.spec.head_width, scale: self.spec.attention_scale }
+    }
+
+    /// Self-attention of layer `prefix` and its normalisation.
+    pub fn self_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(SelfAttention, Norm)> {
+        let (shape, d) = (self.heads(stack), self.spec.width);
+        let [q, k, v, out] = self.spec.names.projections;
+        let inside = format!("{prefix}{}.", names.self_attention.0);
+        let attention = SelfAttention {
+            qkv: self.linear(&inside, &[q, k, v], shape.inner(), d)?,
+            out: self.linear(&inside, &[out], d, shape.inner())?,
+            shape,
+        };
+        Ok((attention, self.norm(&format!("{prefix}{}", names.self_attention.1))?))
+    }
+
+    /// Cross-attention of layer `prefix` and its normalisation.
+    pub fn cross_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(CrossAttention, Norm)> {
+        let (shape, d) = (self.heads(stack), self.spec.width);
+        let [q, k, v, out] = self.spec.names.projections;
+        let inside = format!("{prefix}{}.", names.cross_attention.0);
+        let attention = CrossAttention {
+            q: self.linear(&inside, &[q], shape.inner(), d)?,
+            kv: self.linear(&inside, &[k, v], shape.inner(), d)?,
+            out: self.linear(&inside, &[out], d, shape.inner())?,
+            shape,
+        };
+        Ok((attention, self.norm(&format!("{prefix}{}", names.cross_attention.1))?))
+    }
+
+    /// The feed-forward part of layer `prefix` and its normalisation.
+    pub fn feed_forward(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(FeedForward, Norm)> {
+        let (d, inner) = (self.spec.width, stack.inner);
+        let [up, gate, down, norm] = names.feed_forward;
+        let (gate, up) = if self.spec.gated {
+            let gate = self.linear(prefix, &[&format!("{gate}_0")], inner, d)?;
+            (Some(gate), self.linear(prefix, &[&format!("{up}_1")], inner, d)?)
+        } else {
+            (None, self.linear(prefix, &[up], inner, d)?)
+        };
+        let down = self.linear(prefix, &[down], d, inner)?;
+        let part = FeedForward { up, gate, down, activation: self.spec.activation };
+        Ok((part, self.norm(&format!("{prefix}{norm}"))?))
+    }
+}

@@ -1,0 +1,306 @@
+//! config.json to [`Spec`]: one short function per family, and the only place that knows their names.
+//!
+//! Each row of differences is checked against transformers by the parity tests.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::kernels::activation::Activation;
+
+use super::spec::{Names, NormPlacement, Positions, Spec, Stack, StackNames};
+
+/// The families, as `model_type` names them.
+pub const FAMILIES: [&str; 7] = ["marian", "bart", "mbart", "pegasus", "m2m_100", "t5", "mt5"];
+
+/// Reads the specification of a checkpoint from its config.json.
+///
+/// # Errors
+/// When the model is of a family that is not known, or a value is missing or makes no sense.
+pub fn parse(config: &Value) -> Result<Spec> {
+    let config = Config(config);
+    let family = config.0.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    let spec = match family {
+        "marian" => marian(&config),
+        "bart" => bart(&config),
+        "mbart" => mbart(&config),
+        "pegasus" => pegasus(&config),
+        "m2m_100" => m2m_100(&config),
+        "t5" => {
+            t5(&config, config.flag("scale_decoder_outputs").or(config.flag("tie_word_embeddings")).unwrap_or(true))
+        }
+        "mt5" => t5(&config, false),
+        _ => bail!("{}", unknown(family, &config)),
+    };
+    let spec = spec.with_context(|| format!("config.json of this `{family}` model cannot be used"))?;
+    check(&spec)?;
+    Ok(spec)
+}
+
+fn unknown(family: &str, config: &Config) -> String {
+    let known = "marian, bart, mbart, pegasus, m2m_100 (also NLLB), t5 (also MADLAD-400), mt5";
+    let seq2seq = config.flag("is_encoder_decoder");
+    let what = match (family, seq2seq) {
+        ("", _) => "config.json does not say which family the model is of (`model_type`)".to_owned(),
+        (_, Some(true)) => format!("the model is of the family `{family}`, which kortom does not know"),
+        _ => format!("the model is of the family `{family}`, which is not an encoder-decoder that kortom knows"),
+    };
+    format!("{what}\nhint: kortom runs encoder-decoder checkpoints of these families: {known}")
+}
+
+fn check(spec: &Spec) -> Result<()> {
+    for (name, value) in [
+        ("width", spec.width),
+        ("vocabulary", spec.vocabulary),
+        ("encoder layers", spec.encoder.layers),
+        ("decoder layers", spec.decoder.layers),
+        ("attention heads", spec.encoder.heads.min(spec.decoder.heads)),
+        ("head width", spec.head_width),
+        ("feed-forward width", spec.encoder.inner.min(spec.decoder.inner)),
+    ] {
+        ensure!(value > 0, "config.json gives a {name} of 0\nhint: fetch config.json again");
+    }
+    Ok(())
+}
+
+fn marian(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config, "marian")?;
+    spec.norm_placement = NormPlacement::Post;
+    spec.positions = Positions::Sinusoidal;
+    let shared = config.flag("share_encoder_decoder_embeddings").unwrap_or(true);
+    spec.shared_embedding = shared;
+    if !shared {
+        spec.vocabulary = config.size_or("decoder_vocab_size", spec.vocabulary)?;
+    }
+    Ok(spec)
+}
+
+fn bart(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config, "bart")?;
+    spec.norm_placement = NormPlacement::Post;
+    spec.positions = Positions::Learned { offset: 2 };
+    spec.embedding_norm = true;
+    Ok(spec)
+}
+
+fn mbart(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config, "mbart")?;
+    spec.positions = Positions::Learned { offset: 2 };
+    spec.embedding_norm = true;
+    spec.final_norm = true;
+    Ok(spec)
+}
+
+fn pegasus(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config, "pegasus")?;
+    spec.positions = Positions::Sinusoidal;
+    spec.final_norm = true;
+    Ok(spec)
+}
+
+fn m2m_100(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config, "m2m_100")?;
+    spec.positions = Positions::SinusoidalFairseq { offset: config.size_or("pad_token_id", 1)? + 1 };
+    spec.final_norm = true;
+    spec.output_bias = None;
+    Ok(spec)
+}
+
+/// What the families that came through fairseq have in common; a pre-norm stack without extras.
+fn bart_like(config: &Config, family: &str) -> Result<Spec> {
+    let width = config.size("d_model")?;
+    let stack = |side: &str| -> Result<Stack> {
+        Ok(Stack {
+            layers: config.size(&format!("{side}_layers"))?,
+            heads: config.size(&format!("{side}_attention_heads"))?,
+            inner: config.size(&format!("{side}_ffn_dim"))?,
+        })
+    };
+    let (encoder, decoder) = (stack("encoder")?, stack("decoder")?);
+    let heads = encoder.heads.max(1);
+    ensure!(
+        encoder.heads == decoder.heads && width % heads == 0,
+        "{} encoder heads and {} decoder heads do not divide a width of {width}",
+        encoder.heads,
+        decoder.heads
+    );
+    let vocabulary = config.size("vocab_size")?;
+    Ok(Spec {
+        family: family.to_owned(),
+        width,
+        vocabulary,
+        source_vocabulary: vocabulary,
+        encoder,
+        decoder,
+        head_width: width / heads,
+        attention_scale: 1.0 / ((width / heads) as f32).sqrt(),
+        activation: activation(config.text("activation_function").unwrap_or("gelu"))?,
+        gated: false,
+        norm_placement: NormPlacement::Pre,
+        norm_bias: true,
+        norm_eps: 1e-5,
+        final_norm: false,
+        embedding_norm: false,
+        linear_bias: true,
+        positions: Positions::Sinusoidal,
+        embedding_scale: if config.flag("scale_embedding").unwrap_or(false) { (width as f64).sqrt() } else { 1.0 },
+        shared_embedding: true,
+        tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
+        output_scale: 1.0,
+        output_bias: Some("final_logits_bias"),
+        window: config.size("max_position_embeddings")?,
+        names: BART_NAMES,
+    })
+}
+
+/// T5 in all its versions. `scaled` says whether a tied output multiplies the states by `d^-1/2`.
+fn t5(config: &Config, scaled: bool) -> Result<Spec> {
+    let width = config.size("d_model")?;
+    let (layers, heads, inner) = (config.size("num_layers")?, config.size("num_heads")?, config.size("d_ff")?);
+    let vocabulary = config.size("vocab_size")?;
+    let projection = config.text("feed_forward_proj").unwrap_or("relu");
+    let (gated, name) = match projection.strip_prefix("gated-") {
+        Some(name) => (true, name),
+        None => (false, projection),
+    };
+    // transformers reads `gated-gelu` as the tanh formula, for the sake of the first checkpoints.
+    let activation = if projection == "gated-gelu" { Activation::GeluTanh } else { activation(name)? };
+    Ok(Spec {
+        family: config.text("model_type").unwrap_or("t5").to_owned(),
+        width,
+        vocabulary,
+        source_vocabulary: vocabulary,
+        encoder: Stack { layers, heads, inner },
+        decoder: Stack { layers: config.size_or("num_decoder_layers", layers)?, heads, inner },
+        head_width: config.size("d_kv")?,
+        attention_scale: 1.0,
+        activation,
+        gated,
+        norm_placement: NormPlacement::Pre,
+        norm_bias: false,
+        norm_eps: config.number("layer_norm_epsilon").unwrap_or(1e-6),
+        final_norm: true,
+        embedding_norm: false,
+        linear_bias: false,
+        positions: Positions::Relative {
+            buckets: config.size_or("relative_attention_num_buckets", 32)?,
+            max_distance: config.size_or("relative_attention_max_distance", 128)?,
+        },
+        embedding_scale: 1.0,
+        shared_embedding: true,
+        tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
+        output_scale: if scaled { 1.0 / (width as f64).sqrt() } else { 1.0 },
+        output_bias: None,
+        window: config.size_or("n_positions", 512)?,
+        names: T5_NAMES,
+    })
+}
+
+fn activation(name: &str) -> Result<Activation> {
+    Ok(match name {
+        "relu" => Activation::Relu,
+        "silu" | "swish" => Activation::Silu,
+        "gelu" => Activation::Gelu,
+        "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
+        _ => bail!("the activation function `{name}` is not known\nhint: known are relu, silu, swish, gelu, gelu_new"),
+    })
+}
+
+const BART_NAMES: Names = Names {
+    prefix: "model.",
+    shared: "model.shared.weight",
+    encoder: StackNames {
+        embedding: "model.encoder.embed_tokens.weight",
+        positions: "model.encoder.embed_positions.weight",
+        embedding_norm: "model.encoder.layernorm_embedding",
+        layers: "model.encoder.layers.",
+        self_attention: ("self_attn", "self_attn_layer_norm"),
+        cross_attention: ("encoder_attn", "encoder_attn_layer_norm"),
+        feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
+        final_norm: "model.encoder.layer_norm",
+    },
+    decoder: StackNames {
+        embedding: "model.decoder.embed_tokens.weight",
+        positions: "model.decoder.embed_positions.weight",
+        embedding_norm: "model.decoder.layernorm_embedding",
+        layers: "model.decoder.layers.",
+        self_attention: ("self_attn", "self_attn_layer_norm"),
+        cross_attention: ("encoder_attn", "encoder_attn_layer_norm"),
+        feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
+        final_norm: "model.decoder.layer_norm",
+    },
+    projections: ["q_proj", "k_proj", "v_proj", "out_proj"],
+};
+
+const T5_NAMES: Names = Names {
+    prefix: "",
+    shared: "shared.weight",
+    encoder: StackNames {
+        embedding: "encoder.embed_tokens.weight",
+        positions: "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+        embedding_norm: "",
+        layers: "encoder.block.",
+        self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
+        cross_attention: ("", ""),
+        feed_forward: [
+            "layer.1.DenseReluDense.wi",
+            "layer.1.DenseReluDense.wi",
+            "layer.1.DenseReluDense.wo",
+            "layer.1.layer_norm",
+        ],
+        final_norm: "encoder.final_layer_norm",
+    },
+    decoder: StackNames {
+        embedding: "decoder.embed_tokens.weight",
+        positions: "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+        embedding_norm: "",
+        layers: "decoder.block.",
+        self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
+        cross_attention: ("layer.1.EncDecAttention", "layer.1.layer_norm"),
+        feed_forward: [
+            "layer.2.DenseReluDense.wi",
+            "layer.2.DenseReluDense.wi",
+            "layer.2.DenseReluDense.wo",
+            "layer.2.layer_norm",
+        ],
+        final_norm: "decoder.final_layer_norm",
+    },
+    projections: ["q", "k", "v", "o"],
+};
+
+/// Typed reading of config.json.
+struct Config<'a>(&'a Value);
+
+impl Config<'_> {
+    fn size(&self, key: &str) -> Result<usize> {
+        self.optional_size(key)?.with_context(|| {
+            format!("config.json has no `{key}`\nhint: take config.json from the repository the weights are from")
+        })
+    }
+
+    fn size_or(&self, key: &str, default: usize) -> Result<usize> {
+        Ok(self.optional_size(key)?.unwrap_or(default))
+    }
+
+    fn optional_size(&self, key: &str) -> Result<Option<usize>> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match value.as_u64() {
+                // No published checkpoint comes near; a larger number is a damaged file.
+                Some(size) if size < 1 << 28 => Ok(Some(size as usize)),
+                _ => bail!("`{key}` in config.json is {value}, not a size\nhint: fetch config.json again"),
+            },
+        }
+    }
+
+    fn number(&self, key: &str) -> Option<f64> {
+        self.0.get(key).and_then(Value::as_f64)
+    }
+
+    fn flag(&self, key: &str) -> Option<bool> {
+        self.0.get(key).and_then(Value::as_bool)
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(Value::as_str)
+    }
+}

@@ -1,0 +1,231 @@
+//! A sequence-to-sequence transformer: config.json to a [`Spec`], weights to layers, token ids to logits.
+//!
+//! Invariant: a loaded model never changes and is `Send + Sync`; what changes while decoding is a
+//! [`DecoderState`], owned by whoever decodes. Tensors only: no strings after loading, no search.
+
+mod builder;
+mod decoder;
+mod encoder;
+pub mod family;
+mod positions;
+pub mod spec;
+mod torch;
+pub mod weights;
+
+use anyhow::Result;
+use candle_core::{DType, Device, Tensor};
+
+pub use decoder::DecoderState;
+pub use spec::Spec;
+pub use weights::Weights;
+
+use builder::Builder;
+use decoder::{Decoder, DecoderLayer};
+use encoder::{Encoder, EncoderLayer};
+use positions::RelativeBias;
+use spec::{Positions, Stack, StackNames};
+
+use crate::batch::{Batch, TokenId};
+use crate::nn::{Embedding, Linear, Matrix, Norm};
+
+/// An encoder-decoder with its output layer.
+pub struct Seq2Seq {
+    spec: Spec,
+    encoder: Encoder,
+    decoder: Decoder,
+    output: Linear,
+    device: Device,
+    dtype: DType,
+}
+
+/// What the encoder made of a batch.
+pub struct Memory {
+    /// `[b, s, d]`.
+    pub states: Tensor,
+    /// Source length of each sentence.
+    pub lengths: Vec<usize>,
+}
+
+impl Seq2Seq {
+    /// Builds the layers that `spec` asks for out of `weights`, computing in `dtype` on `device`.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub fn load(spec: Spec, weights: &Weights, device: &Device, dtype: DType) -> Result<Self> {
+        let builder = Builder { spec: &spec, weights, device, dtype };
+        let [source, target, output] = embeddings(&builder)?;
+        let encoder = encoder(&builder, source)?;
+        let decoder = decoder(&builder, target)?;
+        let bias = spec.output_bias.and_then(|name| builder.find(name));
+        let bias = match bias {
+            // Stored as `[1, v]`.
+            Some(bias) => Some(bias.tensor(dtype, device)?.flatten_all()?),
+            None => None,
+        };
+        if let Some(bias) = &bias {
+            anyhow::ensure!(
+                bias.elem_count() == spec.vocabulary,
+                "the bias on the logits has {} entries for a vocabulary of {}",
+                bias.elem_count(),
+                spec.vocabulary
+            );
+        }
+        let output = Linear::new(output, bias)?;
+        Ok(Self { encoder, decoder, output, device: device.clone(), dtype, spec })
+    }
+
+    /// The specification.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Encodes a batch of source sequences.
+    ///
+    /// # Errors
+    /// When an id is outside the vocabulary, or the device fails.
+    pub fn encode(&self, batch: &Batch) -> Result<Memory> {
+        let lengths = batch.ids.iter().map(Vec::len).collect();
+        Ok(Memory { states: self.encoder.forward(batch)?, lengths })
+    }
+
+    /// A decoder with one row per sentence, before its first token.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn start(&self, memory: &Memory) -> Result<DecoderState> {
+        self.decoder.start(&memory.states, &memory.lengths, self.dtype)
+    }
+
+    /// Feeds one token to every row; the logits of the next, `[r, v]` in f32 (f64 for a model in f64).
+    ///
+    /// # Errors
+    /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
+    pub fn step(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Tensor> {
+        let mut states = self.decoder.step(state, tokens)?;
+        if (self.spec.output_scale - 1.0).abs() > f64::EPSILON {
+            states = (states * self.spec.output_scale)?;
+        }
+        let logits = self.output.forward(&states)?;
+        Ok(if self.dtype == DType::F64 { logits } else { logits.to_dtype(DType::F32)? })
+    }
+
+    /// Reorders the rows of a decoder.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn select(&self, state: &mut DecoderState, rows: &[usize]) -> Result<()> {
+        state.select(rows, &self.device)
+    }
+
+    /// Most tokens a decoder row can have, the start token included, where the model's positions end.
+    ///
+    /// # Errors
+    /// Never for a model that has loaded.
+    pub fn target_capacity(&self) -> Result<Option<usize>> {
+        self.decoder.embedding.capacity()
+    }
+}
+
+/// The source embedding, the target embedding and the output matrix; each stored once, whichever of its
+/// names the checkpoint kept.
+fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
+    const HEAD: &str = "lm_head.weight";
+    let (spec, names) = (builder.spec, &builder.spec.names);
+    let table = |candidates: &[&str], rows: usize| {
+        let view = match candidates.iter().find_map(|name| builder.find(name)) {
+            Some(view) => view,
+            None => builder.weights.first(candidates)?,
+        };
+        view.expect(candidates[0], &[rows, spec.width])?;
+        Ok::<_, anyhow::Error>(view)
+    };
+    let (source_name, target_name) = (names.encoder.embedding, names.decoder.embedding);
+    let target = if spec.shared_embedding {
+        table(&[names.shared, target_name, source_name, HEAD], spec.vocabulary)?
+    } else {
+        table(&[target_name, HEAD, names.shared], spec.vocabulary)?
+    };
+    let target_matrix = builder.matrix(&[target])?;
+    let source_matrix = if spec.shared_embedding {
+        target_matrix.clone()
+    } else {
+        builder.matrix(&[table(&[source_name, names.shared], spec.source_vocabulary)?])?
+    };
+    // A head of its own is used wherever it says something else, whatever config.json says of tying.
+    let head = builder.find(HEAD).filter(|head| !head.same(&target));
+    let output = match head {
+        Some(head) => {
+            head.expect(HEAD, &[spec.vocabulary, spec.width])?;
+            builder.matrix(&[head])?
+        }
+        None if spec.tied_output || builder.find(HEAD).is_some() => target_matrix.clone(),
+        None => return Err(builder.weights.first(&[HEAD]).err().unwrap_or_else(|| anyhow::anyhow!("no `{HEAD}`"))),
+    };
+    Ok([source_matrix, target_matrix, output])
+}
+
+fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
+    let (spec, names) = (builder.spec, &builder.spec.names.encoder);
+    let layers = (0..spec.encoder.layers)
+        .map(|layer| {
+            let prefix = format!("{}{layer}.", names.layers);
+            Ok(EncoderLayer {
+                attention: builder.self_attention(&prefix, names, &spec.encoder)?,
+                feed_forward: builder.feed_forward(&prefix, names, &spec.encoder)?,
+            })
+        })
+        .collect::<Result<_>>()?;
+    let (embedding, embedding_norm, relative, final_norm) = around(builder, tokens, names, &spec.encoder, true)?;
+    Ok(Encoder { embedding, embedding_norm, relative, layers, final_norm, placement: spec.norm_placement, pad: 0 })
+}
+
+fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
+    let (spec, names) = (builder.spec, &builder.spec.names.decoder);
+    let layers = (0..spec.decoder.layers)
+        .map(|layer| {
+            let prefix = format!("{}{layer}.", names.layers);
+            Ok(DecoderLayer {
+                self_attention: builder.self_attention(&prefix, names, &spec.decoder)?,
+                cross_attention: builder.cross_attention(&prefix, names, &spec.decoder)?,
+                feed_forward: builder.feed_forward(&prefix, names, &spec.decoder)?,
+            })
+        })
+        .collect::<Result<_>>()?;
+    let (embedding, embedding_norm, relative, final_norm) = around(builder, tokens, names, &spec.decoder, false)?;
+    Ok(Decoder { embedding, embedding_norm, relative, layers, final_norm, placement: spec.norm_placement })
+}
+
+type Around = (Embedding, Option<Norm>, Option<RelativeBias>, Option<Norm>);
+
+/// What stands before and after the layers of a stack.
+fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Around> {
+    let spec = builder.spec;
+    let mut relative = None;
+    let table = |offset: usize, tensor: Tensor| {
+        Ok::<_, anyhow::Error>(Some((tensor.to_dtype(builder.dtype)?.to_device(builder.device)?, offset)))
+    };
+    let rows = spec.window;
+    let positions = match spec.positions {
+        Positions::Sinusoidal => match builder.find(names.positions) {
+            Some(view) if view.shape() == [rows, spec.width] => table(0, view.tensor(DType::F32, &Device::Cpu)?)?,
+            _ => table(0, positions::sinusoidal(rows, spec.width)?)?,
+        },
+        Positions::SinusoidalFairseq { offset } => {
+            table(offset, positions::sinusoidal_fairseq(rows + offset, spec.width)?)?
+        }
+        Positions::Learned { offset } => {
+            let view = builder.get(names.positions, &[rows + offset, spec.width])?;
+            table(offset, view.tensor(DType::F32, &Device::Cpu)?)?
+        }
+        Positions::Relative { buckets, max_distance } => {
+            let view = builder.get(names.positions, &[buckets, stack.heads])?;
+            relative = Some(RelativeBias::new(&view, stack.heads, max_distance, both_ways));
+            None
+        }
+    };
+    let embedding = Embedding::new(tokens, spec.embedding_scale, positions);
+    let embedding_norm = spec.embedding_norm.then(|| builder.norm(names.embedding_norm)).transpose()?;
+    let final_norm = spec.final_norm.then(|| builder.norm(names.final_norm)).transpose()?;
+    Ok((embedding, embedding_norm, relative, final_norm))
+}

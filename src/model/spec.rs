@@ -1,0 +1,137 @@
+//! What distinguishes one family or checkpoint from another, as plain data. Filled in by `family`; nothing
+//! after that asks which family it was.
+
+use crate::kernels::activation::Activation;
+
+/// A sequence-to-sequence transformer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// `model_type` of config.json, for people.
+    pub family: String,
+    /// Width, `d`.
+    pub width: usize,
+    /// Rows of the decoder's embedding and of the output, `v`.
+    pub vocabulary: usize,
+    /// Rows of the encoder's embedding.
+    pub source_vocabulary: usize,
+    /// The encoder's layers.
+    pub encoder: Stack,
+    /// The decoder's layers.
+    pub decoder: Stack,
+    /// Width of one attention head; need not be `width / heads`.
+    pub head_width: usize,
+    /// Factor on attention queries.
+    pub attention_scale: f32,
+    /// Between the feed-forward layers.
+    pub activation: Activation,
+    /// Whether a second projection gates the feed-forward layer.
+    pub gated: bool,
+    /// Where normalisation stands.
+    pub norm_placement: NormPlacement,
+    /// Whether normalisation has a bias (layer normalisation) or none (root mean square).
+    pub norm_bias: bool,
+    /// Added under normalisation's root.
+    pub norm_eps: f64,
+    /// Normalisation after the last layer.
+    pub final_norm: bool,
+    /// Normalisation of the embeddings.
+    pub embedding_norm: bool,
+    /// Biases of the linear layers.
+    pub linear_bias: bool,
+    /// How a token knows its place.
+    pub positions: Positions,
+    /// Factor on embeddings.
+    pub embedding_scale: f64,
+    /// Whether encoder and decoder use one embedding.
+    pub shared_embedding: bool,
+    /// Whether the output matrix is the decoder's embedding, unless the weights hold another one.
+    pub tied_output: bool,
+    /// Factor on the decoder's states before a tied output matrix.
+    pub output_scale: f64,
+    /// Name of the bias on the logits, which may be missing.
+    pub output_bias: Option<&'static str>,
+    /// Most source tokens the model was made for, specials included.
+    pub window: usize,
+    /// Names of the weights.
+    pub names: Names,
+}
+
+/// One of the two stacks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stack {
+    /// Number of layers.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Inner width of the feed-forward layer.
+    pub inner: usize,
+}
+
+/// Where normalisation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormPlacement {
+    /// Before each sub-layer, inside the residual.
+    Pre,
+    /// After each sub-layer and its residual (Vaswani et al. 2017).
+    Post,
+}
+
+/// How a token knows its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Positions {
+    /// Sines in the first half, cosines in the second, frequencies `10000^(-2i/d)`; a stored table wins.
+    Sinusoidal,
+    /// The same halves with frequencies `10000^(-i/(d/2 - 1))`, from row `offset` on (fairseq).
+    SinusoidalFairseq {
+        /// Row of position 0.
+        offset: usize,
+    },
+    /// A trained table, from row `offset` on.
+    Learned {
+        /// Row of position 0.
+        offset: usize,
+    },
+    /// A trained bias on attention by bucketed distance (Raffel et al. 2020).
+    Relative {
+        /// Buckets, half of them for small distances.
+        buckets: usize,
+        /// Distance from which all share the last bucket.
+        max_distance: usize,
+    },
+}
+
+/// Names of tensors. Layer names follow `stack + index + "." + part + …`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Names {
+    /// Prefix that some checkpoints leave out.
+    pub prefix: &'static str,
+    /// The embedding of both stacks.
+    pub shared: &'static str,
+    /// The encoder's names.
+    pub encoder: StackNames,
+    /// The decoder's names.
+    pub decoder: StackNames,
+    /// Query, key, value and output projections.
+    pub projections: [&'static str; 4],
+}
+
+/// Names in one stack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StackNames {
+    /// The stack's own embedding.
+    pub embedding: &'static str,
+    /// Table of positions, or of relative biases.
+    pub positions: &'static str,
+    /// Normalisation of the embeddings.
+    pub embedding_norm: &'static str,
+    /// What comes before a layer's index.
+    pub layers: &'static str,
+    /// Self-attention and its normalisation.
+    pub self_attention: (&'static str, &'static str),
+    /// Cross-attention and its normalisation.
+    pub cross_attention: (&'static str, &'static str),
+    /// Up, gate and down projections, and their normalisation.
+    pub feed_forward: [&'static str; 4],
+    /// After the last layer.
+    pub final_norm: &'static str,
+}

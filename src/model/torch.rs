@@ -1,0 +1,256 @@
+//! PyTorch checkpoints: where the tensors of a `pytorch_model.bin` lie. Both forms that lie on the hub: the
+//! zip archive (since PyTorch 1.6), and the row of pickles that came before it, which most of the
+//! older translation models still are.
+//!
+//! A pickle is a program. candle's reader builds its result without running anything; here every class that
+//! it names must be one of the few that make up a tensor, and anything else is refused by name.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Cursor, Read};
+
+use anyhow::{Context, Result, bail, ensure};
+use candle_core::DType;
+use candle_core::pickle::{Object, Stack};
+
+use super::weights::Place;
+
+const HINT: &str = "hint: the file is damaged or not a PyTorch checkpoint; fetch it again, or take its safetensors";
+
+/// First value of a checkpoint from before the zip form (`torch.serialization.MAGIC_NUMBER`), as pickled.
+const LEGACY: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/// Where each storage begins in the file, and how many bytes it has.
+type Storages = HashMap<String, (usize, usize)>;
+
+/// The tensors of a checkpoint file.
+pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
+    let (object, storages) = if bytes.starts_with(b"PK") {
+        archive(bytes)?
+    } else if bytes.starts_with(&LEGACY) {
+        legacy(bytes)?
+    } else {
+        bail!("neither a zip archive nor a pickle of PyTorch's\n{HINT}");
+    };
+    let mut places = Vec::new();
+    for (name, value) in state_dict(object)? {
+        if let Object::Unicode(name) = name
+            && let Some(tensor) = tensor(value).with_context(|| format!("in the tensor `{name}`"))?
+            && let Some(dtype) = tensor.dtype
+        {
+            let storage = storages.get(&tensor.storage);
+            let &(start, length) = storage.with_context(|| format!("the data of `{name}` is missing\n{HINT}"))?;
+            let size = dtype.size_in_bytes();
+            let offset = tensor.offset.checked_mul(size).filter(|&offset| offset <= length);
+            let offset = offset.with_context(|| format!("`{name}` begins outside its data\n{HINT}"))?;
+            let place = Place { dtype, shape: tensor.shape, strides: tensor.strides, start: start + offset };
+            ensure!(
+                place.extent().is_some_and(|extent| extent <= length - offset),
+                "`{name}` is larger than its data\n{HINT}"
+            );
+            places.push((name, place));
+        }
+    }
+    ensure!(!places.is_empty(), "the checkpoint holds no tensors by name\n{HINT}");
+    Ok(places)
+}
+
+/// The pickle and the storages of a zip archive. Storages are stored, not compressed, so they can be mapped.
+fn archive(bytes: &[u8]) -> Result<(Object, Storages)> {
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?;
+    let mut object = None;
+    let mut storages = Storages::new();
+    for index in 0..zip.len() {
+        let mut entry = zip.by_index(index).map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?;
+        let name = entry.name().map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?.into_owned();
+        if name.ends_with("/data.pkl") {
+            let mut pickle = Vec::new();
+            entry.read_to_end(&mut pickle)?;
+            object = Some(unpickle(&mut Cursor::new(pickle))?);
+        } else if let Some((_, key)) = name.rsplit_once("/data/") {
+            ensure!(
+                entry.compression() == zip::CompressionMethod::Stored,
+                "`{name}` is compressed, which PyTorch never does\n{HINT}"
+            );
+            let start = entry.data_start().with_context(|| format!("`{name}` has no data\n{HINT}"))?;
+            storages.insert(key.to_owned(), (start as usize, entry.size() as usize));
+        }
+    }
+    Ok((object.with_context(|| format!("the archive has no `data.pkl`\n{HINT}"))?, storages))
+}
+
+/// The old form: magic number, version, system, state, list of storage keys; then for each key the number
+/// of elements (eight bytes) and the elements.
+fn legacy(bytes: &[u8]) -> Result<(Object, Storages)> {
+    let mut cursor = Cursor::new(bytes);
+    for _ in 0..3 {
+        unpickle(&mut cursor)?;
+    }
+    let object = unpickle(&mut cursor)?;
+    let Object::List(keys) = unpickle(&mut cursor)? else { bail!("the list of storages is missing\n{HINT}") };
+    let mut sizes = HashMap::new();
+    storage_sizes(&object, &mut sizes);
+    let mut storages = Storages::new();
+    let mut at = cursor.position() as usize;
+    for key in keys {
+        let Object::Unicode(key) = key else { bail!("a storage without a name\n{HINT}") };
+        let count = bytes.get(at..at + 8).and_then(|count| count.try_into().ok()).map(u64::from_le_bytes);
+        let count = count.with_context(|| format!("the file ends before its data\n{HINT}"))? as usize;
+        let size = sizes.get(&key).copied().unwrap_or(1);
+        let length = count.checked_mul(size).filter(|length| length.checked_add(at + 8).is_some());
+        let length = length.with_context(|| format!("a storage of {count} elements\n{HINT}"))?;
+        ensure!(at + 8 + length <= bytes.len(), "the file ends in the middle of its data\n{HINT}");
+        storages.insert(key, (at + 8, length));
+        at += 8 + length;
+    }
+    Ok((object, storages))
+}
+
+fn unpickle(reader: &mut impl BufRead) -> Result<Object> {
+    let mut stack = Stack::empty();
+    stack.read_loop(reader).map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?;
+    stack.finalize().map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))
+}
+
+/// Element sizes of all storages that an object names.
+fn storage_sizes(object: &Object, sizes: &mut HashMap<String, usize>) {
+    match object {
+        Object::PersistentLoad(id) => {
+            if let Object::Tuple(id) = id.as_ref()
+                && let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = &id[..]
+            {
+                sizes.insert(key.clone(), element_size(class_name));
+            }
+        }
+        Object::Tuple(items) | Object::List(items) => items.iter().for_each(|item| storage_sizes(item, sizes)),
+        Object::Dict(items) => items.iter().for_each(|(_, value)| storage_sizes(value, sizes)),
+        Object::Reduce { callable, args } | Object::Build { callable, args } => {
+            storage_sizes(callable, sizes);
+            storage_sizes(args, sizes);
+        }
+        _ => {}
+    }
+}
+
+fn dtype(storage: &str) -> Option<DType> {
+    match storage {
+        "FloatStorage" => Some(DType::F32),
+        "HalfStorage" => Some(DType::F16),
+        "BFloat16Storage" => Some(DType::BF16),
+        "DoubleStorage" => Some(DType::F64),
+        _ => None,
+    }
+}
+
+fn element_size(storage: &str) -> usize {
+    match storage {
+        "DoubleStorage" | "LongStorage" => 8,
+        "FloatStorage" | "IntStorage" => 4,
+        "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
+        _ => 1,
+    }
+}
+
+/// The dictionary of tensors, also where it is wrapped in a training checkpoint.
+fn state_dict(object: Object) -> Result<Vec<(Object, Object)>> {
+    refuse_code(&object)?;
+    let object = match object {
+        // A dictionary with attributes (`_metadata`).
+        Object::Build { callable, .. } => *callable,
+        object => object,
+    };
+    let Object::Dict(mut entries) = object else { bail!("the checkpoint is not a dictionary of tensors\n{HINT}") };
+    for key in ["state_dict", "model_state_dict", "model"] {
+        if let Some(at) = entries.iter().position(|(name, _)| *name == Object::Unicode(key.to_owned()))
+            && matches!(entries[at].1, Object::Dict(_) | Object::Build { .. })
+        {
+            return state_dict(entries.swap_remove(at).1);
+        }
+    }
+    Ok(entries)
+}
+
+/// Turns away a pickle that calls anything but the makers of tensors.
+fn refuse_code(object: &Object) -> Result<()> {
+    match object {
+        Object::Reduce { callable, args } | Object::Build { callable, args } => {
+            refuse_code(callable)?;
+            refuse_code(args)
+        }
+        Object::Class { module_name, class_name } => {
+            let known = matches!(
+                (module_name.as_str(), class_name.as_str()),
+                ("collections", "OrderedDict" | "defaultdict")
+                    | ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor" | "_rebuild_parameter")
+                    | ("torch._tensor", "_rebuild_from_type_v2")
+                    | ("torch.nn.parameter", "Parameter")
+                    | ("torch", "Tensor" | "device" | "Size")
+            ) || module_name == "torch" && class_name.ends_with("Storage");
+            ensure!(
+                known,
+                "the pickle wants to run `{module_name}.{class_name}`, which no checkpoint of weights needs; refused\n\
+                 hint: do not use this file; take the model from a source you trust, as safetensors"
+            );
+            Ok(())
+        }
+        Object::PersistentLoad(id) => refuse_code(id),
+        Object::Tuple(items) | Object::List(items) => items.iter().try_for_each(refuse_code),
+        Object::Dict(items) => items.iter().try_for_each(|(key, value)| {
+            refuse_code(key)?;
+            refuse_code(value)
+        }),
+        _ => Ok(()),
+    }
+}
+
+struct Rebuilt {
+    storage: String,
+    /// `None` for types that no layer reads.
+    dtype: Option<DType>,
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+/// What `_rebuild_tensor_v2(storage, offset, shape, strides, …)` would make; `None` for what is no tensor.
+fn tensor(object: Object) -> Result<Option<Rebuilt>> {
+    let Object::Reduce { callable, args } = object else { return Ok(None) };
+    let (Object::Class { class_name, .. }, Object::Tuple(mut args)) = (*callable, *args) else { return Ok(None) };
+    match class_name.as_str() {
+        "_rebuild_parameter" if !args.is_empty() => return tensor(args.swap_remove(0)),
+        "_rebuild_from_type_v2" if args.len() >= 3 => {
+            let args = Box::new(args.swap_remove(2));
+            let callable =
+                Object::Class { module_name: "torch._utils".into(), class_name: "_rebuild_tensor_v2".into() };
+            return tensor(Object::Reduce { callable: Box::new(callable), args });
+        }
+        "_rebuild_tensor_v2" | "_rebuild_tensor" => {}
+        _ => return Ok(None),
+    }
+    let [Object::PersistentLoad(id), offset, shape, strides, ..] = &args[..] else {
+        bail!("a tensor in an unknown form\n{HINT}");
+    };
+    let Object::Tuple(id) = id.as_ref() else { bail!("a storage in an unknown form\n{HINT}") };
+    let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = &id[..] else {
+        bail!("a storage in an unknown form\n{HINT}");
+    };
+    let (shape, strides) = (sizes(shape)?, sizes(strides)?);
+    ensure!(shape.len() == strides.len(), "a shape and strides that do not fit\n{HINT}");
+    let offset = size(offset)?;
+    Ok(Some(Rebuilt { storage: key.clone(), dtype: dtype(class_name), offset, shape, strides }))
+}
+
+fn sizes(object: &Object) -> Result<Vec<usize>> {
+    match object {
+        Object::Tuple(items) => items.iter().map(size).collect(),
+        _ => bail!("a shape in an unknown form\n{HINT}"),
+    }
+}
+
+fn size(object: &Object) -> Result<usize> {
+    match object {
+        Object::Int(value) => usize::try_from(*value).ok(),
+        Object::Long(value) => usize::try_from(*value).ok(),
+        _ => None,
+    }
+    .with_context(|| format!("a negative or unknown size\n{HINT}"))
+}

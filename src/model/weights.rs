@@ -1,0 +1,316 @@
+//! The tensors of a checkpoint by name, whichever file format they lie in: `model.safetensors`,
+//! `pytorch_model.bin`, or either in shards with an index.
+//!
+//! Files are mapped, not read: a tensor's numbers are touched when a layer is made of them. Nothing in a
+//! file is trusted: every range is checked when the file is opened, so a [`View`] always lies inside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::ops::Deref;
+
+use anyhow::{Context, Result, bail, ensure};
+use candle_core::{DType, Device, Tensor};
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+
+use crate::files::ModelFiles;
+
+use super::torch;
+
+/// The bytes of one file.
+enum Bytes {
+    Mapped(Mmap),
+    Embedded(&'static [u8]),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+/// Where one tensor lies. `offset` and `strides` count elements of `dtype` from `start`, in bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Place {
+    pub dtype: DType,
+    pub shape: Vec<usize>,
+    pub strides: Vec<usize>,
+    /// First byte of the tensor in the file.
+    pub start: usize,
+}
+
+impl Place {
+    /// Bytes from `start` to the end of the last element, or `None` when that overflows.
+    pub fn extent(&self) -> Option<usize> {
+        if self.shape.contains(&0) {
+            return Some(0);
+        }
+        let mut last = 0usize;
+        for (&size, &stride) in self.shape.iter().zip(&self.strides) {
+            last = last.checked_add((size - 1).checked_mul(stride)?)?;
+        }
+        last.checked_add(1)?.checked_mul(self.dtype.size_in_bytes())
+    }
+}
+
+/// All tensors of a checkpoint.
+pub struct Weights {
+    files: Vec<Bytes>,
+    places: BTreeMap<String, (usize, Place)>,
+}
+
+/// One tensor, not yet converted.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    place: &'a Place,
+    bytes: &'a [u8],
+}
+
+impl Weights {
+    /// Opens the weights of a model: safetensors before pickles, whole files before shards.
+    ///
+    /// # Errors
+    /// When there are none, or a file is damaged; the message names the file.
+    pub fn open(files: &ModelFiles) -> Result<Self> {
+        const SINGLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+        for file in [SINGLE[0], "model.safetensors.index.json", SINGLE[1], "pytorch_model.bin.index.json"] {
+            if !files.has(file) {
+                continue;
+            }
+            let names = if SINGLE.contains(&file) { vec![file.to_owned()] } else { shards(files, file)? };
+            let mut weights = Self { files: Vec::new(), places: BTreeMap::new() };
+            for name in names {
+                weights
+                    .add(files, &name)
+                    .with_context(|| format!("the weights `{name}` of the model `{}` cannot be used", files.name()))?;
+            }
+            return Ok(weights);
+        }
+        bail!(
+            "the model `{}` has no weights\nhint: it needs `model.safetensors` or `pytorch_model.bin` \
+             (or their shards with an index); it has {}",
+            files.name(),
+            files.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        )
+    }
+
+    fn add(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
+        let bytes = match files.embedded_bytes(name) {
+            Some(bytes) => Bytes::Embedded(bytes),
+            None => {
+                let path = files.path(name).with_context(|| {
+                    format!("no such file\nhint: fetch `{name}` into the model's folder, or pull the model again")
+                })?;
+                let file = File::open(path)?;
+                // SAFETY: the mapping is read-only; a checkpoint that another process cuts short while it is
+                // read is outside what any reader of mapped files can defend against.
+                Bytes::Mapped(unsafe { Mmap::map(&file)? })
+            }
+        };
+        let index = self.files.len();
+        let is_safetensors = std::path::Path::new(name).extension().is_some_and(|end| end == "safetensors");
+        let places = if is_safetensors { safetensors_places(&bytes)? } else { torch::places(&bytes)? };
+        for (tensor, place) in places {
+            let end = place.extent().and_then(|extent| extent.checked_add(place.start));
+            ensure!(end.is_some_and(|end| end <= bytes.len()), "`{tensor}` lies outside the file: it is cut short");
+            self.places.insert(tensor, (index, place));
+        }
+        self.files.push(bytes);
+        Ok(())
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+
+    /// The number of parameters, tensors that are stored under several names counted each time.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.places.values().map(|(_, place)| place.shape.iter().product::<usize>()).sum()
+    }
+
+    /// The tensor of this name, if there is one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<View<'_>> {
+        let (file, place) = self.places.get(name)?;
+        Some(View { place, bytes: &self.files[*file][place.start..] })
+    }
+
+    /// The first of several names that there is.
+    ///
+    /// # Errors
+    /// When there is none of them; the message says what there is instead.
+    pub fn first(&self, names: &[&str]) -> Result<View<'_>> {
+        match names.iter().find_map(|name| self.find(name)) {
+            Some(view) => Ok(view),
+            None => bail!("{}", self.missing(names)),
+        }
+    }
+
+    /// The tensor of this name, which must have this shape.
+    ///
+    /// # Errors
+    /// When there is none, or it has another shape.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<View<'_>> {
+        let view = self.first(&[name])?;
+        view.expect(name, shape)?;
+        Ok(view)
+    }
+
+    fn missing(&self, names: &[&str]) -> String {
+        let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        // The neighbours say more than the first names of the alphabet would.
+        let stem = names.first().map_or("", |name| name.rsplit_once('.').map_or(*name, |(stem, _)| stem));
+        let mut near: Vec<&str> = self.names().filter(|name| !stem.is_empty() && name.contains(stem)).take(6).collect();
+        if near.is_empty() {
+            near = self.names().take(6).collect();
+        }
+        let count = self.places.len();
+        let near = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        format!(
+            "the weights have no tensor {wanted}; among the {count} they have: {near}\n\
+             hint: config.json and the weights must be of the same checkpoint, saved with its language-model head"
+        )
+    }
+}
+
+impl View<'_> {
+    /// The shape.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.place.shape
+    }
+
+    /// # Errors
+    /// When the shape is another than `shape`; `name` is for the message.
+    pub fn expect(&self, name: &str, shape: &[usize]) -> Result<()> {
+        ensure!(
+            self.shape() == shape,
+            "the tensor `{name}` has the shape {:?}, but config.json asks for {shape:?}\n\
+             hint: config.json and the weights must be of the same checkpoint",
+            self.shape()
+        );
+        Ok(())
+    }
+
+    /// Row `row` of a matrix `[rows, columns]` (or the whole of a vector, as row 0) as f32.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        let (row_stride, stride) = match self.place.strides[..] {
+            [stride] => (0, stride),
+            [row_stride, stride] => (row_stride, stride),
+            _ => (out.len(), 1),
+        };
+        let size = self.place.dtype.size_in_bytes();
+        let start = row * row_stride;
+        if stride == 1 {
+            let bytes = &self.bytes[start * size..(start + out.len()) * size];
+            for (out, bytes) in out.iter_mut().zip(bytes.chunks_exact(size)) {
+                *out = number(self.place.dtype, bytes);
+            }
+        } else {
+            for (column, out) in out.iter_mut().enumerate() {
+                *out = number(self.place.dtype, &self.bytes[(start + column * stride) * size..][..size]);
+            }
+        }
+    }
+
+    /// A vector or matrix as a candle tensor.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    pub fn tensor(&self, dtype: DType, device: &Device) -> Result<Tensor> {
+        let shape = self.shape();
+        let columns = shape.last().copied().unwrap_or(1);
+        let rows = shape.iter().product::<usize>() / columns.max(1);
+        let mut values = vec![0f32; rows * columns];
+        for (row, out) in values.chunks_exact_mut(columns.max(1)).enumerate() {
+            self.row(row, out);
+        }
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
+    }
+
+    /// Whether two tensors hold the same numbers.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        let columns = self.shape().last().copied().unwrap_or(1);
+        let rows = self.shape().iter().product::<usize>() / columns.max(1);
+        let (mut a, mut b) = (vec![0f32; columns], vec![0f32; columns]);
+        self.shape() == other.shape()
+            && (0..rows).all(|row| {
+                self.row(row, &mut a);
+                other.row(row, &mut b);
+                a == b
+            })
+    }
+}
+
+/// One number, little-endian. Types without numbers of this kind were turned away when the file was opened.
+fn number(dtype: DType, bytes: &[u8]) -> f32 {
+    match (dtype, bytes) {
+        (DType::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
+        (DType::F16, &[a, b]) => half::f16::from_le_bytes([a, b]).to_f32(),
+        (DType::BF16, &[a, b]) => half::bf16::from_le_bytes([a, b]).to_f32(),
+        (DType::F64, &[a, b, c, d, e, f, g, h]) => f64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32,
+        _ => f32::NAN,
+    }
+}
+
+/// Row-major strides.
+pub(super) fn contiguous(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1usize; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i].saturating_mul(shape[i]);
+    }
+    strides
+}
+
+fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
+    const HINT: &str = "hint: the file is damaged or cut short; fetch it again";
+    let (header, metadata) = SafeTensors::read_metadata(bytes)
+        .map_err(|error| anyhow::anyhow!("not a valid safetensors file: {error}\n{HINT}"))?;
+    let data = header + 8;
+    let mut places = Vec::new();
+    for (name, info) in metadata.tensors() {
+        let dtype = match info.dtype {
+            safetensors::Dtype::F32 => DType::F32,
+            safetensors::Dtype::F16 => DType::F16,
+            safetensors::Dtype::BF16 => DType::BF16,
+            safetensors::Dtype::F64 => DType::F64,
+            // Integer tensors are position ids and the like, which no layer reads.
+            _ => continue,
+        };
+        let place = Place {
+            dtype,
+            shape: info.shape.clone(),
+            strides: contiguous(&info.shape),
+            start: data + info.data_offsets.0,
+        };
+        let claimed = info.data_offsets.1 - info.data_offsets.0;
+        ensure!(
+            place.extent() == Some(claimed),
+            "the header gives `{name}` {claimed} bytes, which is not its shape\n{HINT}"
+        );
+        places.push((name, place));
+    }
+    Ok(places)
+}
+
+fn shards(files: &ModelFiles, index: &str) -> Result<Vec<String>> {
+    let map = files.json(index)?.unwrap_or_default();
+    let map = map.get("weight_map").and_then(serde_json::Value::as_object);
+    let map = map.with_context(|| format!("`{index}` of the model `{}` has no `weight_map`", files.name()))?;
+    let names: BTreeSet<String> = map.values().filter_map(|file| file.as_str().map(str::to_owned)).collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !files.has(name)).collect();
+    ensure!(
+        missing.is_empty(),
+        "the model `{}` lacks the shards {missing:?} that `{index}` names\nhint: pull the model again",
+        files.name()
+    );
+    Ok(names.into_iter().collect())
+}

@@ -1,0 +1,34 @@
+//! The position-wise part of a layer: plain, or gated as in T5 v1.1.
+
+use anyhow::Result;
+use candle_core::Tensor;
+
+use crate::kernels::activation::Activation;
+
+use super::Linear;
+
+/// `down(act(up(x)))`, or `down(act(gate(x)) · up(x))`.
+pub struct FeedForward {
+    /// `d` to the inner width.
+    pub up: Linear,
+    /// `d` to the inner width; its activated output scales that of `up` (Shazeer 2020).
+    pub gate: Option<Linear>,
+    /// The inner width to `d`.
+    pub down: Linear,
+    /// Between the two.
+    pub activation: Activation,
+}
+
+impl FeedForward {
+    /// The output with `residual` added, `[…, d]` to `[…, d]`.
+    ///
+    /// # Errors
+    /// When shapes, types or devices do not fit.
+    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let inner = match &self.gate {
+            None => self.up.forward_activated(x, self.activation)?,
+            Some(gate) => (gate.forward_activated(x, self.activation)? * self.up.forward(x)?)?,
+        };
+        self.down.forward_added(&inner, residual)
+    }
+}

@@ -1,0 +1,143 @@
+//! `y = x · Wᵀ + b`: the only place that knows how weights are kept.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use candle_core::{D, Tensor};
+
+use crate::kernels::activation::Activation;
+use crate::kernels::gemm::{Packed, Product};
+
+use super::fused;
+
+/// A weight matrix `[n, k]`; clones share the numbers.
+#[derive(Clone)]
+pub enum Matrix {
+    /// Packed for the fused f32 kernel.
+    Packed(Arc<Packed>),
+    /// As candle keeps it, on any device and in any type.
+    Dense(Tensor),
+}
+
+impl Matrix {
+    /// Outputs and inputs, `(n, k)`.
+    ///
+    /// # Errors
+    /// When a dense matrix does not have two axes.
+    pub fn dims(&self) -> Result<(usize, usize)> {
+        match self {
+            Self::Packed(packed) => Ok((packed.n(), packed.k())),
+            Self::Dense(tensor) => Ok(tensor.dims2()?),
+        }
+    }
+
+    /// The rows of these numbers, `[rows, k]`.
+    ///
+    /// # Errors
+    /// When a row is outside the matrix.
+    pub fn rows(&self, rows: &[u32]) -> Result<Tensor> {
+        match self {
+            Self::Packed(packed) => {
+                let k = packed.k();
+                let mut out = vec![0f32; rows.len() * k];
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(k)) {
+                    anyhow::ensure!((row as usize) < packed.n(), "row {row} of a matrix of {} rows", packed.n());
+                    packed.row(row as usize, out);
+                }
+                Ok(Tensor::from_vec(out, (rows.len(), k), &candle_core::Device::Cpu)?)
+            }
+            Self::Dense(tensor) => {
+                let rows = Tensor::new(rows, tensor.device())?;
+                Ok(tensor.index_select(&rows, 0)?)
+            }
+        }
+    }
+}
+
+/// A linear layer.
+pub struct Linear {
+    matrix: Matrix,
+    /// `[n]`, once as a tensor and, on the CPU, once as plain values for the kernel.
+    bias: Option<(Tensor, Vec<f32>)>,
+}
+
+impl Linear {
+    /// A layer of these weights; `bias` is `[n]`.
+    ///
+    /// # Errors
+    /// When the bias cannot be read.
+    pub fn new(matrix: Matrix, bias: Option<Tensor>) -> Result<Self> {
+        let bias = match bias {
+            Some(bias) => {
+                let values = if fused(&bias) { bias.to_vec1()? } else { Vec::new() };
+                Some((bias, values))
+            }
+            None => None,
+        };
+        Ok(Self { matrix, bias })
+    }
+
+    /// `[…, k]` to `[…, n]`.
+    ///
+    /// # Errors
+    /// When shapes, types or devices do not fit.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.run(x, None, None)
+    }
+
+    /// `act(x · Wᵀ + b)`, `[…, k]` to `[…, n]`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        self.run(x, Some(activation), None)
+    }
+
+    /// `x · Wᵀ + b + residual`, `[…, k]` and `[…, n]` to `[…, n]`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_added(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        self.run(x, None, Some(residual))
+    }
+
+    fn run(&self, x: &Tensor, activation: Option<Activation>, residual: Option<&Tensor>) -> Result<Tensor> {
+        match &self.matrix {
+            Matrix::Packed(weight) => {
+                let bias = self.bias.as_ref().map(|(_, values)| values.as_slice());
+                let product = Product { weight, bias, activation };
+                Ok(match residual {
+                    None => x.apply_op1_no_bwd(&product)?,
+                    Some(residual) => x.apply_op2_no_bwd(residual, &product)?,
+                })
+            }
+            Matrix::Dense(weight) => {
+                let rows = x.elem_count() / x.dim(D::Minus1)?;
+                let mut dims = x.dims().to_vec();
+                if let Some(last) = dims.last_mut() {
+                    *last = weight.dim(0)?;
+                }
+                let mut y = x.reshape((rows, x.dim(D::Minus1)?))?.matmul(&weight.t()?)?.reshape(dims)?;
+                if let Some((bias, _)) = &self.bias {
+                    y = y.broadcast_add(bias)?;
+                }
+                if let Some(activation) = activation {
+                    y = activate(&y, activation)?;
+                }
+                if let Some(residual) = residual {
+                    y = (y + residual)?;
+                }
+                Ok(y)
+            }
+        }
+    }
+}
+
+fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    Ok(match activation {
+        Activation::Relu => x.relu()?,
+        Activation::Silu => x.silu()?,
+        Activation::Gelu => x.gelu_erf()?,
+        Activation::GeluTanh => x.gelu()?,
+    })
+}

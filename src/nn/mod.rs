@@ -1,0 +1,23 @@
+//! The layers that all families are made of. Each knows two ways to compute: the fused kernel, for f32 on
+//! the CPU, and candle's own operations, for everything else (CUDA, and f64 in the tests that compare the two).
+//!
+//! Layers are immutable; what changes while decoding is in [`attention::Past`] and belongs to the caller.
+
+pub mod attention;
+pub mod embedding;
+pub mod feed_forward;
+pub mod linear;
+pub mod norm;
+
+pub use attention::{CrossAttention, Memory, Past, PastKeys, SelfAttention, Shape};
+pub use embedding::Embedding;
+pub use feed_forward::FeedForward;
+pub use linear::{Linear, Matrix};
+pub use norm::Norm;
+
+use candle_core::{DType, Tensor};
+
+/// Whether the fused kernels take this tensor.
+fn fused(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
+}
