@@ -3,3 +3,5 @@
 
 pub mod batch;
 pub mod files;
+pub mod kernels;
+pub mod search;
