@@ -2,6 +2,7 @@
 //! without Python and without conversion.
 
 pub mod batch;
+pub mod engine;
 pub mod files;
 pub mod kernels;
 pub mod search;
