@@ -2,7 +2,9 @@
 //! without Python and without conversion.
 
 pub mod batch;
+pub mod engine;
 pub mod files;
 pub mod kernels;
 pub mod model;
 pub mod nn;
+pub mod search;

@@ -22,3 +22,8 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<f32> {
     };
     (0..length).map(|_| next()).collect()
 }
+//! Fused operations on the CPU: what stands behind one tensor operation where candle's own is too slow.
+//!
+//! Invariant: a row's result has the same bits whatever rows, batch size or threads accompany it.
+
+pub mod topk;

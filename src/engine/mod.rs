@@ -1,0 +1,3 @@
+//! Texts to texts with one model.
+
+pub mod settings;

@@ -1,0 +1,165 @@
+//! Layers of settings, the strongest first: where a value is looked for, and where it was found.
+//!
+//! Responsible for: reading one setting in the right type, or saying which setting of which source is
+//! wrong. Invariant: `null` counts as not set, as in transformers. Which settings there are belongs to
+//! the parent.
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value};
+
+use crate::batch::TokenId;
+
+/// Where a setting comes from, the strongest first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A flag on the command line.
+    Flag,
+    /// The user's config file.
+    UserConfig,
+    /// The catalogue of known checkpoints.
+    Catalogue,
+    /// The checkpoint's `task_specific_params` of this task.
+    Task(String),
+    /// The checkpoint's `generation_config.json`.
+    GenerationConfig,
+    /// The checkpoint's `config.json`.
+    Config,
+    /// What the model can take.
+    Window,
+    /// transformers' class default.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => write!(f, "flag"),
+            Self::UserConfig => write!(f, "config file"),
+            Self::Catalogue => write!(f, "catalogue"),
+            Self::Task(task) => write!(f, "config.json, task `{task}`"),
+            Self::GenerationConfig => write!(f, "generation_config.json"),
+            Self::Config => write!(f, "config.json"),
+            Self::Window => write!(f, "the model's window"),
+            Self::Default => write!(f, "default"),
+        }
+    }
+}
+
+/// One source of settings, by transformers' names.
+pub(super) struct Layer {
+    pub origin: Origin,
+    pub values: Map<String, Value>,
+}
+
+/// All sources, the strongest first.
+pub(super) struct Layers(pub Vec<Layer>);
+
+/// A value as found.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub name: &'static str,
+    pub value: Value,
+    pub origin: Origin,
+}
+
+impl Layers {
+    /// The strongest value of this name.
+    pub fn find(&self, name: &'static str) -> Option<Found> {
+        self.0.iter().find_map(|layer| layer.find(name))
+    }
+
+    /// The strongest value of either name; within a layer the first name wins.
+    pub fn find_either(&self, name: &'static str, other: &'static str) -> Option<Found> {
+        self.0.iter().find_map(|layer| layer.find(name).or_else(|| layer.find(other)))
+    }
+}
+
+impl Layer {
+    pub fn find(&self, name: &'static str) -> Option<Found> {
+        let value = self.values.get(name).filter(|value| !value.is_null())?.clone();
+        Some(Found { name, value, origin: self.origin.clone() })
+    }
+}
+
+impl Found {
+    /// An error about this value: what is wrong with it, and what would be right.
+    pub fn wrong(&self, what: &str, hint: &str) -> anyhow::Error {
+        anyhow::anyhow!("`{}` is {} ({}): {what}\nhint: {hint}", self.name, self.value, self.source())
+    }
+
+    /// Where it comes from, with the flag's own name if it is one.
+    pub fn source(&self) -> String {
+        match (&self.origin, super::overrides::flag(self.name)) {
+            (Origin::Flag, Some(flag)) => format!("flag `{flag}`"),
+            _ => self.origin.to_string(),
+        }
+    }
+
+    /// A count of at least `least`.
+    pub fn count(&self, least: u64) -> Result<usize> {
+        // transformers' own files hold counts such as 4.0 now and then.
+        let whole = self.value.as_f64().filter(|x| x.fract() == 0.0 && *x >= 0.0 && *x < 1e9).map(|x| x as u64);
+        match self.value.as_u64().or(whole) {
+            Some(count) if count >= least => Ok(count as usize),
+            _ => Err(self.wrong("not possible", &format!("give a whole number, {least} or more"))),
+        }
+    }
+
+    /// A finite number.
+    pub fn number(&self) -> Result<f64> {
+        match self.value.as_f64() {
+            Some(number) if number.is_finite() => Ok(number),
+            _ => Err(self.wrong("not a number", "give a number")),
+        }
+    }
+
+    /// A number above 0.
+    pub fn positive(&self) -> Result<f64> {
+        match self.number()? {
+            number if number > 0.0 => Ok(number),
+            _ => Err(self.wrong("not possible", "give a number above 0")),
+        }
+    }
+
+    /// A seed for chance.
+    pub fn seed(&self) -> Result<u64> {
+        self.value.as_u64().ok_or_else(|| self.wrong("not a seed", "give a whole number, 0 or more"))
+    }
+
+    /// true or false.
+    pub fn truth(&self) -> Result<bool> {
+        self.value.as_bool().ok_or_else(|| self.wrong("neither true nor false", "give true or false"))
+    }
+
+    /// One token.
+    pub fn token(&self) -> Result<TokenId> {
+        match self.tokens()?[..] {
+            [token] if !self.value.is_array() => Ok(token),
+            _ => Err(self.wrong("not one token", "give one token id")),
+        }
+    }
+
+    /// One token or a list of tokens.
+    pub fn tokens(&self) -> Result<Vec<TokenId>> {
+        let token = |value: &Value| value.as_u64().and_then(|token| TokenId::try_from(token).ok());
+        let tokens = match &self.value {
+            Value::Array(values) => values.iter().map(token).collect(),
+            value => token(value).map(|token| vec![token]),
+        };
+        tokens.ok_or_else(|| self.wrong("not a token", "token ids are whole numbers, 0 or more"))
+    }
+
+    /// A list of lists of tokens.
+    pub fn sequences(&self) -> Result<Vec<Vec<TokenId>>> {
+        let Value::Array(sequences) = &self.value else {
+            bail!(self.wrong("not a list of lists of tokens", "give it as [[1, 2], [3]]"));
+        };
+        let each = sequences.iter().map(|value| match value {
+            Value::Array(tokens) if !tokens.is_empty() => Self { value: value.clone(), ..self.clone() }.tokens(),
+            _ => Err(self.wrong("not a list of lists of tokens", "give it as [[1, 2], [3]]")),
+        });
+        each.collect()
+    }
+}

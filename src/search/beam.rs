@@ -1,0 +1,182 @@
+//! Beam search as transformers 5.23 does it (`GenerationMixin._beam_search`).
+//!
+//! Responsible for: which continuations go on, which hypotheses are kept, and when an item is over.
+//! Invariant: beams and finished hypotheses of an item are in descending order of score; an item never has
+//! more of either than `num_beams`.
+//!
+//! Departure: transformers fills up missing beams with copies at -1e9; here there are only beams that can
+//! be, so the first step has one row per item, and fewer than `n_best` hypotheses may come back. The
+//! hypotheses are the same unless the rules leave fewer continuations than `num_beams`, where
+//! transformers goes on with its copies, even beyond an end.
+
+use anyhow::Result;
+use candle_core::Tensor;
+
+use super::logits::{Candidates, Domain, Rules};
+use super::{EarlyStopping, Hypothesis, Item, SearchOptions, Step, arrange, no_choice, normalized};
+use crate::batch::TokenId;
+
+/// One open hypothesis.
+struct Beam {
+    /// The model's row from which it goes on.
+    row: usize,
+    /// The start token and all since.
+    history: Vec<TokenId>,
+    token_scores: Vec<f32>,
+    sum: f32,
+}
+
+/// One beam and one token more.
+struct Continuation {
+    beam: usize,
+    token: TokenId,
+    /// The log-probability of the token.
+    value: f32,
+    sum: f32,
+    /// The token was forced, see [`Candidates`].
+    cut: bool,
+}
+
+/// One item's search.
+struct ItemSearch<'a> {
+    item: usize,
+    options: &'a SearchOptions,
+    beams: Vec<Beam>,
+    finished: Vec<Hypothesis>,
+}
+
+/// Beam search from the first `logits` `[items, v]`.
+pub(super) fn search(
+    model: &mut dyn Step,
+    mut logits: Tensor,
+    items: &[Item],
+    options: &SearchOptions,
+) -> Result<Vec<Vec<Hypothesis>>> {
+    let (_, v) = logits.dims2()?;
+    let rules = Rules::new(options, items, Domain::LogProbabilities, v);
+    let mut searches: Vec<ItemSearch> = (0..items.len()).map(|item| ItemSearch::new(item, options)).collect();
+    let mut found: Vec<Vec<Hypothesis>> = vec![Vec::new(); items.len()];
+    for new in 1.. {
+        let beams = || searches.iter().flat_map(|search| search.beams.iter().map(|beam| (search.item, beam)));
+        let histories: Vec<_> = beams().map(|(item, beam)| (item, beam.history.as_slice())).collect();
+        let before = histories.len();
+        let candidates = rules.candidates(&logits, continuations(options), &histories)?;
+        let mut open = Vec::with_capacity(searches.len());
+        for mut search in searches {
+            search.advance(&candidates, new);
+            if search.is_over(new) {
+                found[search.item].extend(search.hypotheses(new)?);
+            } else {
+                open.push(search);
+            }
+        }
+        if open.is_empty() {
+            break;
+        }
+        searches = open;
+        logits = feed(model, &mut searches, before)?;
+    }
+    Ok(found)
+}
+
+/// How many continuations of an item are looked at: enough for all beams to go on even if every one of them
+/// could also end in each way there is.
+fn continuations(options: &SearchOptions) -> usize {
+    (1 + options.eos.len()).max(2) * options.num_beams
+}
+
+/// Gives the model the beams' rows, out of `before`, and their last tokens; the next logits.
+fn feed(model: &mut dyn Step, searches: &mut [ItemSearch], before: usize) -> Result<Tensor> {
+    let mut kept = Vec::new();
+    let mut tokens = Vec::new();
+    for beam in searches.iter_mut().flat_map(|search| &mut search.beams) {
+        kept.push(beam.row);
+        tokens.push(beam.history[beam.history.len() - 1]);
+        beam.row = kept.len() - 1;
+    }
+    arrange(model, &kept, before)?;
+    model.step(&tokens)
+}
+
+impl<'a> ItemSearch<'a> {
+    fn new(item: usize, options: &'a SearchOptions) -> Self {
+        let beam = Beam { row: item, history: options.start.clone(), token_scores: Vec::new(), sum: 0.0 };
+        Self { item, options, beams: vec![beam], finished: Vec::new() }
+    }
+
+    /// Takes the `new`-th token: of the best continuations, those that end among the first `num_beams` are
+    /// finished hypotheses, those that end further down are dropped, and the others are the new beams.
+    fn advance(&mut self, candidates: &[Candidates], new: usize) {
+        let mut next = Vec::with_capacity(self.options.num_beams);
+        for (rank, continuation) in self.best(candidates).into_iter().enumerate() {
+            let ends = self.options.eos.contains(&continuation.token);
+            if !ends && new < self.options.max_new_tokens {
+                if next.len() < self.options.num_beams {
+                    next.push(self.beams[continuation.beam].with(&continuation));
+                }
+            } else if rank < self.options.num_beams {
+                self.finish(&continuation, new, continuation.cut || !ends);
+            }
+        }
+        self.beams = next;
+    }
+
+    /// The best continuations over all beams, best first; among equals the better beam's, then the lower token.
+    fn best(&self, candidates: &[Candidates]) -> Vec<Continuation> {
+        let mut all = Vec::new();
+        for (index, beam) in self.beams.iter().enumerate() {
+            let Candidates { best, cut, .. } = &candidates[beam.row];
+            let continued =
+                |&(token, value)| Continuation { beam: index, token, value, sum: value + beam.sum, cut: *cut };
+            all.extend(best.iter().map(continued));
+        }
+        all.sort_by(|a, b| b.sum.total_cmp(&a.sum).then((a.beam, a.token).cmp(&(b.beam, b.token))));
+        all.truncate(continuations(self.options));
+        all
+    }
+
+    /// Puts a hypothesis of `new` tokens in its place among the finished ones, if it is good enough for one.
+    fn finish(&mut self, continuation: &Continuation, new: usize, truncated: bool) {
+        let score = normalized(continuation.sum, new, self.options.length_penalty);
+        let place = self.finished.partition_point(|other| other.score >= score);
+        if place < self.options.num_beams {
+            let Beam { history, token_scores, .. } = self.beams[continuation.beam].with(continuation);
+            let tokens = history[self.options.start.len()..].to_vec();
+            self.finished.insert(place, Hypothesis { tokens, score, token_scores, truncated });
+            self.finished.truncate(self.options.num_beams);
+        }
+    }
+
+    /// Whether no further token, after `new`, is wanted. transformers keeps searching while any place
+    /// among the finished hypotheses is free, even with beams that are worse than all finished ones.
+    fn is_over(&self, new: usize) -> bool {
+        let Some(best) = self.beams.first() else { return true };
+        let (Some(worst), true) = (self.finished.last(), self.finished.len() == self.options.num_beams) else {
+            return false;
+        };
+        let penalty = self.options.length_penalty;
+        let length = match self.options.early_stopping {
+            EarlyStopping::True => return true,
+            EarlyStopping::Never if penalty > 0.0 => self.options.max_new_tokens,
+            EarlyStopping::False | EarlyStopping::Never => new,
+        };
+        normalized(best.sum, length, penalty) <= worst.score
+    }
+
+    fn hypotheses(&mut self, new: usize) -> Result<Vec<Hypothesis>> {
+        self.finished.truncate(self.options.n_best);
+        if self.finished.is_empty() { Err(no_choice(new)) } else { Ok(std::mem::take(&mut self.finished)) }
+    }
+}
+
+impl Beam {
+    fn with(&self, continuation: &Continuation) -> Self {
+        let mut history = Vec::with_capacity(self.history.len() + 1);
+        history.extend_from_slice(&self.history);
+        history.push(continuation.token);
+        let mut token_scores = Vec::with_capacity(self.token_scores.len() + 1);
+        token_scores.extend_from_slice(&self.token_scores);
+        token_scores.push(continuation.value);
+        Self { row: self.row, history, token_scores, sum: continuation.sum }
+    }
+}

@@ -1,0 +1,197 @@
+//! The rules that change logits, as *edits*: the few tokens of a row that they touch.
+//!
+//! Responsible for: which tokens transformers' logits processors would ban, penalise or force after a
+//! given history, and what the best tokens and their log-probabilities are then. Invariant: edited tokens
+//! are listed ascending, each once, all in the vocabulary. Leaves the reading of rows to
+//! `kernels::topk`, and the choice to `greedy`, `beam` and `sample`.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use candle_core::Tensor;
+
+use super::{Item, SearchOptions};
+use crate::batch::TokenId;
+use crate::kernels::topk::{RowTop, top_k};
+
+/// On what the rules work: greedy search and sampling apply them to the logits, beam search to
+/// log-probabilities. With a repetition penalty the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Domain {
+    Logits,
+    LogProbabilities,
+}
+
+/// The rules of one search, made ready.
+pub(super) struct Rules<'a> {
+    options: &'a SearchOptions,
+    domain: Domain,
+    v: usize,
+    /// Banned in every row, ascending.
+    always: Vec<TokenId>,
+    /// Bad words of two tokens or more: what comes before the last token, and the last token.
+    bad_ends: Vec<(&'a [TokenId], TokenId)>,
+    /// Per item: what followed each sequence of n - 1 tokens in the source.
+    source_ngrams: Vec<HashMap<&'a [TokenId], Vec<TokenId>>>,
+}
+
+/// What the rules change in one row.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Edits {
+    banned: Vec<TokenId>,
+    penalised: Vec<TokenId>,
+    /// When set, these tokens have the value 0 and all others cannot be.
+    forced: Option<Vec<TokenId>>,
+}
+
+/// One row after the rules.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Candidates {
+    /// The best tokens that can be, best first, with their values in the rules' domain (and renormalised
+    /// where that is wanted, which in the domain of logits changes no choice).
+    pub best: Vec<(TokenId, f32)>,
+    /// The logarithm of the sum of the exponentials of all values.
+    pub log_sum: f64,
+    /// Whether a rule forces the token, and the model would not have ended here by itself.
+    pub cut: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// `v` is the size of the vocabulary.
+    pub fn new(options: &'a SearchOptions, items: &[Item<'a>], domain: Domain, v: usize) -> Self {
+        // transformers takes end-of-sentence tokens out of the bad words.
+        let bad = || options.bad_words.iter().filter(|word| !(word.len() == 1 && options.eos.contains(&word[0])));
+        let mut always: Vec<TokenId> = bad().filter(|word| word.len() == 1).map(|word| word[0]).collect();
+        always.extend(&options.suppress);
+        let bad_ends = bad().filter(|word| word.len() > 1).filter_map(|word| word.split_last()).map(|(l, p)| (p, *l));
+        let n = options.encoder_no_repeat_ngram_size;
+        let source_ngrams = if n == 0 { Vec::new() } else { items.iter().map(|item| ngrams(item.source, n)).collect() };
+        Self { options, domain, v, always, bad_ends: bad_ends.collect(), source_ngrams }
+    }
+
+    /// The best `k` candidates of every row of `logits` `[rows, v]`; `rows` gives each row's item and its
+    /// history: the start token and all since.
+    pub fn candidates(&self, logits: &Tensor, k: usize, rows: &[(usize, &[TokenId])]) -> Result<Vec<Candidates>> {
+        let edits: Vec<Edits> = rows.iter().map(|&(item, history)| self.edits(item, history)).collect();
+        let edited: Vec<Vec<TokenId>> = edits.iter().map(Edits::tokens).collect();
+        let tops = top_k(logits, k, &edited)?;
+        let rows = edits.iter().zip(&edited).zip(tops);
+        Ok(rows.map(|((edits, edited), top)| self.apply(edits, edited, top, k)).collect())
+    }
+
+    /// What the rules change after `history`.
+    fn edits(&self, item: usize, history: &[TokenId]) -> Edits {
+        let mut banned = self.always.clone();
+        self.ban_repetitions(item, history, &mut banned);
+        banned.extend(self.bad_ends.iter().filter(|(before, _)| history.ends_with(before)).map(|&(_, last)| last));
+        let new = history.len() - self.options.start.len();
+        if history.len() < self.options.min_length || new < self.options.min_new_tokens {
+            banned.extend(&self.options.eos);
+        }
+        banned.extend(self.suppressed_at(new));
+        let penalises = (self.options.repetition_penalty - 1.0).abs() > f64::EPSILON;
+        let penalised = if penalises { history.to_vec() } else { Vec::new() };
+        let banned = self.tidy(banned, &[]);
+        Edits { penalised: self.tidy(penalised, &banned), forced: self.forced(history), banned }
+    }
+
+    fn ban_repetitions(&self, item: usize, history: &[TokenId], banned: &mut Vec<TokenId>) {
+        let n = self.options.no_repeat_ngram_size;
+        if n > 0 && history.len() >= n {
+            let last = &history[history.len() + 1 - n..];
+            banned.extend(history.windows(n).filter(|window| window[..n - 1] == *last).map(|window| window[n - 1]));
+        }
+        let n = self.options.encoder_no_repeat_ngram_size;
+        if n > 0 && history.len() + 1 >= n {
+            banned.extend(self.source_ngrams[item].get(&history[history.len() + 1 - n..]).into_iter().flatten());
+        }
+    }
+
+    /// The tokens that may not be the first free one, if it is the turn of that.
+    fn suppressed_at(&self, new: usize) -> &[TokenId] {
+        let first_is_forced = self.options.start.len() == 1 && self.options.forced_bos.is_some();
+        if new == usize::from(first_is_forced) { &self.options.begin_suppress } else { &[] }
+    }
+
+    /// The tokens of which one must come next, if any must. A forced token overrides every ban but
+    /// suppression, as in transformers.
+    fn forced(&self, history: &[TokenId]) -> Option<Vec<TokenId>> {
+        let options = self.options;
+        let new = history.len() - options.start.len();
+        let forced = if new + 1 == options.max_new_tokens && !options.forced_eos.is_empty() {
+            options.forced_eos.clone()
+        } else if history.len() == 1 {
+            vec![options.forced_bos?]
+        } else {
+            return None;
+        };
+        let mut lost = options.suppress.clone();
+        lost.extend(self.suppressed_at(new));
+        Some(self.tidy(forced, &lost))
+    }
+
+    /// Ascending, each once, in the vocabulary, and none of `without`.
+    fn tidy(&self, mut tokens: Vec<TokenId>, without: &[TokenId]) -> Vec<TokenId> {
+        tokens.retain(|&token| (token as usize) < self.v && !without.contains(&token));
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens
+    }
+
+    fn apply(&self, edits: &Edits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
+        let mut free = self.apply_free(edits, edited, top, k);
+        let Some(forced) = &edits.forced else { return free };
+        let own_choice = free.best.first().is_some_and(|(token, _)| self.options.eos.contains(token));
+        let log_sum = (forced.len() as f64).ln();
+        let value = if self.options.renormalize { -log_sum as f32 } else { 0.0 };
+        free.best = forced.iter().take(k).map(|&token| (token, value)).collect();
+        free.log_sum = if self.options.renormalize { 0.0 } else { log_sum };
+        free.cut = !own_choice;
+        free
+    }
+
+    /// The candidates without forced tokens.
+    fn apply_free(&self, edits: &Edits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
+        let whole = if self.domain == Domain::LogProbabilities { top.rest.log_with(&top.edited) } else { 0.0 };
+        let penalised =
+            edited.iter().zip(&top.edited).filter(|(token, _)| edits.penalised.binary_search(token).is_ok());
+        // Still on the scale of the row, so that they can be summed with the others.
+        let penalised: Vec<(TokenId, f32)> = penalised
+            .filter(|(_, x)| **x > f32::NEG_INFINITY)
+            .map(|(&token, &x)| (token, (self.penalise(f64::from(x) - whole) + whole) as f32))
+            .collect();
+        let values: Vec<f32> = penalised.iter().map(|&(_, x)| x).collect();
+        let after = top.rest.log_with(&values);
+        let shift = if self.options.renormalize { after } else { whole };
+        let mut best = top.top;
+        best.extend(penalised);
+        best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        best.truncate(k);
+        for (_, x) in &mut best {
+            *x = (f64::from(*x) - shift) as f32;
+        }
+        Candidates { best, log_sum: after - shift, cut: false }
+    }
+
+    fn penalise(&self, x: f64) -> f64 {
+        if x < 0.0 { x * self.options.repetition_penalty } else { x / self.options.repetition_penalty }
+    }
+}
+
+impl Edits {
+    /// All tokens whose logits are not simply their own.
+    fn tokens(&self) -> Vec<TokenId> {
+        let mut tokens = [self.banned.as_slice(), &self.penalised].concat();
+        tokens.sort_unstable();
+        tokens
+    }
+}
+
+/// What followed each sequence of `n` - 1 tokens.
+fn ngrams(tokens: &[TokenId], n: usize) -> HashMap<&[TokenId], Vec<TokenId>> {
+    let mut found: HashMap<&[TokenId], Vec<TokenId>> = HashMap::new();
+    for window in tokens.windows(n) {
+        found.entry(&window[..n - 1]).or_default().push(window[n - 1]);
+    }
+    found
+}

@@ -1,0 +1,292 @@
+//! The search beside transformers' `generate`, on a scripted model that both compute alike
+//! (`tests/fixtures/make_search.py`).
+
+// What a fixture holds is known.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use kortom::search::{EarlyStopping, Hypothesis, Item, Sampling, SearchOptions, Step, search};
+use serde_json::Value;
+
+const V: u64 = 40;
+const START: u32 = 1;
+const EOS: u32 = 2;
+
+fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The same function as in the script, in the same order of operations.
+fn logits(item: u64, history: &[u32]) -> Vec<f32> {
+    let near = mix(item * 1000 + u64::from(history[history.len() - 1]));
+    let far = history.iter().fold(mix(item), |far, &token| mix(far ^ u64::from(token)));
+    let part = |seed: u64, token: u64, scale: f32| (mix(seed ^ token) >> 44) as f32 / scale;
+    let mut row: Vec<f32> = (0..V).map(|token| part(near, token, 131_072.0) + part(far, token, 262_144.0)).collect();
+    row[EOS as usize] += (history.len() as f32 - 6.0) / 8.0;
+    row[0] -= 4.0;
+    row
+}
+
+/// A model that knows each row's sentence and history.
+struct Scripted {
+    rows: Vec<(u64, Vec<u32>)>,
+    /// How many rows each step had.
+    widths: Vec<usize>,
+}
+
+impl Scripted {
+    fn new(items: &[u64]) -> Self {
+        Self { rows: items.iter().map(|&item| (item, Vec::new())).collect(), widths: Vec::new() }
+    }
+}
+
+impl Step for Scripted {
+    fn step(&mut self, tokens: &[u32]) -> Result<Tensor> {
+        self.widths.push(tokens.len());
+        assert_eq!(tokens.len(), self.rows.len());
+        self.rows.iter_mut().zip(tokens).for_each(|((_, history), &token)| history.push(token));
+        let rows: Vec<f32> = self.rows.iter().flat_map(|(item, history)| logits(*item, history)).collect();
+        Ok(Tensor::from_vec(rows, (tokens.len(), V as usize), &Device::Cpu)?)
+    }
+
+    fn select(&mut self, rows: &[usize]) -> Result<()> {
+        self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
+        Ok(())
+    }
+}
+
+fn source(item: u64) -> Vec<u32> {
+    let mut source = vec![item / V / V, item / V % V, item % V];
+    source.extend((0..11).map(|place| mix(item * 77 + place) % V));
+    source.into_iter().map(|token| token as u32).chain([EOS]).collect()
+}
+
+fn find(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
+    let sources: Vec<Vec<u32>> = items.iter().map(|&item| source(item)).collect();
+    let items_in: Vec<Item> = sources.iter().zip(items).map(|(source, &item)| Item { source, place: item }).collect();
+    search(&mut Scripted::new(items), &items_in, options).unwrap()
+}
+
+/// One token or a list of tokens.
+fn tokens(value: &Value) -> Vec<u32> {
+    match value {
+        Value::Array(tokens) => tokens.iter().map(|token| token.as_u64().unwrap() as u32).collect(),
+        token => vec![token.as_u64().unwrap() as u32],
+    }
+}
+
+/// The options that a case's settings, in transformers' names, stand for.
+fn options(settings: &Value) -> SearchOptions {
+    let mut options = SearchOptions::greedy(START, EOS, 19);
+    for (name, value) in settings.as_object().unwrap() {
+        let count = || value.as_u64().unwrap() as usize;
+        match name.as_str() {
+            "num_beams" => options.num_beams = count(),
+            "num_return_sequences" => options.n_best = count(),
+            "length_penalty" => options.length_penalty = value.as_f64().unwrap(),
+            "early_stopping" if value == "never" => options.early_stopping = EarlyStopping::Never,
+            "early_stopping" if value == true => options.early_stopping = EarlyStopping::True,
+            "early_stopping" => options.early_stopping = EarlyStopping::False,
+            "max_length" => options.max_new_tokens = count() - 1,
+            "max_new_tokens" => options.max_new_tokens = count(),
+            "min_length" => options.min_length = count(),
+            "min_new_tokens" => options.min_new_tokens = count(),
+            "no_repeat_ngram_size" => options.no_repeat_ngram_size = count(),
+            "encoder_no_repeat_ngram_size" => options.encoder_no_repeat_ngram_size = count(),
+            "repetition_penalty" => options.repetition_penalty = value.as_f64().unwrap(),
+            "bad_words_ids" => options.bad_words = value.as_array().unwrap().iter().map(tokens).collect(),
+            "forced_bos_token_id" => options.forced_bos = Some(tokens(value)[0]),
+            "forced_eos_token_id" => options.forced_eos = tokens(value),
+            "suppress_tokens" => options.suppress = tokens(value),
+            "begin_suppress_tokens" => options.begin_suppress = tokens(value),
+            "renormalize_logits" => options.renormalize = value.as_bool().unwrap(),
+            "eos_token_id" => options.eos = tokens(value),
+            name => panic!("a setting this test does not know: {name}"),
+        }
+    }
+    options
+}
+
+/// Every case of the fixture: its settings, items and what transformers found.
+fn cases() -> Vec<(Value, Vec<u64>, Value)> {
+    let fixture: Value = serde_json::from_str(include_str!("../fixtures/search.json")).unwrap();
+    let cases = fixture["cases"].as_array().unwrap();
+    let items = |case: &Value| case["items"].as_array().unwrap().iter().map(|item| item.as_u64().unwrap()).collect();
+    cases.iter().map(|case| (case["settings"].clone(), items(case), case["found"].clone())).collect()
+}
+
+#[test]
+fn tokens_and_scores_are_those_of_transformers() {
+    let cases = cases();
+    assert!(cases.len() >= 500);
+    let mut compared = 0;
+    for (settings, items, expected) in &cases {
+        let found = find(items, &options(settings));
+        for ((found, expected), item) in found.iter().zip(expected.as_array().unwrap()).zip(items) {
+            let expected = expected.as_array().unwrap();
+            assert_eq!(found.len(), expected.len(), "{settings}, item {item}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert_eq!(found.tokens, tokens(&expected["tokens"]), "{settings}, item {item}");
+                let score = expected["score"].as_f64().unwrap() as f32;
+                let near = (found.score - score).abs() <= 1e-4 * score.abs().max(1.0);
+                assert!(near, "{settings}, item {item}: {} and {score}", found.score);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 1500, "{compared} hypotheses compared");
+}
+
+#[test]
+fn a_setting_that_changes_nothing_would_be_no_test() {
+    // Each setting must make a difference to what is found in most of the cases that have it.
+    let cases = cases();
+    let names: BTreeSet<String> =
+        cases.iter().flat_map(|(settings, ..)| settings.as_object().unwrap().keys().cloned()).collect();
+    for name in names.iter().filter(|name| *name != "num_return_sequences") {
+        let with = cases.iter().filter(|(settings, ..)| settings.get(name).is_some());
+        let changed = with.filter(|(settings, items, _)| {
+            let mut without = settings.clone();
+            without.as_object_mut().unwrap().remove(name);
+            without.as_object_mut().unwrap().remove("num_return_sequences");
+            find(items, &options(&without)) != find(items, &options(settings))
+        });
+        assert!(changed.count() >= 10, "`{name}` hardly ever changes a result");
+    }
+}
+
+#[test]
+fn an_item_is_the_same_alone_and_among_others() {
+    for (settings, items, _) in cases().iter().step_by(7) {
+        let options = options(settings);
+        let together = find(items, &options);
+        for (item, together) in items.iter().zip(together) {
+            assert_eq!(find(&[*item], &options), [together], "{settings}, item {item}");
+        }
+    }
+}
+
+#[test]
+fn token_scores_add_up_to_the_score() {
+    for (settings, items, _) in cases().iter().step_by(5) {
+        let options = options(settings);
+        for hypothesis in find(items, &options).concat() {
+            assert_eq!(hypothesis.token_scores.len(), hypothesis.tokens.len());
+            let length = hypothesis.tokens.len() as f64;
+            let sum: f64 = hypothesis.token_scores.iter().map(|&score| f64::from(score)).sum();
+            let score = sum / length.powf(options.length_penalty);
+            assert!((score - f64::from(hypothesis.score)).abs() < 1e-4 * score.abs().max(1.0), "{settings}");
+        }
+    }
+}
+
+#[test]
+fn a_greedy_output_is_truncated_when_more_room_would_have_changed_it() {
+    for forced_eos in [vec![], vec![EOS]] {
+        let short = SearchOptions { forced_eos, ..SearchOptions::greedy(START, EOS, 16) };
+        let long = SearchOptions::greedy(START, EOS, 200);
+        let mut kinds = BTreeSet::new();
+        for item in 500..800 {
+            let (short, long) = (&find(&[item], &short)[0][0], &find(&[item], &long)[0][0]);
+            assert!(!long.truncated);
+            assert_eq!(short.truncated, long.tokens.len() > 16, "item {item}");
+            kinds.insert(long.tokens.len().cmp(&16));
+        }
+        assert_eq!(kinds.len(), 3, "shorter, longer and just as long must all occur");
+    }
+}
+
+#[test]
+fn a_beam_is_truncated_when_the_maximum_ended_it() {
+    for (forced_eos, num_beams) in [(vec![], 3), (vec![EOS], 3)] {
+        let options = SearchOptions { forced_eos, num_beams, n_best: 3, ..SearchOptions::greedy(START, EOS, 16) };
+        let found = find(&(500..560).collect::<Vec<_>>(), &options).concat();
+        for hypothesis in &found {
+            let ended = hypothesis.tokens.last() == Some(&EOS);
+            assert!(ended || hypothesis.truncated);
+            assert!(hypothesis.tokens.len() == 16 || (ended && !hypothesis.truncated));
+        }
+        let at_the_end = || found.iter().filter(|hypothesis| hypothesis.tokens.len() == 16);
+        assert!(at_the_end().any(|hypothesis| hypothesis.truncated));
+        assert!(at_the_end().any(|hypothesis| !hypothesis.truncated));
+    }
+}
+
+#[test]
+fn rows_are_as_few_as_can_be() {
+    let options = SearchOptions { num_beams: 4, ..SearchOptions::greedy(START, EOS, 40) };
+    let mut model = Scripted::new(&[1, 2, 3, 4, 5, 6]);
+    search(&mut model, &[Item::default(); 6], &options).unwrap();
+    assert_eq!(model.widths[..2], [6, 24]);
+    assert!(model.widths.iter().any(|&width| width < 24), "no item ended before the others: {:?}", model.widths);
+    let forced = SearchOptions { forced_bos: Some(7), ..options };
+    let mut model = Scripted::new(&[1, 2]);
+    search(&mut model, &[Item::default(); 2], &forced).unwrap();
+    assert_eq!(model.widths[..3], [2, 2, 8]);
+}
+
+#[test]
+fn several_start_tokens_are_all_fed() {
+    let options = SearchOptions { start: vec![START, 5, 6], num_beams: 2, ..SearchOptions::greedy(START, EOS, 12) };
+    let mut model = Scripted::new(&[8]);
+    let found = search(&mut model, &[Item::default()], &options).unwrap();
+    assert_eq!(model.rows[0].1[..3], [START, 5, 6]);
+    assert!(found[0][0].tokens.len() <= 12);
+}
+
+#[test]
+fn sampling_depends_on_seed_and_place_alone() {
+    let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.95, seed: 1 };
+    let options = SearchOptions { n_best: 3, sampling: Some(sampling), ..SearchOptions::greedy(START, EOS, 15) };
+    let together = find(&[40, 41, 42], &options);
+    for (item, together) in (40..).zip(&together) {
+        assert_eq!(&find(&[item], &options)[0], together);
+        assert_eq!(together.len(), 3);
+        assert!(together.is_sorted_by(|a, b| a.score >= b.score));
+        assert!(together[0].tokens != together[1].tokens || together[1].tokens != together[2].tokens);
+    }
+    let other = SearchOptions { sampling: Some(Sampling { seed: 2, ..sampling }), ..options.clone() };
+    assert_ne!(find(&[40], &other)[0], together[0]);
+    // From one candidate there is no chance left.
+    let certain = SearchOptions { n_best: 1, sampling: Some(Sampling { top_k: 1, ..sampling }), ..options };
+    let greedy = SearchOptions { sampling: None, ..certain.clone() };
+    assert_eq!(find(&[43], &certain)[0][0].tokens, find(&[43], &greedy)[0][0].tokens);
+}
+
+#[test]
+fn combinations_without_meaning_are_refused() {
+    let base = SearchOptions::greedy(START, EOS, 10);
+    let sampling = Some(Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 0 });
+    let cold = sampling.map(|sampling| Sampling { temperature: 0.0, ..sampling });
+    let wide = sampling.map(|sampling| Sampling { top_p: 1.5, ..sampling });
+    let refused = [
+        ("num_beams", SearchOptions { num_beams: 0, ..base.clone() }),
+        ("max_new_tokens", SearchOptions { max_new_tokens: 0, ..base.clone() }),
+        ("num_return_sequences", SearchOptions { n_best: 0, ..base.clone() }),
+        ("greedy search finds one", SearchOptions { n_best: 2, ..base.clone() }),
+        ("2 beams cannot give 3", SearchOptions { num_beams: 2, n_best: 3, ..base.clone() }),
+        ("length_penalty", SearchOptions { length_penalty: f64::NAN, ..base.clone() }),
+        ("repetition_penalty", SearchOptions { repetition_penalty: 0.0, ..base.clone() }),
+        ("start token", SearchOptions { start: Vec::new(), ..base.clone() }),
+        ("bad_words_ids", SearchOptions { bad_words: vec![vec![]], ..base.clone() }),
+        ("bad_words_ids", SearchOptions { bad_words: vec![vec![3, 40]], ..base.clone() }),
+        ("forced_bos_token_id", SearchOptions { forced_bos: Some(77), ..base.clone() }),
+        ("suppress_tokens", SearchOptions { forced_bos: Some(7), suppress: vec![7], ..base.clone() }),
+        ("temperature", SearchOptions { sampling: cold, ..base.clone() }),
+        ("top_p", SearchOptions { sampling: wide, ..base.clone() }),
+        ("sampling with 2 beams", SearchOptions { sampling, num_beams: 2, ..base.clone() }),
+        ("no token to choose", SearchOptions { suppress: (0..40).collect(), ..base.clone() }),
+        ("no token to choose", SearchOptions { suppress: (0..40).collect(), num_beams: 3, ..base.clone() }),
+    ];
+    for (named, options) in refused {
+        let error = search(&mut Scripted::new(&[1]), &[Item::default()], &options).unwrap_err().to_string();
+        assert!(error.contains(named) && error.contains("\nhint: "), "{named}: {error}");
+    }
+    assert!(search(&mut Scripted::new(&[]), &[], &base).unwrap().is_empty());
+}
