@@ -111,8 +111,8 @@ impl PieceVocabulary {
         self.ids.get(token).copied()
     }
 
-    pub(super) fn tokens(&self) -> impl Iterator<Item = &str> {
-        self.ids.keys().map(String::as_str)
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, TokenId)> {
+        self.ids.iter().map(|(token, &id)| (token.as_str(), id))
     }
 
     pub(super) fn size(&self) -> usize {

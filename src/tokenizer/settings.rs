@@ -38,7 +38,7 @@ impl AddedToken {
     }
 
     /// A token written as a string, or as an object with its flags.
-    fn parse(value: &Value) -> Option<Self> {
+    pub(super) fn parse(value: &Value) -> Option<Self> {
         let flag = |name: &str| value.get(name).and_then(Value::as_bool);
         let content = value.as_str().or_else(|| value.get("content")?.as_str())?;
         let special = flag("special").unwrap_or(true);
@@ -95,6 +95,11 @@ impl Settings {
             settings.added.insert(id, token);
         }
         Ok(settings)
+    }
+
+    /// Whether tokenizer_config.json lists the added tokens, so that no other file is asked for them.
+    pub(super) fn lists_added_tokens(&self) -> bool {
+        self.values.contains_key("added_tokens_decoder")
     }
 
     /// A setting that is a text.
