@@ -1,0 +1,154 @@
+//! Which class of tokenizer a checkpoint has, and what that class fixes.
+//!
+//! Invariant: every difference between families of tokenizers that is not in their files is decided
+//! here. The names are those of transformers' classes, which checkpoints carry in
+//! tokenizer_config.json; where there is none, config.json's `model_type` decides, as there.
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::settings::Settings;
+use crate::files::ModelFiles;
+
+/// The rules that apply to a tokenizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Marian,
+    M2m100,
+    T5,
+    Pegasus,
+    MBart,
+    MBart50,
+    Nllb,
+    Bart,
+    /// What tokenizer.json says, and nothing else.
+    File,
+}
+
+impl Class {
+    /// The class of a checkpoint, from what it says and the files it has.
+    pub(super) fn of(files: &ModelFiles, settings: &Settings, config: &Value) -> Result<Self> {
+        let named = settings.text("tokenizer_class").or_else(|| config.get("tokenizer_class")?.as_str());
+        let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        let class = named.and_then(Self::named);
+        // A file without a class still belongs to a model that must be told its languages.
+        let multilingual = matches!(model_type, "m2m_100" | "mbart");
+        let class = if named.is_some() && class.is_none() && files.has("tokenizer.json") && !multilingual {
+            Some(Self::File)
+        } else {
+            class.or_else(|| Self::of_model_type(model_type, files))
+        };
+        match class {
+            // Marian has no class that reads tokenizer.json; converted checkpoints hold only that.
+            Some(Self::Marian) if !files.has("source.spm") && files.has("tokenizer.json") => Ok(Self::File),
+            Some(class) => Ok(class),
+            None if files.has("tokenizer.json") => Ok(Self::File),
+            None => bail!(
+                "the model `{}` has a tokenizer of an unknown kind ({})\n\
+                 hint: these work: tokenizer.json, or the files of Marian, BART, mBART, Pegasus, M2M100, NLLB or T5",
+                files.name(),
+                named.map_or_else(|| format!("model_type `{model_type}`"), |name| format!("tokenizer_class `{name}`"))
+            ),
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Some(match name.strip_suffix("Fast").unwrap_or(name) {
+            "MarianTokenizer" => Self::Marian,
+            "M2M100Tokenizer" => Self::M2m100,
+            "T5Tokenizer" | "MT5Tokenizer" => Self::T5,
+            "PegasusTokenizer" => Self::Pegasus,
+            "MBartTokenizer" => Self::MBart,
+            "MBart50Tokenizer" => Self::MBart50,
+            "NllbTokenizer" => Self::Nllb,
+            "BartTokenizer" | "RobertaTokenizer" => Self::Bart,
+            _ => return None,
+        })
+    }
+
+    fn of_model_type(model_type: &str, files: &ModelFiles) -> Option<Self> {
+        Some(match model_type {
+            "marian" => Self::Marian,
+            // M2M100's pieces have a vocabulary beside them, NLLB's have none.
+            "m2m_100" if files.has("vocab.json") => Self::M2m100,
+            "m2m_100" => Self::Nllb,
+            "t5" | "mt5" | "umt5" | "longt5" | "switch_transformers" => Self::T5,
+            "pegasus" => Self::Pegasus,
+            "mbart" => Self::MBart,
+            "bart" | "led" => Self::Bart,
+            _ => return None,
+        })
+    }
+
+    /// The SentencePiece model of this class.
+    pub(super) fn sentencepiece_file(self) -> &'static str {
+        match self {
+            Self::T5 | Self::Pegasus => "spiece.model",
+            _ => "sentencepiece.bpe.model",
+        }
+    }
+
+    /// The special tokens that have names, with the class's own defaults, in the order transformers adds them.
+    pub(super) fn named_tokens(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::T5 => &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
+            Self::Pegasus => {
+                &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>"), ("mask_token", "<mask_2>")]
+            }
+            _ => &[
+                ("bos_token", "<s>"),
+                ("eos_token", "</s>"),
+                ("unk_token", "<unk>"),
+                ("sep_token", "</s>"),
+                ("pad_token", "<pad>"),
+                ("cls_token", "<s>"),
+                ("mask_token", "<mask>"),
+            ],
+        }
+    }
+
+    /// The language codes this class fixes, in the order of their ids.
+    pub(super) fn languages(self, settings: &Settings) -> Vec<&'static str> {
+        match self {
+            Self::M2m100 if settings.text("language_codes") == Some("wmt21") => WMT21.split_whitespace().collect(),
+            Self::M2m100 => M2M100.split_whitespace().collect(),
+            Self::MBart => MBART.split_whitespace().collect(),
+            Self::MBart50 => MBART.split_whitespace().chain(MBART50_MORE.split_whitespace()).collect(),
+            Self::Nllb => NLLB.split_whitespace().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+const WMT21: &str = "en ha is ja cs ru zh de";
+
+const M2M100: &str = "\
+    af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he hi hr ht hu hy id \
+    ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl no ns oc or pa pl ps pt ro ru sd si sk \
+    sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh yi yo zh zu";
+
+const MBART: &str = "\
+    ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT lv_LV my_MM ne_NP nl_XX \
+    ro_RO ru_RU si_LK tr_TR vi_VN zh_CN";
+
+const MBART50_MORE: &str = "\
+    af_ZA az_AZ bn_IN fa_IR he_IL hr_HR id_ID ka_GE km_KH mk_MK ml_IN mn_MN mr_IN pl_PL ps_AF pt_XX sv_SE sw_KE ta_IN \
+    te_IN th_TH tl_XX uk_UA ur_PK xh_ZA gl_ES sl_SI";
+
+const NLLB: &str = "\
+    ace_Arab ace_Latn acm_Arab acq_Arab aeb_Arab afr_Latn ajp_Arab aka_Latn amh_Ethi apc_Arab arb_Arab ars_Arab ary_Arab \
+    arz_Arab asm_Beng ast_Latn awa_Deva ayr_Latn azb_Arab azj_Latn bak_Cyrl bam_Latn ban_Latn bel_Cyrl bem_Latn ben_Beng \
+    bho_Deva bjn_Arab bjn_Latn bod_Tibt bos_Latn bug_Latn bul_Cyrl cat_Latn ceb_Latn ces_Latn cjk_Latn ckb_Arab crh_Latn \
+    cym_Latn dan_Latn deu_Latn dik_Latn dyu_Latn dzo_Tibt ell_Grek eng_Latn epo_Latn est_Latn eus_Latn ewe_Latn fao_Latn \
+    pes_Arab fij_Latn fin_Latn fon_Latn fra_Latn fur_Latn fuv_Latn gla_Latn gle_Latn glg_Latn grn_Latn guj_Gujr hat_Latn \
+    hau_Latn heb_Hebr hin_Deva hne_Deva hrv_Latn hun_Latn hye_Armn ibo_Latn ilo_Latn ind_Latn isl_Latn ita_Latn jav_Latn \
+    jpn_Jpan kab_Latn kac_Latn kam_Latn kan_Knda kas_Arab kas_Deva kat_Geor knc_Arab knc_Latn kaz_Cyrl kbp_Latn kea_Latn \
+    khm_Khmr kik_Latn kin_Latn kir_Cyrl kmb_Latn kon_Latn kor_Hang kmr_Latn lao_Laoo lvs_Latn lij_Latn lim_Latn lin_Latn \
+    lit_Latn lmo_Latn ltg_Latn ltz_Latn lua_Latn lug_Latn luo_Latn lus_Latn mag_Deva mai_Deva mal_Mlym mar_Deva min_Latn \
+    mkd_Cyrl plt_Latn mlt_Latn mni_Beng khk_Cyrl mos_Latn mri_Latn zsm_Latn mya_Mymr nld_Latn nno_Latn nob_Latn npi_Deva \
+    nso_Latn nus_Latn nya_Latn oci_Latn gaz_Latn ory_Orya pag_Latn pan_Guru pap_Latn pol_Latn por_Latn prs_Arab pbt_Arab \
+    quy_Latn ron_Latn run_Latn rus_Cyrl sag_Latn san_Deva sat_Beng scn_Latn shn_Mymr sin_Sinh slk_Latn slv_Latn smo_Latn \
+    sna_Latn snd_Arab som_Latn sot_Latn spa_Latn als_Latn srd_Latn srp_Cyrl ssw_Latn sun_Latn swe_Latn swh_Latn szl_Latn \
+    tam_Taml tat_Cyrl tel_Telu tgk_Cyrl tgl_Latn tha_Thai tir_Ethi taq_Latn taq_Tfng tpi_Latn tsn_Latn tso_Latn tuk_Latn \
+    tum_Latn tur_Latn twi_Latn tzm_Tfng uig_Arab ukr_Cyrl umb_Latn urd_Arab uzn_Latn vec_Latn vie_Latn war_Latn wol_Latn \
+    xho_Latn ydd_Hebr yor_Latn yue_Hant zho_Hans zho_Hant zul_Latn";

@@ -1,0 +1,183 @@
+//! Which languages a model knows, and which tokens tell it the two of a translation.
+//!
+//! Invariant: `Languages` comes from here only, so its tokens are the model's own and its template is
+//! complete: a source text is prefix, text, suffix. How a code may be spelled belongs to `codes`.
+
+use thiserror::Error;
+
+use super::codes::{Code, bare};
+use crate::batch::TokenId;
+
+/// The languages of one translation, as tokens of one model. Made by `Tokenizer::languages`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Languages {
+    /// The source language as the model writes it, where it has one.
+    pub from: Option<String>,
+    /// The target language as the model writes it, where it has one.
+    pub to: Option<String>,
+    /// Tokens before the source text.
+    pub source_prefix: Vec<TokenId>,
+    /// Tokens after the source text, end of sentence among them.
+    pub source_suffix: Vec<TokenId>,
+    /// Text before the source text, tokenized with it, such as `<2en> `.
+    pub text_prefix: String,
+    /// The token that the target must begin with.
+    pub forced_bos: Option<TokenId>,
+    /// The token that decoding starts from, where it is the language and not what the checkpoint says.
+    pub decoder_start: Option<TokenId>,
+}
+
+/// Why a model cannot translate what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LanguageError {
+    /// The model knows several languages, but not this one.
+    #[error("the model `{model}` does not know the language `{code}`\nhint: it knows {known}")]
+    Unknown {
+        /// What the model is called.
+        model: String,
+        /// What was asked.
+        code: String,
+        /// All that could have been asked.
+        known: String,
+    },
+    /// The model knows one pair, and this is another.
+    #[error("the model `{model}` translates from `{from}` to `{to}`, not {asked}\nhint: leave out --from and --to, or choose another model")]
+    OtherPair {
+        /// What the model is called.
+        model: String,
+        /// Its source language.
+        from: String,
+        /// Its target language.
+        to: String,
+        /// What was asked.
+        asked: String,
+    },
+    /// The model has no notion of languages.
+    #[error("the model `{model}` has no languages to choose from\nhint: leave out --from and --to")]
+    NotApplicable {
+        /// What the model is called.
+        model: String,
+    },
+}
+
+/// How a model is told its languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// Not at all.
+    None,
+    /// Not at all: it knows one pair, each a language or unknown.
+    Pair { from: Option<String>, to: Option<String> },
+    /// The target's token before the source text.
+    TargetToken { from: Option<String> },
+    /// The target's token as text before the source text.
+    TargetText,
+    /// The source's token before the text, the target's as the first token generated.
+    SourceFirst,
+    /// The source's token after the end of the sentence, the target's as the first token generated.
+    SourceLast,
+    /// The source's token after the end of the sentence; decoding starts from the target's.
+    SourceLastStart,
+}
+
+/// All that one model knows of languages.
+#[derive(Clone, Debug)]
+pub(super) struct LanguageTable {
+    pub model: String,
+    pub scheme: Scheme,
+    /// The model's language tokens in its own order, with their ids.
+    pub tokens: Vec<(String, TokenId)>,
+    /// Tokens around every source text, languages apart.
+    pub prefix: Vec<TokenId>,
+    pub suffix: Vec<TokenId>,
+}
+
+/// What a person wants who does not say.
+const DEFAULT: (&str, &str) = ("nl", "en");
+
+impl LanguageTable {
+    pub(super) fn resolve(&self, from: Option<&str>, to: Option<&str>) -> Result<Languages, LanguageError> {
+        let plain = Languages {
+            source_prefix: self.prefix.clone(),
+            source_suffix: self.suffix.clone(),
+            ..Languages::default()
+        };
+        let source = || self.find(from.unwrap_or(DEFAULT.0));
+        let target = || self.find(to.unwrap_or(DEFAULT.1));
+        match &self.scheme {
+            Scheme::None if from.is_some() || to.is_some() => {
+                Err(LanguageError::NotApplicable { model: self.model.clone() })
+            }
+            Scheme::None => Ok(plain),
+            Scheme::Pair { from: own_from, to: own_to } => {
+                self.check_pair(own_from.as_deref(), own_to.as_deref(), from, to)?;
+                Ok(Languages { from: own_from.clone(), to: own_to.clone(), ..plain })
+            }
+            Scheme::TargetToken { from: own_from } => {
+                self.check_pair(own_from.as_deref(), None, from, None)?;
+                let (token, id) = target()?;
+                let source_prefix = [&[id], &self.prefix[..]].concat();
+                Ok(Languages { from: own_from.clone(), to: Some(token), source_prefix, ..plain })
+            }
+            Scheme::TargetText => {
+                let (token, _) = target()?;
+                let from = from.map(|from| self.find(from)).transpose()?.map(|(token, _)| token);
+                Ok(Languages { from, text_prefix: format!("{token} "), to: Some(token), ..plain })
+            }
+            scheme => {
+                let ((from, source), (to, target)) = (source()?, target()?);
+                let (from, to) = (Some(from), Some(to));
+                Ok(with_tokens(Languages { from, to, ..plain }, scheme, source, target))
+            }
+        }
+    }
+
+    /// The token for a code in any spelling: the model's own spelling first.
+    fn find(&self, code: &str) -> Result<(String, TokenId), LanguageError> {
+        let asked = Code::parse(code);
+        let own = self.tokens.iter().find(|(token, _)| token == code || bare(token) == bare(code));
+        let found = own.or_else(|| self.tokens.iter().find(|(token, _)| Code::parse(token).serves(&asked)));
+        found.cloned().ok_or_else(|| LanguageError::Unknown {
+            model: self.model.clone(),
+            code: code.to_owned(),
+            known: self.tokens.iter().map(|(token, _)| format!("`{token}`")).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn check_pair(
+        &self,
+        own_from: Option<&str>,
+        own_to: Option<&str>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<(), LanguageError> {
+        let differ = |own: Option<&str>, asked: Option<&str>| match (own, asked) {
+            (Some(own), Some(asked)) => !Code::parse(own).serves(&Code::parse(asked)),
+            _ => false,
+        };
+        if !differ(own_from, from) && !differ(own_to, to) {
+            return Ok(());
+        }
+        let asked = [("from", from), ("to", to)].map(|(word, code)| code.map(|code| format!("{word} `{code}`")));
+        Err(LanguageError::OtherPair {
+            model: self.model.clone(),
+            from: own_from.unwrap_or("any").to_owned(),
+            to: own_to.unwrap_or("any").to_owned(),
+            asked: asked.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        })
+    }
+}
+
+fn with_tokens(mut languages: Languages, scheme: &Scheme, source: TokenId, target: TokenId) -> Languages {
+    if *scheme == Scheme::SourceFirst {
+        languages.source_prefix.insert(0, source);
+    } else {
+        languages.source_suffix.push(source);
+    }
+    if *scheme == Scheme::SourceLastStart {
+        languages.decoder_start = Some(target);
+    } else {
+        languages.forced_bos = Some(target);
+    }
+    languages
+}

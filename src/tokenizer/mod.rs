@@ -1,0 +1,262 @@
+//! Text to token ids and back, for one checkpoint.
+//!
+//! Invariant: what `encode` gives is what the checkpoint's own class of transformers gives for the
+//! text, and every id that `encode` can give is below `vocabulary_size`, which is at most that of
+//! the model. Decoding accepts any id: special and language tokens, and ids that nothing stands
+//! for, leave nothing behind.
+//!
+//! Which family's rules apply is decided once, in `Tokenizer::load`. How long a text may be, and how
+//! texts become batches, belongs to `engine`.
+
+mod charsmap;
+mod class;
+mod codes;
+mod languages;
+mod pieces;
+mod pipeline;
+mod proto;
+mod sentencepiece;
+mod settings;
+mod splitter;
+mod trie;
+
+use std::collections::HashSet;
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+pub use self::languages::{LanguageError, Languages};
+
+use self::class::Class;
+use self::languages::{LanguageTable, Scheme};
+use self::pieces::{PieceVocabulary, language_code};
+use self::pipeline::Pipeline;
+use self::settings::Settings;
+use crate::batch::TokenId;
+use crate::files::ModelFiles;
+
+/// The tokenizer of one checkpoint.
+#[derive(Debug)]
+pub struct Tokenizer {
+    vocabulary: Vocabulary,
+    languages: LanguageTable,
+    /// Never part of a decoded text.
+    language_ids: HashSet<TokenId>,
+    max_length: Option<usize>,
+    clean_up: bool,
+}
+
+/// Who does the cutting: our own SentencePiece with a vocabulary beside it, or the tokenizers crate.
+#[derive(Debug)]
+enum Vocabulary {
+    Pieces(PieceVocabulary),
+    Pipeline(Box<Pipeline>),
+}
+
+impl Tokenizer {
+    /// Reads a checkpoint's tokenizer: config.json and tokenizer_config.json say which kind it is.
+    ///
+    /// # Errors
+    /// When a file is missing, broken, of an unknown kind, or holds more tokens than the model.
+    pub fn load(files: &ModelFiles) -> Result<Self> {
+        let settings = Settings::load(files)?;
+        let config = files.json("config.json")?.unwrap_or_default();
+        let class = Class::of(files, &settings, &config)?;
+        let vocabulary = match class {
+            Class::Marian => Vocabulary::Pieces(PieceVocabulary::marian(files, &settings)?),
+            Class::M2m100 => Vocabulary::Pieces(PieceVocabulary::m2m100(files, &settings, &class.languages(&settings))?),
+            _ => Vocabulary::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
+        };
+        check_size(files, &config, vocabulary.size())?;
+        let languages = language_table(files, &settings, &config, class, &vocabulary);
+        Ok(Self {
+            language_ids: languages.tokens.iter().map(|(_, id)| *id).collect(),
+            languages,
+            max_length: settings.max_length(),
+            clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(false) && vocabulary.may_clean_up(),
+            vocabulary,
+        })
+    }
+
+    /// The ids of a source text, with the language tokens and end of sentence that the model expects.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot represent the text at all.
+    pub fn encode(&self, text: &str, languages: &Languages) -> Result<Vec<TokenId>> {
+        let mut ids = languages.source_prefix.clone();
+        if self.says_its_target(text) {
+            ids.retain(|id| !self.language_ids.contains(id));
+        }
+        if languages.text_prefix.is_empty() {
+            ids.extend(self.vocabulary.encode(text)?);
+        } else {
+            ids.extend(self.vocabulary.encode(&format!("{}{text}", languages.text_prefix))?);
+        }
+        ids.extend(&languages.source_suffix);
+        Ok(ids)
+    }
+
+    /// Whether a text begins with a target token of its own, which then counts.
+    fn says_its_target(&self, text: &str) -> bool {
+        matches!(self.languages.scheme, Scheme::TargetToken { .. })
+            && language_code(text).is_some_and(|(code, _)| self.languages.tokens.iter().any(|(token, _)| token == code))
+    }
+
+    /// The text of these ids, without special and language tokens.
+    #[must_use]
+    pub fn decode(&self, ids: &[TokenId]) -> String {
+        let ids: Vec<TokenId> = ids.iter().copied().filter(|id| !self.language_ids.contains(id)).collect();
+        let text = self.vocabulary.decode(&ids);
+        if self.clean_up { cleaned_up(&text) } else { text }
+    }
+
+    /// The tokens for a translation between two languages, each in any usual spelling. `None` is what
+    /// nobody asked for: Dutch to English where the model must be told, nothing where it need not.
+    ///
+    /// # Errors
+    /// A `LanguageError`, when the model does not know a language, is for another pair, or has none.
+    pub fn languages(&self, from: Option<&str>, to: Option<&str>) -> Result<Languages> {
+        Ok(self.languages.resolve(from, to)?)
+    }
+
+    /// The language tokens of a model with several languages, as the model writes them; empty for others.
+    pub fn known_languages(&self) -> impl Iterator<Item = &str> {
+        self.languages.tokens.iter().map(|(token, _)| token.as_str())
+    }
+
+    /// One more than the highest id the tokenizer knows.
+    #[must_use]
+    pub fn vocabulary_size(&self) -> usize {
+        self.vocabulary.size()
+    }
+
+    /// The most source tokens, specials included, where the checkpoint's tokenizer sets a limit.
+    #[must_use]
+    pub fn max_length(&self) -> Option<usize> {
+        self.max_length
+    }
+
+    /// The id of a token in the model's own spelling.
+    #[must_use]
+    pub fn token_id(&self, token: &str) -> Option<TokenId> {
+        self.vocabulary.id(token)
+    }
+}
+
+impl Vocabulary {
+    fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
+        match self {
+            Self::Pieces(pieces) => Ok(pieces.encode(text)),
+            Self::Pipeline(pipeline) => pipeline.encode(text),
+        }
+    }
+
+    fn decode(&self, ids: &[TokenId]) -> String {
+        match self {
+            Self::Pieces(pieces) => pieces.decode(ids),
+            Self::Pipeline(pipeline) => pipeline.decode(ids),
+        }
+    }
+
+    fn id(&self, token: &str) -> Option<TokenId> {
+        match self {
+            Self::Pieces(pieces) => pieces.id(token),
+            Self::Pipeline(pipeline) => pipeline.id(token),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Pieces(pieces) => pieces.size(),
+            Self::Pipeline(pipeline) => pipeline.size(),
+        }
+    }
+
+    /// Tokens with this start and end and something between, by id.
+    fn tokens_between(&self, start: &str, end: &str) -> Vec<(String, TokenId)> {
+        let inside = |token: &str| token.len() > start.len() + end.len() && token.starts_with(start) && token.ends_with(end);
+        let mut found: Vec<(String, TokenId)> = match self {
+            Self::Pieces(pieces) => pieces.tokens().filter(|(token, _)| inside(token)).map(|(token, id)| (token.to_owned(), id)).collect(),
+            Self::Pipeline(pipeline) => pipeline.tokens().filter(|(token, _)| inside(token)).collect(),
+        };
+        found.sort_by_key(|(_, id)| *id);
+        found
+    }
+
+    /// transformers does not clean up after byte-pair encoding, whatever the file says.
+    fn may_clean_up(&self) -> bool {
+        match self {
+            Self::Pieces(_) => true,
+            Self::Pipeline(pipeline) => !pipeline.is_bpe(),
+        }
+    }
+}
+
+fn check_size(files: &ModelFiles, config: &Value, size: usize) -> Result<()> {
+    let Some(rows) = config.get("vocab_size").and_then(Value::as_u64) else { return Ok(()) };
+    if size as u64 > rows {
+        bail!(
+            "the tokenizer of the model `{}` has {size} tokens, but its config.json has room for {rows} (`vocab_size`)\n\
+             hint: the files are of two different models; fetch them again, all from one place",
+            files.name()
+        );
+    }
+    Ok(())
+}
+
+fn language_table(
+    files: &ModelFiles,
+    settings: &Settings,
+    config: &Value,
+    class: Class,
+    vocabulary: &Vocabulary,
+) -> LanguageTable {
+    let id = |name: &str, default: &str| Some(vocabulary.id(&settings.token(name, default)?.content)?);
+    let eos: Vec<TokenId> = id("eos_token", "</s>").into_iter().collect();
+    let own = |key: &str| settings.text(key).filter(|code| codes::Code::parse(code).is_language()).map(str::to_owned);
+    let fixed = || -> Vec<(String, TokenId)> {
+        let spelled = |code: &str| if class == Class::M2m100 { format!("__{code}__") } else { code.to_owned() };
+        let codes = class.languages(settings).into_iter().map(spelled);
+        codes.filter_map(|token| vocabulary.id(&token).map(|id| (token, id))).collect()
+    };
+    let marian = class == Class::Marian || config.get("model_type").and_then(Value::as_str) == Some("marian");
+    let (scheme, tokens) = match class {
+        _ if marian => match vocabulary.tokens_between(">>", "<<") {
+            tokens if tokens.is_empty() => (Scheme::Pair { from: own("source_lang"), to: own("target_lang") }, tokens),
+            tokens => (Scheme::TargetToken { from: own("source_lang") }, tokens),
+        },
+        Class::T5 | Class::File => match vocabulary.tokens_between("<2", ">") {
+            tokens if tokens.is_empty() => (Scheme::None, tokens),
+            tokens => (Scheme::TargetText, tokens),
+        },
+        Class::M2m100 | Class::MBart50 => (Scheme::SourceFirst, fixed()),
+        Class::Nllb if settings.flag("legacy_behaviour") == Some(true) => (Scheme::SourceLast, fixed()),
+        Class::Nllb => (Scheme::SourceFirst, fixed()),
+        Class::MBart => (Scheme::SourceLastStart, fixed()),
+        _ => (Scheme::None, Vec::new()),
+    };
+    let (prefix, suffix) = match class {
+        // Such a file has a template of its own.
+        Class::File => (Vec::new(), Vec::new()),
+        Class::Bart => (id("cls_token", "<s>").into_iter().collect(), id("sep_token", "</s>").into_iter().collect()),
+        _ => (Vec::new(), eos),
+    };
+    LanguageTable { model: files.name().to_owned(), scheme, tokens, prefix, suffix }
+}
+
+/// What transformers calls cleaning up: English punctuation drawn to the word before it.
+fn cleaned_up(text: &str) -> String {
+    const RULES: [(&str, &str); 10] = [
+        (" .", "."),
+        (" ?", "?"),
+        (" !", "!"),
+        (" ,", ","),
+        (" ' ", "'"),
+        (" n't", "n't"),
+        (" 'm", "'m"),
+        (" 's", "'s"),
+        (" 've", "'ve"),
+        (" 're", "'re"),
+    ];
+    RULES.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}

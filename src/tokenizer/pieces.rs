@@ -1,0 +1,230 @@
+//! Vocabularies that lie beside a SentencePiece model, with ids of their own: Marian and M2M100.
+//!
+//! Invariant: every piece the model can yield has an id, if only that of `<unk>`; every id decodes
+//! to something, if only nothing. The two families differ in a few facts, which are `Flavour`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Context, Result, bail};
+
+use super::sentencepiece::{SPACE, SentencePiece};
+use super::settings::{AddedToken, Settings};
+use super::splitter::{Part, Splitter};
+use crate::batch::TokenId;
+use crate::files::ModelFiles;
+
+/// What one family does with its pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// `>>eng<<` at the start of a text is one token.
+    Marian,
+    /// Language tokens stand behind the vocabulary.
+    M2m100,
+}
+
+/// Text to ids and back by way of SentencePiece and a vocabulary file.
+#[derive(Debug)]
+pub(super) struct PieceVocabulary {
+    flavour: Flavour,
+    source: SentencePiece,
+    /// The model that decodes, where it is not the source's.
+    target: Option<SentencePiece>,
+    ids: HashMap<String, TokenId>,
+    tokens: HashMap<TokenId, String>,
+    /// The id of each piece of the source model.
+    by_piece: Vec<TokenId>,
+    /// The names of all special tokens; their ids are skipped when decoding.
+    specials: Vec<(String, TokenId)>,
+    splitter: Splitter,
+    unknown: TokenId,
+    /// One more than the highest id.
+    size: usize,
+}
+
+impl PieceVocabulary {
+    /// Marian: source.spm, target.spm, vocab.json and perhaps target_vocab.json.
+    pub(super) fn marian(files: &ModelFiles, settings: &Settings) -> Result<Self> {
+        let separate = settings.flag("separate_vocabs").unwrap_or(false);
+        let ids = vocabulary(files, "vocab.json")?;
+        let decoder = if separate { vocabulary(files, "target_vocab.json")? } else { ids.clone() };
+        let target = sentencepiece(files, "target.spm")?;
+        let mut named = special_tokens(settings, &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]);
+        named.extend(settings.extra_special_tokens());
+        // Both models are read in any case: a broken file should not wait for a model that needs it.
+        Self::new(Flavour::Marian, sentencepiece(files, "source.spm")?, separate.then_some(target), ids, decoder, named, settings)
+            .with_context(|| broken(files, "vocab.json"))
+    }
+
+    /// M2M100: sentencepiece.bpe.model and vocab.json.
+    pub(super) fn m2m100(files: &ModelFiles, settings: &Settings, codes: &[&str]) -> Result<Self> {
+        let mut ids = vocabulary(files, "vocab.json")?;
+        let size = ids.len() as TokenId;
+        ids.extend((size..).zip(codes).map(|(id, code)| (format!("__{code}__"), id)));
+        let mut named = special_tokens(
+            settings,
+            &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("sep_token", "</s>"), ("pad_token", "<pad>")],
+        );
+        named.extend(settings.extra_special_tokens());
+        let source = sentencepiece(files, "sentencepiece.bpe.model")?;
+        Self::new(Flavour::M2m100, source, None, ids.clone(), ids, named, settings).with_context(|| broken(files, "vocab.json"))
+    }
+
+    fn new(
+        flavour: Flavour,
+        source: SentencePiece,
+        target: Option<SentencePiece>,
+        mut ids: HashMap<String, TokenId>,
+        decoder: HashMap<String, TokenId>,
+        named: Vec<AddedToken>,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let unknown_token = settings.token("unk_token", "<unk>").map_or_else(|| "<unk>".to_owned(), |token| token.content);
+        let Some(&unknown) = ids.get(&unknown_token) else { bail!("it has no `{unknown_token}`") };
+        let mut added: BTreeMap<TokenId, AddedToken> = settings.added.clone();
+        let mut specials = Vec::new();
+        for token in named {
+            let known = added.iter().find(|(_, known)| known.content == token.content).map(|(&id, _)| id);
+            let known = known.or_else(|| ids.get(&token.content).copied());
+            let next = ids.values().chain(added.keys()).max().map_or(0, |id| id + 1);
+            let id = known.unwrap_or(next);
+            specials.push((token.content.clone(), id));
+            added.entry(id).or_insert(token);
+        }
+        let size = ids.values().chain(added.keys()).max().map_or(0, |&id| id as usize + 1);
+        let by_piece = source.pieces().iter().map(|piece| ids.get(&piece.text).copied().unwrap_or(unknown)).collect();
+        ids.extend(added.iter().map(|(&id, token)| (token.content.clone(), id)));
+        Ok(Self {
+            flavour,
+            source,
+            target,
+            tokens: decoder.into_iter().map(|(token, id)| (id, token)).collect(),
+            ids,
+            by_piece,
+            specials,
+            splitter: Splitter::new(added.into_iter().collect()),
+            unknown,
+            size,
+        })
+    }
+
+    pub(super) fn id(&self, token: &str) -> Option<TokenId> {
+        self.ids.get(token).copied()
+    }
+
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, TokenId)> {
+        self.ids.iter().map(|(token, &id)| (token.as_str(), id))
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The ids of a text, without language tokens and end of sentence.
+    pub(super) fn encode(&self, text: &str) -> Vec<TokenId> {
+        let mut ids = Vec::with_capacity(text.len() / 3 + 4);
+        for part in self.splitter.split(text) {
+            match part {
+                Part::Token(id) => ids.push(id),
+                Part::Text(text) => self.encode_part(text, &mut ids),
+            }
+        }
+        ids
+    }
+
+    fn encode_part(&self, text: &str, ids: &mut Vec<TokenId>) {
+        let mut text = text;
+        if let (Flavour::Marian, Some((code, rest))) = (self.flavour, language_code(text)) {
+            ids.push(self.id(code).unwrap_or(self.unknown));
+            text = rest;
+        }
+        let segmented = self.source.encode(text);
+        ids.extend(segmented.pieces.into_iter().map(|(range, piece)| {
+            if piece == self.source.unknown() {
+                // A vocabulary may know what its SentencePiece model does not.
+                self.id(&segmented.text[range]).unwrap_or(self.unknown)
+            } else {
+                self.by_piece[piece as usize]
+            }
+        }));
+    }
+
+    /// The text of these ids, special tokens left out.
+    pub(super) fn decode(&self, ids: &[TokenId]) -> String {
+        let model = self.target.as_ref().unwrap_or(&self.source);
+        let mut text = String::new();
+        let mut pieces: Vec<&str> = Vec::with_capacity(ids.len());
+        for &id in ids.iter().filter(|&&id| !self.specials.iter().any(|(_, special)| *special == id)) {
+            let Some(token) = self.token(id, model) else { continue };
+            // A special token under a foreign id: transformers shows it.
+            if self.specials.iter().any(|(special, _)| special == token) {
+                text += &model.decode(pieces.drain(..));
+                text += token;
+                text += if self.flavour == Flavour::Marian { " " } else { "" };
+            } else {
+                pieces.push(token);
+            }
+        }
+        text += &model.decode(pieces);
+        if self.flavour == Flavour::Marian {
+            text = text.replace(SPACE, " ");
+        }
+        text.trim_matches(is_python_space).to_owned()
+    }
+
+    fn token<'a>(&'a self, id: TokenId, model: &'a SentencePiece) -> Option<&'a str> {
+        if let Some(token) = self.splitter.token(id) {
+            return Some(&token.content);
+        }
+        let token = self.tokens.get(&id).map(String::as_str);
+        match self.flavour {
+            Flavour::Marian => token.or_else(|| model.pieces().get(id as usize).map(|piece| piece.text.as_str())),
+            Flavour::M2m100 => token.or_else(|| self.specials.iter().find(|(_, id)| *id == self.unknown).map(|(name, _)| name.as_str())),
+        }
+    }
+}
+
+/// `>>eng<< Text` is `>>eng<<` and ` Text`.
+pub(super) fn language_code(text: &str) -> Option<(&str, &str)> {
+    let end = text.strip_prefix(">>")?.find("<<")? + 4;
+    Some(text.split_at(end))
+}
+
+/// Python's `str.isspace`, which also counts four separators that Unicode's `White_Space` leaves out.
+fn is_python_space(char: char) -> bool {
+    char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char)
+}
+
+fn special_tokens(settings: &Settings, names: &[(&str, &str)]) -> Vec<AddedToken> {
+    let mut tokens: Vec<AddedToken> = Vec::new();
+    for token in names.iter().filter_map(|(name, default)| settings.token(name, default)) {
+        if tokens.iter().all(|known| known.content != token.content) {
+            tokens.push(token);
+        }
+    }
+    tokens
+}
+
+/// Reads a SentencePiece model of a checkpoint.
+pub(super) fn sentencepiece(files: &ModelFiles, file: &str) -> Result<SentencePiece> {
+    SentencePiece::parse(&files.read(file)?).with_context(|| broken(files, file))
+}
+
+/// Reads a JSON file of tokens and their ids.
+pub(super) fn vocabulary(files: &ModelFiles, file: &str) -> Result<HashMap<String, TokenId>> {
+    let bytes = files.read(file)?;
+    let ids: HashMap<String, TokenId> = serde_json::from_slice(&bytes).with_context(|| broken(files, file))?;
+    // Ids have no holes to speak of in any checkpoint; one beyond this is a broken file, and would become a table's size.
+    let limit = ids.len() * 2 + 1_000;
+    if let Some((token, id)) = ids.iter().find(|(_, id)| **id as usize > limit) {
+        bail!("{}\ncause: {} tokens, but `{token}` has id {id}", broken(files, file), ids.len());
+    }
+    Ok(ids)
+}
+
+pub(super) fn broken(files: &ModelFiles, file: &str) -> String {
+    format!(
+        "`{file}` of the model `{}` cannot be used\n\
+         hint: the file is broken or cut short; fetch it again",
+        files.name()
+    )
+}

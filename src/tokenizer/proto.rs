@@ -1,0 +1,221 @@
+//! Reads a SentencePiece model file: the parts of its protocol buffer that segmentation needs.
+//!
+//! Invariant: a `ModelProto` is complete (every piece has its bytes, its score and its kind), or
+//! there is none; no length in the file is believed before it is compared with what is left of it.
+//! What the fields mean belongs to `sentencepiece`. Forty lines of wire format are less to carry
+//! than a protocol buffer library and its generated code.
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// What a piece of the vocabulary is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PieceKind {
+    Normal,
+    Unknown,
+    Control,
+    UserDefined,
+    Byte,
+    Unused,
+}
+
+/// One entry of the vocabulary.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub text: String,
+    pub score: f32,
+    pub kind: PieceKind,
+}
+
+/// The segmentation algorithm the model was trained for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Unigram,
+    Bpe,
+}
+
+/// How text is changed before it is segmented.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // The fields are those of the file.
+pub(super) struct NormalizerSpec {
+    pub charsmap: Vec<u8>,
+    pub add_dummy_prefix: bool,
+    pub remove_extra_whitespaces: bool,
+    pub escape_whitespaces: bool,
+    pub whitespace_as_suffix: bool,
+}
+
+/// A SentencePiece model as it is in its file.
+#[derive(Clone, Debug)]
+pub(super) struct ModelProto {
+    pub pieces: Vec<Piece>,
+    pub algorithm: Algorithm,
+    pub byte_fallback: bool,
+    pub unk_surface: String,
+    pub normalizer: NormalizerSpec,
+}
+
+impl ModelProto {
+    /// Parses the bytes of a `.spm` or `.model` file.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+        let mut proto = Self {
+            pieces: Vec::new(),
+            algorithm: Algorithm::Unigram,
+            byte_fallback: false,
+            unk_surface: " \u{2047} ".to_owned(),
+            normalizer: NormalizerSpec {
+                charsmap: Vec::new(),
+                add_dummy_prefix: true,
+                remove_extra_whitespaces: true,
+                escape_whitespaces: true,
+                whitespace_as_suffix: false,
+            },
+        };
+        let mut reader = Reader(bytes);
+        while let Some((field, value)) = reader.next_field()? {
+            match (field, value) {
+                (1, Value::Bytes(bytes)) => {
+                    let index = proto.pieces.len();
+                    proto.pieces.push(piece(bytes).with_context(|| format!("piece {index} is broken"))?);
+                }
+                (2, Value::Bytes(bytes)) => proto.trainer(bytes)?,
+                (3, Value::Bytes(bytes)) => proto.normalizer(bytes)?,
+                (5, Value::Bytes(bytes)) => refuse_denormalizer(bytes)?,
+                _ => {}
+            }
+        }
+        ensure!(!proto.pieces.is_empty(), "it holds no pieces");
+        Ok(proto)
+    }
+
+    fn trainer(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut reader = Reader(bytes);
+        while let Some((field, value)) = reader.next_field()? {
+            match (field, value) {
+                (3, Value::Integer(1)) => self.algorithm = Algorithm::Unigram,
+                (3, Value::Integer(2)) => self.algorithm = Algorithm::Bpe,
+                (3, Value::Integer(other)) => bail!("its algorithm is number {other}, neither unigram (1) nor BPE (2)"),
+                (24, Value::Integer(flag)) => self.normalizer.whitespace_as_suffix = flag != 0,
+                (35, Value::Integer(flag)) => self.byte_fallback = flag != 0,
+                (44, Value::Bytes(text)) => self.unk_surface = string(text)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn normalizer(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut reader = Reader(bytes);
+        while let Some((field, value)) = reader.next_field()? {
+            match (field, value) {
+                (2, Value::Bytes(charsmap)) => self.normalizer.charsmap = charsmap.to_vec(),
+                (3, Value::Integer(flag)) => self.normalizer.add_dummy_prefix = flag != 0,
+                (4, Value::Integer(flag)) => self.normalizer.remove_extra_whitespaces = flag != 0,
+                (5, Value::Integer(flag)) => self.normalizer.escape_whitespaces = flag != 0,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn piece(bytes: &[u8]) -> Result<Piece> {
+    let mut piece = Piece { text: String::new(), score: 0.0, kind: PieceKind::Normal };
+    let mut reader = Reader(bytes);
+    while let Some((field, value)) = reader.next_field()? {
+        match (field, value) {
+            (1, Value::Bytes(text)) => piece.text = string(text)?,
+            (2, Value::Fixed(bits)) => piece.score = f32::from_bits(bits),
+            (3, Value::Integer(kind)) => piece.kind = piece_kind(kind)?,
+            _ => {}
+        }
+    }
+    ensure!(!piece.text.is_empty(), "it has no text");
+    ensure!(piece.score.is_finite(), "its score is {}", piece.score);
+    Ok(piece)
+}
+
+fn piece_kind(number: u64) -> Result<PieceKind> {
+    Ok(match number {
+        1 => PieceKind::Normal,
+        2 => PieceKind::Unknown,
+        3 => PieceKind::Control,
+        4 => PieceKind::UserDefined,
+        5 => PieceKind::Unused,
+        6 => PieceKind::Byte,
+        other => bail!("its kind is number {other}, of 1 to 6"),
+    })
+}
+
+/// No published translation model rewrites its output; a file that asks for it is not one we can follow.
+fn refuse_denormalizer(bytes: &[u8]) -> Result<()> {
+    let mut reader = Reader(bytes);
+    while let Some((field, value)) = reader.next_field()? {
+        if let (2, Value::Bytes(charsmap)) = (field, value) {
+            ensure!(charsmap.is_empty(), "it has denormalization rules, which are not supported");
+        }
+    }
+    Ok(())
+}
+
+fn string(bytes: &[u8]) -> Result<String> {
+    Ok(std::str::from_utf8(bytes).context("a text in it is not UTF-8")?.to_owned())
+}
+
+/// The value of one field on the wire.
+enum Value<'a> {
+    Integer(u64),
+    Fixed(u32),
+    Bytes(&'a [u8]),
+    Other,
+}
+
+/// What is left to read of one message.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// The next field's number and value; `None` at the end of the message.
+    fn next_field(&mut self) -> Result<Option<(u64, Value<'a>)>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let key = self.varint()?;
+        let value = match key & 7 {
+            0 => Value::Integer(self.varint()?),
+            1 => {
+                self.take(8)?;
+                Value::Other
+            }
+            2 => {
+                let length = self.varint()?;
+                Value::Bytes(self.take(usize::try_from(length).unwrap_or(usize::MAX))?)
+            }
+            5 => {
+                let bytes = self.take(4)?;
+                Value::Fixed(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            }
+            other => bail!("it is not a protocol buffer (wire type {other})"),
+        };
+        ensure!(key >> 3 != 0, "it is not a protocol buffer (field number 0)");
+        Ok(Some((key >> 3, value)))
+    }
+
+    fn varint(&mut self) -> Result<u64> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        bail!("it is not a protocol buffer (a number of more than 64 bits)")
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let Some((taken, rest)) = self.0.split_at_checked(length) else {
+            bail!("it is cut short: a field of {length} bytes where {} are left", self.0.len());
+        };
+        self.0 = rest;
+        Ok(taken)
+    }
+}

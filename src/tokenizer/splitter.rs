@@ -1,0 +1,95 @@
+//! Finds added tokens in a text and cuts it around them.
+//!
+//! Invariant: the parts, put together, are the text, but for spaces that a token strips away. At each
+//! place the longest token that starts there is taken, as in transformers' own trie.
+
+use std::collections::HashMap;
+
+use super::settings::AddedToken;
+use super::trie::Trie;
+use crate::batch::TokenId;
+
+/// A stretch of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    /// To be segmented.
+    Text(&'a str),
+    /// An added token.
+    Token(TokenId),
+}
+
+/// The added tokens of one tokenizer.
+#[derive(Debug, Default)]
+pub(super) struct Splitter {
+    trie: Trie,
+    tokens: HashMap<TokenId, AddedToken>,
+}
+
+impl Splitter {
+    pub(super) fn new(tokens: HashMap<TokenId, AddedToken>) -> Self {
+        // A content that two ids share belongs to the lower one.
+        let mut texts: HashMap<&[u8], TokenId> = HashMap::new();
+        for (&id, token) in tokens.iter().filter(|(_, token)| !token.content.is_empty()) {
+            texts.entry(token.content.as_bytes()).and_modify(|lowest| *lowest = id.min(*lowest)).or_insert(id);
+        }
+        Self { trie: Trie::new(texts.into_iter().collect()), tokens }
+    }
+
+    /// The added token with this id.
+    pub(super) fn token(&self, id: TokenId) -> Option<&AddedToken> {
+        self.tokens.get(&id)
+    }
+
+    /// Cuts a text around the tokens in it.
+    pub(super) fn split<'a>(&self, text: &'a str) -> Vec<Part<'a>> {
+        let mut parts = Vec::new();
+        let (mut start, mut position) = (0, 0);
+        while position < text.len() {
+            let Some((length, id)) = self.trie.longest(&text.as_bytes()[position..]) else {
+                position += 1;
+                continue;
+            };
+            let token = &self.tokens[&id];
+            let (before, mut after) = (&text[start..position], position + length);
+            if token.single_word && !stands_alone(&text[..position], &text[after..]) {
+                position = after;
+                continue;
+            }
+            if token.rstrip {
+                after = text.len() - text[after..].trim_start().len();
+            }
+            let before = if token.lstrip { before.trim_end() } else { before };
+            parts.extend((!before.is_empty()).then_some(Part::Text(before)));
+            parts.push(Part::Token(id));
+            (start, position) = (after, after);
+        }
+        parts.extend((start < text.len()).then(|| Part::Text(&text[start..])));
+        parts
+    }
+}
+
+/// Whether a token between these two is a word of its own.
+fn stands_alone(before: &str, after: &str) -> bool {
+    (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_cut_out_longest_first() {
+        let token = |content: &str| AddedToken::special(content);
+        let splitter = Splitter::new(HashMap::from([
+            (1, token("<x>")),
+            (2, token("<x>y")),
+            (3, AddedToken { lstrip: true, rstrip: true, ..token("<m>") }),
+            (4, AddedToken { single_word: true, ..token("wij") }),
+        ]));
+        use Part::{Text, Token};
+        assert_eq!(splitter.split("é<x> <x>y"), [Text("é"), Token(1), Text(" "), Token(2)]);
+        assert_eq!(splitter.split("a <m> b"), [Text("a"), Token(3), Text("b")]);
+        assert_eq!(splitter.split("wij wijn"), [Token(4), Text(" wijn")]);
+        assert_eq!(splitter.split(""), []);
+    }
+}
