@@ -5,8 +5,10 @@
 
 use std::sync::LazyLock;
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::cache::RepoId;
 use crate::files::ModelFiles;
 
 /// The alias of the model that is always there.
@@ -85,6 +87,12 @@ impl Entry {
         let has = |languages: &[String], wanted: &str| languages.iter().any(|known| known == "*" || known == wanted);
         self.task == task && has(&self.from, from) && has(&self.to, to)
     }
+
+    /// Where it is on the Hub, at a revision or the one the catalogue has; `None` for the bundled model.
+    pub(super) fn at(&self, revision: Option<&str>) -> Result<Option<RepoId>> {
+        let Some(repo) = &self.repo else { return Ok(None) };
+        RepoId::parse(&format!("{repo}@{}", revision.unwrap_or(&self.revision))).map(Some)
+    }
 }
 
 #[derive(Deserialize)]
@@ -137,7 +145,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::hub::RepoId;
 
     #[test]
     fn the_catalogue_is_readable_and_consistent() {

@@ -9,19 +9,24 @@
 
 mod cache;
 mod catalog;
+mod digest;
+mod download;
+mod http;
 mod layout;
 mod options;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 
 pub use cache::{RepoId, Snapshot};
 pub use catalog::{BUNDLED, Entry, Task, alias, bundled, catalog, is_non_commercial};
+pub use download::{Plan, RemoteFile};
 pub use options::{HubOptions, Proxies};
 
 use crate::files::ModelFiles;
+use http::Client;
 
 /// The models of this machine and the way to more of them.
 #[derive(Clone, Debug)]
@@ -132,8 +137,7 @@ impl Hub {
             bail!("`{name}` is a file, not a model\nhint: give the folder it is in");
         }
         if !short.contains('/') {
-            let known: Vec<&str> = catalog().iter().map(|entry| entry.alias.as_str()).collect();
-            bail!("no such model `{name}`\nhint: {TRY}; known aliases: {}", known.join(", "));
+            return Err(unknown(name));
         }
         match RepoId::parse(name) {
             Ok(repository) => Ok(Named::Repository(repository, None)),
@@ -142,20 +146,16 @@ impl Hub {
         }
     }
 
-    /// What an entry of the catalogue stands for; `revision` replaces its own.
+    /// What an entry of the catalogue stands for here; `revision` replaces its own.
     fn known(&self, entry: &'static Entry, revision: Option<&str>) -> Result<Named> {
-        let folder = match revision {
-            None => self.in_models(&entry.alias).or_else(|| self.in_models(entry.repo.as_deref()?)),
-            Some(_) => None,
-        };
-        match (&entry.repo, folder) {
-            (_, Some(folder)) => Ok(Named::Folder(folder, Origin::Models, Some(entry))),
-            (Some(repo), None) => {
-                let revision = revision.unwrap_or(&entry.revision);
-                Ok(Named::Repository(RepoId::parse(&format!("{repo}@{revision}"))?, Some(entry)))
-            }
-            (None, None) if revision.is_none() => Ok(Named::Bundled(entry)),
-            (None, None) => bail!("the bundled model has no revisions\nhint: write `{}`", entry.alias),
+        let folder = || self.in_models(&entry.alias).or_else(|| self.in_models(entry.repo.as_deref()?));
+        if let Some(folder) = revision.map_or_else(folder, |_| None) {
+            return Ok(Named::Folder(folder, Origin::Models, Some(entry)));
+        }
+        match entry.at(revision)? {
+            Some(repository) => Ok(Named::Repository(repository, Some(entry))),
+            None if revision.is_none() => Ok(Named::Bundled(entry)),
+            None => bail!("the bundled model has no revisions\nhint: write `{}`", entry.alias),
         }
     }
 
@@ -225,8 +225,81 @@ impl Hub {
         if entry.is_some() {
             bail!("the model `{name}` {state}\nhint: kortom models pull {name}");
         }
-        bail!("the model `{}` {state}\nhint: kortom models pull {name}", repository.name)
+        let client = Client::new(&self.options)?;
+        let plan = download::plan(&client, &self.options, repository)?;
+        self.fetch(&client, name, &plan, false)
+    }
+
+    /// What pulling a model would fetch; nothing is written.
+    ///
+    /// # Errors
+    /// When the model is not one of the Hub, or the Hub cannot be asked.
+    pub fn plan(&self, name: &str) -> Result<Plan> {
+        let (client, repository) = (self.client(name)?, self.on_hub(name)?.0);
+        download::plan(&client, &self.options, &repository)
+    }
+
+    /// Fetches a model into the cache, or brings it up to date there; every file is checked against its hash, those
+    /// that were here too.
+    ///
+    /// # Errors
+    /// When it cannot be fetched whole, or its licence has to be accepted first.
+    pub fn pull(&self, name: &str, accept_license: bool) -> Result<(Plan, Resolved)> {
+        let (client, (repository, _)) = (self.client(name)?, self.on_hub(name)?);
+        let plan = download::plan(&client, &self.options, &repository)?;
+        let resolved = self.fetch(&client, name, &plan, accept_license)?;
+        Ok((plan, resolved))
+    }
+
+    /// The repository a name stands for on the Hub, whatever is on this machine.
+    fn on_hub(&self, name: &str) -> Result<(RepoId, Option<&'static Entry>)> {
+        let (short, revision) = name.split_once('@').map_or((name, None), |(short, revision)| (short, Some(revision)));
+        match alias(short) {
+            None if short.contains('/') => Ok((RepoId::parse(name)?, None)),
+            None => Err(unknown(name)),
+            Some(entry) => match entry.at(revision)? {
+                None => bail!("`{short}` is part of kortom\nhint: there is nothing to fetch, use it as it is"),
+                Some(repository) => Ok((repository, Some(entry))),
+            },
+        }
+    }
+
+    fn client(&self, name: &str) -> Result<Client> {
+        if self.options.offline {
+            bail!(
+                "`{name}` cannot be fetched: kortom is offline\nhint: leave out `--offline`, and unset HF_HUB_OFFLINE"
+            );
+        }
+        Client::new(&self.options)
+    }
+
+    fn fetch(&self, client: &Client, name: &str, plan: &Plan, accept_license: bool) -> Result<Resolved> {
+        if plan.non_commercial && !accept_license {
+            bail!(
+                "the licence of `{}` ({}) forbids commercial use\n\
+                 hint: if that suits you: kortom models pull {name} --accept-license",
+                plan.repository,
+                plan.license.as_deref().unwrap_or("not stated")
+            );
+        }
+        let folder = download::fetch(client, &self.options, plan)?;
+        let files = ModelFiles::folder(&folder, &plan.repository, Some(plan.commit.clone()))?;
+        let missing = layout::missing(&files);
+        if !missing.is_empty() {
+            bail!(
+                "the repository `{}` has no whole model: it lacks {}\nhint: try another revision, or another model",
+                plan.repository,
+                missing.join(", and ")
+            );
+        }
+        let entry = self.on_hub(name)?.1;
+        Ok(Resolved { files, origin: Origin::Downloaded, entry, folder: Some(folder) })
     }
 }
 
 const TRY: &str = "`kortom models list` shows what there is; a folder or `owner/name` also works";
+
+fn unknown(name: &str) -> Error {
+    let known: Vec<&str> = catalog().iter().map(|entry| entry.alias.as_str()).collect();
+    anyhow!("no such model `{name}`\nhint: {TRY}; known aliases: {}", known.join(", "))
+}
