@@ -9,3 +9,4 @@ pub mod model;
 pub mod nn;
 pub mod search;
 pub mod tokenizer;
+pub mod hub;

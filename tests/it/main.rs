@@ -1,3 +1,5 @@
 //! The one integration test binary.
 
 mod search;
+mod fake_hub;
+mod hub;

@@ -1,0 +1,185 @@
+//! The checkpoints kortom knows by a short name, and the one compiled into the binary.
+//!
+//! Invariant: the catalogue is data (`models/catalog.toml`), read once; its order is preference. Whether a model is
+//! installed is for `hub` to say.
+
+use std::sync::LazyLock;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::cache::RepoId;
+use crate::files::ModelFiles;
+
+/// The alias of the model that is always there.
+pub const BUNDLED: &str = "kortom-nl-en";
+
+/// The files of the bundled model; the bytes stay where the system mapped the binary, so nothing is copied.
+static BUNDLED_FILES: [(&str, &[u8]); 8] = [
+    ("README.md", include_bytes!("../../models/kortom-nl-en/README.md")),
+    ("config.json", include_bytes!("../../models/kortom-nl-en/config.json")),
+    ("generation_config.json", include_bytes!("../../models/kortom-nl-en/generation_config.json")),
+    ("model.safetensors", include_bytes!("../../models/kortom-nl-en/model.safetensors")),
+    ("source.spm", include_bytes!("../../models/kortom-nl-en/source.spm")),
+    ("target.spm", include_bytes!("../../models/kortom-nl-en/target.spm")),
+    ("tokenizer_config.json", include_bytes!("../../models/kortom-nl-en/tokenizer_config.json")),
+    ("vocab.json", include_bytes!("../../models/kortom-nl-en/vocab.json")),
+];
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Text in one language to the same text in another.
+    Translate,
+    /// A long text to a short one.
+    Summarize,
+}
+
+impl Task {
+    /// The word the catalogue and the command line use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Translate => "translate",
+            Self::Summarize => "summarize",
+        }
+    }
+}
+
+/// One checkpoint of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The short name, as typed after `--model`.
+    pub alias: String,
+    /// `owner/name`; none for the bundled model.
+    #[serde(default)]
+    pub repo: Option<String>,
+    /// Which revision of it is taken when the person names none.
+    #[serde(default = "main_branch")]
+    pub revision: String,
+    /// What it is for.
+    pub task: Task,
+    /// Source languages, `*` for many.
+    pub from: Vec<String>,
+    /// Target languages, `*` for many.
+    pub to: Vec<String>,
+    /// Put before every source, where the checkpoint needs it and its own files do not say so.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// The licence as an SPDX-like identifier; none when it is not known for certain.
+    #[serde(default)]
+    pub license: Option<String>,
+    /// The licence forbids commercial use, so it has to be accepted.
+    #[serde(default)]
+    pub non_commercial: bool,
+    /// Number of parameters, computed from the shapes, in millions.
+    pub parameters: u32,
+    /// A word on quality, with its source.
+    pub note: String,
+}
+
+impl Entry {
+    /// Whether this model is for this task and pair of languages.
+    #[must_use]
+    pub fn fits(&self, task: Task, from: &str, to: &str) -> bool {
+        let has = |languages: &[String], wanted: &str| languages.iter().any(|known| known == "*" || known == wanted);
+        self.task == task && has(&self.from, from) && has(&self.to, to)
+    }
+
+    /// Where it is on the Hub, at a revision or the one the catalogue has; `None` for the bundled model.
+    pub(super) fn at(&self, revision: Option<&str>) -> Result<Option<RepoId>> {
+        let Some(repo) = &self.repo else { return Ok(None) };
+        RepoId::parse(&format!("{repo}@{}", revision.unwrap_or(&self.revision))).map(Some)
+    }
+}
+
+#[derive(Deserialize)]
+struct Catalog {
+    model: Vec<Entry>,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+// The file is part of the binary, so a mistake in it is one of the build, found by the test below.
+static CATALOG: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let parsed = toml::from_str::<Catalog>(include_str!("../../models/catalog.toml"));
+    parsed.map(|catalog| catalog.model).unwrap_or_default()
+});
+
+/// All known checkpoints, for each task the preferred first, the bundled model the last of its kind.
+#[must_use]
+pub fn catalog() -> &'static [Entry] {
+    &CATALOG
+}
+
+/// The checkpoint with this alias.
+#[must_use]
+pub fn alias(name: &str) -> Option<&'static Entry> {
+    catalog().iter().find(|entry| entry.alias == name)
+}
+
+/// The checkpoint from this repository.
+#[must_use]
+pub fn repository(name: &str) -> Option<&'static Entry> {
+    catalog().iter().find(|entry| entry.repo.as_deref() == Some(name))
+}
+
+/// The model compiled into the binary.
+#[must_use]
+pub fn bundled() -> ModelFiles {
+    ModelFiles::embedded(BUNDLED, &BUNDLED_FILES)
+}
+
+/// Whether a licence, by its identifier, forbids commercial use.
+#[must_use]
+pub fn is_non_commercial(license: &str) -> bool {
+    license.to_lowercase().split(['-', '_', ' ']).any(|part| part == "nc" || part == "noncommercial")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_readable_and_consistent() {
+        let parsed: Catalog = toml::from_str(include_str!("../../models/catalog.toml")).unwrap();
+        assert_eq!(parsed.model.len(), catalog().len());
+        let aliases: BTreeSet<_> = catalog().iter().map(|entry| &entry.alias).collect();
+        assert_eq!(aliases.len(), catalog().len(), "an alias is there twice");
+        for entry in catalog() {
+            match &entry.repo {
+                Some(repo) => drop(RepoId::parse(&format!("{repo}@{}", entry.revision)).unwrap()),
+                None => assert_eq!(entry.alias, BUNDLED),
+            }
+            let license = entry.license.as_deref().unwrap_or_default();
+            assert_eq!(entry.non_commercial, is_non_commercial(license), "{}", entry.alias);
+            assert!(!entry.from.is_empty() && !entry.to.is_empty() && !entry.note.is_empty(), "{}", entry.alias);
+        }
+        let bundled = catalog().iter().rposition(|entry| entry.task == Task::Translate).unwrap();
+        assert_eq!(catalog()[bundled].alias, BUNDLED, "anything installed is preferred to the bundled model");
+    }
+
+    #[test]
+    fn every_bundled_file_is_embedded() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/kortom-nl-en");
+        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(
+            bundled().names().collect::<Vec<_>>(),
+            names.iter().map(|n| n.to_str().unwrap()).collect::<Vec<_>>()
+        );
+        assert!(bundled().embedded_bytes("model.safetensors").is_some_and(|bytes| bytes.len() > 1_000_000));
+    }
+
+    #[test]
+    fn licences_that_forbid_commerce_are_known() {
+        assert!(["cc-by-nc-4.0", "CC-BY-NC-SA-4.0"].iter().all(|license| is_non_commercial(license)));
+        assert!(["cc-by-4.0", "mit", "ncsa", "apache-2.0"].iter().all(|license| !is_non_commercial(license)));
+    }
+}

@@ -1,0 +1,65 @@
+//! The hashes by which the Hub names its files: SHA-256 for large ones, git's SHA-1 for the others.
+//!
+//! Invariant: a file is only called right when its content was read and hashed. An entity tag of another form (some
+//! mirrors make their own) proves nothing, and that is what is said.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// Whether a file has the content its entity tag stands for; `None` when the tag is no hash we know.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn matches(path: &Path, tag: &str) -> Result<Option<bool>> {
+    if !tag.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let unreadable = || format!("cannot read `{}`", path.display());
+    let file = File::open(path).with_context(unreadable)?;
+    let size = file.metadata().with_context(unreadable)?.len();
+    let found = match tag.len() {
+        64 => hash(Sha256::new(), file).with_context(unreadable)?,
+        40 => hash(Sha1::new_with_prefix(format!("blob {size}\0")), file).with_context(unreadable)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(found == tag.to_lowercase()))
+}
+
+fn hash<D: Digest>(mut digest: D, file: File) -> std::io::Result<String> {
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = reader.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        digest.update(&buffer[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_hashes_are_those_of_git_and_lfs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "hello\n").unwrap();
+        // `git hash-object` and `sha256sum` of the same line.
+        let (git, lfs) = (
+            "ce013625030ba8dba906f756967f9e9ca394464a",
+            "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
+        );
+        assert_eq!(matches(&path, git).unwrap(), Some(true));
+        assert_eq!(matches(&path, lfs).unwrap(), Some(true));
+        assert_eq!(matches(&path, &git.replace('a', "b")).unwrap(), Some(false));
+        assert_eq!(matches(&path, "5d41402abc4b2a76b9719d911017c592").unwrap(), None);
+        assert_eq!(matches(&path, "2-abc").unwrap(), None);
+    }
+}

@@ -1,0 +1,347 @@
+//! Requests to the Hub: redirects, proxies, silence, retries, and what each refusal means to a person.
+//!
+//! Invariant: the access token goes to the endpoint's own scheme, host and port and nowhere else, whatever redirects
+//! say. A `Client` exists only where the network is allowed; it opens no socket before a request is sent.
+
+use std::fs;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow};
+use hf_hub::Cache;
+use hf_hub::api::sync::{Api, ApiBuilder};
+use ureq::http::{HeaderMap, Method, Request, Response, Uri, header};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body, Proxy};
+
+use super::cache::RepoId;
+use super::options::HubOptions;
+
+/// How often a request is sent before it has failed for good.
+pub(super) const ATTEMPTS: u32 = 5;
+/// The longest pause that a server's `Retry-After` is granted.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const REDIRECTS: usize = 10;
+
+/// Why a request failed, and whether to send it again.
+pub(super) enum Failure {
+    /// It may go better next time, perhaps not before a pause that the server asked for.
+    Again(Error, Option<Duration>),
+    /// It will not.
+    Final(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+/// A way to one endpoint.
+pub(super) struct Client {
+    api: Api,
+    endpoint: Uri,
+    /// What hf-hub sends with each request: its name, and the token.
+    headers: HeaderMap,
+    direct: Agent,
+    http_proxy: Option<Agent>,
+    https_proxy: Option<Agent>,
+    except: String,
+    backoff: Duration,
+}
+
+impl Client {
+    /// A client with these settings; nothing is sent yet.
+    pub(super) fn new(options: &HubOptions) -> Result<Self> {
+        let endpoint: Uri =
+            options.endpoint.parse().ok().filter(|uri: &Uri| uri.host().is_some()).with_context(|| {
+                format!("`{}` is not the address of a Hub\nhint: set HF_ENDPOINT as in https://host", options.endpoint)
+            })?;
+        let api = ApiBuilder::from_cache(Cache::new(options.cache.clone()))
+            .with_endpoint(options.endpoint.clone())
+            .with_token(options.token.clone())
+            .with_user_agent("kortom", env!("CARGO_PKG_VERSION"))
+            .build()?;
+        let asked = api.model("owner/name".to_owned()).info_request();
+        let headers = asked.headers_ref().cloned().context("the access token is no text\nhint: look at HF_TOKEN")?;
+        let tls = tls(options)?;
+        let through = |proxy: &Option<String>| proxy.as_deref().map(|proxy| proxied(options, proxy, &tls)).transpose();
+        Ok(Self {
+            api,
+            endpoint,
+            headers,
+            direct: agent(options, None, &tls),
+            http_proxy: through(&options.proxies.http)?,
+            https_proxy: through(&options.proxies.https)?,
+            except: options.proxies.except.clone().unwrap_or_default(),
+            backoff: options.backoff,
+        })
+    }
+
+    /// The description of a repository at a revision: its commit and its files, as JSON.
+    pub(super) fn describe(&self, repository: &RepoId) -> Result<Response<Body>, Failure> {
+        let asked = self.api.repo(repository.repo()).info_request();
+        let address = asked.uri_ref().context("the endpoint and the repository make no address")?.clone();
+        self.send(&Asked { method: Method::GET, repository, file: None, start: 0 }, address)
+    }
+
+    /// What the Hub says of one file. The answer may be a redirect: the Hub's own answer has the hash, not the store's.
+    pub(super) fn head(&self, repository: &RepoId, file: &str) -> Result<Response<Body>, Failure> {
+        self.file(&Asked { method: Method::HEAD, repository, file: Some(file), start: 0 })
+    }
+
+    /// The bytes of one file, from `start` on if the server cares for the wish.
+    pub(super) fn get(&self, repository: &RepoId, file: &str, start: u64) -> Result<Response<Body>, Failure> {
+        self.file(&Asked { method: Method::GET, repository, file: Some(file), start })
+    }
+
+    fn file(&self, asked: &Asked) -> Result<Response<Body>, Failure> {
+        let address = self.api.repo(asked.repository.repo()).url(asked.file.unwrap_or_default());
+        self.send(asked, address.parse().context("the endpoint and the repository make no address")?)
+    }
+
+    /// Sends a request until it succeeds, fails for good, or has failed too often.
+    pub(super) fn persist<T>(&self, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T> {
+        let mut pause = self.backoff;
+        for attempt in 1.. {
+            match request() {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Again(error, wish)) => {
+                    if attempt == ATTEMPTS || wish.is_some_and(|wish| wish > LONGEST_PAUSE) {
+                        return Err(error);
+                    }
+                    thread::sleep(wish.unwrap_or(pause));
+                    pause *= 2;
+                }
+            }
+        }
+        unreachable!("the loop ends with its last attempt")
+    }
+
+    /// The pause after a first failure.
+    pub(super) fn pause(&self) {
+        thread::sleep(self.backoff);
+    }
+
+    /// Follows redirects by hand: the token must stay behind when the host changes, and a HEAD is answered by the first
+    /// that names the file's hash.
+    fn send(&self, asked: &Asked, mut address: Uri) -> Result<Response<Body>, Failure> {
+        for _ in 0..REDIRECTS {
+            let response = self.once(asked, &address)?;
+            let Some(next) = redirect(&response, &address) else { return self.judge(asked, response) };
+            if asked.method == Method::HEAD && response.headers().contains_key("x-linked-etag") {
+                return Ok(response);
+            }
+            address = next;
+        }
+        Err(Failure::Final(anyhow!("`{}` is redirected without end\nhint: check HF_ENDPOINT", asked.what())))
+    }
+
+    fn once(&self, asked: &Asked, address: &Uri) -> Result<Response<Body>, Failure> {
+        let mut request = Request::builder().method(asked.method.clone()).uri(address.clone());
+        for (name, value) in &self.headers {
+            if name != header::AUTHORIZATION || same_origin(&self.endpoint, address) {
+                request = request.header(name, value);
+            }
+        }
+        if asked.start > 0 {
+            request = request.header(header::RANGE, format!("bytes={}-", asked.start));
+        }
+        let (agent, proxied) = self.agent(address);
+        agent.run(request.body(())?).map_err(|error| unreachable_host(error, address, proxied))
+    }
+
+    /// The agent for an address, and whether it goes through a proxy.
+    fn agent(&self, address: &Uri) -> (&Agent, bool) {
+        let proxied = if address.scheme_str() == Some("https") { &self.https_proxy } else { &self.http_proxy };
+        match proxied {
+            Some(agent) if !is_excepted(&self.except, address.host().unwrap_or_default()) => (agent, true),
+            _ => (&self.direct, false),
+        }
+    }
+
+    /// An answer that is not a success becomes what it means. 416 is left to the caller, who knows what it has.
+    fn judge(&self, asked: &Asked, response: Response<Body>) -> Result<Response<Body>, Failure> {
+        let status = response.status().as_u16();
+        if response.status().is_success() || status == 416 {
+            return Ok(response);
+        }
+        let (name, endpoint) = (&asked.repository.name, self.endpoint.to_string());
+        let endpoint = endpoint.trim_end_matches('/');
+        let text = |header: &str| response.headers().get(header).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let token = self.headers.contains_key(header::AUTHORIZATION);
+        let error = match (text("x-error-code"), status) {
+            ("GatedRepo", _) => anyhow!(
+                "the repository `{name}` is gated: its owner wants its terms accepted first\n\
+                 hint: accept them at {endpoint}/{name}, then set HF_TOKEN to a token of that account"
+            ),
+            ("RevisionNotFound", _) => anyhow!(
+                "the repository `{name}` has no revision `{}`\n\
+                 hint: leave `@{0}` out, or choose one of {endpoint}/{name}/tree/main",
+                asked.repository.revision
+            ),
+            ("EntryNotFound", _) => anyhow!("`{}` is not there\nhint: try another revision", asked.what()),
+            (_, 401) if token && text("x-error-message").contains("Invalid") => {
+                anyhow!("the Hub refuses the access token\nhint: renew it, or unset HF_TOKEN for public models")
+            }
+            ("RepoNotFound", _) | (_, 401 | 404) => anyhow!(
+                "no such repository `{name}`, or it is private\n\
+                 hint: check the spelling at {endpoint}/{name}; for a private one set HF_TOKEN"
+            ),
+            (_, 403) => anyhow!(
+                "the Hub forbids access to `{name}`{}\n\
+                 hint: look at {endpoint}/{name}, and set HF_TOKEN to a token that may read it",
+                Some(text("x-error-message"))
+                    .filter(|text| !text.is_empty())
+                    .map(|text| format!(": {text}"))
+                    .unwrap_or_default()
+            ),
+            (_, 407) => anyhow!(
+                "the proxy wants a name and a password\nhint: put them into HTTPS_PROXY: http://name:password@host"
+            ),
+            (_, 429 | 500..) => return Err(busy(status, text("retry-after"))),
+            _ => anyhow!("`{}` was answered with status {status}\nhint: check HF_ENDPOINT and the proxy", asked.what()),
+        };
+        Err(Failure::Final(error))
+    }
+}
+
+/// One request, in the words of its error messages.
+struct Asked<'a> {
+    method: Method,
+    repository: &'a RepoId,
+    file: Option<&'a str>,
+    start: u64,
+}
+
+impl Asked<'_> {
+    fn what(&self) -> String {
+        let repository = format!("{}@{}", self.repository.name, self.repository.revision);
+        self.file.map_or_else(|| repository.clone(), |file| format!("{file} of {repository}"))
+    }
+}
+
+/// 429 and 5xx, with the pause the server asks for (in seconds; a date is not taken).
+fn busy(status: u16, retry_after: &str) -> Failure {
+    let pause = retry_after.trim().parse().ok().map(Duration::from_secs);
+    let when = pause.map_or("later".to_owned(), |pause| format!("in {} seconds", pause.as_secs()));
+    let error = if status == 429 {
+        anyhow!(
+            "the Hub takes no more requests from here for now (429)\nhint: try again {when}; a token in HF_TOKEN raises the limit"
+        )
+    } else {
+        anyhow!("the Hub has a fault of its own (status {status})\nhint: try again {when}; what was fetched is kept")
+    };
+    Failure::Again(error, pause)
+}
+
+/// What a request that got no answer means.
+fn unreachable_host(error: ureq::Error, address: &Uri, proxied: bool) -> Failure {
+    let host = address.host().unwrap_or_default();
+    let way = if proxied { ", through the proxy" } else { "" };
+    let hint = "hint: check the network, HF_ENDPOINT and the proxy variables; `--offline` uses only what is installed";
+    match error {
+        ureq::Error::ConnectProxyFailed(reason) => Failure::Final(anyhow!(
+            "the proxy does not let us through to `{host}`: {reason}\n\
+             hint: check HTTPS_PROXY, or name the host in NO_PROXY"
+        )),
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => Failure::Final(anyhow!(
+            "no secure connection to `{host}`{way}: {error}\n\
+             hint: behind a company's proxy, set SSL_CERT_FILE to its certificates"
+        )),
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::LargeResponseHeader(..) => {
+            Failure::Final(anyhow!("`{host}` cannot be asked: {error}\n{hint}"))
+        }
+        _ => Failure::Again(anyhow!("cannot reach `{host}`{way}: {error}\n{hint}"), None),
+    }
+}
+
+/// Where a redirect leads; `None` when the answer is none.
+fn redirect(response: &Response<Body>, from: &Uri) -> Option<Uri> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let location: Uri = response.headers().get(header::LOCATION)?.to_str().ok()?.parse().ok()?;
+    if location.host().is_some() {
+        return Some(location);
+    }
+    let mut parts = from.clone().into_parts();
+    parts.path_and_query = location.into_parts().path_and_query;
+    Uri::from_parts(parts).ok()
+}
+
+/// Whether two addresses have one scheme, host and port.
+fn same_origin(a: &Uri, b: &Uri) -> bool {
+    let port = |uri: &Uri| uri.port_u16().or(if uri.scheme_str() == Some("https") { Some(443) } else { Some(80) });
+    a.scheme() == b.scheme() && a.host() == b.host() && port(a) == port(b)
+}
+
+/// Whether `NO_PROXY` names a host: itself, a domain it is in, or `*`.
+fn is_excepted(list: &str, host: &str) -> bool {
+    let host = host.to_lowercase();
+    list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| {
+        let name = entry.trim_start_matches("*.").trim_start_matches('.');
+        entry == "*" || (!name.is_empty() && (host == name || host.ends_with(&format!(".{name}"))))
+    })
+}
+
+fn proxied(options: &HubOptions, proxy: &str, tls: &TlsConfig) -> Result<Agent> {
+    let proxy = Proxy::new(proxy).with_context(|| {
+        format!("`{proxy}` is not the address of a proxy\nhint: set HTTPS_PROXY as in http://host:port")
+    })?;
+    Ok(agent(options, Some(proxy), tls))
+}
+
+fn agent(options: &HubOptions, proxy: Option<Proxy>, tls: &TlsConfig) -> Agent {
+    Agent::config_builder()
+        .proxy(proxy)
+        .tls_config(tls.clone())
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // A compressed body would have another length than the file.
+        .accept_encoding("identity")
+        .timeout_connect(Some(options.patience))
+        .timeout_recv_response(Some(options.patience))
+        .timeout_per_read(Some(options.patience))
+        .build()
+        .into()
+}
+
+fn tls(options: &HubOptions) -> Result<TlsConfig> {
+    let Some(path) = &options.certificates else { return Ok(TlsConfig::default()) };
+    let unreadable = || format!("cannot read certificates from `{}`\nhint: look at SSL_CERT_FILE", path.display());
+    let pem = fs::read(path).with_context(unreadable)?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.with_context(unreadable)? {
+            certificates.push(certificate);
+        }
+    }
+    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let same = |a: &str, b: &str| same_origin(&a.parse().unwrap(), &b.parse().unwrap());
+        assert!(same("https://hub.example/a", "https://hub.example:443/b"));
+        assert!(!same("https://hub.example/a", "http://hub.example/a"));
+        assert!(!same("http://localhost:1/a", "http://localhost:2/a"));
+        assert!(!same("http://localhost:1/a", "http://127.0.0.1:1/a"));
+    }
+
+    #[test]
+    fn exceptions_from_the_proxy_are_hosts_and_their_domains() {
+        let list = "localhost, .example.org,*.cdn.net";
+        for host in ["localhost", "example.org", "hub.EXAMPLE.org", "a.cdn.net"] {
+            assert!(is_excepted(list, host), "{host}");
+        }
+        assert!(!is_excepted(list, "notexample.org") && !is_excepted("", "localhost") && is_excepted("*", "x"));
+    }
+}

@@ -1,0 +1,188 @@
+//! Which files of a repository kortom needs, and whether a set of files is a whole model.
+//!
+//! Invariant: a model that `missing` calls whole can be loaded without another file, and `wanted` never names a file
+//! of another framework. Names come from servers and from indexes, so only plain ones are ever taken.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::files::ModelFiles;
+
+/// Configuration and vocabulary, taken whenever the repository has them.
+const SMALL: [&str; 14] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "target_vocab.json",
+    "merges.txt",
+    "source.spm",
+    "target.spm",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "README.md",
+];
+
+/// The forms weights come in, the preferred first: the file or index, and the beginning and end of a shard's name.
+const WEIGHTS: [(&str, Option<(&str, &str)>); 4] = [
+    ("model.safetensors", None),
+    ("model.safetensors.index.json", Some(("model-", ".safetensors"))),
+    ("pytorch_model.bin", None),
+    ("pytorch_model.bin.index.json", Some(("pytorch_model-", ".bin"))),
+];
+
+/// Of all files of a repository, the ones to fetch: small files first, weights last, so that an interrupted download
+/// never looks whole.
+///
+/// # Errors
+/// When there is no `config.json`, or no weights in a form that can be read.
+pub(super) fn wanted(repository: &str, names: &[String]) -> Result<Vec<String>> {
+    let has = |name: &str| names.iter().any(|other| other == name);
+    if !has("config.json") {
+        bail!(
+            "the repository `{repository}` has no `config.json`\n\
+             hint: it is not a model that transformers could load; choose another, see `kortom models list`"
+        );
+    }
+    let Some((main, shard)) = WEIGHTS.iter().find(|(main, _)| has(main)) else {
+        bail!(
+            "the repository `{repository}` has no weights as safetensors or pytorch_model.bin\n\
+             hint: another revision may have them, for instance `{repository}@refs/pr/1`"
+        );
+    };
+    let mut files: Vec<String> = SMALL.iter().filter(|name| has(name)).map(|&name| name.to_owned()).collect();
+    files.push((*main).to_owned());
+    if let Some((start, end)) = shard {
+        let shards = names.iter().filter(|name| name.starts_with(start) && name.ends_with(end) && is_plain(name));
+        files.extend(shards.cloned());
+    }
+    Ok(files)
+}
+
+/// Whether a name is a file directly in a folder, and nothing that could lead out of it.
+pub(super) fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && name.len() <= 128 && !name.starts_with('.') && name.chars().all(plain)
+}
+
+/// What a model lacks before it can be loaded; empty when it is whole.
+pub(super) fn missing(files: &ModelFiles) -> Vec<String> {
+    let mut missing = missing_weights(files);
+    let setting = |file: &str, key: &str| {
+        let json = files.json(file).ok().flatten()?;
+        json.get(key).and_then(Value::as_str).map(str::to_owned)
+    };
+    let family = setting("config.json", "model_type").unwrap_or_default();
+    let class = setting("tokenizer_config.json", "tokenizer_class").unwrap_or_default();
+    let (sets, what): (&[&[&str]], &str) = if family == "marian" {
+        (&[&["tokenizer.json"], &["source.spm", "target.spm", "vocab.json"]], "source.spm, target.spm and vocab.json")
+    } else if class.starts_with("M2M100") {
+        (&[&["tokenizer.json"], &["sentencepiece.bpe.model", "vocab.json"]], "sentencepiece.bpe.model and vocab.json")
+    } else {
+        (
+            &[&["tokenizer.json"], &["vocab.json", "merges.txt"], &["spiece.model"], &["sentencepiece.bpe.model"]],
+            "tokenizer.json, vocab.json with merges.txt, spiece.model or sentencepiece.bpe.model",
+        )
+    };
+    let one_of = |sets: &[&[&str]]| sets.iter().any(|set| set.iter().all(|name| files.has(name)));
+    if !one_of(sets) {
+        missing.push(what.to_owned());
+    }
+    missing
+}
+
+fn missing_weights(files: &ModelFiles) -> Vec<String> {
+    let Some((main, shard)) = WEIGHTS.iter().find(|(main, _)| files.has(main)) else {
+        return vec!["model.safetensors or pytorch_model.bin".to_owned()];
+    };
+    if shard.is_none() {
+        return Vec::new();
+    }
+    let index = files.json(main).ok().flatten();
+    let Some(map) = index.as_ref().and_then(|index| index.get("weight_map")).and_then(Value::as_object) else {
+        return vec![format!("a readable {main}")];
+    };
+    let shards: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
+    shards.into_iter().filter(|shard| !files.has(shard)).map(str::to_owned).collect()
+}
+
+/// The weight files of a model, as far as they are there.
+pub(super) fn weight_files(files: &ModelFiles) -> Vec<String> {
+    match WEIGHTS.iter().find(|(main, _)| files.has(main)) {
+        None => Vec::new(),
+        Some((main, None)) => vec![(*main).to_owned()],
+        Some((_, Some((start, end)))) => {
+            files.names().filter(|name| name.starts_with(start) && name.ends_with(end)).map(str::to_owned).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn safetensors_come_before_bin_and_other_frameworks_never() {
+        let all = names(&[
+            "config.json",
+            "flax_model.msgpack",
+            "model.safetensors",
+            "pytorch_model.bin",
+            "rust_model.ot",
+            "tf_model.h5",
+            "onnx/model.onnx",
+            "vocab.json",
+        ]);
+        assert_eq!(wanted("a/b", &all).unwrap(), ["config.json", "vocab.json", "model.safetensors"]);
+        let bin: Vec<String> = all.into_iter().filter(|name| name != "model.safetensors").collect();
+        assert_eq!(wanted("a/b", &bin).unwrap(), ["config.json", "vocab.json", "pytorch_model.bin"]);
+    }
+
+    #[test]
+    fn shards_follow_their_index_and_none_leads_out_of_the_folder() {
+        let all = names(&[
+            "config.json",
+            "model.safetensors.index.json",
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
+            "model-/../../x.safetensors",
+        ]);
+        let wanted = wanted("a/b", &all).unwrap();
+        assert_eq!(wanted.len(), 4);
+        assert!(wanted.iter().all(|name| is_plain(name)));
+    }
+
+    #[test]
+    fn a_repository_without_weights_is_refused() {
+        let error = wanted("a/b", &names(&["config.json", "tf_model.h5"])).unwrap_err().to_string();
+        assert!(error.contains("no weights") && error.contains("hint:"), "{error}");
+        assert!(wanted("a/b", &names(&["model.safetensors"])).is_err());
+    }
+
+    #[test]
+    fn a_missing_shard_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("config.json", r#"{"model_type": "t5"}"#);
+        write("spiece.model", "");
+        write(
+            "model.safetensors.index.json",
+            r#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#,
+        );
+        write("model-00001-of-00002.safetensors", "");
+        let files = ModelFiles::folder(folder.path(), "x", None).unwrap();
+        assert_eq!(missing(&files), ["model-00002-of-00002.safetensors"]);
+        write("model-00002-of-00002.safetensors", "");
+        let files = ModelFiles::folder(folder.path(), "x", None).unwrap();
+        assert!(missing(&files).is_empty());
+    }
+}

@@ -1,0 +1,305 @@
+//! Models like packages: a name a person typed becomes the files of a model.
+//!
+//! Looked for, in this order: a folder, a folder of that name below `KORTOM_MODELS`, the bundled model, an alias of the
+//! catalogue, a repository in the shared Hugging Face cache. Only a repository that is named in full is downloaded
+//! without being asked to.
+//!
+//! Invariant: a model that is whole on this machine is used without touching the network, and with `offline` no socket
+//! is opened at all. What is in the files belongs to `tokenizer` and `model`.
+
+mod cache;
+mod catalog;
+mod digest;
+mod download;
+mod http;
+mod layout;
+mod options;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Error, Result, anyhow, bail};
+
+pub use cache::{RepoId, Snapshot};
+pub use catalog::{BUNDLED, Entry, Task, alias, bundled, catalog, is_non_commercial};
+pub use download::{Plan, RemoteFile};
+pub use options::{HubOptions, Proxies};
+
+use crate::files::ModelFiles;
+use http::Client;
+
+/// The models of this machine and the way to more of them.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    options: HubOptions,
+}
+
+/// Where a model was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In a folder that was named.
+    Folder,
+    /// Below `KORTOM_MODELS`.
+    Models,
+    /// In the binary.
+    Bundled,
+    /// In the Hugging Face cache.
+    Cache,
+    /// It was not on this machine, and now is in the cache.
+    Downloaded,
+}
+
+/// A model that is on this machine and whole.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Its files.
+    pub files: ModelFiles,
+    /// Where they were found.
+    pub origin: Origin,
+    /// What the catalogue says of it; none when it was not named by an alias, so that the catalogue's settings do not
+    /// apply.
+    pub entry: Option<&'static Entry>,
+    /// The folder of the files; none for the bundled model.
+    pub folder: Option<PathBuf>,
+}
+
+/// What a name means, before anything is looked up.
+enum Named {
+    Folder(PathBuf, Origin, Option<&'static Entry>),
+    Bundled(&'static Entry),
+    Repository(RepoId, Option<&'static Entry>),
+}
+
+impl Hub {
+    /// A hub with these surroundings.
+    #[must_use]
+    pub fn new(options: HubOptions) -> Self {
+        Self { options }
+    }
+
+    /// A hub with the surroundings the environment describes; `offline` forbids the network as `HF_HUB_OFFLINE` does.
+    #[must_use]
+    pub fn from_env(offline: bool) -> Self {
+        Self::new(HubOptions::from_env(offline))
+    }
+
+    /// The surroundings.
+    #[must_use]
+    pub fn options(&self) -> &HubOptions {
+        &self.options
+    }
+
+    /// The model a person named: a folder, an alias, or `owner/name[@revision]`, which is downloaded when it is not
+    /// here. `alias@revision` takes another revision of a known checkpoint.
+    ///
+    /// # Errors
+    /// When there is no such model, it is not whole, or the network is needed and not to be had.
+    pub fn resolve(&self, name: &str) -> Result<Resolved> {
+        let named = self.named(name)?;
+        if let Some(found) = self.find(&named)? {
+            return Ok(found);
+        }
+        let Named::Repository(repository, entry) = named else { bail!("no such model `{name}`\nhint: {TRY}") };
+        self.absent(name, &repository, entry)
+    }
+
+    /// The same, and `None` when the model is not on this machine or not whole.
+    ///
+    /// # Errors
+    /// When the name can be no model.
+    pub fn installed(&self, name: &str) -> Result<Option<Resolved>> {
+        let named = self.named(name)?;
+        self.find(&named)
+    }
+
+    /// The best installed model of the catalogue for a task and a pair of languages, else the bundled one if that does
+    /// it. No name is needed, nothing is downloaded.
+    #[must_use]
+    pub fn best_installed(&self, task: Task, from: &str, to: &str) -> Option<Resolved> {
+        let fitting = catalog().iter().filter(|entry| entry.fits(task, from, to));
+        // A folder in the current directory that happens to be called like an alias is not what is meant here.
+        fitting.filter_map(|entry| self.find(&self.known(entry, None).ok()?).ok().flatten()).next()
+    }
+
+    fn named(&self, name: &str) -> Result<Named> {
+        let path = Path::new(name);
+        if path.is_dir() {
+            return Ok(Named::Folder(path.to_path_buf(), Origin::Folder, None));
+        }
+        if let Some(folder) = self.in_models(name) {
+            return Ok(Named::Folder(folder, Origin::Models, alias(name)));
+        }
+        let (short, revision) = name.split_once('@').map_or((name, None), |(short, revision)| (short, Some(revision)));
+        if let Some(entry) = alias(short) {
+            return self.known(entry, revision);
+        }
+        if path.is_file() {
+            bail!("`{name}` is a file, not a model\nhint: give the folder it is in");
+        }
+        if !short.contains('/') {
+            return Err(unknown(name));
+        }
+        match RepoId::parse(name) {
+            Ok(repository) => Ok(Named::Repository(repository, None)),
+            Err(_) if !name.contains('@') => bail!("no such model folder `{name}`\nhint: {TRY}"),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What an entry of the catalogue stands for here; `revision` replaces its own.
+    fn known(&self, entry: &'static Entry, revision: Option<&str>) -> Result<Named> {
+        let folder = || self.in_models(&entry.alias).or_else(|| self.in_models(entry.repo.as_deref()?));
+        if let Some(folder) = revision.map_or_else(folder, |_| None) {
+            return Ok(Named::Folder(folder, Origin::Models, Some(entry)));
+        }
+        match entry.at(revision)? {
+            Some(repository) => Ok(Named::Repository(repository, Some(entry))),
+            None if revision.is_none() => Ok(Named::Bundled(entry)),
+            None => bail!("the bundled model has no revisions\nhint: write `{}`", entry.alias),
+        }
+    }
+
+    /// The folder of this name below `KORTOM_MODELS`, if there is one and the name stays inside.
+    fn in_models(&self, name: &str) -> Option<PathBuf> {
+        let folder = self.options.models.as_ref()?.join(name);
+        (name.split('/').all(layout::is_plain) && folder.is_dir()).then_some(folder)
+    }
+
+    fn find(&self, named: &Named) -> Result<Option<Resolved>> {
+        match named {
+            Named::Bundled(entry) => {
+                let (files, origin) = (bundled(), Origin::Bundled);
+                Ok(Some(Resolved { files, origin, entry: Some(entry), folder: None }))
+            }
+            Named::Folder(folder, origin, entry) => {
+                let files = self.whole_folder(folder)?;
+                Ok(Some(Resolved { files, origin: *origin, entry: *entry, folder: Some(folder.clone()) }))
+            }
+            Named::Repository(repository, entry) => self.whole_snapshot(repository, *entry),
+        }
+    }
+
+    /// A folder was meant, so whatever it lacks is an error.
+    fn whole_folder(&self, folder: &Path) -> Result<ModelFiles> {
+        let typed = folder.to_string_lossy();
+        let below = self.options.models.as_ref().and_then(|models| folder.strip_prefix(models).ok());
+        let name = below.map_or_else(|| typed.clone(), Path::to_string_lossy);
+        let files = ModelFiles::folder(folder, name.trim_end_matches('/'), None)?;
+        let missing = layout::missing(&files);
+        if !missing.is_empty() {
+            bail!(
+                "the model folder `{typed}` is not whole: it lacks {}\n\
+                 hint: copy the missing files into it, or fetch the model with `kortom models pull`",
+                missing.join(", and ")
+            );
+        }
+        Ok(files)
+    }
+
+    /// A snapshot that is missing or lacks files is no error: it can be fetched.
+    fn whole_snapshot(&self, repository: &RepoId, entry: Option<&'static Entry>) -> Result<Option<Resolved>> {
+        let Some(snapshot) = cache::snapshot(&self.options.cache, repository) else { return Ok(None) };
+        if !fs::exists(snapshot.folder.join("config.json"))? {
+            return Ok(None);
+        }
+        let files = snapshot.files()?;
+        let whole = layout::missing(&files).is_empty();
+        Ok(whole.then_some(Resolved { files, origin: Origin::Cache, entry, folder: Some(snapshot.folder) }))
+    }
+
+    /// What to do about a repository that is not here, or not whole.
+    fn absent(&self, name: &str, repository: &RepoId, entry: Option<&'static Entry>) -> Result<Resolved> {
+        let state = match cache::snapshot(&self.options.cache, repository) {
+            None => "is not installed".to_owned(),
+            Some(snapshot) => match snapshot.files() {
+                Ok(files) => format!("is not whole in the cache: it lacks {}", layout::missing(&files).join(", and ")),
+                Err(_) => "is not whole in the cache: it lacks config.json".to_owned(),
+            },
+        };
+        if self.options.offline {
+            bail!(
+                "the model `{name}` {state}, and kortom is offline\n\
+                 hint: run `kortom models pull {name}` with a network, or put the model's folder below KORTOM_MODELS"
+            );
+        }
+        if entry.is_some() {
+            bail!("the model `{name}` {state}\nhint: kortom models pull {name}");
+        }
+        let client = Client::new(&self.options)?;
+        let plan = download::plan(&client, &self.options, repository)?;
+        self.fetch(&client, name, &plan, false)
+    }
+
+    /// What pulling a model would fetch; nothing is written.
+    ///
+    /// # Errors
+    /// When the model is not one of the Hub, or the Hub cannot be asked.
+    pub fn plan(&self, name: &str) -> Result<Plan> {
+        let (client, repository) = (self.client(name)?, self.on_hub(name)?.0);
+        download::plan(&client, &self.options, &repository)
+    }
+
+    /// Fetches a model into the cache, or brings it up to date there; every file is checked against its hash, those
+    /// that were here too.
+    ///
+    /// # Errors
+    /// When it cannot be fetched whole, or its licence has to be accepted first.
+    pub fn pull(&self, name: &str, accept_license: bool) -> Result<(Plan, Resolved)> {
+        let (client, (repository, _)) = (self.client(name)?, self.on_hub(name)?);
+        let plan = download::plan(&client, &self.options, &repository)?;
+        let resolved = self.fetch(&client, name, &plan, accept_license)?;
+        Ok((plan, resolved))
+    }
+
+    /// The repository a name stands for on the Hub, whatever is on this machine.
+    fn on_hub(&self, name: &str) -> Result<(RepoId, Option<&'static Entry>)> {
+        let (short, revision) = name.split_once('@').map_or((name, None), |(short, revision)| (short, Some(revision)));
+        match alias(short) {
+            None if short.contains('/') => Ok((RepoId::parse(name)?, None)),
+            None => Err(unknown(name)),
+            Some(entry) => match entry.at(revision)? {
+                None => bail!("`{short}` is part of kortom\nhint: there is nothing to fetch, use it as it is"),
+                Some(repository) => Ok((repository, Some(entry))),
+            },
+        }
+    }
+
+    fn client(&self, name: &str) -> Result<Client> {
+        if self.options.offline {
+            bail!(
+                "`{name}` cannot be fetched: kortom is offline\nhint: leave out `--offline`, and unset HF_HUB_OFFLINE"
+            );
+        }
+        Client::new(&self.options)
+    }
+
+    fn fetch(&self, client: &Client, name: &str, plan: &Plan, accept_license: bool) -> Result<Resolved> {
+        if plan.non_commercial && !accept_license {
+            bail!(
+                "the licence of `{}` ({}) forbids commercial use\n\
+                 hint: if that suits you: kortom models pull {name} --accept-license",
+                plan.repository,
+                plan.license.as_deref().unwrap_or("not stated")
+            );
+        }
+        let folder = download::fetch(client, &self.options, plan)?;
+        let files = ModelFiles::folder(&folder, &plan.repository, Some(plan.commit.clone()))?;
+        let missing = layout::missing(&files);
+        if !missing.is_empty() {
+            bail!(
+                "the repository `{}` has no whole model: it lacks {}\nhint: try another revision, or another model",
+                plan.repository,
+                missing.join(", and ")
+            );
+        }
+        let entry = self.on_hub(name)?.1;
+        Ok(Resolved { files, origin: Origin::Downloaded, entry, folder: Some(folder) })
+    }
+}
+
+const TRY: &str = "`kortom models list` shows what there is; a folder or `owner/name` also works";
+
+fn unknown(name: &str) -> Error {
+    let known: Vec<&str> = catalog().iter().map(|entry| entry.alias.as_str()).collect();
+    anyhow!("no such model `{name}`\nhint: {TRY}; known aliases: {}", known.join(", "))
+}

@@ -1,0 +1,440 @@
+//! Finding, fetching, checking and removing models, against folders, caches and a hub of our own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use std::time::Duration;
+
+use kortom::hub::{Hub, HubOptions, Origin, Task};
+use tempfile::TempDir;
+
+use crate::fake_hub::{self, FakeHub, Fault, Setup, sha256};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// Surroundings of their own: an empty home, so nothing of this machine's is seen.
+fn options(home: &Path) -> HubOptions {
+    let mut options = HubOptions::from_lookup(|_| None, Some(home));
+    options.progress = false;
+    options
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// A folder that has every file of a Marian model, though nothing in them could be loaded.
+fn model_folder(folder: &Path) {
+    write(&folder.join("config.json"), br#"{"model_type": "marian", "architectures": ["MarianMTModel"]}"#);
+    for file in ["model.safetensors", "source.spm", "target.spm", "vocab.json"] {
+        write(&folder.join(file), file.as_bytes());
+    }
+}
+
+/// A cache as Python leaves it: blobs, relative links, a ref.
+#[cfg(unix)]
+fn python_cache(cache: &Path, repository: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    let root = cache.join(format!("models--{}", repository.replace('/', "--")));
+    for (index, (name, bytes)) in files.iter().enumerate() {
+        let blob = format!("{index:040x}");
+        write(&root.join("blobs").join(&blob), bytes);
+        let link = root.join("snapshots").join(COMMIT).join(name);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(format!("../../blobs/{blob}"), link).unwrap();
+    }
+    write(&root.join("refs/main"), COMMIT.as_bytes());
+    root
+}
+
+const MARIAN: [(&str, &[u8]); 5] = [
+    ("config.json", br#"{"model_type": "marian"}"#),
+    ("pytorch_model.bin", b"weights"),
+    ("source.spm", b"s"),
+    ("target.spm", b"t"),
+    ("vocab.json", b"{}"),
+];
+
+#[test]
+fn a_folder_is_a_model_and_what_it_lacks_is_named() {
+    let home = home();
+    let folder = home.path().join("mine");
+    model_folder(&folder);
+    let hub = Hub::new(options(home.path()));
+    let found = hub.resolve(folder.to_str().unwrap()).unwrap();
+    assert_eq!(found.origin, Origin::Folder);
+    assert_eq!(found.folder.as_deref(), Some(folder.as_path()));
+    fs::remove_file(folder.join("target.spm")).unwrap();
+    let error = hub.resolve(folder.to_str().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("lacks source.spm, target.spm") && error.contains("hint:"), "{error}");
+}
+
+#[test]
+fn names_that_are_no_model_say_what_would_be_one() {
+    let home = home();
+    let hub = Hub::new(options(home.path()));
+    for (name, part) in [
+        ("nonsense", "known aliases: nl-en"),
+        ("./nowhere/at/all", "no such model folder"),
+        ("../../etc", "no such model folder"),
+        ("a/b@../../x", "not a revision"),
+        ("kortom-nl-en@main", "no revisions"),
+        ("nl-en", "hint: kortom models pull nl-en"),
+    ] {
+        let error = hub.resolve(name).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains("hint:"), "{name}: {error}");
+    }
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(hub.resolve(file.to_str().unwrap()).unwrap_err().to_string().contains("is a file"));
+}
+
+#[test]
+fn the_bundled_model_needs_nothing_and_anything_installed_is_preferred() {
+    let home = home();
+    let mut options = options(home.path());
+    options.offline = true;
+    let hub = Hub::new(options.clone());
+    let best = |hub: &Hub| hub.best_installed(Task::Translate, "nl", "en").unwrap();
+    assert_eq!(hub.resolve("kortom-nl-en").unwrap().origin, Origin::Bundled);
+    assert_eq!(best(&hub).files.name(), "kortom-nl-en");
+    assert!(hub.best_installed(Task::Summarize, "en", "en").is_none());
+    assert!(hub.best_installed(Task::Translate, "en", "nl").is_none());
+
+    options.models = Some(home.path().join("models"));
+    model_folder(&home.path().join("models/nl-en"));
+    let hub = Hub::new(options);
+    assert_eq!((best(&hub).origin, best(&hub).files.name().to_owned()), (Origin::Models, "nl-en".to_owned()));
+    assert_eq!(best(&hub).entry.unwrap().alias, "nl-en");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_written_by_python_is_read_without_a_network() {
+    let home = home();
+    let mut options = options(home.path());
+    options.offline = true;
+    let root = python_cache(&options.cache, "Helsinki-NLP/opus-mt-nl-en", &MARIAN);
+    let hub = Hub::new(options);
+    for name in ["nl-en", "Helsinki-NLP/opus-mt-nl-en", &format!("Helsinki-NLP/opus-mt-nl-en@{COMMIT}"), "nl-en@main"] {
+        let found = hub.resolve(name).unwrap();
+        assert_eq!(found.origin, Origin::Cache, "{name}");
+        assert_eq!(found.files.full_name(), format!("Helsinki-NLP/opus-mt-nl-en@{COMMIT}"));
+        assert_eq!(&*found.files.read("pytorch_model.bin").unwrap(), b"weights");
+        assert_eq!(found.entry.is_some(), name.starts_with("nl-en"), "{name}");
+    }
+    assert_eq!(hub.best_installed(Task::Translate, "nl", "en").unwrap().origin, Origin::Cache);
+
+    fs::remove_file(root.join("blobs").join(format!("{:040x}", 1))).unwrap();
+    let error = hub.resolve("nl-en").unwrap_err().to_string();
+    assert!(error.contains("lacks model.safetensors or pytorch_model.bin") && error.contains("offline"), "{error}");
+    assert_eq!(hub.best_installed(Task::Translate, "nl", "en").unwrap().origin, Origin::Bundled);
+}
+
+const NAME: &str = "iemand/nl-en";
+
+/// Bytes that differ from place to place, so that a wrong join shows.
+fn weights() -> Vec<u8> {
+    (0..300_000_u32).flat_map(|i| (i.wrapping_mul(2_654_435_761) >> 8).to_le_bytes()).collect()
+}
+
+fn setup(weights: &[u8]) -> Setup {
+    let mut files = MARIAN.to_vec();
+    files[1].1 = weights;
+    files.extend([("rust_model.ot", b"o".as_slice()), ("tf_model.h5", b"h"), ("README.md", b"# A model")]);
+    Setup::new(NAME, &files)
+}
+
+/// A home and a hub client that reaches `server` and waits for nothing long.
+fn client(server: &FakeHub) -> (TempDir, HubOptions) {
+    let home = home();
+    let mut options = options(home.path());
+    options.endpoint = server.endpoint();
+    options.backoff = Duration::from_millis(1);
+    options.patience = Duration::from_millis(1500);
+    (home, options)
+}
+
+fn error_of<T>(result: anyhow::Result<T>) -> String {
+    let error = result.err().expect("an error").to_string();
+    assert!(error.contains("\nhint: "), "no hint: {error}");
+    error
+}
+
+/// Every file in the cache that is not the finished download of something.
+fn leftovers(options: &HubOptions) -> Vec<PathBuf> {
+    let files = walkdir::WalkDir::new(&options.cache).into_iter().filter_map(Result::ok);
+    files.map(walkdir::DirEntry::into_path).filter(|path| path.extension().is_some_and(|e| e == "incomplete")).collect()
+}
+
+#[test]
+fn a_repository_is_pulled_into_the_layout_python_reads() {
+    let weights = weights();
+    let server = setup(&weights).start(0);
+    let (_home, mut options) = client(&server);
+    let hub = Hub::new(options.clone());
+    let (plan, pulled) = hub.pull(NAME, false).unwrap();
+    assert_eq!(plan.remaining(), plan.size());
+    assert_eq!(&*pulled.files.read("pytorch_model.bin").unwrap(), weights);
+    let names: Vec<&str> = pulled.files.names().collect();
+    assert_eq!(names, ["README.md", "config.json", "pytorch_model.bin", "source.spm", "target.spm", "vocab.json"]);
+    let root = options.cache.join("models--iemand--nl-en");
+    assert_eq!(fs::read_to_string(root.join("refs/main")).unwrap(), fake_hub::COMMIT);
+    let link = root.join("snapshots").join(fake_hub::COMMIT).join("pytorch_model.bin");
+    #[cfg(unix)]
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("../../blobs").join(sha256(&weights)));
+    assert!(link.is_file() && leftovers(&options).is_empty());
+
+    // Whole in the cache, it is used without a word to anyone, and offline too.
+    let before = server.asked("GET", "").len() + server.asked("HEAD", "").len();
+    assert_eq!(hub.resolve(NAME).unwrap().origin, Origin::Cache);
+    options.offline = true;
+    assert_eq!(Hub::new(options).resolve(NAME).unwrap().files.full_name(), format!("{NAME}@{}", fake_hub::COMMIT));
+    assert_eq!(server.asked("GET", "").len() + server.asked("HEAD", "").len(), before);
+
+    // Pulled again, nothing is fetched but the description.
+    let fetched = server.asked("GET", "/store/").len();
+    assert_eq!(hub.pull(NAME, false).unwrap().0.remaining(), 0);
+    assert_eq!(server.asked("GET", "/store/").len(), fetched);
+}
+
+#[test]
+fn a_full_name_is_fetched_when_it_is_used_and_an_alias_is_not() {
+    let server = setup(&weights()).start(0);
+    let (_home, options) = client(&server);
+    let hub = Hub::new(options);
+    assert!(error_of(hub.resolve("nl-en")).contains("kortom models pull nl-en"));
+    assert!(server.asked("GET", "").is_empty());
+    assert_eq!(hub.resolve(NAME).unwrap().origin, Origin::Downloaded);
+    assert_eq!(hub.resolve(&format!("{NAME}@{}", fake_hub::COMMIT)).unwrap().origin, Origin::Cache);
+}
+
+#[test]
+fn the_token_stays_with_the_endpoint() {
+    let server = setup(&weights()).private("hf_secret").start(0);
+    let (_home, mut options) = client(&server);
+    let error = error_of(Hub::new(options.clone()).pull(NAME, false));
+    assert!(error.contains("no such repository") && error.contains("HF_TOKEN"), "{error}");
+    options.token = Some("hf_secret".to_owned());
+    Hub::new(options).pull(NAME, false).unwrap();
+    let stored = server.asked("GET", "/store/");
+    assert_eq!(stored.len(), 1);
+    assert!(stored[0].headers["host"].starts_with("localhost:"));
+    assert!(stored.iter().all(|asked| !asked.headers.contains_key("authorization")));
+    assert!(server.asked("HEAD", "config.json")[0].headers.contains_key("authorization"));
+}
+
+#[test]
+fn a_broken_transfer_goes_on_where_it_stopped() {
+    let weights = weights();
+    let server = setup(&weights).start(0);
+    let (_home, options) = client(&server);
+    server.fault("GET", "/store/", Fault::Cut(400_000));
+    server.fault("GET", "/store/", Fault::Stall(300_000, Duration::from_secs(3)));
+    let (_, pulled) = Hub::new(options).pull(NAME, false).unwrap();
+    assert_eq!(&*pulled.files.read("pytorch_model.bin").unwrap(), weights);
+    let starts: Vec<_> =
+        server.asked("GET", "/store/").iter().map(|asked| asked.headers.get("range").cloned()).collect();
+    assert_eq!(starts, [None, Some("bytes=400000-".to_owned()), Some("bytes=700000-".to_owned())]);
+}
+
+#[test]
+fn what_an_earlier_try_left_is_used_and_what_it_spoiled_is_not() {
+    let weights = weights();
+    for (part, ranges) in [(&weights[..500_000], 1), (&[7; 500_000][..], 2), (&[7; 2_000_000][..], 1)] {
+        let server = setup(&weights).start(0);
+        let (_home, options) = client(&server);
+        let blob = options.cache.join("models--iemand--nl-en/blobs").join(format!("{}.incomplete", sha256(&weights)));
+        write(&blob, part);
+        let (plan, pulled) = Hub::new(options.clone()).pull(NAME, false).unwrap();
+        assert_eq!(&*pulled.files.read("pytorch_model.bin").unwrap(), weights);
+        assert!(plan.remaining() < plan.size());
+        assert_eq!(server.asked("GET", "/store/").len(), ranges);
+        assert!(leftovers(&options).is_empty());
+    }
+}
+
+#[test]
+fn a_server_without_ranges_costs_a_new_start_and_no_wrong_file() {
+    let weights = weights();
+    let server = setup(&weights).start(0);
+    let (_home, options) = client(&server);
+    server.fault("GET", "/store/", Fault::Cut(400_000));
+    server.fault("GET", "/store/", Fault::NoRange);
+    let (_, pulled) = Hub::new(options.clone()).pull(NAME, false).unwrap();
+    assert_eq!(&*pulled.files.read("pytorch_model.bin").unwrap(), weights);
+
+    // One that always breaks at the same place is given up, and what came is kept.
+    let server = setup(&weights).start(0);
+    let (_home, options) = client(&server);
+    for _ in 0..40 {
+        server.fault("GET", "/store/", Fault::Cut(0));
+    }
+    assert!(error_of(Hub::new(options).pull(NAME, false)).contains("connection breaks"));
+    assert_eq!(server.asked("GET", "/store/").len(), 5);
+}
+
+#[test]
+fn wrong_bytes_are_removed() {
+    let weights = weights();
+    let server = setup(&weights).start(0);
+    let (_home, options) = client(&server);
+    let hub = Hub::new(options.clone());
+    server.fault("GET", "/store/", Fault::WrongBytes);
+    let error = error_of(hub.pull(NAME, false));
+    assert!(error.contains("`pytorch_model.bin`") && error.contains("removed"), "{error}");
+    assert!(leftovers(&options).is_empty());
+    assert!(hub.installed(NAME).unwrap().is_none());
+    assert!(!options.cache.join("models--iemand--nl-en/refs/main").exists());
+
+    // Small files have git's hash, and are checked too.
+    let (_home, options) = client(&server);
+    server.fault("GET", "vocab.json", Fault::WrongBytes);
+    assert!(error_of(Hub::new(options).pull(NAME, false)).contains("`vocab.json`"));
+}
+
+#[test]
+fn a_busy_or_faulty_hub_is_asked_again_and_not_forever() {
+    let server = setup(&weights()).start(0);
+    let (_home, options) = client(&server);
+    let hub = Hub::new(options);
+    server.fault("GET", "/api/", Fault::Status(429, "retry-after: 0\r\n"));
+    server.fault("HEAD", "config.json", Fault::Status(503, ""));
+    server.fault("GET", "/store/", Fault::Status(500, ""));
+    hub.pull(NAME, false).unwrap();
+    assert_eq!(server.asked("GET", "/api/").len(), 2);
+
+    for (fault, part) in [(Fault::Status(500, ""), "status 500"), (Fault::Status(429, ""), "429")] {
+        let before = server.asked("GET", "/api/").len();
+        for _ in 0..5 {
+            server.fault("GET", "/api/", fault.clone());
+        }
+        assert!(error_of(hub.pull(NAME, false)).contains(part));
+        assert_eq!(server.asked("GET", "/api/").len() - before, 5);
+    }
+    // A pause of an hour is told, not slept.
+    server.fault("GET", "/api/", Fault::Status(429, "retry-after: 3600\r\n"));
+    assert!(error_of(hub.pull(NAME, false)).contains("in 3600 seconds"));
+}
+
+#[test]
+fn each_refusal_says_what_it_means() {
+    let server = setup(&weights()).start(0);
+    let (_home, options) = client(&server);
+    let hub = Hub::new(options.clone());
+    let gated = "x-error-code: GatedRepo\r\n";
+    for (fault, part) in [
+        (Fault::Status(401, gated), "is gated"),
+        (Fault::Status(403, gated), "is gated"),
+        (Fault::Status(403, "x-error-message: no entry\r\n"), "forbids access to `iemand/nl-en`: no entry"),
+        (Fault::Status(404, ""), "no such repository"),
+        (Fault::Status(418, ""), "status 418"),
+        (Fault::SignIn, "sign-in page"),
+    ] {
+        server.fault("GET", "/api/", fault);
+        let error = error_of(hub.pull(NAME, false));
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(error_of(hub.pull("nobody/nothing", false)).contains("no such repository `nobody/nothing`"));
+    assert!(error_of(hub.pull(&format!("{NAME}@elsewhere"), false)).contains("no revision `elsewhere`"));
+    assert!(error_of(hub.pull("kortom-nl-en", false)).contains("nothing to fetch"));
+    assert!(error_of(hub.pull("nonsense", false)).contains("no such model"));
+
+    let mut with_token = options.clone();
+    with_token.token = Some("old".to_owned());
+    server.fault(
+        "GET",
+        "/api/",
+        Fault::Status(401, "x-error-message: Invalid credentials in Authorization header\r\n"),
+    );
+    assert!(error_of(Hub::new(with_token).pull(NAME, false)).contains("refuses the access token"));
+
+    let mut nowhere = options;
+    nowhere.endpoint = "http://127.0.0.1:1".to_owned();
+    assert!(error_of(Hub::new(nowhere.clone()).pull(NAME, false)).contains("cannot reach `127.0.0.1`"));
+    nowhere.endpoint = "not an address".to_owned();
+    assert!(error_of(Hub::new(nowhere).pull(NAME, false)).contains("HF_ENDPOINT"));
+}
+
+#[test]
+fn a_model_the_disk_has_no_room_for_is_not_begun() {
+    let server = setup(&weights()).claimed_size(1 << 60).start(0);
+    let (_home, options) = client(&server);
+    let error = error_of(Hub::new(options.clone()).pull(NAME, false));
+    assert!(error.contains("not enough space"), "{error}");
+    assert!(server.asked("GET", "/store/").is_empty() && !options.cache.exists());
+}
+
+#[test]
+fn a_non_commercial_licence_has_to_be_accepted() {
+    let server = setup(&weights()).license("CC-BY-NC-4.0").start(0);
+    let (_home, options) = client(&server);
+    let hub = Hub::new(options);
+    for refused in [error_of(hub.pull(NAME, false)), error_of(hub.resolve(NAME))] {
+        assert!(refused.contains("cc-by-nc-4.0") && refused.contains("--accept-license"), "{refused}");
+    }
+    assert!(server.asked("GET", "/store/").is_empty());
+    hub.pull(NAME, true).unwrap();
+    hub.resolve(NAME).unwrap();
+}
+
+#[test]
+fn a_plan_fetches_nothing() {
+    let weights = weights();
+    let server = setup(&weights).license("mit").start(0);
+    let (_home, options) = client(&server);
+    let plan = Hub::new(options.clone()).plan(NAME).unwrap();
+    assert_eq!(plan.license.as_deref(), Some("mit"));
+    let last = plan.files.last().unwrap();
+    assert_eq!((last.name.as_str(), last.size, last.present), ("pytorch_model.bin", weights.len() as u64, 0));
+    assert!(!options.cache.exists());
+}
+
+#[test]
+fn a_proxy_is_used_unless_the_host_is_excepted() {
+    let server = setup(&weights()).start(0);
+    let (_home, mut options) = client(&server);
+    options.endpoint = "http://hub.invalid".to_owned();
+    options.proxies.http = Some(server.endpoint());
+    // The store is on `localhost`, which is reached directly.
+    options.proxies.except = Some("localhost".to_owned());
+    Hub::new(options.clone()).pull(NAME, false).unwrap();
+    let through = server.asked("CONNECT", "");
+    assert!(!through.is_empty() && through.iter().all(|asked| asked.path == "hub.invalid:80"));
+    assert_eq!(server.asked("GET", "/store/").len(), 1);
+
+    server.fault("CONNECT", "", Fault::Status(403, ""));
+    let error = error_of(Hub::new(options.clone()).pull(NAME, false));
+    assert!(error.contains("proxy does not let us through") && error.contains("403"), "{error}");
+    options.proxies.except = Some("*".to_owned());
+    assert!(error_of(Hub::new(options).pull(NAME, false)).contains("cannot reach `hub.invalid`"));
+}
+
+#[test]
+fn a_moved_repository_is_followed() {
+    let server = setup(&weights()).start(0);
+    let (_home, mut options) = client(&server);
+    options.token = Some("hf_x".to_owned());
+    server.fault("GET", "/api/", Fault::Status(307, "location: /api/models/iemand/nl-en/revision/main\r\n"));
+    Hub::new(options).pull(NAME, false).unwrap();
+    assert!(server.asked("GET", "/api/").iter().all(|asked| asked.headers.contains_key("authorization")));
+}
+
+#[test]
+fn offline_asks_nobody() {
+    let server = setup(&weights()).start(0);
+    let (_home, mut options) = client(&server);
+    options.offline = true;
+    options.proxies.http = Some(server.endpoint());
+    let hub = Hub::new(options);
+    assert!(error_of(hub.resolve(NAME)).contains("offline"));
+    assert!(error_of(hub.resolve("nl-en")).contains("offline"));
+    assert!(error_of(hub.pull(NAME, true)).contains("offline"));
+    assert!(error_of(hub.plan("nl-en")).contains("offline"));
+    hub.best_installed(Task::Translate, "nl", "en").unwrap();
+    assert!(["GET", "HEAD", "CONNECT"].iter().all(|method| server.asked(method, "").is_empty()));
+}
