@@ -2,4 +2,8 @@
 //! without Python and without conversion.
 
 pub mod batch;
+pub mod check;
+pub mod document;
 pub mod files;
+pub mod segment;
+pub mod translate;
