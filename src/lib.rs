@@ -10,3 +10,8 @@ pub mod nn;
 pub mod search;
 pub mod tokenizer;
 pub mod hub;
+pub mod check;
+pub mod document;
+pub mod files;
+pub mod segment;
+pub mod translate;

@@ -3,3 +3,5 @@
 mod search;
 mod fake_hub;
 mod hub;
+mod document;
+mod translate;

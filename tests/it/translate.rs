@@ -1,0 +1,127 @@
+//! Documents through a scripted model: what it is asked, and where its answers go.
+
+use std::cell::RefCell;
+
+use anyhow::Result;
+use kortom::check::Flag;
+use kortom::document::{BlockKind, Document, Format};
+use kortom::segment::Language;
+use kortom::translate::{Generate, Generation, Translation, Translator};
+
+/// A model that shouts: what it is asked comes back in capitals, in brackets.
+struct Shouter {
+    asked: RefCell<Vec<Vec<String>>>,
+    window: usize,
+}
+
+impl Shouter {
+    fn new(window: usize) -> Self {
+        Self { asked: RefCell::default(), window }
+    }
+}
+
+impl Generate for Shouter {
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        self.asked.borrow_mut().push(texts.iter().map(|text| (*text).to_owned()).collect());
+        Ok(texts
+            .iter()
+            .map(|text| Generation {
+                text: format!("<{}>", text.to_uppercase()),
+                score: -(text.split(' ').count() as f32),
+                target_tokens: text.split(' ').count(),
+                truncated: text.contains("afgekapt"),
+                hypotheses: Vec::new(),
+            })
+            .collect())
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.split_whitespace().count() + 1)
+    }
+
+    fn window(&self) -> usize {
+        self.window
+    }
+}
+
+fn translate(model: &Shouter, documents: &[Document]) -> Vec<Translation> {
+    Translator::new(model, Language::Dutch, Language::English).translate(documents).expect("the shouter does not fail")
+}
+
+#[test]
+fn structure_survives_and_dates_labels_and_credits_are_not_sent() {
+    let text = " date 2020-10 Een zin. Nog\r\neen zin.\r\n\r\n***\r\n\r\nVolledig scherm De brug. © AP\r\n\r\n– punt\r\n\r\n2-1";
+    let document = Document::parse("-", text, Format::Text);
+    let model = Shouter::new(512);
+    let translation = translate(&model, &[document]).remove(0);
+    assert_eq!(
+        translation.document.text(),
+        " date 2020-10 <EEN ZIN.> <NOG EEN ZIN.>\r\n\r\n***\r\n\r\nFull screen <DE BRUG.> © AP\r\n\r\n– <PUNT>\r\n\r\n2-1"
+    );
+    assert_eq!(translation.document.date.as_deref(), Some("2020-10"));
+    assert!(translation.document.body().starts_with("<EEN ZIN.>"));
+    assert_eq!(
+        model.asked.borrow()[..],
+        [["Een zin.", "Nog een zin.", "De brug.", "punt"].map(str::to_owned).to_vec()]
+    );
+    let copied: Vec<_> =
+        translation.segments.iter().filter(|segment| segment.score.is_none()).map(|segment| &segment.target).collect();
+    assert_eq!(copied, ["***", "2-1"]);
+    assert!(translation.warnings.is_empty());
+}
+
+#[test]
+fn many_documents_share_one_call_and_equal_sentences_are_asked_once() {
+    let documents: Vec<_> = ["Hallo daar. Tot ziens.", "", "Tot ziens.\n\nDag."]
+        .map(|text| Document::parse("a.txt", text, Format::Text))
+        .to_vec();
+    let model = Shouter::new(512);
+    let translations = translate(&model, &documents);
+    assert_eq!(model.asked.borrow()[..], [["Hallo daar.", "Tot ziens.", "Dag."].map(str::to_owned).to_vec()]);
+    let texts: Vec<_> = translations.iter().map(|translation| translation.document.text()).collect();
+    assert_eq!(texts, ["<HALLO DAAR.> <TOT ZIENS.>", "", "<TOT ZIENS.>\n\n<DAG.>"]);
+    assert!(translations[1].warnings[0].contains("`a.txt` is empty"));
+    assert!(translations[0].warnings.is_empty());
+}
+
+#[test]
+fn nothing_at_all_asks_nothing() {
+    let model = Shouter::new(512);
+    translate(&model, &[Document::parse("-", "\n\n", Format::Text)]);
+    assert!(model.asked.borrow().is_empty());
+}
+
+#[test]
+fn a_sentence_beyond_the_window_goes_in_pieces_and_comes_back_whole() {
+    let sentence = format!("{} einde.", "woord ".repeat(3000).trim());
+    let document = Document::parse("-", &format!("Kort.\n\n{sentence}"), Format::Text);
+    let model = Shouter::new(100);
+    let translation = translate(&model, &[document]).remove(0);
+    assert_eq!(translation.segments.len(), 2);
+    let long = &translation.segments[1];
+    assert_eq!(long.source, sentence);
+    let words = long.target.matches("WOORD").count();
+    assert_eq!((words, long.tokens, long.target.matches("EINDE.").count()), (3000, 3001, 1));
+    assert!(long.target.contains("> <") && long.score.is_some_and(|score| score > -100.0));
+    assert!(model.asked.borrow()[0].iter().all(|text| text.split(' ').count() < 100));
+}
+
+#[test]
+fn a_cut_output_is_flagged_and_said() {
+    let document = Document::parse("-", "Dit wordt afgekapt. Dit niet.", Format::Text);
+    let translation = translate(&Shouter::new(512), &[document]).remove(0);
+    assert_eq!(translation.segments[0].flags, [Flag::Truncated]);
+    assert!(translation.segments[1].flags.is_empty());
+    assert!(translation.warnings[0].contains("1 of 2 segments") && translation.warnings[0].contains("\nhint: "));
+}
+
+#[test]
+fn every_line_gives_one_line() {
+    let document = Document::parse("-", "Een. Twee.\n\n  3 \r\n", Format::Lines);
+    assert_eq!(document.blocks.iter().filter(|block| block.kind == BlockKind::Line).count(), 3);
+    let model = Shouter::new(512);
+    let translation = translate(&model, &[document]).remove(0);
+    assert_eq!(translation.document.text(), "<EEN. TWEE.>\n\n<  3 >\r\n");
+    assert_eq!(translation.segments.len(), 3);
+    assert_eq!((translation.segments[1].score, translation.segments[1].target.as_str()), (None, ""));
+}
