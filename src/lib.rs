@@ -1,17 +1,22 @@
 //! Translates Dutch articles to English and summarises them with any Hugging Face seq2seq model,
 //! without Python and without conversion.
 
+// Words: strings only.
+pub mod document;
+pub mod segment;
+pub mod tokenizer;
+
+// Numbers: tensors only.
 pub mod batch;
-pub mod engine;
-pub mod files;
+pub mod device;
 pub mod kernels;
 pub mod model;
 pub mod nn;
 pub mod search;
-pub mod tokenizer;
-pub mod hub;
+
+// Whole articles.
 pub mod check;
-pub mod document;
+pub mod engine;
 pub mod files;
-pub mod segment;
+pub mod hub;
 pub mod translate;

@@ -14,32 +14,8 @@ use serde::Serialize;
 
 use crate::check::Flag;
 use crate::document::{Block, BlockKind, Document, Format};
+use crate::engine::{Candidate, Generation, Session};
 use crate::segment::{self, Language};
-
-/// What a model made of one text.
-#[derive(Clone, Debug, Default)]
-pub struct Generation {
-    /// The text.
-    pub text: String,
-    /// How likely the model finds it.
-    pub score: f32,
-    /// How many tokens it has.
-    pub target_tokens: usize,
-    /// Whether it was cut at the longest length allowed.
-    pub truncated: bool,
-    /// The best hypotheses, this one first, where more than one was asked for.
-    pub hypotheses: Vec<Candidate>,
-}
-
-/// One of several translations.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Candidate {
-    /// The text.
-    #[serde(rename = "target")]
-    pub text: String,
-    /// How likely the model finds it.
-    pub score: f32,
-}
 
 /// All that a translator knows of a model.
 pub trait Generate {
@@ -49,6 +25,20 @@ pub trait Generate {
     fn count_tokens(&self, text: &str) -> Result<usize>;
     /// The most tokens of source the model takes.
     fn window(&self) -> usize;
+}
+
+impl Generate for Session<'_> {
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        Session::generate(self, texts)
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(self.encode(text)?.len())
+    }
+
+    fn window(&self) -> usize {
+        self.engine().window()
+    }
 }
 
 /// One sentence of the source and its translation.

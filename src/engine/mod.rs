@@ -1,3 +1,380 @@
-//! Texts to texts with one model.
+//! Texts to texts with one model: tokenizer, batches, encoder, search, and back.
+//!
+//! Invariant: what a text becomes does not depend on the texts beside it, their number or their order. A
+//! source that the model cannot take is an error, never cut. How articles are divided into texts belongs to
+//! `translate` and `summarize`.
 
 pub mod settings;
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use candle_core::Tensor;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::batch::{Batch, TokenId, batches};
+use crate::device::Placement;
+use crate::files::ModelFiles;
+use crate::model::{DecoderState, Seq2Seq, Weights, family};
+use crate::search::{self, Item, SearchOptions, Step};
+use crate::tokenizer::{Languages, Tokenizer};
+
+use settings::{Caller, Overrides, Settings, Sources};
+
+/// Padded source tokens per batch, where nobody says otherwise: enough rows to keep a CPU busy while the
+/// logits of four beams still fit its caches' neighbourhood.
+pub const DEFAULT_BATCH_TOKENS: usize = 1536;
+
+/// A loaded checkpoint.
+pub struct Engine {
+    name: String,
+    tokenizer: Tokenizer,
+    model: Seq2Seq,
+    config: Value,
+    generation_config: Option<Value>,
+    parameters: usize,
+    load: Duration,
+    work: Mutex<Work>,
+}
+
+/// Where the time went so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// Loading the model.
+    pub load: Duration,
+    /// Computing memories of sources.
+    pub encode: Duration,
+    /// Everything between a memory and its text.
+    pub decode: Duration,
+    /// Source tokens encoded, specials included, padding not.
+    pub source_tokens: usize,
+    /// Tokens of the texts that came out, n-best alternatives not counted.
+    pub generated_tokens: usize,
+    /// Texts.
+    pub texts: usize,
+}
+
+/// What somebody wants from a model; everything left out is settled by the checkpoint.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// From the command line.
+    pub flags: Overrides,
+    /// From the user's config file.
+    pub user: Overrides,
+    /// The catalogue's settings of an alias.
+    pub catalogue: Option<Value>,
+    /// A task of `task_specific_params`, such as `summarization`.
+    pub task: Option<String>,
+    /// Who decodes.
+    pub caller: Caller,
+    /// Language of the source.
+    pub from: Option<String>,
+    /// Language of the target.
+    pub to: Option<String>,
+    /// Text before every source; `None` takes that of the task, if it has one.
+    pub prefix: Option<String>,
+    /// Padded source tokens per batch.
+    pub batch_tokens: usize,
+}
+
+impl Request {
+    /// Nothing but the checkpoint's own settings.
+    #[must_use]
+    pub fn new(caller: Caller) -> Self {
+        Self {
+            flags: Overrides::default(),
+            user: Overrides::default(),
+            catalogue: None,
+            task: None,
+            caller,
+            from: None,
+            to: None,
+            prefix: None,
+            batch_tokens: DEFAULT_BATCH_TOKENS,
+        }
+    }
+}
+
+/// An engine with everything settled that a request left open.
+pub struct Session<'a> {
+    engine: &'a Engine,
+    settings: Settings,
+    languages: Languages,
+    prefix: String,
+    batch_tokens: usize,
+}
+
+/// What a model made of one text.
+#[derive(Clone, Debug, Default)]
+pub struct Generation {
+    /// The text.
+    pub text: String,
+    /// How likely the model finds it.
+    pub score: f32,
+    /// How many tokens the source has, specials included.
+    pub source_tokens: usize,
+    /// How many tokens the text has, the end included.
+    pub target_tokens: usize,
+    /// Whether it was cut at the longest length allowed.
+    pub truncated: bool,
+    /// The log-probability of each token.
+    pub token_scores: Vec<f32>,
+    /// The tokens.
+    pub tokens: Vec<TokenId>,
+    /// The best hypotheses, this one first, where more than one was asked for.
+    pub hypotheses: Vec<Candidate>,
+}
+
+/// One of several generations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// The text.
+    #[serde(rename = "target")]
+    pub text: String,
+    /// How likely the model finds it.
+    pub score: f32,
+}
+
+/// A source that is longer than the model's positions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceTooLong {
+    /// Its place among the texts of the call.
+    pub index: usize,
+    /// Its tokens, specials included.
+    pub tokens: usize,
+    /// The most that the model takes.
+    pub window: usize,
+}
+
+impl fmt::Display for SourceTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "the source has {} tokens, but the model takes {} at most\n\
+             hint: split it; `kortom translate` does so by itself",
+            self.tokens, self.window
+        )
+    }
+}
+
+impl std::error::Error for SourceTooLong {}
+
+impl Engine {
+    /// Loads a checkpoint as it lies.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, or of another model than its neighbours.
+    pub fn load(files: &ModelFiles, placement: &Placement) -> Result<Self> {
+        let begin = Instant::now();
+        let config = files.json("config.json")?.unwrap_or_default();
+        let loaded = || -> Result<_> {
+            let spec = family::parse(&config)?;
+            let tokenizer = Tokenizer::load(files)?;
+            let weights = Weights::open(files)?;
+            let model = Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?;
+            Ok((tokenizer, model, weights.parameters()))
+        };
+        let (tokenizer, model, parameters) =
+            loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
+        Ok(Self {
+            name: files.full_name(),
+            tokenizer,
+            model,
+            generation_config: files.json("generation_config.json")?,
+            config,
+            parameters,
+            load: begin.elapsed(),
+            work: Mutex::default(),
+        })
+    }
+
+    /// `name@revision`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The transformer.
+    #[must_use]
+    pub fn model(&self) -> &Seq2Seq {
+        &self.model
+    }
+
+    /// Parameters in the weights' files.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Most source tokens, specials included, that the model was made for.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        let window = self.model.spec().window;
+        self.tokenizer.max_length().map_or(window, |most| window.min(most))
+    }
+
+    /// Where the time went so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        let work = *self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Work { load: self.load, ..work }
+    }
+
+    /// Settles a request.
+    ///
+    /// # Errors
+    /// When a setting is impossible, or the model does not know a language.
+    pub fn session(&self, request: &Request) -> Result<Session<'_>> {
+        let languages = self.tokenizer.languages(request.from.as_deref(), request.to.as_deref())?;
+        let positions = self.model.target_capacity()?;
+        let mut settings = settings::resolve(&Sources {
+            flags: &request.flags,
+            user: &request.user,
+            catalogue: request.catalogue.as_ref(),
+            task: request.task.as_deref(),
+            config: &self.config,
+            generation_config: self.generation_config.as_ref(),
+            window: self.window(),
+            positions,
+            caller: request.caller,
+        })?;
+        settings.take_languages(languages.forced_bos, languages.decoder_start);
+        let task_prefix = || {
+            let task = self.config.get("task_specific_params")?.get(request.task.as_deref()?)?;
+            Some(task.get("prefix")?.as_str()?.to_owned())
+        };
+        let prefix = request.prefix.clone().or_else(task_prefix).unwrap_or_default();
+        Ok(Session { engine: self, settings, languages, prefix, batch_tokens: request.batch_tokens.max(1) })
+    }
+
+    fn decode_batch(&self, batch: &Batch, options: &SearchOptions) -> Result<Vec<Vec<search::Hypothesis>>> {
+        let begin = Instant::now();
+        let memory = self.model.encode(batch)?;
+        let encoded = Instant::now();
+        let mut decoding = Decoding { model: &self.model, state: self.model.start(&memory)? };
+        let items: Vec<Item> =
+            batch.ids.iter().zip(&batch.order).map(|(ids, &place)| Item { source: ids, place: place as u64 }).collect();
+        let found = search::search(&mut decoding, &items, options)?;
+        let mut work = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        work.encode += encoded - begin;
+        work.decode += encoded.elapsed();
+        work.source_tokens += memory.lengths.iter().sum::<usize>();
+        work.generated_tokens +=
+            found.iter().filter_map(|best| best.first()).map(|best| best.tokens.len()).sum::<usize>();
+        work.texts += items.len();
+        Ok(found)
+    }
+}
+
+impl Session<'_> {
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.engine
+    }
+
+    /// The decode settings in effect, with where they come from.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The languages in effect.
+    #[must_use]
+    pub fn languages(&self) -> &Languages {
+        &self.languages
+    }
+
+    /// What stands before every source.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The source tokens of a text, prefix and specials included.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot represent the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
+        if self.prefix.is_empty() {
+            self.engine.tokenizer.encode(text, &self.languages)
+        } else {
+            self.engine.tokenizer.encode(&format!("{}{text}", self.prefix), &self.languages)
+        }
+    }
+
+    /// One generation for each text, in their order. Any number of texts: they are sorted by length and
+    /// batched.
+    ///
+    /// # Errors
+    /// [`SourceTooLong`] when a text does not fit the model's positions; when the model or device fails.
+    pub fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
+        self.generate_tokens(sources)
+    }
+
+    /// As [`Self::generate`], from source tokens as they are.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
+        if let Some(window) = self.engine.model.source_capacity()?
+            && let Some(index) = sources.iter().position(|source| source.len() > window)
+        {
+            return Err(SourceTooLong { index, tokens: sources[index].len(), window }.into());
+        }
+        let mut generations = vec![Generation::default(); sources.len()];
+        for batch in batches(sources, self.batch_tokens) {
+            let found = self.engine.decode_batch(&batch, &self.settings.options)?;
+            for ((place, source), hypotheses) in batch.order.iter().zip(&batch.ids).zip(found) {
+                generations[*place] = self.generation(source.len(), hypotheses)?;
+            }
+        }
+        Ok(generations)
+    }
+
+    fn generation(&self, source_tokens: usize, hypotheses: Vec<search::Hypothesis>) -> Result<Generation> {
+        let tokenizer = &self.engine.tokenizer;
+        let candidates = if hypotheses.len() > 1 {
+            hypotheses.iter().map(|h| Candidate { text: tokenizer.decode(&h.tokens), score: h.score }).collect()
+        } else {
+            Vec::new()
+        };
+        let best = hypotheses.into_iter().next().context("the search found no hypothesis")?;
+        Ok(Generation {
+            text: tokenizer.decode(&best.tokens),
+            score: best.score,
+            source_tokens,
+            target_tokens: best.tokens.len(),
+            truncated: best.truncated,
+            token_scores: best.token_scores,
+            tokens: best.tokens,
+            hypotheses: candidates,
+        })
+    }
+}
+
+/// A model under way, as the search sees it.
+struct Decoding<'a> {
+    model: &'a Seq2Seq,
+    state: DecoderState,
+}
+
+impl Step for Decoding<'_> {
+    fn step(&mut self, tokens: &[TokenId]) -> Result<Tensor> {
+        self.model.step(&mut self.state, tokens)
+    }
+
+    fn select(&mut self, rows: &[usize]) -> Result<()> {
+        self.model.select(&mut self.state, rows)
+    }
+}

@@ -94,6 +94,27 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
+impl Settings {
+    /// Puts the tokens of the chosen languages in the place of the checkpoint's.
+    pub fn take_languages(&mut self, forced_bos: Option<TokenId>, start: Option<TokenId>) {
+        if let Some(token) = forced_bos {
+            self.options.forced_bos = Some(token);
+            self.replace("forced_bos_token_id", token);
+        }
+        if let Some(token) = start {
+            self.options.start = vec![token];
+            self.replace("decoder_start_token_id", token);
+        }
+    }
+
+    fn replace(&mut self, name: &str, token: TokenId) {
+        for setting in self.origins.iter_mut().filter(|setting| setting.name == name) {
+            setting.value = token.into();
+            "the target language".clone_into(&mut setting.origin);
+        }
+    }
+}
+
 /// Weighs all sources.
 ///
 /// # Errors

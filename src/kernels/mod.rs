@@ -9,6 +9,7 @@ pub mod attention;
 pub mod gemm;
 pub mod norm;
 pub mod simd;
+pub mod topk;
 
 /// Reproducible values in -1..1 for the kernels' tests.
 #[cfg(test)]
@@ -22,8 +23,3 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<f32> {
     };
     (0..length).map(|_| next()).collect()
 }
-//! Fused operations on the CPU: what stands behind one tensor operation where candle's own is too slow.
-//!
-//! Invariant: a row's result has the same bits whatever rows, batch size or threads accompany it.
-
-pub mod topk;

@@ -118,6 +118,14 @@ impl Seq2Seq {
         state.select(rows, &self.device)
     }
 
+    /// Most tokens a source can have, specials included, where the model's positions end.
+    ///
+    /// # Errors
+    /// Never for a model that has loaded.
+    pub fn source_capacity(&self) -> Result<Option<usize>> {
+        self.encoder.embedding.capacity()
+    }
+
     /// Most tokens a decoder row can have, the start token included, where the model's positions end.
     ///
     /// # Errors

@@ -27,9 +27,13 @@ impl Charsmap {
         }
         let (size, rest) = bytes.split_first_chunk::<4>().context("its character rules are cut short")?;
         let size = u32::from_le_bytes(*size) as usize;
-        ensure!(size.is_multiple_of(1024) && size > 0, "its character rules have a table of {size} bytes, not whole blocks of 1,024");
+        ensure!(
+            size.is_multiple_of(1024) && size > 0,
+            "its character rules have a table of {size} bytes, not whole blocks of 1,024"
+        );
         let (table, replacements) = rest.split_at_checked(size).context("its character rules are cut short")?;
-        let units = table.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]])).collect();
+        let units =
+            table.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]])).collect();
         let replacements =
             std::str::from_utf8(replacements).context("its character rules have a replacement that is not UTF-8")?;
         let charsmap = Self { units, replacements: replacements.to_owned() };

@@ -22,7 +22,8 @@ impl Code {
 
     /// Whether a model that offers `self` serves someone who asks for `asked`.
     pub(super) fn serves(&self, asked: &Self) -> bool {
-        self.language == asked.language && (asked.script.is_none() || self.script.is_none() || self.script == asked.script)
+        self.language == asked.language
+            && (asked.script.is_none() || self.script.is_none() || self.script == asked.script)
     }
 
     /// Whether this is a language at all, and not a group of them such as `gmw` or `ROMANCE`.

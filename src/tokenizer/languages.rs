@@ -42,7 +42,9 @@ pub enum LanguageError {
         known: String,
     },
     /// The model knows one pair, and this is another.
-    #[error("the model `{model}` translates from `{from}` to `{to}`, not {asked}\nhint: leave out --from and --to, or choose another model")]
+    #[error(
+        "the model `{model}` translates from `{from}` to `{to}`, not {asked}\nhint: leave out --from and --to, or choose another model"
+    )]
     OtherPair {
         /// What the model is called.
         model: String,

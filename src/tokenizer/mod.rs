@@ -64,7 +64,9 @@ impl Tokenizer {
         let class = Class::of(files, &settings, &config)?;
         let vocabulary = match class {
             Class::Marian => Vocabulary::Pieces(PieceVocabulary::marian(files, &settings)?),
-            Class::M2m100 => Vocabulary::Pieces(PieceVocabulary::m2m100(files, &settings, &class.languages(&settings))?),
+            Class::M2m100 => {
+                Vocabulary::Pieces(PieceVocabulary::m2m100(files, &settings, &class.languages(&settings))?)
+            }
             _ => Vocabulary::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
         };
         check_size(files, &config, vocabulary.size())?;
@@ -174,9 +176,12 @@ impl Vocabulary {
 
     /// Tokens with this start and end and something between, by id.
     fn tokens_between(&self, start: &str, end: &str) -> Vec<(String, TokenId)> {
-        let inside = |token: &str| token.len() > start.len() + end.len() && token.starts_with(start) && token.ends_with(end);
+        let inside =
+            |token: &str| token.len() > start.len() + end.len() && token.starts_with(start) && token.ends_with(end);
         let mut found: Vec<(String, TokenId)> = match self {
-            Self::Pieces(pieces) => pieces.tokens().filter(|(token, _)| inside(token)).map(|(token, id)| (token.to_owned(), id)).collect(),
+            Self::Pieces(pieces) => {
+                pieces.tokens().filter(|(token, _)| inside(token)).map(|(token, id)| (token.to_owned(), id)).collect()
+            }
             Self::Pipeline(pipeline) => pipeline.tokens().filter(|(token, _)| inside(token)).collect(),
         };
         found.sort_by_key(|(_, id)| *id);

@@ -48,11 +48,20 @@ impl PieceVocabulary {
         let ids = vocabulary(files, "vocab.json")?;
         let decoder = if separate { vocabulary(files, "target_vocab.json")? } else { ids.clone() };
         let target = sentencepiece(files, "target.spm")?;
-        let mut named = special_tokens(settings, &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]);
+        let mut named =
+            special_tokens(settings, &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]);
         named.extend(settings.extra_special_tokens());
         // Both models are read in any case: a broken file should not wait for a model that needs it.
-        Self::new(Flavour::Marian, sentencepiece(files, "source.spm")?, separate.then_some(target), ids, decoder, named, settings)
-            .with_context(|| broken(files, "vocab.json"))
+        Self::new(
+            Flavour::Marian,
+            sentencepiece(files, "source.spm")?,
+            separate.then_some(target),
+            ids,
+            decoder,
+            named,
+            settings,
+        )
+        .with_context(|| broken(files, "vocab.json"))
     }
 
     /// M2M100: sentencepiece.bpe.model and vocab.json.
@@ -62,11 +71,18 @@ impl PieceVocabulary {
         ids.extend((size..).zip(codes).map(|(id, code)| (format!("__{code}__"), id)));
         let mut named = special_tokens(
             settings,
-            &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("sep_token", "</s>"), ("pad_token", "<pad>")],
+            &[
+                ("bos_token", "<s>"),
+                ("eos_token", "</s>"),
+                ("unk_token", "<unk>"),
+                ("sep_token", "</s>"),
+                ("pad_token", "<pad>"),
+            ],
         );
         named.extend(settings.extra_special_tokens());
         let source = sentencepiece(files, "sentencepiece.bpe.model")?;
-        Self::new(Flavour::M2m100, source, None, ids.clone(), ids, named, settings).with_context(|| broken(files, "vocab.json"))
+        Self::new(Flavour::M2m100, source, None, ids.clone(), ids, named, settings)
+            .with_context(|| broken(files, "vocab.json"))
     }
 
     fn new(
@@ -78,7 +94,8 @@ impl PieceVocabulary {
         named: Vec<AddedToken>,
         settings: &Settings,
     ) -> Result<Self> {
-        let unknown_token = settings.token("unk_token", "<unk>").map_or_else(|| "<unk>".to_owned(), |token| token.content);
+        let unknown_token =
+            settings.token("unk_token", "<unk>").map_or_else(|| "<unk>".to_owned(), |token| token.content);
         let Some(&unknown) = ids.get(&unknown_token) else { bail!("it has no `{unknown_token}`") };
         let mut added: BTreeMap<TokenId, AddedToken> = settings.added.clone();
         let mut specials = Vec::new();
@@ -178,7 +195,8 @@ impl PieceVocabulary {
         let token = self.tokens.get(&id).map(String::as_str);
         match self.flavour {
             Flavour::Marian => token.or_else(|| model.pieces().get(id as usize).map(|piece| piece.text.as_str())),
-            Flavour::M2m100 => token.or_else(|| self.specials.iter().find(|(_, id)| *id == self.unknown).map(|(name, _)| name.as_str())),
+            Flavour::M2m100 => token
+                .or_else(|| self.specials.iter().find(|(_, id)| *id == self.unknown).map(|(name, _)| name.as_str())),
         }
     }
 }

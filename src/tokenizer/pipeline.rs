@@ -117,7 +117,9 @@ impl Ingredients {
         if !settings.lists_added_tokens() {
             for token in json.get("added_tokens").and_then(Value::as_array).into_iter().flatten() {
                 let id = token.get("id").and_then(Value::as_u64).and_then(|id| TokenId::try_from(id).ok());
-                let (Some(id), Some(token)) = (id, AddedToken::parse(token)) else { bail!("an added token makes no sense") };
+                let (Some(id), Some(token)) = (id, AddedToken::parse(token)) else {
+                    bail!("an added token makes no sense")
+                };
                 ingredients.added.insert(id, token);
             }
         }
@@ -204,7 +206,12 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> R
         Class::Pegasus => {
             let offset = settings.number("offset").unwrap_or(PEGASUS_OFFSET);
             ensure!(offset <= MANY, "`offset` is {offset}");
-            let specials = [("pad_token", "<pad>"), ("eos_token", "</s>"), ("mask_token", "<mask_1>"), ("mask_token_sent", "<mask_2>")];
+            let specials = [
+                ("pad_token", "<pad>"),
+                ("eos_token", "</s>"),
+                ("mask_token", "<mask_1>"),
+                ("mask_token_sent", "<mask_2>"),
+            ];
             let specials = specials.iter().filter_map(|(name, default)| token(name, default));
             let unused = (2..offset).map(|index| (format!("<unk_{index}>"), -100.0));
             specials.chain(unused).chain(pieces(2)).collect()
@@ -292,7 +299,11 @@ fn build(class: Class, settings: &Settings, ingredients: Ingredients) -> Result<
         _ => spaces.clone().into(),
     };
     inner.with_pre_tokenizer(Some(pre_tokenizer));
-    inner.with_decoder(Some(if class == Class::Bart { DecoderWrapper::from(ByteLevel::default()) } else { spaces.into() }));
+    inner.with_decoder(Some(if class == Class::Bart {
+        DecoderWrapper::from(ByteLevel::default())
+    } else {
+        spaces.into()
+    }));
     let tokens = tokens.into_iter().map(|token| {
         tokenizers::AddedToken::from(token.content, token.special)
             .lstrip(token.lstrip)

@@ -66,9 +66,7 @@ impl SentencePiece {
         let symbols: Vec<_> =
             numbered().filter(kind(PieceKind::UserDefined)).map(|(id, piece)| (piece.text.as_bytes(), id)).collect();
         let findable = numbered()
-            .filter(|(_, piece)| {
-                matches!(piece.kind, PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused)
-            })
+            .filter(|(_, piece)| matches!(piece.kind, PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused))
             .map(|(id, piece)| (piece.text.as_bytes(), id));
         let scores = || numbered().filter(kind(PieceKind::Normal)).map(|(_, piece)| piece.score);
         Ok(Self {

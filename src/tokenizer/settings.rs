@@ -151,9 +151,8 @@ fn object(files: &ModelFiles, file: &str) -> Result<Map<String, Value>> {
     match files.json(file)? {
         None => Ok(Map::new()),
         Some(Value::Object(object)) => Ok(object),
-        Some(_) => anyhow::bail!(
-            "`{file}` of the model `{}` is not a JSON object\nhint: fetch the file again",
-            files.name()
-        ),
+        Some(_) => {
+            anyhow::bail!("`{file}` of the model `{}` is not a JSON object\nhint: fetch the file again", files.name())
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The one integration test binary.
 
-mod search;
+mod document;
+mod engine;
 mod fake_hub;
 mod hub;
-mod document;
+mod search;
 mod translate;

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use anyhow::Result;
 use kortom::check::Flag;
 use kortom::document::{BlockKind, Document, Format};
+use kortom::engine::Generation;
 use kortom::segment::Language;
-use kortom::translate::{Generate, Generation, Translation, Translator};
+use kortom::translate::{Generate, Translation, Translator};
 
 /// A model that shouts: what it is asked comes back in capitals, in brackets.
 struct Shouter {
@@ -31,6 +32,7 @@ impl Generate for Shouter {
                 target_tokens: text.split(' ').count(),
                 truncated: text.contains("afgekapt"),
                 hypotheses: Vec::new(),
+                ..Generation::default()
             })
             .collect())
     }
