@@ -2,7 +2,7 @@
 //!
 //! Invariant: every difference between families of tokenizers that is not in their files is decided
 //! here. The names are those of transformers' classes, which checkpoints carry in
-//! tokenizer_config.json; where there is none, config.json's `model_type` decides, as there.
+//! `tokenizer_config.json`; where there is none, config.json's `model_type` decides, as there.
 
 use anyhow::{Result, bail};
 use serde_json::Value;

@@ -49,12 +49,12 @@ pub struct Tokenizer {
 /// Who does the cutting: our own SentencePiece with a vocabulary beside it, or the tokenizers crate.
 #[derive(Debug)]
 enum Vocabulary {
-    Pieces(PieceVocabulary),
+    Pieces(Box<PieceVocabulary>),
     Pipeline(Box<Pipeline>),
 }
 
 impl Tokenizer {
-    /// Reads a checkpoint's tokenizer: config.json and tokenizer_config.json say which kind it is.
+    /// Reads a checkpoint's tokenizer: config.json and `tokenizer_config.json` say which kind it is.
     ///
     /// # Errors
     /// When a file is missing, broken, of an unknown kind, or holds more tokens than the model.
@@ -63,9 +63,10 @@ impl Tokenizer {
         let config = files.json("config.json")?.unwrap_or_default();
         let class = Class::of(files, &settings, &config)?;
         let vocabulary = match class {
-            Class::Marian => Vocabulary::Pieces(PieceVocabulary::marian(files, &settings)?),
+            Class::Marian => Vocabulary::Pieces(Box::new(PieceVocabulary::marian(files, &settings)?)),
             Class::M2m100 => {
-                Vocabulary::Pieces(PieceVocabulary::m2m100(files, &settings, &class.languages(&settings))?)
+                let codes = class.languages(&settings);
+                Vocabulary::Pieces(Box::new(PieceVocabulary::m2m100(files, &settings, &codes)?))
             }
             _ => Vocabulary::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
         };
@@ -174,15 +175,19 @@ impl Vocabulary {
         }
     }
 
-    /// Tokens with this start and end and something between, by id.
-    fn tokens_between(&self, start: &str, end: &str) -> Vec<(String, TokenId)> {
-        let inside =
-            |token: &str| token.len() > start.len() + end.len() && token.starts_with(start) && token.ends_with(end);
+    /// Tokens that are a language code between these two, by id.
+    fn tokens_around_a_code(&self, start: &str, end: &str) -> Vec<(String, TokenId)> {
+        let is_code = |token: &str| {
+            let code = token.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+            code.is_some_and(|code| {
+                !code.is_empty() && code.chars().all(|char| char.is_alphabetic() || "_-".contains(char))
+            })
+        };
         let mut found: Vec<(String, TokenId)> = match self {
             Self::Pieces(pieces) => {
-                pieces.tokens().filter(|(token, _)| inside(token)).map(|(token, id)| (token.to_owned(), id)).collect()
+                pieces.tokens().filter(|(token, _)| is_code(token)).map(|(token, id)| (token.to_owned(), id)).collect()
             }
-            Self::Pipeline(pipeline) => pipeline.tokens().filter(|(token, _)| inside(token)).collect(),
+            Self::Pipeline(pipeline) => pipeline.tokens().filter(|(token, _)| is_code(token)).collect(),
         };
         found.sort_by_key(|(_, id)| *id);
         found
@@ -216,37 +221,47 @@ fn language_table(
     class: Class,
     vocabulary: &Vocabulary,
 ) -> LanguageTable {
-    let id = |name: &str, default: &str| Some(vocabulary.id(&settings.token(name, default)?.content)?);
-    let eos: Vec<TokenId> = id("eos_token", "</s>").into_iter().collect();
-    let own = |key: &str| settings.text(key).filter(|code| codes::Code::parse(code).is_language()).map(str::to_owned);
-    let fixed = || -> Vec<(String, TokenId)> {
-        let spelled = |code: &str| if class == Class::M2m100 { format!("__{code}__") } else { code.to_owned() };
-        let codes = class.languages(settings).into_iter().map(spelled);
-        codes.filter_map(|token| vocabulary.id(&token).map(|id| (token, id))).collect()
-    };
-    let marian = class == Class::Marian || config.get("model_type").and_then(Value::as_str) == Some("marian");
-    let (scheme, tokens) = match class {
-        _ if marian => match vocabulary.tokens_between(">>", "<<") {
-            tokens if tokens.is_empty() => (Scheme::Pair { from: own("source_lang"), to: own("target_lang") }, tokens),
-            tokens => (Scheme::TargetToken { from: own("source_lang") }, tokens),
-        },
-        Class::T5 | Class::File => match vocabulary.tokens_between("<2", ">") {
-            tokens if tokens.is_empty() => (Scheme::None, tokens),
-            tokens => (Scheme::TargetText, tokens),
-        },
-        Class::M2m100 | Class::MBart50 => (Scheme::SourceFirst, fixed()),
-        Class::Nllb if settings.flag("legacy_behaviour") == Some(true) => (Scheme::SourceLast, fixed()),
-        Class::Nllb => (Scheme::SourceFirst, fixed()),
-        Class::MBart => (Scheme::SourceLastStart, fixed()),
-        _ => (Scheme::None, Vec::new()),
-    };
+    let id = |name: &str, default: &str| vocabulary.id(&settings.token(name, default)?.content);
+    let ids = |name: &str, default: &str| id(name, default).into_iter().collect();
     let (prefix, suffix) = match class {
         // Such a file has a template of its own.
         Class::File => (Vec::new(), Vec::new()),
-        Class::Bart => (id("cls_token", "<s>").into_iter().collect(), id("sep_token", "</s>").into_iter().collect()),
-        _ => (Vec::new(), eos),
+        Class::Bart => (ids("cls_token", "<s>"), ids("sep_token", "</s>")),
+        _ => (Vec::new(), ids("eos_token", "</s>")),
+    };
+    let marian = class == Class::Marian || config.get("model_type").and_then(Value::as_str) == Some("marian");
+    let (scheme, tokens) = if marian {
+        marian_languages(settings, vocabulary.tokens_around_a_code(">>", "<<"))
+    } else {
+        other_languages(settings, class, vocabulary)
     };
     LanguageTable { model: files.name().to_owned(), scheme, tokens, prefix, suffix }
+}
+
+fn marian_languages(settings: &Settings, targets: Vec<(String, TokenId)>) -> (Scheme, Vec<(String, TokenId)>) {
+    // A group of languages, such as `gmw`, says nothing of a single one.
+    let own = |key: &str| settings.text(key).filter(|code| codes::Code::parse(code).is_language()).map(str::to_owned);
+    if targets.is_empty() {
+        (Scheme::Pair { from: own("source_lang"), to: own("target_lang") }, targets)
+    } else {
+        (Scheme::TargetToken { from: own("source_lang") }, targets)
+    }
+}
+
+fn other_languages(settings: &Settings, class: Class, vocabulary: &Vocabulary) -> (Scheme, Vec<(String, TokenId)>) {
+    let scheme = match class {
+        Class::T5 | Class::File => {
+            let targets = vocabulary.tokens_around_a_code("<2", ">");
+            return (if targets.is_empty() { Scheme::None } else { Scheme::TargetText }, targets);
+        }
+        Class::Nllb if settings.flag("legacy_behaviour") == Some(true) => Scheme::SourceLast,
+        Class::M2m100 | Class::MBart50 | Class::Nllb => Scheme::SourceFirst,
+        Class::MBart => Scheme::SourceLastStart,
+        _ => return (Scheme::None, Vec::new()),
+    };
+    let spelled = |code: &str| if class == Class::M2m100 { format!("__{code}__") } else { code.to_owned() };
+    let tokens = class.languages(settings).into_iter().map(spelled);
+    (scheme, tokens.filter_map(|token| vocabulary.id(&token).map(|id| (token, id))).collect())
 }
 
 /// What transformers calls cleaning up: English punctuation drawn to the word before it.

@@ -42,7 +42,7 @@ pub(super) struct PieceVocabulary {
 }
 
 impl PieceVocabulary {
-    /// Marian: source.spm, target.spm, vocab.json and perhaps target_vocab.json.
+    /// Marian: source.spm, target.spm, vocab.json and perhaps `target_vocab.json`.
     pub(super) fn marian(files: &ModelFiles, settings: &Settings) -> Result<Self> {
         let separate = settings.flag("separate_vocabs").unwrap_or(false);
         let ids = vocabulary(files, "vocab.json")?;

@@ -1,7 +1,7 @@
-//! What a checkpoint's small files say of its tokenizer: tokenizer_config.json,
-//! special_tokens_map.json and added_tokens.json, read into one place.
+//! What a checkpoint's small files say of its tokenizer: `tokenizer_config.json`,
+//! `special_tokens_map.json` and `added_tokens.json`, read into one place.
 //!
-//! Invariant: the order of precedence is that of transformers: where tokenizer_config.json lists
+//! Invariant: the order of precedence is that of transformers: where `tokenizer_config.json` lists
 //! `added_tokens_decoder`, the two older files are not looked at. What the tokens do belongs to the
 //! vocabularies.
 
@@ -97,7 +97,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Whether tokenizer_config.json lists the added tokens, so that no other file is asked for them.
+    /// Whether `tokenizer_config.json` lists the added tokens, so that no other file is asked for them.
     pub(super) fn lists_added_tokens(&self) -> bool {
         self.values.contains_key("added_tokens_decoder")
     }

@@ -75,6 +75,7 @@ fn stands_alone(before: &str, after: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::Part::{Text, Token};
     use super::*;
 
     #[test]
@@ -86,7 +87,6 @@ mod tests {
             (3, AddedToken { lstrip: true, rstrip: true, ..token("<m>") }),
             (4, AddedToken { single_word: true, ..token("wij") }),
         ]));
-        use Part::{Text, Token};
         assert_eq!(splitter.split("é<x> <x>y"), [Text("é"), Token(1), Text(" "), Token(2)]);
         assert_eq!(splitter.split("a <m> b"), [Text("a"), Token(3), Text("b")]);
         assert_eq!(splitter.split("wij wijn"), [Token(4), Text(" wijn")]);

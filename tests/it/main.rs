@@ -5,4 +5,5 @@ mod engine;
 mod fake_hub;
 mod hub;
 mod search;
+mod tokenizer;
 mod translate;

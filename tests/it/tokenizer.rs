@@ -1,0 +1,345 @@
+//! Every kind of tokenizer against what transformers makes of the same texts (fixtures/make_tokenizers.py),
+//! and what becomes of broken files and unknown languages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kortom::files::ModelFiles;
+use kortom::tokenizer::{LanguageError, Languages, Tokenizer};
+use serde_json::{Value, json};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tokenizers").join(name)
+}
+
+fn bundled() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en")
+}
+
+fn load(folder: &Path) -> anyhow::Result<Tokenizer> {
+    Tokenizer::load(&ModelFiles::folder(folder, "model", None)?)
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| u32::try_from(id.as_u64().unwrap()).unwrap()).collect()
+}
+
+/// Compares all cases of a file; how many there were.
+fn compare(tokenizer: &Tokenizer, languages: &Languages, expected: &Path) -> usize {
+    let expected: Value = serde_json::from_slice(&fs::read(expected).unwrap()).unwrap();
+    let mut differ = Vec::new();
+    for case in expected["cases"].as_array().unwrap() {
+        let found = tokenizer.encode(case["text"].as_str().unwrap(), languages).unwrap();
+        assert!(found.iter().all(|&id| (id as usize) < tokenizer.vocabulary_size()));
+        if found != ids(&case["ids"]) {
+            differ.push(format!("{case}\n    ours {found:?}"));
+        }
+    }
+    let decoded = expected["cases"].as_array().unwrap().iter().filter(|case| case["decoded"].is_string());
+    for case in decoded.chain(expected["decodes"].as_array().unwrap()) {
+        let found = tokenizer.decode(&ids(&case["ids"]));
+        if found != case["decoded"].as_str().unwrap() {
+            differ.push(format!("{case}\n    ours {found:?}"));
+        }
+    }
+    assert!(differ.is_empty(), "{} differ:\n{}", differ.len(), differ[..differ.len().min(5)].join("\n"));
+    expected["cases"].as_array().unwrap().len() + expected["decodes"].as_array().unwrap().len()
+}
+
+#[test]
+fn the_bundled_model_reads_and_writes_as_transformers_does() {
+    let tokenizer = load(&bundled()).unwrap();
+    let languages = tokenizer.languages(Some("nl"), Some("en")).unwrap();
+    assert!(compare(&tokenizer, &languages, &fixture("bundled.json")) >= 700);
+}
+
+/// One test per kind, so that a failure names it.
+macro_rules! kinds {
+    ($($test:ident: $folder:literal, $from:expr, $to:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            let tokenizer = load(&fixture($folder)).unwrap();
+            let languages = tokenizer.languages($from, $to).unwrap();
+            assert!(compare(&tokenizer, &languages, &fixture($folder).join("expected.json")) >= 110);
+        }
+    )*};
+}
+
+kinds! {
+    marian: "marian", Some("nld"), Some("eng");
+    marian_with_separate_vocabularies: "marian-separate", None, None;
+    marian_with_several_targets: "marian-targets", Some("nl"), Some("en");
+    marian_with_bytes_and_symbols: "marian-bytes", None, None;
+    t5: "t5", None, None;
+    t5_json: "t5-json", None, None;
+    mt5: "mt5", None, None;
+    madlad: "madlad", Some("nl"), Some("en");
+    madlad_json: "madlad-json", None, Some("<2en>");
+    pegasus: "pegasus", None, None;
+    pegasus_json: "pegasus-json", None, None;
+    mbart: "mbart", Some("nl"), Some("en");
+    mbart_json: "mbart-json", None, None;
+    mbart50: "mbart50", Some("nl_XX"), Some("en_XX");
+    mbart50_json: "mbart50-json", Some("nld"), Some("eng");
+    nllb: "nllb", Some("nl"), Some("en");
+    nllb_json: "nllb-json", Some("nld_Latn"), Some("eng_Latn");
+    nllb_legacy: "nllb-legacy", None, None;
+    m2m100: "m2m100", Some("__nl__"), Some("en");
+    bart: "bart", None, None;
+    bart_json: "bart-json", None, None;
+}
+
+#[test]
+fn a_text_may_name_its_own_target() {
+    let tokenizer = load(&fixture("marian-targets")).unwrap();
+    let english = tokenizer.languages(None, None).unwrap();
+    let dutch = tokenizer.languages(None, Some("nl")).unwrap();
+    let own = tokenizer.encode(">>nld<< Hello", &english).unwrap();
+    assert_eq!(own, tokenizer.encode("Hello", &dutch).unwrap());
+    assert_eq!(own[0], tokenizer.token_id(">>nld<<").unwrap());
+}
+
+#[test]
+fn languages_become_the_tokens_each_family_wants() {
+    let of = |folder: &str| {
+        let tokenizer = load(&fixture(folder)).unwrap();
+        let languages = tokenizer.languages(Some("nl"), Some("en")).unwrap();
+        let id = move |token: &str| tokenizer.token_id(token).unwrap();
+        (languages, id)
+    };
+    let (nllb, id) = of("nllb");
+    assert_eq!((nllb.source_prefix, nllb.source_suffix), (vec![id("nld_Latn")], vec![id("</s>")]));
+    assert_eq!((nllb.forced_bos, nllb.decoder_start), (Some(id("eng_Latn")), None));
+    let (legacy, id) = of("nllb-legacy");
+    assert_eq!((legacy.source_prefix, legacy.source_suffix), (vec![], vec![id("</s>"), id("nld_Latn")]));
+    let (mbart, id) = of("mbart");
+    assert_eq!((mbart.source_prefix, mbart.source_suffix), (vec![], vec![id("</s>"), id("nl_XX")]));
+    assert_eq!((mbart.forced_bos, mbart.decoder_start), (None, Some(id("en_XX"))));
+    let (mbart50, id) = of("mbart50-json");
+    assert_eq!((mbart50.source_prefix, mbart50.forced_bos), (vec![id("nl_XX")], Some(id("en_XX"))));
+    let (m2m100, id) = of("m2m100");
+    assert_eq!((m2m100.source_prefix, m2m100.forced_bos), (vec![id("__nl__")], Some(id("__en__"))));
+    let (madlad, _) = of("madlad");
+    assert_eq!((madlad.text_prefix.as_str(), madlad.forced_bos), ("<2en> ", None));
+    let (marian, id) = of("marian-targets");
+    assert_eq!((marian.source_prefix, marian.source_suffix), (vec![id(">>eng<<")], vec![id("</s>")]));
+}
+
+#[test]
+fn language_tokens_never_appear_in_a_text() {
+    for (folder, token) in
+        [("m2m100", "__en__"), ("nllb", "eng_Latn"), ("madlad", "<2en>"), ("marian-targets", ">>eng<<")]
+    {
+        let tokenizer = load(&fixture(folder)).unwrap();
+        let languages = tokenizer.languages(None, None).unwrap();
+        let mut ids = vec![tokenizer.token_id(token).unwrap()];
+        ids.extend(tokenizer.encode("De oude veerman", &languages).unwrap());
+        assert_eq!(tokenizer.decode(&ids), "De oude veerman", "{folder}");
+    }
+}
+
+fn language_error(folder: &Path, from: Option<&str>, to: Option<&str>) -> LanguageError {
+    let error = load(folder).unwrap().languages(from, to).unwrap_err();
+    error.downcast::<LanguageError>().unwrap()
+}
+
+#[test]
+fn an_unknown_language_is_refused_with_the_list() {
+    let LanguageError::Unknown { code, known, .. } = language_error(&fixture("m2m100"), Some("tlh"), None) else {
+        panic!()
+    };
+    assert_eq!(code, "tlh");
+    assert!(known.contains("`__nl__`") && known.contains("`__zu__`"), "{known}");
+    let message = language_error(&fixture("marian-targets"), None, Some("fr")).to_string();
+    assert_eq!(message, "the model `model` does not know the language `fr`\nhint: it knows `>>eng<<`, `>>nld<<`");
+}
+
+#[test]
+fn a_bilingual_model_refuses_another_pair() {
+    let own = Some("nl");
+    for (from, to) in [(own, Some("de")), (Some("fr"), Some("en")), (None, Some("nl")), (Some("en"), None)] {
+        let error = language_error(&bundled(), from, to);
+        assert!(matches!(error, LanguageError::OtherPair { .. }), "{error}");
+        assert!(error.to_string().starts_with("the model `model` translates from `nl` to `en`, not"), "{error}");
+    }
+    for (from, to) in [(None, None), (own, None), (Some("nld"), Some("eng")), (Some("nl_XX"), Some("en_XX"))] {
+        load(&bundled()).unwrap().languages(from, to).unwrap();
+    }
+}
+
+#[test]
+fn a_model_without_languages_refuses_them() {
+    for folder in ["bart", "t5", "pegasus-json"] {
+        let error = language_error(&fixture(folder), Some("nl"), None);
+        assert!(matches!(error, LanguageError::NotApplicable { .. }), "{error}");
+    }
+}
+
+#[test]
+fn limits_come_from_the_checkpoint() {
+    assert_eq!(load(&bundled()).unwrap().max_length(), Some(512));
+    let folder = copy("t5");
+    edit(folder.path(), "tokenizer_config.json", |config| config["model_max_length"] = json!(1e30));
+    assert_eq!(load(folder.path()).unwrap().max_length(), None);
+}
+
+#[test]
+fn cleaning_up_happens_where_the_checkpoint_asks_for_it() {
+    let folder = copy("t5");
+    let ids =
+        |tokenizer: &Tokenizer| tokenizer.encode("Na , nee .", &tokenizer.languages(None, None).unwrap()).unwrap();
+    let plain = load(folder.path()).unwrap();
+    assert_eq!(plain.decode(&ids(&plain)), "Na , nee .");
+    edit(folder.path(), "tokenizer_config.json", |config| config["clean_up_tokenization_spaces"] = json!(true));
+    let cleaned = load(folder.path()).unwrap();
+    assert_eq!(cleaned.decode(&ids(&cleaned)), "Na, nee.");
+}
+
+#[test]
+fn ids_that_nothing_stands_for_leave_nothing_behind() {
+    for folder in ["t5", "t5-json", "bart", "nllb", "marian", "mbart"] {
+        let tokenizer = load(&fixture(folder)).unwrap();
+        assert_eq!(tokenizer.decode(&[1_000_000, u32::MAX]), "", "{folder}");
+    }
+}
+
+// --- broken checkpoints --------------------------------------------------------------------------------------------
+
+fn copy(kind: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture(kind)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+fn edit(folder: &Path, file: &str, change: impl FnOnce(&mut Value)) {
+    let mut value = serde_json::from_slice(&fs::read(folder.join(file)).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(folder.join(file), value.to_string()).unwrap();
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for (kind, file) in [
+        ("marian", "source.spm"),
+        ("marian", "target.spm"),
+        ("marian", "vocab.json"),
+        ("marian-separate", "target_vocab.json"),
+        ("t5", "spiece.model"),
+        ("m2m100", "sentencepiece.bpe.model"),
+        ("nllb", "sentencepiece.bpe.model"),
+        ("bart", "merges.txt"),
+    ] {
+        let folder = copy(kind);
+        fs::remove_file(folder.path().join(file)).unwrap();
+        let message = load(folder.path()).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("the model `model` has no file `{file}`\nhint: it has ")), "{message}");
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_is_an_error_or_a_smaller_tokenizer_never_a_panic() {
+    for (kind, file) in [("marian", "source.spm"), ("t5", "spiece.model"), ("m2m100", "sentencepiece.bpe.model")] {
+        let folder = copy(kind);
+        let whole = fs::read(fixture(kind).join(file)).unwrap();
+        let mut refused = 0;
+        for length in (0..whole.len()).step_by(whole.len() / 60) {
+            fs::write(folder.path().join(file), &whole[..length]).unwrap();
+            match load(folder.path()) {
+                Ok(tokenizer) => drop(tokenizer.encode("Een proef.", &Languages::default())),
+                Err(error) => {
+                    refused += 1;
+                    let message = format!("{error:#}");
+                    assert!(
+                        message.contains(&format!("`{file}` of the model `model` cannot be used\nhint: ")),
+                        "{message}"
+                    );
+                }
+            }
+        }
+        assert!(refused > 50, "{kind}: {refused}");
+    }
+}
+
+#[test]
+fn changed_bytes_never_panic() {
+    for (kind, file) in [("marian-bytes", "source.spm"), ("t5", "spiece.model"), ("mbart50", "sentencepiece.bpe.model")]
+    {
+        let folder = copy(kind);
+        let whole = fs::read(fixture(kind).join(file)).unwrap();
+        for step in 0..150 {
+            let mut changed = whole.clone();
+            // Mostly the character rules at the end of the file, where offsets live; also lengths.
+            let position = (step * 7_919 + step * step) % whole.len();
+            changed[position] = [0xff, 0x00, 0x80, 0x7f][step % 4];
+            changed[(position + 1) % whole.len()] ^= 0x55;
+            fs::write(folder.path().join(file), &changed).unwrap();
+            if let Ok(tokenizer) = load(folder.path()) {
+                let ids = tokenizer.encode("Één ﬁets… ＡＢ\u{a0}\u{301}", &Languages::default()).unwrap_or_default();
+                drop(tokenizer.decode(&ids));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_length_that_lies_is_refused() {
+    let folder = copy("marian");
+    // Field 1, length 2^63: a piece of nine million terabytes.
+    fs::write(folder.path().join("source.spm"), [0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01])
+        .unwrap();
+    let message = format!("{:#}", load(folder.path()).unwrap_err());
+    assert!(message.contains("it is cut short: a field of 9223372036854775808 bytes where 0 are left"), "{message}");
+    for vocabulary in [r#"{"</s>": 0, "<unk>": 4294967295}"#, r#"{"</s>": 0, "<unk>": -1}"#, r#"["</s>"]"#, "{}", ""] {
+        let folder = copy("marian");
+        fs::write(folder.path().join("vocab.json"), vocabulary).unwrap();
+        let message = load(folder.path()).unwrap_err().to_string();
+        assert!(message.starts_with("`vocab.json` of the model `model` cannot be used\n"), "{message}");
+    }
+}
+
+#[test]
+fn a_tokenizer_larger_than_its_model_is_refused() {
+    let folder = copy("bart");
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(500));
+    let message = load(folder.path()).unwrap_err().to_string();
+    assert!(
+        message.starts_with("the tokenizer of the model `model` has 600 tokens, but its config.json has room for 500"),
+        "{message}"
+    );
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(640));
+    assert_eq!(load(folder.path()).unwrap().vocabulary_size(), 600);
+}
+
+#[test]
+fn an_unknown_kind_is_refused() {
+    let folder = copy("t5");
+    edit(folder.path(), "config.json", |config| config["model_type"] = json!("gpt2"));
+    edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("GPT2Tokenizer"));
+    let message = load(folder.path()).unwrap_err().to_string();
+    assert!(
+        message.starts_with("the model `model` has a tokenizer of an unknown kind (tokenizer_class `GPT2Tokenizer`)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_file_of_unknown_class_is_followed_to_the_letter() {
+    let folder = copy("t5-json");
+    edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("PreTrainedTokenizerFast"));
+    let tokenizer = load(folder.path()).unwrap();
+    let languages = tokenizer.languages(None, None).unwrap();
+    assert!(compare(&tokenizer, &languages, &fixture("t5-json").join("expected.json")) >= 110);
+}
+
+#[test]
+fn a_long_text_is_no_trouble() {
+    let tokenizer = load(&bundled()).unwrap();
+    let languages = tokenizer.languages(None, None).unwrap();
+    let text = "De oude veerman keek over de rivier. ".repeat(20_000);
+    let sentence = tokenizer.encode("De oude veerman keek over de rivier.", &languages).unwrap().len() - 1;
+    assert_eq!(tokenizer.encode(&text, &languages).unwrap().len(), 20_000 * sentence + 1);
+    assert!(tokenizer.encode(&"x".repeat(1_000_000), &languages).unwrap().len() > 1_000);
+}
