@@ -157,7 +157,7 @@ fn the_maximum_follows_caller_window_and_positions() {
     let article = Sources { caller: Caller::Article, ..base.clone() };
     assert_eq!(resolve(&article).unwrap().options.max_new_tokens, 511);
     let tiny = Sources { positions: Some(10), ..base };
-    assert_eq!(resolve(&tiny).unwrap().options.max_new_tokens, 10);
+    assert_eq!(resolve(&tiny).unwrap().options.max_new_tokens, 9);
     let long = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 50});
     let tiny = Sources { config: &long, ..tiny };
     let settings = resolve(&tiny).unwrap();
@@ -175,7 +175,7 @@ fn impossible_values_name_the_setting_and_its_source() {
     let wrong = [
         (Overrides { num_beams: Some(0), ..Overrides::NONE }, "`num_beams` is 0 (flag `--beam-size`)"),
         (Overrides { max_new_tokens: Some(0), ..Overrides::NONE }, "`max_new_tokens` is 0 (flag `--max-length`)"),
-        (Overrides { n_best: Some(3), ..Overrides::NONE }, "(flag `--n-best`): 1 beams cannot"),
+        (Overrides { n_best: Some(3), ..Overrides::NONE }, "(flag `--n-best`): more than `num_beams`, which is 1"),
         (Overrides { length_penalty: Some(f64::NAN), ..Overrides::NONE }, "(flag `--length-penalty`): not a number"),
         (Overrides { repetition_penalty: Some(0.0), ..Overrides::NONE }, "(flag `--repetition-penalty`)"),
         (Overrides { sample: Some(true), temperature: Some(-1.0), ..Overrides::NONE }, "(flag `--temperature`)"),
