@@ -329,7 +329,10 @@ impl<'a> Resolver<'a> {
                 (wanted, format!("{}, `max_length` {} without the start", found.source(), found.value))
             }
             Some(found) => (found.count(1)?, found.source()),
-            None if self.sources.caller == Caller::Generate => (DEFAULT_MAXIMUM, Origin::Default.to_string()),
+            // transformers keeps its own default, start token included, within the positions.
+            None if self.sources.caller == Caller::Generate => {
+                (DEFAULT_MAXIMUM.min(positions.saturating_sub(1)).max(1), Origin::Default.to_string())
+            }
             None => (self.sources.window.saturating_sub(start).max(1), Origin::Window.to_string()),
         };
         if wanted <= positions {
@@ -381,10 +384,12 @@ impl<'a> Resolver<'a> {
     fn finish(mut self, options: SearchOptions) -> Result<Settings> {
         self.check_catalogue()?;
         if options.n_best > options.num_beams && options.sampling.is_none() {
-            let found =
-                self.layers.find("num_return_sequences").ok_or_else(|| anyhow!("more hypotheses than beams"))?;
+            let found = self
+                .layers
+                .find("num_return_sequences")
+                .ok_or_else(|| anyhow!("more hypotheses than beams\nhint: use more beams"))?;
             let hint = format!("use `--beam-size {}` or more, or `--sample`", options.n_best);
-            bail!(found.wrong(&format!("{} beams cannot give so many", options.num_beams), &hint));
+            bail!(found.wrong(&format!("more than `num_beams`, which is {}", options.num_beams), &hint));
         }
         options.check()?;
         let least = options.min_new_tokens.max(options.min_length.saturating_sub(options.start.len()));

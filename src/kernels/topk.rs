@@ -121,36 +121,49 @@ fn reduce_avx2(row: &[f32], edited: &[u32]) -> Reduced {
 
 #[inline(always)]
 fn reduce_portable(row: &[f32], edited: &[u32]) -> Reduced {
+    // Plain loops: a closure would not be compiled for the registers of the caller.
+    let mut masked = [f32::NEG_INFINITY; BLOCK];
     let mut maxima = Vec::with_capacity(row.len().div_ceil(BLOCK));
-    for_each_block(row, edited, |block| maxima.push(block_max(block)));
+    let mut ahead = edited;
+    for index in 0..row.len().div_ceil(BLOCK) {
+        maxima.push(block_max(block(row, index, &mut ahead, &mut masked)));
+    }
     let max = maxima.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
     // With nothing above minus infinity the sum is 0; but a NaN, which no maximum shows, must still come out as one.
     let (shift, scale) = if max == f32::NEG_INFINITY { (0.0, 0.0) } else { (max, 1.0) };
     let mut sum = 0.0;
-    for_each_block(row, edited, |block| sum += block_exp_sum(block, shift));
+    ahead = edited;
+    for index in 0..row.len().div_ceil(BLOCK) {
+        sum += block_exp_sum(block(row, index, &mut ahead, &mut masked), shift);
+    }
     Reduced { rest: ExpSum { max, sum: sum * scale }, maxima }
 }
 
-/// Calls `each` with every block of the row; edited tokens, and the places after the row's end, hold
-/// minus infinity there.
+/// One block of the row, where it lies, or in `masked` when edited tokens, or places after the row's end, must
+/// hold minus infinity. `ahead` are the edited tokens from here on; those of this block are taken off.
 #[inline(always)]
-fn for_each_block(row: &[f32], mut edited: &[u32], mut each: impl FnMut(&[f32; BLOCK])) {
-    for (index, chunk) in row.chunks(BLOCK).enumerate() {
-        let start = index * BLOCK;
-        let here = edited.iter().take_while(|&&token| (token as usize) < start + BLOCK).count();
-        if here == 0
-            && let Ok(whole) = chunk.try_into()
-        {
-            each(whole);
-            continue;
+fn block<'a>(row: &'a [f32], index: usize, ahead: &mut &[u32], masked: &'a mut [f32; BLOCK]) -> &'a [f32; BLOCK] {
+    let start = index * BLOCK;
+    let chunk = &row[start..row.len().min(start + BLOCK)];
+    let edited_here = ahead.first().is_some_and(|&token| (token as usize) < start + BLOCK);
+    match chunk.try_into() {
+        Ok(whole) if !edited_here => whole,
+        _ => {
+            mask(chunk, start, ahead, masked);
+            masked
         }
-        let mut masked = [f32::NEG_INFINITY; BLOCK];
-        masked[..chunk.len()].copy_from_slice(chunk);
-        for &token in &edited[..here] {
-            masked[token as usize - start] = f32::NEG_INFINITY;
-        }
-        edited = &edited[here..];
-        each(&masked);
+    }
+}
+
+#[inline(never)]
+fn mask(chunk: &[f32], start: usize, ahead: &mut &[u32], masked: &mut [f32; BLOCK]) {
+    masked[..chunk.len()].copy_from_slice(chunk);
+    masked[chunk.len()..].fill(f32::NEG_INFINITY);
+    while let Some((&token, rest)) = ahead.split_first()
+        && (token as usize) < start + BLOCK
+    {
+        masked[token as usize - start] = f32::NEG_INFINITY;
+        *ahead = rest;
     }
 }
 

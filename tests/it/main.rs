@@ -5,5 +5,6 @@ mod engine;
 mod fake_hub;
 mod hub;
 mod search;
+mod settings;
 mod tokenizer;
 mod translate;

@@ -61,6 +61,23 @@ pub(super) fn flag(name: &str) -> Option<&'static str> {
 }
 
 impl Overrides {
+    /// Nothing given.
+    pub const NONE: Self = Self {
+        num_beams: None,
+        n_best: None,
+        length_penalty: None,
+        early_stopping: None,
+        no_repeat_ngram_size: None,
+        repetition_penalty: None,
+        min_new_tokens: None,
+        max_new_tokens: None,
+        sample: None,
+        temperature: None,
+        top_k: None,
+        top_p: None,
+        seed: None,
+    };
+
     /// The settings under transformers' names; a number that JSON cannot hold becomes a string, and is
     /// refused as one.
     pub(super) fn values(&self) -> Map<String, Value> {
