@@ -14,4 +14,5 @@ pub mod check;
 pub mod document;
 pub mod files;
 pub mod segment;
+pub mod summarize;
 pub mod translate;

@@ -4,4 +4,5 @@ mod search;
 mod fake_hub;
 mod hub;
 mod document;
+mod extractive;
 mod translate;
