@@ -19,4 +19,5 @@ pub mod check;
 pub mod engine;
 pub mod files;
 pub mod hub;
+pub mod summarize;
 pub mod translate;

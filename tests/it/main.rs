@@ -5,4 +5,6 @@ mod engine;
 mod fake_hub;
 mod hub;
 mod search;
+mod document;
+mod extractive;
 mod translate;
