@@ -21,7 +21,7 @@ use super::options::HubOptions;
 /// How often a request is sent before it has failed for good.
 pub(super) const ATTEMPTS: u32 = 5;
 /// The longest pause that a server's `Retry-After` is granted.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 const REDIRECTS: usize = 10;
 
 /// Why a request failed, and whether to send it again.
