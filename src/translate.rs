@@ -14,12 +14,8 @@ use serde::Serialize;
 
 use crate::check::Flag;
 use crate::document::{Block, BlockKind, Document, Format};
-<<<<<<< HEAD
 use crate::engine::{Candidate, Generation, Session};
-use crate::segment::{self, Language};
-=======
 use crate::segment::{self, Language, on_one_line};
->>>>>>> words
 
 /// All that a translator knows of a model.
 pub trait Generate {

@@ -5,9 +5,8 @@
 
 mod document;
 mod engine;
+mod extractive;
 mod fake_hub;
 mod hub;
 mod search;
-mod document;
-mod extractive;
 mod translate;
