@@ -19,4 +19,13 @@ pub mod check;
 pub mod engine;
 pub mod files;
 pub mod hub;
+pub mod summarize;
 pub mod translate;
+
+// What comes of an article.
+pub mod digest;
+pub mod render;
+pub mod report;
+
+pub use digest::{Digest, digest};
+pub use report::{LineReport, Report};

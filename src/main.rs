@@ -1,3 +1,17 @@
 //! The `kortom` command.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(code) => code,
+        // Whoever read our output has had enough of it.
+        Err(error) if cli::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", cli::told(&error));
+            ExitCode::from(2)
+        }
+    }
+}

@@ -82,6 +82,22 @@ pub fn sentences(text: &str, language: Language) -> Vec<Range<usize>> {
     sentences
 }
 
+/// A text with its line breaks, and the space around them, as single spaces.
+#[must_use]
+pub fn on_one_line(text: &str) -> String {
+    if !text.contains(['\n', '\r']) {
+        return text.to_owned();
+    }
+    let mut lines = text.split(['\n', '\r']).enumerate().filter(|(at, line)| *at == 0 || !line.trim().is_empty());
+    let mut joined = lines.next().map_or("", |(_, line)| line).to_owned();
+    for (_, line) in lines {
+        joined.truncate(joined.trim_end().len());
+        joined.push(' ');
+        joined.push_str(line.trim_start());
+    }
+    joined
+}
+
 /// The first offset at or after `at` that is not white space.
 fn skip_space(text: &str, at: usize) -> usize {
     text.len() - text[at..].trim_start().len()

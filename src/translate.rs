@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::check::Flag;
 use crate::document::{Block, BlockKind, Document, Format};
 use crate::engine::{Candidate, Generation, Session};
-use crate::segment::{self, Language};
+use crate::segment::{self, Language, on_one_line};
 
 /// All that a translator knows of a model.
 pub trait Generate {
@@ -241,21 +241,6 @@ fn segment_of(plan: Plan, generations: &[Generation]) -> Segment {
     }
     let flags = if truncated { vec![Flag::Truncated] } else { Vec::new() };
     Segment { source, target, score: Some(score), tokens, flags, hypotheses }
-}
-
-/// A text with its line breaks, and the space around them, as single spaces.
-fn on_one_line(text: &str) -> String {
-    if !text.contains(['\n', '\r']) {
-        return text.to_owned();
-    }
-    let mut lines = text.split(['\n', '\r']).enumerate().filter(|(at, line)| *at == 0 || !line.trim().is_empty());
-    let mut joined = lines.next().map_or("", |(_, line)| line).to_owned();
-    for (_, line) in lines {
-        joined.truncate(joined.trim_end().len());
-        joined.push(' ');
-        joined.push_str(line.trim_start());
-    }
-    joined
 }
 
 /// What the reader of a translation should know.

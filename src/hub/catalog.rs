@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::cache::RepoId;
 use crate::files::ModelFiles;
@@ -68,6 +69,9 @@ pub struct Entry {
     /// Put before every source, where the checkpoint needs it and its own files do not say so.
     #[serde(default)]
     pub prefix: Option<String>,
+    /// Decode settings under transformers' names, where others than the checkpoint's are known to serve better.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
     /// The licence as an SPDX-like identifier; none when it is not known for certain.
     #[serde(default)]
     pub license: Option<String>,
@@ -76,8 +80,11 @@ pub struct Entry {
     pub non_commercial: bool,
     /// Number of parameters, computed from the shapes, in millions.
     pub parameters: u32,
-    /// A word on quality, with its source.
+    /// What it is good for, in a few words.
     pub note: String,
+    /// Scores that were published, with their source.
+    #[serde(default)]
+    pub quality: Option<String>,
 }
 
 impl Entry {
@@ -160,6 +167,7 @@ mod tests {
             let license = entry.license.as_deref().unwrap_or_default();
             assert_eq!(entry.non_commercial, is_non_commercial(license), "{}", entry.alias);
             assert!(!entry.from.is_empty() && !entry.to.is_empty() && !entry.note.is_empty(), "{}", entry.alias);
+            assert!(entry.note.chars().count() <= 50, "{}: `list` has no room for so long a note", entry.alias);
         }
         let bundled = catalog().iter().rposition(|entry| entry.task == Task::Translate).unwrap();
         assert_eq!(catalog()[bundled].alias, BUNDLED, "anything installed is preferred to the bundled model");

@@ -177,7 +177,7 @@ pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &Plan) -> Resul
         let held = File::create(&lock).and_then(|lock| lock.lock().map(|()| lock));
         let held = held.with_context(|| format!("cannot lock `{}`", lock.display()))?;
         let transfer = Transfer { client, repository: plan.at(&plan.commit), file, bar: &bar };
-        transfer.into_blob(&blobs)?;
+        transfer.deliver(&blobs)?;
         drop(held);
         link(&blobs, &snapshot, file)?;
     }
@@ -232,7 +232,7 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Sees to it that the blob is here and right.
-    fn into_blob(&self, blobs: &Path) -> Result<()> {
+    fn deliver(&self, blobs: &Path) -> Result<()> {
         let (blob, part) = (blobs.join(&self.file.hash), partial(blobs, &self.file.hash));
         let start = self.bar.position();
         self.bar.set_message(self.file.name.clone());
@@ -297,7 +297,7 @@ impl Transfer<'_> {
 
     /// One request; returns how long the part is then.
     fn once(&self, part: &Path, start: u64) -> Result<u64, Failure> {
-        let cannot = |error: std::io::Error| unwritable(error, part);
+        let cannot = |error: std::io::Error| unwritable(&error, part);
         let mut output =
             OpenOptions::new().create(true).write(true).truncate(false).read(true).open(part).map_err(cannot)?;
         let mut here = output.metadata().map_err(cannot)?.len();
@@ -334,7 +334,7 @@ impl Transfer<'_> {
             let cut = match body.read(&mut buffer) {
                 Ok(0) => None,
                 Ok(read) => {
-                    output.write_all(&buffer[..read]).map_err(|error| unwritable(error, part))?;
+                    output.write_all(&buffer[..read]).map_err(|error| unwritable(&error, part))?;
                     here += read as u64;
                     self.bar.inc(read as u64);
                     continue;
@@ -362,7 +362,7 @@ fn begins_at(answer: &Response<Body>) -> Option<u64> {
     }
 }
 
-fn unwritable(error: std::io::Error, path: &Path) -> Failure {
+fn unwritable(error: &std::io::Error, path: &Path) -> Failure {
     let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     let what = if full { "the disk is full" } else { "cannot write" };
     Failure::Final(anyhow!(

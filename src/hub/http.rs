@@ -3,6 +3,7 @@
 //! Invariant: the access token goes to the endpoint's own scheme, host and port and nowhere else, whatever redirects
 //! say. A `Client` exists only where the network is allowed; it opens no socket before a request is sent.
 
+use std::cell::Cell;
 use std::fs;
 use std::sync::Arc;
 use std::thread;
@@ -21,7 +22,7 @@ use super::options::HubOptions;
 /// How often a request is sent before it has failed for good.
 pub(super) const ATTEMPTS: u32 = 5;
 /// The longest pause that a server's `Retry-After` is granted.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 const REDIRECTS: usize = 10;
 
 /// Why a request failed, and whether to send it again.
@@ -49,6 +50,9 @@ pub(super) struct Client {
     https_proxy: Option<Agent>,
     except: String,
     backoff: Duration,
+    /// Whether any host has answered yet: before that, a missing network is the likelier reason, and no one likes to wait
+    /// for that to be said.
+    answered: Cell<bool>,
 }
 
 impl Client {
@@ -76,6 +80,7 @@ impl Client {
             https_proxy: through(&options.proxies.https)?,
             except: options.proxies.except.clone().unwrap_or_default(),
             backoff: options.backoff,
+            answered: Cell::new(false),
         })
     }
 
@@ -109,7 +114,8 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Again(error, wish)) => {
-                    if attempt == ATTEMPTS || wish.is_some_and(|wish| wish > LONGEST_PAUSE) {
+                    let last = if self.answered.get() { ATTEMPTS } else { 2 };
+                    if attempt == last || wish.is_some_and(|wish| wish > LONGEST_PAUSE) {
                         return Err(error);
                     }
                     thread::sleep(wish.unwrap_or(pause));
@@ -150,7 +156,9 @@ impl Client {
             request = request.header(header::RANGE, format!("bytes={}-", asked.start));
         }
         let (agent, proxied) = self.agent(address);
-        agent.run(request.body(())?).map_err(|error| unreachable_host(error, address, proxied))
+        let answer = agent.run(request.body(())?).map_err(|error| unreachable_host(error, address, proxied))?;
+        self.answered.set(true);
+        Ok(answer)
     }
 
     /// The agent for an address, and whether it goes through a proxy.

@@ -11,7 +11,9 @@ mod cache;
 mod catalog;
 mod digest;
 mod download;
+mod facts;
 mod http;
+mod inventory;
 mod layout;
 mod options;
 
@@ -19,10 +21,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, anyhow, bail};
+use serde::Serialize;
 
 pub use cache::{RepoId, Snapshot};
 pub use catalog::{BUNDLED, Entry, Task, alias, bundled, catalog, is_non_commercial};
 pub use download::{Plan, RemoteFile};
+pub use facts::{Facts, FileFacts, facts};
+pub use inventory::{Checked, Installed, Removal, Verdict};
 pub use options::{HubOptions, Proxies};
 
 use crate::files::ModelFiles;
@@ -35,7 +40,8 @@ pub struct Hub {
 }
 
 /// Where a model was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// In a folder that was named.
     Folder,
@@ -116,9 +122,9 @@ impl Hub {
     /// it. No name is needed, nothing is downloaded.
     #[must_use]
     pub fn best_installed(&self, task: Task, from: &str, to: &str) -> Option<Resolved> {
-        let fitting = catalog().iter().filter(|entry| entry.fits(task, from, to));
+        let mut fitting = catalog().iter().filter(|entry| entry.fits(task, from, to));
         // A folder in the current directory that happens to be called like an alias is not what is meant here.
-        fitting.filter_map(|entry| self.find(&self.known(entry, None).ok()?).ok().flatten()).next()
+        fitting.find_map(|entry| self.find(&self.known(entry, None).ok()?).ok().flatten())
     }
 
     fn named(&self, name: &str) -> Result<Named> {
@@ -235,7 +241,7 @@ impl Hub {
     /// # Errors
     /// When the model is not one of the Hub, or the Hub cannot be asked.
     pub fn plan(&self, name: &str) -> Result<Plan> {
-        let (client, repository) = (self.client(name)?, self.on_hub(name)?.0);
+        let (client, repository) = (self.client(name)?, Self::on_hub(name)?.0);
         download::plan(&client, &self.options, &repository)
     }
 
@@ -245,14 +251,14 @@ impl Hub {
     /// # Errors
     /// When it cannot be fetched whole, or its licence has to be accepted first.
     pub fn pull(&self, name: &str, accept_license: bool) -> Result<(Plan, Resolved)> {
-        let (client, (repository, _)) = (self.client(name)?, self.on_hub(name)?);
+        let (client, (repository, _)) = (self.client(name)?, Self::on_hub(name)?);
         let plan = download::plan(&client, &self.options, &repository)?;
         let resolved = self.fetch(&client, name, &plan, accept_license)?;
         Ok((plan, resolved))
     }
 
     /// The repository a name stands for on the Hub, whatever is on this machine.
-    fn on_hub(&self, name: &str) -> Result<(RepoId, Option<&'static Entry>)> {
+    fn on_hub(name: &str) -> Result<(RepoId, Option<&'static Entry>)> {
         let (short, revision) = name.split_once('@').map_or((name, None), |(short, revision)| (short, Some(revision)));
         match alias(short) {
             None if short.contains('/') => Ok((RepoId::parse(name)?, None)),
@@ -292,7 +298,7 @@ impl Hub {
                 missing.join(", and ")
             );
         }
-        let entry = self.on_hub(name)?.1;
+        let entry = Self::on_hub(name)?.1;
         Ok(Resolved { files, origin: Origin::Downloaded, entry, folder: Some(folder) })
     }
 }

@@ -4,6 +4,9 @@
 //! another host name (`localhost` for `127.0.0.1`), ranges. Every request is written down, so a test can say what must
 //! not have been asked or sent.
 
+// A test that cannot go on should stop there; the standalone hub of `examples/` uses a part of this.
+#![allow(clippy::unwrap_used, dead_code)]
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
@@ -127,9 +130,9 @@ fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
         state.asked.lock().unwrap().push(asked.clone());
         let fault = take_fault(state, &asked);
         if asked.method == "CONNECT" {
-            return tunnel(state, &asked, stream, fault);
+            return tunnel(state, stream, fault.as_ref());
         }
-        if !answer(state, &asked, &stream, fault)? {
+        if !answer(state, &asked, &stream, fault.as_ref())? {
             return Ok(());
         }
     }
@@ -160,7 +163,7 @@ fn take_fault(state: &State, asked: &Asked) -> Option<Fault> {
 }
 
 /// As a proxy: everything goes to this hub itself, whatever host was named.
-fn tunnel(state: &State, asked: &Asked, stream: TcpStream, fault: Option<Fault>) -> std::io::Result<()> {
+fn tunnel(state: &State, stream: TcpStream, fault: Option<&Fault>) -> std::io::Result<()> {
     if let Some(Fault::Status(status, headers)) = fault {
         return write!(&stream, "HTTP/1.1 {status} x\r\n{headers}content-length: 0\r\n\r\n");
     }
@@ -169,10 +172,10 @@ fn tunnel(state: &State, asked: &Asked, stream: TcpStream, fault: Option<Fault>)
 }
 
 /// Answers one request; false when the connection has to end.
-fn answer(state: &State, asked: &Asked, stream: &TcpStream, fault: Option<Fault>) -> std::io::Result<bool> {
+fn answer(state: &State, asked: &Asked, stream: &TcpStream, fault: Option<&Fault>) -> std::io::Result<bool> {
     let path = asked.path.split('?').next().unwrap_or_default();
     match fault {
-        Some(Fault::Status(status, headers)) => return reply(stream, asked, status, headers, b"", None),
+        Some(&Fault::Status(status, headers)) => return reply(stream, asked, status, headers, b"", None),
         Some(Fault::SignIn) => return reply(stream, asked, 200, "", b"<html>sign in</html>", None),
         _ => {}
     }
@@ -204,7 +207,13 @@ fn answer(state: &State, asked: &Asked, stream: &TcpStream, fault: Option<Fault>
 }
 
 /// A file's own address: small ones are answered here, large ones by the store.
-fn file(state: &State, asked: &Asked, stream: &TcpStream, bytes: &[u8], fault: Option<Fault>) -> std::io::Result<bool> {
+fn file(
+    state: &State,
+    asked: &Asked,
+    stream: &TcpStream,
+    bytes: &[u8],
+    fault: Option<&Fault>,
+) -> std::io::Result<bool> {
     let commit = format!("x-repo-commit: {COMMIT}\r\n");
     if bytes.len() <= LARGE {
         return content(stream, asked, &format!("{commit}etag: \"{}\"\r\n", git_hash(bytes)), bytes, fault);
@@ -223,7 +232,7 @@ fn content(
     asked: &Asked,
     headers: &str,
     bytes: &[u8],
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
 ) -> std::io::Result<bool> {
     let start =
         asked.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse().ok());
@@ -245,17 +254,17 @@ fn reply(
     status: u16,
     headers: &str,
     body: &[u8],
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
 ) -> std::io::Result<bool> {
     write!(stream, "HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n", body.len())?;
     if asked.method == "HEAD" {
         return Ok(true);
     }
     match fault {
-        Some(Fault::Cut(at)) => stream.write_all(&body[..at.min(body.len())])?,
+        Some(Fault::Cut(at)) => stream.write_all(&body[..(*at).min(body.len())])?,
         Some(Fault::Stall(at, pause)) => {
-            stream.write_all(&body[..at.min(body.len())])?;
-            thread::sleep(pause);
+            stream.write_all(&body[..(*at).min(body.len())])?;
+            thread::sleep(*pause);
         }
         _ => {
             stream.write_all(body)?;

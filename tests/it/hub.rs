@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use std::time::Duration;
 
-use kortom::hub::{Hub, HubOptions, Origin, Task};
+use kortom::hub::{Hub, HubOptions, Origin, Task, Verdict};
 use tempfile::TempDir;
 
 use crate::fake_hub::{self, FakeHub, Fault, Setup, sha256};
@@ -245,11 +245,11 @@ fn a_broken_transfer_goes_on_where_it_stopped() {
 #[test]
 fn what_an_earlier_try_left_is_used_and_what_it_spoiled_is_not() {
     let weights = weights();
-    for (part, ranges) in [(&weights[..500_000], 1), (&[7; 500_000][..], 2), (&[7; 2_000_000][..], 1)] {
+    for (part, ranges) in [(weights[..500_000].to_vec(), 1), (vec![7; 500_000], 2), (vec![7; 2_000_000], 1)] {
         let server = setup(&weights).start(0);
         let (_home, options) = client(&server);
         let blob = options.cache.join("models--iemand--nl-en/blobs").join(format!("{}.incomplete", sha256(&weights)));
-        write(&blob, part);
+        write(&blob, &part);
         let (plan, pulled) = Hub::new(options.clone()).pull(NAME, false).unwrap();
         assert_eq!(&*pulled.files.read("pytorch_model.bin").unwrap(), weights);
         assert!(plan.remaining() < plan.size());
@@ -437,4 +437,126 @@ fn offline_asks_nobody() {
     assert!(error_of(hub.plan("nl-en")).contains("offline"));
     hub.best_installed(Task::Translate, "nl", "en").unwrap();
     assert!(["GET", "HEAD", "CONNECT"].iter().all(|method| server.asked(method, "").is_empty()));
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named() {
+    let server = setup(&weights()).start(0);
+    let (home, mut options) = client(&server);
+    options.cache = home.path().join("file");
+    fs::write(&options.cache, "").unwrap();
+    assert!(error_of(Hub::new(options).pull(NAME, false)).contains("HF_HUB_CACHE"));
+}
+
+#[test]
+fn the_list_has_what_can_be_used_and_counts_the_rest() {
+    let server = setup(&weights()).start(0);
+    let (home, mut options) = client(&server);
+    options.models = Some(home.path().join("models"));
+    model_folder(&home.path().join("models/mine"));
+    model_folder(&home.path().join("models/owner/theirs"));
+    write(&options.cache.join("models--a--bert/snapshots/1/config.json"), br#"{"model_type": "bert"}"#);
+    let hub = Hub::new(options);
+    hub.pull(NAME, false).unwrap();
+    let (found, others) = hub.list().unwrap();
+    let names: Vec<&str> = found.iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(names, ["mine", "owner/theirs", NAME, "kortom-nl-en"]);
+    assert_eq!(others, 1);
+    assert!(found.iter().all(|model| model.missing.is_empty() && model.size > 0));
+    for model in &found {
+        assert!(hub.installed(&model.name).unwrap().is_some(), "`{}` cannot be typed", model.name);
+    }
+}
+
+#[test]
+fn verify_finds_what_changed_and_pull_mends_it() {
+    let weights = weights();
+    let server = setup(&weights).start(0);
+    let (_home, options) = client(&server);
+    let hub = Hub::new(options);
+    let folder = hub.pull(NAME, false).unwrap().1.folder.unwrap();
+    assert!(hub.verify(NAME).unwrap().iter().all(|file| file.verdict == Verdict::Right));
+
+    let blob = fs::canonicalize(folder.join("pytorch_model.bin")).unwrap();
+    let mut spoiled = weights.clone();
+    spoiled[1000] ^= 1;
+    fs::write(&blob, &spoiled).unwrap();
+    fs::remove_file(fs::canonicalize(folder.join("vocab.json")).unwrap()).unwrap();
+    let found = hub.verify(NAME).unwrap();
+    let verdict = |name: &str| found.iter().find(|file| file.file == name).unwrap().verdict;
+    assert_eq!(verdict("pytorch_model.bin"), Verdict::Changed);
+    assert_eq!(verdict("vocab.json"), Verdict::Missing);
+    assert_eq!(verdict("config.json"), Verdict::Right);
+
+    hub.pull(NAME, false).unwrap();
+    assert!(hub.verify(NAME).unwrap().iter().all(|file| file.verdict == Verdict::Right));
+    assert!(error_of(hub.verify("nl-en")).contains("not installed"));
+}
+
+#[cfg(unix)]
+#[test]
+fn removal_keeps_what_another_revision_uses() {
+    let home = home();
+    let options = options(home.path());
+    let root = python_cache(&options.cache, NAME, &MARIAN);
+    let other = root.join("snapshots").join("f".repeat(40));
+    fs::create_dir_all(&other).unwrap();
+    std::os::unix::fs::symlink(format!("../../blobs/{:040x}", 1), other.join("pytorch_model.bin")).unwrap();
+    write(&root.join("refs/refs/pr/1"), "f".repeat(40).as_bytes());
+    let hub = Hub::new(options.clone());
+    let removal = hub.removal(&format!("{NAME}@main")).unwrap();
+    assert_eq!(removal.kept, ["f".repeat(40)]);
+    hub.remove(&removal).unwrap();
+    assert!(hub.installed(NAME).unwrap().is_none());
+    assert_eq!(fs::read(other.join("pytorch_model.bin")).unwrap(), b"weights");
+    assert_eq!(fs::read_dir(root.join("blobs")).unwrap().count(), 1);
+
+    let removal = hub.removal(NAME).unwrap();
+    assert_eq!((removal.commits.len(), removal.size > 0), (1, true));
+    hub.remove(&removal).unwrap();
+    assert!(!root.exists());
+    assert!(error_of(hub.removal(NAME)).contains("not in the cache"));
+    assert!(error_of(hub.removal("kortom-nl-en")).contains("part of kortom"));
+    model_folder(&home.path().join("own"));
+    assert!(error_of(hub.removal(home.path().join("own").to_str().unwrap())).contains("did not make"));
+}
+
+/// Runs one test of this binary under strace and returns how many sockets it opened; none when strace cannot be used.
+#[cfg(target_os = "linux")]
+fn sockets_opened_by(test: &str) -> Option<usize> {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let ran = std::process::Command::new("strace")
+        .args(["-f", "-e", "trace=socket,connect", "-o"])
+        .arg(trace.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .output()
+        .ok()?;
+    let passed = ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("1 passed");
+    passed.then(|| fs::read_to_string(trace.path()).unwrap().matches("socket(").count())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn offline_opens_no_socket_at_all() {
+    // The control: a test that does use the network, so that a silent strace is not taken for silence.
+    if sockets_opened_by("hub::a_plan_fetches_nothing").is_none_or(|sockets| sockets == 0) {
+        eprintln!("strace cannot be used here, so sockets are not counted");
+        return;
+    }
+    for test in ["a_cache_written_by_python_is_read_without_a_network", "offline_without_a_server_is_told"] {
+        assert_eq!(sockets_opened_by(&format!("hub::{test}")), Some(0), "{test}");
+    }
+}
+
+#[test]
+fn offline_without_a_server_is_told() {
+    let home = home();
+    let mut options = options(home.path());
+    options.offline = true;
+    let hub = Hub::new(options);
+    assert!(error_of(hub.resolve(NAME)).contains("offline"));
+    assert!(error_of(hub.pull("nl-en", true)).contains("offline"));
+    assert_eq!(hub.list().unwrap().0.len(), 1);
+    assert!(hub.best_installed(Task::Translate, "nl", "en").is_some());
 }

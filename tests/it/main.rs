@@ -1,7 +1,11 @@
 //! The one integration test binary.
 
+// A test that cannot go on should stop there.
+#![allow(clippy::unwrap_used)]
+
 mod document;
 mod engine;
+mod extractive;
 mod fake_hub;
 mod hub;
 mod search;

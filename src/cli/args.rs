@@ -1,0 +1,229 @@
+//! What can be typed: every command of `kortom` and which groups of options belong to it.
+//!
+//! Invariant: a command lists only options that act on it, so that an option that does not apply is
+//! refused by the parser itself; what depends on two options together is refused in `job`. The
+//! options themselves, which the settings file shares, are in `options`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::options::{
+    DecodeOptions, InputOptions, LanguageOptions, MachineOptions, OutputOptions, PrintOptions, SamplingOptions,
+    SummaryOptions,
+};
+
+/// Printed under the help of the whole program.
+const EXAMPLES: &str = "\
+Examples:
+  kortom digest article.txt                  English with a short summary on top
+  kortom translate articles/ --output en/    a folder of articles into a folder
+  cat article.txt | kortom translate         from standard input to standard output
+  kortom summarize english.txt               the most telling sentences, no model needed
+  kortom models pull nl-en                   fetch a far better Dutch-English model
+
+Exit codes: 0 all done, 1 some inputs failed (each is named), 2 bad arguments or an
+unusable model, 130 interrupted.";
+
+/// Translates Dutch articles to English and summarises them, on this machine, without Python.
+#[derive(Debug, Parser)]
+#[command(name = "kortom", version, after_help = EXAMPLES, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Typed {
+    /// What to do; without one, kortom says what to type next.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// One command of the program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Translate each article and put a short summary on top
+    Digest(Box<DigestArgs>),
+    /// Translate articles; paragraphs, headings and dates stay where they are
+    Translate(Box<TranslateArgs>),
+    /// Summarise English articles (or Dutch ones: --from nl)
+    Summarize(Box<SummarizeArgs>),
+    /// Run any seq2seq model as it is: one source per line in, one output per line out
+    Generate(Box<GenerateArgs>),
+    /// List, fetch, inspect and remove models
+    Models(super::models::ModelsArgs),
+    /// Say what this machine and this build can do, and what to do about the rest
+    Doctor(DoctorArgs),
+    /// Measure generated tokens per second on this machine
+    Bench(BenchArgs),
+    /// Show the settings in effect and where each comes from
+    Config(ConfigArgs),
+    /// Write the completion script of a shell to standard output
+    Completions(CompletionsArgs),
+    /// Write the manual page to standard output
+    Man,
+}
+
+/// `kortom digest`.
+#[derive(Args, Debug)]
+pub struct DigestArgs {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    #[command(flatten)]
+    pub model: TranslationModel,
+    /// Model that writes the summary: an alias, a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub summary_model: Option<String>,
+    #[command(flatten)]
+    pub languages: LanguageOptions,
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+    #[command(flatten)]
+    pub input: InputOptions,
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub decode: DecodeOptions,
+    #[command(flatten)]
+    pub sampling: SamplingOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub print: PrintOptions,
+}
+
+/// `kortom translate`.
+#[derive(Args, Debug)]
+pub struct TranslateArgs {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    #[command(flatten)]
+    pub model: TranslationModel,
+    #[command(flatten)]
+    pub languages: LanguageOptions,
+    #[command(flatten)]
+    pub input: InputOptions,
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub decode: DecodeOptions,
+    /// How many translations of each line to give, best first; needs --input-format lines and --format json or jsonl
+    #[arg(long, value_name = "N", help_heading = "Decoding", value_parser = super::options::at_least_one)]
+    pub n_best: Option<usize>,
+    #[command(flatten)]
+    pub sampling: SamplingOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub print: PrintOptions,
+}
+
+/// `kortom summarize`.
+#[derive(Args, Debug)]
+pub struct SummarizeArgs {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Model that writes the summary: an alias, a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub model: Option<String>,
+    /// Language of the articles [default: en]
+    #[arg(long, value_name = "CODE", help_heading = "Models")]
+    pub from: Option<String>,
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+    #[command(flatten)]
+    pub input: InputOptions,
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub decode: DecodeOptions,
+    #[command(flatten)]
+    pub sampling: SamplingOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub print: PrintOptions,
+}
+
+/// `kortom generate`.
+#[derive(Args, Debug)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// The model: an alias, a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME", required = true, help_heading = "Models")]
+    pub model: Option<String>,
+    #[command(flatten)]
+    pub languages: LanguageOptions,
+    /// Only `lines` applies here: every line is one source
+    #[arg(long, value_name = "FORMAT", help_heading = "Input and output")]
+    pub input_format: Option<super::options::InputFormat>,
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub decode: DecodeOptions,
+    /// How many outputs for each line, best first; needs --format json or jsonl
+    #[arg(long, value_name = "N", help_heading = "Decoding", value_parser = super::options::at_least_one)]
+    pub n_best: Option<usize>,
+    #[command(flatten)]
+    pub sampling: SamplingOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub print: PrintOptions,
+}
+
+/// `kortom doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// Open no network connection
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `kortom bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// The model to measure [default: what `translate` would take]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub model: Option<String>,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
+/// `kortom config`.
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    /// What to do with the settings.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// One command of `kortom config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every option, its value, and where that comes from: flag, environment, file, default
+    Show(Box<super::options::AllOptions>),
+    /// Where the settings file is, or would be
+    Path,
+}
+
+/// `kortom completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// What to read.
+#[derive(Args, Debug)]
+pub struct Inputs {
+    /// Files, folders (searched for .txt .md .html .htm .jsonl .srt), or - for standard input, which is also
+    /// what is read when nothing is given
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+}
+
+/// The model that translates.
+#[derive(Args, Debug)]
+pub struct TranslationModel {
+    /// Translation model: an alias (`kortom models list`), a folder, or owner/name[@revision] on the Hugging Face hub
+    /// [default: the best one installed]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub model: Option<String>,
+}

@@ -1,0 +1,61 @@
+//! `kortom bench`: generated tokens per second on this machine.
+//!
+//! Invariant: every row generates the same number of tokens for each sentence, so that rows compare.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use kortom::engine::Session;
+use kortom::engine::settings::Overrides;
+use kortom::hub::Hub;
+
+use super::args::BenchArgs;
+use super::engines::{self, Model};
+use super::job::Job;
+use super::progress::Screen;
+use super::settings::SettingsFile;
+
+/// Tokens generated for each sentence, no fewer and no more.
+const TOKENS: usize = 30;
+/// What is translated, over and over.
+const SENTENCE: &str =
+    "De gemeente wil dat er volgend jaar op het oude terrein achter het station nieuwe woningen komen.";
+
+/// Measures beam 1 and 4, one sentence and 32 at a time.
+pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
+    let screen = Screen::new(false, false);
+    let job = Job::bench(args, file)?;
+    let hub = Hub::from_env(job.machine.offline == Some(true));
+    let found = engines::translation(&hub, &job, &screen)?;
+    let placement = engines::placement(&job.machine, &screen)?;
+    let mut table = format!("{}\n\nbeams  sentences  generated tokens/s\n", found.files.full_name());
+    let model = Model::load(&found, &placement, job.request(), &screen)?;
+    for beams in [1, 4] {
+        let session = model.session_with(Overrides {
+            num_beams: Some(beams),
+            min_new_tokens: Some(TOKENS),
+            max_new_tokens: Some(TOKENS),
+            ..Overrides::default()
+        })?;
+        for sentences in [1, 32] {
+            let rate = measure(&session, sentences)?;
+            writeln!(table, "{beams:5}  {sentences:9}  {rate:18.1}")?;
+        }
+    }
+    super::print(&table)
+}
+
+/// Generated tokens per second: the best of three, after one that warms up.
+fn measure(session: &Session<'_>, sentences: usize) -> Result<f64> {
+    let sources = vec![SENTENCE; sentences];
+    session.generate(&sources)?;
+    let mut best: f64 = 0.0;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let tokens: usize = session.generate(&sources)?.iter().map(|generation| generation.target_tokens).sum();
+        best = best.max(tokens as f64 / start.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}

@@ -1,0 +1,206 @@
+//! `kortom doctor`: what this machine and this build can do, a verdict per line, and what to do about the rest.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use kortom::hub::{BUNDLED, Hub, Installed, Task};
+
+use super::args::DoctorArgs;
+use super::progress::told;
+use super::timings::field;
+
+/// The least compute capability candle's CUDA kernels are built for by default.
+const LEAST_CAPABILITY: f32 = 8.0;
+
+/// One line of the report.
+struct Finding {
+    verdict: &'static str,
+    subject: &'static str,
+    text: String,
+    remedy: Option<String>,
+}
+
+impl Finding {
+    fn good(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { verdict: "ok", subject, text: text.into(), remedy: None }
+    }
+
+    fn note(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { verdict: "note", subject, text: text.into(), remedy: None }
+    }
+
+    fn remedy(mut self, verdict: &'static str, remedy: impl Into<String>) -> Self {
+        self.verdict = verdict;
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// The whole report.
+pub fn report(args: &DoctorArgs) -> String {
+    let hub = Hub::from_env(args.offline);
+    let mut page = format!("kortom {}\n\n", env!("CARGO_PKG_VERSION"));
+    let mut findings = vec![processor(), threads(), memory(), graphics(), build()];
+    findings.extend(folders(&hub));
+    findings.push(network(&hub));
+    findings.extend(models(&hub));
+    for finding in &findings {
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "{:6} {:9} {}", format!("[{}]", finding.verdict), finding.subject, finding.text);
+        if let Some(remedy) = &finding.remedy {
+            let _ = writeln!(page, "{:16} hint: {remedy}", "");
+        }
+    }
+    page
+}
+
+#[cfg(target_arch = "x86_64")]
+fn processor() -> Finding {
+    let features = [
+        ("AVX2", is_x86_feature_detected!("avx2")),
+        ("FMA", is_x86_feature_detected!("fma")),
+        ("F16C", is_x86_feature_detected!("f16c")),
+        ("AVX-512", is_x86_feature_detected!("avx512f")),
+        ("VNNI", is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni")),
+    ];
+    let has: Vec<&str> = features.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
+    let lacks: Vec<&str> = features.iter().filter(|(_, has)| !*has).map(|(name, _)| *name).collect();
+    let mut text =
+        format!("x86-64 with {}", if has.is_empty() { "none of the fast paths".to_owned() } else { has.join(", ") });
+    if !lacks.is_empty() {
+        text += &format!(" (not: {})", lacks.join(", "));
+    }
+    let finding = Finding::good("processor", text);
+    if has.contains(&"AVX2") && has.contains(&"FMA") {
+        return finding;
+    }
+    finding.remedy("slow", "it works, but a processor with AVX2 is several times as fast")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn processor() -> Finding {
+    Finding::good("processor", std::env::consts::ARCH)
+}
+
+fn threads() -> Finding {
+    match std::thread::available_parallelism() {
+        Ok(threads) => Finding::good("threads", format!("{threads} (fewer with --threads)")),
+        Err(error) => Finding::note("threads", format!("unknown: {error}")).remedy("note", "give --threads yourself"),
+    }
+}
+
+fn memory() -> Finding {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    match (field(&text, "MemTotal:"), field(&text, "MemAvailable:")) {
+        (Some(total), Some(free)) => {
+            let line = format!("{:.1} GiB, {:.1} GiB of it free", gibibytes(total), gibibytes(free));
+            let finding = Finding::good("memory", line);
+            if free >= 1 << 30 {
+                return finding;
+            }
+            finding.remedy("low", "close other programs, or use a small model and a lower --batch-tokens")
+        }
+        _ => Finding::note("memory", "this system does not tell"),
+    }
+}
+
+/// What `nvidia-smi` says of the first GPU: its name, memory and compute capability.
+fn nvidia() -> Option<(String, Option<f32>)> {
+    if !Path::new("/proc/driver/nvidia/version").exists() && cfg!(target_os = "linux") {
+        return None;
+    }
+    let query = ["--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader"];
+    let output = Command::new("nvidia-smi").args(query).output().ok().filter(|output| output.status.success())?;
+    let line = String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned();
+    let capability = line.rsplit(',').next().and_then(|text| text.trim().parse().ok());
+    Some((line, capability))
+}
+
+fn graphics() -> Finding {
+    let built = cfg!(feature = "cuda");
+    match nvidia() {
+        None if built => Finding::note("gpu", "none found by nvidia-smi; the CPU is used")
+            .remedy("note", "check the NVIDIA driver with `nvidia-smi`"),
+        None => Finding::good("gpu", "none; the CPU is used"),
+        Some((gpu, Some(capability))) if capability < LEAST_CAPABILITY => Finding::note("gpu", gpu).remedy(
+            "note",
+            format!("compute capability {capability} may be too old for candle's kernels (8.0); use --device cpu"),
+        ),
+        Some((gpu, _)) if built => Finding::good("gpu", gpu),
+        Some((gpu, _)) => Finding::note("gpu", format!("{gpu}; this build cannot use it"))
+            .remedy("note", "build with it: `cargo install --path . --features cuda` (needs the CUDA toolkit)"),
+    }
+}
+
+fn build() -> Finding {
+    let cuda = if cfg!(feature = "cuda") { "with CUDA" } else { "CPU only" };
+    let finding = Finding::good("build", format!("{cuda}, for {}-{}", std::env::consts::ARCH, std::env::consts::OS));
+    if cfg!(debug_assertions) {
+        return finding.remedy("slow", "this is a development build; `cargo build --release` makes a fast one");
+    }
+    finding
+}
+
+fn folders(hub: &Hub) -> Vec<Finding> {
+    let options = hub.options();
+    let cache = options.cache.display();
+    let cache = if options.cache.is_dir() {
+        Finding::good("cache", format!("{cache}"))
+    } else {
+        Finding::good("cache", format!("{cache} (not there yet; made by `kortom models pull`)"))
+    };
+    let models = options.models.as_ref().map(|models| {
+        let finding = Finding::good("models", format!("{} (KORTOM_MODELS)", models.display()));
+        if models.is_dir() {
+            finding
+        } else {
+            finding.remedy("bad", "there is no such folder; make it, or unset KORTOM_MODELS")
+        }
+    });
+    let settings = super::settings::SettingsFile::location().map(|path| {
+        let state = if path.is_file() { "" } else { " (none yet)" };
+        Finding::good("settings", format!("{}{state}", path.display()))
+    });
+    [Some(cache), models, settings].into_iter().flatten().collect()
+}
+
+fn models(hub: &Hub) -> Vec<Finding> {
+    let (installed, _) = match hub.list() {
+        Ok(found) => found,
+        Err(error) => return vec![Finding::good("model", told(&error)).remedy("bad", "check the cache folder above")],
+    };
+    let mut findings: Vec<Finding> = installed.iter().map(model).collect();
+    let lacks = |task, from, to| hub.best_installed(task, from, to).is_none_or(|best| best.files.name() == BUNDLED);
+    if lacks(Task::Translate, "nl", "en") {
+        let line = "only the built-in one translates from Dutch to English, a demonstration";
+        findings.push(Finding::good("quality", line).remedy("note", "kortom models pull nl-en"));
+    }
+    if lacks(Task::Summarize, "en", "en") {
+        let line = "no summary model: summaries consist of the article's own sentences";
+        findings.push(Finding::good("quality", line).remedy("note", "kortom models pull cnn"));
+    }
+    findings
+}
+
+fn model(installed: &Installed) -> Finding {
+    let place = installed.folder.as_ref().map_or("in this program".to_owned(), |folder| folder.display().to_string());
+    let finding = Finding::good("model", format!("{}, {place}", installed.name));
+    if installed.missing.is_empty() {
+        return finding;
+    }
+    let remedy = format!("it lacks {}; kortom models pull {}", installed.missing.join(", "), installed.name);
+    finding.remedy("bad", remedy)
+}
+
+fn network(hub: &Hub) -> Finding {
+    if hub.options().offline {
+        return Finding::note("network", "offline: no connection is opened").remedy(
+            "note",
+            "models must be on this machine already; leave out --offline or unset HF_HUB_OFFLINE to fetch one",
+        );
+    }
+    Finding::good("network", "used for `models pull` and models named by --model owner/name only")
+}

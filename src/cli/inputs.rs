@@ -1,0 +1,201 @@
+//! What is read: files, folders and standard input, in order.
+//!
+//! Invariant: the sources come in the order typed, a folder's files sorted by name; what cannot be
+//! found is a failure beside them, never the end of the run. What stands in a source belongs to
+//! `document`; whether bytes are text at all, too.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use kortom::document::decode;
+use kortom::render::Format;
+use walkdir::{DirEntry, WalkDir};
+
+use super::options::InputFormat;
+
+/// Files in a folder that are read, by their extension.
+const EXTENSIONS: [(&str, InputFormat); 6] = [
+    ("txt", InputFormat::Text),
+    ("md", InputFormat::Markdown),
+    ("html", InputFormat::Html),
+    ("htm", InputFormat::Html),
+    ("jsonl", InputFormat::Jsonl),
+    ("srt", InputFormat::Srt),
+];
+
+/// One file, or standard input.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// As reports and messages call it: the path, or `-`.
+    pub name: String,
+    /// The file; `None` is standard input.
+    pub path: Option<PathBuf>,
+    /// The name an output gets inside an output folder, with the input's extension.
+    pub relative: PathBuf,
+    /// How to read it, never `Auto`.
+    pub format: InputFormat,
+    /// How what comes of it is written.
+    pub output: Format,
+}
+
+/// Something that could not be done, with the name of what it was about.
+#[derive(Debug)]
+pub struct Failure {
+    /// The input, perhaps with a line number.
+    pub name: String,
+    /// What is wrong.
+    pub error: anyhow::Error,
+}
+
+/// All that the typed inputs lead to.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What there is to read.
+    pub sources: Vec<Source>,
+    /// What could not be found.
+    pub failures: Vec<Failure>,
+    /// A folder or more than one input was typed: `--output` is then a folder.
+    pub several: bool,
+}
+
+/// Looks up the typed inputs; none means standard input. Files under `leave_out`, the output folder, are not inputs.
+pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) -> Result<Found> {
+    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
+    if typed.iter().filter(|path| is_stdin(path)).count() > 1 {
+        bail!("standard input can be read only once\nhint: give `-` a single time");
+    }
+    let mut found = Found { several: typed.len() > 1, ..Found::default() };
+    if typed.is_empty() {
+        found.sources.push(stdin(format));
+    }
+    for path in typed {
+        if is_stdin(path) {
+            found.sources.push(stdin(format));
+        } else if path.is_dir() {
+            found.several = true;
+            walk(path, format, leave_out, &mut found);
+        } else if path.exists() {
+            let relative = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
+            found.sources.push(Source {
+                name: path.display().to_string(),
+                relative,
+                format: format_of(path, format).unwrap_or(InputFormat::Text),
+                output: Format::Text,
+                path: Some(path.clone()),
+            });
+        } else {
+            let error = anyhow::anyhow!("no such file or folder\nhint: check the name, or give - for standard input");
+            found.failures.push(Failure { name: path.display().to_string(), error });
+        }
+    }
+    Ok(found)
+}
+
+fn stdin(format: InputFormat) -> Source {
+    let format = if format == InputFormat::Auto { InputFormat::Text } else { format };
+    Source { name: "-".to_owned(), path: None, relative: PathBuf::from("stdin"), format, output: Format::Text }
+}
+
+/// The articles of a folder and of those inside it.
+fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mut Found) {
+    let before = found.sources.len() + found.failures.len();
+    let left_out = leave_out.and_then(|path| path.canonicalize().ok());
+    let wanted = |entry: &DirEntry| {
+        let inside = entry.depth() > 0;
+        let is_output = || {
+            let real = entry.file_type().is_dir().then(|| entry.path().canonicalize().ok()).flatten();
+            real.is_some() && real == left_out
+        };
+        !(inside && (hidden(entry.file_name()) || is_output()))
+    };
+    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(wanted) {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) => {
+                let known = format_of(entry.path(), InputFormat::Auto);
+                if let Some(known) = known {
+                    found.sources.push(Source {
+                        name: entry.path().display().to_string(),
+                        relative: entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned(),
+                        format: if format == InputFormat::Auto { known } else { format },
+                        output: Format::Text,
+                        path: Some(entry.into_path()),
+                    });
+                }
+            }
+            Err(error) => {
+                let name = error.path().unwrap_or(folder).display().to_string();
+                found.failures.push(Failure { name, error: error.into() });
+            }
+        }
+    }
+    if found.sources.len() + found.failures.len() == before {
+        let error = anyhow::anyhow!(
+            "the folder holds no article\nhint: files in a folder are read when they end in {}",
+            EXTENSIONS.map(|(extension, _)| format!(".{extension}")).join(", ")
+        );
+        found.failures.push(Failure { name: folder.display().to_string(), error });
+    }
+}
+
+fn hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// The format asked for, or the one a file's extension tells.
+fn format_of(path: &Path, asked: InputFormat) -> Option<InputFormat> {
+    if asked != InputFormat::Auto {
+        return Some(asked);
+    }
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|&(_, format)| format)
+}
+
+impl Source {
+    /// The bytes, to be read piece by piece.
+    pub fn open(&self) -> Result<Box<dyn BufRead>> {
+        Ok(match &self.path {
+            None => Box::new(BufReader::new(io::stdin())),
+            Some(path) => Box::new(BufReader::new(fs::File::open(path).context("cannot open the file")?)),
+        })
+    }
+
+    /// The whole text of a source that is one article.
+    pub fn read_article(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes).context("cannot read the file")?;
+        let text = decode(bytes)?;
+        if text.trim_start_matches('\u{feff}').trim().is_empty() {
+            bail!("the article is empty\nhint: there is nothing to do for it");
+        }
+        Ok(text)
+    }
+
+    /// How many bytes the file has, where that is known beforehand.
+    pub fn size(&self) -> Option<u64> {
+        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map(|file| file.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_walked_sorted_without_hidden_files_and_outputs() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.txt", "a.TXT", "sub/c.md", ".hidden.txt", ".git/d.txt", "notes.pdf", "out/a.txt"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let out = folder.path().join("out");
+        let found = find(&[folder.path().to_owned()], InputFormat::Auto, Some(&out)).unwrap();
+        let names: Vec<_> = found.sources.iter().map(|source| source.relative.to_str().unwrap()).collect();
+        assert_eq!(names, ["a.TXT", "b.txt", "sub/c.md"]);
+        assert!(found.several && found.failures.is_empty());
+    }
+}

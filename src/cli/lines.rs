@@ -1,0 +1,203 @@
+//! Runs over lines: `generate`, and `translate --input-format lines`.
+//!
+//! Invariant: as many lines come out as went in, in their order, whatever is in them: what cannot be
+//! worked on gives an empty line and a failure. A line ends at LF or CRLF and is not trimmed.
+
+use std::io::BufRead;
+use std::ops::ControlFlow;
+
+use anyhow::{Context, Result, anyhow};
+use kortom::engine::Candidate;
+use kortom::render::Format;
+use kortom::report::LineReport;
+use kortom::translate::Segment;
+
+use super::inputs::{Failure, Source};
+use super::run::{Emit, Piece, Reader, Work};
+
+/// What a model makes of lines: a segment for each.
+pub type Model<'a> = Box<dyn Fn(&[&str]) -> Result<Vec<Segment>> + 'a>;
+
+/// The work on lines.
+pub struct Lines<'a> {
+    /// The model.
+    pub model: Model<'a>,
+    /// Several outputs were asked for.
+    pub n_best: bool,
+}
+
+/// One line, and why it cannot be worked on, if so.
+pub struct Line {
+    source: String,
+    error: Option<anyhow::Error>,
+    name: String,
+    output: Format,
+}
+
+impl Work for Lines<'_> {
+    type Item = Line;
+
+    fn reader(&self) -> Reader<Line> {
+        Box::new(read_lines)
+    }
+
+    fn work(&mut self, mut lines: Vec<Line>) -> Vec<Result<Piece, Failure>> {
+        let asked: Vec<&str> = lines.iter().filter(|line| line.is_asked()).map(|line| line.source.as_str()).collect();
+        let segments = if asked.is_empty() { Ok(Vec::new()) } else { (self.model)(&asked) };
+        match segments {
+            Ok(segments) => {
+                let mut segments = segments.into_iter();
+                lines.into_iter().map(|line| Ok(self.piece(line, &mut segments))).collect()
+            }
+            Err(error) if lines.len() == 1 => {
+                let failed = |line| Line { error: Some(error), ..line };
+                lines.pop().map(failed).map(|line| Ok(self.piece(line, &mut std::iter::empty()))).into_iter().collect()
+            }
+            Err(_) => {
+                let rest = lines.split_off(lines.len() / 2);
+                let mut pieces = self.work(lines);
+                pieces.extend(self.work(rest));
+                pieces
+            }
+        }
+    }
+}
+
+impl Lines<'_> {
+    fn piece(&self, line: Line, segments: &mut dyn Iterator<Item = Segment>) -> Piece {
+        let segment = if line.is_asked() { segments.next() } else { None };
+        let mut report = LineReport { hypotheses: self.n_best.then(Vec::new), ..LineReport::default() };
+        let missing = line.is_asked() && segment.is_none();
+        let failure = line.error.or_else(|| missing.then(|| anyhow!("the model gave no result")));
+        if let Some(segment) = segment {
+            self.fill(&mut report, segment);
+        }
+        report.source = line.source;
+        Piece {
+            name: line.name.clone(),
+            text: line.output.line(&report),
+            flagged: usize::from(!report.flags.is_empty()),
+            segments: 1,
+            tokens: report.tokens,
+            warnings: Vec::new(),
+            failure: failure.map(|error| Failure { name: line.name, error }),
+        }
+    }
+
+    fn fill(&self, report: &mut LineReport, segment: Segment) {
+        report.target = segment.target;
+        report.score = segment.score;
+        report.tokens = segment.tokens;
+        report.flags = segment.flags;
+        if self.n_best {
+            let mut hypotheses = segment.hypotheses;
+            if let (true, Some(score)) = (hypotheses.is_empty(), segment.score) {
+                hypotheses.push(Candidate { text: report.target.clone(), score });
+            }
+            report.hypotheses = Some(hypotheses);
+        }
+    }
+}
+
+impl Line {
+    /// Whether the model is asked for it.
+    fn is_asked(&self) -> bool {
+        self.error.is_none() && !self.source.is_empty()
+    }
+}
+
+/// Reads a source line by line.
+fn read_lines(source: &Source, emit: &mut Emit<'_, Line>) {
+    let mut reader = match source.open() {
+        Ok(reader) => reader,
+        Err(error) => {
+            let _ = emit(Err(Failure { name: source.name.clone(), error }));
+            return;
+        }
+    };
+    let mut offset = 0;
+    for number in 1.. {
+        let mut bytes = Vec::new();
+        let length = match reader.read_until(b'\n', &mut bytes).context("cannot read on") {
+            Ok(0) => return,
+            Ok(length) => length,
+            Err(error) => {
+                let _ = emit(Err(Failure { name: source.name.clone(), error }));
+                return;
+            }
+        };
+        let name = format!("{}:{number}", source.name);
+        let (text, error) = text_of(bytes, offset);
+        let line = Line { source: text, error, name, output: source.output };
+        offset += length;
+        if emit(Ok((line, length))) == ControlFlow::Break(()) {
+            return;
+        }
+    }
+}
+
+/// The text of a line without its end; `offset` is where the line begins in its source.
+fn text_of(mut bytes: Vec<u8>, offset: usize) -> (String, Option<anyhow::Error>) {
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let at = offset + error.utf8_error().valid_up_to();
+            let hint = "convert it first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`";
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            (text, Some(anyhow!("not valid UTF-8 at byte {at}\nhint: {hint}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upper() -> Lines<'static> {
+        let model = |lines: &[&str]| {
+            let segment = |line: &&str| Segment {
+                source: (*line).to_owned(),
+                target: line.to_uppercase(),
+                score: Some(-0.5),
+                tokens: 1,
+                flags: Vec::new(),
+                hypotheses: Vec::new(),
+            };
+            anyhow::ensure!(!lines.contains(&"boom"), "this line is too much");
+            Ok(lines.iter().map(segment).collect())
+        };
+        Lines { model: Box::new(model), n_best: false }
+    }
+
+    fn lines(bytes: &[u8]) -> Vec<Line> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.txt");
+        std::fs::write(&path, bytes).unwrap();
+        let found = super::super::inputs::find(&[path], super::super::options::InputFormat::Lines, None).unwrap();
+        let mut lines = Vec::new();
+        read_lines(&found.sources[0], &mut |line| {
+            lines.push(line.unwrap_or_else(|failure| panic!("{}", failure.error)).0);
+            ControlFlow::Continue(())
+        });
+        lines
+    }
+
+    #[test]
+    fn every_line_gives_one_line() {
+        let pieces = upper().work(lines(b"a\r\n\n b \nboom\ncaf\xe9\nc"));
+        let pieces: Vec<Piece> = pieces.into_iter().filter_map(Result::ok).collect();
+        let text: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        assert_eq!(text, ["A\n", "\n", " B \n", "\n", "\n", "C\n"]);
+        let failures: Vec<_> = pieces.iter().filter_map(|piece| piece.failure.as_ref()).collect();
+        assert_eq!(failures.len(), 2);
+        assert_eq!(failures[0].error.to_string(), "this line is too much");
+        assert!(failures[1].error.to_string().starts_with("not valid UTF-8 at byte 16\n"), "{}", failures[1].error);
+        assert!(failures[1].name.ends_with("in.txt:5"));
+    }
+}

@@ -1,0 +1,105 @@
+//! The command line: what was typed, what it means, and what is said about it.
+//!
+//! Invariant: standard output carries results only; everything else goes to standard error. An error
+//! returned from here is one of arguments or models (exit code 2); articles that fail are counted and
+//! give 1. All that is done to articles is done by the library, which knows nothing of this.
+
+mod args;
+mod articles;
+mod bench;
+mod config;
+mod doctor;
+mod engines;
+mod inputs;
+mod interrupt;
+mod job;
+mod lines;
+mod models;
+mod options;
+mod progress;
+mod read;
+mod run;
+mod settings;
+mod sink;
+mod timings;
+mod work;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser};
+
+use args::{Command, Typed};
+use job::Job;
+pub use progress::told;
+use settings::SettingsFile;
+
+/// What `kortom` says when nothing else was typed.
+const WELCOME: &str = "\
+kortom translates Dutch articles to English and summarises them, on this machine.
+
+Try this:
+
+  kortom digest article.txt        English with a short summary on top
+  kortom translate article.txt     the translation only
+  echo \"Goedemorgen.\" | kortom translate
+
+A small demonstration model is built in. For translations worth reading, fetch a better one once:
+
+  kortom models pull nl-en
+
+  kortom doctor                    what this machine can do
+  kortom --help                    everything else
+";
+
+/// Runs what was typed.
+pub fn run() -> Result<ExitCode> {
+    let typed = match Typed::try_parse() {
+        Ok(typed) => typed,
+        Err(error) => return parse_error(&error),
+    };
+    let file = SettingsFile::load()?;
+    let Some(command) = typed.command else { return print(WELCOME) };
+    match command {
+        Command::Digest(args) => work::run(&Job::digest(&args, &file)?),
+        Command::Translate(args) => work::run(&Job::translate(&args, &file)?),
+        Command::Summarize(args) => work::run(&Job::summarize(&args, &file)?),
+        Command::Generate(args) => work::run(&Job::generate(&args, &file)?),
+        Command::Models(args) => models::run(&args),
+        Command::Doctor(args) => print(&doctor::report(&args)),
+        Command::Bench(args) => bench::run(&args, &file),
+        Command::Config(args) => print(&config::answer(&args, &file)?),
+        Command::Completions(args) => {
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Typed::command(), "kortom", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Typed::command()).render(&mut page)?;
+            print(&String::from_utf8_lossy(&page))
+        }
+    }
+}
+
+/// Whether an error only says that nobody reads our output any more.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
+}
+
+/// Help and version are results; all else the parser says is an error.
+fn parse_error(error: &clap::Error) -> Result<ExitCode> {
+    match error.print() {
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Err(failed.into()),
+        _ => Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))),
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

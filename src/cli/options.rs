@@ -1,0 +1,322 @@
+//! The options, in groups: one definition each for the command line and for the settings file.
+//!
+//! Invariant: every field is an `Option`, `None` meaning "not said here", and its name is both the
+//! flag and the key of the settings file. Which value wins is decided in `settings`; what values
+//! mean, and which go together, in `job`.
+
+use clap::{Args, ValueEnum};
+use kortom::device::{ComputeType, DeviceChoice};
+use serde::{Deserialize, Serialize};
+
+/// Devices and how much of them to use.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Machine")]
+pub struct MachineOptions {
+    /// Where to compute: auto, cpu, cuda, cuda:N, metal [default: auto]
+    #[arg(long, value_name = "DEVICE")]
+    #[serde(with = "as_text")]
+    pub device: Option<DeviceChoice>,
+    /// Number format of the weights: auto, f32, f16, bf16, int8 [default: auto]
+    #[arg(long, value_name = "TYPE")]
+    #[serde(with = "as_text")]
+    pub compute_type: Option<ComputeType>,
+    /// CPU threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    /// Source tokens processed together; less needs less memory
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub batch_tokens: Option<usize>,
+    /// Open no network connection at all
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub offline: Option<bool>,
+}
+
+/// From which language to which.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Models")]
+pub struct LanguageOptions {
+    /// Language of the source, as a code [default: nl]
+    #[arg(long, value_name = "CODE")]
+    pub from: Option<String>,
+    /// Language of the output, as a code [default: en]
+    #[arg(long, value_name = "CODE")]
+    pub to: Option<String>,
+}
+
+/// How the output is searched for. In `digest` these act on the translation; the summary model keeps its own.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Decoding (default: as the model's makers set it)")]
+pub struct DecodeOptions {
+    /// Text put before every source, in place of the model's own task prefix
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prefix: Option<String>,
+    /// Beams: candidates followed at once; 1 is fastest, 4 usually reads better
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub beam_size: Option<usize>,
+    /// Above 0 favours long outputs, below 0 short ones
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = finite)]
+    pub length_penalty: Option<f64>,
+    /// When beam search stops looking for better outputs
+    #[arg(long, value_name = "WHEN")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// No sequence of N tokens twice in an output; 0 for no limit
+    #[arg(long, value_name = "N")]
+    pub no_repeat_ngram: Option<usize>,
+    /// Above 1 discourages tokens that are already in the output
+    #[arg(long, value_name = "X", value_parser = positive)]
+    pub repetition_penalty: Option<f64>,
+    /// Fewest tokens of an output
+    #[arg(long, value_name = "N")]
+    pub min_length: Option<usize>,
+    /// Most tokens of an output; one that was cut there is flagged `truncated`
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub max_length: Option<usize>,
+}
+
+/// Chance instead of beam search.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingOptions {
+    /// Draw tokens by their probability instead of searching for the best output
+    #[arg(long, num_args = 0, default_missing_value = "true", conflicts_with_all = ["beam_size", "early_stopping"])]
+    pub sample: Option<bool>,
+    /// Above 0; low is cautious, high is wild
+    #[arg(long, value_name = "X", requires = "sample", value_parser = positive)]
+    pub temperature: Option<f64>,
+    /// Draw from the K likeliest tokens only
+    #[arg(long, value_name = "K", requires = "sample", value_parser = at_least_one)]
+    pub top_k: Option<usize>,
+    /// Draw from the likeliest tokens that together have probability P
+    #[arg(long, value_name = "P", requires = "sample", value_parser = share)]
+    pub top_p: Option<f64>,
+    /// The same seed draws the same tokens again
+    #[arg(long, value_name = "N", requires = "sample")]
+    pub seed: Option<u64>,
+}
+
+/// How the input is read.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Input and output")]
+pub struct InputOptions {
+    /// Format of the input [default: auto, by the file's name; standard input is text]
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<InputFormat>,
+    /// Field of a JSONL object that holds the article [default: text]; all others pass through
+    #[arg(long, value_name = "NAME")]
+    pub field: Option<String>,
+}
+
+/// Where the output goes, and how.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Input and output")]
+pub struct OutputOptions {
+    /// Format of the output [default: that of the input]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// File to write; a folder when it is one, ends in /, or there are several inputs
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<std::path::PathBuf>,
+    /// Skip what a former run with the same inputs, model and settings has finished
+    #[arg(long, num_args = 0, default_missing_value = "true", requires = "output")]
+    pub resume: Option<bool>,
+}
+
+/// What a summary is to be like.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Summary")]
+pub struct SummaryOptions {
+    /// short, medium, long, a number of sentences, or a share of them such as 20% [default: medium]
+    #[arg(long, value_name = "LENGTH", value_parser = summary_length)]
+    pub summary_length: Option<String>,
+    /// abstractive: written by a model; extractive: the article's own sentences; auto: the first if a model is there
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<Method>,
+}
+
+/// What is said on standard error, and what counts as a failure.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Messages")]
+pub struct PrintOptions {
+    /// Exit with 1 when any segment carries a flag
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub strict: Option<bool>,
+    /// One line on standard error: model load, encode, decode, generated tokens/s, peak memory
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub timings: Option<bool>,
+    /// No progress, notices or warnings; errors are still told
+    #[arg(long, num_args = 0, default_missing_value = "true", conflicts_with = "verbose")]
+    pub quiet: Option<bool>,
+    /// Say more: the device, the model and what each article took
+    #[arg(short, long, num_args = 0, default_missing_value = "true")]
+    pub verbose: Option<bool>,
+}
+
+/// Models named apart from the command they belong to, as the settings file does.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Models")]
+pub struct ModelNames {
+    /// Translation model: an alias, a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Summary model: an alias, a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME")]
+    pub summary_model: Option<String>,
+}
+
+/// Every option there is: the settings file, and `kortom config show`.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct AllOptions {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub models: ModelNames,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub languages: LanguageOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub decode: DecodeOptions,
+    /// Outputs per line, best first
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub n_best: Option<usize>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub sampling: SamplingOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub input: InputOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub summary: SummaryOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub print: PrintOptions,
+}
+
+/// When beam search stops.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum EarlyStopping {
+    /// As soon as there are as many finished outputs as beams
+    True,
+    /// When a better one is unlikely
+    False,
+    /// When a better one is impossible
+    Never,
+}
+
+/// How input is to be read.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputFormat {
+    /// By the file's name; standard input is text
+    Auto,
+    /// One article of plain text
+    Text,
+    /// One article in Markdown
+    Markdown,
+    /// One page
+    Html,
+    /// One JSON object with an article per line
+    Jsonl,
+    /// Subtitles
+    Srt,
+    /// Every line is one segment and gives exactly one line
+    Lines,
+}
+
+/// How output is to be written.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Plain text
+    Text,
+    /// Markdown
+    Markdown,
+    /// One readable page per article
+    Html,
+    /// An array of objects
+    Json,
+    /// One object per line
+    Jsonl,
+}
+
+/// How a summary is made.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Abstractive when a summary model is installed, else extractive
+    Auto,
+    /// Written by a model
+    Abstractive,
+    /// The article's own sentences
+    Extractive,
+}
+
+/// Values that have a text form of their own in the library.
+mod as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::{Serialize, Serializer};
+
+    pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(ToString::to_string).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err = String>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// Text that `kortom::summarize::Length` understands; kept as text so that it can be shown again.
+fn summary_length(typed: &str) -> Result<String, String> {
+    match typed.parse::<kortom::summarize::Length>() {
+        Ok(_) => Ok(typed.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A whole number above zero.
+pub fn at_least_one(typed: &str) -> Result<usize, String> {
+    match typed.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it must be a whole number".to_owned()),
+    }
+}
+
+fn finite(typed: &str) -> Result<f64, String> {
+    typed.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "it must be a number".to_owned())
+}
+
+fn positive(typed: &str) -> Result<f64, String> {
+    let number = finite(typed)?;
+    if number > 0.0 { Ok(number) } else { Err("it must be above 0".to_owned()) }
+}
+
+fn share(typed: &str) -> Result<f64, String> {
+    let number = positive(typed)?;
+    if number <= 1.0 { Ok(number) } else { Err("it must be between 0 and 1".to_owned()) }
+}

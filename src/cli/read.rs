@@ -1,0 +1,100 @@
+//! Reading ahead: sources become events, in a thread of its own.
+//!
+//! Invariant: events come in the order of the sources; a source that a former run finished is skipped
+//! only if its content, its name and all settings are the same and its output is untouched. How a source is
+//! cut into items is a `Work`'s affair.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use kortom::render::journal::{Record, State, sha256};
+
+use super::inputs::Source;
+use super::run::{Event, Reader, Work};
+use super::sink::{Beginning, Destination};
+
+/// Items the reader may be ahead.
+const AHEAD: usize = 64;
+
+/// What a run needs to know to skip what is finished.
+#[derive(Debug, Default)]
+pub struct Resume {
+    /// Hash of everything but the input that an output depends on; none where nothing is recorded.
+    pub settings: Option<String>,
+    /// What former runs recorded; empty when not resuming.
+    pub record: Record,
+}
+
+/// Starts to read in a thread of its own.
+pub fn read_ahead<W: Work>(
+    work: &W,
+    sources: Vec<Source>,
+    destination: Destination,
+    resume: Resume,
+) -> Receiver<Event<W::Item>> {
+    let (sender, receiver) = sync_channel(AHEAD);
+    let reader = work.reader();
+    std::thread::spawn(move || {
+        for (index, source) in sources.iter().enumerate() {
+            if read_source(index, source, &reader, &destination, &resume, &sender).is_break() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Reads one source, or finds it finished. Breaks when nobody listens any more.
+fn read_source<Item>(
+    index: usize,
+    source: &Source,
+    reader: &Reader<Item>,
+    destination: &Destination,
+    resume: &Resume,
+    sender: &SyncSender<Event<Item>>,
+) -> ControlFlow<()> {
+    let send = |event| if sender.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+    let key = resume.settings.as_deref().and_then(|settings| key(settings, source));
+    let output = destination.of(index).map(|(_, name)| name.to_string_lossy().into_owned());
+    let known = key.as_deref().zip(output.as_deref());
+    if let Some(entry) = known.and_then(|(key, output)| resume.record.finished(output, key)) {
+        return send(Event::Skipped(entry.flagged));
+    }
+    let reached = known.and_then(|(key, output)| resume.record.reached(output, key)).cloned();
+    let mut skip = match reached.as_ref().map(|entry| &entry.state) {
+        Some(State::Reached { articles, .. }) => *articles,
+        _ => 0,
+    };
+    send(Event::Begin(Beginning {
+        source: index,
+        name: source.name.clone(),
+        framing: source.output.framing(),
+        key,
+        reached,
+    }))?;
+    let mut flow = ControlFlow::Continue(());
+    let mut good = true;
+    reader(source, &mut |read| {
+        flow = match read {
+            Ok(_) if skip > 0 => {
+                skip -= 1;
+                ControlFlow::Continue(())
+            }
+            Ok((item, bytes)) => send(Event::Item(item, bytes)),
+            Err(failure) => {
+                good = false;
+                send(Event::Failed(failure))
+            }
+        };
+        flow
+    });
+    flow?;
+    send(Event::End(good))
+}
+
+/// What an output depends on: the settings, the input's name and its content.
+fn key(settings: &str, source: &Source) -> Option<String> {
+    let content = sha256(File::open(source.path.as_ref()?).ok()?).ok()?;
+    sha256([settings, &source.name, &content].join("\n").as_bytes()).ok()
+}

@@ -1,0 +1,224 @@
+//! The run itself: what is read ahead is worked on in windows and written in order.
+//!
+//! Invariant: memory holds one window and what the reader is ahead of it, whatever the number of
+//! inputs; one bad article never takes another with it; what is written comes in the order of the
+//! inputs. How an article is read, worked on and rendered is a `Work`'s affair.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::inputs::{Failure, Source};
+use super::progress::{Screen, Tally};
+use super::sink::{Beginning, Sink};
+
+/// Bytes of source in the first window: little, so that the first result comes soon.
+const FIRST_WINDOW: usize = 4 << 10;
+/// Bytes of source in a full window: enough to sort by length, little enough to lose.
+const FULL_WINDOW: usize = 128 << 10;
+/// How long a window waits for the next item of a slow stream before it starts with what there is.
+const PATIENCE: Duration = Duration::from_millis(30);
+
+/// What the reader has met, in order.
+pub enum Event<Item> {
+    /// A source begins.
+    Begin(Beginning),
+    /// Something to work on, with its length in bytes.
+    Item(Item, usize),
+    /// Something that cannot be worked on.
+    Failed(Failure),
+    /// The source ends; `true` when all of it could be read.
+    End(bool),
+    /// A former run finished this source with so many flagged segments.
+    Skipped(usize),
+}
+
+/// What came of one item, ready to be written.
+#[derive(Default)]
+pub struct Piece {
+    /// What it came of.
+    pub name: String,
+    /// The text to write.
+    pub text: String,
+    /// How many segments carry a flag.
+    pub flagged: usize,
+    /// How many segments there are.
+    pub segments: usize,
+    /// How many tokens were generated.
+    pub tokens: usize,
+    /// What should be said on standard error.
+    pub warnings: Vec<String>,
+    /// Why this piece only stands in for what could not be done, as an empty line does.
+    pub failure: Option<Failure>,
+}
+
+/// How the items of a run are read and worked on.
+pub trait Work {
+    /// An article, or a line.
+    type Item: Send + 'static;
+
+    /// Reads one source, giving each item to `emit` until it says to stop.
+    fn reader(&self) -> Reader<Self::Item>;
+
+    /// Works on a window: a piece, or what went wrong, for each item.
+    fn work(&mut self, items: Vec<Self::Item>) -> Vec<Result<Piece, Failure>>;
+}
+
+/// Reads a source in the reader's thread.
+pub type Reader<Item> = Box<dyn Fn(&Source, &mut Emit<'_, Item>) + Send>;
+
+/// Where a reader puts what it reads: an item and its length in bytes, or what is wrong.
+pub type Emit<'a, Item> = dyn FnMut(Result<(Item, usize), Failure>) -> ControlFlow<()> + 'a;
+
+/// Works through all events and writes what comes of them; what fails is told at once and counted. An
+/// error is one of standard output: nothing more can be written.
+pub fn drive<W: Work>(
+    work: &mut W,
+    events: &Receiver<Event<W::Item>>,
+    sink: &mut Sink,
+    screen: &mut Screen,
+) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut budget = FIRST_WINDOW;
+    loop {
+        let window = window(events, budget);
+        if window.is_empty() {
+            break;
+        }
+        budget = (budget * 2).min(FULL_WINDOW);
+        let (steps, items) = part(window);
+        let mut pieces = work.work(items).into_iter();
+        let mut writer = Writer { sink, screen, tally: &mut tally };
+        for step in steps {
+            writer.take(step, &mut pieces)?;
+        }
+        writer.checkpoint();
+        screen.advance(&tally);
+    }
+    sink.finish()?;
+    Ok(tally)
+}
+
+/// Events with about `budget` bytes of source, fewer when the stream is slow; none at its end.
+fn window<Item>(events: &Receiver<Event<Item>>, budget: usize) -> Vec<Event<Item>> {
+    let mut window = Vec::new();
+    let mut bytes = 0;
+    while bytes < budget {
+        let next = if window.is_empty() {
+            events.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            events.recv_timeout(PATIENCE)
+        };
+        let Ok(event) = next else { break };
+        if let Event::Item(_, length) = &event {
+            bytes += length.max(&1);
+        }
+        window.push(event);
+    }
+    window
+}
+
+/// An event whose item, if it had one, is with the others of its window.
+enum Step {
+    Begin(Beginning),
+    Piece(usize),
+    Failed(Failure),
+    End(bool),
+    Skipped(usize),
+}
+
+/// Parts the items of a window from what happens around them.
+fn part<Item>(window: Vec<Event<Item>>) -> (Vec<Step>, Vec<Item>) {
+    let mut items = Vec::new();
+    let steps = window.into_iter().map(|event| match event {
+        Event::Begin(beginning) => Step::Begin(beginning),
+        Event::Failed(failure) => Step::Failed(failure),
+        Event::End(good) => Step::End(good),
+        Event::Skipped(flagged) => Step::Skipped(flagged),
+        Event::Item(item, bytes) => {
+            items.push(item);
+            Step::Piece(bytes)
+        }
+    });
+    (steps.collect(), items)
+}
+
+/// Carries results to where they belong.
+struct Writer<'a> {
+    sink: &'a mut Sink,
+    screen: &'a Screen,
+    tally: &'a mut Tally,
+}
+
+impl Writer<'_> {
+    fn take(&mut self, step: Step, pieces: &mut dyn Iterator<Item = Result<Piece, Failure>>) -> Result<()> {
+        match step {
+            Step::Begin(beginning) => {
+                let begun = self.screen.aside(|| self.sink.begin(&beginning));
+                self.written(begun)?;
+            }
+            Step::Piece(bytes) => {
+                self.tally.bytes += bytes as u64;
+                match pieces.next() {
+                    Some(Ok(piece)) => self.piece(&piece)?,
+                    Some(Err(failure)) => self.fail(&failure),
+                    None => bail!("the model gave fewer results than there are sources"),
+                }
+            }
+            Step::Failed(failure) => self.fail(&failure),
+            Step::End(good) => {
+                let ended = self.sink.end(good);
+                self.written(ended)?;
+            }
+            Step::Skipped(flagged) => {
+                self.tally.skipped += 1;
+                self.tally.flagged += flagged;
+            }
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &Piece) -> Result<()> {
+        for warning in &piece.warnings {
+            self.screen.warning(warning);
+        }
+        self.screen.detail(format!("`{}`: {} segments, {} tokens", piece.name, piece.segments, piece.tokens));
+        self.tally.flagged += piece.flagged;
+        self.tally.segments += piece.segments;
+        self.tally.tokens += piece.tokens;
+        match &piece.failure {
+            Some(failure) => self.fail(failure),
+            None => self.tally.done += 1,
+        }
+        let written = self.screen.aside(|| self.sink.piece(&piece.text, piece.flagged));
+        self.written(written)
+    }
+
+    /// A file that cannot be written is one failure among others; without standard output there is no
+    /// point in going on.
+    fn written(&mut self, written: Result<()>) -> Result<()> {
+        match written {
+            Err(error) if self.sink.is_files() => {
+                let name = self.sink.abandon();
+                self.fail(&Failure { name, error });
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.sink.incomplete();
+        self.tally.failed += 1;
+        self.screen.failure(failure);
+    }
+
+    /// Without a checkpoint a killed run only loses more.
+    fn checkpoint(&mut self) {
+        if let Err(error) = self.sink.checkpoint() {
+            self.screen.warning(format!("{error:#}"));
+        }
+    }
+}

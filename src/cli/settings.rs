@@ -1,0 +1,203 @@
+//! Which value of an option wins: what was typed, then the environment, then the settings file.
+//!
+//! Invariant: the file's keys are the options' names, taken from their one definition in `options`;
+//! an unknown key or a value of the wrong kind is an error that names the file. Defaults belong to
+//! `job`, and where an option is the model's to decide, to the engine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::options::{AllOptions, DecodeOptions, SamplingOptions};
+
+/// The user's defaults.
+#[derive(Debug, Default)]
+pub struct SettingsFile {
+    path: Option<PathBuf>,
+    values: Map<String, Value>,
+}
+
+impl SettingsFile {
+    /// Where the file is, or would be; `None` on a system without such a folder.
+    pub fn location() -> Option<PathBuf> {
+        Some(dirs::config_dir()?.join("kortom").join("config.toml"))
+    }
+
+    /// Reads the file; empty settings when there is none.
+    pub fn load() -> Result<Self> {
+        let Some(path) = Self::location() else { return Ok(Self::default()) };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("cannot read the settings file `{}`", path.display())),
+        }
+    }
+
+    /// Checks every key and value.
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        let file = path.display();
+        let mut values: Map<String, Value> = toml::from_str(text)
+            .map_err(|error| anyhow::anyhow!("the settings file `{file}` is not valid TOML: {}", error.message()))?;
+        let known = fields(&AllOptions::default())?;
+        if let Some(key) = values.keys().find(|key| !known.contains_key(*key)) {
+            let names = known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            bail!("the settings file `{file}` has an unknown option `{key}`\nhint: it may have {names}");
+        }
+        // In TOML one writes true, not "true".
+        if let Some(Value::Bool(when)) = values.get("early-stopping") {
+            let when = when.to_string();
+            values.insert("early-stopping".to_owned(), Value::String(when));
+        }
+        for (key, value) in &values {
+            let one = Map::from_iter([(key.clone(), value.clone())]);
+            serde_json::from_value::<AllOptions>(Value::Object(one))
+                .map_err(|error| anyhow::anyhow!("the settings file `{file}` has a bad value for `{key}`: {error}"))?;
+        }
+        Ok(Self { path: Some(path.to_owned()), values })
+    }
+
+    /// What was typed, and where nothing was, what the file says.
+    pub fn fill<Group: DeserializeOwned + Serialize>(&self, typed: &Group) -> Result<Group> {
+        let mut filled = fields(typed)?;
+        for (key, value) in &mut filled {
+            if let Some(default) = self.values.get(key).filter(|_| value.is_null()) {
+                *value = default.clone();
+            }
+        }
+        serde_json::from_value(Value::Object(filled)).context("cannot apply the settings file")
+    }
+
+    /// What the file says about decoding: typing a beam size overrules sampling there, and the other way
+    /// round.
+    pub fn decoding(
+        &self,
+        typed: &DecodeOptions,
+        sampling: &SamplingOptions,
+    ) -> Result<(DecodeOptions, SamplingOptions)> {
+        let mut decode = self.fill(&DecodeOptions::default())?;
+        let mut draw = self.fill(&SamplingOptions::default())?;
+        if sampling.sample == Some(true) {
+            decode.beam_size = None;
+            decode.early_stopping = None;
+        } else if typed.beam_size.is_some() || draw.sample != Some(true) {
+            draw = SamplingOptions::default();
+        }
+        Ok((decode, draw))
+    }
+
+    /// One text value of the file.
+    pub fn text(&self, key: &str) -> Option<String> {
+        self.values.get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// For every option: its value and where it is from, in the order of their definition.
+    pub fn origins(&self, typed: &AllOptions) -> Result<Vec<(String, String, String)>> {
+        let environment = environment();
+        let origin = |(key, typed): (String, Value)| {
+            let (value, from) = if !typed.is_null() {
+                (shown(&typed), "flag".to_owned())
+            } else if let Some((value, variable)) = environment.get(key.as_str()) {
+                (value.clone(), format!("environment ({variable})"))
+            } else if let (Some(value), Some(path)) = (self.values.get(&key), &self.path) {
+                (shown(value), format!("file ({})", path.display()))
+            } else {
+                (default(&key).to_owned(), "default".to_owned())
+            };
+            (key, value, from)
+        };
+        Ok(fields(typed)?.into_iter().map(origin).collect())
+    }
+}
+
+/// Whether the environment asks for no network.
+pub fn offline_environment() -> bool {
+    std::env::var("HF_HUB_OFFLINE")
+        .is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+}
+
+/// Options the environment sets: key -> value, variable.
+fn environment() -> BTreeMap<&'static str, (String, &'static str)> {
+    let mut set = BTreeMap::new();
+    if offline_environment() {
+        set.insert("offline", ("true".to_owned(), "HF_HUB_OFFLINE"));
+    }
+    set
+}
+
+fn fields<Group: Serialize>(group: &Group) -> Result<Map<String, Value>> {
+    match serde_json::to_value(group).context("cannot list the options")? {
+        Value::Object(fields) => Ok(fields),
+        _ => bail!("a group of options is not a struct"),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What holds when nobody says anything.
+fn default(key: &str) -> &'static str {
+    match key {
+        "model" => "the best one installed",
+        "summary-model" => "the best one installed, if any",
+        "from" => "nl",
+        "to" => "en",
+        "device" | "compute-type" | "input-format" | "method" => "auto",
+        "threads" => "one per core",
+        "offline" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "sample" => "false",
+        "field" => "text",
+        "format" => "that of the input",
+        "output" => "standard output",
+        "summary-length" => "medium",
+        "n-best" => "1",
+        "batch-tokens" => "chosen for this machine",
+        "prefix" => "the model's, if any",
+        "seed" => "0",
+        _ => "as the model's makers set it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Result<SettingsFile> {
+        SettingsFile::parse(text, Path::new("config.toml"))
+    }
+
+    #[test]
+    fn the_file_fills_only_what_was_not_typed() {
+        let file = settings("beam-size = 2\nlength-penalty = 1\nearly-stopping = true").unwrap();
+        let typed = DecodeOptions { beam_size: Some(6), ..DecodeOptions::default() };
+        let filled = file.fill(&typed).unwrap();
+        assert_eq!((filled.beam_size, filled.length_penalty), (Some(6), Some(1.0)));
+        assert_eq!(filled.early_stopping, Some(super::super::options::EarlyStopping::True));
+    }
+
+    #[test]
+    fn what_is_typed_decides_between_beams_and_sampling() {
+        let file = settings("sample = true\ntemperature = 0.5\nbeam-size = 3").unwrap();
+        let beams = DecodeOptions { beam_size: Some(4), ..DecodeOptions::default() };
+        let (decode, sampling) = file.decoding(&beams, &SamplingOptions::default()).unwrap();
+        assert_eq!((decode.beam_size, sampling.sample, sampling.temperature), (Some(3), None, None));
+        let sample = SamplingOptions { sample: Some(true), ..SamplingOptions::default() };
+        let (decode, sampling) = file.decoding(&DecodeOptions::default(), &sample).unwrap();
+        assert_eq!((decode.beam_size, sampling.temperature), (None, Some(0.5)));
+    }
+
+    #[test]
+    fn bad_keys_and_values_are_named() {
+        let unknown = settings("beam_size = 2").unwrap_err().to_string();
+        assert!(unknown.contains("unknown option `beam_size`") && unknown.contains("`beam-size`"), "{unknown}");
+        let bad = settings("beam-size = \"many\"").unwrap_err().to_string();
+        assert!(bad.contains("bad value for `beam-size`"), "{bad}");
+        assert!(settings("beam-size 2").unwrap_err().to_string().contains("not valid TOML"));
+    }
+}

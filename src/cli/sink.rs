@@ -1,0 +1,290 @@
+//! Where results go: standard output, one file, or a folder with one file per input.
+//!
+//! Invariant: a result is written whole and flushed before the next one begins, and never while the
+//! program is being interrupted; a file has its name only when it is complete. What the pieces look
+//! like belongs to `render`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use kortom::render::Framing;
+use kortom::render::journal::{Entry, Journal, PartFile, State};
+
+use super::inputs::{Found, Source};
+use super::interrupt;
+
+/// What `--output` means for these inputs.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// One file.
+    File(PathBuf),
+    /// A folder, and in it a name for each source.
+    Folder(PathBuf, Vec<PathBuf>),
+}
+
+/// Whether `--output` names a folder.
+pub fn is_folder(output: &Path, several: bool) -> bool {
+    several || output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+impl Destination {
+    /// Gives every source its output. `extension` is that of the output format for a source.
+    pub fn plan(output: Option<&Path>, found: &Found, extension: fn(&Source) -> String) -> Result<Self> {
+        let Some(output) = output else { return Ok(Self::Stdout) };
+        if !is_folder(output, found.several) {
+            let clash = found.sources.iter().find(|source| same_file(source.path.as_deref(), output));
+            if let Some(source) = clash {
+                bail!("the output `{}` is the input itself\nhint: choose another --output", source.name);
+            }
+            return Ok(Self::File(output.to_owned()));
+        }
+        let names = names(&found.sources, extension);
+        let count = counts(&names);
+        for (source, name) in found.sources.iter().zip(&names) {
+            if count[name] > 1 {
+                bail!(
+                    "two inputs would be written to `{}`, one of them `{}`\n\
+                     hint: give the folder they share instead of the files, or run kortom once for each",
+                    output.join(name).display(),
+                    source.name
+                );
+            }
+            if same_file(source.path.as_deref(), &output.join(name)) {
+                bail!("the output of `{}` would replace it\nhint: choose another --output folder", source.name);
+            }
+        }
+        drop(count);
+        Ok(Self::Folder(output.to_owned(), names))
+    }
+
+    /// The folder that all outputs are in, or below.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Stdout => None,
+            Self::Folder(folder, _) => Some(folder.clone()),
+            Self::File(path) => Some(folder_of(path)),
+        }
+    }
+
+    /// The output of a source: the folder its journal is in, and the name there.
+    pub fn of(&self, source: usize) -> Option<(PathBuf, PathBuf)> {
+        match self {
+            Self::Stdout => None,
+            Self::Folder(folder, names) => Some((folder.clone(), names[source].clone())),
+            Self::File(path) => Some((folder_of(path), PathBuf::from(path.file_name().unwrap_or_default()))),
+        }
+    }
+}
+
+/// A name for each source, with the extension of its output. Two inputs that differ only in their own
+/// extension keep it: `a.html.json` beside `a.txt.json`.
+fn names(sources: &[Source], extension: fn(&Source) -> String) -> Vec<PathBuf> {
+    let short: Vec<PathBuf> = sources.iter().map(|source| source.relative.with_extension(extension(source))).collect();
+    let count = counts(&short);
+    let full = |source: &Source| PathBuf::from(format!("{}.{}", source.relative.display(), extension(source)));
+    let name = |(source, short): (&Source, &PathBuf)| if count[short] > 1 { full(source) } else { short.clone() };
+    sources.iter().zip(&short).map(name).collect()
+}
+
+fn counts(names: &[PathBuf]) -> HashMap<&PathBuf, usize> {
+    let mut counts = HashMap::new();
+    for name in names {
+        *counts.entry(name).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
+}
+
+fn same_file(input: Option<&Path>, output: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    input.is_some_and(|input| real(input).is_some_and(|input| real(output) == Some(input)))
+}
+
+/// An output that has begun.
+#[derive(Debug)]
+struct Open {
+    part: PartFile,
+    entry: Entry,
+    articles: usize,
+    /// Nothing of it failed.
+    good: bool,
+}
+
+/// Writes pieces to their destination.
+#[derive(Debug)]
+pub struct Sink {
+    destination: Destination,
+    framing: Framing,
+    journal: Option<Journal>,
+    open: Option<Open>,
+    /// Name of the source that began last.
+    source: String,
+    /// Pieces of the open output.
+    pieces: usize,
+    /// Standard output is at the beginning of a line.
+    ended: bool,
+    /// With several articles on standard output, a line says which one this is.
+    headers: bool,
+}
+
+/// What an output begins with.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// Which source.
+    pub source: usize,
+    /// Its name.
+    pub name: String,
+    /// What stands around its pieces.
+    pub framing: Framing,
+    /// What the output is made from and how; none for a stream, which cannot be resumed.
+    pub key: Option<String>,
+    /// What a former run left of it.
+    pub reached: Option<Entry>,
+}
+
+impl Sink {
+    /// Makes the output folder; with `journal`, what is finished is recorded in it.
+    pub fn new(destination: Destination, framing: Framing, journal: bool, headers: bool) -> Result<Self> {
+        if let Destination::Folder(folder, _) = &destination {
+            kortom::render::journal::make_folder(folder)?;
+        }
+        let folder = destination.folder().filter(|folder| journal && folder.is_dir());
+        let journal = folder.map(|folder| Journal::open(&folder)).transpose()?;
+        Ok(Self { destination, framing, journal, open: None, source: String::new(), pieces: 0, ended: true, headers })
+    }
+
+    /// Begins the output of a source.
+    pub fn begin(&mut self, beginning: &Beginning) -> Result<()> {
+        self.source.clone_from(&beginning.name);
+        self.framing = beginning.framing;
+        let Some((folder, name)) = self.destination.of(beginning.source) else {
+            return self.header(&beginning.name);
+        };
+        let (bytes, articles) = match beginning.reached.as_ref().map(|entry| &entry.state) {
+            Some(State::Reached { bytes, articles }) => (*bytes, *articles),
+            _ => (0, 0),
+        };
+        let part = PartFile::begin(&folder.join(&name), bytes)?;
+        if bytes == 0 {
+            interrupt::began(part.part());
+        }
+        self.pieces = articles;
+        let entry = Entry {
+            output: name.to_string_lossy().into_owned(),
+            key: beginning.key.clone().unwrap_or_default(),
+            flagged: beginning.reached.as_ref().map_or(0, |entry| entry.flagged),
+            state: State::Reached { bytes, articles },
+        };
+        self.open = Some(Open { part, entry, articles, good: true });
+        Ok(())
+    }
+
+    /// Says on standard output which article comes now.
+    fn header(&mut self, name: &str) -> Result<()> {
+        if !self.headers {
+            return Ok(());
+        }
+        let end = if self.ended { "" } else { "\n" };
+        let before = if self.pieces > 0 { "\n" } else { "" };
+        (self.pieces, self.ended) = (0, true);
+        print(&format!("{end}{before}==> {name} <==\n\n"))
+    }
+
+    /// Writes one piece.
+    pub fn piece(&mut self, piece: &str, flagged: usize) -> Result<()> {
+        let before = if self.pieces == 0 { self.framing.open } else { self.framing.between };
+        self.pieces += 1;
+        if let Some(open) = &mut self.open {
+            open.part.write([before, piece].concat().as_bytes())?;
+            open.articles += 1;
+            open.entry.flagged += flagged;
+        } else if !self.is_files() {
+            // Between two articles there is a line end, even when the first has none of its own.
+            let end = if self.ended || before != "\n" { "" } else { "\n" };
+            self.ended = piece.ends_with('\n');
+            print(&[end, before, piece].concat())?;
+        }
+        Ok(())
+    }
+
+    /// Whether results go to files rather than standard output.
+    pub fn is_files(&self) -> bool {
+        !matches!(self.destination, Destination::Stdout)
+    }
+
+    /// An article of the open output failed, so that the output is not all there is.
+    pub fn incomplete(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.good = false;
+        }
+    }
+
+    /// Records how far the open output is.
+    pub fn checkpoint(&mut self) -> Result<()> {
+        if let (Some(open), Some(journal)) = (&mut self.open, &mut self.journal)
+            && open.good
+            && !open.entry.key.is_empty()
+            && open.articles > 0
+        {
+            open.entry.state = State::Reached { bytes: open.part.bytes(), articles: open.articles };
+            journal.write(&open.entry)?;
+            interrupt::ended();
+        }
+        Ok(())
+    }
+
+    /// Ends the output of a source; without a single piece that was good there is none, unless `keep_empty`.
+    pub fn end(&mut self, keep_empty: bool) -> Result<()> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        if open.articles == 0 && !(keep_empty && open.good) {
+            open.part.abandon();
+            interrupt::ended();
+            return Ok(());
+        }
+        let begin = if open.articles == 0 { self.framing.open } else { "" };
+        open.part.write([begin, self.framing.close].concat().as_bytes())?;
+        let digest = open.part.commit()?;
+        interrupt::ended();
+        if let Some(journal) = self.journal.as_mut().filter(|_| open.good && !open.entry.key.is_empty()) {
+            journal.write(&Entry { state: State::Finished(digest), ..open.entry })?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the open output; returns the name of its source.
+    pub fn abandon(&mut self) -> String {
+        if let Some(open) = self.open.take() {
+            open.part.abandon();
+            interrupt::ended();
+        }
+        std::mem::take(&mut self.source)
+    }
+
+    /// Ends standard output.
+    pub fn finish(&mut self) -> Result<()> {
+        if self.is_files() {
+            return Ok(());
+        }
+        let open = if self.pieces == 0 { self.framing.open } else { "" };
+        let end = if !self.ended && io::stdout().is_terminal() { "\n" } else { "" };
+        print(&[open, self.framing.close, end].concat())
+    }
+}
+
+/// Writes to standard output at once, so that a reader of a pipe sees each result when it is there.
+fn print(text: &str) -> Result<()> {
+    let _whole = interrupt::writing();
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}

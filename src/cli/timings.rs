@@ -1,0 +1,63 @@
+//! `--timings`: where the time went, on one line.
+
+use std::fs;
+use std::time::Duration;
+
+/// What is measured while a job runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// Reading models and making them ready.
+    pub load: Duration,
+    /// Encoding sources.
+    pub encode: Duration,
+    /// Generating tokens.
+    pub decode: Duration,
+    /// How many tokens were generated.
+    pub tokens: usize,
+}
+
+impl Timings {
+    /// The line. Tokens per second count encoding too: that is what a user waits for.
+    pub fn line(&self) -> String {
+        let seconds = (self.encode + self.decode).as_secs_f64();
+        let rate = if seconds > 0.0 { self.tokens as f64 / seconds } else { 0.0 };
+        let memory = peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+        format!(
+            "timings: model load {:.2} s, encode {:.2} s, decode {:.2} s, {rate:.1} generated tokens/s, peak memory {memory}",
+            self.load.as_secs_f64(),
+            self.encode.as_secs_f64(),
+            self.decode.as_secs_f64()
+        )
+    }
+}
+
+/// The most memory this process has had at once, in bytes, where the system tells.
+pub fn peak_memory() -> Option<u64> {
+    field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
+/// A line such as `VmHWM:  1234 kB`, in bytes.
+pub fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_it_all() {
+        let timings = Timings {
+            load: Duration::from_millis(250),
+            encode: Duration::from_millis(500),
+            decode: Duration::from_millis(1500),
+            tokens: 400,
+        };
+        let line = timings.line();
+        assert!(line.contains("load 0.25 s, encode 0.50 s, decode 1.50 s, 200.0 generated tokens/s"), "{line}");
+        assert!(!line.contains('\n'));
+        assert_eq!(field("VmPeak:\t 9 kB\nVmHWM:\t  12 kB\n", "VmHWM:"), Some(12 << 10));
+    }
+}

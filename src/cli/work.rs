@@ -1,0 +1,134 @@
+//! A job becomes a run: models are loaded, inputs read, results written, failures counted.
+//!
+//! Invariant: what is wrong before the first article is an error (exit code 2); what goes wrong later is
+//! told, counted, and gives 1.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use kortom::digest::{Digest, Summarizing, Translating};
+use kortom::document::{Document, Format as DocumentFormat};
+use kortom::engine::Session;
+use kortom::render::Format;
+use kortom::render::journal::{Record, sha256};
+use kortom::segment::Language;
+use kortom::translate::Translator;
+
+use super::articles::Articles;
+use super::engines::{self, Model, Models};
+use super::interrupt;
+use super::job::{Job, Task};
+use super::lines::Lines;
+use super::progress::{Screen, Tally};
+use super::read::{Resume, read_ahead};
+use super::run::{Work, drive};
+use super::sink::{Destination, Sink};
+
+/// Does the job.
+pub fn run(job: &Job) -> Result<ExitCode> {
+    interrupt::catch()?;
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(job.machine.threads.unwrap_or(0));
+    threads.build_global().context("cannot start the threads")?;
+    let mut screen = Screen::new(job.print.quiet == Some(true), job.print.verbose == Some(true));
+    let models = Models::load(job, &screen)?;
+    let session = models.translation.as_ref().map(Model::session).transpose()?;
+    for failure in &job.found.failures {
+        screen.failure(failure);
+    }
+    let done = if job.lines {
+        work(&mut lines(job, session.as_ref()), job, &models, &mut screen)
+    } else {
+        work(&mut articles(job, session.as_ref()), job, &models, &mut screen)
+    };
+    screen.end();
+    let code = finish(job, done?, &screen);
+    if job.print.timings == Some(true) {
+        eprintln!("{}", models.timings().line());
+    }
+    Ok(code)
+}
+
+/// What is done to articles.
+fn articles<'a>(job: &Job, session: Option<&'a Session<'a>>) -> Articles<'a> {
+    let translating = session.map(|session| Translating {
+        model: session,
+        name: session.engine().name().to_owned(),
+        from: Language::of(job.from()),
+        to: Language::of(job.to()),
+    });
+    let language = Language::of(job.summary_language());
+    let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language });
+    Articles { digest: Digest { translating, summarizing }, field: job.field.clone() }
+}
+
+/// What is done to lines: translated, each a segment of its own, or given to the model as they are.
+fn lines<'a>(job: &Job, session: Option<&'a Session<'a>>) -> Lines<'a> {
+    let (from, to) = (Language::of(job.from()), Language::of(job.to()));
+    let translates = job.task == Task::Translate;
+    let model = move |lines: &[&str]| {
+        let session = session.context("there is no model to work on lines")?;
+        if !translates {
+            return engines::generate(session, lines);
+        }
+        let document = Document::parse("-", &lines.join("\n"), DocumentFormat::Lines);
+        let translations = Translator::new(session, from, to).translate(&[document])?;
+        Ok(translations.into_iter().flat_map(|translation| translation.segments).collect())
+    };
+    Lines { model: Box::new(model), n_best: job.has_n_best() }
+}
+
+/// Reads, works and writes until there is nothing left.
+fn work<W: Work>(work: &mut W, job: &Job, models: &Models, screen: &mut Screen) -> Result<Tally> {
+    let files = !matches!(job.destination, Destination::Stdout);
+    let resume = resume(job, models)?;
+    let first = job.found.sources.first().map_or(Format::Text, |source| source.output);
+    let headers = !files && !job.lines && job.found.several && first == Format::Text && job.task == Task::Digest;
+    let mut sink = Sink::new(job.destination.clone(), first.framing(), resume.settings.is_some(), headers)?;
+    let sizes: Option<Vec<u64>> = job.found.sources.iter().map(super::inputs::Source::size).collect();
+    screen.begin(sizes.map(|sizes| sizes.iter().sum()), if job.lines { "lines" } else { "articles" });
+    let events = read_ahead(work, job.found.sources.clone(), job.destination.clone(), resume);
+    drive(work, &events, &mut sink, screen)
+}
+
+/// What a run records, and what it need not do again. A single file is recorded only when asked to, so
+/// that no journal is left beside it.
+fn resume(job: &Job, models: &Models) -> Result<Resume> {
+    let Some(folder) = job.destination.folder() else { return Ok(Resume::default()) };
+    if matches!(job.destination, Destination::File(_)) && !job.resume {
+        return Ok(Resume::default());
+    }
+    let settings = format!(
+        "{} {:?} {} {:?} {:?} {:?} {:?} {:?}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        job.task,
+        job.field,
+        job.summary,
+        job.from(),
+        job.to(),
+        (&job.machine.device, &job.machine.compute_type),
+        job.has_n_best(),
+        models.describe()?
+    );
+    let record = if job.resume { Record::load(&folder)? } else { Record::default() };
+    Ok(Resume { settings: Some(sha256(settings.as_bytes())?), record })
+}
+
+/// Says how the run went and gives it its exit code.
+fn finish(job: &Job, tally: Tally, screen: &Screen) -> ExitCode {
+    let failed = tally.failed + job.found.failures.len();
+    if tally.skipped > 0 {
+        screen.notice(format!("{} finished before, not done again", tally.skipped));
+    }
+    if tally.flagged > 0 {
+        let flagged = tally.flagged;
+        screen.warning(format!("{flagged} of {} segments carry a flag (--format json shows which)", tally.segments));
+    }
+    let strict = job.print.strict == Some(true) && tally.flagged > 0;
+    if failed > 0 && failed + tally.done + tally.skipped > 1 {
+        screen.error(format!("{failed} failed, {} done", tally.done + tally.skipped));
+    }
+    if strict {
+        screen.error("with `--strict`, a flagged segment is a failure");
+    }
+    ExitCode::from(u8::from(failed > 0 || strict))
+}

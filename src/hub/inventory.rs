@@ -1,0 +1,288 @@
+//! What is installed, whether it still is what was fetched, and its removal.
+//!
+//! Invariant: looking and checking write nothing. Removal deletes inside one repository's folder of the cache only, and
+//! no blob that a snapshot which stays still links to; that others use the same cache is for the caller to say.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::cache::{self, RepoId, Snapshot};
+use super::catalog::{self, Entry, Task};
+use super::{Hub, Origin, digest, facts, layout};
+use crate::files::ModelFiles;
+
+/// The `model_type`s of encoder-decoder models; others in the cache belong to other programs.
+const FAMILIES: [&str; 8] = ["marian", "bart", "mbart", "pegasus", "m2m_100", "t5", "mt5", "umt5"];
+
+/// One model on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Installed {
+    /// What to write after `--model`.
+    pub name: String,
+    /// `owner/name`, for a model from the Hub.
+    pub repository: Option<String>,
+    /// The commit, for a model from the Hub.
+    pub revision: Option<String>,
+    /// The branches and tags that stand for this commit here.
+    pub refs: Vec<String>,
+    /// Where it is.
+    pub origin: Origin,
+    /// Its folder; none for the bundled model.
+    pub folder: Option<PathBuf>,
+    /// Bytes.
+    pub size: u64,
+    /// The family, `model_type` in config.json.
+    pub family: Option<String>,
+    /// What it is for, where the catalogue knows.
+    pub task: Option<Task>,
+    /// Source languages, where the catalogue knows.
+    pub from: Vec<String>,
+    /// Target languages, where the catalogue knows.
+    pub to: Vec<String>,
+    /// The licence, from the model card, else from the catalogue.
+    pub license: Option<String>,
+    /// What it lacks before it can be used.
+    pub missing: Vec<String>,
+}
+
+impl Installed {
+    fn new(files: &ModelFiles, name: &str, entry: Option<&Entry>, origin: Origin) -> Self {
+        let size = |name: &str| match files.path(name) {
+            Some(path) => path.metadata().map_or(0, |file| file.len()),
+            None => files.embedded_bytes(name).map_or(0, |bytes| bytes.len() as u64),
+        };
+        Self {
+            name: name.to_owned(),
+            repository: entry.and_then(|entry| entry.repo.clone()),
+            revision: files.revision().map(str::to_owned),
+            refs: Vec::new(),
+            origin,
+            folder: None,
+            size: files.names().map(size).sum(),
+            family: family(files),
+            task: entry.map(|entry| entry.task),
+            from: entry.map(|entry| entry.from.clone()).unwrap_or_default(),
+            to: entry.map(|entry| entry.to.clone()).unwrap_or_default(),
+            license: facts::card_license(files).or_else(|| entry?.license.clone()),
+            missing: layout::missing(files),
+        }
+    }
+}
+
+fn family(files: &ModelFiles) -> Option<String> {
+    let config = files.json("config.json").ok().flatten()?;
+    config.get("model_type").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Whether one file still has the content it was fetched with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Its hash is right.
+    Right,
+    /// Its hash is another.
+    Changed,
+    /// It is listed, but its content is gone.
+    Missing,
+    /// There is no hash to compare with.
+    Unknown,
+}
+
+/// One file as `verify` found it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// Its name.
+    pub file: String,
+    /// What was found.
+    pub verdict: Verdict,
+}
+
+/// What removing a model deletes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Removal {
+    /// `owner/name`.
+    pub repository: String,
+    /// The commits whose snapshots go.
+    pub commits: Vec<String>,
+    /// Commits that stay, because one revision was named.
+    pub kept: Vec<String>,
+    /// Files and folders to delete.
+    pub paths: Vec<PathBuf>,
+    /// Bytes that become free.
+    pub size: u64,
+}
+
+impl Hub {
+    /// All models on this machine that kortom could use, and how many others are in the cache.
+    ///
+    /// # Errors
+    /// When the cache or the folder of models cannot be read.
+    pub fn list(&self) -> Result<(Vec<Installed>, usize)> {
+        let mut found = self.list_models_folder()?;
+        let mut others = 0;
+        for snapshot in cache::snapshots(&self.options.cache)? {
+            let files = snapshot.files().ok();
+            let known = catalog::repository(&snapshot.repository);
+            match files.filter(|files| family(files).is_some_and(|family| FAMILIES.contains(&family.as_str()))) {
+                Some(files) => found.push(in_cache(&files, &snapshot, known)),
+                None => others += 1,
+            }
+        }
+        let bundled = catalog::alias(catalog::BUNDLED);
+        found.push(Installed::new(&catalog::bundled(), catalog::BUNDLED, bundled, Origin::Bundled));
+        Ok((found, others))
+    }
+
+    /// Folders below `KORTOM_MODELS`, one or two levels down: `name`, or `owner/name`.
+    fn list_models_folder(&self) -> Result<Vec<Installed>> {
+        let Some(models) = &self.options.models else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for name in cache::sorted_names(models)? {
+            let inner = cache::sorted_names(&models.join(&name))?.into_iter().map(|inner| format!("{name}/{inner}"));
+            for name in std::iter::once(name.clone()).chain(inner) {
+                let folder = models.join(&name);
+                let Ok(files) = ModelFiles::folder(&folder, &name, None) else { continue };
+                let entry = catalog::alias(&name).or_else(|| catalog::repository(&name));
+                let installed = Installed::new(&files, &name, entry, Origin::Models);
+                found.push(Installed { folder: Some(folder), ..installed });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Re-reads every file of a model and compares it with the hash it was fetched with.
+    ///
+    /// # Errors
+    /// When there is no such model here, or a file cannot be read.
+    pub fn verify(&self, name: &str) -> Result<Vec<Checked>> {
+        let Some(folder) = self.folder_of(name)? else {
+            let files = catalog::bundled();
+            let embedded = |name: &str| Checked { file: name.to_owned(), verdict: Verdict::Unknown };
+            return Ok(files.names().map(embedded).collect());
+        };
+        let names = cache::sorted_names(&folder)?.into_iter().filter(|name| !folder.join(name).is_dir());
+        names.map(|file| Ok(Checked { verdict: check(&folder.join(&file))?, file })).collect()
+    }
+
+    /// The folder of a model, whole or not; `None` for the bundled one.
+    ///
+    /// # Errors
+    /// When there is no such model here.
+    pub fn folder_of(&self, name: &str) -> Result<Option<PathBuf>> {
+        match self.named(name)? {
+            super::Named::Bundled(_) => Ok(None),
+            super::Named::Folder(folder, ..) => Ok(Some(folder)),
+            super::Named::Repository(repository, _) => {
+                let here = cache::snapshot(&self.options.cache, &repository).map(|snapshot| snapshot.folder);
+                here.map(Some)
+                    .with_context(|| format!("the model `{name}` is not installed\nhint: kortom models pull {name}"))
+            }
+        }
+    }
+
+    /// What `rm` would delete: the whole repository, or with `@revision` that one snapshot and what only it uses.
+    ///
+    /// # Errors
+    /// When the model is not in the cache: folders that a person made are theirs to remove.
+    pub fn removal(&self, name: &str) -> Result<Removal> {
+        match self.named(name)? {
+            super::Named::Bundled(_) => {
+                bail!("`{name}` is part of kortom\nhint: it takes no room of its own on the disk")
+            }
+            super::Named::Folder(folder, ..) => bail!(
+                "`{}` is a folder that kortom did not make\nhint: remove it yourself if nothing else needs it",
+                folder.display()
+            ),
+            super::Named::Repository(repository, _) if name.contains('@') => self.one_snapshot(name, &repository),
+            super::Named::Repository(repository, _) => self.whole_repository(name, &repository),
+        }
+    }
+
+    fn whole_repository(&self, name: &str, repository: &RepoId) -> Result<Removal> {
+        let root = cache::repository_folder(&self.options.cache, repository);
+        if !root.is_dir() || root.is_symlink() {
+            bail!(
+                "the model `{name}` is not in the cache `{}`\nhint: kortom models list",
+                self.options.cache.display()
+            );
+        }
+        let commits = cache::sorted_names(&root.join("snapshots"))?;
+        let size = size_below(&root);
+        let locks = self.options.cache.join(".locks").join(root.file_name().unwrap_or_default());
+        let paths = [root, locks].into_iter().filter(|path| path.is_dir()).collect();
+        Ok(Removal { repository: repository.name.clone(), commits, kept: Vec::new(), paths, size })
+    }
+
+    fn one_snapshot(&self, name: &str, repository: &RepoId) -> Result<Removal> {
+        let snapshot = cache::snapshot(&self.options.cache, repository);
+        let snapshot =
+            snapshot.with_context(|| format!("the model `{name}` is not installed\nhint: kortom models list"))?;
+        let others = cache::snapshots(&self.options.cache)?;
+        let others: Vec<_> =
+            others.iter().filter(|o| o.repository == snapshot.repository && o.commit != snapshot.commit).collect();
+        let shared: BTreeSet<PathBuf> = others.iter().flat_map(|other| other.blobs()).collect();
+        let blobs = fs::canonicalize(snapshot.root().join("blobs")).unwrap_or_default();
+        let own = snapshot.blobs().into_iter().filter(|blob| blob.starts_with(&blobs) && !shared.contains(blob));
+        let mut paths: Vec<PathBuf> = own.collect();
+        let size = paths.iter().map(|blob| size_below(blob)).sum();
+        paths.extend(snapshot.refs.iter().map(|name| snapshot.root().join("refs").join(name)));
+        paths.push(snapshot.folder.clone());
+        let kept = others.iter().map(|other| other.commit.clone()).collect();
+        Ok(Removal { repository: snapshot.repository, commits: vec![snapshot.commit], kept, paths, size })
+    }
+
+    /// Deletes what was found.
+    ///
+    /// # Errors
+    /// When something cannot be deleted.
+    pub fn remove(&self, removal: &Removal) -> Result<()> {
+        for path in &removal.paths {
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            removed.with_context(|| format!("cannot remove `{}`\nhint: whose is it?", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn in_cache(files: &ModelFiles, snapshot: &Snapshot, known: Option<&Entry>) -> Installed {
+    let main = |entry: &&Entry| snapshot.refs.contains(&entry.revision);
+    let name = match known.filter(main) {
+        Some(entry) => entry.alias.clone(),
+        None if snapshot.refs.iter().any(|name| name == "main") => snapshot.repository.clone(),
+        None => format!("{}@{}", snapshot.repository, snapshot.refs.first().unwrap_or(&snapshot.commit)),
+    };
+    let installed = Installed::new(files, &name, known, Origin::Cache);
+    Installed {
+        repository: Some(snapshot.repository.clone()),
+        refs: snapshot.refs.clone(),
+        folder: Some(snapshot.folder.clone()),
+        ..installed
+    }
+}
+
+/// A link into `blobs` says by the blob's name what the hash has to be.
+fn check(path: &Path) -> Result<Verdict> {
+    let blob =
+        fs::read_link(path).ok().filter(|target| target.parent().is_some_and(|folder| folder.ends_with("blobs")));
+    let Some(tag) = blob.as_ref().and_then(|blob| blob.file_name()?.to_str()) else { return Ok(Verdict::Unknown) };
+    if !path.is_file() {
+        return Ok(Verdict::Missing);
+    }
+    Ok(match digest::matches(path, tag)? {
+        Some(true) => Verdict::Right,
+        Some(false) => Verdict::Changed,
+        None => Verdict::Unknown,
+    })
+}
+
+/// Bytes of a file, or of all files below a folder; links count for nothing.
+fn size_below(path: &Path) -> u64 {
+    let entries = walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+}

@@ -1,0 +1,271 @@
+//! Outputs that are whole or not there, and the record of which are finished.
+//!
+//! Invariant: under its own name an output is always complete: it grows in a hidden part file beside
+//! it and takes its name by a rename, and only then the journal says so. A torn last line of the
+//! journal, as a killed run may leave it, is as if it were not written. What the keys are made of
+//! belongs to the caller: equal keys must mean equal outputs.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Name of the journal in its folder.
+const JOURNAL: &str = ".kortom-journal";
+
+/// One line of the journal.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Entry {
+    /// The output, relative to the journal's folder.
+    pub output: String,
+    /// What it was made from and how.
+    pub key: String,
+    /// How many segments carry a flag so far.
+    pub flagged: usize,
+    /// What is known of the output.
+    pub state: State,
+}
+
+/// How far an output is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It has its name, and its content this SHA-256.
+    Finished(String),
+    /// Its part file holds this much of it.
+    Reached {
+        /// Bytes of the part file that count.
+        bytes: u64,
+        /// Articles of the input that are in them.
+        articles: usize,
+    },
+}
+
+/// What former runs recorded.
+#[derive(Debug, Default)]
+pub struct Record {
+    folder: PathBuf,
+    entries: HashMap<String, Entry>,
+}
+
+impl Record {
+    /// The journal of a folder; a folder without one has an empty record.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(JOURNAL);
+        let mut record = Self { folder: folder.to_owned(), entries: HashMap::new() };
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(record),
+            Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+        };
+        for line in BufReader::new(file).split(b'\n') {
+            if let Ok(entry) = serde_json::from_slice::<Entry>(&line?) {
+                record.entries.insert(entry.output.clone(), entry);
+            }
+        }
+        Ok(record)
+    }
+
+    /// The entry of an output that was made by this key and is still what it was.
+    #[must_use]
+    pub fn finished(&self, output: &str, key: &str) -> Option<&Entry> {
+        let entry = self.entries.get(output).filter(|entry| entry.key == key)?;
+        let State::Finished(digest) = &entry.state else { return None };
+        let now = File::open(self.folder.join(output)).ok().and_then(|file| sha256(file).ok())?;
+        (now == *digest).then_some(entry)
+    }
+
+    /// The entry of an output that was begun by this key, if its part file is still there.
+    #[must_use]
+    pub fn reached(&self, output: &str, key: &str) -> Option<&Entry> {
+        let entry = self.entries.get(output).filter(|entry| entry.key == key)?;
+        let State::Reached { bytes, .. } = entry.state else { return None };
+        let part = fs::metadata(part_path(&self.folder.join(output))).ok()?;
+        (part.len() >= bytes).then_some(entry)
+    }
+}
+
+/// The journal of a folder, to be written.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+}
+
+impl Journal {
+    /// Opens the journal; what other runs wrote stays.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(JOURNAL);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        end_torn_line(&mut file)?;
+        Ok(Self { file })
+    }
+
+    /// Adds one line, in one write.
+    pub fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
+}
+
+/// A killed run may have left half a line; the next one must not be glued to it.
+fn end_torn_line(file: &mut File) -> io::Result<()> {
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(())
+}
+
+/// An output that is being written.
+#[derive(Debug)]
+pub struct PartFile {
+    path: PathBuf,
+    part: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl PartFile {
+    /// Begins an output, in folders that are made when absent; the first `keep` bytes of a part file that a
+    /// former run left stay.
+    pub fn begin(path: &Path, keep: u64) -> Result<Self> {
+        if path.is_dir() {
+            anyhow::bail!("cannot write `{}`: it is a folder\nhint: choose another --output", path.display());
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            make_folder(folder)?;
+        }
+        let part = part_path(path);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&part);
+        let mut file = file.with_context(|| format!("cannot write `{}`", part.display()))?;
+        file.set_len(keep).with_context(|| format!("cannot write `{}`", part.display()))?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self { path: path.to_owned(), part, file, bytes: keep })
+    }
+
+    /// Appends to the part file.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).with_context(|| format!("cannot write `{}`", self.part.display()))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Where it grows.
+    #[must_use]
+    pub fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Gives the output its name; returns the SHA-256 of its content.
+    pub fn commit(self) -> Result<String> {
+        let digest = sha256(File::open(&self.part)?)?;
+        fs::rename(&self.part, &self.path).with_context(|| format!("cannot write `{}`", self.path.display()))?;
+        Ok(digest)
+    }
+
+    /// Leaves nothing behind.
+    pub fn abandon(self) {
+        // Nothing depends on it: the part file is hidden and the next run overwrites it.
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// Makes a folder and those above it.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| {
+        format!(
+            "cannot make the output folder `{}`\nhint: choose another --output, or remove what is in the way",
+            folder.display()
+        )
+    })
+}
+
+/// The SHA-256 of everything in a reader, in hexadecimal.
+pub fn sha256(mut reader: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut reader, &mut hasher)?;
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hidden, beside the output, so that the rename stays on one file system.
+fn part_path(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.part"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finish(folder: &Path, output: &str, key: &str, text: &str) {
+        let mut part = PartFile::begin(&folder.join(output), 0).unwrap();
+        part.write(text.as_bytes()).unwrap();
+        assert!(!folder.join(output).exists());
+        let state = State::Finished(part.commit().unwrap());
+        let entry = Entry { output: output.to_owned(), key: key.to_owned(), flagged: 1, state };
+        Journal::open(folder).unwrap().write(&entry).unwrap();
+    }
+
+    #[test]
+    fn only_the_same_key_and_content_count_as_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        finish(folder.path(), "sub/a.txt", "k1", "one");
+        let record = Record::load(folder.path()).unwrap();
+        assert_eq!(record.finished("sub/a.txt", "k1").map(|entry| entry.flagged), Some(1));
+        assert!(record.finished("sub/a.txt", "k2").is_none());
+        assert!(record.finished("b.txt", "k1").is_none());
+        fs::write(folder.path().join("sub/a.txt"), "changed").unwrap();
+        assert!(record.finished("sub/a.txt", "k1").is_none());
+    }
+
+    #[test]
+    fn a_torn_line_is_no_entry_and_spoils_none() {
+        let folder = tempfile::tempdir().unwrap();
+        finish(folder.path(), "a.txt", "k", "one");
+        let journal = folder.path().join(JOURNAL);
+        let whole = fs::read(&journal).unwrap();
+        fs::write(&journal, &whole[..whole.len() - 5]).unwrap();
+        assert!(Record::load(folder.path()).unwrap().finished("a.txt", "k").is_none());
+        finish(folder.path(), "b.txt", "k", "two");
+        assert!(Record::load(folder.path()).unwrap().finished("b.txt", "k").is_some());
+    }
+
+    #[test]
+    fn a_part_file_goes_on_where_the_journal_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let mut part = PartFile::begin(&path, 0).unwrap();
+        part.write(b"one\ntwo\nthr").unwrap();
+        drop(part);
+        let mut part = PartFile::begin(&path, 4).unwrap();
+        part.write(b"2\n").unwrap();
+        assert_eq!(part.bytes(), 6);
+        part.commit().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n2\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

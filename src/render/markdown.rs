@@ -1,0 +1,55 @@
+//! Reports as Markdown.
+//!
+//! Invariant: an article that is Markdown already keeps its markup; one in another format gets headings
+//! where it has headings. The summary, where there is one, is a quotation above the translation.
+
+use crate::document::{BlockKind, Document};
+use crate::report::Report;
+
+/// One article.
+pub(super) fn article(report: &Report) -> String {
+    let mut page = String::new();
+    if report.summary.is_some() {
+        if let Some(title) = &report.title {
+            page += &format!("# {title}\n\n");
+        }
+        if let Some(date) = &report.date {
+            page += &format!("*{date}*\n\n");
+        }
+    }
+    if let Some(summary) = &report.summary {
+        page += &format!("> **Summary.** {}\n", summary.trim().replace('\n', "\n> "));
+    }
+    if let Some(document) = &report.document {
+        if report.summary.is_some() {
+            page.push('\n');
+        }
+        page += &translation(document, report.summary.is_some());
+    }
+    page
+}
+
+/// The article with its headings marked; without its date where the page has that already.
+fn translation(document: &Document, dated: bool) -> String {
+    let mut text = String::new();
+    if !dated {
+        text += &document.gaps[0];
+    }
+    for (block, gap) in document.blocks.iter().zip(&document.gaps[1..]) {
+        match block.kind {
+            BlockKind::Date if dated => continue,
+            BlockKind::Date => text += &format!("*{}*\n", block.text),
+            BlockKind::Heading => text += &format!("## {}", block.text),
+            BlockKind::Credit => text += &format!("*{}*", block.text),
+            _ => text += &escaped(&block.text),
+        }
+        text += gap;
+    }
+    text
+}
+
+/// A paragraph that begins like a heading, a list or a quotation is none.
+fn escaped(text: &str) -> String {
+    let markup = text.starts_with('#') || text.starts_with("> ") || text.starts_with("+ ");
+    if markup { format!("\\{text}") } else { text.to_owned() }
+}

@@ -1,0 +1,64 @@
+//! Reports as plain text: what a person reads in a terminal or prints.
+//!
+//! Invariant: a translation without a summary is the translated article and nothing else, the date
+//! where the article had it; with a summary, the date line comes first, then the summary, then the
+//! translation.
+
+use crate::report::Report;
+
+/// One article.
+pub(super) fn article(report: &Report) -> String {
+    match (&report.summary, &report.document) {
+        (None, Some(document)) => document.text(),
+        (Some(summary), None) => ended(summary.clone()),
+        (Some(summary), Some(document)) => digest(report, summary, &document.body()),
+        (None, None) => String::new(),
+    }
+}
+
+fn digest(report: &Report, summary: &str, translation: &str) -> String {
+    let mut page = String::new();
+    if let Some(title) = &report.title {
+        page += &format!("{title}\n{}\n\n", "=".repeat(width(title)));
+    }
+    if let Some(date) = &report.date {
+        page += &format!("date {date}\n\n");
+    }
+    page += &section("Summary", summary);
+    page += "\n";
+    page += &section("Translation", translation);
+    page
+}
+
+fn section(heading: &str, body: &str) -> String {
+    format!("{heading}\n{}\n\n{}", "-".repeat(heading.len()), ended(body.trim_matches(['\n', '\r']).to_owned()))
+}
+
+/// The underline of a title: as long as it, within a screen.
+fn width(title: &str) -> usize {
+    title.chars().count().clamp(3, 78)
+}
+
+/// With a line end.
+fn ended(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// Whatever a program may take for a line break becomes a space.
+pub(super) fn one_line(target: &str) -> String {
+    let breaks = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+    target.replace("\r\n", " ").replace(breaks, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_become_spaces() {
+        assert_eq!(one_line("a\r\nb\nc\u{2028}d\u{85}e"), "a b c d e");
+    }
+}

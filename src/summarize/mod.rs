@@ -1,0 +1,104 @@
+//! What an article says, in a few sentences.
+//!
+//! Invariant: a summary is made of whole sentences; how many is what [`Length`] says, or fewer when the
+//! article has fewer. `extractive` chooses sentences of the article itself and needs no model.
+
+pub mod extractive;
+mod stop_words;
+
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+/// How long a summary is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Length {
+    /// Two sentences.
+    Short,
+    /// Three sentences.
+    #[default]
+    Medium,
+    /// Six sentences.
+    Long,
+    /// This many sentences.
+    Sentences(usize),
+    /// This share of the article's sentences, in percent.
+    Percent(usize),
+}
+
+impl Length {
+    /// How many of `total` sentences that is: at least one, if there is one.
+    #[must_use]
+    pub fn of(self, total: usize) -> usize {
+        let wanted = match self {
+            Self::Short => 2,
+            Self::Medium => 3,
+            Self::Long => 6,
+            Self::Sentences(count) => count,
+            Self::Percent(percent) => (total.saturating_mul(percent)).div_ceil(100),
+        };
+        wanted.clamp(1, total.max(1)).min(total)
+    }
+}
+
+impl FromStr for Length {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = |digits: &str| digits.parse().ok().filter(|&number: &usize| number > 0);
+        let length = match text {
+            "short" => Some(Self::Short),
+            "medium" => Some(Self::Medium),
+            "long" => Some(Self::Long),
+            _ => match text.strip_suffix('%') {
+                Some(digits) => number(digits).filter(|&percent| percent <= 100).map(Self::Percent),
+                None => number(text).map(Self::Sentences),
+            },
+        };
+        let Some(length) = length else {
+            bail!(
+                "`{text}` is no length of a summary\n\
+                 hint: give `short`, `medium`, `long`, a number of sentences such as `4`, or a share such as `20%`"
+            );
+        };
+        Ok(length)
+    }
+}
+
+/// How a summary was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Written by a model.
+    Abstractive,
+    /// Sentences of the article itself.
+    Extractive,
+}
+
+/// A summary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The summary as one paragraph.
+    pub text: String,
+    /// Its sentences.
+    pub sentences: Vec<String>,
+    /// How it was made.
+    pub method: Method,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_read_and_bounded() {
+        let of = |text: &str, total: usize| text.parse::<Length>().unwrap().of(total);
+        assert_eq!([of("short", 20), of("medium", 20), of("long", 20), of("7", 20), of("10%", 25)], [2, 3, 6, 7, 3]);
+        assert_eq!([of("long", 4), of("1%", 1), of("100%", 9), of("5", 0), of("short", 0)], [4, 1, 9, 0, 0]);
+        for bad in ["", "0", "0%", "101%", "-1", "2.5", "tiny", "%"] {
+            let message = bad.parse::<Length>().unwrap_err().to_string();
+            assert!(message.contains("hint: "), "{bad}: {message}");
+        }
+    }
+}
