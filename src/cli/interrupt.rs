@@ -6,17 +6,29 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 /// Exit code of a run that was interrupted.
+#[cfg(unix)]
 const INTERRUPTED: i32 = 130;
 
 /// The part file to remove. Held while something is written.
 static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// From now on Ctrl-C ends the program cleanly.
+/// Elsewhere Ctrl-C ends the program as the system does it.
+#[cfg(not(unix))]
 pub fn catch() -> Result<()> {
-    ctrlc::set_handler(|| {
+    Ok(())
+}
+
+/// From now on Ctrl-C ends the program cleanly.
+#[cfg(unix)]
+pub fn catch() -> Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_none() {
+            return;
+        }
         let part = writing();
         if let Some(part) = part.as_deref() {
             // It is hidden and the next run overwrites it, so nothing depends on this.
@@ -24,8 +36,8 @@ pub fn catch() -> Result<()> {
         }
         eprintln!("\ninterrupted; complete results are kept");
         std::process::exit(INTERRUPTED);
-    })
-    .context("cannot watch for Ctrl-C")
+    });
+    Ok(())
 }
 
 /// Nobody ends the program while this is held.
