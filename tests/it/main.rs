@@ -8,6 +8,7 @@ mod engine;
 mod extractive;
 mod fake_hub;
 mod hub;
+mod parity;
 mod search;
 mod settings;
 mod tokenizer;
