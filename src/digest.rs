@@ -6,6 +6,7 @@
 use anyhow::Result;
 
 use crate::document::{Document, Format};
+use crate::language;
 use crate::report::{Models, Report};
 use crate::segment::Language;
 use crate::summarize::{Length, extractive};
@@ -17,10 +18,10 @@ pub struct Translating<'a> {
     pub model: &'a dyn Generate,
     /// What reports call it.
     pub name: String,
-    /// Language of the articles.
-    pub from: Language,
-    /// Language of the translation.
-    pub to: Language,
+    /// Language of the articles, as a code.
+    pub from: &'a str,
+    /// Language of the translation, as a code.
+    pub to: &'a str,
 }
 
 /// Summarises, with the article's own sentences.
@@ -57,12 +58,24 @@ impl Digest<'_> {
     pub fn run(&self, documents: Vec<Document>) -> Result<Vec<Report>> {
         let translations: Vec<Option<Translation>> = match &self.translating {
             Some(step) => {
-                Translator::new(step.model, step.from, step.to).translate(&documents)?.into_iter().map(Some).collect()
+                let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to));
+                translator.translate(&documents)?.into_iter().map(Some).collect()
             }
             None => documents.iter().map(|_| None).collect(),
         };
         let reports = documents.into_iter().zip(translations);
         Ok(reports.map(|(source, translation)| self.report(source, translation)).collect())
+    }
+
+    /// A warning when the article seems to be in another language than the model reads.
+    fn foreign(&self, source: &Document) -> Option<String> {
+        let expected = self.translating.as_ref()?.from;
+        let found = language::guess(&source.body()).filter(|&found| found != expected)?;
+        Some(format!(
+            "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
+            language::name(found),
+            language::name(expected)
+        ))
     }
 
     fn report(&self, source: Document, translation: Option<Translation>) -> Report {
@@ -84,6 +97,7 @@ impl Digest<'_> {
             report.translation = Some(translation.document.body());
             report.segments = translation.segments;
             report.warnings = translation.warnings;
+            report.warnings.extend(self.foreign(&source));
             report.document = Some(translation.document);
         }
         report.fields = source.fields;

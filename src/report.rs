@@ -1,15 +1,15 @@
 //! What came of one article, or of one line.
 //!
-//! Invariant: a `Report` serialises to the object that the command line's `--format json` promises,
+//! Invariant: a `Report` becomes the object that the command line's `--format json` promises,
 //! whatever the input: fields of a JSONL record pass through as they were written. An input's own `id`,
 //! `input`, `date` and `title` stay; of the fields that kortom produces, its own win wherever it
 //! produced something. How reports look to people belongs to `render`.
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 
 use crate::check::Flag;
-use crate::document::{Document, Field};
+use crate::document::Document;
+use crate::document::jsonl::{self, Field};
 use crate::engine::Candidate;
 use crate::summarize::Method;
 use crate::translate::Segment;
@@ -68,46 +68,33 @@ impl Report {
 /// Fields that an input's own ones replace.
 const KEPT: [&str; 4] = ["id", "input", "date", "title"];
 
-/// Fields that replace an input's own ones, where there is something in them.
-const PRODUCED: [&str; 6] = ["translation", "summary", "method", "segments", "models", "warnings"];
-
-impl Serialize for Report {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        let produced = [
-            self.translation.is_some(),
-            self.summary.is_some(),
-            self.method.is_some(),
-            !self.segments.is_empty(),
-            self.models != Models::default(),
-            !self.warnings.is_empty(),
+impl Report {
+    /// The object that `--format json` promises, on one line.
+    ///
+    /// # Errors
+    /// None that is known: reports hold text and numbers only.
+    pub fn json(&self) -> serde_json::Result<String> {
+        let text = serde_json::to_string::<Option<&str>>;
+        let made = [
+            ("id", text(&Some(&self.id))?),
+            ("input", text(&Some(&self.input))?),
+            ("date", text(&self.date.as_deref())?),
+            ("title", text(&self.title.as_deref())?),
+            ("translation", text(&self.translation.as_deref())?),
+            ("summary", text(&self.summary.as_deref())?),
+            ("method", serde_json::to_string(&self.method)?),
+            ("segments", serde_json::to_string(&self.segments)?),
+            ("models", serde_json::to_string(&self.models)?),
+            ("warnings", serde_json::to_string(&self.warnings)?),
         ];
-        for name in KEPT {
-            match (self.own(name), name) {
-                (Some(field), _) => object.serialize_entry(name, &field.value)?,
-                (None, "id") => object.serialize_entry(name, &self.id)?,
-                (None, "input") => object.serialize_entry(name, &self.input)?,
-                (None, "date") => object.serialize_entry(name, &self.date)?,
-                (None, _) => object.serialize_entry(name, &self.title)?,
-            }
-        }
-        for (name, produced) in PRODUCED.into_iter().zip(produced) {
-            match (self.own(name).filter(|_| !produced), name) {
-                (Some(field), _) => object.serialize_entry(name, &field.value)?,
-                (None, "translation") => object.serialize_entry(name, &self.translation)?,
-                (None, "summary") => object.serialize_entry(name, &self.summary)?,
-                (None, "method") => object.serialize_entry(name, &self.method)?,
-                (None, "segments") => object.serialize_entry(name, &self.segments)?,
-                (None, "models") => object.serialize_entry(name, &self.models)?,
-                (None, _) => object.serialize_entry(name, &self.warnings)?,
-            }
-        }
-        for field in &self.fields {
-            if !KEPT.contains(&field.name.as_str()) && !PRODUCED.contains(&field.name.as_str()) {
-                object.serialize_entry(&field.name, &field.value)?;
-            }
-        }
-        object.end()
+        let is_made = |name: &str| made.iter().any(|(known, _)| *known == name);
+        let field = |(name, value): &(&str, String)| match self.own(name) {
+            Some(own) if KEPT.contains(name) || value == "null" || value == "[]" => own.clone(),
+            _ => Field { name: (*name).to_owned(), value: value.clone() },
+        };
+        let mut fields: Vec<Field> = made.iter().map(field).collect();
+        fields.extend(self.fields.iter().filter(|field| !is_made(&field.name)).cloned());
+        Ok(jsonl::object(&fields))
     }
 }
 
@@ -127,4 +114,39 @@ pub struct LineReport {
     /// The best outputs, where several were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypotheses: Option<Vec<Candidate>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, value: &str) -> Field {
+        Field { name: name.to_owned(), value: value.to_owned() }
+    }
+
+    #[test]
+    fn fields_are_those_of_the_command_line() {
+        let report = Report { id: "a".to_owned(), input: "-".to_owned(), ..Report::default() };
+        let expected = concat!(
+            r#"{"id":"a","input":"-","date":null,"title":null,"translation":null,"summary":null,"method":null,"#,
+            r#""segments":[],"models":{"translation":null,"summary":null},"warnings":[]}"#
+        );
+        assert_eq!(report.json().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_record_keeps_its_fields_and_gets_what_was_made() {
+        let fields = vec![
+            field("n", "2.50"),
+            field("id", "7"),
+            field("summary", r#""as it was""#),
+            field("translation", r#""old""#),
+            field("warnings", r#"["mine"]"#),
+        ];
+        let translation = Some("new".to_owned());
+        let json = Report { id: "7".to_owned(), translation, fields, ..Report::default() }.json().unwrap();
+        assert!(json.starts_with(r#"{"id":7,"#) && json.ends_with(r#""n":2.50}"#), "{json}");
+        assert!(json.contains(r#""translation":"new","summary":"as it was""#), "{json}");
+        assert!(json.contains(r#""warnings":["mine"]"#), "{json}");
+    }
 }

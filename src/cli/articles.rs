@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 use kortom::digest::Digest;
 use kortom::document::jsonl::Records;
 use kortom::document::{Document, Format as DocumentFormat};
@@ -88,6 +88,8 @@ fn read_records(source: &Source, field: &str, emit: &mut Emit<'_, Article>) {
     let mut records = Records::new(reader, &source.name, field);
     while let Some(record) = records.next() {
         let name = format!("{}:{}", source.name, records.line());
+        // The line is in the name already.
+        let record = record.map_err(|error| anyhow!(error.root_cause().to_string()));
         let article = record.and_then(|document| one_record(document, name.clone(), source));
         if emit(article.map_err(|error| Failure { name, error })) == ControlFlow::Break(()) {
             return;
@@ -98,7 +100,7 @@ fn read_records(source: &Source, field: &str, emit: &mut Emit<'_, Article>) {
 fn one_record(mut document: Document, name: String, source: &Source) -> Result<(Article, usize)> {
     let bytes = document.text().len();
     if document.text().trim().is_empty() {
-        anyhow::bail!("the article is empty\nhint: there is nothing to do for it");
+        bail!("the article is empty\nhint: there is nothing to do for it");
     }
     let line = name.rsplit(':').next().unwrap_or_default();
     let stem = source.relative.with_extension("");
@@ -112,7 +114,7 @@ fn document_format(format: InputFormat) -> Result<DocumentFormat> {
         InputFormat::Text | InputFormat::Auto => Ok(DocumentFormat::Text),
         InputFormat::Jsonl => Ok(DocumentFormat::Jsonl),
         InputFormat::Lines => Ok(DocumentFormat::Lines),
-        InputFormat::Markdown | InputFormat::Html | InputFormat::Srt => anyhow::bail!(
+        InputFormat::Markdown | InputFormat::Html | InputFormat::Srt => bail!(
             "this format is not read yet\nhint: give the article as plain text, or --input-format text to read it as it is"
         ),
     }

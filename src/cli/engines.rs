@@ -20,6 +20,8 @@ use super::timings::Timings;
 pub struct Model {
     engine: Engine,
     request: Request,
+    /// What tells apart two models of the same name.
+    fingerprint: String,
 }
 
 /// The models of a job.
@@ -27,64 +29,37 @@ pub struct Model {
 pub struct Models {
     /// The one that translates, or generates.
     pub translation: Option<Model>,
-    /// The one that writes summaries.
-    pub summary: Option<Model>,
 }
 
 impl Models {
     /// Loads what the job needs, and says what was chosen where nothing was named.
     pub fn load(job: &Job, screen: &Screen) -> Result<Self> {
         let hub = Hub::from_env(job.machine.offline == Some(true));
-        let translation = match job.task {
-            Task::Digest | Task::Translate => Some(translation(&hub, job, screen)?),
-            Task::Generate => Some(hub.resolve(job.model.as_deref().unwrap_or_default())?),
-            Task::Summarize => None,
-        };
-        let summary = match &job.summary {
-            Some(wish) => summary(&hub, job, *wish, screen)?,
-            None => None,
-        };
-        if translation.is_none() && summary.is_none() {
-            return Ok(Self::default());
+        if let Some(wish) = &job.summary {
+            check_summary(job, *wish, screen)?;
         }
+        let found = match job.task {
+            Task::Digest | Task::Translate => translation(&hub, job, screen)?,
+            Task::Generate => hub.resolve(job.model.as_deref().unwrap_or_default())?,
+            Task::Summarize => return Ok(Self::default()),
+        };
         let placement = placement(&job.machine, screen)?;
-        let load = |found: Option<Resolved>, request: Request| {
-            found.map(|found| Model::load(&found, &placement, request, screen)).transpose()
-        };
-        let summary_task = Some("summarization".to_owned());
-        // In a digest, decoding options are those of the translation.
-        let for_summary = if job.task == Task::Summarize { job.request() } else { Request::new(Caller::Article) };
-        Ok(Self {
-            translation: load(translation, job.request())?,
-            summary: load(summary, Request { task: summary_task, ..for_summary })?,
-        })
+        Ok(Self { translation: Some(Model::load(&found, &placement, job.request(), screen)?) })
     }
 
-    /// All models that there are.
-    fn all(&self) -> impl Iterator<Item = &Model> {
-        self.translation.iter().chain(&self.summary)
-    }
-
-    /// What all of them have measured so far.
+    /// What they have measured so far.
     pub fn timings(&self) -> Timings {
-        let mut sum = Timings::default();
-        for work in self.all().map(|model| model.engine.work()) {
-            sum.load += work.load;
-            sum.encode += work.encode;
-            sum.decode += work.decode;
-            sum.tokens += work.generated_tokens;
-        }
-        sum
+        let work = self.translation.as_ref().map(|model| model.engine.work()).unwrap_or_default();
+        Timings { load: work.load, encode: work.encode, decode: work.decode, tokens: work.generated_tokens }
     }
 
     /// All that decides what they give, for the journal.
     pub fn describe(&self) -> Result<String> {
-        let describe = |model: &Model| -> Result<String> {
-            let session = model.session()?;
-            let prefix = session.prefix();
-            Ok(format!("{} {prefix:?} {:?}\n", model.engine.name(), session.settings().options))
-        };
-        self.all().map(describe).collect()
+        let Some(model) = &self.translation else { return Ok(String::new()) };
+        let session = model.session()?;
+        let (name, prefix) = (model.engine.name(), session.prefix());
+        let options = &session.settings().options;
+        Ok(format!("{name} {} {prefix:?} {:?} {options:?}", model.fingerprint, session.languages()))
     }
 }
 
@@ -130,28 +105,32 @@ pub fn translation(hub: &Hub, job: &Job, screen: &Screen) -> Result<Resolved> {
     Ok(found)
 }
 
-/// The model that writes summaries, if one is to.
-fn summary(hub: &Hub, job: &Job, wish: Wish, screen: &Screen) -> Result<Option<Resolved>> {
-    if wish.method == Method::Extractive {
-        return Ok(None);
-    }
-    let name = if job.task == Task::Summarize { &job.model } else { &job.summary_model };
-    if let Some(name) = name {
-        return named(hub, name, ModelTask::Summarize).map(Some);
-    }
-    let language = job.summary_language();
-    let found = hub.best_installed(ModelTask::Summarize, language, language);
-    if found.is_none() && wish.method == Method::Abstractive {
-        bail!("an abstractive summary needs a summary model, and none is installed\nhint: kortom models pull cnn");
-    }
-    if found.is_none() {
-        job.refuse_decoding_without_model()?;
-        screen.notice(
-            "no summary model is installed, so summaries consist of the article's own sentences (extractive); \
-             `kortom models pull cnn` gets one that writes them",
+/// Summaries are made of the article's own sentences; whoever asks for others is told.
+fn check_summary(job: &Job, wish: Wish, screen: &Screen) -> Result<()> {
+    let named = if job.task == Task::Summarize { &job.model } else { &job.summary_model };
+    if wish.method == Method::Abstractive || named.is_some() {
+        bail!(
+            "this version of kortom has no abstractive summaries\n\
+             hint: leave out the summary model and --method; the summary then consists of the article's own sentences"
         );
     }
-    Ok(found)
+    job.refuse_decoding_without_model()?;
+    if wish.method == Method::Auto {
+        screen.notice("the summary consists of the article's own sentences (extractive)");
+    }
+    Ok(())
+}
+
+/// Changes when a file of a model that has no revision does.
+fn fingerprint(found: &Resolved) -> String {
+    if found.files.revision().is_some() {
+        return String::new();
+    }
+    let file = |name| {
+        let file = found.files.path(name)?.metadata().ok()?;
+        Some(format!("{name} {} {:?}\n", file.len(), file.modified().ok()?))
+    };
+    found.files.names().filter_map(file).collect()
 }
 
 impl Model {
@@ -159,7 +138,8 @@ impl Model {
     pub fn load(found: &Resolved, placement: &Placement, request: Request, screen: &Screen) -> Result<Self> {
         let engine = Engine::load(&found.files, placement)?;
         let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());
-        let model = Self { engine, request: Request { prefix: request.prefix.clone().or(known), ..request } };
+        let request = Request { prefix: request.prefix.clone().or(known), ..request };
+        let model = Self { engine, request, fingerprint: fingerprint(found) };
         for warning in &model.session()?.settings().warnings {
             screen.warning(warning);
         }

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::inputs::Failure;
 
 /// How often a plain line tells the progress when there is no terminal to draw on.
-const LINE_EVERY: Duration = Duration::from_secs(60);
+const LINE_EVERY: Duration = Duration::from_mins(1);
 
 /// What is counted while a run goes on.
 #[derive(Clone, Copy, Debug, Default)]

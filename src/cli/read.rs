@@ -96,5 +96,6 @@ fn read_source<Item>(
 /// What an output depends on: the settings, the input's name and its content.
 fn key(settings: &str, source: &Source) -> Option<String> {
     let content = sha256(File::open(source.path.as_ref()?).ok()?).ok()?;
-    sha256([settings, &source.name, &content].join("\n").as_bytes()).ok()
+    let formats = format!("{:?} {:?}", source.format, source.output);
+    sha256([settings, &source.name, &formats, &content].join("\n").as_bytes()).ok()
 }

@@ -19,7 +19,7 @@ use super::engines::{self, Model, Models};
 use super::interrupt;
 use super::job::{Job, Task};
 use super::lines::Lines;
-use super::progress::{Screen, Tally};
+use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
 use super::run::{Work, drive};
 use super::sink::{Destination, Sink};
@@ -30,18 +30,30 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(job.machine.threads.unwrap_or(0));
     threads.build_global().context("cannot start the threads")?;
     let mut screen = Screen::new(job.print.quiet == Some(true), job.print.verbose == Some(true));
+    let missing = |screen: &Screen| job.found.failures.iter().for_each(|failure| screen.failure(failure));
+    if job.found.sources.is_empty() {
+        missing(&screen);
+        return Ok(ExitCode::FAILURE);
+    }
     let models = Models::load(job, &screen)?;
     let session = models.translation.as_ref().map(Model::session).transpose()?;
-    for failure in &job.found.failures {
-        screen.failure(failure);
-    }
+    missing(&screen);
+    let resume = resume(job, &models)?;
+    let sink = sink(job, &resume)?;
     let done = if job.lines {
-        work(&mut lines(job, session.as_ref()), job, &models, &mut screen)
+        work(&mut lines(job, session.as_ref()), job, sink, resume, &mut screen)
     } else {
-        work(&mut articles(job, session.as_ref()), job, &models, &mut screen)
+        work(&mut articles(job, session.as_ref()), job, sink, resume, &mut screen)
     };
     screen.end();
-    let code = finish(job, done?, &screen);
+    let code = match done {
+        Ok(tally) => finish(job, tally, &screen),
+        Err(error) if super::is_closed_pipe(&error) => return Err(error),
+        Err(error) => {
+            screen.error(format!("cannot write the output: {}", told(&error)));
+            ExitCode::FAILURE
+        }
+    };
     if job.print.timings == Some(true) {
         eprintln!("{}", models.timings().line());
     }
@@ -49,12 +61,12 @@ pub fn run(job: &Job) -> Result<ExitCode> {
 }
 
 /// What is done to articles.
-fn articles<'a>(job: &Job, session: Option<&'a Session<'a>>) -> Articles<'a> {
+fn articles<'a>(job: &'a Job, session: Option<&'a Session<'a>>) -> Articles<'a> {
     let translating = session.map(|session| Translating {
         model: session,
         name: session.engine().name().to_owned(),
-        from: Language::of(job.from()),
-        to: Language::of(job.to()),
+        from: job.from(),
+        to: job.to(),
     });
     let language = Language::of(job.summary_language());
     let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language });
@@ -77,13 +89,15 @@ fn lines<'a>(job: &Job, session: Option<&'a Session<'a>>) -> Lines<'a> {
     Lines { model: Box::new(model), n_best: job.has_n_best() }
 }
 
-/// Reads, works and writes until there is nothing left.
-fn work<W: Work>(work: &mut W, job: &Job, models: &Models, screen: &mut Screen) -> Result<Tally> {
-    let files = !matches!(job.destination, Destination::Stdout);
-    let resume = resume(job, models)?;
+/// Where the results go. Several digests on standard output get a line each that says which is which.
+fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
     let first = job.found.sources.first().map_or(Format::Text, |source| source.output);
-    let headers = !files && !job.lines && job.found.several && first == Format::Text && job.task == Task::Digest;
-    let mut sink = Sink::new(job.destination.clone(), first.framing(), resume.settings.is_some(), headers)?;
+    let headers = job.task == Task::Digest && job.found.several && first == Format::Text;
+    Sink::new(job.destination.clone(), first.framing(), resume.settings.is_some(), headers)
+}
+
+/// Reads, works and writes until there is nothing left.
+fn work<W: Work>(work: &mut W, job: &Job, mut sink: Sink, resume: Resume, screen: &mut Screen) -> Result<Tally> {
     let sizes: Option<Vec<u64>> = job.found.sources.iter().map(super::inputs::Source::size).collect();
     screen.begin(sizes.map(|sizes| sizes.iter().sum()), if job.lines { "lines" } else { "articles" });
     let events = read_ahead(work, job.found.sources.clone(), job.destination.clone(), resume);

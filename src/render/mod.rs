@@ -53,8 +53,8 @@ impl Format {
         match self {
             Self::Text => text::article(report),
             Self::Markdown => markdown::article(report),
-            Self::Json => json::object(report),
-            Self::Jsonl => json::object(report) + "\n",
+            Self::Json => json::article(report),
+            Self::Jsonl => json::article(report) + "\n",
         }
     }
 
@@ -63,8 +63,8 @@ impl Format {
     pub fn line(self, report: &LineReport) -> String {
         match self {
             Self::Text | Self::Markdown => text::one_line(&report.target) + "\n",
-            Self::Json => json::object(report),
-            Self::Jsonl => json::object(report) + "\n",
+            Self::Json => json::line(report),
+            Self::Jsonl => json::line(report) + "\n",
         }
     }
 }

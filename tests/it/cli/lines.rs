@@ -1,0 +1,95 @@
+//! The `lines` format and `generate`: as many lines out as in.
+
+use super::{Place, objects};
+
+const LINES: &str = "Het regent.\r\n\n  De zon schijnt. \nEn nu?";
+
+fn modes() -> [&'static [&'static str]; 2] {
+    [&["translate", "--input-format", "lines"], &["generate", "--model", "kortom-nl-en"]]
+}
+
+#[test]
+fn every_line_gives_one_line() {
+    let place = Place::new();
+    for mode in modes() {
+        let text = place.pipe(mode, LINES.as_bytes()).good();
+        let lines: Vec<&str> = text.split_terminator('\n').collect();
+        assert_eq!(lines.len(), 4, "{mode:?}: {text}");
+        assert!(lines[1].is_empty() && lines.iter().filter(|line| line.is_empty()).count() == 1, "{text}");
+        assert!(text.ends_with('\n') && !text.contains('\r'));
+        assert_eq!(place.pipe(mode, b"").good(), "");
+        assert_eq!(place.pipe(mode, b"\n\n\r\n").good(), "\n\n\n");
+        assert_eq!(place.pipe(mode, "Het regent.\n".repeat(500).as_bytes()).good().lines().count(), 500);
+    }
+}
+
+#[test]
+fn objects_are_those_of_the_contract() {
+    let place = Place::new();
+    for mode in modes() {
+        let text = place.pipe(&[mode, &["--format", "jsonl"]].concat(), LINES.as_bytes()).good();
+        let reports = objects(&text);
+        let keys: Vec<&String> = reports[0].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["source", "target", "score", "tokens", "flags"]);
+        assert_eq!(reports[2]["source"], "  De zon schijnt. ");
+        assert!(reports[1]["score"].is_null() && reports[0]["score"].is_number());
+        assert!(reports[0]["tokens"].as_u64().unwrap() > 1);
+        let array = place.pipe(&[mode, &["--format", "json"]].concat(), LINES.as_bytes()).good();
+        assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&array).unwrap(), reports);
+        assert_eq!(place.pipe(&[mode, &["--format", "json"]].concat(), b"").good().trim().replace('\n', ""), "[]");
+    }
+}
+
+#[test]
+fn several_outputs_come_best_first() {
+    let place = Place::new();
+    for mode in modes() {
+        let asked = [mode, &["--format", "jsonl", "--n-best", "3", "--beam-size", "4"]].concat();
+        let report = &objects(&place.pipe(&asked, b"Het regent vandaag.").good())[0];
+        let hypotheses = report["hypotheses"].as_array().unwrap();
+        assert_eq!(hypotheses.len(), 3);
+        assert_eq!((&hypotheses[0]["target"], &hypotheses[0]["score"]), (&report["target"], &report["score"]));
+        let scores: Vec<f64> = hypotheses.iter().map(|one| one["score"].as_f64().unwrap()).collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+        let more = [mode, &["--format", "jsonl", "--n-best", "5", "--beam-size", "4"]].concat();
+        place.pipe(&more, b"Het regent.").bad(2, &["--n-best"]);
+        let one = [mode, &["--format", "jsonl", "--n-best", "1"]].concat();
+        assert_eq!(objects(&place.pipe(&one, b"Het regent.").good())[0]["hypotheses"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_bad_line_leaves_an_empty_one() {
+    let place = Place::new();
+    let ran = place.pipe(&["generate", "--model", "kortom-nl-en"], b"Het regent.\ncaf\xe9\nDe zon schijnt.\n");
+    let ran = ran.bad(1, &["`-:2`: not valid UTF-8 at byte 15"]);
+    let lines: Vec<&str> = ran.stdout.split_terminator('\n').collect();
+    assert!(lines.len() == 3 && lines[1].is_empty() && !lines[2].is_empty(), "{lines:?}");
+}
+
+#[test]
+fn what_is_cut_is_flagged() {
+    let place = Place::new();
+    let source = b"De gemeente bouwt in het voorjaar een nieuwe brug over de rivier.";
+    for mode in modes() {
+        let asked = [mode, &["--format", "jsonl", "--max-length", "3"]].concat();
+        let report = &objects(&place.pipe(&asked, source).good())[0];
+        assert_eq!((&report["flags"][0], &report["tokens"]), (&"truncated".into(), &3.into()));
+        place.pipe(&[mode, &["--max-length", "3", "--strict"]].concat(), source).bad(1, &["--strict"]);
+    }
+    let long = "een twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien \
+                achttien negentien twintig en de brug is klaar";
+    let generated = place.pipe(&["generate", "--model", "kortom-nl-en", "--format", "jsonl"], long.as_bytes()).good();
+    assert_eq!(objects(&generated)[0]["tokens"], 20);
+}
+
+#[test]
+fn the_same_seed_draws_the_same() {
+    let place = Place::new();
+    let sample = |seed: &str| {
+        let asked = ["generate", "--model", "kortom-nl-en", "--sample", "--temperature", "1.5", "--seed", seed];
+        place.pipe(&asked, "De gemeente bouwt een nieuwe brug.\n".repeat(8).as_bytes()).good()
+    };
+    assert_eq!(sample("1"), sample("1"));
+    assert_ne!(sample("1"), sample("2"));
+}

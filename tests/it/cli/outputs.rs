@@ -1,0 +1,141 @@
+//! Where results go: forms, folders, resumed runs, messages.
+
+use std::fs;
+use std::time::Duration;
+
+use super::{ARTICLE, Place, objects, visible};
+
+#[test]
+fn a_digest_has_the_date_then_the_summary_then_the_translation() {
+    let place = Place::new();
+    let page = place.file("a.txt", ARTICLE).run(&["digest", "a.txt", "--quiet"]).good();
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("`{text}` is not in:\n{page}"));
+    assert_eq!(at("date 2021-03\n"), 0);
+    assert!(at("\nSummary\n-------\n") < at("\nTranslation\n-----------\n"));
+    assert_eq!(page.matches("2021").count(), 1);
+    let report = &objects(&place.run(&["digest", "a.txt", "--format", "jsonl"]).good())[0];
+    assert_eq!((&report["date"], &report["method"]), (&"2021-03".into(), &"extractive".into()));
+    assert!(page.contains(report["summary"].as_str().unwrap()));
+    assert!(page.ends_with(&format!("{}\n", report["translation"].as_str().unwrap())), "{page}");
+    let markdown = place.run(&["digest", "a.txt", "--format", "markdown"]).good();
+    assert!(markdown.starts_with("*2021-03*\n\n> **Summary.** ") && markdown.contains("\n\n## "), "{markdown}");
+}
+
+#[test]
+fn every_input_gets_its_output() {
+    let place = Place::new();
+    place.file("in/a.txt", ARTICLE).file("in/deep/b.txt", "Het regent.").file("in/.hidden.txt", "x");
+    place.file("in/c.jsonl", "{\"text\":\"De zon schijnt.\"}\n").file("in/empty.txt", "");
+    place.run(&["translate", "in", "--output", "out"]).bad(1, &["`in/empty.txt`", "1 failed, 3 done"]);
+    assert_eq!(visible(&place.path("out")), ["a.txt", "c.jsonl", "deep/b.txt"]);
+    assert_eq!(place.read("out/a.txt"), place.run(&["translate", "in/a.txt"]).good());
+    place.run(&["translate", "in/a.txt", "in/deep/b.txt", "--format", "json", "--output", "json"]).good();
+    assert_eq!(visible(&place.path("json")), ["a.json", "b.json"]);
+    assert!(serde_json::from_str::<Vec<serde_json::Value>>(&place.read("json/a.json")).is_ok());
+    place.run(&["translate", "in/a.txt", "--output", "one.md", "--format", "markdown"]).good();
+    assert!(place.read("one.md").contains("## "));
+    place.run(&["translate", "in/a.txt", "--output", "new/"]).good();
+    assert_eq!(visible(&place.path("new")), ["a.txt"]);
+    let all = place.run(&["translate", "in/a.txt", "in/deep/b.txt", "--format", "json"]).good();
+    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&all).unwrap().len(), 2);
+}
+
+#[test]
+fn outputs_of_one_name_are_told_apart_or_refused() {
+    let place = Place::new();
+    place
+        .file("in/a.txt", "Het regent.")
+        .file("in/a.jsonl", "{\"text\":\"De zon schijnt.\"}\n")
+        .file("b/a.txt", "Nee.");
+    place.run(&["translate", "in", "--format", "json", "--output", "out"]).good();
+    assert_eq!(visible(&place.path("out")), ["a.jsonl.json", "a.txt.json"]);
+    place.run(&["translate", "in/a.txt", "b/a.txt", "--output", "two"]).bad(2, &["two inputs", "two/a.txt"]);
+    place.run(&["translate", "in/a.txt", "b", "--output", "b"]).bad(2, &["hint: "]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_said() {
+    let place = Place::new();
+    place.file("in/a.txt", "Het regent.").file("in/b.txt", "De zon schijnt.").file("wall", "x");
+    place.run(&["translate", "in", "--output", "wall"]).bad(2, &["`wall`", "hint: "]);
+    place.run(&["translate", "in", "--output", "wall/out"]).bad(2, &["`wall/out`"]);
+    fs::create_dir_all(place.path("out/a.txt")).unwrap();
+    place.run(&["translate", "in", "--output", "out"]).bad(1, &["`in/a.txt`", "it is a folder", "1 failed, 1 done"]);
+    assert_eq!(visible(&place.path("out")), ["b.txt"]);
+}
+
+#[test]
+fn a_resumed_run_does_only_what_is_left() {
+    let place = Place::new();
+    place.file("in/a.txt", "Het regent.").file("in/b.txt", "De zon schijnt.");
+    let resume = ["translate", "in", "--output", "out", "--resume"];
+    let skipped = |said: &str| place.run(&resume).bad(0, &[said]);
+    assert!(!place.run(&resume).bad(0, &[]).stderr.contains("finished before"));
+    skipped("2 finished before");
+    place.file("in/a.txt", "Het regent niet.");
+    skipped("1 finished before");
+    fs::remove_file(place.path("out/b.txt")).unwrap();
+    skipped("1 finished before");
+    place.file("out/b.txt", "changed by hand");
+    skipped("1 finished before");
+    assert_eq!(place.read("out/b.txt"), place.run(&["translate", "in/b.txt"]).good());
+    let other = place.run(&[&resume[..], &["--beam-size", "1"]].concat());
+    assert!(!other.bad(0, &[]).stderr.contains("finished before"));
+    // Flags of a former run count as if they had been found in this one.
+    let strict = [&resume[..], &["--max-length", "1", "--strict"]].concat();
+    place.run(&strict).bad(1, &["--strict"]);
+    place.run(&strict).bad(1, &["2 finished before", "--strict"]);
+}
+
+#[test]
+fn killed_runs_go_on_to_the_same_bytes() {
+    let place = Place::new();
+    let records: Vec<String> = (0..400)
+        .map(|n| format!("{{\"id\":{n},\"text\":\"De brug van {n} meter is in mei klaar. Het regent {n} dagen.\"}}\n"))
+        .collect();
+    place.file("in/a.jsonl", records.concat()).file("in/b.txt", ARTICLE);
+    place.run(&["translate", "in", "--output", "whole", "--quiet"]).good();
+    let resume = ["translate", "in", "--output", "parts", "--resume", "--quiet"];
+    for wait in [300, 900, 1500] {
+        let mut child = place.command(&resume).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        // It may be done already; then the next run has nothing left to do.
+        let _ = child.kill();
+        child.wait().unwrap();
+        let finished = visible(&place.path("parts"));
+        assert!(
+            finished.iter().all(|name| place.read(&format!("parts/{name}")) == place.read(&format!("whole/{name}")))
+        );
+    }
+    place.run(&resume).good();
+    assert_eq!(visible(&place.path("parts")), ["a.jsonl", "b.txt"]);
+    for name in ["a.jsonl", "b.txt"] {
+        assert_eq!(place.read(&format!("parts/{name}")), place.read(&format!("whole/{name}")));
+    }
+}
+
+#[test]
+fn messages_are_on_standard_error_and_can_be_silenced() {
+    let place = Place::new();
+    let ran = place.pipe(&["translate"], b"Het regent.");
+    assert_eq!(ran.stderr.matches("kortom models pull nl-en").count(), 1, "{}", ran.stderr);
+    let quiet = place.pipe(&["translate", "--quiet"], b"Het regent.");
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), (ran.stdout.as_str(), ""));
+    let timed = place.pipe(&["translate", "--quiet", "--timings"], b"Het regent.");
+    assert_eq!(timed.stderr.lines().count(), 1);
+    for part in ["model load", "encode", "decode", "generated tokens/s", "peak memory"] {
+        assert!(timed.stderr.contains(part), "{}", timed.stderr);
+    }
+    assert!(place.pipe(&["translate", "-v"], b"Het regent.").stderr.contains("loaded `kortom-nl-en`"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_failure() {
+    let place = Place::new();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = place.command(&["translate", "a.txt"]);
+    place.file("a.txt", ARTICLE);
+    let output = command.stdout(full).output().unwrap();
+    super::Ran::from(output).bad(1, &["cannot write the output"]);
+}
