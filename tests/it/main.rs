@@ -8,6 +8,7 @@ mod engine;
 mod extractive;
 mod fake_hub;
 mod hub;
+mod extractive;
 mod search;
 mod settings;
 mod tokenizer;
