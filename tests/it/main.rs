@@ -8,6 +8,7 @@ mod document;
 mod engine;
 mod extractive;
 mod fake_hub;
+mod formats;
 mod hub;
 mod parity;
 mod search;
