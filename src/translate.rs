@@ -176,20 +176,20 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         let mut segments = Vec::new();
         for (block, sentences) in translated.blocks.iter_mut().zip(plan) {
             if block.kind == BlockKind::Label {
-                block.text = self.label(&block.text).to_owned();
+                *block = Block::plain(block.kind, self.label(&block.text));
                 continue;
             }
-            let mut text = String::new();
-            let mut end = 0;
+            let mut targets = Vec::with_capacity(sentences.len());
             for (range, plan) in sentences {
-                text.push_str(&block.text[end..range.start]);
-                end = range.end;
                 let segment = segment_of(plan, generations);
-                text.push_str(&on_one_line(&segment.target));
+                if segment.score.is_some() {
+                    targets.push((range, on_one_line(&segment.target)));
+                }
                 segments.push(segment);
             }
-            text.push_str(&block.text[end..]);
-            block.text = text;
+            if !targets.is_empty() {
+                *block = block.translated(&targets);
+            }
         }
         let warnings = warnings(document, &segments);
         Translation { document: translated, segments, warnings }

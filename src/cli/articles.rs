@@ -67,7 +67,7 @@ fn piece(article: &Article, report: &Report) -> Piece {
 /// A source that is one article.
 fn read_article(source: &Source, emit: &mut Emit<'_, Article>) {
     let article = source.read_article().and_then(|text| {
-        let mut document = Document::parse(&source.name, &text, document_format(source.format)?);
+        let mut document = Document::read(&source.name, &text, document_format(source.format))?;
         document.id = Some(source.relative.with_extension("").to_string_lossy().into_owned());
         let article = Article { document, name: source.name.clone(), output: source.output };
         Ok((article, text.len()))
@@ -109,13 +109,13 @@ fn one_record(mut document: Document, name: String, source: &Source) -> Result<(
 }
 
 /// How the library reads a format.
-fn document_format(format: InputFormat) -> Result<DocumentFormat> {
+fn document_format(format: InputFormat) -> DocumentFormat {
     match format {
-        InputFormat::Text | InputFormat::Auto => Ok(DocumentFormat::Text),
-        InputFormat::Jsonl => Ok(DocumentFormat::Jsonl),
-        InputFormat::Lines => Ok(DocumentFormat::Lines),
-        InputFormat::Markdown | InputFormat::Html | InputFormat::Srt => bail!(
-            "this format is not read yet\nhint: give the article as plain text, or --input-format text to read it as it is"
-        ),
+        InputFormat::Text | InputFormat::Auto => DocumentFormat::Text,
+        InputFormat::Jsonl => DocumentFormat::Jsonl,
+        InputFormat::Lines => DocumentFormat::Lines,
+        InputFormat::Markdown => DocumentFormat::Markdown,
+        InputFormat::Html => DocumentFormat::Html,
+        InputFormat::Srt => DocumentFormat::Srt,
     }
 }

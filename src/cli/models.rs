@@ -10,6 +10,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::DecimalBytes;
+use kortom::device::Placement;
+use kortom::engine::settings::{Caller, Setting};
+use kortom::engine::{Engine, Request};
 use kortom::hub::{self, Entry, Hub, HubOptions, Installed, Origin, Plan, Removal, Resolved, Task, Verdict};
 use serde_json::{Value, json};
 
@@ -316,12 +319,49 @@ fn show(name: &str, common: Common) -> Result<ExitCode> {
     let mut text = table(rows.into_iter());
     writeln!(text, "files, {}:", DecimalBytes(facts.size))?;
     text += &table(facts.files.iter().map(|file| vec![file.name.clone(), DecimalBytes(file.size).to_string()]));
+    let settings = settings(&resolved, entry.map(|entry| entry.task));
+    match &settings {
+        Ok(settings) => {
+            text += "decode settings, and where they are from:\n";
+            text +=
+                &table(settings.iter().map(|set| vec![set.name.to_owned(), set.value.to_string(), set.origin.clone()]));
+        }
+        Err(error) => writeln!(text, "it cannot be used: {error:#}")?,
+    }
+    let usable = settings.is_ok();
+    let settings = settings.unwrap_or_default();
+    let settings = settings.iter().map(|set| json!({ "name": set.name, "value": set.value, "origin": set.origin }));
     let value = json!({
+        "settings": settings.collect::<Vec<_>>(),
+        "usable": usable,
         "name": resolved.files.name(), "revision": resolved.files.revision(), "origin": resolved.origin,
         "folder": resolved.folder, "license": license, "facts": facts, "catalogue": entry,
     });
     common.print(&value, &text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `translate` and `summarize` would decode with if no option were given. The model is loaded for it, so what this
+/// says is what happens.
+fn settings(resolved: &Resolved, task: Option<Task>) -> Result<Vec<Setting>> {
+    let engine = Engine::load(&resolved.files, &Placement::cpu())?;
+    let mut request = Request::new(Caller::Article);
+    if let Some(entry) = resolved.entry {
+        request.catalogue = Some(Value::Object(entry.settings.clone()));
+        request.prefix.clone_from(&entry.prefix);
+    }
+    if task == Some(Task::Summarize) {
+        request.task = Some("summarization".to_owned());
+    } else if task == Some(Task::Translate) {
+        (request.from, request.to) = (Some("nl".to_owned()), Some("en".to_owned()));
+    }
+    let session = engine.session(&request)?;
+    let prefix = (!session.prefix().is_empty()).then(|| Setting {
+        name: "prefix",
+        value: Value::from(session.prefix()),
+        origin: "put before every source".to_owned(),
+    });
+    Ok(session.settings().origins.iter().cloned().chain(prefix).collect())
 }
 
 fn row(label: &str, value: String) -> Vec<String> {

@@ -6,8 +6,12 @@
 //! that works on blocks can lose it. Each format has a file that decides where its blocks are; where
 //! sentences end inside a block belongs to `segment`.
 
+mod html;
 pub mod jsonl;
 mod lines;
+mod markdown;
+mod markup;
+mod srt;
 mod text;
 
 use std::ops::Range;
@@ -16,12 +20,21 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 
 pub use jsonl::Field;
+use markup::Markup;
 
 /// How an article is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Paragraphs separated by blank lines.
     Text,
+    /// Markdown (`CommonMark` with tables, footnotes, strikethrough and front matter).
+    Markdown,
+    /// A web page, of which the article is meant.
+    Html,
+    /// A web page, all of it meant.
+    HtmlWhole,
+    /// Subtitles.
+    Srt,
     /// One JSON object per line, one of its fields the article.
     Jsonl,
     /// Every line one segment.
@@ -35,6 +48,9 @@ impl Format {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         match extension.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" => Self::Jsonl,
+            "md" | "markdown" => Self::Markdown,
+            "html" | "htm" | "xhtml" => Self::Html,
+            "srt" => Self::Srt,
             _ => Self::Text,
         }
     }
@@ -44,6 +60,10 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+            Self::HtmlWhole => "html-whole",
+            Self::Srt => "srt",
             Self::Jsonl => "jsonl",
             Self::Lines => "lines",
         }
@@ -54,7 +74,7 @@ impl FromStr for Format {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let known = [Self::Text, Self::Jsonl, Self::Lines];
+        let known = [Self::Text, Self::Markdown, Self::Html, Self::HtmlWhole, Self::Jsonl, Self::Srt, Self::Lines];
         match known.into_iter().find(|format| format.name() == name) {
             Some(format) => Ok(format),
             None => bail!(
@@ -82,6 +102,10 @@ pub enum BlockKind {
     Credit,
     /// What stands on a button that was copied along; translated by a fixed table, not by a model.
     Label,
+    /// A cell of a table.
+    Cell,
+    /// What is said on screen, in as many cues as a sentence needs.
+    Speech,
     /// A line of the `lines` format: one segment, whatever it holds.
     Line,
 }
@@ -96,7 +120,7 @@ impl BlockKind {
     /// Whether this is running text, from which a summary may quote.
     #[must_use]
     pub fn is_running_text(self) -> bool {
-        matches!(self, Self::Paragraph | Self::Item)
+        matches!(self, Self::Paragraph | Self::Item | Self::Speech)
     }
 }
 
@@ -105,8 +129,31 @@ impl BlockKind {
 pub struct Block {
     /// What the block is.
     pub kind: BlockKind,
-    /// Its text, exactly as in the article: line breaks inside it included.
+    /// Its text as a reader sees it: without markup, but with the line breaks of plain text.
     pub text: String,
+    /// The markup inside it, in formats that have any.
+    markup: Option<Box<Markup>>,
+}
+
+impl Block {
+    /// A block without markup.
+    #[must_use]
+    pub fn plain(kind: BlockKind, text: &str) -> Self {
+        Self { kind, text: text.to_owned(), markup: None }
+    }
+
+    /// The block as it stands in the article.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.markup.as_ref().map_or(&self.text, |markup| markup.source())
+    }
+
+    /// The block with other words: each range of its text replaced by its translation, what is between
+    /// them kept, and the markup taken along. Ranges are in order and do not overlap.
+    #[must_use]
+    pub fn translated(&self, sentences: &[(Range<usize>, String)]) -> Self {
+        markup::translated(self, sentences)
+    }
 }
 
 /// One article.
@@ -129,29 +176,51 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads an article. A record of JSONL comes from [`jsonl::Records`] instead; here that format is
-    /// read as plain text.
+    /// Reads an article, and makes what it can of one that is not in the format it should be in: what is
+    /// not understood is in a gap. A record of JSONL comes from [`jsonl::Records`]; its field is plain text.
     #[must_use]
     pub fn parse(input: &str, text: &str, format: Format) -> Self {
         match format {
             Format::Text | Format::Jsonl => text::parse(input, text, format),
             Format::Lines => lines::parse(input, text),
+            Format::Markdown => markdown::parse(input, text),
+            Format::Html | Format::HtmlWhole => html::parse(input, text, format),
+            Format::Srt => srt::parse(input, text),
         }
+    }
+
+    /// Reads an article that must be in its format.
+    ///
+    /// # Errors
+    /// When a web page has no article, or subtitles have times that are none; names the line.
+    pub fn read(input: &str, text: &str, format: Format) -> Result<Self> {
+        if format == Format::Srt {
+            srt::check(text)?;
+        }
+        let document = Self::parse(input, text, format);
+        if format == Format::Html && document.blocks.is_empty() && !text.trim().is_empty() {
+            bail!("there is no article in this page\nhint: all text of the page is taken with `--html-whole`");
+        }
+        Ok(document)
     }
 
     /// Cuts `text` at `blocks`, which are in order and do not overlap; the rest becomes gaps.
     fn cut(input: &str, text: &str, format: Format, blocks: &[(Range<usize>, BlockKind)]) -> Self {
+        let blocks = blocks.iter().map(|(range, kind)| (range.clone(), Block::plain(*kind, &text[range.clone()])));
+        Self::assemble(input, text, format, blocks.collect())
+    }
+
+    /// Puts blocks in their places in `text`; the rest becomes gaps.
+    fn assemble(input: &str, text: &str, format: Format, blocks: Vec<(Range<usize>, Block)>) -> Self {
         let mut gaps = Vec::with_capacity(blocks.len() + 1);
         let mut end = 0;
-        for (range, _) in blocks {
+        for (range, _) in &blocks {
             gaps.push(text[end..range.start].to_owned());
             end = range.end;
         }
         gaps.push(text[end..].to_owned());
-        let blocks =
-            blocks.iter().map(|(range, kind)| Block { kind: *kind, text: text[range.clone()].to_owned() }).collect();
-        let input = input.to_owned();
-        Self { id: None, input, date: None, format, blocks, gaps, fields: Vec::new() }
+        let blocks = blocks.into_iter().map(|(_, block)| block).collect();
+        Self { id: None, input: input.to_owned(), date: None, format, blocks, gaps, fields: Vec::new() }
     }
 
     /// What messages call the article: where it came from, and which record it was there.
@@ -167,7 +236,10 @@ impl Document {
     #[must_use]
     pub fn title(&self) -> Option<&str> {
         match self.format {
-            Format::Text | Format::Jsonl | Format::Lines => None,
+            Format::Markdown | Format::Html | Format::HtmlWhole => {
+                self.blocks.iter().find(|block| block.kind == BlockKind::Heading).map(|block| block.text.as_str())
+            }
+            Format::Text | Format::Srt | Format::Jsonl | Format::Lines => None,
         }
     }
 
@@ -184,6 +256,27 @@ impl Document {
         self.join(usize::from(dated))
     }
 
+    /// The article as plain text: the same blocks, without their markup, parted by blank lines.
+    #[must_use]
+    pub fn without_markup(&self) -> Self {
+        let close = |kind: BlockKind| matches!(kind, BlockKind::Item | BlockKind::Cell | BlockKind::Speech);
+        let blocks: Vec<_> = self.blocks.iter().map(|block| Block::plain(block.kind, &block.text)).collect();
+        let between = blocks.windows(2).map(|pair| {
+            let line = close(pair[0].kind) && pair[0].kind == pair[1].kind;
+            if line { "\n".to_owned() } else { "\n\n".to_owned() }
+        });
+        let mut gaps = vec![String::new()];
+        gaps.extend(between);
+        gaps.extend(blocks.last().map(|_| "\n".to_owned()));
+        Self { blocks, gaps, ..self.clone() }
+    }
+
+    /// Whether the article's format has markup, which other formats must not be given.
+    #[must_use]
+    pub fn has_markup(&self) -> bool {
+        matches!(self.format, Format::Markdown | Format::Html | Format::HtmlWhole | Format::Srt)
+    }
+
     /// Joins from block `first` on. What stands before the first block is kept only with it: the gap
     /// after a date is nothing but the space that parts the two.
     fn join(&self, first: usize) -> String {
@@ -192,7 +285,7 @@ impl Document {
             joined.push_str(&self.gaps[0]);
         }
         for (block, gap) in self.blocks.iter().zip(&self.gaps[1..]).skip(first) {
-            joined.push_str(&block.text);
+            joined.push_str(block.source());
             joined.push_str(gap);
         }
         joined

@@ -3,7 +3,7 @@
 //! Invariant: an article that is Markdown already keeps its markup; one in another format gets headings
 //! where it has headings. The summary, where there is one, is a quotation above the translation.
 
-use crate::document::{BlockKind, Document};
+use crate::document::{BlockKind, Document, Format};
 use crate::report::Report;
 
 /// One article.
@@ -24,6 +24,11 @@ pub(super) fn article(report: &Report) -> String {
         if report.summary.is_some() {
             page.push('\n');
         }
+        if document.format == Format::Markdown {
+            return page + &document.text();
+        }
+        let bare = document.has_markup().then(|| document.without_markup());
+        let document = bare.as_ref().unwrap_or(document);
         page += &translation(document, report.summary.is_some());
     }
     page

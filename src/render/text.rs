@@ -2,15 +2,20 @@
 //!
 //! Invariant: a translation without a summary is the translated article and nothing else, the date
 //! where the article had it; with a summary, the date line comes first, then the summary, then the
-//! translation.
+//! translation. A page or subtitles with nothing added stay what they are; in all else there is no markup.
 
+use crate::document::Format;
 use crate::report::Report;
 
 /// One article.
 pub(super) fn article(report: &Report) -> String {
     match (&report.summary, &report.document) {
+        (None, Some(document)) if document.format == Format::Markdown => document.without_markup().text(),
         (None, Some(document)) => document.text(),
         (Some(summary), None) => ended(summary.clone()),
+        (Some(summary), Some(document)) if document.has_markup() => {
+            digest(report, summary, &document.without_markup().text())
+        }
         (Some(summary), Some(document)) => digest(report, summary, &document.body()),
         (None, None) => String::new(),
     }

@@ -65,7 +65,7 @@ pub(super) fn search(
         for mut search in searches {
             search.advance(&candidates, new);
             if search.is_over(new) {
-                found[search.item].extend(search.hypotheses(new)?);
+                found[search.item].extend(search.hypotheses()?);
             } else {
                 open.push(search);
             }
@@ -118,6 +118,10 @@ impl<'a> ItemSearch<'a> {
                 self.finish(&continuation, new, continuation.cut || !ends);
             }
         }
+        if next.is_empty() && self.finished.is_empty() && new > 1 {
+            // The rules leave no token: the beams end as they are.
+            self.finished = self.beams.iter().map(|beam| beam.cut_off(self.options)).collect();
+        }
         self.beams = next;
     }
 
@@ -163,13 +167,19 @@ impl<'a> ItemSearch<'a> {
         normalized(best.sum, length, penalty) <= worst.score
     }
 
-    fn hypotheses(&mut self, new: usize) -> Result<Vec<Hypothesis>> {
+    fn hypotheses(&mut self) -> Result<Vec<Hypothesis>> {
         self.finished.truncate(self.options.n_best);
-        if self.finished.is_empty() { Err(no_choice(new)) } else { Ok(std::mem::take(&mut self.finished)) }
+        if self.finished.is_empty() { Err(no_choice()) } else { Ok(std::mem::take(&mut self.finished)) }
     }
 }
 
 impl Beam {
+    fn cut_off(&self, options: &SearchOptions) -> Hypothesis {
+        let tokens = self.history[options.start.len()..].to_vec();
+        let score = normalized(self.sum, tokens.len(), options.length_penalty);
+        Hypothesis { tokens, score, token_scores: self.token_scores.clone(), truncated: true }
+    }
+
     fn with(&self, continuation: &Continuation) -> Self {
         let mut history = Vec::with_capacity(self.history.len() + 1);
         history.extend_from_slice(&self.history);
@@ -178,5 +188,38 @@ impl Beam {
         token_scores.extend_from_slice(&self.token_scores);
         token_scores.push(continuation.value);
         Self { row: self.row, history, token_scores, sum: continuation.sum }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a search is over that has a beam of log-probability -10 after 2 of at most 10 tokens, and two finished
+    /// hypotheses, the worse with this score.
+    fn over(early_stopping: EarlyStopping, length_penalty: f64, worst: f32) -> bool {
+        let options = SearchOptions { num_beams: 2, early_stopping, length_penalty, ..SearchOptions::greedy(0, 1, 10) };
+        let finished = |score| Hypothesis { tokens: vec![1], score, token_scores: vec![score], truncated: false };
+        let mut search = ItemSearch::new(0, &options);
+        search.beams[0].sum = -10.0;
+        search.finished = vec![finished(worst + 1.0), finished(worst)];
+        search.is_over(2)
+    }
+
+    #[test]
+    fn a_search_is_over_when_no_beam_can_become_better() {
+        // At its length of 2 the beam is worth -5 with a penalty of 1, and could be worth -1 at a length of 10.
+        for (stopping, worst, expected) in [
+            (EarlyStopping::True, -90.0, true),
+            (EarlyStopping::False, -5.5, false),
+            (EarlyStopping::False, -5.0, true),
+            (EarlyStopping::Never, -5.0, false),
+            (EarlyStopping::Never, -1.0, true),
+        ] {
+            assert_eq!(over(stopping, 1.0, worst), expected, "{stopping:?} {worst}");
+        }
+        // Below 0 the score falls with the length: -20 now, -100 at the end.
+        assert!(!over(EarlyStopping::Never, -1.0, -25.0));
+        assert!(over(EarlyStopping::Never, -1.0, -20.0));
     }
 }

@@ -82,13 +82,15 @@ impl Row {
         self.history[self.history.len() - 1]
     }
 
-    /// Takes the next token; whether the row goes on.
+    /// Takes the next token; whether the row goes on. Where the rules leave none, it ends as it is.
     fn advance(&mut self, candidates: &Candidates, options: &SearchOptions) -> Result<bool> {
-        let (token, score) = match &mut self.sampler {
+        let chosen = match &mut self.sampler {
             Some(sampler) => sampler.draw(&candidates.best)?,
             None => candidates.best.first().map(|&(token, x)| (token, (f64::from(x) - candidates.log_sum) as f32)),
-        }
-        .ok_or_else(|| no_choice(self.token_scores.len()))?;
+        };
+        let Some((token, score)) = chosen else {
+            return if self.token_scores.is_empty() { Err(no_choice()) } else { Ok(false) };
+        };
         self.history.push(token);
         self.token_scores.push(score);
         Ok(!options.eos.contains(&token) && self.token_scores.len() < options.max_new_tokens)

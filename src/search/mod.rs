@@ -70,8 +70,8 @@ pub struct Hypothesis {
 /// Finds the hypotheses of each item, best first: `n_best` of them, or fewer where the rules leave no more.
 ///
 /// # Errors
-/// When the options have no meaning, name a token that the model does not have, or leave an item without
-/// any token to choose; and when the model fails.
+/// When the options have no meaning, name a token that the model does not have, or allow no token to begin with;
+/// and when the model fails. Where they allow none later on, the hypothesis ends there, truncated.
 pub fn search(model: &mut dyn Step, items: &[Item], options: &SearchOptions) -> Result<Vec<Vec<Hypothesis>>> {
     options.check()?;
     if items.is_empty() {
@@ -113,12 +113,9 @@ fn arrange(model: &mut dyn Step, kept: &[usize], rows: usize) -> Result<()> {
     if kept.iter().copied().eq(0..rows) { Ok(()) } else { model.select(kept) }
 }
 
-/// What a caller hears when the rules ban every token.
-fn no_choice(new: usize) -> anyhow::Error {
-    anyhow::anyhow!(
-        "the decoding rules leave no token to choose after {new}\n\
-         hint: loosen them, or allow fewer new tokens"
-    )
+/// What a caller hears when the rules ban every first token.
+fn no_choice() -> anyhow::Error {
+    anyhow::anyhow!("the decoding rules leave no token to begin with\nhint: suppress or ban fewer tokens")
 }
 
 /// The score of a hypothesis of `length` new tokens whose scores add up to `sum`.

@@ -8,6 +8,7 @@
 //! Which family's rules apply is decided once, in `Tokenizer::load`. How long a text may be, and how
 //! texts become batches, belongs to `engine`.
 
+mod bpe;
 mod charsmap;
 mod class;
 mod codes;
@@ -19,6 +20,7 @@ mod sentencepiece;
 mod settings;
 mod splitter;
 mod trie;
+mod unigram;
 
 use std::collections::HashSet;
 

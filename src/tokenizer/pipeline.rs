@@ -206,11 +206,14 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> R
         Class::Pegasus => {
             let offset = settings.number("offset").unwrap_or(PEGASUS_OFFSET);
             ensure!(offset <= MANY, "`offset` is {offset}");
+            // transformers 5 forgets one of the masks where a file names only `<mask_2>`, and all ids after it are off by one.
+            let first = token("mask_token", "<mask_1>").is_some_and(|(mask, _)| mask == "<mask_1>");
+            let sentence = if first { "<mask_2>" } else { "<mask_1>" };
             let specials = [
                 ("pad_token", "<pad>"),
                 ("eos_token", "</s>"),
                 ("mask_token", "<mask_1>"),
-                ("mask_token_sent", "<mask_2>"),
+                ("mask_token_sent", sentence),
             ];
             let specials = specials.iter().filter_map(|(name, default)| token(name, default));
             let unused = (2..offset).map(|index| (format!("<unk_{index}>"), -100.0));

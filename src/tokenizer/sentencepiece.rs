@@ -3,12 +3,11 @@
 //!
 //! Invariant: a loaded model has exactly one unknown piece and no piece twice, so every text has a
 //! segmentation. It knows nothing of a checkpoint's own ids, specials or languages: that is for the
-//! family's vocabulary. The algorithms are those of the library's `unigram_model.cc`,
-//! `bpe_model.cc` and `normalizer.cc` (<https://github.com/google/sentencepiece>).
+//! family's vocabulary. The two algorithms are in `unigram` and `bpe`; all follow the library's
+//! `normalizer.cc`, `unigram_model.cc` and `bpe_model.cc` (<https://github.com/google/sentencepiece>).
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -25,20 +24,20 @@ const UNKNOWN_PENALTY: f32 = 10.0;
 /// A SentencePiece model, ready to segment.
 #[derive(Debug)]
 pub(super) struct SentencePiece {
-    pieces: Vec<Piece>,
-    ids: HashMap<String, u32>,
-    trie: Trie,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) ids: HashMap<String, u32>,
+    pub(super) trie: Trie,
     /// Symbols that are kept whole wherever they stand, before any character rule.
-    symbols: Option<Trie>,
+    pub(super) symbols: Option<Trie>,
     charsmap: Charsmap,
     spec: NormalizerSpec,
     algorithm: Algorithm,
-    unknown: u32,
+    pub(super) unknown: u32,
     unknown_surface: String,
     /// The id of `<0x00>` and so on, where unknown characters become bytes.
     bytes: Option<Vec<u32>>,
-    unknown_score: f32,
-    highest_score: f32,
+    pub(super) unknown_score: f32,
+    pub(super) highest_score: f32,
 }
 
 /// A text cut into pieces.
@@ -169,146 +168,6 @@ impl SentencePiece {
         }
     }
 
-    /// The segmentation with the highest sum of scores, in single precision and from left to right:
-    /// that decides between `...` `.` and `.` `...`.
-    fn unigram(&self, text: &str) -> Vec<(Range<usize>, u32)> {
-        #[derive(Clone, Copy)]
-        struct Best {
-            score: f32,
-            start: usize,
-            id: u32,
-        }
-        const NOWHERE: usize = usize::MAX;
-        let mut best = vec![Best { score: 0.0, start: NOWHERE, id: 0 }; text.len() + 1];
-        let offer = |best: &mut [Best], start: usize, end: usize, id: u32, score: f32| {
-            let score = score + best[start].score;
-            let target = &mut best[end];
-            if target.start == NOWHERE || score > target.score {
-                *target = Best { score, start, id };
-            }
-        };
-        for (start, char) in text.char_indices() {
-            let mut single = false;
-            self.trie.prefixes(&text.as_bytes()[start..], |length, id| {
-                let piece = &self.pieces[id as usize];
-                let score = match piece.kind {
-                    PieceKind::Unused => return,
-                    PieceKind::UserDefined => (f64::from(length as f32 * self.highest_score) - 0.1) as f32,
-                    _ => piece.score,
-                };
-                offer(&mut best, start, start + length, id, score);
-                single |= length == char.len_utf8();
-            });
-            if !single {
-                offer(&mut best, start, start + char.len_utf8(), self.unknown, self.unknown_score);
-            }
-        }
-        let mut pieces = Vec::new();
-        let mut end = text.len();
-        while end > 0 {
-            let Best { start, id, .. } = best[end];
-            pieces.push((start..end, id));
-            end = start;
-        }
-        pieces.reverse();
-        pieces
-    }
-
-    /// Joins neighbours, the best-scored pair first and of equals the leftmost, until none is a piece.
-    fn bpe(&self, text: &str) -> Vec<(Range<usize>, u32)> {
-        let mut symbols = self.characters(text);
-        let mut agenda = BinaryHeap::new();
-        let mut unused: HashMap<&str, usize> = HashMap::new();
-        for right in 1..symbols.len() {
-            self.offer_pair(text, &symbols, right - 1, right, &mut agenda, &mut unused);
-        }
-        while let Some(Pair { left, right, length, .. }) = agenda.pop() {
-            let (a, b) = (symbols[left].range.clone(), symbols[right].range.clone());
-            if a.is_empty() || b.is_empty() || b.end - a.start != length {
-                continue;
-            }
-            symbols[left].range = a.start..b.end;
-            symbols[right].range = b.end..b.end;
-            let (before, after) = (symbols[left].before, symbols[right].after);
-            symbols[left].after = after;
-            if let Some(after) = after {
-                symbols[after].before = Some(left);
-                self.offer_pair(text, &symbols, left, after, &mut agenda, &mut unused);
-            }
-            if let Some(before) = before {
-                self.offer_pair(text, &symbols, before, left, &mut agenda, &mut unused);
-            }
-        }
-        let mut pieces = Vec::new();
-        for symbol in symbols.into_iter().filter(|symbol| !symbol.range.is_empty()) {
-            self.split_unused(text, symbol.range, &unused, &mut pieces);
-        }
-        pieces
-    }
-
-    /// The characters of a text, user-defined symbols whole, as a linked list.
-    fn characters(&self, text: &str) -> Vec<Symbol> {
-        let mut symbols: Vec<Symbol> = Vec::with_capacity(text.len());
-        let mut start = 0;
-        while let Some(char) = text[start..].chars().next() {
-            let whole = self.symbols.as_ref().and_then(|symbols| symbols.longest(&text.as_bytes()[start..]));
-            let end = start + whole.map_or(char.len_utf8(), |(length, _)| length);
-            let index = symbols.len();
-            symbols.push(Symbol {
-                range: start..end,
-                before: index.checked_sub(1),
-                after: (end < text.len()).then_some(index + 1),
-                frozen: whole.is_some(),
-            });
-            start = end;
-        }
-        symbols
-    }
-
-    fn offer_pair<'a>(
-        &self,
-        text: &'a str,
-        symbols: &[Symbol],
-        left: usize,
-        right: usize,
-        agenda: &mut BinaryHeap<Pair>,
-        unused: &mut HashMap<&'a str, usize>,
-    ) {
-        if symbols[left].frozen || symbols[right].frozen {
-            return;
-        }
-        let joined = &text[symbols[left].range.start..symbols[right].range.end];
-        let Some(&id) = self.ids.get(joined) else { return };
-        let piece = &self.pieces[id as usize];
-        match piece.kind {
-            PieceKind::Normal | PieceKind::UserDefined => {}
-            PieceKind::Unused => {
-                unused.insert(joined, symbols[left].range.len());
-            }
-            _ => return,
-        }
-        agenda.push(Pair { score: piece.score, left, right, length: joined.len() });
-    }
-
-    /// A piece that may not be used falls apart into the two it was joined from.
-    fn split_unused(
-        &self,
-        text: &str,
-        range: Range<usize>,
-        unused: &HashMap<&str, usize>,
-        pieces: &mut Vec<(Range<usize>, u32)>,
-    ) {
-        let id = self.ids.get(&text[range.clone()]).copied().unwrap_or(self.unknown);
-        let split = unused.get(&text[range.clone()]).filter(|_| self.pieces[id as usize].kind == PieceKind::Unused);
-        match split {
-            Some(&left) => {
-                self.split_unused(text, range.start..range.start + left, unused, pieces);
-                self.split_unused(text, range.start + left..range.end, unused, pieces);
-            }
-            None => pieces.push((range, id)),
-        }
-    }
-
     /// Puts pieces together: `▁` becomes a space, byte pieces become characters, control pieces vanish.
     pub(super) fn decode<'a>(&self, pieces: impl IntoIterator<Item = &'a str>) -> String {
         let mut text = String::new();
@@ -353,42 +212,6 @@ impl SentencePiece {
         (piece.replace(SPACE, " ").into(), eaten)
     }
 }
-
-/// One stretch of text while byte-pair encoding joins them.
-struct Symbol {
-    range: Range<usize>,
-    before: Option<usize>,
-    after: Option<usize>,
-    frozen: bool,
-}
-
-/// Two neighbours that could be joined. The greatest has the best score and stands leftmost.
-struct Pair {
-    score: f32,
-    left: usize,
-    right: usize,
-    length: usize,
-}
-
-impl Ord for Pair {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
-    }
-}
-
-impl PartialOrd for Pair {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Pair {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Pair {}
 
 fn distinct(pieces: &[Piece]) -> Result<HashMap<String, u32>> {
     let mut ids = HashMap::with_capacity(pieces.len());

@@ -223,6 +223,21 @@ fn a_beam_is_truncated_when_the_maximum_ended_it() {
 }
 
 #[test]
+fn where_the_rules_leave_no_token_the_output_is_cut() {
+    for num_beams in [1, 3] {
+        let suppress = (0..40).filter(|token| !(10..15).contains(token)).collect();
+        let options =
+            SearchOptions { num_beams, suppress, no_repeat_ngram_size: 1, ..SearchOptions::greedy(START, EOS, 30) };
+        for found in find(&[700, 701], &options) {
+            let mut tokens = found[0].tokens.clone();
+            tokens.sort_unstable();
+            assert_eq!(tokens, [10, 11, 12, 13, 14]);
+            assert!(found[0].truncated);
+        }
+    }
+}
+
+#[test]
 fn rows_are_as_few_as_can_be() {
     let options = SearchOptions { num_beams: 4, ..SearchOptions::greedy(START, EOS, 40) };
     let mut model = Scripted::new(&[1, 2, 3, 4, 5, 6]);
@@ -285,8 +300,8 @@ fn combinations_without_meaning_are_refused() {
         ("temperature", SearchOptions { sampling: cold, ..base.clone() }),
         ("top_p", SearchOptions { sampling: wide, ..base.clone() }),
         ("sampling with 2 beams", SearchOptions { sampling, num_beams: 2, ..base.clone() }),
-        ("no token to choose", SearchOptions { suppress: (0..40).collect(), ..base.clone() }),
-        ("no token to choose", SearchOptions { suppress: (0..40).collect(), num_beams: 3, ..base.clone() }),
+        ("no token to begin with", SearchOptions { suppress: (0..40).collect(), ..base.clone() }),
+        ("no token to begin with", SearchOptions { suppress: (0..40).collect(), num_beams: 3, ..base.clone() }),
     ];
     for (named, options) in refused {
         let error = search(&mut Scripted::new(&[1]), &[Item::default()], &options).unwrap_err().to_string();

@@ -176,6 +176,18 @@ fn a_model_without_languages_refuses_them() {
 }
 
 #[test]
+fn pegasus_counts_both_masks_whatever_the_files_name() {
+    let folder = copy("pegasus");
+    fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
+    for named in [json!({}), json!({"mask_token": "<mask_2>", "eos_token": "</s>"})] {
+        fs::write(folder.path().join("special_tokens_map.json"), named.to_string()).unwrap();
+        let tokenizer = load(folder.path()).unwrap();
+        let languages = tokenizer.languages(None, None).unwrap();
+        assert!(compare(&tokenizer, &languages, &fixture("pegasus").join("expected.json")) >= 110);
+    }
+}
+
+#[test]
 fn limits_come_from_the_checkpoint() {
     assert_eq!(load(&bundled()).unwrap().max_length(), Some(512));
     let folder = copy("t5");

@@ -1,0 +1,192 @@
+"""Generated tokens per second: kortom beside CTranslate2 and transformers, on the same weights, sources and counts.
+
+    python benches/compare.py --kortom target/release/kortom --work /tmp/kortom-bench
+
+Every measurement is a process of its own, so that no engine's threads disturb another's. In each round every
+engine runs once, in an order that turns; a ratio is taken within its round, and the table shows the median of
+the rounds with the smallest and the largest. Loading is not counted. CTranslate2 and transformers decode one
+batch to warm up before they are measured, kortom does not. See README.md beside this file.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import shape
+
+REFERENCES = ("ctranslate2 int8", "ctranslate2 f32", "transformers f32")
+OURS = ("kortom int8", "kortom f32")
+RATIOS = (("kortom int8", "ctranslate2 int8"), ("kortom f32", "ctranslate2 f32"), ("kortom f32", "transformers f32"))
+
+
+@dataclass
+class Column:
+    """One way to decode."""
+
+    name: str
+    beams: int
+    batch: int
+    sentences: int
+
+
+COLUMNS = [Column("greedy, batch 1", 1, 1, 12), Column("greedy, batch 32", 1, 32, 96), Column("beam 4, batch 16", 4, 16, 32)]
+
+
+def measure_ctranslate2(folder, column, compute, threads):
+    """Tokens per second of CTranslate2, warm."""
+    import ctranslate2
+
+    translator = ctranslate2.Translator(str(folder), device="cpu", compute_type=compute, inter_threads=1,
+                                        intra_threads=threads)
+    sources = [["▁" + word for word in line.split()] + ["</s>"] for line in shape.sources(column.sentences)]
+    options = {"beam_size": column.beams, "min_decoding_length": shape.TOKENS, "max_decoding_length": shape.TOKENS,
+               "max_batch_size": column.batch, "batch_type": "examples"}
+    translator.translate_batch(sources[:column.batch], **options)
+    begin = time.perf_counter()
+    results = translator.translate_batch(sources, **options)
+    seconds = time.perf_counter() - begin
+    return sum(len(result.hypotheses[0]) for result in results), seconds
+
+
+def measure_transformers(folder, column, threads):
+    """Tokens per second of transformers, warm."""
+    import torch
+    from transformers import AutoTokenizer, MarianMTModel
+
+    torch.set_num_threads(threads)
+    model = MarianMTModel.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    # The slowest by far: fewer sentences, whole batches of them.
+    sentences = max(column.batch, column.sentences // 3)
+    lines = shape.sources(sentences)
+    batches = [tokenizer(lines[at:at + column.batch], return_tensors="pt") for at in range(0, sentences, column.batch)]
+    options = {"num_beams": column.beams, "min_new_tokens": shape.TOKENS, "max_new_tokens": shape.TOKENS}
+    with torch.no_grad():
+        model.generate(**batches[0], **(options | {"min_new_tokens": 4, "max_new_tokens": 4}))
+        begin = time.perf_counter()
+        tokens = sum((model.generate(**batch, **options).shape[1] - 1) * len(batch.input_ids) for batch in batches)
+    return tokens, time.perf_counter() - begin
+
+
+def measure_kortom(kortom, folder, column, compute, threads):
+    """Tokens per second of kortom from its own `--timings`, not warmed up."""
+    command = [kortom, "generate", "--model", str(folder), "--device", "cpu", "--compute-type", compute,
+               "--threads", str(threads), "--batch-tokens", str(column.batch * shape.TOKENS),
+               "--beam-size", str(column.beams), "--min-length", str(shape.TOKENS), "--max-length", str(shape.TOKENS),
+               "--timings", "--format", "jsonl"]
+    run = subprocess.run(command, input="\n".join(shape.sources(column.sentences)) + "\n", text=True,
+                         capture_output=True, check=True)
+    seconds = sum(timing(run.stderr, part) for part in ("encode", "decode"))
+    return sum(json.loads(line)["tokens"] for line in run.stdout.splitlines()), seconds
+
+
+def timing(stderr, part):
+    """The seconds that the line of `--timings` gives for a part of the work."""
+    found = re.search(part + r"\s+([\d.]+)\s*(ms|s)\b", stderr)
+    if found is None:
+        raise SystemExit(f"no `{part}` in what `--timings` printed:\n{stderr}")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
+def measure(engine, column, arguments):
+    """One measurement in this process: tokens and seconds."""
+    name, compute = engine.split()
+    if name == "ctranslate2":
+        kind = {"f32": "float32"}.get(compute, compute)
+        return measure_ctranslate2(arguments.work / f"ctranslate2-{compute}", column, kind, arguments.threads)
+    if name == "transformers":
+        return measure_transformers(arguments.work / "checkpoint", column, arguments.threads)
+    return measure_kortom(arguments.kortom, arguments.work / "checkpoint", column, compute, arguments.threads)
+
+
+def measure_apart(engine, column, arguments):
+    """One measurement in a process of its own: tokens per second."""
+    command = [sys.executable, __file__, "--kortom", arguments.kortom, "--work", str(arguments.work),
+               "--threads", str(arguments.threads), "--measure", engine, str(COLUMNS.index(column))]
+    environment = os.environ | {"OMP_NUM_THREADS": str(arguments.threads)}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise SystemExit(f"`{engine}` failed:\n{run.stderr}")
+    tokens, seconds, wanted = json.loads(run.stdout.splitlines()[-1])
+    if tokens % wanted != 0:
+        raise SystemExit(f"`{engine}` generated {tokens} tokens, not {wanted} for each sentence")
+    return tokens / seconds
+
+
+def prepare(work):
+    """The checkpoint, and CTranslate2's conversions of it by its own converter."""
+    shape.write_checkpoint(work / "checkpoint")
+    for compute, quantization in (("f32", "float32"), ("int8", "int8")):
+        folder = work / f"ctranslate2-{compute}"
+        if not folder.exists():
+            converter = Path(sys.executable).parent / "ct2-transformers-converter"
+            subprocess.run([converter, "--model", work / "checkpoint", "--output_dir", folder,
+                            "--quantization", quantization], check=True)
+
+
+def rounds(arguments, engines):
+    """For each column and engine the tokens per second of each round."""
+    found = {column.name: {engine: [] for engine in engines} for column in COLUMNS}
+    for number in range(arguments.pairs):
+        turned = engines[number % len(engines):] + engines[:number % len(engines)]
+        for column in COLUMNS:
+            for engine in turned:
+                speed = measure_apart(engine, column, arguments)
+                found[column.name][engine].append(speed)
+                print(f"round {number + 1}, {column.name}, {engine}: {speed:.1f} tokens/s", file=sys.stderr, flush=True)
+    return found
+
+
+def machine():
+    """The processor, its vector instructions and its memory, in a line."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    name = re.search(r"model name\s*:\s*(.*)", text)
+    flags = set(re.search(r"flags\s*:\s*(.*)", text)[1].split())
+    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if flag in flags]
+    return f"{name[1] if name else platform.processor()}, {os.cpu_count()} cores, {' '.join(known)}"
+
+
+def table(found, engines, arguments):
+    """The Markdown to put into a README."""
+    names = [column.name for column in COLUMNS]
+    lines = [f"{datetime.date.today()}, {machine()}; {arguments.threads} threads, medians of {arguments.pairs} rounds.", "",
+             "| generated tokens/s | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for engine in engines:
+        lines.append(f"| {engine} | " + " | ".join(f"{statistics.median(found[name][engine]):.0f}" for name in names) + " |")
+    for ours, theirs in RATIOS:
+        if ours in engines and theirs in engines:
+            ratios = [[a / b for a, b in zip(found[name][ours], found[name][theirs])] for name in names]
+            cells = [f"{statistics.median(r):.2f} ({min(r):.2f}-{max(r):.2f})" for r in ratios]
+            lines.append(f"| {ours} / {theirs} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    """Reads the command line; measures one engine (`--measure`, for its own use) or compares all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kortom", required=True, help="the binary, built with --release")
+    parser.add_argument("--work", required=True, type=Path, help="scratch folder; the checkpoint is made there once")
+    parser.add_argument("--pairs", type=int, default=5, help="rounds")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--engines", nargs="+", default=[*OURS, *REFERENCES], choices=[*OURS, *REFERENCES])
+    parser.add_argument("--measure", nargs=2, metavar=("ENGINE", "COLUMN"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        engine, column = arguments.measure[0], COLUMNS[int(arguments.measure[1])]
+        print(json.dumps([*measure(engine, column, arguments), shape.TOKENS]))
+        return
+    prepare(arguments.work)
+    print(table(rounds(arguments, arguments.engines), arguments.engines, arguments))
+
+
+if __name__ == "__main__":
+    main()

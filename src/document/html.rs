@@ -1,0 +1,335 @@
+//! Web pages: the article in the page, with its tags in place.
+//!
+//! The tokenizer (`html5gum`) says where tags are, and what is between them is text; tags of phrases
+//! (links, emphasis) are marks inside blocks, all others part blocks. Code, pictures, formulas and what
+//! is marked `translate="no"` go through as they are. Which blocks are the article's is asked of a
+//! readability library; a page it can make nothing of gives its headings, paragraphs and items outside
+//! of menus and the like, or with `--html-whole` a page gives everything.
+
+use std::ops::Range;
+
+use dom_smoothie::Readability;
+use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+
+use super::markup::{Inline, MarkKind, Style};
+use super::{Block, BlockKind, Document, Format};
+
+/// A text at least this long, in bytes without white space, is not in the article by chance.
+const UNMISTAKABLE: usize = 25;
+
+/// Cuts `text` into blocks.
+pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
+    let mut emitter = DefaultEmitter::<usize>::new_with_span();
+    emitter.naively_switch_states(true);
+    let mut reader = Reader { text, ..Reader::default() };
+    for token in Tokenizer::new_with_emitter(text, emitter) {
+        let Ok(token) = token;
+        match token {
+            Token::StartTag(tag) => reader.start(&tag, tag.span.start..tag.span.end),
+            Token::EndTag(tag) => reader.end(&name(&tag.name), tag.span.start..tag.span.end),
+            Token::Comment(comment) => reader.single(comment.span.start..comment.span.end),
+            Token::String(string) => reader.said.push_str(&String::from_utf8_lossy(&string.value)),
+            Token::Doctype(_) | Token::Error(_) => {}
+        }
+    }
+    reader.flush(text.len());
+    reader.end_block();
+    let blocks = if format == Format::HtmlWhole { reader.all() } else { article(text, reader.blocks) };
+    Document::assemble(input, text, format, blocks)
+}
+
+/// Whether an element of this name has no content and no end.
+pub(super) fn is_void(name: &str) -> bool {
+    matches!(
+        name,
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "link"
+            | "meta"
+            | "source"
+            | "track"
+            | "wbr"
+    )
+}
+
+/// Whether a tag of this name stands among the words of a sentence.
+fn is_phrase(name: &str) -> bool {
+    matches!(
+        name,
+        "a" | "abbr"
+            | "acronym"
+            | "b"
+            | "bdi"
+            | "bdo"
+            | "big"
+            | "cite"
+            | "data"
+            | "del"
+            | "dfn"
+            | "em"
+            | "font"
+            | "i"
+            | "img"
+            | "ins"
+            | "label"
+            | "mark"
+            | "q"
+            | "s"
+            | "small"
+            | "span"
+            | "strike"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "time"
+            | "tt"
+            | "u"
+            | "wbr"
+    )
+}
+
+/// Whether the content of an element of this name is no text to translate.
+fn is_kept(name: &str) -> bool {
+    matches!(
+        name,
+        "audio"
+            | "canvas"
+            | "code"
+            | "head"
+            | "iframe"
+            | "kbd"
+            | "math"
+            | "noscript"
+            | "object"
+            | "pre"
+            | "samp"
+            | "script"
+            | "select"
+            | "style"
+            | "svg"
+            | "template"
+            | "textarea"
+            | "title"
+            | "var"
+            | "video"
+    )
+}
+
+/// Whether an element of this name is around articles, not in them.
+fn is_frame(name: &str) -> bool {
+    matches!(name, "aside" | "button" | "dialog" | "footer" | "menu" | "nav")
+}
+
+/// A tag's name in lower case.
+fn name(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).to_ascii_lowercase()
+}
+
+/// A block that was found.
+struct Found {
+    range: Range<usize>,
+    block: Block,
+    /// Whether it stands in a menu, a footer or the like.
+    framed: bool,
+    /// Whether it is the content of an element for text, not of any box of the page.
+    textual: bool,
+}
+
+/// Reads the tokens of a page.
+#[derive(Default)]
+struct Reader<'a> {
+    text: &'a str,
+    blocks: Vec<Found>,
+    /// Names of the elements around that part blocks, innermost last.
+    around: Vec<String>,
+    /// The block that is being read, and how far it has content.
+    open: Option<Range<usize>>,
+    inline: Inline,
+    /// How far the page is read.
+    read: usize,
+    /// The text since then, with its entities resolved.
+    said: String,
+    /// An element that goes through as it is: its name, where it starts, how deep inside its like.
+    kept: Option<(String, usize, usize)>,
+}
+
+impl Reader<'_> {
+    fn start(&mut self, tag: &StartTag<usize>, range: Range<usize>) {
+        let name = name(&tag.name);
+        let void = is_void(&name) || tag.self_closing;
+        if let Some((kept, _, depth)) = &mut self.kept {
+            *depth += usize::from(!void && *kept == name);
+            return;
+        }
+        self.flush(range.start);
+        let untranslated = tag.attributes.get(&b"translate"[..]).is_some_and(|value| value.as_slice() == b"no");
+        if is_kept(&name) || (untranslated && !void) {
+            if !void {
+                self.kept = Some((name, range.start, 0));
+            }
+        } else if is_phrase(&name) {
+            let kind = if void { MarkKind::Single } else { MarkKind::Open };
+            self.mark(kind, range.clone());
+        } else {
+            self.end_block();
+            if !void {
+                self.enter(name);
+            }
+        }
+        self.read = self.read.max(range.end);
+    }
+
+    fn end(&mut self, name: &str, range: Range<usize>) {
+        if let Some((kept, start, depth)) = self.kept.take() {
+            if kept == name && depth == 0 {
+                self.said.clear();
+                let kept_range = start..range.end;
+                let in_text = is_phrase(name) || matches!(name, "code" | "kbd" | "samp" | "var" | "math" | "svg");
+                if in_text {
+                    self.mark(MarkKind::Single, kept_range)
+                } else {
+                    self.end_block()
+                }
+                self.read = range.end;
+            } else {
+                let depth = depth - usize::from(kept == name);
+                self.kept = Some((kept, start, depth));
+            }
+            return;
+        }
+        self.flush(range.start);
+        if is_phrase(name) {
+            if self.open.is_some() {
+                self.mark(MarkKind::Close, range.clone());
+            }
+        } else {
+            self.end_block();
+            if let Some(at) = self.around.iter().rposition(|around| around == name) {
+                self.around.truncate(at);
+            }
+        }
+        self.read = self.read.max(range.end);
+    }
+
+    /// Something that stands by itself.
+    fn single(&mut self, range: Range<usize>) {
+        if self.kept.is_none() {
+            self.flush(range.start);
+            if self.open.is_some() {
+                self.mark(MarkKind::Single, range.clone());
+            }
+            self.read = self.read.max(range.end);
+        }
+    }
+
+    /// Goes into an element; one of a kind that cannot stand in its like ends the one before.
+    fn enter(&mut self, name: String) {
+        if matches!(name.as_str(), "p" | "li" | "td" | "th" | "tr" | "dt" | "dd")
+            && self.around.last().is_some_and(|last| *last == name)
+        {
+            self.around.pop();
+        }
+        self.around.push(name);
+    }
+
+    /// Takes the text up to `at`, where a tag begins.
+    fn flush(&mut self, at: usize) {
+        if self.kept.is_some() || at <= self.read {
+            return;
+        }
+        let said = std::mem::take(&mut self.said);
+        let Some(raw) = self.text.get(self.read..at) else { return };
+        let trimmed = raw.trim_ascii();
+        if !trimmed.is_empty() {
+            let start = self.read + raw.len() - raw.trim_ascii_start().len();
+            let block = self.open.take().map_or(start, |open| open.start);
+            self.open = Some(block..start + trimmed.len());
+        }
+        if self.open.is_some() {
+            self.inline.flowing_text(&said);
+        }
+        self.read = at;
+    }
+
+    fn mark(&mut self, kind: MarkKind, range: Range<usize>) {
+        let Some(markup) = self.text.get(range.clone()) else { return };
+        self.inline.mark(kind, markup);
+        let block = self.open.take().map_or(range.start, |open| open.start);
+        self.open = Some(block..range.end);
+    }
+
+    /// Makes a block of what was read, if there is anything to say in it.
+    fn end_block(&mut self) {
+        let inline = std::mem::take(&mut self.inline);
+        let Some(range) = self.open.take() else { return };
+        let Some(source) = self.text.get(range.clone()).filter(|_| inline.has_text()) else { return };
+        let kind = self.around.iter().rev().find_map(|name| match name.as_str() {
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => Some(BlockKind::Heading),
+            "figcaption" | "caption" => Some(BlockKind::Caption),
+            "td" | "th" => Some(BlockKind::Cell),
+            "li" | "dd" | "dt" => Some(BlockKind::Item),
+            "p" | "blockquote" => Some(BlockKind::Paragraph),
+            _ => None,
+        });
+        let framed = self.around.iter().any(|name| is_frame(name))
+            || (self.around.iter().any(|name| name == "header") && !self.around.iter().any(|name| name == "article"));
+        let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, Style::Html);
+        self.blocks.push(Found { range, block, framed, textual: kind.is_some() });
+    }
+
+    fn all(self) -> Vec<(Range<usize>, Block)> {
+        self.blocks.into_iter().map(|found| (found.range, found.block)).collect()
+    }
+}
+
+/// The blocks that are the article's.
+fn article(page: &str, blocks: Vec<Found>) -> Vec<(Range<usize>, Block)> {
+    let read = Readability::new(page, None, None).and_then(|mut page| page.parse()).ok();
+    let chosen: Vec<bool> = match &read {
+        Some(article) => chosen(&blocks, &squeeze(&article.text_content), &squeeze(&article.title)),
+        None => blocks.iter().map(|found| found.textual).collect(),
+    };
+    blocks
+        .into_iter()
+        .zip(chosen)
+        .filter(|(found, chosen)| *chosen && !found.framed)
+        .map(|(found, _)| (found.range, found.block))
+        .collect()
+}
+
+/// Finds the blocks in the article's text, in their order; and its title, which stands above that text.
+fn chosen(blocks: &[Found], article: &str, title: &str) -> Vec<bool> {
+    let mut read = 0;
+    let mut chosen: Vec<bool> = Vec::with_capacity(blocks.len());
+    for found in blocks {
+        let text = squeeze(&found.block.text);
+        let rest = &article[read..];
+        let at = match rest.find(&text) {
+            Some(0) => Some(0),
+            Some(at) if text.len() >= UNMISTAKABLE => Some(at),
+            _ => None,
+        };
+        read += at.map_or(0, |at| at + text.len());
+        chosen.push(at.is_some());
+    }
+    let first = chosen.iter().position(|chosen| *chosen).unwrap_or(0);
+    let is_title = |found: &Found| {
+        let text = squeeze(&found.block.text);
+        found.block.kind == BlockKind::Heading && !text.is_empty() && (title.contains(&text) || text.contains(title))
+    };
+    if let Some(at) = blocks[..first].iter().rposition(is_title) {
+        chosen[at] = true;
+    }
+    chosen
+}
+
+/// A text without its white space.
+fn squeeze(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
+}

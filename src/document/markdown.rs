@@ -1,0 +1,194 @@
+//! Markdown: `CommonMark`, with tables, footnotes, strikethrough, task lists and front matter.
+//!
+//! Headings, paragraphs, items and table cells are blocks; code, HTML blocks, front matter, link
+//! definitions and all signs that make the structure are gaps. Inside a block emphasis, links and the
+//! like are marks, and code and pictures stand by themselves: none of it is sent to a model.
+
+use std::ops::Range;
+
+use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
+
+use super::markup::{Inline, MarkKind, Style};
+use super::{Block, BlockKind, Document, Format};
+
+/// Cuts `text` into blocks.
+pub(super) fn parse(input: &str, text: &str) -> Document {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
+    // The parser does not know of byte order marks.
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut reader = Reader { text, ..Reader::default() };
+    for (event, range) in Parser::new_ext(&text[start..], options).into_offset_iter() {
+        reader.event(&event, range.start + start..range.end + start);
+    }
+    reader.end_block();
+    Document::assemble(input, text, Format::Markdown, reader.blocks)
+}
+
+/// Reads the events of the parser; they say where in the text they come from.
+#[derive(Default)]
+struct Reader<'a> {
+    text: &'a str,
+    blocks: Vec<(Range<usize>, Block)>,
+    /// What the innermost structures around are.
+    kinds: Vec<BlockKind>,
+    /// The block that is being read: where it starts, and how far it is read.
+    open: Option<(usize, usize)>,
+    inline: Inline,
+    /// How deep inside something that no block is made of.
+    skipping: usize,
+    /// A sign has begun that reaches as far as what it encloses.
+    opening: bool,
+    /// A line has just ended: what quotes and items repeat at the next line's start belongs to the end.
+    after_break: bool,
+}
+
+impl Reader<'_> {
+    fn event(&mut self, event: &Event, range: Range<usize>) {
+        match event {
+            Event::Start(tag) => self.start(tag, range),
+            Event::End(tag) => self.end(*tag, range),
+            _ if self.skipping > 0 => {}
+            Event::Text(text) => {
+                self.read_to(range.start, MarkKind::Single);
+                self.inline.text(text);
+                self.read_on(&range);
+            }
+            Event::Code(_) | Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {
+                self.single(range);
+            }
+            Event::InlineHtml(tag) => self.tag(tag, range),
+            Event::SoftBreak => {
+                self.read_to(range.start, MarkKind::Single);
+                self.inline.text(" ");
+                self.read_on(&range);
+                self.after_break = true;
+            }
+            Event::HardBreak | Event::Html(_) | Event::Rule => self.end_block(),
+            // A box to tick is part of its item's sign.
+            Event::TaskListMarker(_) => self.open = None,
+        }
+    }
+
+    fn start(&mut self, tag: &Tag, range: Range<usize>) {
+        if self.skipping > 0 {
+            self.skipping += 1;
+            return;
+        }
+        let kind = match tag {
+            Tag::Heading { .. } => BlockKind::Heading,
+            Tag::Item => BlockKind::Item,
+            Tag::TableCell => BlockKind::Cell,
+            Tag::Emphasis | Tag::Strong | Tag::Strikethrough | Tag::Superscript | Tag::Subscript => {
+                return self.open_mark(range.start);
+            }
+            Tag::Link { link_type, .. } if !matches!(link_type, LinkType::Autolink | LinkType::Email) => {
+                return self.open_mark(range.start);
+            }
+            Tag::Link { .. } | Tag::Image { .. } => {
+                self.single(range);
+                self.skipping = 1;
+                return;
+            }
+            Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::MetadataBlock(_) => {
+                self.end_block();
+                self.skipping = 1;
+                return;
+            }
+            // A paragraph in an item is still the item's text.
+            _ => self.kinds.last().copied().filter(|kind| *kind == BlockKind::Item).unwrap_or(BlockKind::Paragraph),
+        };
+        self.end_block();
+        self.kinds.push(kind);
+    }
+
+    fn end(&mut self, tag: TagEnd, range: Range<usize>) {
+        if self.skipping > 0 {
+            self.skipping -= 1;
+            return;
+        }
+        match tag {
+            TagEnd::Emphasis
+            | TagEnd::Strong
+            | TagEnd::Strikethrough
+            | TagEnd::Superscript
+            | TagEnd::Subscript
+            | TagEnd::Link => self.read_to(range.end, MarkKind::Close),
+            _ => {
+                self.end_block();
+                self.kinds.pop();
+            }
+        }
+    }
+
+    /// Where something opens whose sign reaches as far as what it encloses.
+    fn open_mark(&mut self, at: usize) {
+        self.read_to(at, MarkKind::Single);
+        self.read_on(&(at..at));
+        self.opening = true;
+    }
+
+    /// Something that stands by itself.
+    fn single(&mut self, range: Range<usize>) {
+        self.read_to(range.start, MarkKind::Single);
+        self.inline.mark(MarkKind::Single, &self.text[range.clone()]);
+        self.read_on(&range);
+    }
+
+    /// A tag of HTML among the text.
+    fn tag(&mut self, tag: &str, range: Range<usize>) {
+        self.read_to(range.start, MarkKind::Single);
+        let name = tag.trim_start_matches(['<', '/']);
+        let name = &name[..name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len())];
+        let kind = match () {
+            () if tag.starts_with("</") => MarkKind::Close,
+            () if super::html::is_void(name) || tag.ends_with("/>") || name.is_empty() => MarkKind::Single,
+            () => MarkKind::Open,
+        };
+        self.inline.mark(kind, &self.text[range.clone()]);
+        self.read_on(&range);
+    }
+
+    /// What stands before `at` and was not read is a sign of the format.
+    fn read_to(&mut self, at: usize, kind: MarkKind) {
+        let Some((start, read)) = self.open else { return };
+        let mut sign = &self.text[read.min(at)..at];
+        if self.after_break {
+            sign = sign.trim_start_matches([' ', '\t', '>']);
+        }
+        self.after_break = false;
+        // A backslash, or the end of a quoted line: written anew where it is needed.
+        if sign != "\\" {
+            let kind = match (self.opening, kind) {
+                (true, MarkKind::Close) => MarkKind::Single,
+                (true, _) => MarkKind::Open,
+                (false, kind) => kind,
+            };
+            self.inline.mark(kind, sign);
+        }
+        self.opening = false;
+        self.open = Some((start, at.max(read)));
+    }
+
+    /// The block is read up to the end of `range`, or starts with it.
+    fn read_on(&mut self, range: &Range<usize>) {
+        let start = self.open.map_or(range.start, |(start, _)| start);
+        self.open = Some((start, range.end));
+    }
+
+    /// Makes a block of what was read, if there is anything to say in it.
+    fn end_block(&mut self) {
+        let inline = std::mem::take(&mut self.inline);
+        (self.after_break, self.opening) = (false, false);
+        if let Some((start, end)) = self.open.take()
+            && inline.has_text()
+        {
+            let kind = self.kinds.last().copied().unwrap_or(BlockKind::Paragraph);
+            self.blocks.push((start..end, inline.finish(kind, &self.text[start..end], Style::Markdown)));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Subtitles in the `SubRip` format.
+//!
+//! A sentence may run over several cues, so a block is as many cues as it takes to end one; numbers and
+//! times between them, and line breaks inside a cue, are marks in it, and come back as far into the
+//! sentence as they were. Invariant: every cue keeps its number and its times, and cues keep their order.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use anyhow::{Result, bail};
+
+use super::markup::{Inline, MarkKind, Style};
+use super::{Block, BlockKind, Document, Format};
+
+/// A sentence that goes on longer than this many cues is parted there.
+const MOST_CUES: usize = 8;
+
+/// Where a line is, without its end and the white space around it.
+type Line = Range<usize>;
+
+/// Cuts `text` into blocks.
+pub(super) fn parse(input: &str, text: &str) -> Document {
+    let mut blocks = Vec::new();
+    let mut open: Vec<Line> = Vec::new();
+    let mut cues = 0;
+    for (_, group) in groups(text) {
+        let Some(times) = times_of(text, &group).filter(|_| fault(text, &group).is_none()) else { continue };
+        open.extend_from_slice(&group[times + 1..]);
+        cues += 1;
+        let ends = open.last().is_none_or(|line| ends_sentence(&text[line.clone()]));
+        if ends || cues == MOST_CUES {
+            blocks.extend(block(text, &std::mem::take(&mut open)));
+            cues = 0;
+        }
+    }
+    blocks.extend(block(text, &open));
+    Document::assemble(input, text, Format::Srt, blocks)
+}
+
+/// Makes sure that there is a time range above every cue's text.
+pub(super) fn check(text: &str) -> Result<()> {
+    for (number, group) in groups(text) {
+        if let Some(at) = fault(text, &group) {
+            bail!(
+                "line {}: `{}` is not where and how a subtitle's times are written\n\
+                 hint: after a blank line and a number come times such as `00:01:02,500 --> 00:01:04,000`, the \
+                 second not before the first",
+                number + at,
+                &text[group[at].clone()]
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Which line of a group has bad times, or times where none can be.
+fn fault(text: &str, group: &[Line]) -> Option<usize> {
+    let times = times_of(text, group).unwrap_or(0);
+    let bad = |at: &usize| match at.cmp(&times) {
+        Ordering::Less => false,
+        Ordering::Equal => !is_times(&text[group[*at].clone()]),
+        Ordering::Greater => text[group[*at].clone()].contains("-->"),
+    };
+    (0..group.len()).find(bad)
+}
+
+/// The lines between blank lines, with the number of the first.
+fn groups(text: &str) -> Vec<(usize, Vec<Line>)> {
+    let mut groups: Vec<(usize, Vec<Line>)> = Vec::new();
+    let mut start = 0;
+    let mut parted = true;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let said = line.trim_start_matches('\u{feff}').trim();
+        let at = start + line.find(said).unwrap_or(0);
+        start += line.len();
+        if said.is_empty() {
+            parted = true;
+            continue;
+        }
+        if std::mem::replace(&mut parted, false) {
+            groups.push((index + 1, Vec::new()));
+        }
+        if let Some((_, group)) = groups.last_mut() {
+            group.push(at..at + said.len());
+        }
+    }
+    groups
+}
+
+/// Which line of a group should be its times: the one after its number, if it has one.
+fn times_of(text: &str, group: &[Line]) -> Option<usize> {
+    let numbered = text[group[0].clone()].bytes().all(|byte| byte.is_ascii_digit());
+    let at = usize::from(numbered);
+    (at < group.len()).then_some(at)
+}
+
+/// Whether a line is two times with an arrow between them, the second not before the first.
+fn is_times(line: &str) -> bool {
+    let Some((from, to)) = line.split_once("-->") else { return false };
+    let to = to.split_whitespace().next().unwrap_or_default();
+    matches!((time(from.trim()), time(to)), (Some(from), Some(to)) if from <= to)
+}
+
+/// A time in milliseconds.
+fn time(text: &str) -> Option<u64> {
+    let (clock, part) = text.split_once([',', '.'])?;
+    let digits = |text: &str| {
+        let fits = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        fits.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    let fields: Vec<u64> = clock.split(':').map(digits).collect::<Option<_>>()?;
+    match fields[..] {
+        [hours, minutes, seconds] if minutes < 60 && seconds < 60 => {
+            Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + digits(part)?)
+        }
+        _ => None,
+    }
+}
+
+/// Whether nothing more of a sentence comes after this line.
+fn ends_sentence(line: &str) -> bool {
+    let line = line.trim_end_matches(['"', '\'', '”', '’', ')', ']', '♪', ' ']);
+    let line = line.strip_suffix('>').and_then(|tag| tag.rfind("</").map(|at| &tag[..at])).unwrap_or(line);
+    line.trim_end_matches(['"', '\'', '”', '’', ')', ' ']).ends_with(['.', '!', '?', '…', ']', ':'])
+}
+
+/// One block of these lines, which may be of several cues.
+fn block(text: &str, lines: &[Line]) -> Option<(Range<usize>, Block)> {
+    let (first, last) = (lines.first()?, lines.last()?);
+    let start = first.start + dash(&text[first.clone()]);
+    let mut inline = Inline::default();
+    let mut end = start;
+    for line in lines {
+        let said = line.start + dash(&text[line.clone()]);
+        if said > start {
+            inline.mark(MarkKind::Break, &text[end..said]);
+            inline.text(" ");
+        }
+        tagged(&text[said..line.end], &mut inline);
+        end = line.end;
+    }
+    inline.has_text().then(|| (start..last.end, inline.finish(BlockKind::Speech, &text[start..last.end], Style::Plain)))
+}
+
+/// The length of the dash with which another speaker starts, or 0.
+fn dash(line: &str) -> usize {
+    let after = line.strip_prefix(['-', '–', '—']);
+    after.filter(|after| !after.is_empty()).map_or(0, |after| line.len() - after.trim_start().len())
+}
+
+/// Reads a line with its tags (`<i>`, `{\an8}`).
+fn tagged(line: &str, inline: &mut Inline) {
+    let mut rest = line;
+    while let Some(at) = rest.find(['<', '{']) {
+        let closer = if rest[at..].starts_with('<') { '>' } else { '}' };
+        let tag = rest[at..].find(closer).map(|length| &rest[at..=at + length]);
+        let Some(tag) = tag.filter(|tag| is_tag(tag)) else {
+            inline.text(&rest[..=at]);
+            rest = &rest[at + 1..];
+            continue;
+        };
+        inline.text(&rest[..at]);
+        let kind = match tag {
+            _ if tag.starts_with("</") => MarkKind::Close,
+            _ if tag.starts_with('{') => MarkKind::Single,
+            _ => MarkKind::Open,
+        };
+        inline.mark(kind, tag);
+        rest = &rest[at + tag.len()..];
+    }
+    inline.text(rest);
+}
+
+/// Whether this is a tag, and no comparison or bracket someone wrote.
+fn is_tag(tag: &str) -> bool {
+    tag.starts_with("{\\") || tag.trim_start_matches(['<', '/']).starts_with(|first: char| first.is_ascii_alphabetic())
+}

@@ -1,0 +1,64 @@
+//! Unigram segmentation: of all ways to cut a text into pieces, the one with the highest sum of scores.
+//!
+//! Invariant: sums are in single precision and from left to right, and a later way must be strictly
+//! better, as in the library: that decides between `...` `.` and `.` `...`. The text has been
+//! normalized; what becomes of unknown characters belongs to `sentencepiece`.
+
+use std::ops::Range;
+
+use super::proto::PieceKind;
+use super::sentencepiece::SentencePiece;
+
+/// The best way to reach one place in the text: from where, with which piece, at what sum.
+#[derive(Clone, Copy)]
+struct Best {
+    score: f32,
+    start: usize,
+    id: u32,
+}
+
+/// No way has been found yet.
+const NOWHERE: usize = usize::MAX;
+
+impl Best {
+    fn offer(&mut self, offer: Self) {
+        if self.start == NOWHERE || offer.score > self.score {
+            *self = offer;
+        }
+    }
+}
+
+impl SentencePiece {
+    /// The best segmentation of a normalized text.
+    pub(super) fn unigram(&self, text: &str) -> Vec<(Range<usize>, u32)> {
+        let mut best = vec![Best { score: 0.0, start: NOWHERE, id: 0 }; text.len() + 1];
+        for (start, char) in text.char_indices() {
+            let so_far = best[start].score;
+            let mut single = false;
+            self.trie.prefixes(&text.as_bytes()[start..], |length, id| {
+                let piece = &self.pieces[id as usize];
+                let score = match piece.kind {
+                    PieceKind::Unused => return,
+                    // So much that a symbol is always taken whole.
+                    PieceKind::UserDefined => (f64::from(length as f32 * self.highest_score) - 0.1) as f32,
+                    _ => piece.score,
+                };
+                best[start + length].offer(Best { score: so_far + score, start, id });
+                single |= length == char.len_utf8();
+            });
+            if !single {
+                let score = so_far + self.unknown_score;
+                best[start + char.len_utf8()].offer(Best { score, start, id: self.unknown });
+            }
+        }
+        let mut pieces = Vec::new();
+        let mut end = text.len();
+        while end > 0 {
+            let Best { start, id, .. } = best[end];
+            pieces.push((start..end, id));
+            end = start;
+        }
+        pieces.reverse();
+        pieces
+    }
+}
