@@ -55,9 +55,14 @@ impl Work for Articles<'_> {
 }
 
 fn piece(article: &Article, report: &Report) -> Piece {
+    let mut text = article.output.article(report);
+    // Records stand below each other, whatever their last character is.
+    if article.document.format == DocumentFormat::Jsonl && article.output != Format::Json && !text.ends_with('\n') {
+        text.push('\n');
+    }
     Piece {
         name: article.name.clone(),
-        text: article.output.article(report),
+        text,
         flagged: report.flagged(),
         segments: report.segments.len(),
         tokens: report.segments.iter().map(|segment| segment.tokens).sum(),

@@ -65,6 +65,8 @@ pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<options::Fo
             None if mixed => Format::Text,
             None => own(task, source.format),
         };
+        let lines = source.format == InputFormat::Lines;
+        source.framing = if lines { source.output.line_framing() } else { source.output.framing() };
     }
 }
 

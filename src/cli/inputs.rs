@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use kortom::document::decode;
-use kortom::render::Format;
+use kortom::render::{Format, Framing};
 use walkdir::{DirEntry, WalkDir};
 
 use super::options::InputFormat;
@@ -39,6 +39,8 @@ pub struct Source {
     pub format: InputFormat,
     /// How what comes of it is written.
     pub output: Format,
+    /// What stands around the pieces of its output.
+    pub framing: Framing,
 }
 
 /// Something that could not be done, with the name of what it was about.
@@ -79,13 +81,8 @@ pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) ->
             walk(path, format, leave_out, &mut found);
         } else if path.exists() {
             let relative = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
-            found.sources.push(Source {
-                name: path.display().to_string(),
-                relative,
-                format: format_of(path, format).unwrap_or(InputFormat::Text),
-                output: Format::Text,
-                path: Some(path.clone()),
-            });
+            let read_as = format_of(path, format).unwrap_or(InputFormat::Text);
+            found.sources.push(Source::new(path.display().to_string(), Some(path.clone()), relative, read_as));
         } else {
             let error = anyhow::anyhow!("no such file or folder\nhint: check the name, or give - for standard input");
             found.failures.push(Failure { name: path.display().to_string(), error });
@@ -96,7 +93,7 @@ pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) ->
 
 fn stdin(format: InputFormat) -> Source {
     let format = if format == InputFormat::Auto { InputFormat::Text } else { format };
-    Source { name: "-".to_owned(), path: None, relative: PathBuf::from("stdin"), format, output: Format::Text }
+    Source::new("-".to_owned(), None, PathBuf::from("stdin"), format)
 }
 
 /// The articles of a folder and of those inside it.
@@ -117,13 +114,10 @@ fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mu
             Ok(entry) => {
                 let known = format_of(entry.path(), InputFormat::Auto);
                 if let Some(known) = known {
-                    found.sources.push(Source {
-                        name: entry.path().display().to_string(),
-                        relative: entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned(),
-                        format: if format == InputFormat::Auto { known } else { format },
-                        output: Format::Text,
-                        path: Some(entry.into_path()),
-                    });
+                    let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
+                    let read_as = if format == InputFormat::Auto { known } else { format };
+                    let name = entry.path().display().to_string();
+                    found.sources.push(Source::new(name, Some(entry.into_path()), relative, read_as));
                 }
             }
             Err(error) => {
@@ -155,6 +149,12 @@ fn format_of(path: &Path, asked: InputFormat) -> Option<InputFormat> {
 }
 
 impl Source {
+    /// A source whose results are text until somebody decides otherwise.
+    fn new(name: String, path: Option<PathBuf>, relative: PathBuf, format: InputFormat) -> Self {
+        let output = Format::Text;
+        Self { name, path, relative, format, output, framing: output.framing() }
+    }
+
     /// The bytes, to be read piece by piece.
     pub fn open(&self) -> Result<Box<dyn BufRead>> {
         Ok(match &self.path {

@@ -59,20 +59,14 @@ fn read_source<Item>(
     let output = destination.of(index).map(|(_, name)| name.to_string_lossy().into_owned());
     let known = key.as_deref().zip(output.as_deref());
     if let Some(entry) = known.and_then(|(key, output)| resume.record.finished(output, key)) {
-        return send(Event::Skipped(entry.flagged));
+        return send(Event::Skipped(entry.flagged, source.size().unwrap_or(0)));
     }
     let reached = known.and_then(|(key, output)| resume.record.reached(output, key)).cloned();
     let mut skip = match reached.as_ref().map(|entry| &entry.state) {
         Some(State::Reached { articles, .. }) => *articles,
         _ => 0,
     };
-    send(Event::Begin(Beginning {
-        source: index,
-        name: source.name.clone(),
-        framing: source.output.framing(),
-        key,
-        reached,
-    }))?;
+    send(Event::Begin(Beginning { source: index, name: source.name.clone(), framing: source.framing, key, reached }))?;
     let mut flow = ControlFlow::Continue(());
     let mut good = true;
     reader(source, &mut |read| {

@@ -21,6 +21,15 @@ const FULL_WINDOW: usize = 128 << 10;
 /// How long a window waits for the next item of a slow stream before it starts with what there is.
 const PATIENCE: Duration = Duration::from_millis(30);
 
+/// Which sources share a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// As many as there are, so that a slow stream is answered soon.
+    Prompt,
+    /// As many as fit, however long that takes: what is drawn by chance depends on the place in a window.
+    Repeatable,
+}
+
 /// What the reader has met, in order.
 pub enum Event<Item> {
     /// A source begins.
@@ -31,8 +40,8 @@ pub enum Event<Item> {
     Failed(Failure),
     /// The source ends; `true` when all of it could be read.
     End(bool),
-    /// A former run finished this source with so many flagged segments.
-    Skipped(usize),
+    /// A former run finished this source of so many bytes, with so many flagged segments.
+    Skipped(usize, u64),
 }
 
 /// What came of one item, ready to be written.
@@ -77,13 +86,14 @@ pub type Emit<'a, Item> = dyn FnMut(Result<(Item, usize), Failure>) -> ControlFl
 pub fn drive<W: Work>(
     work: &mut W,
     events: &Receiver<Event<W::Item>>,
+    windows: Windows,
     sink: &mut Sink,
     screen: &mut Screen,
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut budget = FIRST_WINDOW;
     loop {
-        let window = window(events, budget);
+        let window = window(events, budget, windows);
         if window.is_empty() {
             break;
         }
@@ -102,11 +112,11 @@ pub fn drive<W: Work>(
 }
 
 /// Events with about `budget` bytes of source, fewer when the stream is slow; none at its end.
-fn window<Item>(events: &Receiver<Event<Item>>, budget: usize) -> Vec<Event<Item>> {
+fn window<Item>(events: &Receiver<Event<Item>>, budget: usize, windows: Windows) -> Vec<Event<Item>> {
     let mut window = Vec::new();
     let mut bytes = 0;
     while bytes < budget {
-        let next = if window.is_empty() {
+        let next = if window.is_empty() || windows == Windows::Repeatable {
             events.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
             events.recv_timeout(PATIENCE)
@@ -126,7 +136,7 @@ enum Step {
     Piece(usize),
     Failed(Failure),
     End(bool),
-    Skipped(usize),
+    Skipped(usize, u64),
 }
 
 /// Parts the items of a window from what happens around them.
@@ -136,7 +146,7 @@ fn part<Item>(window: Vec<Event<Item>>) -> (Vec<Step>, Vec<Item>) {
         Event::Begin(beginning) => Step::Begin(beginning),
         Event::Failed(failure) => Step::Failed(failure),
         Event::End(good) => Step::End(good),
-        Event::Skipped(flagged) => Step::Skipped(flagged),
+        Event::Skipped(flagged, bytes) => Step::Skipped(flagged, bytes),
         Event::Item(item, bytes) => {
             items.push(item);
             Step::Piece(bytes)
@@ -172,8 +182,9 @@ impl Writer<'_> {
                 let ended = self.sink.end(good);
                 self.written(ended)?;
             }
-            Step::Skipped(flagged) => {
+            Step::Skipped(flagged, bytes) => {
                 self.tally.skipped += 1;
+                self.tally.bytes += bytes;
                 self.tally.flagged += flagged;
             }
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use kortom::render::Framing;
-use kortom::render::journal::{Entry, Journal, PartFile, State};
+use kortom::render::journal::{Entry, Journal, PartFile, State, make_folder};
 
 use super::inputs::{Found, Source};
 use super::interrupt;
@@ -134,6 +134,8 @@ pub struct Sink {
     ended: bool,
     /// With several articles on standard output, a line says which one this is.
     headers: bool,
+    /// That line was written for the source that began last.
+    headed: bool,
 }
 
 /// What an output begins with.
@@ -155,11 +157,21 @@ impl Sink {
     /// Makes the output folder; with `journal`, what is finished is recorded in it.
     pub fn new(destination: Destination, framing: Framing, journal: bool, headers: bool) -> Result<Self> {
         if let Destination::Folder(folder, _) = &destination {
-            kortom::render::journal::make_folder(folder)?;
+            make_folder(folder)?;
         }
-        let folder = destination.folder().filter(|folder| journal && folder.is_dir());
-        let journal = folder.map(|folder| Journal::open(&folder)).transpose()?;
-        Ok(Self { destination, framing, journal, open: None, source: String::new(), pieces: 0, ended: true, headers })
+        let open = |folder: PathBuf| make_folder(&folder).and_then(|()| Journal::open(&folder));
+        let journal = destination.folder().filter(|_| journal).map(open).transpose()?;
+        Ok(Self {
+            destination,
+            framing,
+            journal,
+            open: None,
+            source: String::new(),
+            pieces: 0,
+            ended: true,
+            headers,
+            headed: true,
+        })
     }
 
     /// Begins the output of a source.
@@ -167,7 +179,8 @@ impl Sink {
         self.source.clone_from(&beginning.name);
         self.framing = beginning.framing;
         let Some((folder, name)) = self.destination.of(beginning.source) else {
-            return self.header(&beginning.name);
+            self.headed = !self.headers;
+            return Ok(());
         };
         let (bytes, articles) = match beginning.reached.as_ref().map(|entry| &entry.state) {
             Some(State::Reached { bytes, articles }) => (*bytes, *articles),
@@ -188,19 +201,20 @@ impl Sink {
         Ok(())
     }
 
-    /// Says on standard output which article comes now.
-    fn header(&mut self, name: &str) -> Result<()> {
-        if !self.headers {
-            return Ok(());
+    /// What says on standard output which article comes now, once for each.
+    fn header(&mut self) -> String {
+        if std::mem::replace(&mut self.headed, true) {
+            return String::new();
         }
         let end = if self.ended { "" } else { "\n" };
         let before = if self.pieces > 0 { "\n" } else { "" };
         (self.pieces, self.ended) = (0, true);
-        print(&format!("{end}{before}==> {name} <==\n\n"))
+        format!("{end}{before}==> {} <==\n\n", self.source)
     }
 
     /// Writes one piece.
     pub fn piece(&mut self, piece: &str, flagged: usize) -> Result<()> {
+        let header = if self.is_files() { String::new() } else { self.header() };
         let before = if self.pieces == 0 { self.framing.open } else { self.framing.between };
         self.pieces += 1;
         if let Some(open) = &mut self.open {
@@ -211,7 +225,7 @@ impl Sink {
             // Between two articles there is a line end, even when the first has none of its own.
             let end = if self.ended || before != "\n" { "" } else { "\n" };
             self.ended = piece.ends_with('\n');
-            print(&[end, before, piece].concat())?;
+            print(&[&header, end, before, piece].concat())?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Invariant: what is wrong before the first article is an error (exit code 2); what goes wrong later is
 //! told, counted, and gives 1.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -21,7 +22,7 @@ use super::job::{Job, Task};
 use super::lines::Lines;
 use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
-use super::run::{Work, drive};
+use super::run::{Windows, Work, drive};
 use super::sink::{Destination, Sink};
 
 /// Does the job.
@@ -38,6 +39,9 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     let models = Models::load(job, &screen)?;
     let session = models.translation.as_ref().map(Model::session).transpose()?;
     missing(&screen);
+    if job.found.sources.iter().any(|source| source.path.is_none()) && io::stdin().is_terminal() {
+        screen.notice("reading what you type; end with Ctrl-D on a line of its own");
+    }
     let resume = resume(job, &models)?;
     let sink = sink(job, &resume)?;
     let done = if job.lines {
@@ -91,9 +95,9 @@ fn lines<'a>(job: &Job, session: Option<&'a Session<'a>>) -> Lines<'a> {
 
 /// Where the results go. Several digests on standard output get a line each that says which is which.
 fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
-    let first = job.found.sources.first().map_or(Format::Text, |source| source.output);
-    let headers = job.task == Task::Digest && job.found.several && first == Format::Text;
-    Sink::new(job.destination.clone(), first.framing(), resume.settings.is_some(), headers)
+    let first = job.found.sources.first().context("there is nothing to read")?;
+    let headers = job.task == Task::Digest && job.found.several && first.output == Format::Text;
+    Sink::new(job.destination.clone(), first.framing, resume.settings.is_some(), headers)
 }
 
 /// Reads, works and writes until there is nothing left.
@@ -101,7 +105,8 @@ fn work<W: Work>(work: &mut W, job: &Job, mut sink: Sink, resume: Resume, screen
     let sizes: Option<Vec<u64>> = job.found.sources.iter().map(super::inputs::Source::size).collect();
     screen.begin(sizes.map(|sizes| sizes.iter().sum()), if job.lines { "lines" } else { "articles" });
     let events = read_ahead(work, job.found.sources.clone(), job.destination.clone(), resume);
-    drive(work, &events, &mut sink, screen)
+    let windows = if job.decoding.samples() { Windows::Repeatable } else { Windows::Prompt };
+    drive(work, &events, windows, &mut sink, screen)
 }
 
 /// What a run records, and what it need not do again. A single file is recorded only when asked to, so

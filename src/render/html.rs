@@ -106,7 +106,7 @@ fn flags(block: &Block, segments: &mut &[Segment]) -> String {
         text.drain(..at + sentence.len());
         *segments = rest;
         if !segment.flags.is_empty() {
-            let names: Vec<String> = segment.flags.iter().map(name).collect();
+            let names: Vec<String> = segment.flags.iter().copied().map(name).collect();
             lines += &format!("<p class=\"flags\">{}: {}</p>", names.join(", "), escaped(&segment.target));
         }
     }
@@ -114,7 +114,7 @@ fn flags(block: &Block, segments: &mut &[Segment]) -> String {
 }
 
 /// A flag's name, as in JSON.
-fn name(flag: &Flag) -> String {
+fn name(flag: Flag) -> String {
     serde_json::to_value(flag).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

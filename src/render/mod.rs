@@ -54,6 +54,15 @@ impl Format {
         }
     }
 
+    /// The same for the `lines` format, where each piece is a line and there is nothing between two.
+    #[must_use]
+    pub fn line_framing(self) -> Framing {
+        match self {
+            Self::Json => self.framing(),
+            _ => Framing { open: "", between: "", close: "" },
+        }
+    }
+
     /// One article.
     #[must_use]
     pub fn article(self, report: &Report) -> String {

@@ -22,6 +22,15 @@ fn a_digest_has_the_date_then_the_summary_then_the_translation() {
 }
 
 #[test]
+fn several_digests_say_which_is_which() {
+    let place = Place::new();
+    place.file("a.txt", "").file("b.txt", "Het regent.").file("c.txt", ARTICLE);
+    let page = place.run(&["digest", "a.txt", "b.txt", "c.txt"]).bad(1, &["`a.txt`", "1 failed, 2 done"]).stdout;
+    assert!(page.starts_with("==> b.txt <==\n\nSummary\n") && page.contains("\n\n==> c.txt <==\n\ndate 2021"), "{page}");
+    assert!(!page.contains("a.txt"));
+}
+
+#[test]
 fn every_input_gets_its_output() {
     let place = Place::new();
     place.file("in/a.txt", ARTICLE).file("in/deep/b.txt", "Het regent.").file("in/.hidden.txt", "x");
