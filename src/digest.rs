@@ -70,7 +70,7 @@ impl Digest<'_> {
     /// A warning when the article seems to be in another language than the model reads.
     fn foreign(&self, source: &Document) -> Option<String> {
         let expected = self.translating.as_ref()?.from;
-        let found = language::guess(&source.body()).filter(|&found| found != expected)?;
+        let found = language::guess(&readable(source)).filter(|&found| found != expected)?;
         Some(format!(
             "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
             language::name(found),
@@ -94,13 +94,24 @@ impl Digest<'_> {
             report.method = Some(summary.method);
         }
         if let Some(translation) = translation {
-            report.translation = Some(translation.document.body());
+            report.translation = Some(readable(&translation.document));
             report.segments = translation.segments;
             report.warnings = translation.warnings;
             report.warnings.extend(self.foreign(&source));
             report.document = Some(translation.document);
         }
-        report.fields = source.fields;
+        report.languages = self.translating.as_ref().map(|step| (step.from.to_owned(), step.to.to_owned()));
+        report.fields.clone_from(&source.fields);
+        report.source = Some(source);
         report
+    }
+}
+
+/// The text of an article: Markdown reads well as it is, the markup of pages and subtitles does not.
+fn readable(document: &Document) -> String {
+    if document.has_markup() && document.format != Format::Markdown {
+        document.without_markup().body()
+    } else {
+        document.body()
     }
 }

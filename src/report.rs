@@ -48,6 +48,10 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The translated article, for renderers that keep its form.
     pub document: Option<Document>,
+    /// The article as it was, beside its translation.
+    pub source: Option<Document>,
+    /// The codes of its language and that of the translation.
+    pub languages: Option<(String, String)>,
     /// The fields of the record the article was in.
     pub fields: Vec<Field>,
 }

@@ -22,6 +22,8 @@ pub struct Articles<'a> {
     pub digest: Digest<'a>,
     /// The JSONL field that holds the article.
     pub field: String,
+    /// All of a web page is the article.
+    pub html_whole: bool,
 }
 
 /// One article and how its report is written.
@@ -35,10 +37,10 @@ impl Work for Articles<'_> {
     type Item = Article;
 
     fn reader(&self) -> Reader<Article> {
-        let field = self.field.clone();
+        let (field, html_whole) = (self.field.clone(), self.html_whole);
         Box::new(move |source, emit| match source.format {
             InputFormat::Jsonl => read_records(source, &field, emit),
-            _ => read_article(source, emit),
+            format => read_article(source, document_format(format, html_whole), emit),
         })
     }
 
@@ -65,9 +67,9 @@ fn piece(article: &Article, report: &Report) -> Piece {
 }
 
 /// A source that is one article.
-fn read_article(source: &Source, emit: &mut Emit<'_, Article>) {
+fn read_article(source: &Source, format: DocumentFormat, emit: &mut Emit<'_, Article>) {
     let article = source.read_article().and_then(|text| {
-        let mut document = Document::read(&source.name, &text, document_format(source.format))?;
+        let mut document = Document::read(&source.name, &text, format)?;
         document.id = Some(source.relative.with_extension("").to_string_lossy().into_owned());
         let article = Article { document, name: source.name.clone(), output: source.output };
         Ok((article, text.len()))
@@ -109,13 +111,14 @@ fn one_record(mut document: Document, name: String, source: &Source) -> Result<(
 }
 
 /// How the library reads a format.
-fn document_format(format: InputFormat) -> DocumentFormat {
+fn document_format(format: InputFormat, html_whole: bool) -> DocumentFormat {
     match format {
         InputFormat::Text | InputFormat::Auto => DocumentFormat::Text,
-        InputFormat::Jsonl => DocumentFormat::Jsonl,
-        InputFormat::Lines => DocumentFormat::Lines,
         InputFormat::Markdown => DocumentFormat::Markdown,
+        InputFormat::Html if html_whole => DocumentFormat::HtmlWhole,
         InputFormat::Html => DocumentFormat::Html,
         InputFormat::Srt => DocumentFormat::Srt,
+        InputFormat::Jsonl => DocumentFormat::Jsonl,
+        InputFormat::Lines => DocumentFormat::Lines,
     }
 }

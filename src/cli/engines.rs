@@ -10,6 +10,7 @@ use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, Session};
 use kortom::hub::{BUNDLED, Hub, Resolved, Task as ModelTask};
 use kortom::translate::Segment;
+use serde_json::Value;
 
 use super::job::{Job, Task, Wish};
 use super::options::{MachineOptions, Method};
@@ -138,7 +139,9 @@ impl Model {
     pub fn load(found: &Resolved, placement: &Placement, request: Request, screen: &Screen) -> Result<Self> {
         let engine = Engine::load(&found.files, placement)?;
         let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());
-        let request = Request { prefix: request.prefix.clone().or(known), ..request };
+        let settings = found.entry.filter(|entry| !entry.settings.is_empty());
+        let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
+        let request = Request { prefix: request.prefix.clone().or(known), catalogue, ..request };
         let model = Self { engine, request, fingerprint: fingerprint(found) };
         for warning in &model.session()?.settings().warnings {
             screen.warning(warning);

@@ -8,16 +8,16 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use kortom::engine::Request;
-use kortom::engine::settings::{Caller, Overrides};
-use kortom::render::Format;
-use kortom::search::EarlyStopping;
+use kortom::engine::settings::Caller;
 use kortom::summarize::Length;
 
 use super::args::{BenchArgs, DigestArgs, GenerateArgs, SummarizeArgs, TranslateArgs};
-use super::inputs::{Found, Source, find};
+use super::decoding::{Decoding, Typed};
+use super::forms::{check_inputs, check_lines, extension, is_for_lines, set_outputs};
+use super::inputs::{Found, find};
 use super::options::{
-    self, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions,
-    PrintOptions, SamplingOptions, SummaryOptions,
+    DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions, PrintOptions,
+    SamplingOptions, SummaryOptions,
 };
 use super::settings::{SettingsFile, offline_environment};
 use super::sink::{Destination, is_folder};
@@ -59,6 +59,8 @@ pub struct Job {
     pub resume: bool,
     /// The JSONL field that holds the article.
     pub field: String,
+    /// All of a web page is the article.
+    pub html_whole: bool,
     /// The model of the task, as it was named.
     pub model: Option<String>,
     /// The summary model of a digest, as it was named.
@@ -77,68 +79,13 @@ pub struct Job {
     pub print: PrintOptions,
 }
 
-/// How a model is to search, where it is not left to the model.
-#[derive(Clone, Debug, Default)]
-pub struct Decoding {
-    /// What was typed.
-    pub flags: Overrides,
-    /// What the settings file says.
-    pub file: Overrides,
-    /// Text put before every source.
-    pub prefix: Option<String>,
-    /// The first of these options that was typed.
-    typed: Option<String>,
-}
-
-impl Decoding {
-    fn new(typed: &Common<'_>, file: &SettingsFile) -> Result<Self> {
-        let (decode, sampling) = file.decoding(typed.decode, typed.sampling)?;
-        let named = [serde_json::to_value(typed.decode)?, serde_json::to_value(typed.sampling)?];
-        let mut named = named.iter().filter_map(serde_json::Value::as_object).flatten();
-        Ok(Self {
-            flags: overrides(typed.decode, typed.sampling, typed.n_best),
-            prefix: typed.decode.prefix.clone().or(if typed.task == Task::Generate {
-                None
-            } else {
-                decode.prefix.clone()
-            }),
-            file: overrides(&decode, &sampling, None),
-            typed: named.find(|(_, value)| !value.is_null()).map(|(name, _)| name.clone()),
-        })
-    }
-}
-
-fn overrides(decode: &DecodeOptions, sampling: &SamplingOptions, n_best: Option<usize>) -> Overrides {
-    Overrides {
-        num_beams: decode.beam_size,
-        n_best,
-        length_penalty: decode.length_penalty,
-        early_stopping: decode.early_stopping.map(|stopping| match stopping {
-            options::EarlyStopping::True => EarlyStopping::True,
-            options::EarlyStopping::False => EarlyStopping::False,
-            options::EarlyStopping::Never => EarlyStopping::Never,
-        }),
-        no_repeat_ngram_size: decode.no_repeat_ngram,
-        repetition_penalty: decode.repetition_penalty,
-        min_new_tokens: decode.min_length,
-        max_new_tokens: decode.max_length,
-        sample: sampling.sample,
-        temperature: sampling.temperature,
-        top_k: sampling.top_k,
-        top_p: sampling.top_p,
-        seed: sampling.seed,
-    }
-}
-
 /// What all four tasks have in common.
 struct Common<'a> {
     task: Task,
     inputs: &'a [PathBuf],
     input: InputOptions,
     output: &'a OutputOptions,
-    decode: &'a DecodeOptions,
-    sampling: &'a SamplingOptions,
-    n_best: Option<usize>,
+    decoding: Typed<'a>,
     machine: &'a MachineOptions,
     print: &'a PrintOptions,
 }
@@ -151,9 +98,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decode: &args.decode,
-            sampling: &args.sampling,
-            n_best: None,
+            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: None },
             machine: &args.machine,
             print: &args.print,
         };
@@ -172,9 +117,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decode: &args.decode,
-            sampling: &args.sampling,
-            n_best: args.n_best,
+            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: args.n_best },
             machine: &args.machine,
             print: &args.print,
         };
@@ -191,9 +134,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decode: &args.decode,
-            sampling: &args.sampling,
-            n_best: None,
+            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: None },
             machine: &args.machine,
             print: &args.print,
         };
@@ -218,11 +159,9 @@ impl Job {
         let common = Common {
             task: Task::Generate,
             inputs: &args.inputs.inputs,
-            input: InputOptions { input_format: Some(InputFormat::Lines), field: None },
+            input: InputOptions { input_format: Some(InputFormat::Lines), ..InputOptions::default() },
             output: &args.output,
-            decode: &args.decode,
-            sampling: &args.sampling,
-            n_best: args.n_best,
+            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: args.n_best },
             machine: &args.machine,
             print: &args.print,
         };
@@ -240,9 +179,7 @@ impl Job {
             inputs: &[],
             input: InputOptions::default(),
             output: &OutputOptions::default(),
-            decode: &DecodeOptions::default(),
-            sampling: &SamplingOptions::default(),
-            n_best: None,
+            decoding: Typed { decode: &DecodeOptions::default(), sampling: &SamplingOptions::default(), n_best: None },
             machine: &args.machine,
             print: &PrintOptions::default(),
         };
@@ -260,11 +197,11 @@ impl Job {
         if lines && typed.output.format.is_none() {
             output.format = output.format.filter(|format| is_for_lines(*format));
         }
-        refuse_for_lines(typed, lines, output.format)?;
+        check_lines(typed.task, &typed.decoding, lines, output.format)?;
         let leave_out = output.output.as_deref().filter(|output| is_folder(output, false));
         let mut found = find(typed.inputs, input.input_format.unwrap_or(InputFormat::Auto), leave_out)?;
-        refuse_field(typed.input.field.as_deref(), &found)?;
-        set_outputs(&mut found.sources, output.format, output.output.is_some())?;
+        check_inputs(&typed.input, &found)?;
+        set_outputs(typed.task, &mut found.sources, output.format, output.output.is_some());
         let destination = Destination::plan(output.output.as_deref(), &found, extension)?;
         let mut machine = file.fill(typed.machine)?;
         machine.offline = Some(machine.offline == Some(true) || offline_environment());
@@ -275,12 +212,13 @@ impl Job {
             resume: output.resume == Some(true) && output.output.is_some(),
             destination,
             field: input.field.unwrap_or_else(|| "text".to_owned()),
+            html_whole: input.html_whole == Some(true),
             model: None,
             summary_model: None,
             from: None,
             to: None,
             summary: None,
-            decoding: Decoding::new(typed, file)?,
+            decoding: Decoding::new(&typed.decoding, file, typed.task == Task::Generate)?,
             machine,
             print: file.fill(typed.print)?,
         })
@@ -349,79 +287,4 @@ fn wish(typed: &SummaryOptions, model: Option<&str>, flag: &str, file: &Settings
     }
     let length = summary.summary_length.map_or(Ok(Length::default()), |length| length.parse())?;
     Ok(Wish { method, length })
-}
-
-/// Formats of output that have a line for a line.
-fn is_for_lines(format: options::Format) -> bool {
-    matches!(format, options::Format::Text | options::Format::Json | options::Format::Jsonl)
-}
-
-fn refuse_for_lines(typed: &Common<'_>, lines: bool, format: Option<options::Format>) -> Result<()> {
-    if lines && matches!(typed.task, Task::Digest | Task::Summarize) {
-        bail!(
-            "lines are no articles, so there is nothing to summarise\n\
-             hint: use `kortom translate --input-format lines`, or `kortom generate` for a model of your own"
-        );
-    }
-    if let Some(format) = format.filter(|format| lines && !is_for_lines(*format)) {
-        let name = serde_json::to_value(format)?;
-        bail!(
-            "lines cannot be written as {}\nhint: use --format text, json or jsonl",
-            name.as_str().unwrap_or_default()
-        );
-    }
-    if typed.n_best.is_some() && !lines {
-        bail!("`--n-best` applies to lines only\nhint: add --input-format lines, or use `kortom generate`");
-    }
-    let several = typed.n_best.is_some_and(|n| n > 1);
-    if several && !matches!(format, Some(options::Format::Json | options::Format::Jsonl)) {
-        bail!("several outputs for a line do not fit into text\nhint: add --format jsonl");
-    }
-    if typed.decode.beam_size == Some(1) && typed.decode.early_stopping.is_some() {
-        bail!("`--early-stopping` applies to two beams or more\nhint: leave it out, or raise --beam-size");
-    }
-    Ok(())
-}
-
-fn refuse_field(field: Option<&str>, found: &Found) -> Result<()> {
-    let applies = found.sources.iter().any(|source| source.format == InputFormat::Jsonl);
-    if field.is_some() && !applies && !found.sources.is_empty() {
-        bail!("`--field` applies to JSONL input only\nhint: add --input-format jsonl, or leave it out");
-    }
-    Ok(())
-}
-
-/// Decides how each source's results are written. Without a format, each keeps its own; on standard
-/// output, where they follow each other, sources of different formats become text.
-fn set_outputs(sources: &mut [Source], asked: Option<options::Format>, apart: bool) -> Result<()> {
-    let asked = asked.map(rendered).transpose()?;
-    let mixed = !apart && sources.windows(2).any(|pair| own(pair[0].format) != own(pair[1].format));
-    for source in sources {
-        source.output = asked.unwrap_or_else(|| if mixed { Format::Text } else { own(source.format) });
-    }
-    Ok(())
-}
-
-/// The output format that is an input's own.
-fn own(input: InputFormat) -> Format {
-    match input {
-        InputFormat::Markdown => Format::Markdown,
-        InputFormat::Jsonl => Format::Jsonl,
-        _ => Format::Text,
-    }
-}
-
-fn rendered(format: options::Format) -> Result<Format> {
-    Ok(match format {
-        options::Format::Text => Format::Text,
-        options::Format::Markdown => Format::Markdown,
-        options::Format::Html => bail!("HTML is not written yet\nhint: use --format markdown"),
-        options::Format::Json => Format::Json,
-        options::Format::Jsonl => Format::Jsonl,
-    })
-}
-
-/// The extension of a source's output: its own where that is one of the format's.
-fn extension(source: &Source) -> String {
-    source.output.extension().to_owned()
 }

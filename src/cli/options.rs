@@ -109,6 +109,9 @@ pub struct InputOptions {
     /// Field of a JSONL object that holds the article [default: text]; all others pass through
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
+    /// Take all text of a web page, not only its article
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub html_whole: Option<bool>,
 }
 
 /// Where the output goes, and how.

@@ -70,7 +70,7 @@ fn articles<'a>(job: &'a Job, session: Option<&'a Session<'a>>) -> Articles<'a> 
     });
     let language = Language::of(job.summary_language());
     let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language });
-    Articles { digest: Digest { translating, summarizing }, field: job.field.clone() }
+    Articles { digest: Digest { translating, summarizing }, field: job.field.clone(), html_whole: job.html_whole }
 }
 
 /// What is done to lines: translated, each a segment of its own, or given to the model as they are.
@@ -112,10 +112,10 @@ fn resume(job: &Job, models: &Models) -> Result<Resume> {
         return Ok(Resume::default());
     }
     let settings = format!(
-        "{} {:?} {} {:?} {:?} {:?} {:?} {:?}\n{}",
+        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}\n{}",
         env!("CARGO_PKG_VERSION"),
         job.task,
-        job.field,
+        (&job.field, job.html_whole),
         job.summary,
         job.from(),
         job.to(),

@@ -9,8 +9,9 @@ use crate::report::Report;
 /// One article.
 pub(super) fn article(report: &Report) -> String {
     let mut page = String::new();
+    let is_markdown = report.document.as_ref().is_some_and(|document| document.format == Format::Markdown);
     if report.summary.is_some() {
-        if let Some(title) = &report.title {
+        if let Some(title) = report.title.as_ref().filter(|_| !is_markdown) {
             page += &format!("# {title}\n\n");
         }
         if let Some(date) = &report.date {
@@ -24,11 +25,6 @@ pub(super) fn article(report: &Report) -> String {
         if report.summary.is_some() {
             page.push('\n');
         }
-        if document.format == Format::Markdown {
-            return page + &document.text();
-        }
-        let bare = document.has_markup().then(|| document.without_markup());
-        let document = bare.as_ref().unwrap_or(document);
         page += &translation(document, report.summary.is_some());
     }
     page
@@ -36,15 +32,23 @@ pub(super) fn article(report: &Report) -> String {
 
 /// The article with its headings marked; without its date where the page has that already.
 fn translation(document: &Document, dated: bool) -> String {
-    let mut text = String::new();
-    if !dated {
-        text += &document.gaps[0];
+    if document.format == Format::Markdown {
+        return document.text();
     }
+    let plain;
+    let document = if document.has_markup() {
+        plain = document.without_markup();
+        &plain
+    } else {
+        document
+    };
+    let mut text = if dated { String::new() } else { document.gaps[0].clone() };
     for (block, gap) in document.blocks.iter().zip(&document.gaps[1..]) {
         match block.kind {
             BlockKind::Date if dated => continue,
             BlockKind::Date => text += &format!("*{}*\n", block.text),
             BlockKind::Heading => text += &format!("## {}", block.text),
+            BlockKind::Item => text += &format!("- {}", block.text),
             BlockKind::Credit => text += &format!("*{}*", block.text),
             _ => text += &escaped(&block.text),
         }

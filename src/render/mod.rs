@@ -6,6 +6,7 @@
 
 pub mod journal;
 
+mod html;
 mod json;
 mod markdown;
 mod text;
@@ -19,6 +20,10 @@ pub enum Format {
     Text,
     /// Markdown.
     Markdown,
+    /// A page: that of the article itself where it is one and only its words change, else one to read.
+    Html,
+    /// Subtitles, for subtitles.
+    Srt,
     /// An array of objects.
     Json,
     /// One object per line.
@@ -32,6 +37,8 @@ impl Format {
         match self {
             Self::Text => "txt",
             Self::Markdown => "md",
+            Self::Html => "html",
+            Self::Srt => "srt",
             Self::Json => "json",
             Self::Jsonl => "jsonl",
         }
@@ -41,7 +48,7 @@ impl Format {
     #[must_use]
     pub fn framing(self) -> Framing {
         match self {
-            Self::Text | Self::Markdown => Framing { open: "", between: "\n", close: "" },
+            Self::Text | Self::Markdown | Self::Html | Self::Srt => Framing { open: "", between: "\n", close: "" },
             Self::Json => Framing { open: "[\n", between: ",\n", close: "\n]\n" },
             Self::Jsonl => Framing { open: "", between: "", close: "" },
         }
@@ -53,16 +60,18 @@ impl Format {
         match self {
             Self::Text => text::article(report),
             Self::Markdown => markdown::article(report),
+            Self::Html => html::article(report),
+            Self::Srt => text::as_it_is(report),
             Self::Json => json::article(report),
             Self::Jsonl => json::article(report) + "\n",
         }
     }
 
-    /// One line of the `lines` format; text and Markdown give the target alone.
+    /// One line of the `lines` format; but for JSON, the target alone.
     #[must_use]
     pub fn line(self, report: &LineReport) -> String {
         match self {
-            Self::Text | Self::Markdown => text::one_line(&report.target) + "\n",
+            Self::Text | Self::Markdown | Self::Html | Self::Srt => text::one_line(&report.target) + "\n",
             Self::Json => json::line(report),
             Self::Jsonl => json::line(report) + "\n",
         }

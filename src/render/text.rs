@@ -2,23 +2,32 @@
 //!
 //! Invariant: a translation without a summary is the translated article and nothing else, the date
 //! where the article had it; with a summary, the date line comes first, then the summary, then the
-//! translation. A page or subtitles with nothing added stay what they are; in all else there is no markup.
+//! translation. There is no markup in it, whatever the article came in.
 
-use crate::document::Format;
+use std::borrow::Cow;
+
+use crate::document::Document;
 use crate::report::Report;
 
 /// One article.
 pub(super) fn article(report: &Report) -> String {
-    match (&report.summary, &report.document) {
-        (None, Some(document)) if document.format == Format::Markdown => document.without_markup().text(),
+    let document = report.document.as_ref().map(plain);
+    match (&report.summary, document) {
         (None, Some(document)) => document.text(),
         (Some(summary), None) => ended(summary.clone()),
-        (Some(summary), Some(document)) if document.has_markup() => {
-            digest(report, summary, &document.without_markup().text())
-        }
         (Some(summary), Some(document)) => digest(report, summary, &document.body()),
         (None, None) => String::new(),
     }
+}
+
+/// The translated article with all its markup.
+pub(super) fn as_it_is(report: &Report) -> String {
+    report.document.as_ref().map(Document::text).unwrap_or_default()
+}
+
+/// The article without markup, which in text would only be in the way.
+fn plain(document: &Document) -> Cow<'_, Document> {
+    if document.has_markup() { Cow::Owned(document.without_markup()) } else { Cow::Borrowed(document) }
 }
 
 fn digest(report: &Report, summary: &str, translation: &str) -> String {

@@ -87,7 +87,10 @@ impl Checkpoint {
     fn options(&self, expected: &Value, setting: &Value) -> SearchOptions {
         let own = setting["name"] == "own";
         let mut values: Map<String, Value> = if own {
-            self.files.json("generation_config.json").unwrap().map_or_else(Map::new, |own| own.as_object().unwrap().clone())
+            self.files
+                .json("generation_config.json")
+                .unwrap()
+                .map_or_else(Map::new, |own| own.as_object().unwrap().clone())
         } else {
             let special = &expected["ids"];
             [("decoder_start_token_id", "start"), ("eos_token_id", "eos"), ("pad_token_id", "pad")]
@@ -172,7 +175,11 @@ fn difference(found: &Hypothesis, expected: &Value) -> Option<String> {
     let tokens = ids(&expected["ids"]);
     if found.tokens != tokens {
         let first = found.tokens.iter().zip(&tokens).take_while(|(found, expected)| found == expected).count();
-        return Some(format!("token {first} differs: found {:?}, expected {:?}", &found.tokens[first..], &tokens[first..]));
+        return Some(format!(
+            "token {first} differs: found {:?}, expected {:?}",
+            &found.tokens[first..],
+            &tokens[first..]
+        ));
     }
     let score = expected["score"].as_f64().unwrap();
     if !near(f64::from(found.score), score) {
@@ -424,7 +431,11 @@ fn a_rearranged_cache_says_the_same_as_a_fresh_one() {
 /// The logits after feeding all these tokens to a decoder of one row.
 fn replayed(checkpoint: &Checkpoint, source: &[TokenId], fed: &[TokenId]) -> Vec<u32> {
     let mut state = checkpoint.model.start(&checkpoint.memory(&[source.to_vec()])).unwrap();
-    fed.iter().map(|&token| checkpoint.model.step(&mut state, &[token]).unwrap()).last().map(|last| tensor_bits(&last)).unwrap()
+    fed.iter()
+        .map(|&token| checkpoint.model.step(&mut state, &[token]).unwrap())
+        .last()
+        .map(|last| tensor_bits(&last))
+        .unwrap()
 }
 
 /// The bundled model on our own sentences, greedy and with four beams, with its own settings: the same texts.

@@ -41,6 +41,36 @@ fn every_input_gets_its_output() {
 }
 
 #[test]
+fn every_format_comes_back_as_itself() {
+    let place = Place::new();
+    place
+        .file("in/a.md", "# Brug\n\nDe *brug* is klaar.\n")
+        .file("in/s.srt", "1\n00:00:01,000 --> 00:00:02,000\nHet regent.\n");
+    place.file(
+        "in/p.html",
+        "<html><body><h1>Brug</h1><p class=\"x\">De brug is in mei klaar &amp; open.</p></body></html>",
+    );
+    place.run(&["translate", "in", "--output", "out"]).good();
+    assert_eq!(visible(&place.path("out")), ["a.md", "p.html", "s.srt"]);
+    assert!(place.read("out/a.md").starts_with("# ") && place.read("out/p.html").contains("<p class=\"x\">"));
+    assert!(place.read("out/s.srt").starts_with("1\n00:00:01,000 --> 00:00:02,000\n"));
+    let text = place.run(&["translate", "in/p.html", "--format", "text"]).good();
+    assert!(!text.contains('<') && text.contains("\n\n"), "{text}");
+    place.run(&["translate", "in/a.md", "--html-whole"]).bad(2, &["`--html-whole` applies to web pages only"]);
+    place.file("bad.srt", "1\n00:00:01 -> soon\nHet regent.\n").run(&["translate", "bad.srt"]).bad(1, &["`bad.srt`"]);
+}
+
+#[test]
+fn a_page_has_the_summary_then_both_languages() {
+    let place = Place::new();
+    let page = place.file("a.txt", ARTICLE).run(&["digest", "a.txt", "--format", "html", "--max-length", "4"]).good();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<html lang=\"en\">"));
+    assert!(page.find("<h2>Summary").unwrap() < page.find("<div class=\"pair").unwrap());
+    assert!(page.contains("lang=\"nl\">De gemeente bouwt een nieuwe brug.") && page.contains("truncated: "), "{page}");
+    assert!(!page.contains("<script") && !page.contains("://"));
+}
+
+#[test]
 fn outputs_of_one_name_are_told_apart_or_refused() {
     let place = Place::new();
     place
