@@ -192,9 +192,9 @@ impl Reader<'_> {
                 let kept_range = start..range.end;
                 let in_text = is_phrase(name) || matches!(name, "code" | "kbd" | "samp" | "var" | "math" | "svg");
                 if in_text {
-                    self.mark(MarkKind::Single, kept_range)
+                    self.mark(MarkKind::Single, kept_range);
                 } else {
-                    self.end_block()
+                    self.end_block();
                 }
                 self.read = range.end;
             } else {

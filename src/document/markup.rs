@@ -2,11 +2,11 @@
 //!
 //! Invariant: a block that is not translated is, byte for byte, its source. In a translated one every
 //! mark of the source is there once, in a nesting that is as well-formed as the source's was. Where a
-//! mark goes when words change places is a guess: to the same words if the translation has them (a name,
-//! a number), else as far into the sentence as it was, at the edge of a word.
+//! mark goes when words change places is decided in `carry`.
 
 use std::ops::Range;
 
+use super::carry::Carrier;
 use super::{Block, BlockKind};
 
 /// How text is written among markup.
@@ -35,10 +35,10 @@ pub(super) enum MarkKind {
 
 /// A piece of markup and where it stands in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
-    at: usize,
-    markup: String,
-    kind: MarkKind,
+pub(super) struct Mark {
+    pub(super) at: usize,
+    pub(super) markup: String,
+    pub(super) kind: MarkKind,
 }
 
 /// The markup of one block.
@@ -158,192 +158,6 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
         Box::new(Markup { source: render(&text, &marks, markup.style), marks, style: markup.style })
     });
     Block { kind: block.kind, text, markup }
-}
-
-/// Takes marks from a text to its translation.
-struct Carrier<'a> {
-    source: &'a str,
-    target: &'a str,
-    /// Which part of the target each sentence of the source became.
-    moves: &'a [(Range<usize>, Range<usize>)],
-}
-
-impl Carrier<'_> {
-    /// The marks, in the order in which they stand in the target.
-    fn carry(&self, marks: &[Mark]) -> Vec<Mark> {
-        let mut places: Vec<usize> = marks.iter().map(|mark| self.point(mark)).collect();
-        let pairs = pairs(marks);
-        for &(open, close) in &pairs {
-            let stretch = marks[open].at..marks[close].at;
-            let span = self.same(&stretch, places[open]).or_else(|| {
-                let inner = pairs.iter().filter(|(inner, _)| (open + 1..close).contains(inner));
-                let inner = inner.map(|&(open, close)| places[open]..places[close]);
-                self.span(&stretch, inner.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)))
-            });
-            if let Some(span) = span {
-                (places[open], places[close]) = (span.start, span.end);
-            }
-        }
-        let mut order: Vec<usize> = (0..marks.len()).collect();
-        order.sort_by_key(|&mark| (places[mark], rank(marks[mark].kind, mark, &pairs, &places), mark));
-        if !is_nested(&order, &pairs) {
-            // In the order of the source, each as near to its place as those before it allow.
-            order = (0..marks.len()).collect();
-            places = marks.iter().map(|mark| self.point(mark)).collect();
-            for mark in 1..places.len() {
-                places[mark] = places[mark].max(places[mark - 1]);
-            }
-        }
-        order.into_iter().map(|mark| Mark { at: places[mark], ..marks[mark].clone() }).collect()
-    }
-
-    /// The sentence around a stretch of the source, and what became of it.
-    fn around(&self, stretch: &Range<usize>) -> Option<&(Range<usize>, Range<usize>)> {
-        let after = self.moves.partition_point(|(from, _)| from.end < stretch.end);
-        self.moves.get(after).filter(|(from, _)| from.start <= stretch.start)
-    }
-
-    /// Where a mark goes by how far into its sentence it stands.
-    fn point(&self, mark: &Mark) -> usize {
-        let at = mark.at;
-        let Some((from, to)) = self.around(&(at..at)) else {
-            // Between sentences: as far from the sentence before as it was.
-            let before = self.moves.partition_point(|(from, _)| from.end < at);
-            return before.checked_sub(1).map_or(at, |index| {
-                let (from, to) = &self.moves[index];
-                floor(self.target, to.end + (at - from.end))
-            });
-        };
-        if at == from.start && mark.kind != MarkKind::Close {
-            return to.start;
-        }
-        if at == from.end {
-            return to.end;
-        }
-        let (theirs, ours) = (words(self.source, from), words(self.target, to));
-        let before = theirs.iter().filter(|word| word.start < at).count();
-        let count = scale(before, theirs.len(), ours.len());
-        let opens = mark.kind == MarkKind::Open || (mark.kind == MarkKind::Single && mark.markup.ends_with(' '));
-        match (opens, count) {
-            (true, count) => ours.get(count).map_or(to.end, |word| word.start),
-            (false, 0) => to.start,
-            (false, count) if mark.kind == MarkKind::Break => {
-                let end = ours[count - 1].end;
-                end + self.target[end..to.end].find(char::is_whitespace).unwrap_or(to.end - end)
-            }
-            (false, count) => ours[count - 1].end,
-        }
-    }
-
-    /// Where the very words of a stretch are in what became of its sentence; the ones nearest to `near`.
-    fn same(&self, stretch: &Range<usize>, near: usize) -> Option<Range<usize>> {
-        let (from, to) = self.around(stretch)?;
-        let words = self.source[stretch.clone()].trim();
-        if stretch == from {
-            return Some(to.clone());
-        }
-        if words.is_empty() {
-            return None;
-        }
-        let found =
-            self.target[to.clone()].match_indices(words).map(|(at, _)| to.start + at..to.start + at + words.len());
-        found.filter(|range| is_whole(self.target, range)).min_by_key(|range| range.start.abs_diff(near))
-    }
-
-    /// Where a stretch went, if it is in one sentence, by how far into the sentence it is and how many of
-    /// its words it has; moved so that it has `inner` in it.
-    fn span(&self, stretch: &Range<usize>, inner: Option<Range<usize>>) -> Option<Range<usize>> {
-        let (from, to) = self.around(stretch)?;
-        let (theirs, ours) = (words(self.source, from), words(self.target, to));
-        let first = theirs.iter().filter(|word| word.end <= stretch.start).count();
-        let last = theirs.iter().filter(|word| word.start < stretch.end).count();
-        let mut first = scale(first, theirs.len(), ours.len()).min(ours.len().checked_sub(1)?);
-        let mut last = scale(last, theirs.len(), ours.len()).max(first + 1);
-        if let Some(inner) = inner {
-            let count = last - first;
-            let inner_first = ours.iter().filter(|word| word.end <= inner.start).count();
-            let inner_last = ours.iter().filter(|word| word.start < inner.end).count();
-            if inner_first < first {
-                (first, last) = (inner_first, inner_last.max(inner_first + count));
-            } else if inner_last > last {
-                (first, last) = (inner_first.min(inner_last - count.min(inner_last)), inner_last);
-            }
-        }
-        let start = if stretch.start == from.start && first == 0 { to.start } else { ours.get(first)?.start };
-        let end = if stretch.end == from.end && last == ours.len() { to.end } else { ours.get(last - 1)?.end };
-        Some(start..end)
-    }
-}
-
-/// `count` of `theirs` as a count of `ours`.
-fn scale(count: usize, theirs: usize, ours: usize) -> usize {
-    if theirs == 0 { 0 } else { ((2 * count * ours + theirs) / (2 * theirs)).min(ours) }
-}
-
-/// The last character boundary at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
-}
-
-/// The words of `text[range]`, without the punctuation around them.
-fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
-    let mut words = Vec::new();
-    let mut at = range.start;
-    for part in text[range.clone()].split_inclusive(char::is_whitespace) {
-        let word = part.trim_start_matches(|c: char| !c.is_alphanumeric());
-        let start = at + part.len() - word.len();
-        let word = word.trim_end_matches(|c: char| !c.is_alphanumeric());
-        if !word.is_empty() {
-            words.push(start..start + word.len());
-        }
-        at += part.len();
-    }
-    words
-}
-
-/// Whether no letter or digit touches this stretch.
-fn is_whole(text: &str, range: &Range<usize>) -> bool {
-    !text[..range.start].ends_with(char::is_alphanumeric) && !text[range.end..].starts_with(char::is_alphanumeric)
-}
-
-/// Which marks open and close the same thing, by their indices; inner ones before outer ones.
-fn pairs(marks: &[Mark]) -> Vec<(usize, usize)> {
-    let mut open = Vec::new();
-    let mut pairs = Vec::new();
-    for (index, mark) in marks.iter().enumerate() {
-        match mark.kind {
-            MarkKind::Open => open.push(index),
-            MarkKind::Close => pairs.extend(open.pop().map(|open| (open, index))),
-            MarkKind::Single | MarkKind::Break => {}
-        }
-    }
-    pairs
-}
-
-/// The order of marks at one place: what ends there, then what stands there, then what starts there.
-fn rank(kind: MarkKind, mark: usize, pairs: &[(usize, usize)], places: &[usize]) -> u8 {
-    let empty = pairs.iter().any(|&(open, close)| [open, close].contains(&mark) && places[open] == places[close]);
-    match kind {
-        _ if empty => 1,
-        MarkKind::Close => 0,
-        MarkKind::Single | MarkKind::Break => 1,
-        MarkKind::Open => 2,
-    }
-}
-
-/// Whether pairs stand inside or beside each other when the marks are in this order.
-fn is_nested(order: &[usize], pairs: &[(usize, usize)]) -> bool {
-    let mut open = Vec::new();
-    for &mark in order {
-        if pairs.iter().any(|&(start, _)| start == mark) {
-            open.push(mark);
-        } else if let Some(&(start, _)) = pairs.iter().find(|&&(_, end)| end == mark)
-            && open.pop() != Some(start)
-        {
-            return false;
-        }
-    }
-    true
 }
 
 /// Text and marks as they stand in an article.

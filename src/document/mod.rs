@@ -6,6 +6,7 @@
 //! that works on blocks can lose it. Each format has a file that decides where its blocks are; where
 //! sentences end inside a block belongs to `segment`.
 
+mod carry;
 mod html;
 pub mod jsonl;
 mod lines;

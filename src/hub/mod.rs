@@ -16,6 +16,7 @@ mod http;
 mod inventory;
 mod layout;
 mod options;
+mod plan;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,10 +26,10 @@ use serde::Serialize;
 
 pub use cache::{RepoId, Snapshot};
 pub use catalog::{BUNDLED, Entry, Task, alias, bundled, catalog, is_non_commercial};
-pub use download::{Plan, RemoteFile};
 pub use facts::{Facts, FileFacts, facts};
 pub use inventory::{Checked, Installed, Removal, Verdict};
 pub use options::{HubOptions, Proxies};
+pub use plan::{Plan, RemoteFile};
 
 use crate::files::ModelFiles;
 use http::Client;
@@ -232,7 +233,7 @@ impl Hub {
             bail!("the model `{name}` {state}\nhint: kortom models pull {name}");
         }
         let client = Client::new(&self.options)?;
-        let plan = download::plan(&client, &self.options, repository)?;
+        let plan = plan::plan(&client, &self.options, repository)?;
         self.fetch(&client, name, &plan, false)
     }
 
@@ -242,7 +243,7 @@ impl Hub {
     /// When the model is not one of the Hub, or the Hub cannot be asked.
     pub fn plan(&self, name: &str) -> Result<Plan> {
         let (client, repository) = (self.client(name)?, Self::on_hub(name)?.0);
-        download::plan(&client, &self.options, &repository)
+        plan::plan(&client, &self.options, &repository)
     }
 
     /// Fetches a model into the cache, or brings it up to date there; every file is checked against its hash, those
@@ -252,7 +253,7 @@ impl Hub {
     /// When it cannot be fetched whole, or its licence has to be accepted first.
     pub fn pull(&self, name: &str, accept_license: bool) -> Result<(Plan, Resolved)> {
         let (client, (repository, _)) = (self.client(name)?, Self::on_hub(name)?);
-        let plan = download::plan(&client, &self.options, &repository)?;
+        let plan = plan::plan(&client, &self.options, &repository)?;
         let resolved = self.fetch(&client, name, &plan, accept_license)?;
         Ok((plan, resolved))
     }

@@ -89,10 +89,11 @@ impl Tokenizer {
     /// When the tokenizer cannot represent the text at all.
     pub fn encode(&self, text: &str, languages: &Languages) -> Result<Vec<TokenId>> {
         let mut ids = languages.source_prefix.clone();
-        if self.says_its_target(text) {
+        let says = self.says_its_target(text);
+        if says {
             ids.retain(|id| !self.language_ids.contains(id));
         }
-        if languages.text_prefix.is_empty() {
+        if says || languages.text_prefix.is_empty() {
             ids.extend(self.vocabulary.encode(text)?);
         } else {
             ids.extend(self.vocabulary.encode(&format!("{}{text}", languages.text_prefix))?);
@@ -103,8 +104,14 @@ impl Tokenizer {
 
     /// Whether a text begins with a target token of its own, which then counts.
     fn says_its_target(&self, text: &str) -> bool {
-        matches!(self.languages.scheme, Scheme::TargetToken { .. })
-            && language_code(text).is_some_and(|(code, _)| self.languages.tokens.iter().any(|(token, _)| token == code))
+        let tokens = &self.languages.tokens;
+        match self.languages.scheme {
+            Scheme::TargetToken { .. } => {
+                language_code(text).is_some_and(|(code, _)| tokens.iter().any(|(token, _)| token == code))
+            }
+            Scheme::TargetText => tokens.iter().any(|(token, _)| text.starts_with(token.as_str())),
+            _ => false,
+        }
     }
 
     /// The text of these ids, without special and language tokens.

@@ -1,4 +1,4 @@
-//! Every kind of tokenizer against what transformers makes of the same texts (fixtures/make_tokenizers.py),
+//! Every kind of tokenizer against what transformers makes of the same texts (`fixtures/make_tokenizers.py`),
 //! and what becomes of broken files and unknown languages.
 
 use std::fs;
