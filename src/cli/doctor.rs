@@ -180,7 +180,7 @@ fn models(hub: &Hub) -> Vec<Finding> {
     }
     if lacks(Task::Summarize, "en", "en") {
         let line = "no summary model: summaries consist of the article's own sentences";
-        findings.push(Finding::good("quality", line).remedy("note", "kortom models pull cnn"));
+        findings.push(Finding::good("quality", line).remedy("note", "kortom models pull cnn-fast"));
     }
     findings
 }

@@ -80,7 +80,7 @@ fn names_that_are_no_model_say_what_would_be_one() {
     for (name, part) in [
         ("nonsense", "known aliases: nl-en"),
         ("./nowhere/at/all", "no such model folder"),
-        ("../../etc", "no such model folder"),
+        ("../../no/such/folder", "no such model folder"),
         ("a/b@../../x", "not a revision"),
         ("kortom-nl-en@main", "no revisions"),
         ("nl-en", "hint: kortom models pull nl-en"),
