@@ -117,7 +117,6 @@ impl Placement {
     /// When this build or machine lacks the device, or the device lacks the type; with the way to get it.
     pub fn choose(device: DeviceChoice, compute: ComputeType) -> Result<Self> {
         match device {
-            DeviceChoice::Cpu => on_cpu(compute, ""),
             DeviceChoice::Cuda(number) => {
                 if !cfg!(feature = "cuda") {
                     bail!(
@@ -140,7 +139,7 @@ impl Placement {
                 Ok(card) => on_card(Ok(card), "cuda:0", compute),
                 Err(error) => on_cpu(compute, &format!(" (no usable CUDA card: {error})")),
             },
-            DeviceChoice::Auto => on_cpu(compute, ""),
+            DeviceChoice::Auto | DeviceChoice::Cpu => on_cpu(compute, ""),
         }
     }
 }

@@ -30,8 +30,8 @@ impl Activation {
             Self::GeluTanh => {
                 let cube = simd.mul(simd.mul(x, x), x);
                 let inner = simd.mul_add(cube, simd.splat(0.044_715), x);
-                // x/2 (1 + tanh z) = x · sigmoid(2z)
-                let twice = simd.mul(inner, simd.splat(2.0 * 0.797_884_56));
+                // x/2 (1 + tanh z) = x · sigmoid(2z), with z = √(2/π) · inner
+                let twice = simd.mul(inner, simd.splat(std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::SQRT_2));
                 simd.div(x, simd.add(one, simd.exp(simd.sub(zero, twice))))
             }
         }

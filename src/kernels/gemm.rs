@@ -90,6 +90,9 @@ pub struct Epilogue<'a> {
 }
 
 /// `x` is `[m, k]`, `y` is `[m, n]`.
+///
+/// # Panics
+/// When `y` has another size.
 pub fn multiply(x: &[f32], weight: &Packed, epilogue: Epilogue, y: &mut [f32]) {
     let (n, k) = (weight.n, weight.k);
     let m = x.len() / k;
@@ -454,7 +457,7 @@ mod tests {
         for row in 0..37 {
             let mut out = [0f32; 9];
             packed.row(row, &mut out);
-            assert_eq!(out, w[row * 9..][..9]);
+            assert!(out.iter().zip(&w[row * 9..][..9]).all(|(a, b)| a.to_bits() == b.to_bits()));
         }
     }
 }

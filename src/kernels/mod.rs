@@ -4,6 +4,11 @@
 //! bits whatever rows, padding or threads accompany it. Which kernel is called, and what other devices do
 //! instead, belongs to `nn`.
 
+// A kernel keeps its instruction set only if all of it is inlined into the function that enters that set.
+#![allow(clippy::inline_always)]
+// Loops over the registers of a tile read best by row and column.
+#![allow(clippy::needless_range_loop)]
+
 pub mod activation;
 pub mod attention;
 pub mod gemm;

@@ -4,6 +4,8 @@
 use crate::kernels::activation::Activation;
 
 /// A sequence-to-sequence transformer.
+// Each flag is one way in which checkpoints differ, and all combinations occur.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// `model_type` of config.json, for people.

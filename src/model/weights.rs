@@ -100,17 +100,16 @@ impl Weights {
     }
 
     fn add(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
-        let bytes = match files.embedded_bytes(name) {
-            Some(bytes) => Bytes::Embedded(bytes),
-            None => {
-                let path = files.path(name).with_context(|| {
-                    format!("no such file\nhint: fetch `{name}` into the model's folder, or pull the model again")
-                })?;
-                let file = File::open(path)?;
-                // SAFETY: the mapping is read-only; a checkpoint that another process cuts short while it is
-                // read is outside what any reader of mapped files can defend against.
-                Bytes::Mapped(unsafe { Mmap::map(&file)? })
-            }
+        let bytes = if let Some(bytes) = files.embedded_bytes(name) {
+            Bytes::Embedded(bytes)
+        } else {
+            let path = files.path(name).with_context(|| {
+                format!("no such file\nhint: fetch `{name}` into the model's folder, or pull the model again")
+            })?;
+            let file = File::open(path)?;
+            // SAFETY: the mapping is read-only; a checkpoint that another process cuts short while it is
+            // read is outside what any reader of mapped files can defend against.
+            Bytes::Mapped(unsafe { Mmap::map(&file)? })
         };
         let index = self.files.len();
         let is_safetensors = std::path::Path::new(name).extension().is_some_and(|end| end == "safetensors");

@@ -180,8 +180,8 @@ impl CrossAttention {
     fn composed_step(&self, q: &Tensor, memory: &Memory, sentences: &[usize], lengths: &[usize]) -> Result<Tensor> {
         let rows = sentences.len();
         let group = sentences.iter().take_while(|&&sentence| sentence == sentences[0]).count();
-        let uniform =
-            rows % group == 0 && sentences.chunks(group).all(|rows| rows.iter().all(|&sentence| sentence == rows[0]));
+        let uniform = rows.is_multiple_of(group)
+            && sentences.chunks(group).all(|rows| rows.iter().all(|&sentence| sentence == rows[0]));
         let group = if uniform { group } else { 1 };
         let groups: Vec<usize> = sentences.iter().step_by(group).copied().collect();
         let q = self.shape.split(&q.reshape((groups.len(), group, self.shape.inner()))?)?;

@@ -26,7 +26,10 @@ fn several_digests_say_which_is_which() {
     let place = Place::new();
     place.file("a.txt", "").file("b.txt", "Het regent.").file("c.txt", ARTICLE);
     let page = place.run(&["digest", "a.txt", "b.txt", "c.txt"]).bad(1, &["`a.txt`", "1 failed, 2 done"]).stdout;
-    assert!(page.starts_with("==> b.txt <==\n\nSummary\n") && page.contains("\n\n==> c.txt <==\n\ndate 2021"), "{page}");
+    assert!(
+        page.starts_with("==> b.txt <==\n\nSummary\n") && page.contains("\n\n==> c.txt <==\n\ndate 2021"),
+        "{page}"
+    );
     assert!(!page.contains("a.txt"));
 }
 
