@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::batch::TokenId;
 use crate::kernels::activation::Activation;
 
 use super::spec::{Names, NormPlacement, Positions, Spec, Stack, StackNames};
@@ -99,7 +100,7 @@ fn pegasus(config: &Config) -> Result<Spec> {
 
 fn m2m_100(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config, "m2m_100")?;
-    spec.positions = Positions::SinusoidalFairseq { offset: config.size_or("pad_token_id", 1)? + 1 };
+    spec.positions = Positions::SinusoidalFairseq { padding: config.size_or("pad_token_id", 1)? as TokenId };
     spec.final_norm = true;
     spec.output_bias = None;
     Ok(spec)

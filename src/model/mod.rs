@@ -26,7 +26,7 @@ use positions::RelativeBias;
 use spec::{Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
-use crate::nn::{Embedding, Linear, Matrix, Norm};
+use crate::nn::{Embedding, Linear, Matrix, Norm, PositionTable};
 
 /// An encoder-decoder with its output layer.
 pub struct Seq2Seq {
@@ -210,8 +210,9 @@ type Around = (Embedding, Option<Norm>, Option<RelativeBias>, Option<Norm>);
 fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Around> {
     let spec = builder.spec;
     let mut relative = None;
-    let table = |offset: usize, tensor: Tensor| {
-        Ok::<_, anyhow::Error>(Some((tensor.to_dtype(builder.dtype)?.to_device(builder.device)?, offset)))
+    let table = |first: usize, rows: Tensor| {
+        let rows = rows.to_dtype(builder.dtype)?.to_device(builder.device)?;
+        Ok::<_, anyhow::Error>(Some(PositionTable { rows, first, unplaced: None }))
     };
     let rows = spec.window;
     let positions = match spec.positions {
@@ -219,8 +220,10 @@ fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, 
             Some(view) if view.shape() == [rows, spec.width] => table(0, view.tensor(DType::F32, &Device::Cpu)?)?,
             _ => table(0, positions::sinusoidal(rows, spec.width)?)?,
         },
-        Positions::SinusoidalFairseq { offset } => {
-            table(offset, positions::sinusoidal_fairseq(rows + offset, spec.width)?)?
+        Positions::SinusoidalFairseq { padding } => {
+            let first = padding as usize + 1;
+            let rows = positions::sinusoidal_fairseq(rows + first, spec.width, padding as usize)?;
+            table(first, rows)?.map(|table| PositionTable { unplaced: Some(padding), ..table })
         }
         Positions::Learned { offset } => {
             let view = builder.get(names.positions, &[rows + offset, spec.width])?;

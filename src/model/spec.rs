@@ -1,6 +1,7 @@
 //! What distinguishes one family or checkpoint from another, as plain data. Filled in by `family`; nothing
 //! after that asks which family it was.
 
+use crate::batch::TokenId;
 use crate::kernels::activation::Activation;
 
 /// A sequence-to-sequence transformer.
@@ -83,10 +84,11 @@ pub enum NormPlacement {
 pub enum Positions {
     /// Sines in the first half, cosines in the second, frequencies `10000^(-2i/d)`; a stored table wins.
     Sinusoidal,
-    /// The same halves with frequencies `10000^(-i/(d/2 - 1))`, from row `offset` on (fairseq).
+    /// The same halves with frequencies `10000^(-i/(d/2 - 1))`, counted by fairseq: the row of padding is
+    /// nought, position 0 the row after it.
     SinusoidalFairseq {
-        /// Row of position 0.
-        offset: usize,
+        /// The padding token, which takes up no position even in the middle of a text.
+        padding: TokenId,
     },
     /// A trained table, from row `offset` on.
     Learned {

@@ -9,14 +9,59 @@ use super::Matrix;
 pub struct Embedding {
     tokens: Matrix,
     scale: f64,
-    /// Absolute positions, `[rows, d]`, and the row of position 0. Relative positions have none.
-    positions: Option<(Tensor, usize)>,
+    /// Relative positions have none.
+    positions: Option<PositionTable>,
+}
+
+/// Absolute positions.
+pub struct PositionTable {
+    /// `[rows, d]`.
+    pub rows: Tensor,
+    /// The row of position 0.
+    pub first: usize,
+    /// A token that takes up no position, even where it is not padding but part of a text: it gets the row
+    /// before the first (fairseq).
+    pub unplaced: Option<u32>,
+}
+
+impl PositionTable {
+    /// Positions that the table has.
+    fn capacity(&self) -> Result<usize> {
+        Ok(self.rows.dim(0)?.saturating_sub(self.first))
+    }
+
+    /// The rows of sequences of equal length `s`: `[s, d]`, or `[b, s, d]` where they are not all the same.
+    fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
+        let Some(unplaced) = self.unplaced.filter(|unplaced| ids.contains(unplaced)) else {
+            return Ok(self.rows.narrow(0, self.first, s)?);
+        };
+        let mut rows = Vec::with_capacity(ids.len());
+        for sequence in ids.chunks(s) {
+            let mut next = self.first;
+            for &id in sequence {
+                rows.push(if id == unplaced { self.first - 1 } else { next } as u32);
+                next += usize::from(id != unplaced);
+            }
+        }
+        let rows = self.rows.index_select(&Tensor::new(rows, self.rows.device())?, 0)?;
+        Ok(rows.reshape((ids.len() / s, s, rows.dim(1)?))?)
+    }
+
+    /// The row of position `position`: `[1, d]`, or `[r, d]` where a token takes up none.
+    fn at(&self, ids: &[u32], position: usize) -> Result<Tensor> {
+        let place = self.first + position;
+        let Some(unplaced) = self.unplaced.filter(|unplaced| ids.contains(unplaced)) else {
+            return Ok(self.rows.narrow(0, place, 1)?);
+        };
+        let rows = ids.iter().map(|&id| if id == unplaced { self.first - 1 } else { place } as u32);
+        Ok(self.rows.index_select(&Tensor::new(rows.collect::<Vec<u32>>(), self.rows.device())?, 0)?)
+    }
 }
 
 impl Embedding {
-    /// `positions` is a table of rows and the row of position 0.
+    /// Tokens times `scale`, plus positions where the family adds them.
     #[must_use]
-    pub fn new(tokens: Matrix, scale: f64, positions: Option<(Tensor, usize)>) -> Self {
+    pub fn new(tokens: Matrix, scale: f64, positions: Option<PositionTable>) -> Self {
         Self { tokens, scale, positions }
     }
 
@@ -25,7 +70,7 @@ impl Embedding {
     /// # Errors
     /// When the table is not a matrix.
     pub fn capacity(&self) -> Result<Option<usize>> {
-        self.positions.as_ref().map(|(table, first)| Ok(table.dim(0)?.saturating_sub(*first))).transpose()
+        self.positions.as_ref().map(PositionTable::capacity).transpose()
     }
 
     /// Sequences of equal length `s`, one after another from position 0, to `[b, s, d]`.
@@ -36,7 +81,7 @@ impl Embedding {
         let x = self.scaled(ids)?;
         let x = x.reshape((ids.len() / s, s, x.dim(1)?))?;
         Ok(match &self.positions {
-            Some((table, first)) => x.broadcast_add(&table.narrow(0, *first, s)?)?,
+            Some(table) => x.broadcast_add(&table.sequences(ids, s)?)?,
             None => x,
         })
     }
@@ -48,7 +93,7 @@ impl Embedding {
     pub fn at(&self, ids: &[u32], position: usize) -> Result<Tensor> {
         let x = self.scaled(ids)?;
         Ok(match &self.positions {
-            Some((table, first)) => x.broadcast_add(&table.narrow(0, first + position, 1)?)?,
+            Some(table) => x.broadcast_add(&table.at(ids, position)?)?,
             None => x,
         })
     }

@@ -10,7 +10,7 @@ pub mod linear;
 pub mod norm;
 
 pub use attention::{CrossAttention, Memory, Past, PastKeys, SelfAttention, Shape};
-pub use embedding::Embedding;
+pub use embedding::{Embedding, PositionTable};
 pub use feed_forward::FeedForward;
 pub use linear::{Linear, Matrix};
 pub use norm::Norm;
