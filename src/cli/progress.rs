@@ -19,6 +19,8 @@ const LINE_EVERY: Duration = Duration::from_mins(1);
 pub struct Tally {
     /// Articles or lines that are complete.
     pub done: usize,
+    /// Those of them whose output is still open, and may yet fail to be written.
+    pub open: usize,
     /// Those that failed.
     pub failed: usize,
     /// Segments among all outputs.

@@ -166,6 +166,7 @@ impl Writer<'_> {
     fn take(&mut self, step: Step, pieces: &mut dyn Iterator<Item = Result<Piece, Failure>>) -> Result<()> {
         match step {
             Step::Begin(beginning) => {
+                self.tally.open = 0;
                 let begun = self.screen.aside(|| self.sink.begin(&beginning));
                 self.written(begun)?;
             }
@@ -192,6 +193,9 @@ impl Writer<'_> {
     }
 
     fn piece(&mut self, piece: &Piece) -> Result<()> {
+        if self.sink.is_lost() {
+            return Ok(());
+        }
         for warning in &piece.warnings {
             self.screen.warning(warning);
         }
@@ -201,7 +205,10 @@ impl Writer<'_> {
         self.tally.tokens += piece.tokens;
         match &piece.failure {
             Some(failure) => self.fail(failure),
-            None => self.tally.done += 1,
+            None => {
+                self.tally.done += 1;
+                self.tally.open += 1;
+            }
         }
         let written = self.screen.aside(|| self.sink.piece(&piece.text, piece.flagged));
         self.written(written)
@@ -213,6 +220,7 @@ impl Writer<'_> {
         match written {
             Err(error) if self.sink.is_files() => {
                 let name = self.sink.abandon();
+                self.tally.done -= std::mem::take(&mut self.tally.open);
                 self.fail(&Failure { name, error });
                 Ok(())
             }

@@ -235,6 +235,11 @@ impl Sink {
         !matches!(self.destination, Destination::Stdout)
     }
 
+    /// Whether the output of the present source could not be written and was given up.
+    pub fn is_lost(&self) -> bool {
+        self.is_files() && self.open.is_none()
+    }
+
     /// An article of the open output failed, so that the output is not all there is.
     pub fn incomplete(&mut self) {
         if let Some(open) = &mut self.open {

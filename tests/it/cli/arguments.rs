@@ -120,7 +120,7 @@ fn values_that_mean_nothing_are_refused() {
         ("--length-penalty", "much"),
         ("--early-stopping", "maybe"),
         ("--repetition-penalty", "0"),
-        ("--max-length", "-3"),
+        ("--max-length", "0"),
         ("--device", "toaster"),
         ("--compute-type", "f8"),
         ("--input-format", "pdf"),

@@ -118,8 +118,11 @@ pub fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The names of all files that are not hidden below a folder, sorted.
+/// The names of all files that are not hidden below a folder, sorted; none where there is no folder.
 pub fn visible(folder: &Path) -> Vec<String> {
+    if !folder.exists() {
+        return Vec::new();
+    }
     let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().map(Result::unwrap);
     let files = files.filter(|entry| entry.file_type().is_file());
     let names = files.map(|entry| entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
