@@ -82,7 +82,9 @@ fn archive(bytes: &[u8]) -> Result<(Object, Storages)> {
 /// of elements (eight bytes) and the elements.
 fn legacy(bytes: &[u8]) -> Result<(Object, Storages)> {
     let mut cursor = Cursor::new(bytes);
-    for _ in 0..3 {
+    // Past the magic number and its full stop; as a number it is longer than candle's reader takes.
+    cursor.set_position(LEGACY.len() as u64 + 1);
+    for _ in 0..2 {
         unpickle(&mut cursor)?;
     }
     let object = unpickle(&mut cursor)?;

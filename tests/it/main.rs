@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod damaged;
 mod document;
 mod engine;
 mod extractive;
 mod fake_hub;
 mod formats;
 mod hub;
+mod layers;
 mod parity;
 mod search;
 mod settings;

@@ -1,0 +1,91 @@
+//! Who may import whom: imports point down, and each foreign crate has one home.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Each module, bottom up, with the modules it may import besides itself.
+const MODULES: [(&str, &[&str]); 21] = [
+    ("document", &[]),
+    ("batch", &[]),
+    ("kernels", &[]),
+    ("device", &[]),
+    ("files", &[]),
+    ("language", &[]),
+    ("segment", &["document"]),
+    ("check", &["document"]),
+    ("nn", &["kernels"]),
+    ("tokenizer", &["batch", "files"]),
+    ("search", &["batch", "kernels"]),
+    ("hub", &["files"]),
+    ("model", &["batch", "files", "kernels", "nn"]),
+    ("engine", &["batch", "device", "files", "hub", "model", "search", "tokenizer"]),
+    ("translate", &["check", "document", "engine", "segment"]),
+    ("summarize", &["check", "document", "engine", "segment"]),
+    ("report", &["check", "document", "engine", "summarize", "translate"]),
+    ("render", &["check", "document", "report", "summarize", "translate"]),
+    ("digest", &["document", "engine", "language", "report", "segment", "summarize", "translate"]),
+    ("cli", &[]),
+    ("main", &[]),
+];
+
+/// Foreign names and the only places where they may stand.
+const HOMES: [(&str, &[&str]); 5] = [
+    ("clap::", &["cli"]),
+    ("hf_hub::", &["hub"]),
+    ("tokenizers::", &["tokenizer"]),
+    ("std::env", &["cli", "hub"]),
+    ("unsafe ", &["kernels", "model/weights.rs"]),
+];
+
+/// All sources as (path below `src`, module, code without comments).
+fn sources() -> Vec<(String, String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(&root).into_iter().map(Result::unwrap) {
+        let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        if let Some(stem) = path.strip_suffix(".rs")
+            && path != "lib.rs"
+        {
+            let module = stem.split('/').next().unwrap().to_owned();
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            found.push((path, module, code));
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_point_down() {
+    let mut wrong = Vec::new();
+    for (path, module, code) in sources() {
+        let allowed = MODULES.iter().find(|(name, _)| *name == module);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("`{path}` is in no layer"));
+        let used: BTreeSet<&str> = code
+            .split("crate::")
+            .skip(1)
+            .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+            .filter(|name| MODULES.iter().any(|(module, _)| module == name))
+            .collect();
+        wrong.extend(
+            used.iter()
+                .filter(|used| **used != module && !allowed.contains(used))
+                .map(|used| format!("{path}: {used}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn foreign_names_stay_at_home() {
+    let mut wrong = Vec::new();
+    for (path, module, code) in sources() {
+        for (name, homes) in HOMES {
+            if code.contains(name) && !homes.iter().any(|home| *home == module || *home == path) {
+                wrong.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
