@@ -203,12 +203,11 @@ impl Writer<'_> {
         self.tally.flagged += piece.flagged;
         self.tally.segments += piece.segments;
         self.tally.tokens += piece.tokens;
-        match &piece.failure {
-            Some(failure) => self.fail(failure),
-            None => {
-                self.tally.done += 1;
-                self.tally.open += 1;
-            }
+        if let Some(failure) = &piece.failure {
+            self.fail(failure);
+        } else {
+            self.tally.done += 1;
+            self.tally.open += 1;
         }
         let written = self.screen.aside(|| self.sink.piece(&piece.text, piece.flagged));
         self.written(written)
