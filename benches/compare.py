@@ -1,6 +1,6 @@
 """Generated tokens per second: kortom beside CTranslate2 and transformers, on the same weights, sources and counts.
 
-    python benches/compare.py --kortom target/release/kortom --work /tmp/kortom-bench
+    python benches/compare.py --kortom target/release/kortom --work ~/kortom-bench
 
 Every measurement is a process of its own, so that no engine's threads disturb another's. In each round every
 engine runs once, in an order that turns; a ratio is taken within its round, and the table shows the median of
