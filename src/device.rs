@@ -100,6 +100,8 @@ pub struct Placement {
     pub device: Device,
     /// The type of weights and activations on it.
     pub dtype: DType,
+    /// Whether weight matrices are kept, and multiplied, in eight bits; all else stays in `dtype`.
+    pub int8: bool,
     /// What was chosen and why, for people.
     pub sentence: String,
 }
@@ -108,7 +110,7 @@ impl Placement {
     /// f32 on the CPU.
     #[must_use]
     pub fn cpu() -> Self {
-        Self { device: Device::Cpu, dtype: DType::F32, sentence: "computing on the CPU in f32".to_owned() }
+        Self { device: Device::Cpu, dtype: DType::F32, int8: false, sentence: "computing on the CPU in f32".to_owned() }
     }
 
     /// Settles what was asked for.
@@ -137,23 +139,23 @@ impl Placement {
             }
             DeviceChoice::Auto if cfg!(feature = "cuda") => match Device::new_cuda(0) {
                 Ok(card) => on_card(Ok(card), "cuda:0", compute),
-                Err(error) => on_cpu(compute, &format!(" (no usable CUDA card: {error})")),
+                Err(error) => Ok(on_cpu(compute, &format!(" (no usable CUDA card: {error})"))),
             },
-            DeviceChoice::Auto | DeviceChoice::Cpu => on_cpu(compute, ""),
+            DeviceChoice::Auto | DeviceChoice::Cpu => Ok(on_cpu(compute, "")),
         }
     }
 }
 
-fn on_cpu(compute: ComputeType, why: &str) -> Result<Placement> {
+fn on_cpu(compute: ComputeType, why: &str) -> Placement {
     let how = match compute {
         ComputeType::Auto | ComputeType::F32 => "f32".to_owned(),
         // Half types save memory on disk, not time on a CPU; computing wider is exact for the same weights.
         ComputeType::F16 | ComputeType::Bf16 => format!("f32, which holds every {compute} weight exactly"),
-        ComputeType::Int8 => bail!(
-            "this version of kortom does not compute in int8\nhint: leave `--compute-type` out, which is f32 on the CPU"
-        ),
+        ComputeType::Int8 => "int8".to_owned(),
     };
-    Ok(Placement { device: Device::Cpu, dtype: DType::F32, sentence: format!("computing on the CPU in {how}{why}") })
+    let int8 = compute == ComputeType::Int8;
+    let sentence = format!("computing on the CPU in {how}{why}");
+    Placement { device: Device::Cpu, dtype: DType::F32, int8, sentence }
 }
 
 fn on_card(card: candle_core::Result<Device>, name: &str, compute: ComputeType) -> Result<Placement> {
@@ -171,7 +173,7 @@ fn on_card(card: candle_core::Result<Device>, name: &str, compute: ComputeType) 
         ComputeType::Int8 => bail!("int8 is for the CPU only\nhint: on `{name}` use f16, bf16 or f32"),
     };
     let sentence = format!("computing on {name} in {}", dtype.as_str());
-    Ok(Placement { device, dtype, sentence })
+    Ok(Placement { device, dtype, int8: false, sentence })
 }
 
 #[cfg(test)]

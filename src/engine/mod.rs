@@ -7,11 +7,13 @@
 pub mod settings;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use candle_core::Tensor;
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,6 +29,9 @@ use settings::{Caller, Overrides, Settings, Sources};
 /// Padded source tokens per batch, where nobody says otherwise: enough rows to keep a CPU busy while the
 /// logits of four beams still fit its caches' neighbourhood.
 pub const DEFAULT_BATCH_TOKENS: usize = 1536;
+
+/// Rows with which one thread is busier computing than reading weights.
+const ROWS_PER_THREAD: usize = 12;
 
 /// A loaded checkpoint.
 pub struct Engine {
@@ -174,7 +179,11 @@ impl Engine {
             let spec = family::parse(&config)?;
             let tokenizer = Tokenizer::load(files)?;
             let weights = Weights::open(files)?;
-            let model = Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?;
+            let model = if placement.int8 {
+                Seq2Seq::load_int8(spec, &weights)?
+            } else {
+                Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
+            };
             Ok((tokenizer, model, weights.parameters()))
         };
         let (tokenizer, model, parameters) =
@@ -256,14 +265,26 @@ impl Engine {
         Ok(Session { engine: self, settings, languages, prefix, batch_tokens: request.batch_tokens.max(1) })
     }
 
+    /// The sentences that each thread decodes on its own: it then waits for no other. Only on the CPU, and
+    /// where every part has rows enough that computing, not reading the weights, takes the time.
+    fn parts(&self, sentences: usize, rows: usize) -> Vec<Range<usize>> {
+        let threads = if self.model.device().is_cpu() { rayon::current_num_threads() } else { 1 };
+        let parts = (rows / ROWS_PER_THREAD).clamp(1, threads).min(sentences.max(1));
+        (0..parts).map(|part| part * sentences / parts..(part + 1) * sentences / parts).collect()
+    }
+
     fn decode_batch(&self, batch: &Batch, options: &SearchOptions) -> Result<Vec<Vec<search::Hypothesis>>> {
         let begin = Instant::now();
         let memory = self.model.encode(batch)?;
         let encoded = Instant::now();
-        let mut decoding = Decoding { model: &self.model, state: self.model.start(&memory)? };
         let items: Vec<Item> =
             batch.ids.iter().zip(&batch.order).map(|(ids, &place)| Item { source: ids, place: place as u64 }).collect();
-        let found = search::search(&mut decoding, &items, options)?;
+        let parts = self.parts(items.len(), items.len() * options.num_beams);
+        let decode = |sentences: Range<usize>| {
+            let state = self.model.start(&memory.part(sentences.clone())?)?;
+            search::search(&mut Decoding { model: &self.model, state }, &items[sentences], options)
+        };
+        let found = parts.into_par_iter().map(decode).collect::<Result<Vec<_>>>()?.concat();
         let mut work = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         work.encode += encoded - begin;
         work.decode += encoded.elapsed();

@@ -21,6 +21,8 @@ pub enum Level {
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ, VL.
     Avx512,
+    /// The same with VNNI, which multiplies bytes in one instruction.
+    Avx512Vnni,
 }
 
 impl Level {
@@ -46,7 +48,7 @@ impl Level {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl")
             {
-                return Self::Avx512;
+                return if is_x86_feature_detected!("avx512vnni") { Self::Avx512Vnni } else { Self::Avx512 };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 return Self::Avx2;
@@ -58,10 +60,14 @@ impl Level {
 
 static CURRENT: OnceLock<Level> = OnceLock::new();
 
-/// A vector of `LANES` `f32` values.
+/// Vectors of `LANES` values of `f32` or `i32`, or of four times as many bytes.
 pub trait Simd: Copy {
-    /// The vector type.
+    /// `LANES` values of `f32`.
     type V: Copy;
+    /// `LANES` values of `i32`.
+    type Sums: Copy;
+    /// `LANES` times four bytes.
+    type Bytes: Copy;
     /// Lanes of the vector; divides [`WIDE`].
     const LANES: usize;
 
@@ -114,6 +120,28 @@ pub trait Simd: Copy {
         self.zero_where_less(x, self.splat(-87.3), y)
     }
 
+    /// Asks for the cache line at `x`, which need not exist, ahead of its use.
+    fn prefetch(self, x: *const u8);
+    /// No sums yet.
+    fn zero(self) -> Self::Sums;
+    /// The `4 · LANES` bytes at `x`.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_bytes(self, x: *const i8) -> Self::Bytes;
+    /// The four bytes at `x`, in every lane.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn splat_bytes(self, x: *const u8) -> Self::Bytes;
+    /// To each sum the four products of its lane: `x` without sign, `w` with. Exact as long as two products
+    /// together are below 2^15.
+    fn dot(self, x: Self::Bytes, w: Self::Bytes, sums: Self::Sums) -> Self::Sums;
+    /// `sums - a * b`, `b` of `LANES` values.
+    fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums;
+    /// The nearest `f32` of each sum.
+    fn to_float(self, sums: Self::Sums) -> Self::V;
+
     /// `y`, but 0 in the lanes where `a < b`.
     fn zero_where_less(self, a: Self::V, b: Self::V, y: Self::V) -> Self::V;
 
@@ -164,6 +192,9 @@ pub fn run_at(level: Level, kernel: impl Kernel) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Level::Avx512 => unsafe { x86::enter_avx512(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Level::Avx512Vnni => unsafe { x86::enter_avx512_vnni(kernel) },
         #[cfg(not(target_arch = "x86_64"))]
         _ => kernel.run(Generic),
     }
@@ -182,6 +213,8 @@ impl Generic {
 
 impl Simd for Generic {
     type V = [f32; 8];
+    type Sums = [i32; 8];
+    type Bytes = [[i8; 4]; 8];
     const LANES: usize = 8;
 
     #[inline(always)]
@@ -238,6 +271,35 @@ impl Simd for Generic {
         a.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23))
     }
     #[inline(always)]
+    fn prefetch(self, _: *const u8) {}
+    #[inline(always)]
+    fn zero(self) -> Self::Sums {
+        [0; 8]
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, x: *const i8) -> Self::Bytes {
+        // SAFETY: as the caller promises; an array of bytes needs no alignment.
+        unsafe { *x.cast::<[[i8; 4]; 8]>() }
+    }
+    #[inline(always)]
+    unsafe fn splat_bytes(self, x: *const u8) -> Self::Bytes {
+        // SAFETY: as above.
+        [unsafe { *x.cast::<[i8; 4]>() }; 8]
+    }
+    #[inline(always)]
+    fn dot(self, x: Self::Bytes, w: Self::Bytes, sums: Self::Sums) -> Self::Sums {
+        let product = |x: i8, w: i8| i32::from(x.cast_unsigned()) * i32::from(w);
+        std::array::from_fn(|i| (0..4).fold(sums[i], |sum, j| sum + product(x[i][j], w[i][j])))
+    }
+    #[inline(always)]
+    fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums {
+        std::array::from_fn(|i| sums[i] - a * b[i])
+    }
+    #[inline(always)]
+    fn to_float(self, sums: Self::Sums) -> Self::V {
+        sums.map(|sum| sum as f32)
+    }
+    #[inline(always)]
     fn zero_where_less(self, a: Self::V, b: Self::V, y: Self::V) -> Self::V {
         std::array::from_fn(|i| if a[i] < b[i] { 0.0 } else { y[i] })
     }
@@ -261,23 +323,34 @@ mod x86 {
     /// The processor must have AVX-512 F, BW, DQ and VL.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
     pub unsafe fn enter_avx512(kernel: impl Kernel) {
-        kernel.run(Avx512(()));
+        kernel.run(Avx512::<false>(()));
+    }
+
+    /// # Safety
+    /// The processor must have AVX-512 F, BW, DQ, VL and VNNI.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
+    pub unsafe fn enter_avx512_vnni(kernel: impl Kernel) {
+        kernel.run(Avx512::<true>(()));
     }
 
     /// Eight lanes. Made only by `enter_avx2`.
     #[derive(Clone, Copy)]
     pub struct Avx2(());
 
-    /// Sixteen lanes. Made only by `enter_avx512`.
+    /// Sixteen lanes, perhaps with VNNI. Made only by `enter_avx512` and `enter_avx512_vnni`.
     #[derive(Clone, Copy)]
-    pub struct Avx512(());
+    pub struct Avx512<const VNNI: bool>(());
 
     // SAFETY of every block below: the value of type `Avx2` or `Avx512` exists only where the
     // processor has the instructions, and loads and stores are checked against the slice's length.
     macro_rules! simd {
-        ($name:ident, $vector:ty, $lanes:literal, $($method:ident($($arg:ident),*) => $body:expr;)*) => {
-            impl Simd for $name {
+        ($name:ident $([$vnni:ident])?, $vector:ty, $integers:ty, $lanes:literal,
+         dot($x:ident, $w:ident, $sums:ident) => $dot:expr;
+         $($method:ident($($arg:ident),*) => $body:expr;)*) => {
+            impl $(<const $vnni: bool>)? Simd for $name $(<$vnni>)? {
                 type V = $vector;
+                type Sums = $integers;
+                type Bytes = $integers;
                 const LANES: usize = $lanes;
 
                 #[inline(always)]
@@ -298,12 +371,47 @@ mod x86 {
                     let y = &mut y[..$lanes];
                     unsafe { simd!(@store $name)(y.as_mut_ptr(), v) }
                 }
+                #[inline(always)]
+                fn prefetch(self, x: *const u8) {
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(x.cast()) }
+                }
+                #[inline(always)]
+                fn zero(self) -> Self::Sums {
+                    unsafe { simd!(@integer $name)(0) }
+                }
+                #[inline(always)]
+                unsafe fn load_bytes(self, x: *const i8) -> Self::Bytes {
+                    unsafe { x.cast::<$integers>().read_unaligned() }
+                }
+                #[inline(always)]
+                unsafe fn splat_bytes(self, x: *const u8) -> Self::Bytes {
+                    unsafe { simd!(@integer $name)(x.cast::<i32>().read_unaligned()) }
+                }
+                #[inline(always)]
+                fn dot(self, $x: Self::Bytes, $w: Self::Bytes, $sums: Self::Sums) -> Self::Sums {
+                    unsafe { $dot }
+                }
+                #[inline(always)]
+                fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums {
+                    let b = &b[..$lanes];
+                    unsafe { simd!(@sub_product $name)(sums, simd!(@integer $name)(a), b.as_ptr().cast::<$integers>().read_unaligned()) }
+                }
+                #[inline(always)]
+                fn to_float(self, sums: Self::Sums) -> Self::V {
+                    unsafe { simd!(@to_float $name)(sums) }
+                }
                 $(#[inline(always)]
                 fn $method(self, $($arg: Self::V),*) -> Self::V {
                     unsafe { $body }
                 })*
             }
         };
+        (@integer Avx2) => { _mm256_set1_epi32 };
+        (@to_float Avx2) => { _mm256_cvtepi32_ps };
+        (@sub_product Avx2) => { |sums, a, b| _mm256_sub_epi32(sums, _mm256_mullo_epi32(a, b)) };
+        (@integer Avx512) => { _mm512_set1_epi32 };
+        (@to_float Avx512) => { _mm512_cvtepi32_ps };
+        (@sub_product Avx512) => { |sums, a, b| _mm512_sub_epi32(sums, _mm512_mullo_epi32(a, b)) };
         (@splat Avx2) => { _mm256_set1_ps };
         (@load Avx2) => { _mm256_loadu_ps };
         (@store Avx2) => { _mm256_storeu_ps };
@@ -312,7 +420,9 @@ mod x86 {
         (@store Avx512) => { _mm512_storeu_ps };
     }
 
-    simd! { Avx2, __m256, 8,
+    simd! { Avx2, __m256, __m256i, 8,
+        dot(x, w, sums) => _mm256_add_epi32(sums,
+            _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
         mul_add(a, b, c) => _mm256_fmadd_ps(a, b, c);
         add(a, b) => _mm256_add_ps(a, b);
         sub(a, b) => _mm256_sub_ps(a, b);
@@ -326,7 +436,12 @@ mod x86 {
         zero_where_less(a, b, y) => _mm256_andnot_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b), y);
     }
 
-    simd! { Avx512, __m512, 16,
+    simd! { Avx512 [VNNI], __m512, __m512i, 16,
+        dot(x, w, sums) => if VNNI {
+            _mm512_dpbusd_epi32(sums, x, w)
+        } else {
+            _mm512_add_epi32(sums, _mm512_madd_epi16(_mm512_maddubs_epi16(x, w), _mm512_set1_epi16(1)))
+        };
         mul_add(a, b, c) => _mm512_fmadd_ps(a, b, c);
         add(a, b) => _mm512_add_ps(a, b);
         sub(a, b) => _mm512_sub_ps(a, b);

@@ -1,9 +1,11 @@
 //! Layers out of weights: the names of a [`Spec`] looked up, shapes checked, matrices packed for the device.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 
-use crate::kernels::gemm::Packed;
+use crate::kernels::gemm::{Packed, Quantised};
 use crate::nn::{CrossAttention, FeedForward, Linear, Matrix, Norm, SelfAttention, Shape};
 
 use super::spec::{Spec, Stack, StackNames};
@@ -15,6 +17,7 @@ pub(super) struct Builder<'a> {
     pub weights: &'a Weights,
     pub device: &'a Device,
     pub dtype: DType,
+    pub int8: bool,
 }
 
 impl Builder<'_> {
@@ -54,12 +57,16 @@ impl Builder<'_> {
             })
             .collect();
         let n = ends.last().copied().unwrap_or(0);
-        let packed = Packed::pack(n, k, |row, out| {
+        let fill = |row: usize, out: &mut [f32]| {
             let part = ends.partition_point(|&end| end <= row);
             let first = if part == 0 { 0 } else { ends[part - 1] };
             views[part].row(row - first, out);
-        });
-        Ok(Matrix::Packed(packed.into()))
+        };
+        Ok(if self.int8 {
+            Matrix::Packed(Arc::new(Quantised::pack(n, k, fill)))
+        } else {
+            Matrix::Packed(Arc::new(Packed::pack(n, k, fill)))
+        })
     }
 
     /// Projections `names` under `prefix`, all `[n, k]`, side by side.

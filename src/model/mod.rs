@@ -12,6 +12,8 @@ pub mod spec;
 mod torch;
 pub mod weights;
 
+use std::ops::Range;
+
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
@@ -46,13 +48,36 @@ pub struct Memory {
     pub lengths: Vec<usize>,
 }
 
+impl Memory {
+    /// That of some of the sentences.
+    ///
+    /// # Errors
+    /// When there are no such sentences.
+    pub fn part(&self, sentences: Range<usize>) -> Result<Self> {
+        let states = self.states.narrow(0, sentences.start, sentences.len())?;
+        Ok(Self { states, lengths: self.lengths[sentences].to_vec() })
+    }
+}
+
 impl Seq2Seq {
     /// Builds the layers that `spec` asks for out of `weights`, computing in `dtype` on `device`.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load(spec: Spec, weights: &Weights, device: &Device, dtype: DType) -> Result<Self> {
-        let builder = Builder { spec: &spec, weights, device, dtype };
+        Self::build(spec, weights, device, dtype, false)
+    }
+
+    /// As [`Self::load`], on the CPU in f32, but with all weight matrices quantised to eight bits.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_int8(spec: Spec, weights: &Weights) -> Result<Self> {
+        Self::build(spec, weights, &Device::Cpu, DType::F32, true)
+    }
+
+    fn build(spec: Spec, weights: &Weights, device: &Device, dtype: DType, int8: bool) -> Result<Self> {
+        let builder = Builder { spec: &spec, weights, device, dtype, int8 };
         let [source, target, output] = embeddings(&builder)?;
         let encoder = encoder(&builder, source)?;
         let decoder = decoder(&builder, target)?;
@@ -78,6 +103,12 @@ impl Seq2Seq {
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// The device that it computes on.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Encodes a batch of source sequences.

@@ -6,15 +6,15 @@ use anyhow::Result;
 use candle_core::{D, Tensor};
 
 use crate::kernels::activation::Activation;
-use crate::kernels::gemm::{Packed, Product};
+use crate::kernels::gemm::{Product, Weights};
 
 use super::fused;
 
 /// A weight matrix `[n, k]`; clones share the numbers.
 #[derive(Clone)]
 pub enum Matrix {
-    /// Packed for the fused f32 kernel.
-    Packed(Arc<Packed>),
+    /// Packed for the fused kernels, in f32 or in eight bits.
+    Packed(Arc<dyn Weights>),
     /// As candle keeps it, on any device and in any type.
     Dense(Tensor),
 }
@@ -105,7 +105,7 @@ impl Linear {
         match &self.matrix {
             Matrix::Packed(weight) => {
                 let bias = self.bias.as_ref().map(|(_, values)| values.as_slice());
-                let product = Product { weight, bias, activation };
+                let product = Product { weight: weight.as_ref(), bias, activation };
                 Ok(match residual {
                     None => x.apply_op1_no_bwd(&product)?,
                     Some(residual) => x.apply_op2_no_bwd(residual, &product)?,

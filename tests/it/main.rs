@@ -11,6 +11,7 @@ mod extractive;
 mod fake_hub;
 mod formats;
 mod hub;
+mod int8;
 mod layers;
 mod parity;
 mod search;

@@ -1,0 +1,306 @@
+//! Products in f32.
+//!
+//! Invariant: each output is one chain of multiply-adds over `k = 0, 1, 2, …`, whatever
+//! the number of rows, threads or neighbours, so a row's result has the same bits in any batch.
+//!
+//! The weights lie in panels of 16 outputs, `[ceil(n / 16)][k][16]`; a tile of up to six rows and some
+//! panels stays in registers. Rows of the input are packed in groups of six, `[k][6]`, for the same
+//! reason (the scheme of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008).
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::super::simd::{self, Kernel, Simd, WIDE};
+use super::{Ahead, Epilogue, Output, Weights, divide};
+
+/// Rows of one register tile.
+const GROUP: usize = 6;
+/// Rows whose packed input (with `k` up to 1024) stays in the second-level cache.
+const BLOCK: usize = 16 * GROUP;
+/// Products with fewer multiply-adds than this are not worth waking a second thread for.
+const PARALLEL_WORK: usize = 1 << 17;
+
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Lane([f32; WIDE]);
+
+/// A weight matrix `[n, k]` in f32.
+pub struct Packed {
+    lanes: Vec<Lane>,
+    n: usize,
+    k: usize,
+}
+
+impl Packed {
+    /// Packs rows that come one after another, each with `k` values; `fill(row, values)` writes one.
+    pub fn pack(n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        let mut lanes = vec![Lane([0.0; WIDE]); n.div_ceil(WIDE) * k];
+        lanes.par_chunks_mut(k.max(1)).enumerate().for_each_init(
+            || vec![0f32; k],
+            |row, (panel, lanes)| {
+                for column in 0..WIDE.min(n - panel * WIDE) {
+                    fill(panel * WIDE + column, row);
+                    for (lane, &value) in lanes.iter_mut().zip(row.iter()) {
+                        lane.0[column] = value;
+                    }
+                }
+            },
+        );
+        Self { lanes, n, k }
+    }
+
+    fn panels(&self) -> usize {
+        self.n.div_ceil(WIDE)
+    }
+}
+
+impl Weights for Packed {
+    fn n(&self) -> usize {
+        self.n
+    }
+
+    fn k(&self) -> usize {
+        self.k
+    }
+
+    fn row(&self, row: usize, out: &mut [f32]) {
+        let panel = &self.lanes[row / WIDE * self.k..][..self.k];
+        for (out, lane) in out.iter_mut().zip(panel) {
+            *out = lane.0[row % WIDE];
+        }
+    }
+
+    fn multiply(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+        let m = x.len() / self.k;
+        let output = Output::new(y, m, self.n);
+        let input = pack_rows(x, m, self.k);
+        let parallel = m * self.n * self.k >= PARALLEL_WORK;
+        divide(m, BLOCK, self.panels(), parallel, |rows, panels| {
+            simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
+        });
+    }
+}
+
+/// Groups of six rows, `[k][6]` each; a last group of fewer is `[k][fewer]`. One row is itself.
+fn pack_rows(x: &[f32], m: usize, k: usize) -> Cow<'_, [f32]> {
+    if m == 1 {
+        return Cow::Borrowed(x);
+    }
+    let mut packed = vec![0f32; m * k];
+    let pack = |(rows, packed): (&[f32], &mut [f32])| {
+        let group = rows.len() / k;
+        for (r, row) in rows.chunks_exact(k).enumerate() {
+            for (slot, &value) in packed[r..].iter_mut().step_by(group).zip(row) {
+                *slot = value;
+            }
+        }
+    };
+    if m * k < PARALLEL_WORK {
+        x.chunks(GROUP * k).zip(packed.chunks_mut(GROUP * k)).for_each(pack);
+    } else {
+        x.par_chunks(GROUP * k).zip(packed.par_chunks_mut(GROUP * k)).for_each(pack);
+    }
+    Cow::Owned(packed)
+}
+
+/// Up to [`GROUP`] packed rows, from row `first` on.
+#[derive(Clone, Copy)]
+struct Group<'a> {
+    a: &'a [f32],
+    rows: usize,
+    first: usize,
+    ahead: Ahead,
+}
+
+/// Some rows times some panels, on one thread.
+struct Block<'a> {
+    input: &'a [f32],
+    rows: Range<usize>,
+    panels: Range<usize>,
+    weight: &'a Packed,
+    epilogue: Epilogue<'a>,
+    output: Output,
+}
+
+impl Kernel for Block<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let k = self.weight.k;
+        let mut panel = self.panels.start;
+        while panel < self.panels.end {
+            let width = Self::width::<S>((self.rows.len()).min(GROUP)).min(self.panels.end - panel);
+            let next = self.weight.lanes.as_ptr().wrapping_add((panel + width) * k).cast();
+            let groups = self.rows.len().div_ceil(GROUP);
+            for (number, first) in self.rows.clone().step_by(GROUP).enumerate() {
+                let rows = (self.rows.end - first).min(GROUP);
+                let a = &self.input[first * k..(first + rows) * k];
+                let ahead = Ahead::new(next, width * k * size_of::<Lane>(), number, groups, k);
+                let group = Group { a, rows, first, ahead };
+                let mut done = 0;
+                while done < width {
+                    done += self.tiles(simd, group, panel + done, width - done);
+                }
+            }
+            panel += width;
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Panels that a tile of `rows` rows takes at once, so that its sums hide the latency of the
+    /// multiply-add (8 sums in flight) and fit the registers.
+    #[inline(always)]
+    fn width<S: Simd>(rows: usize) -> usize {
+        match (S::LANES == WIDE, rows) {
+            (true, _) | (false, 1) => 4,
+            (false, 2 | 3) => 2,
+            _ => 1,
+        }
+    }
+
+    /// One tile at `panel`; returns how many of the `left` panels it took.
+    #[inline(always)]
+    fn tiles<S: Simd>(&self, simd: S, group: Group, panel: usize, left: usize) -> usize {
+        if S::LANES == WIDE {
+            if left >= 4 {
+                match group.rows {
+                    1 => self.tile::<S, 1, 4, 1>(simd, group, panel),
+                    2 => self.tile::<S, 2, 4, 1>(simd, group, panel),
+                    3 => self.tile::<S, 3, 4, 1>(simd, group, panel),
+                    4 => self.tile::<S, 4, 4, 1>(simd, group, panel),
+                    5 => self.tile::<S, 5, 4, 1>(simd, group, panel),
+                    _ => self.tile::<S, 6, 4, 1>(simd, group, panel),
+                }
+                return 4;
+            }
+            match group.rows {
+                1 => self.tile::<S, 1, 1, 1>(simd, group, panel),
+                2 => self.tile::<S, 2, 1, 1>(simd, group, panel),
+                3 => self.tile::<S, 3, 1, 1>(simd, group, panel),
+                4 => self.tile::<S, 4, 1, 1>(simd, group, panel),
+                5 => self.tile::<S, 5, 1, 1>(simd, group, panel),
+                _ => self.tile::<S, 6, 1, 1>(simd, group, panel),
+            }
+            return 1;
+        }
+        match (group.rows, left) {
+            (1, 4..) => {
+                self.tile::<S, 1, 4, 2>(simd, group, panel);
+                return 4;
+            }
+            (2, 2..) => {
+                self.tile::<S, 2, 2, 2>(simd, group, panel);
+                return 2;
+            }
+            (3, 2..) => {
+                self.tile::<S, 3, 2, 2>(simd, group, panel);
+                return 2;
+            }
+            (1, _) => self.tile::<S, 1, 1, 2>(simd, group, panel),
+            (2, _) => self.tile::<S, 2, 1, 2>(simd, group, panel),
+            (3, _) => self.tile::<S, 3, 1, 2>(simd, group, panel),
+            (4, _) => self.tile::<S, 4, 1, 2>(simd, group, panel),
+            (5, _) => self.tile::<S, 5, 1, 2>(simd, group, panel),
+            _ => self.tile::<S, 6, 1, 2>(simd, group, panel),
+        }
+        1
+    }
+
+    /// `R` rows times `P` panels of `V` vectors each.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(&self, simd: S, group: Group, panel: usize) {
+        let Group { a, first, mut ahead, .. } = group;
+        let k = self.weight.k;
+        let panels: [*const f32; P] =
+            std::array::from_fn(|p| self.weight.lanes[(panel + p) * k..][..k].as_ptr().cast());
+        let a = a[..k * R].as_ptr();
+        let mut sums = [[[simd.splat(0.0); V]; P]; R];
+        for i in 0..k {
+            ahead.step(simd);
+            // SAFETY: `i < k`; each panel has `k` lanes of 16 values and `a` has `k` groups of `R`. Slices
+            // here would cost a spill for every bounds check.
+            unsafe {
+                let b: [[S::V; V]; P] = std::array::from_fn(|p| {
+                    std::array::from_fn(|v| simd.load_at(panels[p].add(i * WIDE + v * S::LANES)))
+                });
+                for r in 0..R {
+                    let x = simd.splat(*a.add(i * R + r));
+                    for p in 0..P {
+                        for v in 0..V {
+                            sums[r][p][v] = simd.mul_add(x, b[p][v], sums[r][p][v]);
+                        }
+                    }
+                }
+            }
+        }
+        for r in 0..R {
+            for p in 0..P {
+                let mut out = [0f32; WIDE];
+                for v in 0..V {
+                    simd.store(&mut out[v * S::LANES..], sums[r][p][v]);
+                }
+                // SAFETY: the row and the panel are this task's.
+                unsafe { self.output.write(simd, first + r, panel + p, &mut out, &self.epilogue) };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::activation::Activation;
+    use super::super::super::noise;
+    use super::*;
+
+    fn pack(w: &[f32], n: usize, k: usize) -> Packed {
+        Packed::pack(n, k, |row, out| out.copy_from_slice(&w[row * k..][..k]))
+    }
+
+    #[test]
+    fn equals_the_plain_product_for_all_shapes() {
+        for (m, n, k) in [(1, 1, 1), (1, 130, 64), (2, 33, 17), (3, 64, 8), (4, 16, 100), (7, 47, 31), (200, 70, 40)] {
+            let (x, w, bias, residual) = (noise(m * k, 1), noise(n * k, 2), noise(n, 3), noise(m * n, 4));
+            let packed = pack(&w, n, k);
+            let mut y = vec![0f32; m * n];
+            let epilogue =
+                Epilogue { bias: Some(&bias), activation: Some(Activation::Relu), residual: Some(&residual) };
+            packed.multiply(&x, epilogue, &mut y);
+            for row in 0..m {
+                for column in 0..n {
+                    let sum: f64 = (0..k).map(|i| f64::from(x[row * k + i]) * f64::from(w[column * k + i])).sum();
+                    let expected = (sum + f64::from(bias[column])).max(0.0) + f64::from(residual[row * n + column]);
+                    assert!((f64::from(y[row * n + column]) - expected).abs() < 1e-4, "{m} {n} {k} at {row} {column}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_in_any_batch() {
+        let (n, k) = (300, 96);
+        let (x, w) = (noise(150 * k, 5), noise(n * k, 6));
+        let packed = pack(&w, n, k);
+        let mut all = vec![0f32; 150 * n];
+        packed.multiply(&x, Epilogue::default(), &mut all);
+        for m in 1..=13 {
+            for first in [0, 5, 137] {
+                let mut some = vec![0f32; m * n];
+                packed.multiply(&x[first * k..(first + m) * k], Epilogue::default(), &mut some);
+                assert!(some.iter().zip(&all[first * n..]).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_come_back_out_of_the_panels() {
+        let w = noise(37 * 9, 7);
+        let packed = pack(&w, 37, 9);
+        for row in 0..37 {
+            let mut out = [0f32; 9];
+            packed.row(row, &mut out);
+            assert!(out.iter().zip(&w[row * 9..][..9]).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
+    }
+}

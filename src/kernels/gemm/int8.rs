@@ -1,0 +1,370 @@
+//! Products in eight bits: weights quantised once per output, activations per row as they come.
+//!
+//! `w ≈ scale_w · q_w` with `|q_w| ≤ 64`, and `x ≈ scale_x · (q_x - zero)` with `0 ≤ q_x ≤ 255` over the
+//! row's own range (as in Jacob et al., "Quantization and Training of Neural Networks for Efficient
+//! Integer-Arithmetic-Only Inference", 2018). The bounds are such that the sum of two products fits 16 bits,
+//! which is what AVX2 adds them in: no instruction set saturates, so all of them give the same bits.
+//!
+//! Invariant: the sums are whole numbers and exact; what becomes of them depends on the row and the output
+//! alone.
+//!
+//! The weights lie in panels of 16 outputs, `[ceil(n / 16)][ceil(k / 4)][16][4]`.
+
+use rayon::prelude::*;
+
+use super::super::simd::{self, Kernel, Simd, WIDE};
+use super::{Ahead, Epilogue, Output, Weights, divide};
+
+/// The greatest quantised activation.
+const ACTIVATION: f32 = 255.0;
+/// The greatest quantised weight, by magnitude: 2 · 255 · 64 < 2^15.
+const WEIGHT: f32 = 64.0;
+/// Inputs that one instruction multiplies and adds for each output.
+const DEPTH: usize = 4;
+/// Rows of one register tile.
+const GROUP: usize = 4;
+/// Rows whose quantised inputs stay in the second-level cache.
+const BLOCK: usize = 24 * GROUP;
+/// Products with fewer multiply-adds than this are not worth waking a second thread for.
+const PARALLEL_WORK: usize = 1 << 18;
+
+/// [`DEPTH`] inputs of each output of a panel.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Cell([[i8; DEPTH]; WIDE]);
+
+/// What a panel's sums are finished with.
+#[derive(Clone, Copy)]
+struct Scales {
+    /// What one step of each output's weights is worth.
+    steps: [f32; WIDE],
+    /// The sum of each output's quantised weights: what a row's zero point adds.
+    sums: [i32; WIDE],
+}
+
+/// A weight matrix `[n, k]` in eight bits.
+pub struct Quantised {
+    cells: Vec<Cell>,
+    scales: Vec<Scales>,
+    n: usize,
+    k: usize,
+}
+
+impl Quantised {
+    /// Quantises rows of `k` values; `fill(row, values)` writes one.
+    pub fn pack(n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        let (panels, depth) = (n.div_ceil(WIDE), k.div_ceil(DEPTH));
+        let mut cells = vec![Cell([[0; DEPTH]; WIDE]); panels * depth];
+        let mut scales = vec![Scales { steps: [0.0; WIDE], sums: [0; WIDE] }; panels];
+        let panels = cells.par_chunks_mut(depth.max(1)).zip(&mut scales).enumerate();
+        panels.for_each_init(
+            || vec![0f32; k],
+            |row, (panel, (cells, scales))| {
+                for column in 0..WIDE.min(n - panel * WIDE) {
+                    fill(panel * WIDE + column, row);
+                    (scales.steps[column], scales.sums[column]) = quantise_output(row, column, cells);
+                }
+            },
+        );
+        Self { cells, scales, n, k }
+    }
+
+    fn depth(&self) -> usize {
+        self.k.div_ceil(DEPTH)
+    }
+}
+
+/// Writes one output's weights; the worth of a step, and their sum.
+fn quantise_output(row: &[f32], column: usize, cells: &mut [Cell]) -> (f32, i32) {
+    let greatest = row.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+    if greatest == 0.0 {
+        return (0.0, 0);
+    }
+    let step = greatest / WEIGHT;
+    let mut sum = 0;
+    for (cell, values) in cells.iter_mut().zip(row.chunks(DEPTH)) {
+        for (slot, value) in cell.0[column].iter_mut().zip(values) {
+            *slot = (value / step).round() as i8;
+            sum += i32::from(*slot);
+        }
+    }
+    (step, sum)
+}
+
+impl Weights for Quantised {
+    fn n(&self) -> usize {
+        self.n
+    }
+
+    fn k(&self) -> usize {
+        self.k
+    }
+
+    fn row(&self, row: usize, out: &mut [f32]) {
+        let (panel, column) = (row / WIDE, row % WIDE);
+        let step = self.scales[panel].steps[column];
+        for (out, cell) in out.chunks_mut(DEPTH).zip(&self.cells[panel * self.depth()..]) {
+            for (out, &weight) in out.iter_mut().zip(&cell.0[column]) {
+                *out = f32::from(weight) * step;
+            }
+        }
+    }
+
+    fn multiply(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+        let m = x.len() / self.k;
+        let output = Output::new(y, m, self.n);
+        let parallel = m * self.n * self.k >= PARALLEL_WORK;
+        let rows = Rows::quantise(x, m, self.k);
+        divide(m, BLOCK, self.scales.len(), parallel, |range, panels| {
+            simd::run(Block { input: &rows, rows: range, panels, weight: self, epilogue, output });
+        });
+    }
+}
+
+/// Quantised activations.
+struct Rows {
+    /// `[m, stride]`; the bytes after a row's end meet weights that are 0.
+    bytes: Vec<u8>,
+    stride: usize,
+    /// The worth of a step, and the zero point, of each row.
+    scales: Vec<(f32, i32)>,
+}
+
+impl Rows {
+    fn quantise(x: &[f32], m: usize, k: usize) -> Self {
+        let stride = k.div_ceil(WIDE) * WIDE;
+        let mut rows = Self { bytes: vec![0; m * stride], stride, scales: vec![(0.0, 0); m] };
+        let quantise = |x, bytes, scale| simd::run(QuantiseRow { x, bytes, scale });
+        let work = rows.bytes.chunks_exact_mut(stride).zip(&mut rows.scales);
+        if m * k < PARALLEL_WORK {
+            x.chunks_exact(k).zip(work).for_each(|(x, (bytes, scale))| quantise(x, bytes, scale));
+        } else {
+            let work = work.collect::<Vec<_>>();
+            x.par_chunks_exact(k).zip(work).for_each(|(x, (bytes, scale))| quantise(x, bytes, scale));
+        }
+        rows
+    }
+}
+
+struct QuantiseRow<'a> {
+    x: &'a [f32],
+    bytes: &'a mut [u8],
+    scale: &'a mut (f32, i32),
+}
+
+impl Kernel for QuantiseRow<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        /// Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
+        const ROUND: f32 = 12_582_912.0;
+        let (mut least, mut greatest) = (simd.splat(0.0), simd.splat(0.0));
+        let whole = self.x.chunks_exact(S::LANES);
+        let rest = whole.remainder();
+        for x in whole {
+            (least, greatest) = (simd.min(simd.load(x), least), simd.max(simd.load(x), greatest));
+        }
+        let zero = simd.splat(0.0);
+        let mut least = -simd.largest(simd.sub(zero, least));
+        let mut greatest = simd.largest(greatest);
+        for &x in rest {
+            (least, greatest) = (least.min(x), greatest.max(x));
+        }
+        let range = greatest - least;
+        if range <= 0.0 {
+            return;
+        }
+        let scale = ACTIVATION / range;
+        let zero = (-least * scale).round_ties_even();
+        *self.scale = (range / ACTIVATION, zero as i32);
+        let (bottom, top) = (simd.splat(ROUND), simd.splat(ROUND + ACTIVATION));
+        let (scale, offset) = (simd.splat(scale), simd.splat(ROUND + zero));
+        let mut lanes = [0f32; WIDE];
+        for (x, bytes) in self.x.chunks(WIDE).zip(self.bytes.chunks_exact_mut(WIDE)) {
+            lanes[..x.len()].copy_from_slice(x);
+            for lane in lanes.chunks_exact_mut(S::LANES) {
+                let value = simd.add(simd.mul(simd.load(lane), scale), offset);
+                let value = simd.min(simd.max(value, bottom), top);
+                simd.store(lane, value);
+            }
+            for (byte, lane) in bytes.iter_mut().zip(lanes) {
+                *byte = lane.to_bits() as u8;
+            }
+        }
+    }
+}
+
+/// Some rows times some panels, on one thread.
+struct Block<'a> {
+    input: &'a Rows,
+    rows: std::ops::Range<usize>,
+    panels: std::ops::Range<usize>,
+    weight: &'a Quantised,
+    epilogue: Epilogue<'a>,
+    output: Output,
+}
+
+impl Kernel for Block<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut panel = self.panels.start;
+        while panel < self.panels.end {
+            // One row alone takes four panels at once, to have as many loads under way.
+            let width = if self.rows.len() == 1 && panel + 4 <= self.panels.end { 4 } else { 1 };
+            let depth = self.weight.depth();
+            let next = self.weight.cells.as_ptr().wrapping_add((panel + width) * depth).cast();
+            let groups = self.rows.len().div_ceil(GROUP);
+            for (number, row) in self.rows.clone().step_by(GROUP).enumerate() {
+                let ahead = Ahead::new(next, width * depth * size_of::<Cell>(), number, groups, depth);
+                match (S::LANES == WIDE, self.rows.end - row, width) {
+                    (true, 1, 4) => self.tile::<S, 1, 4, 1>(simd, row, panel, ahead),
+                    (true, 1, _) => self.tile::<S, 1, 1, 1>(simd, row, panel, ahead),
+                    (true, 2, _) => self.tile::<S, 2, 1, 1>(simd, row, panel, ahead),
+                    (true, 3, _) => self.tile::<S, 3, 1, 1>(simd, row, panel, ahead),
+                    (true, ..) => self.tile::<S, 4, 1, 1>(simd, row, panel, ahead),
+                    (false, 1, 4) => self.tile::<S, 1, 4, 2>(simd, row, panel, ahead),
+                    (false, 1, _) => self.tile::<S, 1, 1, 2>(simd, row, panel, ahead),
+                    (false, 2, _) => self.tile::<S, 2, 1, 2>(simd, row, panel, ahead),
+                    (false, 3, _) => self.tile::<S, 3, 1, 2>(simd, row, panel, ahead),
+                    (false, ..) => self.tile::<S, 4, 1, 2>(simd, row, panel, ahead),
+                }
+            }
+            panel += width;
+        }
+    }
+}
+
+impl Block<'_> {
+    /// `R` rows times `P` panels of `V` vectors each.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        panel: usize,
+        mut ahead: Ahead,
+    ) {
+        let (depth, stride) = (self.weight.depth(), self.input.stride);
+        let panels: [*const i8; P] =
+            std::array::from_fn(|p| self.weight.cells[(panel + p) * depth..][..depth].as_ptr().cast());
+        let rows: [*const u8; R] = std::array::from_fn(|r| self.input.bytes[(row + r) * stride..][..stride].as_ptr());
+        let mut sums = [[[simd.zero(); V]; P]; R];
+        for i in 0..depth {
+            ahead.step(simd);
+            // SAFETY: each panel has `depth` cells of 64 bytes, and each row `depth` times 4 bytes. Slices here
+            // would cost a spill for every bounds check.
+            unsafe {
+                let w: [[S::Bytes; V]; P] = std::array::from_fn(|p| {
+                    std::array::from_fn(|v| simd.load_bytes(panels[p].add(DEPTH * (i * WIDE + v * S::LANES))))
+                });
+                for r in 0..R {
+                    let x = simd.splat_bytes(rows[r].add(i * DEPTH));
+                    for p in 0..P {
+                        for v in 0..V {
+                            sums[r][p][v] = simd.dot(x, w[p][v], sums[r][p][v]);
+                        }
+                    }
+                }
+            }
+        }
+        for r in 0..R {
+            let (step, zero) = self.input.scales[row + r];
+            for p in 0..P {
+                let scales = &self.weight.scales[panel + p];
+                let mut out = [0f32; WIDE];
+                for v in 0..V {
+                    let at = v * S::LANES;
+                    let sum = simd.sub_product(sums[r][p][v], zero, &scales.sums[at..]);
+                    let scale = simd.mul(simd.splat(step), simd.load(&scales.steps[at..]));
+                    simd.store(&mut out[at..], simd.mul(simd.to_float(sum), scale));
+                }
+                // SAFETY: the row and the panel are this task's.
+                unsafe { self.output.write(simd, row + r, panel + p, &mut out, &self.epilogue) };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::noise;
+    use super::super::super::simd::{Level, run_at};
+    use super::*;
+
+    fn pack(w: &[f32], n: usize, k: usize) -> Quantised {
+        Quantised::pack(n, k, |row, out| out.copy_from_slice(&w[row * k..][..k]))
+    }
+
+    #[test]
+    fn is_within_half_a_step_of_the_exact_product() {
+        for (m, n, k) in [(1, 1, 1), (1, 130, 64), (2, 33, 17), (3, 64, 8), (5, 16, 100), (7, 47, 31), (200, 70, 40)] {
+            let (x, w, bias, residual) = (noise(m * k, 1), noise(n * k, 2), noise(n, 3), noise(m * n, 4));
+            let packed = pack(&w, n, k);
+            let mut y = vec![0f32; m * n];
+            packed.multiply(&x, Epilogue { bias: Some(&bias), activation: None, residual: Some(&residual) }, &mut y);
+            for row in 0..m {
+                for column in 0..n {
+                    let (x, w) = (&x[row * k..][..k], &w[column * k..][..k]);
+                    let exact: f32 = x.iter().zip(w).map(|(x, w)| x * w).sum();
+                    // Half a step of each factor times the other factor.
+                    let bound: f32 =
+                        x.iter().zip(w).map(|(x, w)| x.abs() * 0.5 / WEIGHT + w.abs() / ACTIVATION + 1e-4).sum();
+                    let found = y[row * n + column] - bias[column] - residual[row * n + column];
+                    assert!((found - exact).abs() <= bound, "{m} {n} {k}: {found}, exactly {exact} ± {bound}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_instruction_sets_give_the_same_bits_at_the_extremes() {
+        let (m, n, k) = (6, 40, 259);
+        // Only the ends of both ranges, where an instruction that saturates would show.
+        let x: Vec<f32> = (0..m * k).map(|i| if i % k == 0 { -1e-6 } else { 1.0 }).collect();
+        let w: Vec<f32> = (0..n * k).map(|i| if (i / k) % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let packed = pack(&w, n, k);
+        let input = Rows::quantise(&x, m, k);
+        let at = |level| {
+            let mut y = vec![0f32; m * n];
+            let output = Output::new(&mut y, m, n);
+            let (rows, panels) = (0..m, 0..packed.scales.len());
+            run_at(
+                level,
+                Block { input: &input, rows, panels, weight: &packed, epilogue: Epilogue::default(), output },
+            );
+            y.iter().map(|y| y.to_bits()).collect::<Vec<_>>()
+        };
+        let generic = at(Level::Generic);
+        assert!((f32::from_bits(generic[0]) - (k - 1) as f32).abs() < 1.0, "{}", f32::from_bits(generic[0]));
+        for level in [Level::Avx2, Level::Avx512, Level::Avx512Vnni] {
+            assert_eq!(at(level), generic, "{level:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_in_any_batch() {
+        let (n, k) = (300, 96);
+        let (x, w) = (noise(150 * k, 5), noise(n * k, 6));
+        let packed = pack(&w, n, k);
+        let mut all = vec![0f32; 150 * n];
+        packed.multiply(&x, Epilogue::default(), &mut all);
+        for m in 1..=9 {
+            for first in [0, 3, 140] {
+                let mut some = vec![0f32; m * n];
+                packed.multiply(&x[first * k..(first + m) * k], Epilogue::default(), &mut some);
+                assert!(some.iter().zip(&all[first * n..]).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_come_back_out_of_the_panels() {
+        let w = noise(37 * 9, 7);
+        let packed = pack(&w, 37, 9);
+        for (row, exact) in w.chunks_exact(9).enumerate() {
+            let mut out = [0f32; 9];
+            packed.row(row, &mut out);
+            let greatest = exact.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+            assert!(out.iter().zip(exact).all(|(a, b)| (a - b).abs() <= greatest * 0.5001 / WEIGHT));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Matrix products with weights that are packed once: `y = act(x · Wᵀ + bias) + residual`.
+//!
+//! Responsible for: what the products in f32 (`dense`) and in eight bits (`int8`) share: the division among
+//! threads, the epilogue, the candle operation. Invariant (row invariance): a row's result has the same bits
+//! whatever rows, batch size or threads accompany it.
+
+mod dense;
+mod int8;
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, bail};
+use rayon::prelude::*;
+
+use super::activation::Activation;
+use super::attention::slice;
+use super::simd::{Simd, WIDE};
+
+pub use dense::Packed;
+pub use int8::Quantised;
+
+/// A weight matrix `[n, k]` in a form made for multiplying.
+pub trait Weights: Send + Sync {
+    /// Outputs, the rows of the matrix.
+    fn n(&self) -> usize;
+
+    /// Inputs, the columns of the matrix.
+    fn k(&self) -> usize;
+
+    /// Copies row `row` of the matrix to `out`: an embedding looked up in a tied output matrix.
+    fn row(&self, row: usize, out: &mut [f32]);
+
+    /// `x` is `[m, k]`, `y` is `[m, n]`.
+    ///
+    /// # Panics
+    /// When `y` has another size.
+    fn multiply(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32]);
+}
+
+/// What is done to each output before it is written.
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// `[n]`, added first.
+    pub bias: Option<&'a [f32]>,
+    /// Applied next.
+    pub activation: Option<Activation>,
+    /// `[m, n]`, added last.
+    pub residual: Option<&'a [f32]>,
+}
+
+/// [`Weights::multiply`] as a candle operation on `[…, k]`; with a second input, the residual `[…, n]`.
+pub struct Product<'a> {
+    /// The packed weights.
+    pub weight: &'a dyn Weights,
+    /// `[n]`.
+    pub bias: Option<&'a [f32]>,
+    /// Applied after the bias.
+    pub activation: Option<Activation>,
+}
+
+impl Product<'_> {
+    fn forward(&self, x: &[f32], shape: &Shape, residual: Option<&[f32]>) -> candle_core::Result<(CpuStorage, Shape)> {
+        let mut dims = shape.dims().to_vec();
+        let last = dims.last_mut().filter(|last| **last == self.weight.k());
+        let Some(last) = last else { bail!("a product over {} columns of {shape:?}", self.weight.k()) };
+        *last = self.weight.n();
+        let mut y = vec![0f32; dims.iter().product()];
+        let epilogue = Epilogue { bias: self.bias, activation: self.activation, residual };
+        self.weight.multiply(x, epilogue, &mut y);
+        Ok((CpuStorage::F32(y), dims.into()))
+    }
+}
+
+impl CustomOp1 for Product<'_> {
+    fn name(&self) -> &'static str {
+        "packed-product"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        self.forward(slice(x, layout)?, layout.shape(), None)
+    }
+}
+
+impl CustomOp2 for Product<'_> {
+    fn name(&self) -> &'static str {
+        "packed-product-add"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        residual: &CpuStorage,
+        residual_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        self.forward(slice(x, layout)?, layout.shape(), Some(slice(residual, residual_layout)?))
+    }
+}
+
+/// Calls `task` for blocks of at most `block` rows times ranges of panels, on all threads if `work` is
+/// worth waking them.
+fn divide(m: usize, block: usize, panels: usize, parallel: bool, task: impl Fn(Range<usize>, Range<usize>) + Sync) {
+    let blocks = m.div_ceil(block);
+    let threads = rayon::current_num_threads();
+    let ranges = if !parallel || threads == 1 {
+        1
+    } else {
+        // A few tasks a thread, so that one that is held up does not hold up all.
+        (threads * 4).div_ceil(blocks).max(if blocks == 1 { threads } else { 1 }).min(panels)
+    };
+    let start = |range: usize| range * panels / ranges;
+    let run = |number: usize| {
+        let (first, range) = (number % blocks * block, number / blocks);
+        task(first..m.min(first + block), start(range)..start(range + 1));
+    };
+    let tasks = blocks * ranges;
+    if tasks == 1 { run(0) } else { (0..tasks).into_par_iter().for_each(run) }
+}
+
+/// The weights that come next, asked for little by little while those at hand are used for several groups of
+/// rows: a matrix larger than the caches would otherwise arrive only as fast as the first group needs it.
+#[derive(Clone, Copy)]
+struct Ahead {
+    at: *const u8,
+    stride: usize,
+}
+
+impl Ahead {
+    /// Group number `group` of `groups`, each of which makes `steps` steps, takes its share of the `bytes` at
+    /// `next`. A single group has nothing to gain: it reads as fast as it can.
+    #[inline(always)]
+    fn new(next: *const u8, bytes: usize, group: usize, groups: usize, steps: usize) -> Self {
+        if groups == 1 {
+            return Self { at: next, stride: 0 };
+        }
+        Self { at: next.wrapping_add(group * bytes / groups), stride: bytes.div_ceil(groups * steps) }
+    }
+
+    #[inline(always)]
+    fn step<S: Simd>(&mut self, simd: S) {
+        simd.prefetch(self.at);
+        self.at = self.at.wrapping_add(self.stride);
+    }
+}
+
+/// Where the outputs `[m, n]` go. Tasks write disjoint columns or rows, which slices cannot express.
+#[derive(Clone, Copy)]
+struct Output {
+    values: *mut f32,
+    n: usize,
+}
+// SAFETY: every task of a product writes only its own rows and panels, and the product holds the slice.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+impl Output {
+    fn new(y: &mut [f32], m: usize, n: usize) -> Self {
+        assert_eq!(y.len(), m * n, "the output holds m rows of n");
+        Self { values: y.as_mut_ptr(), n }
+    }
+
+    fn columns(self, panel: usize) -> Range<usize> {
+        panel * WIDE..self.n.min((panel + 1) * WIDE)
+    }
+
+    /// Finishes the sums of one row and panel, and writes them.
+    ///
+    /// # Safety
+    /// `row` and `panel` must lie inside the output, and no other task may have both.
+    #[inline(always)]
+    unsafe fn write<S: Simd>(self, simd: S, row: usize, panel: usize, sums: &mut [f32; WIDE], epilogue: &Epilogue) {
+        let columns = self.columns(panel);
+        let start = row * self.n + columns.start;
+        let width = columns.len();
+        if let Some(bias) = epilogue.bias {
+            combine(simd, sums, &bias[columns]);
+        }
+        if let Some(activation) = epilogue.activation {
+            for chunk in sums.chunks_exact_mut(S::LANES) {
+                let value = activation.apply(simd, simd.load(chunk));
+                simd.store(chunk, value);
+            }
+        }
+        if let Some(residual) = epilogue.residual {
+            combine(simd, sums, &residual[start..start + width]);
+        }
+        // SAFETY: as the caller promises.
+        unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), self.values.add(start), width) };
+    }
+}
+
+/// `sums += more`, of which the last panel has fewer.
+#[inline(always)]
+fn combine<S: Simd>(simd: S, sums: &mut [f32; WIDE], more: &[f32]) {
+    if more.len() == WIDE {
+        for (sum, more) in sums.chunks_exact_mut(S::LANES).zip(more.chunks_exact(S::LANES)) {
+            let value = simd.add(simd.load(sum), simd.load(more));
+            simd.store(sum, value);
+        }
+    } else {
+        for (sum, more) in sums.iter_mut().zip(more) {
+            *sum += more;
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Eight bits beside f32: near to it on every family, and as indifferent to batches.
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use kortom::batch::Batch;
+use kortom::device::{ComputeType, DeviceChoice, Placement};
+use kortom::engine::settings::{Caller, Overrides};
+use kortom::engine::{Engine, Request};
+use kortom::files::ModelFiles;
+use kortom::model::{Seq2Seq, Weights, family};
+
+/// One checkpoint of each family that has its own arithmetic.
+const CHECKPOINTS: [&str; 6] = ["tiny-marian", "tiny-bart", "tiny-mbart50", "tiny-pegasus", "tiny-m2m100", "tiny-t5"];
+
+fn logits(model: &Seq2Seq) -> Vec<Vec<f32>> {
+    let batch = Batch { ids: vec![vec![5, 9, 12, 7, 1], vec![8, 6, 1]], order: vec![0, 1] };
+    let memory = model.encode(&batch).unwrap();
+    let mut state = model.start(&memory).unwrap();
+    let steps = [[2, 2], [7, 9], [11, 5]].map(|tokens| model.step(&mut state, &tokens).unwrap());
+    Tensor::cat(&steps, 0).unwrap().to_vec2().unwrap()
+}
+
+#[test]
+fn logits_are_near_those_of_f32_in_every_family() {
+    for name in CHECKPOINTS {
+        let files =
+            ModelFiles::folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name), name, None)
+                .unwrap();
+        let spec = || family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
+        let weights = Weights::open(&files).unwrap();
+        let exact = logits(&Seq2Seq::load(spec(), &weights, &Device::Cpu, DType::F32).unwrap());
+        let rounded = logits(&Seq2Seq::load_int8(spec(), &weights).unwrap());
+        for (exact, rounded) in exact.iter().zip(&rounded) {
+            let mean = exact.iter().sum::<f32>() / exact.len() as f32;
+            let spread = exact.iter().map(|x| (x - mean).powi(2)).sum::<f32>();
+            let error = exact.iter().zip(rounded).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+            assert!(error > 0.0, "{name}: eight bits should not be exact");
+            assert!(error < 0.02 * spread, "{name}: error {error} of a spread of {spread}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_equals_its_sentences_alone() {
+    let files =
+        ModelFiles::folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en"), "kortom-nl-en", None)
+            .unwrap();
+    let engine = Engine::load(&files, &Placement::choose(DeviceChoice::Cpu, ComputeType::Int8).unwrap()).unwrap();
+    let sources: Vec<String> = (0..40)
+        .map(|i| format!("In het dorp wonen {} mensen{}.", 100 + i, " en een paar schapen".repeat(i % 4)))
+        .collect();
+    let mut request = Request::new(Caller::Article);
+    request.flags = Overrides { max_new_tokens: Some(12), num_beams: Some(2), ..Overrides::default() };
+    let session = engine.session(&request).unwrap();
+    let together = session.generate(&sources.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    for (source, found) in sources.iter().zip(&together) {
+        let alone = &session.generate(&[source.as_str()]).unwrap()[0];
+        assert_eq!((&alone.text, alone.score.to_bits()), (&found.text, found.score.to_bits()), "{source}");
+    }
+}
