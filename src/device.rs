@@ -3,6 +3,7 @@
 //! Invariant: what was asked for by name is taken or refused, never silently replaced; only `auto` chooses.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
@@ -102,6 +103,8 @@ pub struct Placement {
     pub dtype: DType,
     /// Whether weight matrices are kept, and multiplied, in eight bits; all else stays in `dtype`.
     pub int8: bool,
+    /// The folder in which eight-bit weights are stored, so that the next start is fast.
+    pub cache: Option<PathBuf>,
     /// What was chosen and why, for people.
     pub sentence: String,
 }
@@ -110,7 +113,13 @@ impl Placement {
     /// f32 on the CPU.
     #[must_use]
     pub fn cpu() -> Self {
-        Self { device: Device::Cpu, dtype: DType::F32, int8: false, sentence: "computing on the CPU in f32".to_owned() }
+        Self {
+            device: Device::Cpu,
+            dtype: DType::F32,
+            int8: false,
+            cache: None,
+            sentence: "computing on the CPU in f32".to_owned(),
+        }
     }
 
     /// Settles what was asked for.
@@ -155,7 +164,7 @@ fn on_cpu(compute: ComputeType, why: &str) -> Placement {
     };
     let int8 = compute == ComputeType::Int8;
     let sentence = format!("computing on the CPU in {how}{why}");
-    Placement { device: Device::Cpu, dtype: DType::F32, int8, sentence }
+    Placement { device: Device::Cpu, dtype: DType::F32, int8, cache: None, sentence }
 }
 
 fn on_card(card: candle_core::Result<Device>, name: &str, compute: ComputeType) -> Result<Placement> {
@@ -173,7 +182,7 @@ fn on_card(card: candle_core::Result<Device>, name: &str, compute: ComputeType) 
         ComputeType::Int8 => bail!("int8 is for the CPU only\nhint: on `{name}` use f16, bf16 or f32"),
     };
     let sentence = format!("computing on {name} in {}", dtype.as_str());
-    Ok(Placement { device, dtype, int8: false, sentence })
+    Ok(Placement { device, dtype, int8: false, cache: None, sentence })
 }
 
 #[cfg(test)]

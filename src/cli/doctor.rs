@@ -160,11 +160,17 @@ fn folders(hub: &Hub) -> Vec<Finding> {
             finding.remedy("bad", "there is no such folder; make it, or unset KORTOM_MODELS")
         }
     });
+    let stored = super::engines::stored().map(|path| {
+        let files = path.read_dir().into_iter().flatten().flatten();
+        let size: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+        let state = format!("{} MiB of eight-bit weights, kept for faster starts; may be deleted", size >> 20);
+        Finding::good("stored", format!("{} ({state})", path.display()))
+    });
     let settings = super::settings::SettingsFile::location().map(|path| {
         let state = if path.is_file() { "" } else { " (none yet)" };
         Finding::good("settings", format!("{}{state}", path.display()))
     });
-    [Some(cache), models, settings].into_iter().flatten().collect()
+    [Some(cache), stored, models, settings].into_iter().flatten().collect()
 }
 
 fn models(hub: &Hub) -> Vec<Finding> {

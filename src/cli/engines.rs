@@ -3,6 +3,8 @@
 //! Invariant: which model is taken when none is named, and what is said about it, is decided here and
 //! nowhere else. Every error is one of models: exit code 2.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, bail};
 use kortom::check::Flag;
 use kortom::device::{DeviceChoice, Placement};
@@ -67,11 +69,19 @@ impl Models {
 /// Where to compute; said when it was left to us.
 pub fn placement(machine: &MachineOptions, screen: &Screen) -> Result<Placement> {
     let device = machine.device.unwrap_or_default();
-    let placement = Placement::choose(device, machine.compute_type.unwrap_or_default())?;
+    let mut placement = Placement::choose(device, machine.compute_type.unwrap_or_default())?;
+    if machine.no_cache != Some(true) {
+        placement.cache = stored();
+    }
     if device == DeviceChoice::Auto {
         screen.notice(&placement.sentence);
     }
     Ok(placement)
+}
+
+/// The folder of eight-bit weights that later starts find ready.
+pub fn stored() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("kortom"))
 }
 
 /// A model that was named, and is for this task as far as we know.

@@ -27,6 +27,9 @@ pub struct MachineOptions {
     /// Source tokens processed together; less needs less memory
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub batch_tokens: Option<usize>,
+    /// Do not store eight-bit weights for a faster next start, nor use stored ones
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub no_cache: Option<bool>,
     /// Open no network connection at all
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub offline: Option<bool>,

@@ -151,7 +151,9 @@ fn default(key: &str) -> &'static str {
         "to" => "en",
         "device" | "compute-type" | "input-format" | "method" => "auto",
         "threads" => "one per core",
-        "offline" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "sample" | "html-whole" => "false",
+        "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "sample" | "html-whole" => {
+            "false"
+        }
         "field" => "text",
         "format" => "that of the input",
         "output" => "standard output",

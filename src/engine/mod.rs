@@ -8,6 +8,7 @@ pub mod settings;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::batch::{Batch, TokenId, batches};
 use crate::device::Placement;
@@ -180,7 +182,7 @@ impl Engine {
             let tokenizer = Tokenizer::load(files)?;
             let weights = Weights::open(files)?;
             let model = if placement.int8 {
-                Seq2Seq::load_int8(spec, &weights)?
+                Seq2Seq::load_int8(spec, &weights, stored(files, placement).as_deref())?
             } else {
                 Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
             };
@@ -382,6 +384,13 @@ impl Session<'_> {
             hypotheses: candidates,
         })
     }
+}
+
+/// Where the eight-bit weights of a model in a folder are stored.
+fn stored(files: &ModelFiles, placement: &Placement) -> Option<PathBuf> {
+    let place = files.path("config.json")?.canonicalize().ok()?;
+    let name = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    Some(placement.cache.as_ref()?.join(format!("{name:x}.int8")))
 }
 
 /// A model under way, as the search sees it.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 
-use crate::kernels::gemm::{Packed, Quantised};
+use crate::kernels::gemm::Packed;
 use crate::nn::{CrossAttention, FeedForward, Linear, Matrix, Norm, SelfAttention, Shape};
 
+use super::packed::Quantiser;
 use super::spec::{Spec, Stack, StackNames};
 use super::weights::{View, Weights};
 
@@ -17,7 +18,8 @@ pub(super) struct Builder<'a> {
     pub weights: &'a Weights,
     pub device: &'a Device,
     pub dtype: DType,
-    pub int8: bool,
+    /// For matrices in eight bits.
+    pub quantiser: Option<&'a Quantiser>,
 }
 
 impl Builder<'_> {
@@ -62,10 +64,9 @@ impl Builder<'_> {
             let first = if part == 0 { 0 } else { ends[part - 1] };
             views[part].row(row - first, out);
         };
-        Ok(if self.int8 {
-            Matrix::Packed(Arc::new(Quantised::pack(n, k, fill)))
-        } else {
-            Matrix::Packed(Arc::new(Packed::pack(n, k, fill)))
+        Ok(match self.quantiser {
+            Some(quantiser) => Matrix::Packed(quantiser.matrix(n, k, fill)),
+            None => Matrix::Packed(Arc::new(Packed::pack(n, k, fill))),
         })
     }
 

@@ -7,12 +7,14 @@ mod builder;
 mod decoder;
 mod encoder;
 pub mod family;
+mod packed;
 mod positions;
 pub mod spec;
 mod torch;
 pub mod weights;
 
 use std::ops::Range;
+use std::path::Path;
 
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
@@ -24,6 +26,7 @@ pub use weights::Weights;
 use builder::Builder;
 use decoder::{Decoder, DecoderLayer};
 use encoder::{Encoder, EncoderLayer};
+use packed::Quantiser;
 use positions::RelativeBias;
 use spec::{Positions, Stack, StackNames};
 
@@ -65,19 +68,33 @@ impl Seq2Seq {
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load(spec: Spec, weights: &Weights, device: &Device, dtype: DType) -> Result<Self> {
-        Self::build(spec, weights, device, dtype, false)
+        Self::build(spec, weights, device, dtype, None)
     }
 
-    /// As [`Self::load`], on the CPU in f32, but with all weight matrices quantised to eight bits.
+    /// As [`Self::load`], on the CPU in f32, but with all weight matrices in eight bits: taken from `cache`
+    /// where that has them, else quantised, and stored there for the next time. A cache that cannot be
+    /// written costs time, and is no error.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn load_int8(spec: Spec, weights: &Weights) -> Result<Self> {
-        Self::build(spec, weights, &Device::Cpu, DType::F32, true)
+    pub fn load_int8(spec: Spec, weights: &Weights, cache: Option<&Path>) -> Result<Self> {
+        let checkpoint = weights.fingerprint();
+        let quantiser = Quantiser::new(cache, &checkpoint);
+        let model = Self::build(spec, weights, &Device::Cpu, DType::F32, Some(&quantiser))?;
+        if let Some(cache) = cache {
+            quantiser.store(cache, &checkpoint).ok();
+        }
+        Ok(model)
     }
 
-    fn build(spec: Spec, weights: &Weights, device: &Device, dtype: DType, int8: bool) -> Result<Self> {
-        let builder = Builder { spec: &spec, weights, device, dtype, int8 };
+    fn build(
+        spec: Spec,
+        weights: &Weights,
+        device: &Device,
+        dtype: DType,
+        quantiser: Option<&Quantiser>,
+    ) -> Result<Self> {
+        let builder = Builder { spec: &spec, weights, device, dtype, quantiser };
         let [source, target, output] = embeddings(&builder)?;
         let encoder = encoder(&builder, source)?;
         let decoder = decoder(&builder, target)?;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
 use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
 
 use crate::files::ModelFiles;
 
@@ -61,6 +62,8 @@ impl Place {
 /// All tensors of a checkpoint.
 pub struct Weights {
     files: Vec<Bytes>,
+    /// When each mapped file was written.
+    stamps: Vec<String>,
     places: BTreeMap<String, (usize, Place)>,
 }
 
@@ -83,7 +86,7 @@ impl Weights {
                 continue;
             }
             let names = if SINGLE.contains(&file) { vec![file.to_owned()] } else { shards(files, file)? };
-            let mut weights = Self { files: Vec::new(), places: BTreeMap::new() };
+            let mut weights = Self { files: Vec::new(), stamps: Vec::new(), places: BTreeMap::new() };
             for name in names {
                 weights
                     .add(files, &name)
@@ -107,6 +110,7 @@ impl Weights {
                 format!("no such file\nhint: fetch `{name}` into the model's folder, or pull the model again")
             })?;
             let file = File::open(path)?;
+            self.stamps.push(format!("{:?}", file.metadata()?.modified()?));
             // SAFETY: the mapping is read-only; a checkpoint that another process cuts short while it is
             // read is outside what any reader of mapped files can defend against.
             Bytes::Mapped(unsafe { Mmap::map(&file)? })
@@ -132,6 +136,25 @@ impl Weights {
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.places.values().map(|(_, place)| place.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Names the contents of the files: a hash of their sizes and times, and of bytes from all over them. A hash of
+    /// everything would take longer than what it saves.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        const SAMPLES: usize = 256;
+        const SAMPLE: usize = 4096;
+        let mut hash = Sha256::new();
+        hash.update(self.stamps.join("\n"));
+        for bytes in &self.files {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            let step = (bytes.len() / SAMPLES).max(SAMPLE);
+            for start in (0..bytes.len()).step_by(step) {
+                hash.update(&bytes[start..bytes.len().min(start + SAMPLE)]);
+            }
+            hash.update(&bytes[bytes.len() - bytes.len().min(SAMPLE)..]);
+        }
+        format!("{:x}", hash.finalize())
     }
 
     /// The tensor of this name, if there is one.

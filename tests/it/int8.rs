@@ -10,6 +10,8 @@ use kortom::engine::{Engine, Request};
 use kortom::files::ModelFiles;
 use kortom::model::{Seq2Seq, Weights, family};
 
+use crate::cli::Place;
+
 /// One checkpoint of each family that has its own arithmetic.
 const CHECKPOINTS: [&str; 6] = ["tiny-marian", "tiny-bart", "tiny-mbart50", "tiny-pegasus", "tiny-m2m100", "tiny-t5"];
 
@@ -30,7 +32,7 @@ fn logits_are_near_those_of_f32_in_every_family() {
         let spec = || family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
         let weights = Weights::open(&files).unwrap();
         let exact = logits(&Seq2Seq::load(spec(), &weights, &Device::Cpu, DType::F32).unwrap());
-        let rounded = logits(&Seq2Seq::load_int8(spec(), &weights).unwrap());
+        let rounded = logits(&Seq2Seq::load_int8(spec(), &weights, None).unwrap());
         for (exact, rounded) in exact.iter().zip(&rounded) {
             let mean = exact.iter().sum::<f32>() / exact.len() as f32;
             let spread = exact.iter().map(|x| (x - mean).powi(2)).sum::<f32>();
@@ -58,4 +60,26 @@ fn a_batch_equals_its_sentences_alone() {
         let alone = &session.generate(&[source.as_str()]).unwrap()[0];
         assert_eq!((&alone.text, alone.score.to_bits()), (&found.text, found.score.to_bits()), "{source}");
     }
+}
+
+#[test]
+fn stored_weights_serve_the_next_start_and_change_nothing() {
+    let place = Place::new();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-marian");
+    let run = |more: &[&str]| {
+        let mut arguments = vec!["generate", "--model", model.to_str().unwrap(), "--compute-type", "int8"];
+        arguments.extend(["--device", "cpu", "--format", "jsonl", "--quiet"].iter().chain(more));
+        place.pipe(&arguments, "de kat slaapt\nhet regent\n".as_bytes()).good()
+    };
+    let stored = || place.path("cache/kortom").read_dir().map_or(0, Iterator::count);
+    let first = run(&["--no-cache"]);
+    assert_eq!(stored(), 0);
+    assert_eq!(run(&[]), first);
+    assert_eq!(stored(), 1);
+    assert_eq!(run(&[]), first);
+    let file = place.path("cache/kortom").read_dir().unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&file, "something else").unwrap();
+    assert_eq!(run(&[]), first);
+    assert!(std::fs::metadata(&file).unwrap().len() > 1000, "made anew");
+    place.run(&["doctor"]).good();
 }

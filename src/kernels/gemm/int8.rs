@@ -8,8 +8,11 @@
 //! Invariant: the sums are whole numbers and exact; what becomes of them depends on the row and the output
 //! alone.
 //!
-//! The weights lie in panels of 16 outputs, `[ceil(n / 16)][ceil(k / 4)][16][4]`.
+//! The weights lie in panels of 16 outputs: their scales, then `[ceil(k / 4)][16][4]` bytes.
 
+use std::sync::Arc;
+
+use memmap2::Mmap;
 use rayon::prelude::*;
 
 use super::super::simd::{self, Kernel, Simd, WIDE};
@@ -34,6 +37,7 @@ const PARALLEL_WORK: usize = 1 << 18;
 struct Cell([[i8; DEPTH]; WIDE]);
 
 /// What a panel's sums are finished with.
+#[repr(C, align(64))]
 #[derive(Clone, Copy)]
 struct Scales {
     /// What one step of each output's weights is worth.
@@ -42,36 +46,104 @@ struct Scales {
     sums: [i32; WIDE],
 }
 
-/// A weight matrix `[n, k]` in eight bits.
+/// A weight matrix `[n, k]` in eight bits: a panel's scales, and its cells after them.
 pub struct Quantised {
-    cells: Vec<Cell>,
-    scales: Vec<Scales>,
+    lines: Lines,
     n: usize,
     k: usize,
 }
 
+/// 64 bytes, the unit of both [`Cell`] and half of [`Scales`].
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Line([u8; 64]);
+
+/// Where the panels lie.
+enum Lines {
+    Owned(Vec<Line>),
+    /// From this byte of a file on.
+    Mapped(Arc<Mmap>, usize),
+}
+
+/// Lines that hold a panel's scales.
+const SCALES: usize = size_of::<Scales>() / size_of::<Line>();
+
 impl Quantised {
     /// Quantises rows of `k` values; `fill(row, values)` writes one.
     pub fn pack(n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
-        let (panels, depth) = (n.div_ceil(WIDE), k.div_ceil(DEPTH));
-        let mut cells = vec![Cell([[0; DEPTH]; WIDE]); panels * depth];
-        let mut scales = vec![Scales { steps: [0.0; WIDE], sums: [0; WIDE] }; panels];
-        let panels = cells.par_chunks_mut(depth.max(1)).zip(&mut scales).enumerate();
-        panels.for_each_init(
+        let stride = SCALES + k.div_ceil(DEPTH);
+        let mut lines = vec![Line([0; 64]); n.div_ceil(WIDE) * stride];
+        lines.par_chunks_mut(stride).enumerate().for_each_init(
             || vec![0f32; k],
-            |row, (panel, (cells, scales))| {
+            |row, (panel, lines)| {
+                let (scales, cells) = lines.split_at_mut(SCALES);
+                // SAFETY: as many lines as a `Scales` has, of its alignment; and a cell is a line. Both are plain numbers.
+                let (scales, cells) = unsafe {
+                    let cells = std::slice::from_raw_parts_mut(cells.as_mut_ptr().cast::<Cell>(), cells.len());
+                    (&mut *scales.as_mut_ptr().cast::<Scales>(), cells)
+                };
                 for column in 0..WIDE.min(n - panel * WIDE) {
                     fill(panel * WIDE + column, row);
                     (scales.steps[column], scales.sums[column]) = quantise_output(row, column, cells);
                 }
             },
         );
-        Self { cells, scales, n, k }
+        Self { lines: Lines::Owned(lines), n, k }
+    }
+
+    /// What [`Self::bytes`] gave for a matrix of this size, now at `start` in a file; `None` when the file ends
+    /// before it does, or `start` is not a multiple of 64.
+    #[must_use]
+    pub fn mapped(n: usize, k: usize, file: Arc<Mmap>, start: usize) -> Option<Self> {
+        let size = n.div_ceil(WIDE) * (SCALES + k.div_ceil(DEPTH)) * size_of::<Line>();
+        let fits = start.checked_add(size)? <= file.len() && start.is_multiple_of(size_of::<Line>());
+        fits.then_some(Self { lines: Lines::Mapped(file, start), n, k })
+    }
+
+    /// Whether it lies in a file.
+    #[must_use]
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.lines, Lines::Mapped(..))
+    }
+
+    /// All of it, to be stored. In the order of this machine's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        let lines = self.lines();
+        // SAFETY: a line is 64 bytes.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines)) }
+    }
+
+    fn lines(&self) -> &[Line] {
+        match &self.lines {
+            Lines::Owned(lines) => lines,
+            Lines::Mapped(file, start) => {
+                let count = self.panels() * self.stride();
+                // SAFETY: `mapped` has seen that they lie in the file, which begins at a page.
+                unsafe { std::slice::from_raw_parts(file[*start..].as_ptr().cast(), count) }
+            }
+        }
+    }
+
+    fn panels(&self) -> usize {
+        self.n.div_ceil(WIDE)
     }
 
     fn depth(&self) -> usize {
         self.k.div_ceil(DEPTH)
     }
+
+    /// Lines of a panel.
+    fn stride(&self) -> usize {
+        SCALES + self.depth()
+    }
+}
+
+/// Scales and cells of panel `panel` of `lines`.
+fn panel_at(lines: &[Line], stride: usize, panel: usize) -> (&Scales, &[Cell]) {
+    let (scales, cells) = lines[panel * stride..][..stride].split_at(SCALES);
+    // SAFETY: as many lines as a `Scales` has, of its alignment; and a cell is a line. Both are plain numbers.
+    unsafe { (&*scales.as_ptr().cast(), std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len())) }
 }
 
 /// Writes one output's weights; the worth of a step, and their sum.
@@ -101,10 +173,10 @@ impl Weights for Quantised {
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
-        let (panel, column) = (row / WIDE, row % WIDE);
-        let step = self.scales[panel].steps[column];
-        for (out, cell) in out.chunks_mut(DEPTH).zip(&self.cells[panel * self.depth()..]) {
-            for (out, &weight) in out.iter_mut().zip(&cell.0[column]) {
+        let (scales, cells) = panel_at(self.lines(), self.stride(), row / WIDE);
+        let step = scales.steps[row % WIDE];
+        for (out, cell) in out.chunks_mut(DEPTH).zip(cells) {
+            for (out, &weight) in out.iter_mut().zip(&cell.0[row % WIDE]) {
                 *out = f32::from(weight) * step;
             }
         }
@@ -115,8 +187,9 @@ impl Weights for Quantised {
         let output = Output::new(y, m, self.n);
         let parallel = m * self.n * self.k >= PARALLEL_WORK;
         let rows = Rows::quantise(x, m, self.k);
-        divide(m, BLOCK, self.scales.len(), parallel, |range, panels| {
-            simd::run(Block { input: &rows, rows: range, panels, weight: self, epilogue, output });
+        let (lines, stride) = (self.lines(), self.stride());
+        divide(m, BLOCK, self.panels(), parallel, |range, panels| {
+            simd::run(Block { input: &rows, rows: range, panels, lines, stride, epilogue, output });
         });
     }
 }
@@ -198,7 +271,9 @@ struct Block<'a> {
     input: &'a Rows,
     rows: std::ops::Range<usize>,
     panels: std::ops::Range<usize>,
-    weight: &'a Quantised,
+    lines: &'a [Line],
+    /// Lines of a panel.
+    stride: usize,
     epilogue: Epilogue<'a>,
     output: Output,
 }
@@ -210,11 +285,11 @@ impl Kernel for Block<'_> {
         while panel < self.panels.end {
             // One row alone takes four panels at once, to have as many loads under way.
             let width = if self.rows.len() == 1 && panel + 4 <= self.panels.end { 4 } else { 1 };
-            let depth = self.weight.depth();
-            let next = self.weight.cells.as_ptr().wrapping_add((panel + width) * depth).cast();
+            let next = self.lines.as_ptr().wrapping_add((panel + width) * self.stride).cast();
             let groups = self.rows.len().div_ceil(GROUP);
             for (number, row) in self.rows.clone().step_by(GROUP).enumerate() {
-                let ahead = Ahead::new(next, width * depth * size_of::<Cell>(), number, groups, depth);
+                let bytes = width * self.stride * size_of::<Line>();
+                let ahead = Ahead::new(next, bytes, number, groups, self.stride - SCALES);
                 match (S::LANES == WIDE, self.rows.end - row, width) {
                     (true, 1, 4) => self.tile::<S, 1, 4, 1>(simd, row, panel, ahead),
                     (true, 1, _) => self.tile::<S, 1, 1, 1>(simd, row, panel, ahead),
@@ -243,9 +318,9 @@ impl Block<'_> {
         panel: usize,
         mut ahead: Ahead,
     ) {
-        let (depth, stride) = (self.weight.depth(), self.input.stride);
-        let panels: [*const i8; P] =
-            std::array::from_fn(|p| self.weight.cells[(panel + p) * depth..][..depth].as_ptr().cast());
+        let (depth, stride) = (self.stride - SCALES, self.input.stride);
+        let parts: [(&Scales, &[Cell]); P] = std::array::from_fn(|p| panel_at(self.lines, self.stride, panel + p));
+        let panels: [*const i8; P] = parts.map(|(_, cells)| cells.as_ptr().cast());
         let rows: [*const u8; R] = std::array::from_fn(|r| self.input.bytes[(row + r) * stride..][..stride].as_ptr());
         let mut sums = [[[simd.zero(); V]; P]; R];
         for i in 0..depth {
@@ -269,7 +344,7 @@ impl Block<'_> {
         for r in 0..R {
             let (step, zero) = self.input.scales[row + r];
             for p in 0..P {
-                let scales = &self.weight.scales[panel + p];
+                let scales = parts[p].0;
                 let mut out = [0f32; WIDE];
                 for v in 0..V {
                     let at = v * S::LANES;
@@ -326,11 +401,9 @@ mod tests {
         let at = |level| {
             let mut y = vec![0f32; m * n];
             let output = Output::new(&mut y, m, n);
-            let (rows, panels) = (0..m, 0..packed.scales.len());
-            run_at(
-                level,
-                Block { input: &input, rows, panels, weight: &packed, epilogue: Epilogue::default(), output },
-            );
+            let (lines, stride, panels) = (packed.lines(), packed.stride(), 0..packed.panels());
+            let epilogue = Epilogue::default();
+            run_at(level, Block { input: &input, rows: 0..m, panels, lines, stride, epilogue, output });
             y.iter().map(|y| y.to_bits()).collect::<Vec<_>>()
         };
         let generic = at(Level::Generic);

@@ -57,7 +57,7 @@ impl Place {
             command.env_remove(variable);
         }
         command.env("HOME", home.join("home")).env("XDG_CONFIG_HOME", home.join("config"));
-        command.env("HF_HOME", home.join("huggingface"));
+        command.env("HF_HOME", home.join("huggingface")).env("XDG_CACHE_HOME", home.join("cache"));
         command
     }
 
