@@ -4,6 +4,7 @@
 //! source that the model cannot take is an error, never cut. How articles are divided into texts belongs to
 //! `translate` and `summarize`.
 
+mod checkpoint;
 pub mod settings;
 
 use std::fmt;
@@ -22,11 +23,13 @@ use sha2::{Digest, Sha256};
 use crate::batch::{Batch, TokenId, batches};
 use crate::device::Placement;
 use crate::files::ModelFiles;
-use crate::model::{DecoderState, Seq2Seq, Weights, family};
+use crate::model::{DecoderState, Seq2Seq, Weights};
 use crate::search::{self, Item, SearchOptions, Step};
 use crate::tokenizer::{Languages, Tokenizer};
 
-use settings::{Caller, Overrides, Settings, Sources};
+pub use checkpoint::{Checkpoint, Settled};
+
+use settings::{Caller, Overrides, Settings};
 
 /// Padded source tokens per batch, where nobody says otherwise: enough rows to keep a CPU busy while the
 /// logits of four beams still fit its caches' neighbourhood.
@@ -37,11 +40,8 @@ const ROWS_PER_THREAD: usize = 12;
 
 /// A loaded checkpoint.
 pub struct Engine {
-    name: String,
-    tokenizer: Tokenizer,
+    checkpoint: Checkpoint,
     model: Seq2Seq,
-    config: Value,
-    generation_config: Option<Value>,
     parameters: usize,
     load: Duration,
     work: Mutex<Work>,
@@ -108,9 +108,7 @@ impl Request {
 /// An engine with everything settled that a request left open.
 pub struct Session<'a> {
     engine: &'a Engine,
-    settings: Settings,
-    languages: Languages,
-    prefix: String,
+    settled: Settled,
     batch_tokens: usize,
 }
 
@@ -176,42 +174,31 @@ impl Engine {
     /// When a file is missing, damaged, or of another model than its neighbours.
     pub fn load(files: &ModelFiles, placement: &Placement) -> Result<Self> {
         let begin = Instant::now();
-        let config = files.json("config.json")?.unwrap_or_default();
+        let checkpoint = Checkpoint::open(files)?;
         let loaded = || -> Result<_> {
-            let spec = family::parse(&config)?;
-            let tokenizer = Tokenizer::load(files)?;
             let weights = Weights::open(files)?;
+            let spec = checkpoint.spec.clone();
             let model = if placement.int8 {
                 Seq2Seq::load_int8(spec, &weights, stored(files, placement).as_deref())?
             } else {
                 Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
             };
-            Ok((tokenizer, model, weights.parameters()))
+            Ok((model, weights.parameters()))
         };
-        let (tokenizer, model, parameters) =
-            loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
-        Ok(Self {
-            name: files.full_name(),
-            tokenizer,
-            model,
-            generation_config: files.json("generation_config.json")?,
-            config,
-            parameters,
-            load: begin.elapsed(),
-            work: Mutex::default(),
-        })
+        let (model, parameters) = loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
+        Ok(Self { checkpoint, model, parameters, load: begin.elapsed(), work: Mutex::default() })
     }
 
     /// `name@revision`.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.checkpoint.name
     }
 
     /// The tokenizer.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.checkpoint.tokenizer
     }
 
     /// The transformer.
@@ -229,8 +216,7 @@ impl Engine {
     /// Most source tokens, specials included, that the model was made for.
     #[must_use]
     pub fn window(&self) -> usize {
-        let window = self.model.spec().window;
-        self.tokenizer.max_length().map_or(window, |most| window.min(most))
+        self.checkpoint.window()
     }
 
     /// Where the time went so far.
@@ -245,26 +231,8 @@ impl Engine {
     /// # Errors
     /// When a setting is impossible, or the model does not know a language.
     pub fn session(&self, request: &Request) -> Result<Session<'_>> {
-        let languages = self.tokenizer.languages(request.from.as_deref(), request.to.as_deref())?;
-        let positions = self.model.target_capacity()?;
-        let mut settings = settings::resolve(&Sources {
-            flags: &request.flags,
-            user: &request.user,
-            catalogue: request.catalogue.as_ref(),
-            task: request.task.as_deref(),
-            config: &self.config,
-            generation_config: self.generation_config.as_ref(),
-            window: self.window(),
-            positions,
-            caller: request.caller,
-        })?;
-        settings.take_languages(languages.forced_bos, languages.decoder_start);
-        let task_prefix = || {
-            let task = self.config.get("task_specific_params")?.get(request.task.as_deref()?)?;
-            Some(task.get("prefix")?.as_str()?.to_owned())
-        };
-        let prefix = request.prefix.clone().or_else(task_prefix).unwrap_or_default();
-        Ok(Session { engine: self, settings, languages, prefix, batch_tokens: request.batch_tokens.max(1) })
+        let settled = self.checkpoint.settle(request)?;
+        Ok(Session { engine: self, settled, batch_tokens: request.batch_tokens.max(1) })
     }
 
     /// The sentences that each thread decodes on its own: it then waits for no other. Only on the CPU, and
@@ -308,19 +276,19 @@ impl Session<'_> {
     /// The decode settings in effect, with where they come from.
     #[must_use]
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.settled.settings
     }
 
     /// The languages in effect.
     #[must_use]
     pub fn languages(&self) -> &Languages {
-        &self.languages
+        &self.settled.languages
     }
 
     /// What stands before every source.
     #[must_use]
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        &self.settled.prefix
     }
 
     /// The source tokens of a text, prefix and specials included.
@@ -328,10 +296,12 @@ impl Session<'_> {
     /// # Errors
     /// When the tokenizer cannot represent the text.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
-        if self.prefix.is_empty() {
-            self.engine.tokenizer.encode(text, &self.languages)
+        let Settled { languages, prefix, .. } = &self.settled;
+        let tokenizer = self.engine.tokenizer();
+        if prefix.is_empty() {
+            tokenizer.encode(text, languages)
         } else {
-            self.engine.tokenizer.encode(&format!("{}{text}", self.prefix), &self.languages)
+            tokenizer.encode(&format!("{prefix}{text}"), languages)
         }
     }
 
@@ -350,14 +320,14 @@ impl Session<'_> {
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
-        if let Some(window) = self.engine.model.source_capacity()?
+        if let Some(window) = self.engine.model.spec().capacity()
             && let Some(index) = sources.iter().position(|source| source.len() > window)
         {
             return Err(SourceTooLong { index, tokens: sources[index].len(), window }.into());
         }
         let mut generations = vec![Generation::default(); sources.len()];
         for batch in batches(sources, self.batch_tokens) {
-            let found = self.engine.decode_batch(&batch, &self.settings.options)?;
+            let found = self.engine.decode_batch(&batch, &self.settled.settings.options)?;
             for ((place, source), hypotheses) in batch.order.iter().zip(&batch.ids).zip(found) {
                 generations[*place] = self.generation(source.len(), hypotheses)?;
             }
@@ -366,7 +336,7 @@ impl Session<'_> {
     }
 
     fn generation(&self, source_tokens: usize, hypotheses: Vec<search::Hypothesis>) -> Result<Generation> {
-        let tokenizer = &self.engine.tokenizer;
+        let tokenizer = self.engine.tokenizer();
         let candidates = if hypotheses.len() > 1 {
             hypotheses.iter().map(|h| Candidate { text: tokenizer.decode(&h.tokens), score: h.score }).collect()
         } else {

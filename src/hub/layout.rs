@@ -111,17 +111,6 @@ fn missing_weights(files: &ModelFiles) -> Vec<String> {
     shards.into_iter().filter(|shard| !files.has(shard)).map(str::to_owned).collect()
 }
 
-/// The weight files of a model, as far as they are there.
-pub(super) fn weight_files(files: &ModelFiles) -> Vec<String> {
-    match WEIGHTS.iter().find(|(main, _)| files.has(main)) {
-        None => Vec::new(),
-        Some((main, None)) => vec![(*main).to_owned()],
-        Some((_, Some((start, end)))) => {
-            files.names().filter(|name| name.starts_with(start) && name.ends_with(end)).map(str::to_owned).collect()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

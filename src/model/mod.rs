@@ -165,22 +165,6 @@ impl Seq2Seq {
     pub fn select(&self, state: &mut DecoderState, rows: &[usize]) -> Result<()> {
         state.select(rows, &self.device)
     }
-
-    /// Most tokens a source can have, specials included, where the model's positions end.
-    ///
-    /// # Errors
-    /// Never for a model that has loaded.
-    pub fn source_capacity(&self) -> Result<Option<usize>> {
-        self.encoder.embedding.capacity()
-    }
-
-    /// Most tokens a decoder row can have, the start token included, where the model's positions end.
-    ///
-    /// # Errors
-    /// Never for a model that has loaded.
-    pub fn target_capacity(&self) -> Result<Option<usize>> {
-        self.decoder.embedding.capacity()
-    }
 }
 
 /// The source embedding, the target embedding and the output matrix; each stored once, whichever of its

@@ -59,6 +59,19 @@ pub struct Spec {
     pub names: Names,
 }
 
+impl Spec {
+    /// Most tokens a sequence can have, specials included, where the positions end.
+    #[must_use]
+    pub fn capacity(&self) -> Option<usize> {
+        match self.positions {
+            Positions::Relative { .. } => None,
+            Positions::Sinusoidal | Positions::SinusoidalFairseq { .. } | Positions::Learned { .. } => {
+                Some(self.window)
+            }
+        }
+    }
+}
+
 /// One of the two stacks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {

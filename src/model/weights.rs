@@ -4,7 +4,7 @@
 //! Files are mapped, not read: a tensor's numbers are touched when a layer is made of them. Nothing in a
 //! file is trusted: every range is checked when the file is opened, so a [`View`] always lies inside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::ops::Deref;
 
@@ -132,10 +132,27 @@ impl Weights {
         self.places.keys().map(String::as_str)
     }
 
-    /// The number of parameters, tensors that are stored under several names counted each time.
+    /// The number of parameters; tensors that lie in one place under several names count once.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.places.values().map(|(_, place)| place.shape.iter().product::<usize>()).sum()
+        self.counts().values().sum()
+    }
+
+    /// The type that most parameters are stored in.
+    #[must_use]
+    pub fn precision(&self) -> Option<DType> {
+        self.counts().into_iter().max_by_key(|&(_, count)| count).map(|(dtype, _)| dtype)
+    }
+
+    fn counts(&self) -> HashMap<DType, usize> {
+        let mut seen = BTreeSet::new();
+        let mut counts = HashMap::new();
+        for (file, place) in self.places.values() {
+            if seen.insert((file, place.start)) {
+                *counts.entry(place.dtype).or_insert(0) += place.shape.iter().product::<usize>();
+            }
+        }
+        counts
     }
 
     /// Names the contents of the files: a hash of their sizes and times, and of bytes from all over them. A hash of

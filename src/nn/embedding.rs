@@ -25,11 +25,6 @@ pub struct PositionTable {
 }
 
 impl PositionTable {
-    /// Positions that the table has.
-    fn capacity(&self) -> Result<usize> {
-        Ok(self.rows.dim(0)?.saturating_sub(self.first))
-    }
-
     /// The rows of sequences of equal length `s`: `[s, d]`, or `[b, s, d]` where they are not all the same.
     fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
         let Some(unplaced) = self.unplaced.filter(|unplaced| ids.contains(unplaced)) else {
@@ -63,14 +58,6 @@ impl Embedding {
     #[must_use]
     pub fn new(tokens: Matrix, scale: f64, positions: Option<PositionTable>) -> Self {
         Self { tokens, scale, positions }
-    }
-
-    /// Positions that the table has, if there is one.
-    ///
-    /// # Errors
-    /// When the table is not a matrix.
-    pub fn capacity(&self) -> Result<Option<usize>> {
-        self.positions.as_ref().map(PositionTable::capacity).transpose()
     }
 
     /// Sequences of equal length `s`, one after another from position 0, to `[b, s, d]`.

@@ -110,7 +110,7 @@ impl Checkpoint {
             config: &self.files.json("config.json").unwrap().unwrap(),
             generation_config,
             window: self.model.spec().window,
-            positions: self.model.target_capacity().unwrap(),
+            positions: self.model.spec().capacity(),
             caller: Caller::Generate,
         };
         resolve(&sources).unwrap().options

@@ -3,6 +3,7 @@
 mod arguments;
 mod inputs;
 mod lines;
+mod models;
 mod outputs;
 
 use std::io::Write;

@@ -1,0 +1,143 @@
+//! `kortom models show`: what a model is, and the decode settings in effect.
+//!
+//! Invariant: no weights are read, only the headers of their files, so this is quick for a model of any size.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use indicatif::DecimalBytes;
+use kortom::engine::settings::{Caller, Setting};
+use kortom::engine::{Checkpoint, Request, Settled};
+use kortom::hub::{self, Entry, Facts, Resolved, Task};
+use kortom::model::Weights;
+use serde_json::{Value, json};
+
+use super::{Common, languages, table};
+
+/// Prints what a model is.
+pub(super) fn run(name: &str, common: Common) -> Result<ExitCode> {
+    let hub = common.hub();
+    let Some(resolved) = hub.installed(name)? else { return absent(name, common) };
+    let facts = hub::facts(&resolved.files)?;
+    let entry = resolved
+        .entry
+        .or_else(|| hub::catalog().iter().find(|entry| entry.repo.as_deref() == Some(resolved.files.name())));
+    let license = facts.license.clone().or_else(|| resolved.entry?.license.clone());
+    let weights = Weights::open(&resolved.files);
+    let decoding = settle(&resolved, entry.map(|entry| entry.task));
+    let numbers = weights.as_ref().map(|weights| (weights.parameters(), precision(weights))).ok();
+    let fault = weights.as_ref().err().or(decoding.as_ref().err()).map(|error| format!("{error:#}"));
+    let settled = decoding.ok();
+
+    let mut text = table(rows(&resolved, &facts, numbers.as_ref(), license.as_deref(), entry).into_iter());
+    writeln!(text, "files, {}:", DecimalBytes(facts.size))?;
+    text += &table(facts.files.iter().map(|file| vec![file.name.clone(), DecimalBytes(file.size).to_string()]));
+    let settings = settled.as_ref().map(settings).unwrap_or_default();
+    if !settings.is_empty() {
+        text += "decode settings, and where they are from:\n";
+        text += &table(settings.iter().map(|set| vec![set.name.to_owned(), set.value.to_string(), set.origin.clone()]));
+    }
+    let warnings = settled.map(|settled| settled.settings.warnings).unwrap_or_default();
+    for warning in &warnings {
+        writeln!(text, "warning: {warning}")?;
+    }
+    if let Some(fault) = &fault {
+        writeln!(text, "it cannot be used: {fault}")?;
+    }
+    let settings = settings.iter().map(|set| json!({ "name": set.name, "value": set.value, "origin": set.origin }));
+    let value = json!({
+        "settings": settings.collect::<Vec<_>>(), "warnings": warnings, "usable": fault.is_none(), "fault": fault,
+        "name": resolved.files.name(), "revision": resolved.files.revision(), "origin": resolved.origin,
+        "folder": resolved.folder, "license": license, "facts": facts, "catalogue": entry,
+        "parameters": numbers.as_ref().map(|(parameters, _)| parameters), "precision": numbers.as_ref().map(|(_, precision)| precision),
+    });
+    common.print(&value, &text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What stands at the head of the page.
+fn rows(
+    resolved: &Resolved,
+    facts: &Facts,
+    numbers: Option<&(usize, String)>,
+    license: Option<&str>,
+    entry: Option<&Entry>,
+) -> Vec<Vec<String>> {
+    let folder = resolved.folder.as_ref().map(|folder| folder.display().to_string());
+    let (parameters, precision) = match numbers {
+        Some((parameters, precision)) => (format!("{:.1} M", *parameters as f64 / 1e6), precision.clone()),
+        None => ("not known".to_owned(), String::new()),
+    };
+    let mut rows = vec![
+        row("model", resolved.files.full_name()),
+        row("where", folder.unwrap_or_else(|| "in the program".to_owned())),
+        row("architecture", facts.architecture.clone().unwrap_or_default()),
+        row("parameters", parameters),
+        row("precision", precision),
+        row("licence", license.unwrap_or("not stated").to_owned()),
+    ];
+    if let Some(entry) = entry {
+        rows.push(row("task", entry.task.name().to_owned()));
+        rows.push(row("languages", languages(&entry.from, &entry.to)));
+        rows.extend(about(entry));
+    }
+    rows
+}
+
+/// The type of most parameters, as safetensors writes it.
+fn precision(weights: &Weights) -> String {
+    weights.precision().map_or_else(String::new, |dtype| dtype.as_str().to_uppercase())
+}
+
+/// How `translate` and `summarize` would decode if no option were given.
+fn settle(resolved: &Resolved, task: Option<Task>) -> Result<Settled> {
+    let mut request = Request::new(Caller::Article);
+    if let Some(entry) = resolved.entry {
+        request.catalogue = Some(Value::Object(entry.settings.clone()));
+        request.prefix.clone_from(&entry.prefix);
+    }
+    if task == Some(Task::Summarize) {
+        request.task = Some("summarization".to_owned());
+    } else if task == Some(Task::Translate) {
+        (request.from, request.to) = (Some("nl".to_owned()), Some("en".to_owned()));
+    }
+    Checkpoint::open(&resolved.files)?.settle(&request)
+}
+
+/// Every effective setting, the prefix among them where there is one.
+fn settings(settled: &Settled) -> Vec<Setting> {
+    let prefix = (!settled.prefix.is_empty()).then(|| Setting {
+        name: "prefix",
+        value: Value::from(settled.prefix.as_str()),
+        origin: "put before every source".to_owned(),
+    });
+    settled.settings.origins.iter().cloned().chain(prefix).collect()
+}
+
+fn row(label: &str, value: String) -> Vec<String> {
+    vec![label.to_owned(), value]
+}
+
+fn about(entry: &Entry) -> impl Iterator<Item = Vec<String>> {
+    let quality = entry.quality.clone().map(|quality| row("quality", quality));
+    std::iter::once(row("note", entry.note.clone())).chain(quality)
+}
+
+/// A model that is not here can still be described by the catalogue.
+fn absent(name: &str, common: Common) -> Result<ExitCode> {
+    let Some(entry) = hub::alias(name.split('@').next().unwrap_or(name)) else {
+        bail!("the model `{name}` is not installed\nhint: kortom models pull {name}");
+    };
+    let rows = [
+        row("model", entry.repo.clone().unwrap_or_default()),
+        row("parameters", format!("{} M", entry.parameters)),
+        row("licence", entry.license.clone().unwrap_or_else(|| "see its card".to_owned())),
+        row("task", entry.task.name().to_owned()),
+        row("languages", languages(&entry.from, &entry.to)),
+    ];
+    let rows = rows.into_iter().chain(about(entry));
+    let text = format!("{}not installed; get it: kortom models pull {name}\n", table(rows));
+    common.print(&json!({ "name": name, "installed": false, "catalogue": entry }), &text)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,83 @@
+//! A checkpoint without its weights: what config.json says of the model, its tokenizer, and how it decodes.
+//!
+//! Responsible for settling a [`Request`]; quick for a model of any size, since no weights are touched.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::files::ModelFiles;
+use crate::model::{Spec, family};
+use crate::tokenizer::{Languages, Tokenizer};
+
+use super::Request;
+use super::settings::{self, Settings, Sources};
+
+/// Everything of a model but its weights.
+pub struct Checkpoint {
+    pub(super) name: String,
+    pub(super) spec: Spec,
+    pub(super) tokenizer: Tokenizer,
+    config: Value,
+    generation_config: Option<Value>,
+}
+
+/// A request with everything settled that it left open.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// How to decode.
+    pub settings: Settings,
+    /// The tokens of the languages.
+    pub languages: Languages,
+    /// What stands before every source.
+    pub prefix: String,
+}
+
+impl Checkpoint {
+    /// Reads all files but the weights.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, or of another model than its neighbours.
+    pub fn open(files: &ModelFiles) -> Result<Self> {
+        let opened = || -> Result<_> {
+            let config = files.json("config.json")?.unwrap_or_default();
+            let spec = family::parse(&config)?;
+            let tokenizer = Tokenizer::load(files)?;
+            let generation_config = files.json("generation_config.json")?;
+            Ok(Self { name: files.full_name(), spec, tokenizer, config, generation_config })
+        };
+        opened().with_context(|| format!("cannot load the model `{}`", files.name()))
+    }
+
+    /// Most source tokens, specials included, that the model was made for.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        let window = self.spec.window;
+        self.tokenizer.max_length().map_or(window, |most| window.min(most))
+    }
+
+    /// Settles a request.
+    ///
+    /// # Errors
+    /// When a setting is impossible, or the model does not know a language.
+    pub fn settle(&self, request: &Request) -> Result<Settled> {
+        let languages = self.tokenizer.languages(request.from.as_deref(), request.to.as_deref())?;
+        let mut settings = settings::resolve(&Sources {
+            flags: &request.flags,
+            user: &request.user,
+            catalogue: request.catalogue.as_ref(),
+            task: request.task.as_deref(),
+            config: &self.config,
+            generation_config: self.generation_config.as_ref(),
+            window: self.window(),
+            positions: self.spec.capacity(),
+            caller: request.caller,
+        })?;
+        settings.take_languages(languages.forced_bos, languages.decoder_start);
+        let task_prefix = || {
+            let task = self.config.get("task_specific_params")?.get(request.task.as_deref()?)?;
+            Some(task.get("prefix")?.as_str()?.to_owned())
+        };
+        let prefix = request.prefix.clone().or_else(task_prefix).unwrap_or_default();
+        Ok(Settled { settings, languages, prefix })
+    }
+}
