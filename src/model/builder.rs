@@ -10,7 +10,8 @@ use crate::nn::{CrossAttention, FeedForward, Linear, Matrix, Norm, SelfAttention
 
 use super::packed::Quantiser;
 use super::spec::{Spec, Stack, StackNames};
-use super::weights::{View, Weights};
+use super::view::View;
+use super::weights::Weights;
 
 /// Makes the layers of one model.
 pub(super) struct Builder<'a> {
@@ -64,10 +65,12 @@ impl Builder<'_> {
             let first = if part == 0 { 0 } else { ends[part - 1] };
             views[part].row(row - first, out);
         };
-        Ok(match self.quantiser {
+        let matrix = match self.quantiser {
             Some(quantiser) => Matrix::Packed(quantiser.matrix(n, k, fill)),
             None => Matrix::Packed(Arc::new(Packed::pack(n, k, fill))),
-        })
+        };
+        views.iter().for_each(View::release);
+        Ok(matrix)
     }
 
     /// Projections `names` under `prefix`, all `[n, k]`, side by side.

@@ -7,14 +7,15 @@ use crate::kernels::attention::DistanceBias;
 use crate::nn::{CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, SelfAttention};
 
 use super::encoder::placed;
-use super::positions::RelativeBias;
+use super::positions::{RelativeBias, of_layer};
 use super::spec::NormPlacement;
 
 /// The decoder stack.
 pub(super) struct Decoder {
     pub embedding: Embedding,
     pub embedding_norm: Option<Norm>,
-    pub relative: Option<RelativeBias>,
+    /// One for each layer, one for all of them, or none.
+    pub relative: Vec<RelativeBias>,
     pub layers: Vec<DecoderLayer>,
     pub final_norm: Option<Norm>,
     pub placement: NormPlacement,
@@ -36,7 +37,7 @@ pub struct DecoderState {
     lengths: Vec<usize>,
     layers: Vec<(PastKeys, Memory)>,
     /// Biases of the past, for families that have them; made for some reach and remade when it is passed.
-    bias: Option<DistanceBias>,
+    biases: Vec<DistanceBias>,
 }
 
 impl DecoderState {
@@ -77,7 +78,7 @@ impl Decoder {
             sentences: (0..lengths.len()).collect(),
             lengths: lengths.to_vec(),
             layers,
-            bias: None,
+            biases: Vec::new(),
         })
     }
 
@@ -90,8 +91,9 @@ impl Decoder {
         }
         state.past.advance();
         self.reach(state);
-        let (past, bias) = (&state.past, state.bias.as_ref());
-        for (layer, (keys, memory)) in self.layers.iter().zip(&mut state.layers) {
+        let past = &state.past;
+        for (index, (layer, (keys, memory))) in self.layers.iter().zip(&mut state.layers).enumerate() {
+            let bias = of_layer(&state.biases, index);
             let (attention, norm) = &layer.self_attention;
             x = placed(self.placement, norm, &x, |x, residual| attention.step(x, residual, keys, past, bias))?;
             let (attention, norm) = &layer.cross_attention;
@@ -109,10 +111,9 @@ impl Decoder {
     }
 
     fn reach(&self, state: &mut DecoderState) {
-        if let Some(relative) = &self.relative
-            && state.bias.as_ref().is_none_or(|bias| bias.zero < state.past.time())
-        {
-            state.bias = Some(relative.distances(2 * state.past.time() + 32));
+        let time = state.past.time();
+        if state.biases.len() < self.relative.len() || state.biases.first().is_some_and(|bias| bias.zero < time) {
+            state.biases = self.relative.iter().map(|relative| relative.distances(2 * time + 32)).collect();
         }
     }
 }

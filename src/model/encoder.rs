@@ -4,16 +4,18 @@ use anyhow::Result;
 use candle_core::Tensor;
 
 use crate::batch::Batch;
+use crate::kernels::attention::DistanceBias;
 use crate::nn::{Embedding, FeedForward, Norm, SelfAttention};
 
-use super::positions::RelativeBias;
+use super::positions::{RelativeBias, of_layer};
 use super::spec::NormPlacement;
 
 /// The encoder stack.
 pub(super) struct Encoder {
     pub embedding: Embedding,
     pub embedding_norm: Option<Norm>,
-    pub relative: Option<RelativeBias>,
+    /// One for each layer, one for all of them, or none.
+    pub relative: Vec<RelativeBias>,
     pub layers: Vec<EncoderLayer>,
     pub final_norm: Option<Norm>,
     pub placement: NormPlacement,
@@ -41,10 +43,11 @@ impl Encoder {
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
-        let bias = self.relative.as_ref().map(|relative| relative.distances(s));
-        for layer in &self.layers {
+        let biases: Vec<DistanceBias> = self.relative.iter().map(|relative| relative.distances(s)).collect();
+        for (index, layer) in self.layers.iter().enumerate() {
             let (attention, norm) = &layer.attention;
-            x = placed(self.placement, norm, &x, |x, residual| attention.encode(x, residual, &lengths, bias.as_ref()))?;
+            let bias = of_layer(&biases, index);
+            x = placed(self.placement, norm, &x, |x, residual| attention.encode(x, residual, &lengths, bias))?;
             let (feed_forward, norm) = &layer.feed_forward;
             x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
         }

@@ -2,6 +2,8 @@
 //!
 //! Each row of differences is checked against transformers by the parity tests.
 
+mod refusal;
+
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
@@ -11,7 +13,7 @@ use crate::kernels::activation::Activation;
 use super::spec::{Names, NormPlacement, Positions, Spec, Stack, StackNames};
 
 /// The families, as `model_type` names them.
-pub const FAMILIES: [&str; 7] = ["marian", "bart", "mbart", "pegasus", "m2m_100", "t5", "mt5"];
+pub const FAMILIES: [&str; 8] = ["marian", "bart", "mbart", "pegasus", "m2m_100", "t5", "mt5", "umt5"];
 
 /// Reads the specification of a checkpoint from its config.json.
 ///
@@ -20,6 +22,9 @@ pub const FAMILIES: [&str; 7] = ["marian", "bart", "mbart", "pegasus", "m2m_100"
 pub fn parse(config: &Value) -> Result<Spec> {
     let config = Config(config);
     let family = config.0.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    if FAMILIES.contains(&family) {
+        refusal::check_class(family, &config)?;
+    }
     let spec = match family {
         "marian" => marian(&config),
         "bart" => bart(&config),
@@ -30,22 +35,12 @@ pub fn parse(config: &Value) -> Result<Spec> {
             t5(&config, config.flag("scale_decoder_outputs").or(config.flag("tie_word_embeddings")).unwrap_or(true))
         }
         "mt5" => t5(&config, false),
-        _ => bail!("{}", unknown(family, &config)),
+        "umt5" => umt5(&config),
+        _ => bail!("{}", refusal::unknown(family, &config)),
     };
     let spec = spec.with_context(|| format!("config.json of this `{family}` model cannot be used"))?;
     check(&spec)?;
     Ok(spec)
-}
-
-fn unknown(family: &str, config: &Config) -> String {
-    let known = "marian, bart, mbart, pegasus, m2m_100 (also NLLB), t5 (also MADLAD-400), mt5";
-    let seq2seq = config.flag("is_encoder_decoder");
-    let what = match (family, seq2seq) {
-        ("", _) => "config.json does not say which family the model is of (`model_type`)".to_owned(),
-        (_, Some(true)) => format!("the model is of the family `{family}`, which kortom does not know"),
-        _ => format!("the model is of the family `{family}`, which is not an encoder-decoder that kortom knows"),
-    };
-    format!("{what}\nhint: kortom runs encoder-decoder checkpoints of these families: {known}")
 }
 
 fn check(spec: &Spec) -> Result<()> {
@@ -185,6 +180,7 @@ fn t5(config: &Config, scaled: bool) -> Result<Spec> {
         positions: Positions::Relative {
             buckets: config.size_or("relative_attention_num_buckets", 32)?,
             max_distance: config.size_or("relative_attention_max_distance", 128)?,
+            every_layer: false,
         },
         embedding_scale: 1.0,
         shared_embedding: true,
@@ -194,6 +190,15 @@ fn t5(config: &Config, scaled: bool) -> Result<Spec> {
         window: config.size_or("n_positions", 512)?,
         names: T5_NAMES,
     })
+}
+
+/// UMT5: every layer has its own bias. transformers 5 scales its output even where it has a head of its own.
+fn umt5(config: &Config) -> Result<Spec> {
+    let mut spec = t5(config, true)?;
+    if let Positions::Relative { every_layer, .. } = &mut spec.positions {
+        *every_layer = true;
+    }
+    Ok(spec)
 }
 
 fn activation(name: &str) -> Result<Activation> {
@@ -237,7 +242,7 @@ const T5_NAMES: Names = Names {
     shared: "shared.weight",
     encoder: StackNames {
         embedding: "encoder.embed_tokens.weight",
-        positions: "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+        positions: "layer.0.SelfAttention.relative_attention_bias.weight",
         embedding_norm: "",
         layers: "encoder.block.",
         self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
@@ -252,7 +257,7 @@ const T5_NAMES: Names = Names {
     },
     decoder: StackNames {
         embedding: "decoder.embed_tokens.weight",
-        positions: "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+        positions: "layer.0.SelfAttention.relative_attention_bias.weight",
         embedding_norm: "",
         layers: "decoder.block.",
         self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
@@ -299,6 +304,11 @@ impl Config<'_> {
 
     fn flag(&self, key: &str) -> Option<bool> {
         self.0.get(key).and_then(Value::as_bool)
+    }
+
+    /// The class in transformers that the checkpoint was saved from.
+    fn class(&self) -> Option<&str> {
+        self.0.get("architectures")?.get(0)?.as_str()
     }
 
     fn text(&self, key: &str) -> Option<&str> {

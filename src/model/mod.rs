@@ -11,6 +11,7 @@ mod packed;
 mod positions;
 pub mod spec;
 mod torch;
+mod view;
 pub mod weights;
 
 use std::ops::Range;
@@ -21,6 +22,7 @@ use candle_core::{DType, Device, Tensor};
 
 pub use decoder::DecoderState;
 pub use spec::Spec;
+pub use view::View;
 pub use weights::Weights;
 
 use builder::Builder;
@@ -236,12 +238,12 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
     Ok(Decoder { embedding, embedding_norm, relative, layers, final_norm, placement: spec.norm_placement })
 }
 
-type Around = (Embedding, Option<Norm>, Option<RelativeBias>, Option<Norm>);
+type Around = (Embedding, Option<Norm>, Vec<RelativeBias>, Option<Norm>);
 
 /// What stands before and after the layers of a stack.
 fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Around> {
     let spec = builder.spec;
-    let mut relative = None;
+    let mut relative = Vec::new();
     let table = |first: usize, rows: Tensor| {
         let rows = rows.to_dtype(builder.dtype)?.to_device(builder.device)?;
         Ok::<_, anyhow::Error>(Some(PositionTable { rows, first, unplaced: None }))
@@ -261,9 +263,12 @@ fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, 
             let view = builder.get(names.positions, &[rows + offset, spec.width])?;
             table(offset, view.tensor(DType::F32, &Device::Cpu)?)?
         }
-        Positions::Relative { buckets, max_distance } => {
-            let view = builder.get(names.positions, &[buckets, stack.heads])?;
-            relative = Some(RelativeBias::new(&view, stack.heads, max_distance, both_ways));
+        Positions::Relative { buckets, max_distance, every_layer } => {
+            for layer in 0..if every_layer { stack.layers } else { 1 } {
+                let view =
+                    builder.get(&format!("{}{layer}.{}", names.layers, names.positions), &[buckets, stack.heads])?;
+                relative.push(RelativeBias::new(&view, stack.heads, max_distance, both_ways));
+            }
             None
         }
     };

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 
 use crate::kernels::attention::DistanceBias;
 
-use super::weights::View;
+use super::view::View;
 
 /// Sines in the first half of each row and cosines in the second, `[rows, d]` (Vaswani et al. 2017, but not
 /// interleaved). Computed in f64, as the reference does with NumPy.
@@ -100,6 +100,11 @@ impl RelativeBias {
         let share = (back as f32 / exact as f32).ln() / ((self.max_distance as f64 / exact as f64).ln() as f32);
         first + (exact + (share * (buckets - exact) as f32) as usize).min(buckets - 1)
     }
+}
+
+/// The bias of a layer, where all share the first's or each has its own.
+pub(super) fn of_layer(biases: &[DistanceBias], layer: usize) -> Option<&DistanceBias> {
+    biases.get(layer).or(biases.first())
 }
 
 #[cfg(test)]

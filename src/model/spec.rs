@@ -114,6 +114,8 @@ pub enum Positions {
         buckets: usize,
         /// Distance from which all share the last bucket.
         max_distance: usize,
+        /// Whether every layer has a table of its own, or all use that of the first.
+        every_layer: bool,
     },
 }
 
@@ -137,7 +139,7 @@ pub struct Names {
 pub struct StackNames {
     /// The stack's own embedding.
     pub embedding: &'static str,
-    /// Table of positions, or of relative biases.
+    /// Table of positions; of relative biases, its name within a layer.
     pub positions: &'static str,
     /// Normalisation of the embeddings.
     pub embedding_norm: &'static str,

@@ -1,15 +1,16 @@
 //! The tensors of a checkpoint by name, whichever file format they lie in: `model.safetensors`,
 //! `pytorch_model.bin`, or either in shards with an index.
 //!
-//! Files are mapped, not read: a tensor's numbers are touched when a layer is made of them. Nothing in a
-//! file is trusted: every range is checked when the file is opened, so a [`View`] always lies inside it.
+//! Files are mapped, not read: a tensor's numbers are touched when a layer is made of them, and given back to the
+//! system after that, so that a model being loaded is not in memory twice. Nothing in a file is trusted: every
+//! range is checked when the file is opened, so a `View` always lies inside it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::ops::Deref;
 
 use anyhow::{Context, Result, bail, ensure};
-use candle_core::{DType, Device, Tensor};
+use candle_core::DType;
 use memmap2::Mmap;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
@@ -17,9 +18,10 @@ use sha2::{Digest, Sha256};
 use crate::files::ModelFiles;
 
 use super::torch;
+use super::view::View;
 
 /// The bytes of one file.
-enum Bytes {
+pub(super) enum Bytes {
     Mapped(Mmap),
     Embedded(&'static [u8]),
 }
@@ -31,6 +33,18 @@ impl Deref for Bytes {
         match self {
             Self::Mapped(map) => map,
             Self::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+impl Bytes {
+    /// Gives the memory of a range back to the system, where it is mapped from a file.
+    pub fn release(&self, start: usize, length: usize) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self {
+            // SAFETY: the mapping is shared with the file and read-only, so a page that comes back holds what it held.
+            // That a system may decline costs memory, and nothing else.
+            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
         }
     }
 }
@@ -65,13 +79,6 @@ pub struct Weights {
     /// When each mapped file was written.
     stamps: Vec<String>,
     places: BTreeMap<String, (usize, Place)>,
-}
-
-/// One tensor, not yet converted.
-#[derive(Clone, Copy)]
-pub struct View<'a> {
-    place: &'a Place,
-    bytes: &'a [u8],
 }
 
 impl Weights {
@@ -178,7 +185,7 @@ impl Weights {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<View<'_>> {
         let (file, place) = self.places.get(name)?;
-        Some(View { place, bytes: &self.files[*file][place.start..] })
+        Some(View::new(place, &self.files[*file]))
     }
 
     /// The first of several names that there is.
@@ -205,8 +212,14 @@ impl Weights {
     fn missing(&self, names: &[&str]) -> String {
         let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
         // The neighbours say more than the first names of the alphabet would.
-        let stem = names.first().map_or("", |name| name.rsplit_once('.').map_or(*name, |(stem, _)| stem));
-        let mut near: Vec<&str> = self.names().filter(|name| !stem.is_empty() && name.contains(stem)).take(6).collect();
+        let mut stem = *names.first().unwrap_or(&"");
+        let mut near = Vec::new();
+        while let Some((shorter, _)) = stem.rsplit_once('.')
+            && near.is_empty()
+        {
+            stem = shorter;
+            near = self.names().filter(|name| name.contains(stem)).take(6).collect();
+        }
         if near.is_empty() {
             near = self.names().take(6).collect();
         }
@@ -216,87 +229,6 @@ impl Weights {
             "the weights have no tensor {wanted}; among the {count} they have: {near}\n\
              hint: config.json and the weights must be of the same checkpoint, saved with its language-model head"
         )
-    }
-}
-
-impl View<'_> {
-    /// The shape.
-    #[must_use]
-    pub fn shape(&self) -> &[usize] {
-        &self.place.shape
-    }
-
-    /// # Errors
-    /// When the shape is another than `shape`; `name` is for the message.
-    pub fn expect(&self, name: &str, shape: &[usize]) -> Result<()> {
-        ensure!(
-            self.shape() == shape,
-            "the tensor `{name}` has the shape {:?}, but config.json asks for {shape:?}\n\
-             hint: config.json and the weights must be of the same checkpoint",
-            self.shape()
-        );
-        Ok(())
-    }
-
-    /// Row `row` of a matrix `[rows, columns]` (or the whole of a vector, as row 0) as f32.
-    pub fn row(&self, row: usize, out: &mut [f32]) {
-        let (row_stride, stride) = match self.place.strides[..] {
-            [stride] => (0, stride),
-            [row_stride, stride] => (row_stride, stride),
-            _ => (out.len(), 1),
-        };
-        let size = self.place.dtype.size_in_bytes();
-        let start = row * row_stride;
-        if stride == 1 {
-            let bytes = &self.bytes[start * size..(start + out.len()) * size];
-            for (out, bytes) in out.iter_mut().zip(bytes.chunks_exact(size)) {
-                *out = number(self.place.dtype, bytes);
-            }
-        } else {
-            for (column, out) in out.iter_mut().enumerate() {
-                *out = number(self.place.dtype, &self.bytes[(start + column * stride) * size..][..size]);
-            }
-        }
-    }
-
-    /// A vector or matrix as a candle tensor.
-    ///
-    /// # Errors
-    /// When the device cannot hold it.
-    pub fn tensor(&self, dtype: DType, device: &Device) -> Result<Tensor> {
-        let shape = self.shape();
-        let columns = shape.last().copied().unwrap_or(1);
-        let rows = shape.iter().product::<usize>() / columns.max(1);
-        let mut values = vec![0f32; rows * columns];
-        for (row, out) in values.chunks_exact_mut(columns.max(1)).enumerate() {
-            self.row(row, out);
-        }
-        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
-    }
-
-    /// Whether two tensors hold the same numbers.
-    #[must_use]
-    pub fn same(&self, other: &Self) -> bool {
-        let columns = self.shape().last().copied().unwrap_or(1);
-        let rows = self.shape().iter().product::<usize>() / columns.max(1);
-        let (mut a, mut b) = (vec![0f32; columns], vec![0f32; columns]);
-        self.shape() == other.shape()
-            && (0..rows).all(|row| {
-                self.row(row, &mut a);
-                other.row(row, &mut b);
-                a == b
-            })
-    }
-}
-
-/// One number, little-endian. Types without numbers of this kind were turned away when the file was opened.
-fn number(dtype: DType, bytes: &[u8]) -> f32 {
-    match (dtype, bytes) {
-        (DType::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
-        (DType::F16, &[a, b]) => half::f16::from_le_bytes([a, b]).to_f32(),
-        (DType::BF16, &[a, b]) => half::bf16::from_le_bytes([a, b]).to_f32(),
-        (DType::F64, &[a, b, c, d, e, f, g, h]) => f64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32,
-        _ => f32::NAN,
     }
 }
 

@@ -211,14 +211,26 @@ impl Vocabulary {
     }
 }
 
+/// A model may have more rows than its tokenizer has tokens, but never fewer; and its own special tokens must be among
+/// those of the tokenizer.
 fn check_size(files: &ModelFiles, config: &Value, size: usize) -> Result<()> {
-    let Some(rows) = config.get("vocab_size").and_then(Value::as_u64) else { return Ok(()) };
-    if size as u64 > rows {
+    const HINT: &str = "hint: the files are of two different models; fetch them again, all from one place";
+    let name = files.name();
+    if let Some(rows) = config.get("vocab_size").and_then(Value::as_u64)
+        && size as u64 > rows
+    {
         bail!(
-            "the tokenizer of the model `{}` has {size} tokens, but its config.json has room for {rows} (`vocab_size`)\n\
-             hint: the files are of two different models; fetch them again, all from one place",
-            files.name()
+            "the tokenizer of the model `{name}` has {size} tokens, but its config.json has room for {rows} (`vocab_size`)\n{HINT}"
         );
+    }
+    for key in ["eos_token_id", "pad_token_id"] {
+        if let Some(id) = config.get(key).and_then(Value::as_u64)
+            && id >= size as u64
+        {
+            bail!(
+                "the tokenizer of the model `{name}` has {size} tokens, but its config.json has {id} as `{key}`\n{HINT}"
+            );
+        }
     }
     Ok(())
 }

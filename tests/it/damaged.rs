@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use kortom::device::Placement;
-use kortom::engine::Engine;
+use kortom::engine::settings::Caller;
+use kortom::engine::{Engine, Request};
 use kortom::files::ModelFiles;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A copy of a tiny checkpoint, to be damaged.
@@ -96,14 +97,152 @@ fn a_pickle_that_wants_to_run_code_is_refused_by_name() {
 
 #[test]
 fn another_family_is_refused_by_name() {
-    for family in ["gpt2", "bert", "llama", "led"] {
+    for family in ["blenderbot", "llama"] {
         let folder = copy("tiny-marian");
         configure(&folder, "model_type", family);
         expect(&folder, &[family, "marian, bart"]);
     }
+    for (family, reason) in
+        [("led", "sliding window"), ("longt5", "sliding window"), ("switch_transformers", "experts")]
+    {
+        let folder = copy("tiny-t5");
+        configure(&folder, "model_type", family);
+        expect(&folder, &[family, reason, "marian, bart"]);
+    }
     let folder = copy("tiny-marian");
     configure(&folder, "model_type", Value::Null);
     expect(&folder, &["model_type"]);
+}
+
+/// A folder with a config.json like one on the hub, and the tokenizer and weights of a tiny checkpoint.
+fn configured(config: &Value) -> TempDir {
+    let folder = copy("tiny-bart");
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    folder
+}
+
+#[test]
+fn a_decoder_alone_is_refused_as_one() {
+    expect(
+        &configured(&json!({
+            "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "activation_function": "gelu_new",
+            "bos_token_id": 50256, "eos_token_id": 50256, "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12,
+            "n_positions": 1024, "vocab_size": 50257,
+            "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}},
+        })),
+        &["`gpt2`", "`GPT2LMHeadModel`", "a decoder without an encoder", "encoder-decoder checkpoints"],
+    );
+    let folder = copy("tiny-bart");
+    configure(&folder, "architectures", json!(["BartForCausalLM"]));
+    expect(&folder, &["`bart`", "`BartForCausalLM`", "a decoder without an encoder"]);
+}
+
+#[test]
+fn an_encoder_alone_is_refused_as_one() {
+    expect(
+        &configured(&json!({
+            "architectures": ["BertForMaskedLM"], "model_type": "bert", "hidden_act": "gelu", "hidden_size": 768,
+            "intermediate_size": 3072, "max_position_embeddings": 512, "num_attention_heads": 12,
+            "num_hidden_layers": 12, "pad_token_id": 0, "type_vocab_size": 2, "vocab_size": 30522,
+        })),
+        &["`bert`", "`BertForMaskedLM`", "not an encoder-decoder", "encoder-decoder checkpoints"],
+    );
+    for (fixture, class, what) in [
+        ("tiny-t5", "T5EncoderModel", "an encoder without a decoder"),
+        ("tiny-bart", "BartForSequenceClassification", "to classify"),
+    ] {
+        let folder = copy(fixture);
+        configure(&folder, "architectures", json!([class]));
+        expect(&folder, &[class, what]);
+    }
+}
+
+/// Takes tensors out of `model.safetensors`.
+fn without(folder: &TempDir, unwanted: &str) {
+    let path = folder.path().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
+    let before = tensors.len();
+    tensors.retain(|name, _| !name.contains(unwanted));
+    assert!(tensors.len() < before, "`{unwanted}` is in none of the names");
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+}
+
+#[test]
+fn a_missing_tensor_is_named_with_what_was_found_instead() {
+    for (fixture, unwanted, parts) in [
+        // The weights of an encoder alone.
+        ("tiny-t5", "decoder.", ["no tensor `decoder.block.0.", "`encoder.block.0."]),
+        ("tiny-t5-v11", "lm_head", ["no tensor `lm_head.weight`", "`decoder.block.0."]),
+        (
+            "tiny-mbart50",
+            "encoder.layer_norm",
+            ["no tensor `model.encoder.layer_norm.weight`", "`model.encoder.embed_positions.weight`"],
+        ),
+        (
+            "tiny-bart",
+            "decoder.embed_positions",
+            ["no tensor `model.decoder.embed_positions.weight`", "`model.decoder."],
+        ),
+        ("tiny-m2m100", "encoder.layers.1.fc1.bias", ["no tensor `model.encoder.layers.1.fc1.bias`", ".fc1.weight`"]),
+        ("tiny-marian", "shared", ["no tensor `model.shared.weight` or", "`model.decoder."]),
+        (
+            "tiny-pegasus",
+            "k_proj.weight",
+            ["no tensor `model.encoder.layers.0.self_attn.k_proj.weight`", "k_proj.bias`"],
+        ),
+    ] {
+        let folder = copy(fixture);
+        without(&folder, unwanted);
+        expect(&folder, &parts);
+        expect(&folder, &["they have: ", "saved with its language-model head"]);
+    }
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_refused() {
+    // Larger than the model's table.
+    let folder = copy("tiny-t5");
+    configure(&folder, "vocab_size", 100);
+    expect(&folder, &["the tokenizer of the model `damaged` has ", "room for 100 (`vocab_size`)"]);
+    // The files of one model, the tokenizer of another.
+    for (model, tokenizer, file) in
+        [("tiny-t5", "tiny-mt5", "spiece.model"), ("tiny-mbart25", "tiny-mbart50", "sentencepiece.bpe.model")]
+    {
+        let folder = copy(model);
+        let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(tokenizer);
+        for file in [file, "tokenizer_config.json"] {
+            fs::copy(other.join(file), folder.path().join(file)).unwrap();
+        }
+        expect(&folder, &["the tokenizer of the model `damaged` has ", "(`vocab_size`)"]);
+    }
+    // Smaller than the model's own special tokens.
+    let folder = copy("tiny-marian");
+    configure(&folder, "pad_token_id", 5000);
+    configure(&folder, "vocab_size", 5001);
+    expect(&folder, &["5000 as `pad_token_id`"]);
+}
+
+#[test]
+fn a_language_the_model_lacks_is_named_with_those_it_knows() {
+    for (fixture, known) in [
+        ("tiny-mbart25", "nl_XX"),
+        ("tiny-mbart50", "af_ZA"),
+        ("tiny-m2m100", "__nl__"),
+        ("tiny-nllb", "nld_Latn"),
+        ("tiny-marian-big", ">>eng<<"),
+        ("tiny-madlad", "<2de>"),
+    ] {
+        let folder = copy(fixture);
+        let files = ModelFiles::folder(folder.path(), "some/model", None).unwrap();
+        let engine = Engine::load(&files, &Placement::cpu()).unwrap();
+        let request =
+            Request { from: Some("nl".to_owned()), to: Some("tlh".to_owned()), ..Request::new(Caller::Generate) };
+        let said = engine.session(&request).err().unwrap().to_string();
+        assert!(said.contains("`some/model` does not know the language `tlh`\nhint: it knows "), "{said}");
+        assert!(said.contains(known), "{fixture}: {said}");
+        let request = Request { to: Some("en".to_owned()), ..request };
+        engine.session(&request).unwrap();
+    }
 }
 
 #[test]

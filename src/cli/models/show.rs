@@ -2,7 +2,6 @@
 //!
 //! Invariant: no weights are read, only the headers of their files, so this is quick for a model of any size.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -15,74 +14,104 @@ use serde_json::{Value, json};
 
 use super::{Common, languages, table};
 
+/// What there is to say of a model that is here.
+struct Shown<'a> {
+    resolved: &'a Resolved,
+    entry: Option<&'a Entry>,
+    facts: Facts,
+    license: Option<String>,
+    /// How many parameters there are, and in which precision.
+    numbers: Option<(usize, String)>,
+    settings: Vec<Setting>,
+    warnings: Vec<String>,
+    /// Why it cannot be used.
+    fault: Option<String>,
+}
+
 /// Prints what a model is.
 pub(super) fn run(name: &str, common: Common) -> Result<ExitCode> {
     let hub = common.hub();
-    let Some(resolved) = hub.installed(name)? else { return absent(name, common) };
-    let facts = hub::facts(&resolved.files)?;
-    let entry = resolved
-        .entry
-        .or_else(|| hub::catalog().iter().find(|entry| entry.repo.as_deref() == Some(resolved.files.name())));
-    let license = facts.license.clone().or_else(|| resolved.entry?.license.clone());
-    let weights = Weights::open(&resolved.files);
-    let decoding = settle(&resolved, entry.map(|entry| entry.task));
-    let numbers = weights.as_ref().map(|weights| (weights.parameters(), precision(weights))).ok();
-    let fault = weights.as_ref().err().or(decoding.as_ref().err()).map(|error| format!("{error:#}"));
-    let settled = decoding.ok();
-
-    let mut text = table(rows(&resolved, &facts, numbers.as_ref(), license.as_deref(), entry).into_iter());
-    writeln!(text, "files, {}:", DecimalBytes(facts.size))?;
-    text += &table(facts.files.iter().map(|file| vec![file.name.clone(), DecimalBytes(file.size).to_string()]));
-    let settings = settled.as_ref().map(settings).unwrap_or_default();
-    if !settings.is_empty() {
-        text += "decode settings, and where they are from:\n";
-        text += &table(settings.iter().map(|set| vec![set.name.to_owned(), set.value.to_string(), set.origin.clone()]));
+    match hub.installed(name)? {
+        Some(resolved) => {
+            let shown = Shown::of(&resolved)?;
+            common.print(&shown.json(), &shown.text())?;
+        }
+        None => absent(name, common)?,
     }
-    let warnings = settled.map(|settled| settled.settings.warnings).unwrap_or_default();
-    for warning in &warnings {
-        writeln!(text, "warning: {warning}")?;
-    }
-    if let Some(fault) = &fault {
-        writeln!(text, "it cannot be used: {fault}")?;
-    }
-    let settings = settings.iter().map(|set| json!({ "name": set.name, "value": set.value, "origin": set.origin }));
-    let value = json!({
-        "settings": settings.collect::<Vec<_>>(), "warnings": warnings, "usable": fault.is_none(), "fault": fault,
-        "name": resolved.files.name(), "revision": resolved.files.revision(), "origin": resolved.origin,
-        "folder": resolved.folder, "license": license, "facts": facts, "catalogue": entry,
-        "parameters": numbers.as_ref().map(|(parameters, _)| parameters), "precision": numbers.as_ref().map(|(_, precision)| precision),
-    });
-    common.print(&value, &text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What stands at the head of the page.
-fn rows(
-    resolved: &Resolved,
-    facts: &Facts,
-    numbers: Option<&(usize, String)>,
-    license: Option<&str>,
-    entry: Option<&Entry>,
-) -> Vec<Vec<String>> {
-    let folder = resolved.folder.as_ref().map(|folder| folder.display().to_string());
-    let (parameters, precision) = match numbers {
-        Some((parameters, precision)) => (format!("{:.1} M", *parameters as f64 / 1e6), precision.clone()),
-        None => ("not known".to_owned(), String::new()),
-    };
-    let mut rows = vec![
-        row("model", resolved.files.full_name()),
-        row("where", folder.unwrap_or_else(|| "in the program".to_owned())),
-        row("architecture", facts.architecture.clone().unwrap_or_default()),
-        row("parameters", parameters),
-        row("precision", precision),
-        row("licence", license.unwrap_or("not stated").to_owned()),
-    ];
-    if let Some(entry) = entry {
-        rows.push(row("task", entry.task.name().to_owned()));
-        rows.push(row("languages", languages(&entry.from, &entry.to)));
-        rows.extend(about(entry));
+impl<'a> Shown<'a> {
+    fn of(resolved: &'a Resolved) -> Result<Self> {
+        let same = |entry: &&Entry| entry.repo.as_deref() == Some(resolved.files.name());
+        let entry = resolved.entry.or_else(|| hub::catalog().iter().find(same));
+        let facts = hub::facts(&resolved.files)?;
+        let weights = Weights::open(&resolved.files);
+        let settled = settle(resolved, entry.map(|entry| entry.task));
+        let fault = weights.as_ref().err().or(settled.as_ref().err()).map(|error| format!("{error:#}"));
+        Ok(Self {
+            resolved,
+            entry,
+            license: facts.license.clone().or_else(|| resolved.entry?.license.clone()),
+            facts,
+            numbers: weights.map(|weights| (weights.parameters(), precision(&weights))).ok(),
+            settings: settled.as_ref().map(settings).unwrap_or_default(),
+            warnings: settled.map(|settled| settled.settings.warnings).unwrap_or_default(),
+            fault,
+        })
     }
-    rows
+
+    fn json(&self) -> Value {
+        let settings = self.settings.iter();
+        let settings = settings.map(|set| json!({ "name": set.name, "value": set.value, "origin": set.origin }));
+        let files = &self.resolved.files;
+        json!({
+            "settings": settings.collect::<Vec<_>>(), "warnings": self.warnings,
+            "usable": self.fault.is_none(), "fault": self.fault,
+            "name": files.name(), "revision": files.revision(), "origin": self.resolved.origin,
+            "folder": self.resolved.folder, "license": self.license, "facts": self.facts, "catalogue": self.entry,
+            "parameters": self.numbers.as_ref().map(|(parameters, _)| parameters),
+            "precision": self.numbers.as_ref().map(|(_, precision)| precision),
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = table(self.rows().into_iter());
+        text += &format!("files, {}:\n", DecimalBytes(self.facts.size));
+        let files = self.facts.files.iter();
+        text += &table(files.map(|file| vec![file.name.clone(), DecimalBytes(file.size).to_string()]));
+        if !self.settings.is_empty() {
+            text += "decode settings, and where they are from:\n";
+        }
+        let settings = self.settings.iter();
+        text += &table(settings.map(|set| vec![set.name.to_owned(), set.value.to_string(), set.origin.clone()]));
+        text.extend(self.warnings.iter().map(|warning| format!("warning: {warning}\n")));
+        text.extend(self.fault.iter().map(|fault| format!("it cannot be used: {fault}\n")));
+        text
+    }
+
+    /// What stands at the head of the page.
+    fn rows(&self) -> Vec<Vec<String>> {
+        let folder = self.resolved.folder.as_ref().map(|folder| folder.display().to_string());
+        let (parameters, precision) = match &self.numbers {
+            Some((parameters, precision)) => (format!("{:.1} M", *parameters as f64 / 1e6), precision.clone()),
+            None => ("not known".to_owned(), String::new()),
+        };
+        let mut rows = vec![
+            row("model", self.resolved.files.full_name()),
+            row("where", folder.unwrap_or_else(|| "in the program".to_owned())),
+            row("architecture", self.facts.architecture.clone().unwrap_or_default()),
+            row("parameters", parameters),
+            row("precision", precision),
+            row("licence", self.license.clone().unwrap_or_else(|| "not stated".to_owned())),
+        ];
+        if let Some(entry) = self.entry {
+            rows.push(row("task", entry.task.name().to_owned()));
+            rows.push(row("languages", languages(&entry.from, &entry.to)));
+            rows.extend(about(entry));
+        }
+        rows
+    }
 }
 
 /// The type of most parameters, as safetensors writes it.
@@ -125,7 +154,7 @@ fn about(entry: &Entry) -> impl Iterator<Item = Vec<String>> {
 }
 
 /// A model that is not here can still be described by the catalogue.
-fn absent(name: &str, common: Common) -> Result<ExitCode> {
+fn absent(name: &str, common: Common) -> Result<()> {
     let Some(entry) = hub::alias(name.split('@').next().unwrap_or(name)) else {
         bail!("the model `{name}` is not installed\nhint: kortom models pull {name}");
     };
@@ -138,6 +167,5 @@ fn absent(name: &str, common: Common) -> Result<ExitCode> {
     ];
     let rows = rows.into_iter().chain(about(entry));
     let text = format!("{}not installed; get it: kortom models pull {name}\n", table(rows));
-    common.print(&json!({ "name": name, "installed": false, "catalogue": entry }), &text)?;
-    Ok(ExitCode::SUCCESS)
+    common.print(&json!({ "name": name, "installed": false, "catalogue": entry }), &text)
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod inputs;
 mod lines;
+mod memory;
 mod models;
 mod outputs;
 

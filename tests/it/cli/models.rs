@@ -91,7 +91,9 @@ fn a_model_that_cannot_be_used_says_why() {
     place.file("tiny-marian/model.safetensors", "no weights");
     let said = shown(&place, &folder);
     assert!(said["fault"].as_str().unwrap().contains("model.safetensors"), "{said}");
-    place.file("tiny-marian/config.json", r#"{"model_type": "gpt2"}"#);
+    let config = place.read("tiny-marian/config.json").replace(r#""swish""#, r#""tanh""#);
+    place.file("tiny-marian/config.json", config);
+    place.file("tiny-marian/model.safetensors", std::fs::read(fixture("tiny-marian/model.safetensors")).unwrap());
     let text = place.run(&["models", "show", folder.to_str().unwrap()]).good();
-    assert!(text.contains("it cannot be used: "), "{text}");
+    assert!(text.contains("it cannot be used: ") && text.contains("`tanh`"), "{text}");
 }

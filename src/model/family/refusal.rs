@@ -1,0 +1,63 @@
+//! Checkpoints that are not an encoder-decoder of a known family, and what to say of them.
+
+use anyhow::{Result, bail};
+
+use super::Config;
+
+/// Encoder-decoders of other kinds, and what they have that no `Spec` says.
+const OTHERS: [(&str, &str); 8] = [
+    ("led", "attention to a sliding window of neighbours"),
+    ("longt5", "attention to a sliding window of neighbours"),
+    ("bigbird_pegasus", "sparse attention"),
+    ("pegasus_x", "attention in blocks"),
+    ("prophetnet", "attention to several future tokens"),
+    ("switch_transformers", "layers of several experts"),
+    ("nllb-moe", "layers of several experts"),
+    ("encoder-decoder", "two models of other kinds in one"),
+];
+
+/// Why a family cannot be used.
+pub(super) fn unknown(family: &str, config: &Config) -> String {
+    let known = "marian, bart, mbart, pegasus, m2m_100 (also NLLB), t5 (also MADLAD-400), mt5, umt5";
+    let class = config.class().unwrap_or_default();
+    let other = OTHERS.iter().find(|(name, _)| *name == family);
+    let what = match (family, other) {
+        ("", _) => "config.json does not say which family the model is of (`model_type`)".to_owned(),
+        (_, Some((_, has))) => format!("the model is of the family `{family}`, which has {has}; kortom has not"),
+        _ if config.flag("is_encoder_decoder") == Some(true) => {
+            format!("the model is of the family `{family}`, which kortom does not know")
+        }
+        _ if class.ends_with("ForCausalLM") || class.ends_with("LMHeadModel") => {
+            format!("the model is of the family `{family}` (`{class}`), a decoder without an encoder")
+        }
+        _ if !class.is_empty() => {
+            format!(
+                "the model is of the family `{family}` (`{class}`), which is not an encoder-decoder that kortom knows"
+            )
+        }
+        _ => format!("the model is of the family `{family}`, which is not an encoder-decoder that kortom knows"),
+    };
+    format!("{what}\nhint: kortom runs encoder-decoder checkpoints of these families: {known}")
+}
+
+/// A checkpoint of a known family can still be half of one, or made for something else than writing text.
+///
+/// # Errors
+/// When it is.
+pub(super) fn check_class(family: &str, config: &Config) -> Result<()> {
+    const ENDS: [(&str, &str); 5] = [
+        ("ForCausalLM", "a decoder without an encoder"),
+        ("EncoderModel", "an encoder without a decoder"),
+        ("ForSequenceClassification", "made to classify texts, not to write them"),
+        ("ForTokenClassification", "made to classify words, not to write text"),
+        ("ForQuestionAnswering", "made to find answers in a text, not to write one"),
+    ];
+    let class = config.class().unwrap_or_default();
+    match ENDS.iter().find(|(end, _)| class.ends_with(end)) {
+        Some((_, what)) => bail!(
+            "the model is a `{class}` of the family `{family}`: {what}\n\
+             hint: kortom needs a whole encoder-decoder, such as a `…ForConditionalGeneration`"
+        ),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! One tensor of a checkpoint where it lies in its file, and its numbers in the type that is wanted.
+
+use anyhow::{Result, ensure};
+use candle_core::{DType, Device, Tensor};
+
+use super::weights::{Bytes, Place};
+
+/// One tensor, not yet converted.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    place: &'a Place,
+    file: &'a Bytes,
+}
+
+impl<'a> View<'a> {
+    /// The tensor at a place that was found to lie inside its file.
+    pub(super) fn new(place: &'a Place, file: &'a Bytes) -> Self {
+        Self { place, file }
+    }
+
+    /// The shape.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.place.shape
+    }
+
+    /// # Errors
+    /// When the shape is another than `shape`; `name` is for the message.
+    pub fn expect(&self, name: &str, shape: &[usize]) -> Result<()> {
+        ensure!(
+            self.shape() == shape,
+            "the tensor `{name}` has the shape {:?}, but config.json asks for {shape:?}\n\
+             hint: config.json and the weights must be of the same checkpoint",
+            self.shape()
+        );
+        Ok(())
+    }
+
+    /// Row `row` of a matrix `[rows, columns]` (or the whole of a vector, as row 0) as f32.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        let (row_stride, stride) = match self.place.strides[..] {
+            [stride] => (0, stride),
+            [row_stride, stride] => (row_stride, stride),
+            _ => (out.len(), 1),
+        };
+        let size = self.place.dtype.size_in_bytes();
+        let bytes = &self.file[self.place.start..];
+        let start = row * row_stride;
+        if stride == 1 {
+            widen(self.place.dtype, &bytes[start * size..][..out.len() * size], out);
+        } else {
+            for (column, out) in out.iter_mut().enumerate() {
+                let at = (start + column * stride) * size;
+                widen(self.place.dtype, &bytes[at..][..size], std::slice::from_mut(out));
+            }
+        }
+    }
+
+    /// A vector or matrix as a candle tensor.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    pub fn tensor(&self, dtype: DType, device: &Device) -> Result<Tensor> {
+        let shape = self.shape();
+        let columns = shape.last().copied().unwrap_or(1);
+        let rows = shape.iter().product::<usize>() / columns.max(1);
+        let mut values = vec![0f32; rows * columns];
+        for (row, out) in values.chunks_exact_mut(columns.max(1)).enumerate() {
+            self.row(row, out);
+        }
+        self.release();
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
+    }
+
+    /// Whether two tensors hold the same numbers.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        let columns = self.shape().last().copied().unwrap_or(1);
+        let rows = self.shape().iter().product::<usize>() / columns.max(1);
+        if std::ptr::eq(self.file, other.file) && self.place == other.place {
+            return true;
+        }
+        let (mut a, mut b) = (vec![0f32; columns], vec![0f32; columns]);
+        let same = self.shape() == other.shape()
+            && (0..rows).all(|row| {
+                self.row(row, &mut a);
+                other.row(row, &mut b);
+                a == b
+            });
+        self.release();
+        other.release();
+        same
+    }
+
+    /// Gives the memory of these numbers back to the system; they are read from the file again if they are asked for.
+    pub fn release(&self) {
+        if let Some(extent) = self.place.extent() {
+            self.file.release(self.place.start, extent);
+        }
+    }
+}
+
+/// Numbers side by side, little-endian. Types without numbers of this kind were turned away when the file was opened.
+fn widen(dtype: DType, bytes: &[u8], out: &mut [f32]) {
+    match dtype {
+        DType::F32 => each(bytes, out, f32::from_le_bytes),
+        DType::F16 => each(bytes, out, |number| half::f16::from_le_bytes(number).to_f32()),
+        DType::BF16 => each(bytes, out, |number| half::bf16::from_le_bytes(number).to_f32()),
+        DType::F64 => each(bytes, out, |number| f64::from_le_bytes(number) as f32),
+        _ => out.fill(f32::NAN),
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], out: &mut [f32], number: impl Fn([u8; N]) -> f32) {
+    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *out = number(*bytes);
+    }
+}

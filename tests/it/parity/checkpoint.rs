@@ -1,0 +1,149 @@
+//! A tiny checkpoint, loaded to compute in any type: f32 takes the fused kernels, every other type candle's own
+//! operations, which are also those of a graphics card.
+
+use std::path::Path;
+
+use anyhow::Result;
+use candle_core::{DType, Device, Tensor};
+use kortom::batch::{Batch, TokenId};
+use kortom::engine::settings::{Caller, Overrides, Sources, resolve};
+use kortom::files::ModelFiles;
+use kortom::model::{DecoderState, Memory, Seq2Seq, Weights, family};
+use kortom::search::{Hypothesis, Item, SearchOptions, Step, search};
+use kortom::tokenizer::{Languages, Tokenizer};
+use serde_json::{Map, Value};
+
+use super::fixtures;
+
+/// A checkpoint and its tokenizer.
+pub struct Checkpoint {
+    pub name: String,
+    files: ModelFiles,
+    pub model: Seq2Seq,
+    pub tokenizer: Tokenizer,
+}
+
+impl Checkpoint {
+    /// A checkpoint in any folder, computing in `dtype`.
+    pub fn load(folder: &Path, dtype: DType) -> Self {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let files = ModelFiles::folder(folder, &name, None).unwrap();
+        let spec = family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
+        let weights = Weights::open(&files).unwrap();
+        let model = Seq2Seq::load(spec, &weights, &Device::Cpu, dtype).unwrap();
+        let tokenizer = Tokenizer::load(&files).unwrap();
+        Self { name, files, model, tokenizer }
+    }
+
+    /// A fixture, computing in f32.
+    pub fn fixture(name: &str) -> Self {
+        Self::load(&fixtures().join(name), DType::F32)
+    }
+
+    pub fn languages(&self, expected: &Value) -> Languages {
+        let pair = expected["languages"].as_array();
+        let code = |index: usize| pair.map(|pair| pair[index].as_str().unwrap());
+        if pair.is_some() { self.tokenizer.languages(code(0), code(1)).unwrap() } else { self.plain_languages() }
+    }
+
+    /// What a source gets where nobody asked for a language and the text says its own.
+    fn plain_languages(&self) -> Languages {
+        self.tokenizer.languages(None, None).unwrap()
+    }
+
+    /// The search options that stand for decode settings in transformers' names.
+    pub fn options(&self, expected: &Value, setting: &Value) -> SearchOptions {
+        let own = setting["name"] == "own";
+        let mut values: Map<String, Value> = if own {
+            self.files
+                .json("generation_config.json")
+                .unwrap()
+                .map_or_else(Map::new, |own| own.as_object().unwrap().clone())
+        } else {
+            let special = &expected["ids"];
+            [("decoder_start_token_id", "start"), ("eos_token_id", "eos"), ("pad_token_id", "pad")]
+                .map(|(name, short)| (name.to_owned(), special[short].clone()))
+                .into_iter()
+                .collect()
+        };
+        values.extend(setting["options"].as_object().unwrap().clone());
+        let values = Value::Object(values);
+        // A checkpoint of old keeps its settings in config.json.
+        let generation_config = (!own || self.files.has("generation_config.json")).then_some(&values);
+        let sources = Sources {
+            flags: &Overrides::default(),
+            user: &Overrides::default(),
+            catalogue: None,
+            task: None,
+            config: &self.files.json("config.json").unwrap().unwrap(),
+            generation_config,
+            window: self.model.spec().window,
+            positions: self.model.spec().capacity(),
+            caller: Caller::Generate,
+        };
+        resolve(&sources).unwrap().options
+    }
+
+    pub fn memory(&self, sources: &[Vec<TokenId>]) -> Memory {
+        let batch = Batch { ids: sources.to_vec(), order: (0..sources.len()).collect() };
+        self.model.encode(&batch).unwrap()
+    }
+
+    /// The hypotheses of each source, all in one batch; with a `nudge`, from logits with noise of that seed.
+    pub fn search(&self, sources: &[Vec<TokenId>], options: &SearchOptions, nudge: u64) -> Vec<Vec<Hypothesis>> {
+        let state = self.model.start(&self.memory(sources)).unwrap();
+        let items: Vec<Item> =
+            sources.iter().enumerate().map(|(place, source)| Item { source, place: place as u64 }).collect();
+        search(&mut Running { model: &self.model, state, nudge }, &items, options).unwrap()
+    }
+}
+
+/// A model in the middle of decoding.
+struct Running<'a> {
+    model: &'a Seq2Seq,
+    state: DecoderState,
+    /// Seed of the noise on the logits; 0 for none.
+    nudge: u64,
+}
+
+impl Step for Running<'_> {
+    fn step(&mut self, tokens: &[TokenId]) -> Result<Tensor> {
+        let logits = self.model.step(&mut self.state, tokens)?;
+        if self.nudge == 0 { Ok(logits) } else { self.nudged(&logits) }
+    }
+
+    fn select(&mut self, rows: &[usize]) -> Result<()> {
+        self.model.select(&mut self.state, rows)
+    }
+}
+
+impl Running<'_> {
+    /// Logits moved by up to 2e-5 each way: a tenth of the margin that is called near, or less.
+    fn nudged(&mut self, logits: &Tensor) -> Result<Tensor> {
+        let values = values(logits)?;
+        let moved = values.into_iter().map(|value| {
+            // Xorshift.
+            self.nudge ^= self.nudge << 13;
+            self.nudge ^= self.nudge >> 7;
+            self.nudge ^= self.nudge << 17;
+            value + ((self.nudge >> 40) as f32 / 8_388_608.0 - 1.0) * 2e-5
+        });
+        Ok(Tensor::from_vec(moved.collect::<Vec<f32>>(), logits.shape(), logits.device())?)
+    }
+}
+
+/// The numbers of a tensor, in f32.
+pub fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+}
+
+/// Everything a search found, as bits.
+pub fn bits(hypotheses: &[Hypothesis]) -> Vec<(Vec<TokenId>, u32, Vec<u32>)> {
+    let scores = |hypothesis: &Hypothesis| hypothesis.token_scores.iter().map(|score| score.to_bits()).collect();
+    hypotheses.iter().map(|found| (found.tokens.clone(), found.score.to_bits(), scores(found))).collect()
+}
+
+/// The numbers of a tensor in f32, as bits.
+pub fn tensor_bits(tensor: &Tensor) -> Vec<u32> {
+    tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
