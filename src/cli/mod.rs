@@ -7,7 +7,9 @@
 mod args;
 mod articles;
 mod bench;
+mod completions;
 mod config;
+mod course;
 mod decoding;
 mod doctor;
 mod engines;
@@ -16,6 +18,7 @@ mod inputs;
 mod interrupt;
 mod job;
 mod lines;
+mod manual;
 mod models;
 mod options;
 mod progress;
@@ -30,7 +33,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use args::{Command, Typed};
 use job::Job;
@@ -72,16 +75,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Doctor(args) => print(&doctor::report(&args)),
         Command::Bench(args) => bench::run(&args, &file),
         Command::Config(args) => print(&config::answer(&args, &file)?),
-        Command::Completions(args) => {
-            let mut script = Vec::new();
-            clap_complete::generate(args.shell, &mut Typed::command(), "kortom", &mut script);
-            print(&String::from_utf8_lossy(&script))
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Typed::command()).render(&mut page)?;
-            print(&String::from_utf8_lossy(&page))
-        }
+        Command::Completions(args) => print(&String::from_utf8_lossy(&completions::script(args.shell))),
+        Command::Man => print(&String::from_utf8_lossy(&manual::page()?)),
     }
 }
 
