@@ -34,6 +34,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Command, Typed};
 use job::Job;
@@ -86,8 +87,14 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
 }
 
-/// Help and version are results; all else the parser says is an error.
+/// Help and version are results; all else the parser says is an error, with its advice where all errors have theirs.
 fn parse_error(error: &clap::Error) -> Result<ExitCode> {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let said = error.render().to_string();
+        let said = said.replace("\n\n  tip: ", "\nhint: ").replace("\n  tip: ", "\nhint: ");
+        eprint!("{}", said.replace("\n\nFor more information, try '--help'.", "\nhint: `--help` says more"));
+        return Ok(ExitCode::from(2));
+    }
     match error.print() {
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Err(failed.into()),
         _ => Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))),

@@ -129,7 +129,9 @@ fn values_that_mean_nothing_are_refused() {
     ] {
         place.run(&["digest", option, value]).bad(2, &[option, value]);
     }
-    place.run(&["tranlsate"]).bad(2, &["translate"]);
+    place.run(&["tranlsate"]).bad(2, &["\nhint: ", "'translate'"]);
+    place.run(&["translate", "--beams", "4"]).bad(2, &["\nhint: a similar argument exists: '--beam-size'"]);
+    place.run(&["models"]).bad(2, &["  pull ", "  verify "]);
 }
 
 #[cfg(not(any(feature = "cuda", feature = "metal")))]

@@ -224,7 +224,7 @@ fn no_command_opens_a_socket_without_need() {
         (&["models", "list"], 0),
         (&["models", "show", "nl-en"], 0),
         (&["models", "verify"], 0),
-        (&["doctor"], 0),
+        (&["config", "show"], 0),
     ];
     for (arguments, code) in without {
         assert_eq!(sockets(&served.command(&place, arguments), code), Some(0), "{arguments:?}");
