@@ -13,21 +13,28 @@ use super::options::{
     SummaryOptions,
 };
 
-/// Printed under the help of the whole program.
-const EXAMPLES: &str = "\
-Examples:
+/// What people do most.
+pub const EXAMPLES: &str = "  \
   kortom digest article.txt                  English with a short summary on top
   kortom translate articles/ --output en/    a folder of articles into a folder
   cat article.txt | kortom translate         from standard input to standard output
   kortom summarize english.txt               the most telling sentences, no model needed
-  kortom models pull nl-en                   fetch a far better Dutch-English model
+  kortom models pull nl-en                   fetch a far better Dutch-English model";
 
-Exit codes: 0 all done, 1 some inputs failed (each is named), 2 bad arguments or an
+/// What the program ends with.
+pub const EXIT_CODES: &str = "0 all done, 1 some inputs failed (each is named), 2 bad arguments or an
 unusable model, 130 interrupted.";
+
+/// Printed under the help of `completions`.
+const LOADING: &str = "\
+To have them in every new shell:
+  bash    kortom completions bash > ~/.local/share/bash-completion/completions/kortom
+  zsh     kortom completions zsh > ~/.zfunc/_kortom     (with `fpath+=~/.zfunc` above `compinit` in ~/.zshrc)
+  fish    kortom completions fish > ~/.config/fish/completions/kortom.fish";
 
 /// Translates Dutch articles to English and summarises them, on this machine, without Python.
 #[derive(Debug, Parser)]
-#[command(name = "kortom", version, after_help = EXAMPLES, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "kortom", version, after_help = format!("Examples:\n{EXAMPLES}\n\nExit codes: {EXIT_CODES}"), max_term_width = 100, disable_help_subcommand = true)]
 pub struct Typed {
     /// What to do; without one, kortom says what to type next.
     #[command(subcommand)]
@@ -205,6 +212,7 @@ pub enum ConfigCommand {
 
 /// `kortom completions`.
 #[derive(Args, Debug)]
+#[command(after_help = LOADING)]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,

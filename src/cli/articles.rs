@@ -107,7 +107,7 @@ fn read_records(source: &Source, field: &str, emit: &mut Emit<'_, Article>) {
 fn one_record(mut document: Document, name: String, source: &Source) -> Result<(Article, usize)> {
     let bytes = document.text().len();
     if document.text().trim().is_empty() {
-        bail!("the article is empty\nhint: there is nothing to do for it");
+        bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
     }
     let line = name.rsplit(':').next().unwrap_or_default();
     let stem = source.relative.with_extension("");

@@ -9,18 +9,21 @@ use super::args::{ConfigArgs, ConfigCommand};
 use super::options::AllOptions;
 use super::settings::SettingsFile;
 
-/// Variables that kortom heeds, besides its options.
-const VARIABLES: [&str; 10] = [
-    "KORTOM_MODELS",
-    "HF_HOME",
-    "HF_HUB_CACHE",
-    "HF_ENDPOINT",
-    "HF_TOKEN",
-    "HF_HUB_OFFLINE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "NO_COLOR",
+/// Variables that kortom heeds, besides its options, and what each is for.
+pub const VARIABLES: [(&str, &str); 13] = [
+    ("KORTOM_MODELS", "a folder of model folders, looked in first"),
+    ("HF_HOME", "the folder of everything Hugging Face"),
+    ("HF_HUB_CACHE", "the cache of models, else the folder `hub` in HF_HOME"),
+    ("HF_ENDPOINT", "the Hub's address"),
+    ("HF_TOKEN", "an access token for models that are not open to all"),
+    ("HF_TOKEN_PATH", "the file such a token is in, else `token` in HF_HOME"),
+    ("HF_HUB_OFFLINE", "1: open no network connection"),
+    ("HTTP_PROXY", "the proxy for http addresses"),
+    ("HTTPS_PROXY", "the proxy for https addresses"),
+    ("ALL_PROXY", "the proxy for both, where theirs is not set"),
+    ("NO_PROXY", "hosts that are reached without it"),
+    ("SSL_CERT_FILE", "certificates to trust in place of the system's"),
+    ("NO_COLOR", "no colours"),
 ];
 
 /// What the command prints.
@@ -47,18 +50,20 @@ fn show(options: &AllOptions, file: &SettingsFile) -> Result<String> {
         writeln!(page, "{name:names$}  {value:values$}  {from}")?;
     }
     page += "\nenvironment\n";
-    for name in VARIABLES {
+    for (name, _) in VARIABLES {
         writeln!(page, "{name:names$}  {}", variable(name))?;
     }
     Ok(page)
 }
 
-/// A variable's value; a token and what may stand in a proxy's address are nobody's business.
+/// A variable's value, of a proxy's also in small letters; a token and what may stand in a proxy's address are nobody's
+/// business.
 fn variable(name: &str) -> String {
+    let proxy = name.ends_with("_PROXY").then(|| env::var(name.to_lowercase()).ok()).flatten();
     let secret = name == "HF_TOKEN" || name.ends_with("_PROXY");
-    match env::var(name) {
-        Err(_) => "not set".to_owned(),
-        Ok(_) if secret => "set".to_owned(),
-        Ok(value) => value,
+    match proxy.or_else(|| env::var(name).ok()) {
+        None => "not set".to_owned(),
+        Some(_) if secret => "set".to_owned(),
+        Some(value) => value,
     }
 }

@@ -14,6 +14,7 @@ use kortom::hub::{BUNDLED, Hub, Resolved, Task as ModelTask};
 use kortom::translate::Segment;
 use serde_json::Value;
 
+use super::course::Gauge;
 use super::job::{Job, Task, Wish};
 use super::options::{MachineOptions, Method};
 use super::progress::Screen;
@@ -54,6 +55,15 @@ impl Models {
     pub fn timings(&self) -> Timings {
         let work = self.translation.as_ref().map(|model| model.engine.work()).unwrap_or_default();
         Timings { load: work.load, encode: work.encode, decode: work.decode, tokens: work.generated_tokens }
+    }
+
+    /// How far each of them is, to be asked from any thread.
+    pub fn gauges(&self) -> Vec<Gauge> {
+        let gauge = |model: &Model| {
+            let gauge = model.engine.gauge();
+            Box::new(move || gauge.read()) as Gauge
+        };
+        self.translation.iter().map(gauge).collect()
     }
 
     /// All that decides what they give, for the journal.

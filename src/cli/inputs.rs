@@ -169,7 +169,7 @@ impl Source {
         self.open()?.read_to_end(&mut bytes).context("cannot read the file")?;
         let text = decode(bytes)?;
         if text.trim_start_matches('\u{feff}').trim().is_empty() {
-            bail!("the article is empty\nhint: there is nothing to do for it");
+            bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
         }
         Ok(text)
     }

@@ -17,27 +17,43 @@ static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Elsewhere Ctrl-C ends the program as the system does it.
 #[cfg(not(unix))]
-pub fn catch() -> Result<()> {
+pub fn catch(_hint: &'static str) -> Result<()> {
     Ok(())
 }
 
-/// From now on Ctrl-C ends the program cleanly.
+/// From now on Ctrl-C ends the program cleanly; `hint` says how to go on. A second one waits for nothing: whoever reads
+/// our output may have stopped reading.
 #[cfg(unix)]
-pub fn catch() -> Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
+pub fn catch(hint: &'static str) -> Result<()> {
+    use std::io::Read;
+
+    // A pipe and no pair of sockets, so that nobody who counts sockets finds one.
+    let (mut signals, writer) = std::io::pipe()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, writer)?;
     std::thread::spawn(move || {
-        if signals.forever().next().is_none() {
-            return;
+        for asked in 0.. {
+            if signals.read_exact(&mut [0]).is_err() {
+                return;
+            }
+            if asked > 0 {
+                std::process::exit(INTERRUPTED);
+            }
+            std::thread::spawn(move || end(hint));
         }
-        let part = writing();
-        if let Some(part) = part.as_deref() {
-            // It is hidden and the next run overwrites it, so nothing depends on this.
-            let _ = std::fs::remove_file(part);
-        }
-        eprintln!("\ninterrupted; complete results are kept");
-        std::process::exit(INTERRUPTED);
     });
     Ok(())
+}
+
+/// Ends the program when nothing is being written.
+#[cfg(unix)]
+fn end(hint: &str) {
+    let part = writing();
+    if let Some(part) = part.as_deref() {
+        // It is hidden and the next run overwrites it, so nothing depends on this.
+        let _ = std::fs::remove_file(part);
+    }
+    eprintln!("\ninterrupted; complete results are kept{hint}");
+    std::process::exit(INTERRUPTED);
 }
 
 /// Nobody ends the program while this is held.

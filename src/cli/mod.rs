@@ -7,7 +7,9 @@
 mod args;
 mod articles;
 mod bench;
+mod completions;
 mod config;
+mod course;
 mod decoding;
 mod doctor;
 mod engines;
@@ -16,6 +18,7 @@ mod inputs;
 mod interrupt;
 mod job;
 mod lines;
+mod manual;
 mod models;
 mod options;
 mod progress;
@@ -30,7 +33,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Command, Typed};
 use job::Job;
@@ -72,16 +76,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Doctor(args) => print(&doctor::report(&args)),
         Command::Bench(args) => bench::run(&args, &file),
         Command::Config(args) => print(&config::answer(&args, &file)?),
-        Command::Completions(args) => {
-            let mut script = Vec::new();
-            clap_complete::generate(args.shell, &mut Typed::command(), "kortom", &mut script);
-            print(&String::from_utf8_lossy(&script))
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Typed::command()).render(&mut page)?;
-            print(&String::from_utf8_lossy(&page))
-        }
+        Command::Completions(args) => print(&String::from_utf8_lossy(&completions::script(args.shell))),
+        Command::Man => print(&String::from_utf8_lossy(&manual::page()?)),
     }
 }
 
@@ -91,8 +87,14 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
 }
 
-/// Help and version are results; all else the parser says is an error.
+/// Help and version are results; all else the parser says is an error, with its advice where all errors have theirs.
 fn parse_error(error: &clap::Error) -> Result<ExitCode> {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let said = error.render().to_string();
+        let said = said.replace("\n\n  tip: ", "\nhint: ").replace("\n  tip: ", "\nhint: ");
+        eprint!("{}", said.replace("\n\nFor more information, try '--help'.", "\nhint: `--help` says more"));
+        return Ok(ExitCode::from(2));
+    }
     match error.print() {
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Err(failed.into()),
         _ => Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))),

@@ -1,21 +1,25 @@
 //! What is said on standard error while work goes on: progress, notices, warnings, errors.
 //!
 //! Invariant: `--quiet` silences all but errors, and nothing is drawn over: whoever prints goes
-//! through here, so that the bar steps aside. What the results are is none of its concern.
+//! through here, so that the bar steps aside. How far the run is, `course` says; what the results are is
+//! none of its concern.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::course::{Course, Ticker};
 use super::inputs::Failure;
 
+/// How often the bar is drawn anew.
+const DRAW_EVERY: Duration = Duration::from_millis(200);
 /// How often a plain line tells the progress when there is no terminal to draw on.
 const LINE_EVERY: Duration = Duration::from_mins(1);
 
 /// What is counted while a run goes on.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Articles or lines that are complete.
     pub done: usize,
@@ -33,56 +37,63 @@ pub struct Tally {
     pub skipped: usize,
     /// Bytes of source that are behind us.
     pub bytes: u64,
+    /// Those of them that a former run dealt with.
+    pub skipped_bytes: u64,
 }
 
 /// Standard error, as loud as it was asked to be.
-#[derive(Debug)]
 pub struct Screen {
     quiet: bool,
     verbose: bool,
     bar: Option<ProgressBar>,
-    started: Instant,
-    last_line: Instant,
-    total: Option<u64>,
-    noun: &'static str,
+    ticker: Option<Ticker>,
 }
 
 impl Screen {
     /// A screen without progress.
     pub fn new(quiet: bool, verbose: bool) -> Self {
-        let now = Instant::now();
-        Self { quiet, verbose, bar: None, started: now, last_line: now, total: None, noun: "articles" }
+        Self { quiet, verbose, bar: None, ticker: None }
     }
 
-    /// Begins to show progress through `total` bytes of source, where that is known; `noun` says what is counted.
-    pub fn begin(&mut self, total: Option<u64>, noun: &'static str) {
-        self.started = Instant::now();
-        self.last_line = self.started;
-        (self.total, self.noun) = (total.filter(|&bytes| bytes > 0), noun);
-        if self.quiet || !io::stderr().is_terminal() {
+    /// Begins to show how far a run is, on a bar that moves by itself, or in a line every now and then where there is no
+    /// terminal to draw on.
+    pub fn begin(&mut self, course: Course) {
+        if self.quiet {
             return;
         }
-        let template = if self.total.is_some() { "{bar:24} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(self.total.unwrap_or(0)).with_style(style.progress_chars("=> "));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        self.bar = Some(bar);
+        // Emacs and others run programs in a window that is a terminal in name only.
+        let draws = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb");
+        if !draws {
+            let tell = |course: &mut Course| eprintln!("progress: {}", course.line());
+            self.ticker = Some(Ticker::start(course, LINE_EVERY, tell));
+            return;
+        }
+        let bar = bar(course.total());
+        self.bar = Some(bar.clone());
+        self.ticker = Some(Ticker::start(course, DRAW_EVERY, move |course| {
+            bar.set_position(course.position());
+            bar.set_message(course.line());
+            bar.tick();
+        }));
     }
 
-    /// Shows how far the run is.
-    pub fn advance(&mut self, tally: &Tally) {
-        let line = self.describe(tally);
-        if let Some(bar) = &self.bar {
-            bar.set_position(tally.bytes);
-            bar.set_message(line);
-        } else if !self.quiet && self.last_line.elapsed() >= LINE_EVERY {
-            self.last_line = Instant::now();
-            eprintln!("progress: {line}");
+    /// So many bytes of source are being worked on.
+    pub fn working(&self, bytes: u64) {
+        if let Some(ticker) = &self.ticker {
+            ticker.update(|course| course.working(bytes));
+        }
+    }
+
+    /// What was being worked on is done.
+    pub fn advance(&self, tally: &Tally) {
+        if let Some(ticker) = &self.ticker {
+            ticker.update(|course| course.advance(tally));
         }
     }
 
     /// Takes the bar away.
     pub fn end(&mut self) {
+        self.ticker = None;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -130,25 +141,13 @@ impl Screen {
     fn print(&self, line: &str) {
         self.aside(|| eprintln!("{line}"));
     }
+}
 
-    fn describe(&self, tally: &Tally) -> String {
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        let mut line = format!("{} {}", tally.done, self.noun);
-        if tally.segments > 0 {
-            line += &format!(", {} segments", tally.segments);
-        }
-        if tally.tokens > 0 {
-            line += &format!(", {:.0} tokens/s", tally.tokens as f64 / seconds);
-        }
-        if let Some(total) = self.total.filter(|&total| tally.bytes > 0 && tally.bytes < total) {
-            let left = seconds * (total - tally.bytes) as f64 / tally.bytes as f64;
-            line += &format!(", {} left", duration(left));
-        }
-        if tally.failed > 0 {
-            line += &format!(", {} failed", tally.failed);
-        }
-        line
-    }
+/// A bar for so many bytes of source, or what shows life where their number is not known.
+fn bar(total: Option<u64>) -> ProgressBar {
+    let template = if total.is_some() { "{bar:24} {percent:>3}%  {wide_msg}" } else { "{spinner} {wide_msg}" };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total.unwrap_or(0)).with_style(style.progress_chars("=> "))
 }
 
 /// An error and what led to it on one line, hints below it.
@@ -165,16 +164,6 @@ pub fn told(error: &anyhow::Error) -> String {
     causes.join(": ") + &hints.concat()
 }
 
-/// Seconds as one would say them.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.ceil() as u64;
-    match whole {
-        0..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,17 +172,5 @@ mod tests {
     fn hints_come_after_all_causes() {
         let error = anyhow::anyhow!("inner\nhint: do that").context("outer\nhint: do this");
         assert_eq!(told(&error), "outer: inner\nhint: do this\nhint: do that");
-    }
-
-    #[test]
-    fn progress_says_what_is_known() {
-        let mut screen = Screen::new(true, false);
-        screen.begin(Some(100), "articles");
-        let start = screen.describe(&Tally::default());
-        assert_eq!(start, "0 articles");
-        let tally = Tally { done: 2, segments: 30, failed: 1, bytes: 50, ..Tally::default() };
-        let line = screen.describe(&tally);
-        assert!(line.starts_with("2 articles, 30 segments, 1 s left, 1 failed"), "{line}");
-        assert_eq!([duration(59.2), duration(61.0), duration(3700.0)].join("|"), "1 min 0 s|1 min 1 s|1 h 1 min");
     }
 }

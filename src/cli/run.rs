@@ -44,6 +44,13 @@ pub enum Event<Item> {
     Skipped(usize, u64),
 }
 
+impl<Item> Event<Item> {
+    /// The bytes of source that are to be worked on.
+    fn bytes(&self) -> u64 {
+        if let Self::Item(_, bytes) = self { *bytes as u64 } else { 0 }
+    }
+}
+
 /// What came of one item, ready to be written.
 #[derive(Default)]
 pub struct Piece {
@@ -88,7 +95,7 @@ pub fn drive<W: Work>(
     events: &Receiver<Event<W::Item>>,
     windows: Windows,
     sink: &mut Sink,
-    screen: &mut Screen,
+    screen: &Screen,
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut budget = FIRST_WINDOW;
@@ -98,6 +105,7 @@ pub fn drive<W: Work>(
             break;
         }
         budget = (budget * 2).min(FULL_WINDOW);
+        screen.working(window.iter().map(Event::bytes).sum());
         let (steps, items) = part(window);
         let mut pieces = work.work(items).into_iter();
         let mut writer = Writer { sink, screen, tally: &mut tally };
@@ -186,6 +194,7 @@ impl Writer<'_> {
             Step::Skipped(flagged, bytes) => {
                 self.tally.skipped += 1;
                 self.tally.bytes += bytes;
+                self.tally.skipped_bytes += bytes;
                 self.tally.flagged += flagged;
             }
         }

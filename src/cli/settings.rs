@@ -159,7 +159,7 @@ fn default(key: &str) -> &'static str {
         "output" => "standard output",
         "summary-length" => "medium",
         "n-best" => "1",
-        "batch-tokens" => "chosen for this machine",
+        "batch-tokens" => "enough to keep the machine busy",
         "prefix" => "the model's, if any",
         "seed" => "0",
         _ => "as the model's makers set it",

@@ -16,10 +16,13 @@ use kortom::segment::Language;
 use kortom::translate::Translator;
 
 use super::articles::Articles;
+use super::course::Course;
 use super::engines::{self, Model, Models};
+use super::inputs::Source;
 use super::interrupt;
 use super::job::{Job, Task};
 use super::lines::Lines;
+use super::options::InputFormat;
 use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
 use super::run::{Windows, Work, drive};
@@ -27,7 +30,7 @@ use super::sink::{Destination, Sink};
 
 /// Does the job.
 pub fn run(job: &Job) -> Result<ExitCode> {
-    interrupt::catch()?;
+    interrupt::catch(if resumes(job) { "\nhint: the same command with `--resume` goes on from here" } else { "" })?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(job.machine.threads.unwrap_or(0));
     threads.build_global().context("cannot start the threads")?;
     let mut screen = Screen::new(job.print.quiet == Some(true), job.print.verbose == Some(true));
@@ -44,14 +47,15 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     }
     let resume = resume(job, &models)?;
     let sink = sink(job, &resume)?;
+    screen.begin(course(job, &models));
     let done = if job.lines {
-        work(&mut lines(job, session.as_ref()), job, sink, resume, &mut screen)
+        work(&mut lines(job, session.as_ref()), job, sink, resume, &screen)
     } else {
-        work(&mut articles(job, session.as_ref()), job, sink, resume, &mut screen)
+        work(&mut articles(job, session.as_ref()), job, sink, resume, &screen)
     };
     screen.end();
     let code = match done {
-        Ok(tally) => finish(job, tally, &screen),
+        Ok(tally) => finish(job, &tally, &screen),
         Err(error) if super::is_closed_pipe(&error) => return Err(error),
         Err(error) => {
             screen.error(format!("cannot write the output: {}", told(&error)));
@@ -100,20 +104,36 @@ fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
     Sink::new(job.destination.clone(), first.framing, resume.settings.is_some(), headers)
 }
 
+/// What is known of the run before it begins.
+fn course(job: &Job, models: &Models) -> Course {
+    let sources = &job.found.sources;
+    let sizes: Option<Vec<u64>> = sources.iter().map(Source::size).collect();
+    let one_each = sources.iter().all(|source| !matches!(source.format, InputFormat::Jsonl | InputFormat::Lines));
+    let noun = if job.lines { "lines" } else { "articles" };
+    Course::new(noun, sizes.map(|sizes| sizes.iter().sum()), one_each.then_some(sources.len()), models.gauges())
+}
+
 /// Reads, works and writes until there is nothing left.
-fn work<W: Work>(work: &mut W, job: &Job, mut sink: Sink, resume: Resume, screen: &mut Screen) -> Result<Tally> {
-    let sizes: Option<Vec<u64>> = job.found.sources.iter().map(super::inputs::Source::size).collect();
-    screen.begin(sizes.map(|sizes| sizes.iter().sum()), if job.lines { "lines" } else { "articles" });
+fn work<W: Work>(work: &mut W, job: &Job, mut sink: Sink, resume: Resume, screen: &Screen) -> Result<Tally> {
     let events = read_ahead(work, job.found.sources.clone(), job.destination.clone(), resume);
     let windows = if job.decoding.samples() { Windows::Repeatable } else { Windows::Prompt };
     drive(work, &events, windows, &mut sink, screen)
 }
 
-/// What a run records, and what it need not do again. A single file is recorded only when asked to, so
-/// that no journal is left beside it.
+/// Whether a run records what it has done. For a single file it does so only when asked to, so that no journal is left
+/// beside it.
+fn resumes(job: &Job) -> bool {
+    match job.destination {
+        Destination::Stdout => false,
+        Destination::File(_) => job.resume,
+        Destination::Folder(..) => true,
+    }
+}
+
+/// What a run records, and what it need not do again.
 fn resume(job: &Job, models: &Models) -> Result<Resume> {
     let Some(folder) = job.destination.folder() else { return Ok(Resume::default()) };
-    if matches!(job.destination, Destination::File(_)) && !job.resume {
+    if !resumes(job) {
         return Ok(Resume::default());
     }
     let settings = format!(
@@ -133,7 +153,7 @@ fn resume(job: &Job, models: &Models) -> Result<Resume> {
 }
 
 /// Says how the run went and gives it its exit code.
-fn finish(job: &Job, tally: Tally, screen: &Screen) -> ExitCode {
+fn finish(job: &Job, tally: &Tally, screen: &Screen) -> ExitCode {
     let failed = tally.failed + job.found.failures.len();
     if tally.skipped > 0 {
         screen.notice(format!("{} finished before, not done again", tally.skipped));

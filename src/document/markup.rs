@@ -1,6 +1,6 @@
 //! Markup inside a block: taken out of the text before it is translated, put back after.
 //!
-//! Invariant: a block that is not translated is, byte for byte, its source. In a translated one every
+//! Invariant: a block that is not translated, or whose translation is what it was, is its source byte for byte. In a translated one every
 //! mark of the source is there once, in a nesting that is as well-formed as the source's was. Where a
 //! mark goes when words change places is decided in `carry`.
 
@@ -152,6 +152,9 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
         text.push_str(target);
     }
     text.push_str(&block.text[end..]);
+    if text == block.text {
+        return block.clone();
+    }
     let markup = block.markup.as_ref().map(|markup| {
         let carrier = Carrier { source: &block.text, target: &text, moves: &moves };
         let marks = carrier.carry(&markup.marks);

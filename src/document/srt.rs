@@ -25,8 +25,15 @@ pub(super) fn parse(input: &str, text: &str) -> Document {
     let mut cues = 0;
     for (_, group) in groups(text) {
         let Some(times) = times_of(text, &group).filter(|_| fault(text, &group).is_none()) else { continue };
-        open.extend_from_slice(&group[times + 1..]);
         cues += 1;
+        for line in &group[times + 1..] {
+            // With a dash another speaker begins, whether the one before had done or not.
+            if dash(&text[line.clone()]) > 0 {
+                blocks.extend(block(text, &std::mem::take(&mut open)));
+                cues = 1;
+            }
+            open.push(line.clone());
+        }
         let ends = open.last().is_none_or(|line| ends_sentence(&text[line.clone()]));
         if ends || cues == MOST_CUES {
             blocks.extend(block(text, &std::mem::take(&mut open)));
@@ -119,9 +126,9 @@ fn time(text: &str) -> Option<u64> {
 
 /// Whether nothing more of a sentence comes after this line.
 fn ends_sentence(line: &str) -> bool {
-    let line = line.trim_end_matches(['"', '\'', '”', '’', ')', ']', '♪', ' ']);
+    let line = line.trim_end_matches(['"', '\'', '”', '’', ')', ']', ' ']);
     let line = line.strip_suffix('>').and_then(|tag| tag.rfind("</").map(|at| &tag[..at])).unwrap_or(line);
-    line.trim_end_matches(['"', '\'', '”', '’', ')', ' ']).ends_with(['.', '!', '?', '…', ']', ':'])
+    line.trim_end_matches(['"', '\'', '”', '’', ')', ' ']).ends_with(['.', '!', '?', '…', ']', ':', '♪'])
 }
 
 /// One block of these lines, which may be of several cues.

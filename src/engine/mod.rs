@@ -10,7 +10,7 @@ pub mod settings;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -44,7 +44,7 @@ pub struct Engine {
     model: Seq2Seq,
     parameters: usize,
     load: Duration,
-    work: Mutex<Work>,
+    gauge: Gauge,
 }
 
 /// Where the time went so far.
@@ -62,6 +62,42 @@ pub struct Work {
     pub generated_tokens: usize,
     /// Texts.
     pub texts: usize,
+    /// Source tokens of all that was asked for so far, done or not.
+    pub asked_tokens: usize,
+    /// Source tokens of the batch under way.
+    pub batch_tokens: usize,
+    /// Tokens generated for the batch under way; not yet among the others.
+    pub pending_tokens: usize,
+}
+
+impl Work {
+    /// Source tokens that are dealt with. Of the batch under way that is a guess, from the tokens generated for it.
+    #[must_use]
+    pub fn progress(&self) -> usize {
+        self.source_tokens + self.pending_tokens.min(self.batch_tokens - self.batch_tokens / 16)
+    }
+
+    /// Tokens that were generated, those of the batch under way too.
+    #[must_use]
+    pub fn generated(&self) -> usize {
+        self.generated_tokens + self.pending_tokens
+    }
+}
+
+/// The work of an engine, to be read from another thread while it goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Gauge(Arc<Mutex<Work>>);
+
+impl Gauge {
+    /// Where the time went so far, and how far the work is.
+    #[must_use]
+    pub fn read(&self) -> Work {
+        *self.work()
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What somebody wants from a model; everything left out is settled by the checkpoint.
@@ -186,7 +222,7 @@ impl Engine {
             Ok((model, weights.parameters()))
         };
         let (model, parameters) = loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
-        Ok(Self { checkpoint, model, parameters, load: begin.elapsed(), work: Mutex::default() })
+        Ok(Self { checkpoint, model, parameters, load: begin.elapsed(), gauge: Gauge::default() })
     }
 
     /// `name@revision`.
@@ -222,8 +258,13 @@ impl Engine {
     /// Where the time went so far.
     #[must_use]
     pub fn work(&self) -> Work {
-        let work = *self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Work { load: self.load, ..work }
+        Work { load: self.load, ..self.gauge.read() }
+    }
+
+    /// The same for another thread, while this one generates.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        self.gauge.clone()
     }
 
     /// Settles a request.
@@ -243,8 +284,15 @@ impl Engine {
         (0..parts).map(|part| part * sentences / parts..(part + 1) * sentences / parts).collect()
     }
 
+    fn begin_batch(&self, source_tokens: usize) {
+        let mut work = self.gauge.work();
+        (work.batch_tokens, work.pending_tokens) = (source_tokens, 0);
+    }
+
     fn decode_batch(&self, batch: &Batch, options: &SearchOptions) -> Result<Vec<Vec<search::Hypothesis>>> {
         let begin = Instant::now();
+        let source_tokens = batch.ids.iter().map(Vec::len).sum();
+        self.begin_batch(source_tokens);
         let memory = self.model.encode(batch)?;
         let encoded = Instant::now();
         let items: Vec<Item> =
@@ -252,13 +300,15 @@ impl Engine {
         let parts = self.parts(items.len(), items.len() * options.num_beams);
         let decode = |sentences: Range<usize>| {
             let state = self.model.start(&memory.part(sentences.clone())?)?;
-            search::search(&mut Decoding { model: &self.model, state }, &items[sentences], options)
+            let mut decoding = Decoding { model: &self.model, state, gauge: &self.gauge, beams: options.num_beams };
+            search::search(&mut decoding, &items[sentences], options)
         };
         let found = parts.into_par_iter().map(decode).collect::<Result<Vec<_>>>()?.concat();
-        let mut work = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut work = self.gauge.work();
+        (work.batch_tokens, work.pending_tokens) = (0, 0);
         work.encode += encoded - begin;
         work.decode += encoded.elapsed();
-        work.source_tokens += memory.lengths.iter().sum::<usize>();
+        work.source_tokens += source_tokens;
         work.generated_tokens +=
             found.iter().filter_map(|best| best.first()).map(|best| best.tokens.len()).sum::<usize>();
         work.texts += items.len();
@@ -325,6 +375,7 @@ impl Session<'_> {
         {
             return Err(SourceTooLong { index, tokens: sources[index].len(), window }.into());
         }
+        self.engine.gauge.work().asked_tokens += sources.iter().map(Vec::len).sum::<usize>();
         let mut generations = vec![Generation::default(); sources.len()];
         for batch in batches(sources, self.batch_tokens) {
             let found = self.engine.decode_batch(&batch, &self.settled.settings.options)?;
@@ -367,10 +418,14 @@ fn stored(files: &ModelFiles, placement: &Placement) -> Option<PathBuf> {
 struct Decoding<'a> {
     model: &'a Seq2Seq,
     state: DecoderState,
+    gauge: &'a Gauge,
+    beams: usize,
 }
 
 impl Step for Decoding<'_> {
     fn step(&mut self, tokens: &[TokenId]) -> Result<Tensor> {
+        // Several beams are rows of one text; at its first step a text has one row only.
+        self.gauge.work().pending_tokens += tokens.len().div_ceil(self.beams);
         self.model.step(&mut self.state, tokens)
     }
 

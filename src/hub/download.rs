@@ -17,9 +17,10 @@ use ureq::http::{Response, header};
 
 use super::cache::{RepoId, repository_folder};
 use super::digest;
-use super::http::{ATTEMPTS, Client, Failure};
+use super::http::{ATTEMPTS, Client};
 use super::options::HubOptions;
 use super::plan::{Plan, RemoteFile, partial};
+use super::refusal::Failure;
 
 /// Left free on the disk beside what is fetched.
 const MARGIN: u64 = 32 << 20;

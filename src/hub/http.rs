@@ -1,43 +1,30 @@
-//! Requests to the Hub: redirects, proxies, silence, retries, and what each refusal means to a person.
+//! Requests to the Hub: redirects, proxies, silence, retries.
 //!
 //! Invariant: the access token goes to the endpoint's own scheme, host and port and nowhere else, whatever redirects
-//! say. A `Client` exists only where the network is allowed; it opens no socket before a request is sent.
+//! say. A `Client` exists only where the network is allowed; it opens no socket before a request is sent. What a refusal
+//! means to a person is in `refusal`, whose word is trusted about a host's name in `certificates`.
 
 use std::cell::Cell;
-use std::fs;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use hf_hub::Cache;
 use hf_hub::api::sync::{Api, ApiBuilder};
 use ureq::http::{HeaderMap, Method, Request, Response, Uri, header};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body, Proxy};
 
 use super::cache::RepoId;
+use super::certificates;
 use super::options::HubOptions;
+use super::refusal::{self, Asked, Failure};
 
 /// How often a request is sent before it has failed for good.
 pub(super) const ATTEMPTS: u32 = 5;
 /// The longest pause that a server's `Retry-After` is granted.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 const REDIRECTS: usize = 10;
-
-/// Why a request failed, and whether to send it again.
-pub(super) enum Failure {
-    /// It may go better next time, perhaps not before a pause that the server asked for.
-    Again(Error, Option<Duration>),
-    /// It will not.
-    Final(Error),
-}
-
-impl<E: Into<Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Final(error.into())
-    }
-}
 
 /// A way to one endpoint.
 pub(super) struct Client {
@@ -69,7 +56,7 @@ impl Client {
             .build()?;
         let asked = api.model("owner/name".to_owned()).info_request();
         let headers = asked.headers_ref().cloned().context("the access token is no text\nhint: look at HF_TOKEN")?;
-        let tls = tls(options)?;
+        let tls = certificates::tls(options)?;
         let through = |proxy: &Option<String>| proxy.as_deref().map(|proxy| proxied(options, proxy, &tls)).transpose();
         Ok(Self {
             api,
@@ -136,7 +123,10 @@ impl Client {
     fn send(&self, asked: &Asked, mut address: Uri) -> Result<Response<Body>, Failure> {
         for _ in 0..REDIRECTS {
             let response = self.once(asked, &address)?;
-            let Some(next) = redirect(&response, &address) else { return self.judge(asked, response) };
+            let Some(next) = redirect(&response, &address) else {
+                let token = self.headers.contains_key(header::AUTHORIZATION);
+                return refusal::judge(asked, &self.endpoint, token, response);
+            };
             if asked.method == Method::HEAD && response.headers().contains_key("x-linked-etag") {
                 return Ok(response);
             }
@@ -156,7 +146,8 @@ impl Client {
             request = request.header(header::RANGE, format!("bytes={}-", asked.start));
         }
         let (agent, proxied) = self.agent(address);
-        let answer = agent.run(request.body(())?).map_err(|error| unreachable_host(error, address, proxied))?;
+        let answer =
+            agent.run(request.body(())?).map_err(|error| refusal::unreachable_host(error, address, proxied))?;
         self.answered.set(true);
         Ok(answer)
     }
@@ -168,101 +159,6 @@ impl Client {
             Some(agent) if !is_excepted(&self.except, address.host().unwrap_or_default()) => (agent, true),
             _ => (&self.direct, false),
         }
-    }
-
-    /// An answer that is not a success becomes what it means. 416 is left to the caller, who knows what it has.
-    fn judge(&self, asked: &Asked, response: Response<Body>) -> Result<Response<Body>, Failure> {
-        let status = response.status().as_u16();
-        if response.status().is_success() || status == 416 {
-            return Ok(response);
-        }
-        let (name, endpoint) = (&asked.repository.name, self.endpoint.to_string());
-        let endpoint = endpoint.trim_end_matches('/');
-        let text = |header: &str| response.headers().get(header).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let token = self.headers.contains_key(header::AUTHORIZATION);
-        let error = match (text("x-error-code"), status) {
-            ("GatedRepo", _) => anyhow!(
-                "the repository `{name}` is gated: its owner wants its terms accepted first\n\
-                 hint: accept them at {endpoint}/{name}, then set HF_TOKEN to a token of that account"
-            ),
-            ("RevisionNotFound", _) => anyhow!(
-                "the repository `{name}` has no revision `{}`\n\
-                 hint: leave `@{0}` out, or choose one of {endpoint}/{name}/tree/main",
-                asked.repository.revision
-            ),
-            ("EntryNotFound", _) => anyhow!("`{}` is not there\nhint: try another revision", asked.what()),
-            (_, 401) if token && text("x-error-message").contains("Invalid") => {
-                anyhow!("the Hub refuses the access token\nhint: renew it, or unset HF_TOKEN for public models")
-            }
-            ("RepoNotFound", _) | (_, 401 | 404) => anyhow!(
-                "no such repository `{name}`, or it is private\n\
-                 hint: check the spelling at {endpoint}/{name}; for a private one set HF_TOKEN"
-            ),
-            (_, 403) => anyhow!(
-                "the Hub forbids access to `{name}`{}\n\
-                 hint: look at {endpoint}/{name}, and set HF_TOKEN to a token that may read it",
-                Some(text("x-error-message"))
-                    .filter(|text| !text.is_empty())
-                    .map(|text| format!(": {text}"))
-                    .unwrap_or_default()
-            ),
-            (_, 407) => anyhow!(
-                "the proxy wants a name and a password\nhint: put them into HTTPS_PROXY: http://name:password@host"
-            ),
-            (_, 429 | 500..) => return Err(busy(status, text("retry-after"))),
-            _ => anyhow!("`{}` was answered with status {status}\nhint: check HF_ENDPOINT and the proxy", asked.what()),
-        };
-        Err(Failure::Final(error))
-    }
-}
-
-/// One request, in the words of its error messages.
-struct Asked<'a> {
-    method: Method,
-    repository: &'a RepoId,
-    file: Option<&'a str>,
-    start: u64,
-}
-
-impl Asked<'_> {
-    fn what(&self) -> String {
-        let repository = format!("{}@{}", self.repository.name, self.repository.revision);
-        self.file.map_or_else(|| repository.clone(), |file| format!("{file} of {repository}"))
-    }
-}
-
-/// 429 and 5xx, with the pause the server asks for (in seconds; a date is not taken).
-fn busy(status: u16, retry_after: &str) -> Failure {
-    let pause = retry_after.trim().parse().ok().map(Duration::from_secs);
-    let when = pause.map_or("later".to_owned(), |pause| format!("in {} seconds", pause.as_secs()));
-    let error = if status == 429 {
-        anyhow!(
-            "the Hub takes no more requests from here for now (429)\nhint: try again {when}; a token in HF_TOKEN raises the limit"
-        )
-    } else {
-        anyhow!("the Hub has a fault of its own (status {status})\nhint: try again {when}; what was fetched is kept")
-    };
-    Failure::Again(error, pause)
-}
-
-/// What a request that got no answer means.
-fn unreachable_host(error: ureq::Error, address: &Uri, proxied: bool) -> Failure {
-    let host = address.host().unwrap_or_default();
-    let way = if proxied { ", through the proxy" } else { "" };
-    let hint = "hint: check the network, HF_ENDPOINT and the proxy variables; `--offline` uses only what is installed";
-    match error {
-        ureq::Error::ConnectProxyFailed(reason) => Failure::Final(anyhow!(
-            "the proxy does not let us through to `{host}`: {reason}\n\
-             hint: check HTTPS_PROXY, or name the host in NO_PROXY"
-        )),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => Failure::Final(anyhow!(
-            "no secure connection to `{host}`{way}: {error}\n\
-             hint: behind a company's proxy, set SSL_CERT_FILE to its certificates"
-        )),
-        ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::LargeResponseHeader(..) => {
-            Failure::Final(anyhow!("`{host}` cannot be asked: {error}\n{hint}"))
-        }
-        _ => Failure::Again(anyhow!("cannot reach `{host}`{way}: {error}\n{hint}"), None),
     }
 }
 
@@ -316,19 +212,6 @@ fn agent(options: &HubOptions, proxy: Option<Proxy>, tls: &TlsConfig) -> Agent {
         .timeout_per_read(Some(options.patience))
         .build()
         .into()
-}
-
-fn tls(options: &HubOptions) -> Result<TlsConfig> {
-    let Some(path) = &options.certificates else { return Ok(TlsConfig::default()) };
-    let unreadable = || format!("cannot read certificates from `{}`\nhint: look at SSL_CERT_FILE", path.display());
-    let pem = fs::read(path).with_context(unreadable)?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.with_context(unreadable)? {
-            certificates.push(certificate);
-        }
-    }
-    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build())
 }
 
 #[cfg(test)]

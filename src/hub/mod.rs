@@ -9,6 +9,7 @@
 
 mod cache;
 mod catalog;
+mod certificates;
 mod digest;
 mod download;
 mod facts;
@@ -17,6 +18,7 @@ mod inventory;
 mod layout;
 mod options;
 mod plan;
+mod refusal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -26,7 +26,7 @@ pub struct HubOptions {
     pub offline: bool,
     /// Proxies by the scheme of the address they are for.
     pub proxies: Proxies,
-    /// A PEM file of certificates to trust instead of the built-in ones (`SSL_CERT_FILE`), as company proxies need.
+    /// A PEM file of certificates to trust instead of the system's (`SSL_CERT_FILE`), as company proxies may need.
     pub certificates: Option<PathBuf>,
     /// Show a progress bar on standard error while downloading.
     pub progress: bool,

@@ -14,9 +14,10 @@ use ureq::{Body, ResponseExt};
 
 use super::cache::{RepoId, repository_folder};
 use super::catalog;
-use super::http::{Client, Failure};
+use super::http::Client;
 use super::layout::{is_plain, wanted};
 use super::options::HubOptions;
+use super::refusal::Failure;
 
 /// A README above this is not fetched: it is only wanted for the licence at its head.
 const LARGEST_README: u64 = 1 << 20;

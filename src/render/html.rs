@@ -8,18 +8,8 @@ use crate::document::{Block, BlockKind, Document, Format};
 use crate::report::Report;
 use crate::translate::Segment;
 
-/// How the page looks, on a screen, a telephone and paper.
-const STYLE: &str = "\
-body{font:17px/1.55 Georgia,serif;color:#1b1b1b;background:#fdfcfa;max-width:76rem;margin:2rem auto;padding:0 1.2rem}
-h1{font-size:1.7rem;line-height:1.2;margin:0 0 .3rem}
-.facts,.flags,footer{font:.8rem/1.4 system-ui,sans-serif;color:#666}
-.summary{border-left:.3rem solid #9a6b00;background:#fff8e6;padding:.7rem 1.1rem;margin:1.4rem 0;max-width:46rem}
-.summary h2{font:600 .8rem system-ui,sans-serif;color:#9a6b00;margin:0}.summary p{margin:.3rem 0 0}
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:0 2.2rem;padding:.35rem 0}
-.pair>*{margin:0;white-space:pre-line}.source{color:#666}.heading>*{font-weight:600;margin-top:.9rem}
-.caption>*{font-size:.9em;font-style:italic}.flagged{background:#fdecea;border-radius:.3rem}
-.flags{grid-column:1/-1;color:#a12622}
-@media(max-width:45rem){.pair{grid-template-columns:1fr}}";
+/// How the page looks: on a screen, by day and by night, on a telephone, on paper.
+const STYLE: &str = include_str!("page.css");
 
 /// One article.
 pub(super) fn article(report: &Report) -> String {
@@ -48,7 +38,7 @@ fn page(report: &Report) -> String {
     }
     format!(
         "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
          </head>\n<body>\n{body}</body>\n</html>\n",
         escaped(language)
     )

@@ -159,7 +159,8 @@ impl PartFile {
 
     /// Appends to the part file.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).with_context(|| format!("cannot write `{}`", self.part.display()))?;
+        let cannot = || format!("cannot write `{}`\nhint: make room, or choose another --output", self.part.display());
+        self.file.write_all(bytes).with_context(cannot)?;
         self.bytes += bytes.len() as u64;
         Ok(())
     }

@@ -129,7 +129,9 @@ fn values_that_mean_nothing_are_refused() {
     ] {
         place.run(&["digest", option, value]).bad(2, &[option, value]);
     }
-    place.run(&["tranlsate"]).bad(2, &["translate"]);
+    place.run(&["tranlsate"]).bad(2, &["\nhint: ", "'translate'"]);
+    place.run(&["translate", "--beams", "4"]).bad(2, &["\nhint: a similar argument exists: '--beam-size'"]);
+    place.run(&["models"]).bad(2, &["  pull ", "  verify "]);
 }
 
 #[cfg(not(any(feature = "cuda", feature = "metal")))]
@@ -162,11 +164,40 @@ fn settings_say_where_they_are_from() {
 fn completions_manual_and_doctor_are_there() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(place.run(&["completions", shell]).good().contains("summary-length"));
+        let script = place.run(&["completions", shell]).good();
+        assert!(
+            script.contains("summary-length") && script.contains("nl-en-big") && script.contains("bf16"),
+            "{shell}"
+        );
     }
-    assert!(place.run(&["man"]).good().starts_with(".ie"));
+    let manual = place.run(&["man"]).good();
+    let plain = manual.replace('\\', "");
+    for (command, options) in OPTIONS {
+        assert!(plain.contains(&format!("kortom {command} [OPTIONS]")), "{command}");
+        options.iter().for_each(|option| assert!(plain.contains(option), "{option}"));
+    }
+    for told in ["kortom models pull", "--accept-license", "HF_HUB_OFFLINE", "config.toml", "130 interrupted"] {
+        assert!(plain.contains(told), "{told}");
+    }
+    assert_eq!(plain.matches("--beam-size").count(), 1, "what commands share is told once");
     let page = place.run(&["doctor"]).good();
     for subject in ["processor", "threads", "memory", "gpu", "build", "cache", "network", "kortom-nl-en"] {
         assert!(page.contains(subject), "{page}");
     }
+}
+
+#[test]
+fn bench_measures_four_ways() {
+    let table = Place::new().run(&["bench", "--threads", "1"]).good();
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("kortom-nl-en"));
+    let rows: Vec<Vec<f64>> = lines
+        .skip_while(|line| !line.starts_with("beams"))
+        .skip(1)
+        .map(|line| line.split_whitespace().map(|cell| cell.parse().unwrap()).collect())
+        .collect();
+    let ways: Vec<&[f64]> = rows.iter().map(|row| &row[..2]).collect();
+    assert_eq!(ways, [[1.0, 1.0], [1.0, 32.0], [4.0, 1.0], [4.0, 32.0]]);
+    assert!(rows.iter().all(|row| row[2] > 0.0), "{table}");
+    Place::new().run(&["bench", "--model", "nosuch"]).bad(2, &["no such model `nosuch`"]);
 }

@@ -89,3 +89,30 @@ fn the_same_seed_draws_the_same() {
     assert_eq!(sample("1"), sample("1"));
     assert_ne!(sample("1"), sample("2"));
 }
+
+#[test]
+fn generate_gives_twenty_new_tokens_where_nobody_says() {
+    let place = Place::new();
+    let bundled = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en");
+    for entry in std::fs::read_dir(bundled).unwrap().map(Result::unwrap) {
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let without = || String::from_utf8(bytes.clone()).unwrap().replace("\"max_length\": 512,", "");
+        let bytes = if name == "generation_config.json" { without().into_bytes() } else { bytes };
+        place.file(&format!("unlimited/{name}"), bytes);
+    }
+    let source = "De gemeente bouwt in het voorjaar een nieuwe brug over de rivier, en daarna volgen het plein, de school, \
+                  het station en de wegen naar de dorpen in de omgeving.\n";
+    let generate = ["generate", "--model", "unlimited", "--format", "jsonl"];
+    let report = |asked: &[&str]| objects(&place.pipe(asked, source.as_bytes()).good()).remove(0);
+    let short = report(&generate);
+    assert_eq!((&short["tokens"], &short["flags"][0]), (&20.into(), &"truncated".into()));
+    let long = report(&[&generate[..], &["--max-length", "200"]].concat());
+    assert!(long["tokens"].as_u64().unwrap() > 20 && long["flags"].as_array().unwrap().is_empty(), "{long}");
+    // `translate` goes up to the model's window by itself.
+    let translate = ["translate", "--input-format", "lines", "--model", "unlimited", "--format", "jsonl"];
+    assert_eq!(report(&translate)["target"], long["target"]);
+    // And where the checkpoint says so, `generate` does too.
+    let said = report(&["generate", "--model", "kortom-nl-en", "--format", "jsonl"]);
+    assert_eq!(said["target"], long["target"]);
+}

@@ -1,6 +1,8 @@
 //! The program as a person or a script uses it: what it reads, writes, says, and exits with.
 
 mod arguments;
+mod formats;
+mod hub;
 mod inputs;
 mod lines;
 mod memory;

@@ -1,0 +1,212 @@
+//! The course of a run: how far it is, how fast, and how long it will still take.
+//!
+//! Invariant: progress never goes back. Windows of work end seldom, so between two ends the engines are asked how much
+//! of what they were given is behind them. Where this is shown is `progress`'s affair.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use kortom::engine::Work;
+
+use super::progress::Tally;
+
+/// Asks an engine how far it is.
+pub type Gauge = Box<dyn Fn() -> Work + Send>;
+
+/// What is known of a run.
+pub struct Course {
+    /// What is counted: articles, or lines.
+    noun: &'static str,
+    /// Bytes of source in all, where that is known.
+    bytes: Option<u64>,
+    /// Articles in all, where that is known.
+    count: Option<usize>,
+    gauges: Vec<Gauge>,
+    started: Instant,
+    tally: Tally,
+    /// Bytes of source that are being worked on.
+    window: u64,
+    /// What the engines had asked and done when that began, in source tokens.
+    before: (usize, usize),
+    /// The furthest that was told.
+    furthest: u64,
+}
+
+impl Course {
+    /// A run that begins now; `noun` says what is counted.
+    pub fn new(noun: &'static str, bytes: Option<u64>, count: Option<usize>, gauges: Vec<Gauge>) -> Self {
+        Self {
+            noun,
+            bytes: bytes.filter(|&bytes| bytes > 0),
+            count,
+            gauges,
+            started: Instant::now(),
+            tally: Tally::default(),
+            window: 0,
+            before: (0, 0),
+            furthest: 0,
+        }
+    }
+
+    /// Bytes of source in all, where that is known.
+    pub fn total(&self) -> Option<u64> {
+        self.bytes
+    }
+
+    /// So many bytes of source are being worked on.
+    pub fn working(&mut self, bytes: u64) {
+        self.window = bytes;
+        self.before = self.tokens();
+    }
+
+    /// They are done.
+    pub fn advance(&mut self, tally: &Tally) {
+        self.tally = tally.clone();
+        self.window = 0;
+    }
+
+    /// Source tokens that the engines were given and that are behind them.
+    fn tokens(&self) -> (usize, usize) {
+        let work = self.gauges.iter().map(|gauge| gauge());
+        work.fold((0, 0), |(asked, done), work| (asked + work.asked_tokens, done + work.progress()))
+    }
+
+    /// Bytes of source that are behind us, as far as one can tell.
+    pub fn position(&mut self) -> u64 {
+        let (asked, done) = self.tokens();
+        let (asked, done) = (asked.saturating_sub(self.before.0), done.saturating_sub(self.before.1));
+        let of_window = self.window * done.min(asked) as u64 / asked.max(1) as u64;
+        let position = self.tally.bytes + of_window;
+        self.furthest = self.furthest.max(position);
+        self.furthest
+    }
+
+    /// How far the run is, in words.
+    pub fn line(&mut self) -> String {
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let tally = &self.tally;
+        let mut line = match self.count {
+            Some(count) => format!("{} of {count} {}", tally.done + tally.skipped, self.noun),
+            None => format!("{} {}", tally.done, self.noun),
+        };
+        if tally.segments > 0 {
+            line += &format!(", {} segments", tally.segments);
+        }
+        let failed = tally.failed;
+        let generated: usize = self.gauges.iter().map(|gauge| gauge().generated()).sum();
+        if generated > 0 {
+            line += &format!(", {:.0} tokens/s", generated as f64 / seconds);
+        }
+        // What a former run has done took this one no time.
+        let (position, skipped) = (self.position(), self.tally.skipped_bytes);
+        if let Some(total) = self.bytes.filter(|&total| skipped < position && position < total) {
+            let left = seconds * (total - position) as f64 / (position - skipped) as f64;
+            line += &format!(", {} left", duration(left));
+        }
+        if failed > 0 {
+            line += &format!(", {failed} failed");
+        }
+        line
+    }
+}
+
+/// Tells a course every now and then, from a thread of its own, until it is dropped.
+pub struct Ticker {
+    course: Arc<Mutex<Course>>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Calls `tell` as often.
+    pub fn start(course: Course, every: Duration, tell: impl Fn(&mut Course) + Send + 'static) -> Self {
+        let course = Arc::new(Mutex::new(course));
+        let (stop, stopped) = channel();
+        let told = Arc::clone(&course);
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                tell(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+        });
+        Self { course, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Says how the course goes on.
+    pub fn update(&self, change: impl FnOnce(&mut Course)) {
+        change(&mut self.course.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that failed has told nothing wrong.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Seconds as one would say them.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.ceil() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_the_ends_of_windows_the_engines_say_how_far_the_run_is() {
+        let work = Arc::new(Mutex::new(Work::default()));
+        let read = Arc::clone(&work);
+        let mut course = Course::new("articles", Some(1000), Some(4), vec![Box::new(move || *read.lock().unwrap())]);
+        assert_eq!((course.position(), course.line().as_str()), (0, "0 of 4 articles"));
+        let set = |asked_tokens, source_tokens, batch_tokens, pending_tokens| {
+            *work.lock().unwrap() =
+                Work { asked_tokens, source_tokens, batch_tokens, pending_tokens, ..Work::default() };
+        };
+        set(50, 50, 0, 0);
+        course.working(400);
+        set(150, 50, 60, 10);
+        assert_eq!(course.position(), 40);
+        set(150, 50, 60, 500);
+        assert_eq!(course.position(), 228, "a batch is done when it is done");
+        set(150, 110, 40, 0);
+        assert_eq!(course.position(), 240);
+        // More is asked for: a second model begins with what the first made.
+        set(300, 150, 0, 0);
+        assert_eq!(course.position(), 240, "it never goes back");
+        course.advance(&Tally { done: 2, bytes: 400, failed: 1, ..Tally::default() });
+        assert_eq!(course.position(), 400);
+        let line = course.line();
+        assert!(line.starts_with("2 of 4 articles") && line.ends_with(" left, 1 failed"), "{line}");
+    }
+
+    #[test]
+    fn a_ticker_tells_until_it_is_dropped() {
+        let (sender, told) = channel();
+        let ticker =
+            Ticker::start(Course::new("lines", None, None, Vec::new()), Duration::from_millis(1), move |course| {
+                // The other end may have heard enough.
+                let _ = sender.send(course.line());
+            });
+        assert_eq!(told.recv().unwrap(), "0 lines");
+        ticker.update(|course| course.advance(&Tally { done: 7, ..Tally::default() }));
+        while told.recv().unwrap() != "7 lines" {}
+        drop(ticker);
+        assert!(told.iter().all(|line| line == "7 lines"));
+    }
+
+    #[test]
+    fn durations_are_as_one_says_them() {
+        assert_eq!([duration(59.2), duration(61.0), duration(3700.0)].join("|"), "1 min 0 s|1 min 1 s|1 h 1 min");
+    }
+}

@@ -1,0 +1,183 @@
+//! What it means when the Hub, or a host on the way to it, does not give what was asked for.
+//!
+//! Invariant: every refusal says in a person's words what is wrong and what to do, and whether asking again may help.
+//! Asking again is `http`'s affair.
+
+use std::fmt::Display;
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Error, anyhow};
+use ureq::Body;
+use ureq::http::{Method, Response, Uri};
+
+use super::cache::RepoId;
+
+const PROXY_PASSWORD: &str =
+    "the proxy wants a name and a password\nhint: put them into HTTPS_PROXY: http://name:password@host";
+
+/// Why a request failed, and whether to send it again.
+pub(super) enum Failure {
+    /// It may go better next time, perhaps not before a pause that the server asked for.
+    Again(Error, Option<Duration>),
+    /// It will not.
+    Final(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+/// One request, in the words of its error messages.
+pub(super) struct Asked<'a> {
+    pub(super) method: Method,
+    pub(super) repository: &'a RepoId,
+    pub(super) file: Option<&'a str>,
+    pub(super) start: u64,
+}
+
+impl Asked<'_> {
+    /// The file and the repository, or the repository alone.
+    pub(super) fn what(&self) -> String {
+        let repository = format!("{}@{}", self.repository.name, self.repository.revision);
+        self.file.map_or_else(|| repository.clone(), |file| format!("{file} of {repository}"))
+    }
+}
+
+/// An answer that is not a success becomes what it means; `token` says whether one was sent. 416 is left to the caller,
+/// who knows what it has.
+pub(super) fn judge(
+    asked: &Asked,
+    endpoint: &Uri,
+    token: bool,
+    response: Response<Body>,
+) -> Result<Response<Body>, Failure> {
+    let status = response.status().as_u16();
+    if response.status().is_success() || status == 416 {
+        return Ok(response);
+    }
+    let (name, endpoint) = (&asked.repository.name, endpoint.to_string());
+    let endpoint = endpoint.trim_end_matches('/');
+    let text = |header: &str| response.headers().get(header).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let error = match (text("x-error-code"), status) {
+        ("GatedRepo", _) => anyhow!(
+            "the repository `{name}` is gated: its owner wants its terms accepted first\n\
+             hint: accept them at {endpoint}/{name}, then set HF_TOKEN to a token of that account"
+        ),
+        ("RevisionNotFound", _) => anyhow!(
+            "the repository `{name}` has no revision `{}`\n\
+             hint: leave `@{0}` out, or choose one of {endpoint}/{name}/tree/main",
+            asked.repository.revision
+        ),
+        ("EntryNotFound", _) => anyhow!("`{}` is not there\nhint: try another revision", asked.what()),
+        (_, 401) if token && text("x-error-message").contains("Invalid") => {
+            anyhow!("the Hub refuses the access token\nhint: renew it, or unset HF_TOKEN for public models")
+        }
+        ("RepoNotFound", _) | (_, 401 | 404) => anyhow!(
+            "no such repository `{name}`, or it is private\n\
+             hint: check the spelling at {endpoint}/{name}; for a private one set HF_TOKEN"
+        ),
+        (_, 403) => anyhow!(
+            "the Hub forbids access to `{name}`{}\n\
+             hint: look at {endpoint}/{name}, and set HF_TOKEN to a token that may read it",
+            Some(text("x-error-message"))
+                .filter(|text| !text.is_empty())
+                .map(|text| format!(": {text}"))
+                .unwrap_or_default()
+        ),
+        (_, 407) => anyhow!("{PROXY_PASSWORD}"),
+        (_, 429 | 500..) => return Err(busy(status, text("retry-after"))),
+        _ => anyhow!("`{}` was answered with status {status}\nhint: check HF_ENDPOINT and the proxy", asked.what()),
+    };
+    Err(Failure::Final(error))
+}
+
+/// 429 and 5xx, with the pause the server asks for.
+fn busy(status: u16, retry_after: &str) -> Failure {
+    let pause = pause(retry_after.trim(), SystemTime::now());
+    let when = pause.map_or("later".to_owned(), |pause| format!("in {} seconds", pause.as_secs()));
+    let error = if status == 429 {
+        anyhow!(
+            "the Hub takes no more requests from here for now (429)\nhint: try again {when}; a token in HF_TOKEN raises the limit"
+        )
+    } else {
+        anyhow!("the Hub has a fault of its own (status {status})\nhint: try again {when}; what was fetched is kept")
+    };
+    Failure::Again(error, pause)
+}
+
+/// A `Retry-After`: so many seconds, or the time until a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn pause(retry_after: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = retry_after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = SystemTime::UNIX_EPOCH.checked_add(since_epoch(retry_after)?)?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// The time from 1970 to a date as HTTP writes it (RFC 9110, section 5.6.7; its two obsolete forms are not taken).
+fn since_epoch(date: &str) -> Option<Duration> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = date.split_once(", ")?.1.split([' ', ':']).collect();
+    let [day, month, year, hour, minute, second, "GMT"] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? as u64;
+    let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok().filter(|year| *year < 10_000)?);
+    // Years begin in March here, so that a leap day is the last of its year.
+    let (year, month) = if month < 2 { (year.checked_sub(1)?, month + 10) } else { (year, month - 2) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day.min(31);
+    let time =
+        [hour, minute, second].iter().try_fold(0, |sum, part| Some(sum * 60 + part.parse::<u32>().ok()?.min(60)))?;
+    Some(Duration::from_secs(days.checked_sub(719_469)? * 86_400 + u64::from(time)))
+}
+
+fn insecure(error: impl Display, host: &str, way: &str) -> Failure {
+    Failure::Final(anyhow!(
+        "no secure connection to `{host}`{way}: {error}\n\
+         hint: behind a company's proxy, set SSL_CERT_FILE to its certificates"
+    ))
+}
+
+/// What a request that got no answer means.
+pub(super) fn unreachable_host(error: ureq::Error, address: &Uri, proxied: bool) -> Failure {
+    let host = address.host().unwrap_or_default();
+    let way = if proxied { ", through the proxy" } else { "" };
+    let hint = "hint: check the network, HF_ENDPOINT and the proxy variables; `--offline` uses only what is installed";
+    match error {
+        ureq::Error::ConnectProxyFailed(reason) if reason.contains("407") => {
+            Failure::Final(anyhow!("{PROXY_PASSWORD}"))
+        }
+        ureq::Error::ConnectProxyFailed(reason) => Failure::Final(anyhow!(
+            "the proxy does not let us through to `{host}`: {reason}\n\
+             hint: check HTTPS_PROXY, or name the host in NO_PROXY"
+        )),
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => insecure(error, host, way),
+        // So rustls calls a certificate that is not to be trusted.
+        ureq::Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => insecure(cause, host, way),
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::LargeResponseHeader(..) => {
+            Failure::Final(anyhow!("`{host}` cannot be asked: {error}\n{hint}"))
+        }
+        _ => Failure::Again(anyhow!("cannot reach `{host}`{way}: {error}\n{hint}"), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_seconds_or_a_date() {
+        let seconds = |date| since_epoch(date).map(|time| time.as_secs());
+        // As `date -u -d ... +%s` has them.
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(seconds("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(seconds("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199));
+        assert_eq!(seconds("Fri, 01 Mar 2024 00:00:00 GMT"), Some(1_709_251_200));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_700);
+        assert_eq!(pause("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(77)));
+        assert_eq!(pause("Sun, 06 Nov 1983 08:49:37 GMT", now), Some(Duration::ZERO));
+        assert_eq!(pause("30", now), Some(Duration::from_secs(30)));
+        assert_eq!([pause("", now), pause("soon", now), pause("Sun, 06 Nov 1994", now)], [None, None, None]);
+    }
+}

@@ -1,0 +1,63 @@
+//! What comes of Markdown, web pages and subtitles in other forms than their own.
+
+use super::{Place, objects};
+
+const MARKDOWN: &str = "# De brug\n\nDe **brug** is [open](https://voorbeeld.nl).\n";
+const PAGE: &str = "<html><body><nav><a href=/>Voorpagina</a></nav><article><h1>De brug is open</h1><p>De <b>nieuwe</b> \
+    brug bij het dorp is vanaf zaterdag open voor het verkeer, meldt de gemeente. De bouw duurde twee jaar langer dan \
+    gepland.</p><p>De schippers zijn boos, omdat de brug op werkdagen dicht blijft tussen zeven en negen \
+    uur.</p></article></body></html>";
+const SUBTITLES: &str = "1\r\n00:00:01,000 --> 00:00:02,000\r\nHet regent vandaag\r\n\r\n2\r\n00:00:02,000 --> \
+    00:00:03,000\r\n<i>in de stad.</i>\r\n\r\n3\r\n00:00:03,000 --> 00:00:04,000\r\n";
+
+fn place() -> Place {
+    let place = Place::new();
+    place.file("a.md", MARKDOWN).file("p.html", PAGE).file("s.srt", SUBTITLES);
+    place
+}
+
+#[test]
+fn in_json_markdown_keeps_its_signs_and_pages_and_subtitles_are_text() {
+    let place = place();
+    let report = |name: &str| objects(&place.run(&["translate", name, "--format", "jsonl"]).good()).remove(0);
+    let (markdown, page, subtitles) = (report("a.md"), report("p.html"), report("s.srt"));
+    assert_eq!(markdown["translation"], place.run(&["translate", "a.md"]).good());
+    assert!(markdown["translation"].as_str().unwrap().starts_with("# ") && markdown["title"].is_string());
+    let text = page["translation"].as_str().unwrap();
+    assert!(!text.contains('<') && text.split("\n\n").count() == 3, "{text}");
+    assert_eq!(page["title"], page["segments"][0]["target"]);
+    let text = subtitles["translation"].as_str().unwrap();
+    assert!(!text.contains("-->") && !text.contains("<i>") && text.lines().count() == 1, "{text}");
+    assert_eq!(subtitles["segments"][0]["source"], "Het regent vandaag in de stad.");
+    for report in [markdown, page, subtitles] {
+        let sources = report["segments"].as_array().unwrap().iter().map(|segment| segment["source"].as_str().unwrap());
+        assert!(sources.into_iter().all(|source| !source.contains(['<', '*', '[', '#', '\n'])), "{report}");
+    }
+}
+
+#[test]
+fn digests_of_every_format_have_the_summary_on_top() {
+    let place = place();
+    place.run(&["digest", "a.md", "p.html", "s.srt", "--output", "out", "--quiet"]).good();
+    assert_eq!(super::visible(&place.path("out")), ["a.md", "p.html", "s.txt"]);
+    assert!(place.read("out/a.md").starts_with("> **Summary.** "));
+    let page = place.read("out/p.html");
+    assert!(page.contains("<section class=\"summary\">") && page.matches("<div class=\"pair").count() == 3, "{page}");
+    assert!(page.contains("prefers-color-scheme:dark") && page.contains("@media print") && !page.contains("@import"));
+    assert!(!page.contains("<b>") && !page.contains("<nav"), "{page}");
+    assert!(place.read("out/s.txt").starts_with("Summary\n-------\n"));
+}
+
+#[test]
+fn of_a_page_the_article_is_taken_or_all_of_it() {
+    let place = place();
+    place.file("none.html", "<html><body><nav><a href=/>Voorpagina</a></nav></body></html>");
+    let article = place.run(&["translate", "p.html"]).good();
+    assert!(article.contains("<nav><a href=/>Voorpagina</a></nav>") && article.contains("<b>"), "{article}");
+    let whole = place.run(&["translate", "p.html", "--html-whole"]).good();
+    assert!(whole.contains("<nav><a href=/>") && !whole.contains("Voorpagina"), "{whole}");
+    let said = ["`none.html`: there is no article in this page", "--html-whole", "1 failed, 1 done"];
+    let ran = place.run(&["translate", "none.html", "p.html"]).bad(1, &said);
+    assert_eq!(ran.stdout, article);
+    place.run(&["translate", "none.html", "--html-whole"]).good();
+}

@@ -1,0 +1,156 @@
+//! Markdown.
+
+use kortom::document::{Document, Format};
+
+use super::{Backwards, Capitals, only_words_change, sources, translate};
+
+const MARKDOWN: &str = r#"---
+title: Brug open
+tags: [brug]
+---
+
+# De brug is *open*
+
+De nieuwe **fietsbrug** over het [kanaal bij Wierdum](https://voorbeeld.nl "Titel") kost € 3,50. Gebruik `ls -l` om
+te kijken, of typ `exit`.
+
+> Een citaat dat
+> over **twee
+> regels** loopt.
+
+- Een punt
+- [ ] Een taak met ~~geen~~ doel
+  1. Een *sub*punt
+
+| Naam | Waarde |
+|------|:------:|
+| Jan | twee \| drie |
+
+```sh
+echo "niet vertalen"
+```
+
+<div class="x">blok</div>
+
+Tekst met een noot[^1], een ![foto](a.png) en <https://voorbeeld.nl>. Nog <b>vet</b>.
+Regel met harde breuk  
+en verder. 3 \* 4 &amp; meer.
+
+[^1]: De noot zelf.
+"#;
+
+#[test]
+fn markdown_keeps_its_structure() {
+    let translation = translate(&Capitals, MARKDOWN, Format::Markdown);
+    let expected = r#"---
+title: Brug open
+tags: [brug]
+---
+
+# DE BRUG IS *OPEN*
+
+DE NIEUWE **FIETSBRUG** OVER HET [KANAAL BIJ WIERDUM](https://voorbeeld.nl "Titel") KOST € 3,50. GEBRUIK `ls -l` OM TE KIJKEN, OF TYP `exit`.
+
+> EEN CITAAT DAT OVER **TWEE REGELS** LOOPT.
+
+- EEN PUNT
+- [ ] EEN TAAK MET ~~GEEN~~ DOEL
+  1. EEN *SUBPUNT*
+
+| NAAM | WAARDE |
+|------|:------:|
+| JAN | TWEE \| DRIE |
+
+```sh
+echo "niet vertalen"
+```
+
+<div class="x">blok</div>
+
+TEKST MET EEN NOOT[^1], EEN ![foto](a.png) EN <https://voorbeeld.nl>. NOG <b>VET</b>. REGEL MET HARDE BREUK  
+EN VERDER. 3 \* 4 & MEER.
+
+[^1]: DE NOOT ZELF.
+"#;
+    assert_eq!(translation.document.text(), expected);
+    assert_eq!(translation.document.title(), Some("DE BRUG IS OPEN"));
+    let sources = sources(&translation);
+    assert!(
+        sources.iter().all(|source| !source.contains(['*', '`', '[', '<', '~', '#']) || *source == "3 * 4 & meer.")
+    );
+    assert_eq!(
+        sources[1..3],
+        ["De nieuwe fietsbrug over het kanaal bij Wierdum kost € 3,50.", "Gebruik om te kijken, of typ."]
+    );
+}
+
+#[test]
+fn markup_can_be_left_out() {
+    let bare = Document::parse("-", "# Kop\n\nEen *zin*.\n\n- een\n- twee\n", Format::Markdown).without_markup();
+    assert_eq!(bare.text(), "Kop\n\nEen zin.\n\neen\ntwee\n");
+    assert_eq!(Document::parse("-", "", Format::Markdown).without_markup().text(), "");
+}
+
+#[test]
+fn markup_goes_to_the_same_words_if_they_are_there() {
+    let translation =
+        translate(&Backwards, "De **fietsbrug** bij [Wierdum](w) is [nu **echt** open](o).", Format::Markdown);
+    assert_eq!(translation.document.text(), "open. [**echt** nu is](o) [Wierdum](w) bij **fietsbrug** De");
+}
+
+/// Everything in which a writer of Markdown could be lost.
+const NASTY: [&str; 14] = [
+    "- een\n  - twee\n    1. drie\n       - vier\n\n         Alinea in vier.\n- [x] gedaan\n* * *\n+ plus\n",
+    "1) een\n2) twee\n\n   ```rust\n   let x = 1; // niets\n   ```\n\n3) drie",
+    "| a | b \\| c | `x\\|y` |\r\n|:--|:-:|--:|\r\n| een | | **drie** |\r\n|   |twee|[vier](x)|\r\n",
+    "\u{feff}---\r\ntitel: \"Niet *vertalen*\"\r\nlijst:\r\n  - a\r\n---\r\n\r\n# Kop #\r\n\r\nTekst zonder eind",
+    "+++\ntitel = 'x'\n+++\n\nTekst\n=====\n\nMeer\n---\n\nEinde",
+    "<!-- niet **vertalen** -->\n\n<details open>\n<summary>blok</summary>\n\nWel vertalen.\n\n</details>\n",
+    "<?php echo 'niets'; ?>\n\n<![CDATA[ niets ]]>\n\n<!DOCTYPE html>\n\n<script>\nlet a = 1;\n</script>\n\nWel.\n",
+    "Zie [de kaart][k], [k] en [deze](<a b.html> 'Titel (x)').\n\n[k]: <https://x.nl/a b> \"Een *titel*\"\n",
+    "![alt *tekst*](a.png \"titel\") Een foto. ![][k]\n\n[![knop](b.svg)](https://c.nl)\n\n[k]: c.png\n",
+    "Een noot[^1] en nog een[^lang].\n\n[^1]: Kort.\n\n[^lang]: Eerste alinea.\n\n    Tweede alinea.\n\n        code\n",
+    "\tcode met tab\n\n    code met spaties\n\n> citaat\n>\n> > dieper\n> > - punt\n",
+    "woord*deel* en ***alles*** en **_beide_** en ~~weg~~ en `` a ` b `` en <b>vet</b><br/>Nieuw.\n",
+    "Regel een\\\nRegel twee  \nRegel drie\n",
+    "~~~~ markdown\n```\n**niets**\n```\n~~~~\n\n## Kop met `code` en [link](#a) ##\n\n```\nnooit gesloten\n",
+];
+
+#[test]
+fn whatever_markdown_holds_comes_back_as_it_was() {
+    only_words_change(&NASTY, Format::Markdown, &['*', '`', '[', '<', '~', '#', '|', '\n', '\t']);
+}
+
+#[test]
+fn code_and_comments_are_not_for_the_model() {
+    let asked: Vec<String> = NASTY
+        .iter()
+        .flat_map(|text| {
+            sources(&translate(&Capitals, text, Format::Markdown)).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    for kept in ["niets", "niet ", "vertalen**", "code", "blok", "echo", "titel", "x.nl", "alt"] {
+        assert!(asked.iter().all(|source| !source.contains(kept)), "{kept}: {asked:?}");
+    }
+    for wanted in ["Alinea in vier.", "drie", "vier", "Wel vertalen.", "Tweede alinea.", "dieper", "Tekst zonder eind"]
+    {
+        assert!(asked.iter().any(|source| source == wanted), "{wanted}: {asked:?}");
+    }
+}
+
+#[test]
+fn documents_of_this_project_lose_nothing() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut read = 0;
+    for entry in walkdir::WalkDir::new(root.join("models")).into_iter().chain(walkdir::WalkDir::new(root).max_depth(1))
+    {
+        let path = entry.unwrap().into_path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(Document::parse("-", &text, Format::Markdown).text(), text);
+            assert_eq!(Document::parse("-", &text, Format::Text).text(), text);
+            read += 1;
+        }
+    }
+    assert!(read >= 4, "{read}");
+}

@@ -1,0 +1,96 @@
+//! Markdown, web pages and subtitles: nothing lost, no markup sent to a model, all of it back in place.
+
+mod generated;
+mod html;
+mod markdown;
+mod srt;
+
+use anyhow::Result;
+use kortom::document::{Document, Format};
+use kortom::engine::Generation;
+use kortom::segment::Language;
+use kortom::translate::{Generate, Translation, Translator};
+
+/// A model that writes in capitals.
+struct Capitals;
+
+impl Generate for Capitals {
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        Ok(texts.iter().map(|text| Generation { text: text.to_uppercase(), ..Generation::default() }).collect())
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.len())
+    }
+
+    fn window(&self) -> usize {
+        10_000
+    }
+}
+
+/// A model that says everything backwards, word by word.
+struct Backwards;
+
+impl Generate for Backwards {
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        let backwards = |text: &&str| text.split(' ').rev().collect::<Vec<_>>().join(" ");
+        Ok(texts.iter().map(|text| Generation { text: backwards(text), ..Generation::default() }).collect())
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.len())
+    }
+
+    fn window(&self) -> usize {
+        10_000
+    }
+}
+
+fn translate(model: &impl Generate, text: &str, format: Format) -> Translation {
+    let document = Document::parse("-", text, format);
+    assert_eq!(document.text(), text, "before translation");
+    let translations = Translator::new(model, Language::Dutch, Language::English).translate(&[document]);
+    translations.expect("the model does not fail").remove(0)
+}
+
+fn sources(translation: &Translation) -> Vec<&str> {
+    translation.segments.iter().map(|segment| segment.source.as_str()).collect()
+}
+
+/// A model that says what it is told.
+struct Echo;
+
+impl Generate for Echo {
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        Ok(texts.iter().map(|text| Generation { text: (*text).to_owned(), ..Generation::default() }).collect())
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.len())
+    }
+
+    fn window(&self) -> usize {
+        10_000
+    }
+}
+
+/// Nothing of these documents but words is asked of the model; what comes back unchanged leaves every byte as it is, and
+/// words of the same number leave all that is not words as it is.
+fn only_words_change(documents: &[&str], format: Format, markup: &[char]) {
+    let mut wrong = String::new();
+    for text in documents {
+        let translation = translate(&Echo, text, format);
+        assert_eq!(translation.document.text(), *text, "after no translation");
+        for source in sources(&translation) {
+            assert!(
+                !source.contains(markup) && source.trim() == source && !source.is_empty(),
+                "{source:?} of {text:?}"
+            );
+        }
+        let capitals = translate(&Capitals, text, format).document.text();
+        if capitals.to_lowercase() != text.to_lowercase() {
+            wrong += &format!("{text:?}\n became\n{capitals:?}\n\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
