@@ -1,9 +1,10 @@
 //! Texts to texts with one model: tokenizer, batches, encoder, search, and back.
 //!
-//! Invariant: what a text becomes does not depend on the texts beside it, their number or their order. A
-//! source that the model cannot take is an error, never cut. How articles are divided into texts belongs to
+//! Invariant: what a text becomes does not depend on the texts beside it, their number or their order (on a card, but
+//! for the rounding of sums). A source that the model cannot take is an error, never cut. How articles are divided into texts belongs to
 //! `translate` and `summarize`.
 
+mod batching;
 pub mod settings;
 
 use std::fmt;
@@ -19,18 +20,15 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::batch::{Batch, TokenId, batches};
+use crate::batch::{Batch, TokenId};
 use crate::device::Placement;
 use crate::files::ModelFiles;
 use crate::model::{DecoderState, Seq2Seq, Weights, family};
 use crate::search::{self, Item, SearchOptions, Step};
 use crate::tokenizer::{Languages, Tokenizer};
 
+use batching::Room;
 use settings::{Caller, Overrides, Settings, Sources};
-
-/// Padded source tokens per batch, where nobody says otherwise: enough rows to keep a CPU busy while the
-/// logits of four beams still fit its caches' neighbourhood.
-pub const DEFAULT_BATCH_TOKENS: usize = 1536;
 
 /// Rows with which one thread is busier computing than reading weights.
 const ROWS_PER_THREAD: usize = 12;
@@ -43,6 +41,8 @@ pub struct Engine {
     config: Value,
     generation_config: Option<Value>,
     parameters: usize,
+    placement: Placement,
+    room: Room,
     load: Duration,
     work: Mutex<Work>,
 }
@@ -83,8 +83,8 @@ pub struct Request {
     pub to: Option<String>,
     /// Text before every source; `None` takes that of the task, if it has one.
     pub prefix: Option<String>,
-    /// Padded source tokens per batch.
-    pub batch_tokens: usize,
+    /// Padded source tokens per batch; `None` takes what suits the device.
+    pub batch_tokens: Option<usize>,
 }
 
 impl Request {
@@ -100,7 +100,7 @@ impl Request {
             from: None,
             to: None,
             prefix: None,
-            batch_tokens: DEFAULT_BATCH_TOKENS,
+            batch_tokens: None,
         }
     }
 }
@@ -111,7 +111,7 @@ pub struct Session<'a> {
     settings: Settings,
     languages: Languages,
     prefix: String,
-    batch_tokens: usize,
+    batch_tokens: Option<usize>,
 }
 
 /// What a model made of one text.
@@ -181,14 +181,15 @@ impl Engine {
             let spec = family::parse(&config)?;
             let tokenizer = Tokenizer::load(files)?;
             let weights = Weights::open(files)?;
+            let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
             let model = if placement.int8 {
                 Seq2Seq::load_int8(spec, &weights, stored(files, placement).as_deref())?
             } else {
                 Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
             };
-            Ok((tokenizer, model, weights.parameters()))
+            Ok((tokenizer, model, weights.parameters(), placement))
         };
-        let (tokenizer, model, parameters) =
+        let (tokenizer, model, parameters, placement) =
             loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
         Ok(Self {
             name: files.full_name(),
@@ -197,6 +198,8 @@ impl Engine {
             generation_config: files.json("generation_config.json")?,
             config,
             parameters,
+            room: Room::on(&placement.device),
+            placement,
             load: begin.elapsed(),
             work: Mutex::default(),
         })
@@ -218,6 +221,18 @@ impl Engine {
     #[must_use]
     pub fn model(&self) -> &Seq2Seq {
         &self.model
+    }
+
+    /// Where and in which type it computes; not always what was asked for, see [`Placement::with_wide_range`].
+    #[must_use]
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// What has to be said about the work since the last time, a line each.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        self.room.take_notices()
     }
 
     /// Parameters in the weights' files.
@@ -264,7 +279,7 @@ impl Engine {
             Some(task.get("prefix")?.as_str()?.to_owned())
         };
         let prefix = request.prefix.clone().or_else(task_prefix).unwrap_or_default();
-        Ok(Session { engine: self, settings, languages, prefix, batch_tokens: request.batch_tokens.max(1) })
+        Ok(Session { engine: self, settings, languages, prefix, batch_tokens: request.batch_tokens })
     }
 
     /// The sentences that each thread decodes on its own: it then waits for no other. Only on the CPU, and
@@ -356,12 +371,15 @@ impl Session<'_> {
             return Err(SourceTooLong { index, tokens: sources[index].len(), window }.into());
         }
         let mut generations = vec![Generation::default(); sources.len()];
-        for batch in batches(sources, self.batch_tokens) {
-            let found = self.engine.decode_batch(&batch, &self.settings.options)?;
+        let (engine, options) = (self.engine, &self.settings.options);
+        let limits = engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens);
+        let decode = |batch: &Batch| engine.decode_batch(batch, options);
+        engine.room.each_batch(sources, &limits, decode, |batch, found| {
             for ((place, source), hypotheses) in batch.order.iter().zip(&batch.ids).zip(found) {
                 generations[*place] = self.generation(source.len(), hypotheses)?;
             }
-        }
+            Ok(())
+        })?;
         Ok(generations)
     }
 

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
-use crate::kernels::attention::DistanceBias;
-use crate::nn::{CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, SelfAttention};
+use crate::nn::{Bias, CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, SelfAttention};
 
 use super::encoder::placed;
 use super::positions::RelativeBias;
@@ -32,11 +31,11 @@ pub struct DecoderState {
     past: Past,
     /// The sentence of each row.
     sentences: Vec<usize>,
-    /// Source length of each sentence.
+    /// Source length of each sentence in the memory.
     lengths: Vec<usize>,
     layers: Vec<(PastKeys, Memory)>,
     /// Biases of the past, for families that have them; made for some reach and remade when it is passed.
-    bias: Option<DistanceBias>,
+    bias: Option<Bias>,
 }
 
 impl DecoderState {
@@ -59,6 +58,27 @@ impl DecoderState {
             for (keys, _) in &mut self.layers {
                 keys.select(&rows)?;
             }
+            self.close_sentences(device)?;
+        }
+        Ok(())
+    }
+
+    /// Drops the memory of sentences without rows, so that no step has to gather that of the others.
+    fn close_sentences(&mut self, device: &Device) -> Result<()> {
+        let mut open = self.sentences.clone();
+        open.sort_unstable();
+        open.dedup();
+        if open.len() == self.lengths.len() || open.is_empty() {
+            return Ok(());
+        }
+        let index: Vec<u32> = open.iter().map(|&sentence| sentence as u32).collect();
+        let index = Tensor::new(index, device)?;
+        for (_, memory) in &mut self.layers {
+            memory.select(&index)?;
+        }
+        self.lengths = open.iter().map(|&sentence| self.lengths[sentence]).collect();
+        for sentence in &mut self.sentences {
+            *sentence = open.partition_point(|&other| other < *sentence);
         }
         Ok(())
     }
@@ -70,7 +90,10 @@ impl Decoder {
         let layers = self
             .layers
             .iter()
-            .map(|layer| Ok((PastKeys::new(dtype, states.device())?, layer.cross_attention.0.memory(states)?)))
+            .map(|layer| {
+                let memory = layer.cross_attention.0.memory(states, lengths)?;
+                Ok((PastKeys::new(dtype, states.device()), memory))
+            })
             .collect::<Result<_>>()?;
         Ok(DecoderState {
             past: Past::new(lengths.len()),
@@ -89,7 +112,7 @@ impl Decoder {
             x = norm.forward(&x)?;
         }
         state.past.advance();
-        self.reach(state);
+        self.reach(state, x.dtype(), x.device())?;
         let (past, bias) = (&state.past, state.bias.as_ref());
         for (layer, (keys, memory)) in self.layers.iter().zip(&mut state.layers) {
             let (attention, norm) = &layer.self_attention;
@@ -108,11 +131,13 @@ impl Decoder {
         }
     }
 
-    fn reach(&self, state: &mut DecoderState) {
+    fn reach(&self, state: &mut DecoderState, dtype: DType, device: &Device) -> Result<()> {
         if let Some(relative) = &self.relative
-            && state.bias.as_ref().is_none_or(|bias| bias.zero < state.past.time())
+            && state.bias.as_ref().is_none_or(|bias| bias.reach() <= state.past.time())
         {
-            state.bias = Some(relative.distances(2 * state.past.time() + 32));
+            let distances = relative.distances(2 * state.past.time() + 32);
+            state.bias = Some(Bias::over_past(distances, dtype, device)?);
         }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use candle_core::Tensor;
 
 use crate::batch::Batch;
-use crate::nn::{Embedding, FeedForward, Norm, SelfAttention};
+use crate::nn::{Bias, Embedding, FeedForward, Norm, SelfAttention, Sequences};
 
 use super::positions::RelativeBias;
 use super::spec::NormPlacement;
@@ -41,10 +41,14 @@ impl Encoder {
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
+        let sequences = Sequences::new(&lengths, s, x.dtype(), x.device())?;
         let bias = self.relative.as_ref().map(|relative| relative.distances(s));
+        let bias = bias.map(|bias| Bias::over_sequences(bias, s, x.dtype(), x.device())).transpose()?;
         for layer in &self.layers {
             let (attention, norm) = &layer.attention;
-            x = placed(self.placement, norm, &x, |x, residual| attention.encode(x, residual, &lengths, bias.as_ref()))?;
+            x = placed(self.placement, norm, &x, |x, residual| {
+                attention.encode(x, residual, &sequences, bias.as_ref())
+            })?;
             let (feed_forward, norm) = &layer.feed_forward;
             x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
         }
