@@ -1,11 +1,13 @@
 """Generated tokens per second: kortom beside CTranslate2 and transformers, on the same weights, sources and counts.
 
     python benches/compare.py --kortom target/release/kortom --work ~/kortom-bench
+    python benches/compare.py --kortom target/release/kortom --work ~/kortom-bench --device cuda --shape bart-large
 
 Every measurement is a process of its own, so that no engine's threads disturb another's. In each round every
 engine runs once, in an order that turns; a ratio is taken within its round, and the table shows the median of
 the rounds with the smallest and the largest. Loading is not counted. CTranslate2 and transformers decode one
-batch to warm up before they are measured, kortom does not. See README.md beside this file.
+batch to warm up before they are measured; kortom does not on the CPU, and on a card its first batches, which load the
+card's code, are measured apart and taken off. See README.md beside this file.
 """
 
 import argparse
@@ -23,9 +25,12 @@ from pathlib import Path
 
 import shape
 
-REFERENCES = ("ctranslate2 int8", "ctranslate2 f32", "transformers f32")
-OURS = ("kortom int8", "kortom f32")
-RATIOS = (("kortom int8", "ctranslate2 int8"), ("kortom f32", "ctranslate2 f32"), ("kortom f32", "transformers f32"))
+ENGINES = {
+    "cpu": ("kortom int8", "kortom f32", "ctranslate2 int8", "ctranslate2 f32", "transformers f32"),
+    "cuda": ("kortom f16", "ctranslate2 f16", "transformers f16"),
+}
+RATIOS = (("kortom int8", "ctranslate2 int8"), ("kortom f32", "ctranslate2 f32"), ("kortom f32", "transformers f32"),
+          ("kortom f16", "ctranslate2 f16"), ("kortom f16", "transformers f16"))
 
 
 @dataclass
@@ -36,16 +41,24 @@ class Column:
     beams: int
     batch: int
     sentences: int
+    first: int = 0
+    """Sentences of kortom that are decoded besides, and taken off."""
 
 
-COLUMNS = [Column("greedy, batch 1", 1, 1, 12), Column("greedy, batch 32", 1, 32, 96), Column("beam 4, batch 16", 4, 16, 32)]
+COLUMNS = {
+    "cpu": [Column("greedy, batch 1", 1, 1, 12), Column("greedy, batch 32", 1, 32, 96),
+            Column("beam 4, batch 16", 4, 16, 32)],
+    # kortom begins with small batches, to answer soon: the first 4,096 sentences are beyond that.
+    "cuda": [Column("greedy, batch 1", 1, 1, 32, 8), Column("beam 4, batch 1", 4, 1, 32, 8),
+             Column("greedy, batch 512", 1, 512, 8192, 4096), Column("beam 4, batch 512", 4, 512, 4096, 4096)],
+}
 
 
-def measure_ctranslate2(folder, column, compute, threads):
+def measure_ctranslate2(folder, column, compute, device, threads):
     """Tokens per second of CTranslate2, warm."""
     import ctranslate2
 
-    translator = ctranslate2.Translator(str(folder), device="cpu", compute_type=compute, inter_threads=1,
+    translator = ctranslate2.Translator(str(folder), device=device, compute_type=compute, inter_threads=1,
                                         intra_threads=threads)
     sources = [["▁" + word for word in line.split()] + ["</s>"] for line in shape.sources(column.sentences)]
     options = {"beam_size": column.beams, "min_decoding_length": shape.TOKENS, "max_decoding_length": shape.TOKENS,
@@ -57,33 +70,44 @@ def measure_ctranslate2(folder, column, compute, threads):
     return sum(len(result.hypotheses[0]) for result in results), seconds
 
 
-def measure_transformers(folder, column, threads):
+def measure_transformers(folder, column, compute, device, threads):
     """Tokens per second of transformers, warm."""
     import torch
     from transformers import AutoTokenizer, MarianMTModel
 
     torch.set_num_threads(threads)
-    model = MarianMTModel.from_pretrained(folder, dtype=torch.float32).eval()
+    dtype = {"f32": torch.float32, "f16": torch.float16}[compute]
+    model = MarianMTModel.from_pretrained(folder, dtype=dtype).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     # The slowest by far: fewer sentences, whole batches of them.
     sentences = max(column.batch, column.sentences // 3)
     lines = shape.sources(sentences)
-    batches = [tokenizer(lines[at:at + column.batch], return_tensors="pt") for at in range(0, sentences, column.batch)]
+    batches = [tokenizer(lines[at:at + column.batch], return_tensors="pt").to(device)
+               for at in range(0, sentences, column.batch)]
     options = {"num_beams": column.beams, "min_new_tokens": shape.TOKENS, "max_new_tokens": shape.TOKENS}
     with torch.no_grad():
         model.generate(**batches[0], **(options | {"min_new_tokens": 4, "max_new_tokens": 4}))
         begin = time.perf_counter()
         tokens = sum((model.generate(**batch, **options).shape[1] - 1) * len(batch.input_ids) for batch in batches)
+        if device == "cuda":
+            torch.cuda.synchronize()
     return tokens, time.perf_counter() - begin
 
 
-def measure_kortom(kortom, folder, column, compute, threads):
-    """Tokens per second of kortom from its own `--timings`, not warmed up."""
-    command = [kortom, "generate", "--model", str(folder), "--device", "cpu", "--compute-type", compute,
+def measure_kortom(kortom, folder, column, compute, device, threads):
+    """Tokens per second of kortom from its own `--timings`, without those of the column's first sentences."""
+    first = run_kortom(kortom, folder, column, column.first, compute, device, threads) if column.first else (0, 0)
+    both = run_kortom(kortom, folder, column, column.first + column.sentences, compute, device, threads)
+    return both[0] - first[0], both[1] - first[1]
+
+
+def run_kortom(kortom, folder, column, sentences, compute, device, threads):
+    """Tokens and seconds of one run of kortom."""
+    command = [kortom, "generate", "--model", str(folder), "--device", device, "--compute-type", compute,
                "--threads", str(threads), "--batch-tokens", str(column.batch * shape.TOKENS),
                "--beam-size", str(column.beams), "--min-length", str(shape.TOKENS), "--max-length", str(shape.TOKENS),
                "--timings", "--format", "jsonl"]
-    run = subprocess.run(command, input="\n".join(shape.sources(column.sentences)) + "\n", text=True,
+    run = subprocess.run(command, input="\n".join(shape.sources(sentences)) + "\n", text=True,
                          capture_output=True, check=True)
     seconds = sum(timing(run.stderr, part) for part in ("encode", "decode"))
     return sum(json.loads(line)["tokens"] for line in run.stdout.splitlines()), seconds
@@ -101,17 +125,22 @@ def measure(engine, column, arguments):
     """One measurement in this process: tokens and seconds."""
     name, compute = engine.split()
     if name == "ctranslate2":
-        kind = {"f32": "float32"}.get(compute, compute)
-        return measure_ctranslate2(arguments.work / f"ctranslate2-{compute}", column, kind, arguments.threads)
+        kind = {"f32": "float32", "f16": "float16"}.get(compute, compute)
+        converted = arguments.work / f"ctranslate2-{compute}"
+        return measure_ctranslate2(converted, column, kind, arguments.device, arguments.threads)
+    checkpoint = arguments.work / "checkpoint"
     if name == "transformers":
-        return measure_transformers(arguments.work / "checkpoint", column, arguments.threads)
-    return measure_kortom(arguments.kortom, arguments.work / "checkpoint", column, compute, arguments.threads)
+        return measure_transformers(checkpoint, column, compute, arguments.device, arguments.threads)
+    return measure_kortom(arguments.kortom, checkpoint, column, compute, arguments.device, arguments.threads)
 
 
 def measure_apart(engine, column, arguments):
     """One measurement in a process of its own: tokens per second."""
-    command = [sys.executable, __file__, "--kortom", arguments.kortom, "--work", str(arguments.work),
-               "--threads", str(arguments.threads), "--measure", engine, str(COLUMNS.index(column))]
+    number = COLUMNS[arguments.device].index(column)
+    # The work folder is that of the shape already.
+    command = [sys.executable, __file__, "--kortom", arguments.kortom, "--work", str(arguments.work.parent),
+               "--shape", arguments.work.name, "--device", arguments.device, "--threads", str(arguments.threads),
+               "--measure", engine, str(number)]
     environment = os.environ | {"OMP_NUM_THREADS": str(arguments.threads)}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if run.returncode != 0:
@@ -122,10 +151,11 @@ def measure_apart(engine, column, arguments):
     return tokens / seconds
 
 
-def prepare(work):
+def prepare(work, device):
     """The checkpoint, and CTranslate2's conversions of it by its own converter."""
-    shape.write_checkpoint(work / "checkpoint")
-    for compute, quantization in (("f32", "float32"), ("int8", "int8")):
+    shape.write_checkpoint(work / "checkpoint", work.name)
+    conversions = {"cpu": (("f32", "float32"), ("int8", "int8")), "cuda": (("f16", "float16"),)}
+    for compute, quantization in conversions[device]:
         folder = work / f"ctranslate2-{compute}"
         if not folder.exists():
             converter = Path(sys.executable).parent / "ct2-transformers-converter"
@@ -135,10 +165,11 @@ def prepare(work):
 
 def rounds(arguments, engines):
     """For each column and engine the tokens per second of each round."""
-    found = {column.name: {engine: [] for engine in engines} for column in COLUMNS}
+    columns = COLUMNS[arguments.device]
+    found = {column.name: {engine: [] for engine in engines} for column in columns}
     for number in range(arguments.pairs):
         turned = engines[number % len(engines):] + engines[:number % len(engines)]
-        for column in COLUMNS:
+        for column in columns:
             for engine in turned:
                 speed = measure_apart(engine, column, arguments)
                 found[column.name][engine].append(speed)
@@ -146,12 +177,12 @@ def rounds(arguments, engines):
     return found
 
 
-def measurable(engines, kortom, work):
+def measurable(engines, kortom, work, device):
     """The engines without those compute types of kortom that this build refuses."""
     kept = []
     for engine in engines:
         name, compute = engine.split()
-        command = [kortom, "generate", "--model", str(work / "checkpoint"), "--device", "cpu", "--compute-type", compute]
+        command = [kortom, "generate", "--model", str(work / "checkpoint"), "--device", device, "--compute-type", compute]
         if name == "kortom" and subprocess.run(command, input="", text=True, capture_output=True).returncode == 2:
             print(f"left out: this build of kortom has no {compute}", file=sys.stderr)
         else:
@@ -159,8 +190,11 @@ def measurable(engines, kortom, work):
     return kept
 
 
-def machine():
-    """The processor, its vector instructions and its memory, in a line."""
+def machine(device):
+    """The card and its driver; or the processor, its vector instructions and its cores, in a line."""
+    if device == "cuda":
+        query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        return subprocess.run(query, text=True, capture_output=True, check=True).stdout.splitlines()[0]
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     name = re.search(r"model name\s*:\s*(.*)", text)
     flags = set(re.search(r"flags\s*:\s*(.*)", text)[1].split())
@@ -170,8 +204,9 @@ def machine():
 
 def table(found, engines, arguments):
     """The Markdown to put into a README."""
-    names = [column.name for column in COLUMNS]
-    lines = [f"{datetime.date.today()}, {machine()}; {arguments.threads} threads, medians of {arguments.pairs} rounds.", "",
+    names = [column.name for column in COLUMNS[arguments.device]]
+    lines = [f"{datetime.date.today()}, {machine(arguments.device)}; {arguments.work.name}, {arguments.threads} threads, "
+             f"medians of {arguments.pairs} rounds.", "",
              "| generated tokens/s | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for engine in engines:
         lines.append(f"| {engine} | " + " | ".join(f"{statistics.median(found[name][engine]):.0f}" for name in names) + " |")
@@ -190,15 +225,19 @@ def main():
     parser.add_argument("--work", required=True, type=Path, help="scratch folder; the checkpoint is made there once")
     parser.add_argument("--pairs", type=int, default=5, help="rounds")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--engines", nargs="+", default=[*OURS, *REFERENCES], choices=[*OURS, *REFERENCES])
+    parser.add_argument("--device", default="cpu", choices=list(COLUMNS))
+    parser.add_argument("--shape", default="opus-mt", choices=list(shape.SHAPES))
+    parser.add_argument("--engines", nargs="+", choices=sum(ENGINES.values(), ()), help="all of the device by default")
     parser.add_argument("--measure", nargs=2, metavar=("ENGINE", "COLUMN"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    arguments.work = arguments.work / arguments.shape
     if arguments.measure:
-        engine, column = arguments.measure[0], COLUMNS[int(arguments.measure[1])]
+        engine, column = arguments.measure[0], COLUMNS[arguments.device][int(arguments.measure[1])]
         print(json.dumps([*measure(engine, column, arguments), shape.TOKENS]))
         return
-    prepare(arguments.work)
-    engines = measurable(arguments.engines, arguments.kortom, arguments.work)
+    prepare(arguments.work, arguments.device)
+    engines = arguments.engines or list(ENGINES[arguments.device])
+    engines = measurable(engines, arguments.kortom, arguments.work, arguments.device)
     print(table(rounds(arguments, engines), engines, arguments))
 
 

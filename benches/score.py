@@ -18,7 +18,7 @@ import sacrebleu
 def kortom_lines(arguments, compute):
     """kortom's translation of the source file."""
     command = [arguments.kortom, "translate", "--model", arguments.model, "--input-format", "lines", "--format", "text",
-               "--device", "cpu", "--compute-type", compute, "--beam-size", str(arguments.beams), "--quiet", "--offline",
+               "--device", arguments.device, "--compute-type", compute, "--beam-size", str(arguments.beams), "--quiet", "--offline",
                str(arguments.source)]
     return subprocess.run(command, text=True, capture_output=True, check=True).stdout.splitlines()
 
@@ -58,6 +58,7 @@ def main():
     parser.add_argument("--reference", required=True, type=Path)
     parser.add_argument("--beams", type=int, default=4)
     parser.add_argument("--batch", type=int, default=16, help="lines per batch in transformers")
+    parser.add_argument("--device", default="cpu", help="what to run kortom on: cpu, cuda, cuda:N")
     parser.add_argument("--compute-types", nargs="+", default=["f32"], help="what to run kortom in")
     arguments = parser.parse_args()
     sources = arguments.source.read_text(encoding="utf-8").splitlines()

@@ -23,17 +23,17 @@ impl Batch {
     }
 }
 
-/// Sorts sequences by length and cuts them into batches whose padded size (rows times longest) stays
-/// within `budget` tokens; a sequence longer than the budget gets a batch of its own. Longest first,
-/// so that the batch with the greatest need of memory is met first.
+/// Sorts sequences by length and cuts them into batches for which `fits(rows, longest)` holds; a sequence that does
+/// not fit alone gets a batch of its own. Longest first, so that the batch with the greatest need of memory is met
+/// first.
 #[must_use]
-pub fn batches(sequences: Vec<Vec<TokenId>>, budget: usize) -> Vec<Batch> {
+pub fn batches(sequences: Vec<Vec<TokenId>>, fits: impl Fn(usize, usize) -> bool) -> Vec<Batch> {
     let mut sorted: Vec<(usize, Vec<TokenId>)> = sequences.into_iter().enumerate().collect();
     sorted.sort_by_key(|(index, ids)| (usize::MAX - ids.len(), *index));
     let mut batches: Vec<Batch> = Vec::new();
     for (index, ids) in sorted {
-        let fits = batches.last().is_some_and(|batch| (batch.ids.len() + 1) * batch.longest() <= budget);
-        if !fits {
+        let room = batches.last().is_some_and(|batch| fits(batch.ids.len() + 1, batch.longest()));
+        if !room {
             batches.push(Batch::default());
         }
         if let Some(batch) = batches.last_mut() {
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn every_sequence_is_in_one_batch_and_budgets_hold() {
         let sequences: Vec<Vec<TokenId>> = (0..50).map(|i| vec![1; 1 + (i * 7) % 23]).collect();
-        let batches = batches(sequences.clone(), 60);
+        let batches = batches(sequences.clone(), |rows, longest| rows * longest <= 60);
         let mut seen = vec![false; sequences.len()];
         for batch in &batches {
             assert!(batch.ids.len() * batch.longest() <= 60);
@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_sequence_over_the_budget_stands_alone() {
-        let batches = batches(vec![vec![1; 3], vec![1; 100], vec![1; 2]], 10);
+        let fits = |rows, longest| rows * longest <= 10;
+        let batches = batches(vec![vec![1; 3], vec![1; 100], vec![1; 2]], fits);
         assert_eq!(batches.iter().map(|batch| batch.order.clone()).collect::<Vec<_>>(), [vec![1], vec![0, 2]]);
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Invariant: what was asked for by name is taken or refused, never silently replaced; only `auto` chooses.
 
+mod card;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use candle_core::{DType, Device};
+
+pub use card::Card;
 
 /// What a person asks for with `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,19 +111,23 @@ pub struct Placement {
     pub cache: Option<PathBuf>,
     /// What was chosen and why, for people.
     pub sentence: String,
+    /// Whether the type was asked for by name.
+    named: bool,
 }
 
 impl Placement {
     /// f32 on the CPU.
     #[must_use]
     pub fn cpu() -> Self {
-        Self {
-            device: Device::Cpu,
-            dtype: DType::F32,
-            int8: false,
-            cache: None,
-            sentence: "computing on the CPU in f32".to_owned(),
-        }
+        Self::new(Device::Cpu, DType::F32)
+    }
+
+    /// This type on this device, as if it had been asked for by name.
+    #[must_use]
+    pub fn new(device: Device, dtype: DType) -> Self {
+        let place = if device.is_cpu() { "the CPU" } else { "the card" };
+        let sentence = format!("computing on {place} in {}", dtype.as_str());
+        Self { device, dtype, int8: false, cache: None, sentence, named: true }
     }
 
     /// Settles what was asked for.
@@ -135,7 +143,7 @@ impl Placement {
                          hint: on a machine with the CUDA toolkit, `cargo install --path . --features cuda`; or use `--device cpu`"
                     );
                 }
-                on_card(Device::new_cuda(number), &format!("cuda:{number}"), compute)
+                on_card(card::open(number), &device, compute)
             }
             DeviceChoice::Metal => {
                 if !cfg!(feature = "metal") {
@@ -144,14 +152,35 @@ impl Placement {
                          hint: on an Apple machine, `cargo install --path . --features metal`; or use `--device cpu`"
                     );
                 }
-                on_card(Device::new_metal(0), "metal", compute)
+                on_card(Device::new_metal(0), &device, compute)
             }
-            DeviceChoice::Auto if cfg!(feature = "cuda") => match Device::new_cuda(0) {
-                Ok(card) => on_card(Ok(card), "cuda:0", compute),
-                Err(error) => Ok(on_cpu(compute, &format!(" (no usable CUDA card: {error})"))),
+            DeviceChoice::Auto if cfg!(feature = "cuda") => match card::open(0) {
+                Ok(card) => on_card(Ok(card), &DeviceChoice::Cuda(0), compute),
+                Err(error) => {
+                    Ok(on_cpu(compute, &format!(", for there is no usable CUDA card: {}", first_line(&error))))
+                }
             },
             DeviceChoice::Auto | DeviceChoice::Cpu => Ok(on_cpu(compute, "")),
         }
+    }
+
+    /// The same for a model that leaves the range of f16: then in bf16, or where the device lacks that, in f32.
+    ///
+    /// # Errors
+    /// When f16 was asked for by name.
+    pub fn with_wide_range(&self) -> Result<Self> {
+        if self.dtype != DType::F16 {
+            return Ok(self.clone());
+        }
+        if self.named {
+            bail!(
+                "this model leaves the range of f16, which gives wrong texts\n\
+                 hint: use `--compute-type bf16` or `f32`, or leave it out"
+            );
+        }
+        let dtype = if card::computes(DType::BF16, &self.device).is_ok() { DType::BF16 } else { DType::F32 };
+        let sentence = format!("computing in {}, for this model leaves the range of f16", dtype.as_str());
+        Ok(Self { dtype, sentence, ..self.clone() })
     }
 }
 
@@ -164,25 +193,54 @@ fn on_cpu(compute: ComputeType, why: &str) -> Placement {
     };
     let int8 = compute == ComputeType::Int8;
     let sentence = format!("computing on the CPU in {how}{why}");
-    Placement { device: Device::Cpu, dtype: DType::F32, int8, cache: None, sentence }
+    Placement { int8, sentence, named: compute != ComputeType::Auto, ..Placement::cpu() }
 }
 
-fn on_card(card: candle_core::Result<Device>, name: &str, compute: ComputeType) -> Result<Placement> {
-    let device = match card {
-        Ok(device) => device,
-        Err(error) => bail!(
-            "the device `{name}` cannot be used: {error}\n\
-             hint: `kortom doctor` says what this machine has; `--device cpu` always works"
-        ),
-    };
+fn on_card(card: candle_core::Result<Device>, name: &DeviceChoice, compute: ComputeType) -> Result<Placement> {
     let dtype = match compute {
         ComputeType::Auto | ComputeType::F16 => DType::F16,
         ComputeType::F32 => DType::F32,
         ComputeType::Bf16 => DType::BF16,
         ComputeType::Int8 => bail!("int8 is for the CPU only\nhint: on `{name}` use f16, bf16 or f32"),
     };
-    let sentence = format!("computing on {name} in {}", dtype.as_str());
-    Ok(Placement { device, dtype, int8: false, cache: None, sentence })
+    let tried = card.and_then(|device| card::computes(dtype, &device).map(|()| device));
+    let device = match tried {
+        Ok(device) => device,
+        Err(error) => {
+            let error = first_line(&error);
+            bail!("the device `{name}` cannot be used: {error}\nhint: {}; `--device cpu` always works", remedy(&error))
+        }
+    };
+    let described = Card::of(&device).map_or_else(String::new, |card| format!(" ({card})"));
+    let sentence = format!("computing on {name}{described} in {}", dtype.as_str());
+    Ok(Placement { device, dtype, int8: false, cache: None, sentence, named: compute != ComputeType::Auto })
+}
+
+/// What candle says, without the trace that it may add.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// What helps against what the driver said.
+fn remedy(error: &str) -> &'static str {
+    const KNOWN: [(&[&str], &str); 5] = [
+        (&["NO_DEVICE"], "there is no NVIDIA card here, or its driver is not loaded; `nvidia-smi` should list it"),
+        (&["INVALID_DEVICE"], "`nvidia-smi -L` lists the cards; the first is `cuda:0`"),
+        (
+            &["UNSUPPORTED_PTX_VERSION", "INSUFFICIENT_DRIVER", "SYSTEM_DRIVER_MISMATCH", "STUB_LIBRARY"],
+            "the driver is older than the CUDA toolkit that this build was made with; update it, or build with an older one",
+        ),
+        (
+            &["NO_BINARY_FOR_GPU", "INVALID_PTX", "INVALID_IMAGE", "NOT_FOUND", "UNSUPPORTED_ARCH"],
+            "this build is for other cards; build it on this machine, or with CUDA_COMPUTE_CAP set to the card's own",
+        ),
+        (
+            &["OUT_OF_MEMORY", "DEVICE_UNAVAILABLE", "NOT_INITIALIZED", "ALLOC_FAILED"],
+            "another program uses the card or its memory; `nvidia-smi` shows which",
+        ),
+    ];
+    let known = KNOWN.iter().find(|(signs, _)| signs.iter().any(|sign| error.contains(sign)));
+    known.map_or("`kortom doctor` says what this machine has", |(_, remedy)| remedy)
 }
 
 #[cfg(test)]
@@ -199,6 +257,56 @@ mod tests {
         assert!("gpu".parse::<DeviceChoice>().is_err());
         for name in ["auto", "f32", "f16", "bf16", "int8"] {
             assert_eq!(name.parse::<ComputeType>().unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_card_computes_in_f16_unless_told_otherwise() {
+        // The CPU stands in for a card: all that is asked of it here is to compute.
+        let card = |compute| on_card(Ok(Device::Cpu), &DeviceChoice::Cuda(1), compute);
+        for (compute, dtype) in [
+            (ComputeType::Auto, DType::F16),
+            (ComputeType::F16, DType::F16),
+            (ComputeType::F32, DType::F32),
+            (ComputeType::Bf16, DType::BF16),
+        ] {
+            let placement = card(compute).unwrap();
+            assert_eq!(placement.dtype, dtype);
+            assert_eq!(placement.sentence, format!("computing on cuda:1 in {}", dtype.as_str()));
+        }
+        assert!(card(ComputeType::Int8).unwrap_err().to_string().contains("hint: on `cuda:1` use f16"));
+    }
+
+    #[test]
+    fn a_model_of_wide_range_never_computes_in_f16() {
+        let card = |compute| on_card(Ok(Device::Cpu), &DeviceChoice::Cuda(0), compute).unwrap();
+        let widened = card(ComputeType::Auto).with_wide_range().unwrap();
+        assert_eq!(widened.dtype, DType::BF16);
+        assert_eq!(widened.sentence, "computing in bf16, for this model leaves the range of f16");
+        let error = card(ComputeType::F16).with_wide_range().unwrap_err().to_string();
+        assert!(error.contains("f16") && error.contains("hint: use `--compute-type bf16`"), "{error}");
+        for same in [ComputeType::Bf16, ComputeType::F32] {
+            let placement = card(same);
+            assert_eq!(placement.with_wide_range().unwrap().sentence, placement.sentence);
+        }
+    }
+
+    #[test]
+    fn a_card_that_cannot_be_used_says_why_and_what_helps() {
+        for (error, hint) in [
+            ("DriverError(CUDA_ERROR_NO_DEVICE, \"no CUDA-capable device is detected\")", "nvidia-smi` should list it"),
+            ("DriverError(CUDA_ERROR_INVALID_DEVICE, \"invalid device ordinal\")", "the first is `cuda:0`"),
+            ("DriverError(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, \"…\")", "the driver is older"),
+            ("DriverError(CUDA_ERROR_NO_BINARY_FOR_GPU, \"…\") when loading affine", "CUDA_COMPUTE_CAP"),
+            ("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", "another program"),
+            ("CublasError(CUBLAS_STATUS_NOT_INITIALIZED)", "another program"),
+            ("something new", "`kortom doctor`"),
+        ] {
+            let traced = candle_core::Error::Msg(format!("{error}\n   0: a trace")).bt();
+            let told = on_card(Err(traced), &DeviceChoice::Cuda(7), ComputeType::Auto).unwrap_err().to_string();
+            let (line, hints) = told.split_once("\nhint: ").unwrap();
+            assert_eq!(line, format!("the device `cuda:7` cannot be used: {error}"));
+            assert!(hints.contains(hint) && hints.ends_with("`--device cpu` always works"), "{told}");
         }
     }
 

@@ -12,6 +12,7 @@ use kortom::document::{Document, Format as DocumentFormat};
 use kortom::render::Format;
 use kortom::report::Report;
 
+use super::engines::Models;
 use super::inputs::{Failure, Source};
 use super::options::InputFormat;
 use super::run::{Emit, Piece, Reader, Work};
@@ -24,6 +25,8 @@ pub struct Articles<'a> {
     pub field: String,
     /// All of a web page is the article.
     pub html_whole: bool,
+    /// The models, which may have something to say.
+    pub models: &'a Models,
 }
 
 /// One article and how its report is written.
@@ -51,6 +54,10 @@ impl Work for Articles<'_> {
             Err(error) if articles.len() == 1 => vec![Err(Failure { name: articles[0].name.clone(), error })],
             Err(_) => articles.into_iter().flat_map(|article| self.work(vec![article])).collect(),
         }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.models.notices()
     }
 }
 

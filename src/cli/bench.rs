@@ -23,7 +23,7 @@ const TOKENS: usize = 30;
 const SENTENCE: &str =
     "De gemeente wil dat er volgend jaar op het oude terrein achter het station nieuwe woningen komen.";
 
-/// Measures beam 1 and 4, one sentence and 32 at a time.
+/// Measures beam 1 and 4, one sentence and 32 at a time, on a card 512 too.
 pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
     let screen = Screen::new(false, false);
     let job = Job::bench(args, file)?;
@@ -32,6 +32,7 @@ pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
     let placement = engines::placement(&job.machine, &screen)?;
     let mut table = format!("{}\n\nbeams  sentences  generated tokens/s\n", found.files.full_name());
     let model = Model::load(&found, &placement, job.request(), &screen)?;
+    let counts: &[usize] = if placement.device.is_cpu() { &[1, 32] } else { &[1, 32, 512] };
     for beams in [1, 4] {
         let session = model.session_with(Overrides {
             num_beams: Some(beams),
@@ -39,10 +40,13 @@ pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
             max_new_tokens: Some(TOKENS),
             ..Overrides::default()
         })?;
-        for sentences in [1, 32] {
+        for &sentences in counts {
             let rate = measure(&session, sentences)?;
             writeln!(table, "{beams:5}  {sentences:9}  {rate:18.1}")?;
         }
+    }
+    for notice in model.notices() {
+        screen.notice(notice);
     }
     super::print(&table)
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use kortom::device::{ComputeType, DeviceChoice, Placement};
 use kortom::hub::{BUNDLED, Hub, Installed, Task};
 
 use super::args::DoctorArgs;
@@ -120,23 +121,34 @@ fn nvidia() -> Option<(String, Option<f32>)> {
 }
 
 fn graphics() -> Finding {
-    let built = cfg!(feature = "cuda");
+    if cfg!(feature = "cuda") {
+        // What the program itself finds, for that is what a run will find.
+        return match Placement::choose(DeviceChoice::Cuda(0), ComputeType::Auto) {
+            Ok(placement) => Finding::good("gpu", placement.sentence),
+            Err(error) => {
+                let error = error.to_string();
+                let (what, remedy) = error.split_once("\nhint: ").unwrap_or((&error, "check it with `nvidia-smi`"));
+                Finding::note("gpu", format!("{what}; the CPU is used")).remedy("note", remedy)
+            }
+        };
+    }
     match nvidia() {
-        None if built => Finding::note("gpu", "none found by nvidia-smi; the CPU is used")
-            .remedy("note", "check the NVIDIA driver with `nvidia-smi`"),
         None => Finding::good("gpu", "none; the CPU is used"),
         Some((gpu, Some(capability))) if capability < LEAST_CAPABILITY => Finding::note("gpu", gpu).remedy(
             "note",
             format!("compute capability {capability} may be too old for candle's kernels (8.0); use --device cpu"),
         ),
-        Some((gpu, _)) if built => Finding::good("gpu", gpu),
         Some((gpu, _)) => Finding::note("gpu", format!("{gpu}; this build cannot use it"))
             .remedy("note", "build with it: `cargo install --path . --features cuda` (needs the CUDA toolkit)"),
     }
 }
 
 fn build() -> Finding {
-    let cuda = if cfg!(feature = "cuda") { "with CUDA" } else { "CPU only" };
+    let cuda = match option_env!("CUDA_COMPUTE_CAP") {
+        _ if !cfg!(feature = "cuda") => "CPU only".to_owned(),
+        Some(capability) => format!("with CUDA for compute capability {capability}"),
+        None => "with CUDA".to_owned(),
+    };
     let finding = Finding::good("build", format!("{cuda}, for {}-{}", std::env::consts::ARCH, std::env::consts::OS));
     if cfg!(debug_assertions) {
         return finding.remedy("slow", "this is a development build; `cargo build --release` makes a fast one");

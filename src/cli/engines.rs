@@ -51,6 +51,11 @@ impl Models {
         Ok(Self { translation: Some(Model::load(&found, &placement, job.request(), screen)?) })
     }
 
+    /// What has to be said about their work since the last time.
+    pub fn notices(&self) -> Vec<String> {
+        self.translation.iter().flat_map(Model::notices).collect()
+    }
+
     /// What they have measured so far.
     pub fn timings(&self) -> Timings {
         let work = self.translation.as_ref().map(|model| model.engine.work()).unwrap_or_default();
@@ -158,6 +163,9 @@ impl Model {
     /// Makes a model ready, and sees that it can do what is wanted.
     pub fn load(found: &Resolved, placement: &Placement, request: Request, screen: &Screen) -> Result<Self> {
         let engine = Engine::load(&found.files, placement)?;
+        if engine.placement().dtype != placement.dtype {
+            screen.notice(format!("`{}`: {}", engine.name(), engine.placement().sentence));
+        }
         let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());
         let settings = found.entry.filter(|entry| !entry.settings.is_empty());
         let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
@@ -169,6 +177,11 @@ impl Model {
         let seconds = model.engine.work().load.as_secs_f64();
         screen.detail(format!("loaded `{}` in {seconds:.2} s", model.engine.name()));
         Ok(model)
+    }
+
+    /// What has to be said about its work since the last time.
+    pub fn notices(&self) -> Vec<String> {
+        self.engine.take_notices()
     }
 
     /// Something that generates.

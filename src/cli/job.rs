@@ -248,7 +248,7 @@ impl Job {
         request.prefix.clone_from(&self.decoding.prefix);
         request.from.clone_from(&self.from);
         request.to.clone_from(&self.to);
-        request.batch_tokens = self.machine.batch_tokens.unwrap_or(request.batch_tokens);
+        request.batch_tokens = self.machine.batch_tokens;
         request
     }
 

@@ -12,6 +12,7 @@ use kortom::render::Format;
 use kortom::report::LineReport;
 use kortom::translate::Segment;
 
+use super::engines::Models;
 use super::inputs::{Failure, Source};
 use super::run::{Emit, Piece, Reader, Work};
 
@@ -24,6 +25,8 @@ pub struct Lines<'a> {
     pub model: Model<'a>,
     /// Several outputs were asked for.
     pub n_best: bool,
+    /// The models, which may have something to say.
+    pub models: &'a Models,
 }
 
 /// One line, and why it cannot be worked on, if so.
@@ -60,6 +63,10 @@ impl Work for Lines<'_> {
                 pieces
             }
         }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.models.notices()
     }
 }
 
@@ -159,7 +166,7 @@ fn text_of(mut bytes: Vec<u8>, offset: usize) -> (String, Option<anyhow::Error>)
 mod tests {
     use super::*;
 
-    fn upper() -> Lines<'static> {
+    fn upper(models: &Models) -> Lines<'_> {
         let model = |lines: &[&str]| {
             let segment = |line: &&str| Segment {
                 source: (*line).to_owned(),
@@ -172,7 +179,7 @@ mod tests {
             anyhow::ensure!(!lines.contains(&"boom"), "this line is too much");
             Ok(lines.iter().map(segment).collect())
         };
-        Lines { model: Box::new(model), n_best: false }
+        Lines { model: Box::new(model), n_best: false, models }
     }
 
     fn lines(bytes: &[u8]) -> Vec<Line> {
@@ -190,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_line_gives_one_line() {
-        let pieces = upper().work(lines(b"a\r\n\n b \nboom\ncaf\xe9\nc"));
+        let pieces = upper(&Models::default()).work(lines(b"a\r\n\n b \nboom\ncaf\xe9\nc"));
         let pieces: Vec<Piece> = pieces.into_iter().filter_map(Result::ok).collect();
         let text: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
         assert_eq!(text, ["A\n", "\n", " B \n", "\n", "\n", "C\n"]);

@@ -80,6 +80,9 @@ pub trait Work {
 
     /// Works on a window: a piece, or what went wrong, for each item.
     fn work(&mut self, items: Vec<Self::Item>) -> Vec<Result<Piece, Failure>>;
+
+    /// What has to be said about the work since the last time.
+    fn notices(&self) -> Vec<String>;
 }
 
 /// Reads a source in the reader's thread.
@@ -108,6 +111,7 @@ pub fn drive<W: Work>(
         screen.working(window.iter().map(Event::bytes).sum());
         let (steps, items) = part(window);
         let mut pieces = work.work(items).into_iter();
+        work.notices().iter().for_each(|notice| screen.notice(notice));
         let mut writer = Writer { sink, screen, tally: &mut tally };
         for step in steps {
             writer.take(step, &mut pieces)?;

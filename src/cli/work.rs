@@ -49,9 +49,9 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     let sink = sink(job, &resume)?;
     screen.begin(course(job, &models));
     let done = if job.lines {
-        work(&mut lines(job, session.as_ref()), job, sink, resume, &screen)
+        work(&mut lines(job, &models, session.as_ref()), job, sink, resume, &screen)
     } else {
-        work(&mut articles(job, session.as_ref()), job, sink, resume, &screen)
+        work(&mut articles(job, &models, session.as_ref()), job, sink, resume, &screen)
     };
     screen.end();
     let code = match done {
@@ -69,7 +69,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
 }
 
 /// What is done to articles.
-fn articles<'a>(job: &'a Job, session: Option<&'a Session<'a>>) -> Articles<'a> {
+fn articles<'a>(job: &'a Job, models: &'a Models, session: Option<&'a Session<'a>>) -> Articles<'a> {
     let translating = session.map(|session| Translating {
         model: session,
         name: session.engine().name().to_owned(),
@@ -78,11 +78,12 @@ fn articles<'a>(job: &'a Job, session: Option<&'a Session<'a>>) -> Articles<'a> 
     });
     let language = Language::of(job.summary_language());
     let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language });
-    Articles { digest: Digest { translating, summarizing }, field: job.field.clone(), html_whole: job.html_whole }
+    let digest = Digest { translating, summarizing };
+    Articles { digest, field: job.field.clone(), html_whole: job.html_whole, models }
 }
 
 /// What is done to lines: translated, each a segment of its own, or given to the model as they are.
-fn lines<'a>(job: &Job, session: Option<&'a Session<'a>>) -> Lines<'a> {
+fn lines<'a>(job: &Job, models: &'a Models, session: Option<&'a Session<'a>>) -> Lines<'a> {
     let (from, to) = (Language::of(job.from()), Language::of(job.to()));
     let translates = job.task == Task::Translate;
     let model = move |lines: &[&str]| {
@@ -94,7 +95,7 @@ fn lines<'a>(job: &Job, session: Option<&'a Session<'a>>) -> Lines<'a> {
         let translations = Translator::new(session, from, to).translate(&[document])?;
         Ok(translations.into_iter().flat_map(|translation| translation.segments).collect())
     };
-    Lines { model: Box::new(model), n_best: job.has_n_best() }
+    Lines { model: Box::new(model), n_best: job.has_n_best(), models }
 }
 
 /// Where the results go. Several digests on standard output get a line each that says which is which.

@@ -1,9 +1,10 @@
 //! Texts to texts with one model: tokenizer, batches, encoder, search, and back.
 //!
-//! Invariant: what a text becomes does not depend on the texts beside it, their number or their order. A
-//! source that the model cannot take is an error, never cut. How articles are divided into texts belongs to
+//! Invariant: what a text becomes does not depend on the texts beside it, their number or their order (on a card, but
+//! for the rounding of sums). A source that the model cannot take is an error, never cut. How articles are divided into texts belongs to
 //! `translate` and `summarize`.
 
+mod batching;
 mod checkpoint;
 pub mod settings;
 
@@ -20,7 +21,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::batch::{Batch, TokenId, batches};
+use crate::batch::{Batch, TokenId};
 use crate::device::Placement;
 use crate::files::ModelFiles;
 use crate::model::{DecoderState, Seq2Seq, Weights};
@@ -29,11 +30,8 @@ use crate::tokenizer::{Languages, Tokenizer};
 
 pub use checkpoint::{Checkpoint, Settled};
 
+use batching::Room;
 use settings::{Caller, Overrides, Settings};
-
-/// Padded source tokens per batch, where nobody says otherwise: enough rows to keep a CPU busy while the
-/// logits of four beams still fit its caches' neighbourhood.
-pub const DEFAULT_BATCH_TOKENS: usize = 1536;
 
 /// Rows with which one thread is busier computing than reading weights.
 const ROWS_PER_THREAD: usize = 12;
@@ -43,6 +41,8 @@ pub struct Engine {
     checkpoint: Checkpoint,
     model: Seq2Seq,
     parameters: usize,
+    placement: Placement,
+    room: Room,
     load: Duration,
     gauge: Gauge,
 }
@@ -119,8 +119,8 @@ pub struct Request {
     pub to: Option<String>,
     /// Text before every source; `None` takes that of the task, if it has one.
     pub prefix: Option<String>,
-    /// Padded source tokens per batch.
-    pub batch_tokens: usize,
+    /// Padded source tokens per batch; `None` takes what suits the device.
+    pub batch_tokens: Option<usize>,
 }
 
 impl Request {
@@ -136,7 +136,7 @@ impl Request {
             from: None,
             to: None,
             prefix: None,
-            batch_tokens: DEFAULT_BATCH_TOKENS,
+            batch_tokens: None,
         }
     }
 }
@@ -145,7 +145,7 @@ impl Request {
 pub struct Session<'a> {
     engine: &'a Engine,
     settled: Settled,
-    batch_tokens: usize,
+    batch_tokens: Option<usize>,
 }
 
 /// What a model made of one text.
@@ -214,15 +214,18 @@ impl Engine {
         let loaded = || -> Result<_> {
             let weights = Weights::open(files)?;
             let spec = checkpoint.spec.clone();
+            let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
             let model = if placement.int8 {
-                Seq2Seq::load_int8(spec, &weights, stored(files, placement).as_deref())?
+                Seq2Seq::load_int8(spec, &weights, stored(files, &placement).as_deref())?
             } else {
                 Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
             };
-            Ok((model, weights.parameters()))
+            Ok((model, weights.parameters(), placement))
         };
-        let (model, parameters) = loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
-        Ok(Self { checkpoint, model, parameters, load: begin.elapsed(), gauge: Gauge::default() })
+        let (model, parameters, placement) =
+            loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
+        let room = Room::on(&placement.device);
+        Ok(Self { checkpoint, model, parameters, room, placement, load: begin.elapsed(), gauge: Gauge::default() })
     }
 
     /// `name@revision`.
@@ -241,6 +244,18 @@ impl Engine {
     #[must_use]
     pub fn model(&self) -> &Seq2Seq {
         &self.model
+    }
+
+    /// Where and in which type it computes; not always what was asked for, see [`Placement::with_wide_range`].
+    #[must_use]
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// What has to be said about the work since the last time, a line each.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        self.room.take_notices()
     }
 
     /// Parameters in the weights' files.
@@ -273,7 +288,7 @@ impl Engine {
     /// When a setting is impossible, or the model does not know a language.
     pub fn session(&self, request: &Request) -> Result<Session<'_>> {
         let settled = self.checkpoint.settle(request)?;
-        Ok(Session { engine: self, settled, batch_tokens: request.batch_tokens.max(1) })
+        Ok(Session { engine: self, settled, batch_tokens: request.batch_tokens })
     }
 
     /// The sentences that each thread decodes on its own: it then waits for no other. Only on the CPU, and
@@ -377,12 +392,15 @@ impl Session<'_> {
         }
         self.engine.gauge.work().asked_tokens += sources.iter().map(Vec::len).sum::<usize>();
         let mut generations = vec![Generation::default(); sources.len()];
-        for batch in batches(sources, self.batch_tokens) {
-            let found = self.engine.decode_batch(&batch, &self.settled.settings.options)?;
+        let (engine, options) = (self.engine, &self.settled.settings.options);
+        let limits = engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens);
+        let decode = |batch: &Batch| engine.decode_batch(batch, options);
+        engine.room.each_batch(sources, &limits, decode, |batch, found| {
             for ((place, source), hypotheses) in batch.order.iter().zip(&batch.ids).zip(found) {
                 generations[*place] = self.generation(source.len(), hypotheses)?;
             }
-        }
+            Ok(())
+        })?;
         Ok(generations)
     }
 

@@ -14,6 +14,8 @@
 // The loops must become part of `reduce_avx2` to be compiled for its registers.
 #![allow(clippy::inline_always)]
 
+mod device;
+
 use anyhow::{Result, bail, ensure};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use rayon::prelude::*;
@@ -63,14 +65,17 @@ pub struct RowTop {
 /// The best `k` tokens and the sums of each row of `logits` `[rows, v]`. `edited[i]` lists the tokens of
 /// row `i` to set aside, ascending, each once, all below v.
 ///
-/// On the CPU the logits are read where they lie; from another device, or in another type, they are
-/// copied to the CPU first: the right result, at the cost of the transfer.
+/// The logits are read where they lie, on the CPU or a CUDA card. From another device, and where very many tokens are
+/// wanted, they are copied to the CPU first: the right result, at the cost of the transfer.
 ///
 /// # Errors
 /// When a logit is not a number, a row's greatest is infinite, or the shapes do not agree.
 pub fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
     let (rows, v) = logits.dims2()?;
     ensure!(rows == edited.len(), "{rows} rows of logits, but edits for {}", edited.len());
+    if logits.device().is_cuda() && k <= device::MOST {
+        return device::top_k(logits, k, edited);
+    }
     let host = logits.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?;
     let (storage, layout) = host.storage_and_layout();
     let Storage::Cpu(CpuStorage::F32(values)) = &*storage else { bail!("logits did not arrive on the CPU as f32") };
@@ -86,15 +91,21 @@ pub fn row_top(row: &[f32], k: usize, edited: &[u32]) -> Result<RowTop> {
     debug_assert!(edited.is_sorted_by(|a, b| a < b));
     let reduced = reduce(row, edited);
     let apart: Vec<f32> = edited.iter().map(|&token| row[token as usize]).collect();
+    check(&reduced.rest, &apart)?;
+    let top = if k <= INSERTION { best_few(row, k, edited, &reduced.maxima) } else { best_many(row, k, edited) };
+    Ok(RowTop { top, rest: reduced.rest, edited: apart })
+}
+
+/// Refuses a row with a logit that is not a number, or is infinitely great.
+fn check(rest: &ExpSum, edited: &[f32]) -> Result<()> {
     let wrong = |x: &f32| x.is_nan() || *x == f32::INFINITY;
-    if reduced.rest.sum.is_nan() || wrong(&reduced.rest.max) || apart.iter().any(wrong) {
+    if !rest.sum.is_finite() || wrong(&rest.max) || edited.iter().any(wrong) {
         bail!(
             "the model's logits are not finite numbers\n\
              hint: the weights may be damaged, or half precision may overflow; try `--compute-type f32`"
         );
     }
-    let top = if k <= INSERTION { best_few(row, k, edited, &reduced.maxima) } else { best_many(row, k, edited) };
-    Ok(RowTop { top, rest: reduced.rest, edited: apart })
+    Ok(())
 }
 
 /// The sum of a row without its edited tokens, and each block's greatest logit.

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
-use crate::kernels::attention::DistanceBias;
-use crate::nn::{CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, SelfAttention};
+use crate::nn::{Bias, CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, SelfAttention};
 
 use super::encoder::placed;
 use super::positions::{RelativeBias, of_layer};
@@ -33,11 +32,11 @@ pub struct DecoderState {
     past: Past,
     /// The sentence of each row.
     sentences: Vec<usize>,
-    /// Source length of each sentence.
+    /// Source length of each sentence in the memory.
     lengths: Vec<usize>,
     layers: Vec<(PastKeys, Memory)>,
     /// Biases of the past, for families that have them; made for some reach and remade when it is passed.
-    biases: Vec<DistanceBias>,
+    biases: Vec<Bias>,
 }
 
 impl DecoderState {
@@ -60,6 +59,27 @@ impl DecoderState {
             for (keys, _) in &mut self.layers {
                 keys.select(&rows)?;
             }
+            self.close_sentences(device)?;
+        }
+        Ok(())
+    }
+
+    /// Drops the memory of sentences without rows, so that no step has to gather that of the others.
+    fn close_sentences(&mut self, device: &Device) -> Result<()> {
+        let mut open = self.sentences.clone();
+        open.sort_unstable();
+        open.dedup();
+        if open.len() == self.lengths.len() || open.is_empty() {
+            return Ok(());
+        }
+        let index: Vec<u32> = open.iter().map(|&sentence| sentence as u32).collect();
+        let index = Tensor::new(index, device)?;
+        for (_, memory) in &mut self.layers {
+            memory.select(&index)?;
+        }
+        self.lengths = open.iter().map(|&sentence| self.lengths[sentence]).collect();
+        for sentence in &mut self.sentences {
+            *sentence = open.partition_point(|&other| other < *sentence);
         }
         Ok(())
     }
@@ -71,7 +91,10 @@ impl Decoder {
         let layers = self
             .layers
             .iter()
-            .map(|layer| Ok((PastKeys::new(dtype, states.device())?, layer.cross_attention.0.memory(states)?)))
+            .map(|layer| {
+                let memory = layer.cross_attention.0.memory(states, lengths)?;
+                Ok((PastKeys::new(dtype, states.device()), memory))
+            })
             .collect::<Result<_>>()?;
         Ok(DecoderState {
             past: Past::new(lengths.len()),
@@ -90,7 +113,7 @@ impl Decoder {
             x = norm.forward(&x)?;
         }
         state.past.advance();
-        self.reach(state);
+        self.reach(state, x.dtype(), x.device())?;
         let past = &state.past;
         for (index, (layer, (keys, memory))) in self.layers.iter().zip(&mut state.layers).enumerate() {
             let bias = of_layer(&state.biases, index);
@@ -110,10 +133,13 @@ impl Decoder {
         }
     }
 
-    fn reach(&self, state: &mut DecoderState) {
+    fn reach(&self, state: &mut DecoderState, dtype: DType, device: &Device) -> Result<()> {
         let time = state.past.time();
-        if state.biases.len() < self.relative.len() || state.biases.first().is_some_and(|bias| bias.zero < time) {
-            state.biases = self.relative.iter().map(|relative| relative.distances(2 * time + 32)).collect();
+        let reached = |biases: &[Bias]| biases.first().is_none_or(|bias| bias.reach() > time);
+        if state.biases.len() < self.relative.len() || !reached(&state.biases) {
+            let bias = |relative: &RelativeBias| Bias::over_past(relative.distances(2 * time + 32), dtype, device);
+            state.biases = self.relative.iter().map(bias).collect::<Result<_>>()?;
         }
+        Ok(())
     }
 }

@@ -4,8 +4,7 @@ use anyhow::Result;
 use candle_core::Tensor;
 
 use crate::batch::Batch;
-use crate::kernels::attention::DistanceBias;
-use crate::nn::{Embedding, FeedForward, Norm, SelfAttention};
+use crate::nn::{Bias, Embedding, FeedForward, Norm, SelfAttention, Sequences};
 
 use super::positions::{RelativeBias, of_layer};
 use super::spec::NormPlacement;
@@ -43,11 +42,13 @@ impl Encoder {
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
-        let biases: Vec<DistanceBias> = self.relative.iter().map(|relative| relative.distances(s)).collect();
+        let sequences = Sequences::new(&lengths, s, x.dtype(), x.device())?;
+        let bias = |relative: &RelativeBias| Bias::over_sequences(relative.distances(s), s, x.dtype(), x.device());
+        let biases = self.relative.iter().map(bias).collect::<Result<Vec<_>>>()?;
         for (index, layer) in self.layers.iter().enumerate() {
             let (attention, norm) = &layer.attention;
             let bias = of_layer(&biases, index);
-            x = placed(self.placement, norm, &x, |x, residual| attention.encode(x, residual, &lengths, bias))?;
+            x = placed(self.placement, norm, &x, |x, residual| attention.encode(x, residual, &sequences, bias))?;
             let (feed_forward, norm) = &layer.feed_forward;
             x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
         }

@@ -88,6 +88,8 @@ fn mbart(config: &Config) -> Result<Spec> {
 
 fn pegasus(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config, "pegasus")?;
+    // https://github.com/huggingface/transformers/issues/9257
+    spec.wide_range = true;
     spec.positions = Positions::Sinusoidal;
     spec.final_norm = true;
     Ok(spec)
@@ -143,6 +145,7 @@ fn bart_like(config: &Config, family: &str) -> Result<Spec> {
         tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
         output_scale: 1.0,
         output_bias: Some("final_logits_bias"),
+        wide_range: false,
         window: config.size("max_position_embeddings")?,
         names: BART_NAMES,
     })
@@ -187,6 +190,8 @@ fn t5(config: &Config, scaled: bool) -> Result<Spec> {
         tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
         output_scale: if scaled { 1.0 / (width as f64).sqrt() } else { 1.0 },
         output_bias: None,
+        // https://github.com/huggingface/transformers/issues/9295
+        wide_range: true,
         window: config.size_or("n_positions", 512)?,
         names: T5_NAMES,
     })

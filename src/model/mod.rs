@@ -147,7 +147,7 @@ impl Seq2Seq {
         self.decoder.start(&memory.states, &memory.lengths, self.dtype)
     }
 
-    /// Feeds one token to every row; the logits of the next, `[r, v]` in f32 (f64 for a model in f64).
+    /// Feeds one token to every row; the logits of the next, `[r, v]` in the model's type.
     ///
     /// # Errors
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
@@ -156,8 +156,7 @@ impl Seq2Seq {
         if (self.spec.output_scale - 1.0).abs() > f64::EPSILON {
             states = (states * self.spec.output_scale)?;
         }
-        let logits = self.output.forward(&states)?;
-        Ok(if self.dtype == DType::F64 { logits } else { logits.to_dtype(DType::F32)? })
+        self.output.forward(&states)
     }
 
     /// Reorders the rows of a decoder.

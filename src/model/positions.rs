@@ -103,7 +103,7 @@ impl RelativeBias {
 }
 
 /// The bias of a layer, where all share the first's or each has its own.
-pub(super) fn of_layer(biases: &[DistanceBias], layer: usize) -> Option<&DistanceBias> {
+pub(super) fn of_layer<T>(biases: &[T], layer: usize) -> Option<&T> {
     biases.get(layer).or(biases.first())
 }
 

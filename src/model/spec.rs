@@ -53,6 +53,8 @@ pub struct Spec {
     pub output_scale: f64,
     /// Name of the bias on the logits, which may be missing.
     pub output_bias: Option<&'static str>,
+    /// Whether activations leave the range of f16, so that it must not be computed in.
+    pub wide_range: bool,
     /// Most source tokens the model was made for, specials included.
     pub window: usize,
     /// Names of the weights.

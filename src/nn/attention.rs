@@ -2,14 +2,21 @@
 //!
 //! Invariant: a decoder's row never sees another row's past, however rows are reordered. On the fused path
 //! reordering moves no keys: each key stays where it was written, and [`Past`] knows for every row and time
-//! where that is. Other devices gather their keys instead.
+//! where that is. Other devices gather their keys instead, and keep the memory of open sentences only.
 
-use anyhow::Result;
-use candle_core::{D, DType, Device, Tensor};
+mod composed;
+mod past;
+
+use anyhow::{Result, ensure};
+use candle_core::{DType, Device, Tensor};
 
 use crate::kernels::attention::{self as kernel, DistanceBias, Heads};
 
-use super::{Linear, fused};
+use super::{Linear, fused, fuses};
+
+pub use past::{Past, PastKeys};
+
+use composed::{attend, join, mask};
 
 /// The heads of one attention.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,11 +39,64 @@ impl Shape {
     fn kernel<'a>(&self, bias: Option<&'a DistanceBias>) -> Heads<'a> {
         Heads { count: self.heads, width: self.width, scale: self.scale, bias }
     }
+}
 
-    /// `[b, t, h · width]` to `[b, h, t, width]`.
-    fn split(&self, x: &Tensor) -> Result<Tensor> {
-        let (b, t, _) = x.dims3()?;
-        Ok(x.reshape((b, t, self.heads, self.width))?.transpose(1, 2)?.contiguous()?)
+/// What all layers of an encoder are told about a batch.
+pub struct Sequences<'a> {
+    lengths: &'a [usize],
+    /// Where nothing is fused: hides the padding, if there is any, `[b, 1, 1, s]`.
+    mask: Option<Tensor>,
+}
+
+impl<'a> Sequences<'a> {
+    /// Sentences of these lengths, padded to `s`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn new(lengths: &'a [usize], s: usize, dtype: DType, device: &Device) -> Result<Self> {
+        let mask = if fuses(dtype, device) { None } else { mask(lengths, s, dtype, device)? };
+        Ok(Self { lengths, mask })
+    }
+}
+
+/// Biases by distance, up to some reach, where they are needed.
+pub struct Bias {
+    distances: DistanceBias,
+    /// Where nothing is fused: the same on the device, `[1, h, s, s]` for sequences, `[1, h, 1, distances]` for a past.
+    tensor: Option<Tensor>,
+}
+
+impl Bias {
+    /// For sequences of length `s`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn over_sequences(distances: DistanceBias, s: usize, dtype: DType, device: &Device) -> Result<Self> {
+        let spread = || composed::spread(&distances, s, dtype, device);
+        let tensor = if fuses(dtype, device) { None } else { Some(spread()?) };
+        Ok(Self { distances, tensor })
+    }
+
+    /// For every step of a past within their reach.
+    ///
+    /// # Errors
+    /// As [`Self::over_sequences`].
+    pub fn over_past(distances: DistanceBias, dtype: DType, device: &Device) -> Result<Self> {
+        let table = || composed::table(&distances, dtype, device);
+        let tensor = if fuses(dtype, device) { None } else { Some(table()?) };
+        Ok(Self { distances, tensor })
+    }
+
+    /// Most tokens of a past, the one being computed included.
+    #[must_use]
+    pub fn reach(&self) -> usize {
+        self.distances.zero + 1
+    }
+
+    /// What is added to the scores of a past of `time` tokens: `[1, h, 1, time]`.
+    fn of_past(&self, time: usize) -> Result<Option<Tensor>> {
+        let table = self.tensor.as_ref().map(|table| table.narrow(3, self.reach() - time, time));
+        Ok(table.transpose()?)
     }
 }
 
@@ -55,24 +115,16 @@ impl SelfAttention {
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn encode(
-        &self,
-        x: &Tensor,
-        residual: &Tensor,
-        lengths: &[usize],
-        bias: Option<&DistanceBias>,
-    ) -> Result<Tensor> {
+    pub fn encode(&self, x: &Tensor, residual: &Tensor, sequences: &Sequences, bias: Option<&Bias>) -> Result<Tensor> {
         let qkv = self.qkv.forward(x)?;
         let mixed = if fused(x) {
-            qkv.apply_op1_no_bwd(&kernel::Full { heads: self.shape.kernel(bias), lengths })?
+            let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
+            qkv.apply_op1_no_bwd(&kernel::Full { heads, lengths: sequences.lengths })?
         } else {
-            let s = x.dim(1)?;
-            let [q, k, v] = self.divided(&qkv)?;
-            let mut mask = mask(lengths, s, &q)?;
-            if let Some(bias) = bias {
-                mask = mask.broadcast_add(&spread(bias, 0..s, s, &q)?)?;
-            }
-            join(&composed(&q, &k, &v, self.shape.scale, Some(&mask))?)?
+            let part = |i: usize| self.shape.part(&qkv, i);
+            let q = (part(0)? * f64::from(self.shape.scale))?;
+            let bias = bias.and_then(|bias| bias.tensor.as_ref());
+            join(&attend(&q, &part(1)?, &part(2)?, [sequences.mask.as_ref(), bias])?)?
         };
         self.out.forward_added(&mixed, residual)
     }
@@ -87,33 +139,27 @@ impl SelfAttention {
         residual: &Tensor,
         keys: &mut PastKeys,
         past: &Past,
-        bias: Option<&DistanceBias>,
+        bias: Option<&Bias>,
     ) -> Result<Tensor> {
         let qkv = self.qkv.forward(x)?;
         let (time, inner) = (past.time() - 1, self.shape.inner());
-        keys.reserve(past.rows(), past.time(), inner, &qkv)?;
         let mixed = if fused(x) {
-            keys.keys.inplace_op2(&qkv, &kernel::Append { time, from: inner })?;
-            keys.values.inplace_op2(&qkv, &kernel::Append { time, from: 2 * inner })?;
-            let op = kernel::Past { heads: self.shape.kernel(bias), origins: &past.origins };
-            qkv.apply_op3_no_bwd(&keys.keys, &keys.values, &op)?
+            let (keys, values) = keys.reserve(past, &[inner], &qkv)?;
+            keys.inplace_op2(&qkv, &kernel::Append { time, from: inner })?;
+            values.inplace_op2(&qkv, &kernel::Append { time, from: 2 * inner })?;
+            let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
+            qkv.apply_op3_no_bwd(keys, values, &kernel::Past { heads, origins: past.origins() })?
         } else {
+            let (keys, values) = keys.reserve(past, &[self.shape.heads, self.shape.width], &qkv)?;
             let qkv = qkv.unsqueeze(1)?;
-            keys.keys.slice_set(&qkv.narrow(2, inner, inner)?.contiguous()?, 1, time)?;
-            keys.values.slice_set(&qkv.narrow(2, 2 * inner, inner)?.contiguous()?, 1, time)?;
-            let q = self.shape.split(&qkv.narrow(2, 0, inner)?)?;
-            let k = self.shape.split(&keys.keys.narrow(1, 0, time + 1)?)?;
-            let v = self.shape.split(&keys.values.narrow(1, 0, time + 1)?)?;
-            let bias = bias.map(|bias| spread(bias, time..time + 1, time + 1, &q)).transpose()?;
-            join(&composed(&q, &k, &v, self.shape.scale, bias.as_ref())?)?.squeeze(1)?
+            keys.slice_set(&self.shape.part(&qkv, 1)?, 2, time)?;
+            values.slice_set(&self.shape.part(&qkv, 2)?, 2, time)?;
+            let q = (self.shape.part(&qkv, 0)? * f64::from(self.shape.scale))?;
+            let bias = bias.map(|bias| bias.of_past(time + 1)).transpose()?.flatten();
+            let (keys, values) = (keys.narrow(2, 0, time + 1)?, values.narrow(2, 0, time + 1)?);
+            join(&attend(&q, &keys, &values, [None, bias.as_ref()])?)?.squeeze(1)?
         };
         self.out.forward_added(&mixed, residual)
-    }
-
-    fn divided(&self, qkv: &Tensor) -> Result<[Tensor; 3]> {
-        let inner = self.shape.inner();
-        let part = |i: usize| self.shape.split(&qkv.narrow(D::Minus1, i * inner, inner)?);
-        Ok([part(0)?, part(1)?, part(2)?])
     }
 }
 
@@ -135,22 +181,36 @@ pub struct Memory {
     keys: Tensor,
     /// Fused: `[b, s, 2 · inner]`, of which the second half; else `[b, h, s, width]`.
     values: Tensor,
+    /// Where nothing is fused: hides the padding, if there is any, `[b, 1, 1, s]`.
+    mask: Option<Tensor>,
+}
+
+impl Memory {
+    /// Keeps these sentences only, in this order.
+    ///
+    /// # Errors
+    /// When a sentence does not exist.
+    pub fn select(&mut self, sentences: &Tensor) -> Result<()> {
+        self.keys = self.keys.index_select(sentences, 0)?;
+        self.values = self.values.index_select(sentences, 0)?;
+        self.mask = self.mask.as_ref().map(|mask| mask.index_select(sentences, 0)).transpose()?;
+        Ok(())
+    }
 }
 
 impl CrossAttention {
-    /// The keys and values of encoder states `[b, s, d]`.
+    /// The keys and values of encoder states `[b, s, d]` of sentences of these lengths.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn memory(&self, states: &Tensor) -> Result<Memory> {
+    pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
         let kv = self.kv.forward(states)?;
         if fused(states) {
             let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: self.shape.heads })?;
-            return Ok(Memory { keys, values: kv });
+            return Ok(Memory { keys, values: kv, mask: None });
         }
-        let inner = self.shape.inner();
-        let part = |i: usize| self.shape.split(&kv.narrow(2, i * inner, inner)?);
-        Ok(Memory { keys: part(0)?, values: part(1)? })
+        let mask = mask(lengths, states.dim(1)?, states.dtype(), states.device())?;
+        Ok(Memory { keys: self.shape.part(&kv, 0)?, values: self.shape.part(&kv, 1)?, mask })
     }
 
     /// `[r, d]` to `[r, d]`, `residual` added. `sentences` names each row's sentence, `lengths` has one
@@ -171,167 +231,29 @@ impl CrossAttention {
             let op = kernel::Shared { heads: self.shape.kernel(None), sentences, lengths };
             q.apply_op3_no_bwd(&memory.keys, &memory.values, &op)?
         } else {
-            self.composed_step(&q, memory, sentences, lengths)?
+            self.composed_step(&q, memory, sentences)?
         };
         self.out.forward_added(&mixed, residual)
     }
 
-    /// Rows of one sentence that stand together become the time axis of one query.
-    fn composed_step(&self, q: &Tensor, memory: &Memory, sentences: &[usize], lengths: &[usize]) -> Result<Tensor> {
-        let rows = sentences.len();
-        let group = sentences.iter().take_while(|&&sentence| sentence == sentences[0]).count();
-        let uniform = rows.is_multiple_of(group)
-            && sentences.chunks(group).all(|rows| rows.iter().all(|&sentence| sentence == rows[0]));
-        let group = if uniform { group } else { 1 };
-        let groups: Vec<usize> = sentences.iter().step_by(group).copied().collect();
-        let q = self.shape.split(&q.reshape((groups.len(), group, self.shape.inner()))?)?;
-        let mask = mask(lengths, memory.keys.dim(2)?, &q)?;
-        let all = groups.iter().copied().eq(0..lengths.len());
-        let mixed = if all {
-            composed(&q, &memory.keys, &memory.values, self.shape.scale, Some(&mask))?
+    /// The rows of a sentence, where all have equally many, become the time axis of one query.
+    fn composed_step(&self, q: &Tensor, memory: &Memory, sentences: &[usize]) -> Result<Tensor> {
+        let (rows, open) = (sentences.len(), memory.keys.dim(0)?);
+        let group = rows / open;
+        let in_groups = sentences.iter().enumerate().all(|(row, &sentence)| sentence == row / group.max(1));
+        let q = (q * f64::from(self.shape.scale))?;
+        let mixed = if in_groups && rows == group * open {
+            let q = self.shape.part(&q.reshape((open, group, self.shape.inner()))?, 0)?;
+            attend(&q, &memory.keys, &memory.values, [memory.mask.as_ref(), None])?
         } else {
-            let groups: Vec<u32> = groups.iter().map(|&sentence| sentence as u32).collect();
-            let groups = Tensor::new(groups, q.device())?;
-            let pick = |x: &Tensor| x.index_select(&groups, 0);
-            composed(&q, &pick(&memory.keys)?, &pick(&memory.values)?, self.shape.scale, Some(&pick(&mask)?))?
+            ensure!(sentences.iter().all(|&sentence| sentence < open), "a row of a sentence that is not kept");
+            let index: Vec<u32> = sentences.iter().map(|&sentence| sentence as u32).collect();
+            let index = Tensor::new(index, q.device())?;
+            let pick = |x: &Tensor| x.index_select(&index, 0);
+            let q = self.shape.part(&q.unsqueeze(1)?, 0)?;
+            let mask = memory.mask.as_ref().map(pick).transpose()?;
+            attend(&q, &pick(&memory.keys)?, &pick(&memory.values)?, [mask.as_ref(), None])?
         };
         Ok(join(&mixed)?.reshape((rows, self.shape.inner()))?)
     }
-}
-
-/// Which rows a decoder has, and where each finds its past. Shared by all layers.
-#[derive(Clone, Debug, Default)]
-pub struct Past {
-    rows: usize,
-    /// For each time, the physical row that each row's token was written to.
-    origins: Vec<Vec<u32>>,
-}
-
-impl Past {
-    /// No past yet.
-    #[must_use]
-    pub fn new(rows: usize) -> Self {
-        Self { rows, origins: Vec::new() }
-    }
-
-    /// Rows now.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Tokens so far, the one being computed included.
-    #[must_use]
-    pub fn time(&self) -> usize {
-        self.origins.len()
-    }
-
-    /// A new token in every row.
-    pub fn advance(&mut self) {
-        self.origins.push((0..self.rows as u32).collect());
-    }
-
-    /// Row `i` becomes what row `rows[i]` was.
-    pub fn select(&mut self, rows: &[usize]) {
-        for origins in &mut self.origins {
-            *origins = rows.iter().map(|&row| origins[row]).collect();
-        }
-        self.rows = rows.len();
-    }
-}
-
-/// Keys and values of one decoder layer's past, `[rows, capacity, inner]` each; grows by doubling.
-pub struct PastKeys {
-    keys: Tensor,
-    values: Tensor,
-}
-
-/// Capacity in tokens at the first step.
-const FIRST_CAPACITY: usize = 32;
-
-impl PastKeys {
-    /// Nothing yet.
-    ///
-    /// # Errors
-    /// Never on the CPU; when the device has no memory at all.
-    pub fn new(dtype: DType, device: &Device) -> Result<Self> {
-        let empty = Tensor::zeros((0, 0, 0), dtype, device)?;
-        Ok(Self { keys: empty.clone(), values: empty })
-    }
-
-    /// Whether keys stay where they were written when rows are reordered: on the fused path.
-    #[must_use]
-    pub fn stay(&self) -> bool {
-        fused(&self.keys)
-    }
-
-    /// Gathers rows where keys do not stay in place.
-    ///
-    /// # Errors
-    /// When a row does not exist.
-    pub fn select(&mut self, rows: &Tensor) -> Result<()> {
-        if !self.stay() && self.keys.elem_count() > 0 {
-            self.keys = self.keys.index_select(rows, 0)?;
-            self.values = self.values.index_select(rows, 0)?;
-        }
-        Ok(())
-    }
-
-    fn reserve(&mut self, rows: usize, time: usize, inner: usize, like: &Tensor) -> Result<()> {
-        let (have_rows, capacity, _) = self.keys.dims3()?;
-        if have_rows >= rows && capacity >= time {
-            return Ok(());
-        }
-        let new_rows = rows.max(have_rows);
-        let new_capacity = if capacity >= time { capacity } else { (2 * capacity).max(FIRST_CAPACITY).max(time) };
-        let grow = |old: &Tensor| -> Result<Tensor> {
-            if old.elem_count() == 0 {
-                return Ok(Tensor::zeros((new_rows, new_capacity, inner), like.dtype(), like.device())?);
-            }
-            let old = old.pad_with_zeros(0, 0, new_rows - have_rows)?;
-            Ok(old.pad_with_zeros(1, 0, new_capacity - capacity)?.contiguous()?)
-        };
-        self.keys = grow(&self.keys)?;
-        self.values = grow(&self.values)?;
-        Ok(())
-    }
-}
-
-/// `softmax(scale · q · kᵀ + added) · v` with candle's operations: `[b, h, t, width]`.
-fn composed(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, added: Option<&Tensor>) -> Result<Tensor> {
-    let mut scores = (q * f64::from(scale))?.matmul(&k.t()?)?;
-    if let Some(added) = added {
-        scores = scores.broadcast_add(added)?;
-    }
-    let wide = if q.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let shares = candle_nn::ops::softmax(&scores.to_dtype(wide)?, D::Minus1)?.to_dtype(q.dtype())?;
-    Ok(shares.matmul(v)?)
-}
-
-/// `[b, h, t, width]` to `[b, t, h · width]`.
-fn join(x: &Tensor) -> Result<Tensor> {
-    Ok(x.transpose(1, 2)?.flatten_from(2)?)
-}
-
-/// 0 on a sentence's own positions, a number no score outweighs beyond them: `[b, 1, 1, s]`.
-fn mask(lengths: &[usize], s: usize, like: &Tensor) -> Result<Tensor> {
-    let values: Vec<f32> =
-        lengths.iter().flat_map(|&length| (0..s).map(move |t| if t < length { 0.0 } else { -30_000.0 })).collect();
-    Ok(Tensor::from_vec(values, (lengths.len(), 1, 1, s), &Device::Cpu)?
-        .to_dtype(like.dtype())?
-        .to_device(like.device())?)
-}
-
-/// The bias of some queries on keys `0..keys` as a tensor, `[1, h, queries, keys]`.
-fn spread(bias: &DistanceBias, queries: std::ops::Range<usize>, keys: usize, like: &Tensor) -> Result<Tensor> {
-    let (heads, count) = (bias.table.len() / bias.width, queries.len());
-    let mut values = Vec::with_capacity(heads * count * keys);
-    for head in 0..heads {
-        for query in queries.clone() {
-            values.extend_from_slice(bias.row(head, query, keys));
-        }
-    }
-    Ok(Tensor::from_vec(values, (1, heads, count, keys), &Device::Cpu)?
-        .to_dtype(like.dtype())?
-        .to_device(like.device())?)
 }

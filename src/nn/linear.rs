@@ -47,6 +47,11 @@ impl Matrix {
                 Ok(Tensor::from_vec(out, (rows.len(), k), &candle_core::Device::Cpu)?)
             }
             Self::Dense(tensor) => {
+                // A card would read whatever lies behind the matrix.
+                let n = tensor.dim(0)?;
+                if let Some(row) = rows.iter().find(|row| **row as usize >= n) {
+                    anyhow::bail!("row {row} of a matrix of {n} rows");
+                }
                 let rows = Tensor::new(rows, tensor.device())?;
                 Ok(tensor.index_select(&rows, 0)?)
             }

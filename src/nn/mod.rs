@@ -9,15 +9,20 @@ pub mod feed_forward;
 pub mod linear;
 pub mod norm;
 
-pub use attention::{CrossAttention, Memory, Past, PastKeys, SelfAttention, Shape};
+pub use attention::{Bias, CrossAttention, Memory, Past, PastKeys, SelfAttention, Sequences, Shape};
 pub use embedding::{Embedding, PositionTable};
 pub use feed_forward::FeedForward;
 pub use linear::{Linear, Matrix};
 pub use norm::Norm;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 /// Whether the fused kernels take this tensor.
 fn fused(x: &Tensor) -> bool {
-    x.device().is_cpu() && x.dtype() == DType::F32
+    fuses(x.dtype(), x.device())
+}
+
+/// Whether the fused kernels take tensors of this type on this device.
+fn fuses(dtype: DType, device: &Device) -> bool {
+    device.is_cpu() && dtype == DType::F32
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use candle_core::{D, DType, Tensor};
+use candle_nn::ops::{layer_norm, rms_norm};
 
 use crate::kernels::norm::{LayerNorm, RmsNorm};
 
@@ -31,20 +32,21 @@ impl Norm {
         Ok(match &self.bias {
             Some(bias) if fused(x) => x.apply_op3_no_bwd(&self.weight, bias, &LayerNorm { eps })?,
             None if fused(x) => x.apply_op2_no_bwd(&self.weight, &RmsNorm { eps })?,
-            bias => self.composed(x, bias.as_ref())?,
+            bias if x.dtype() == DType::F64 => self.wide(x, bias.as_ref())?,
+            // Candle's own kernels compute in f32, whatever the type.
+            Some(bias) => layer_norm(x, &self.weight, bias, eps)?,
+            None => rms_norm(x, &self.weight, eps)?,
         })
     }
 
-    /// In f32 at least, as the reference does for half types.
-    fn composed(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-        let mut y = x.to_dtype(wide)?;
-        if bias.is_some() {
-            y = y.broadcast_sub(&y.mean_keepdim(D::Minus1)?)?;
-        }
-        let square = y.sqr()?.mean_keepdim(D::Minus1)?;
-        y = y.broadcast_div(&(square + self.eps)?.sqrt()?)?.to_dtype(x.dtype())?;
-        y = y.broadcast_mul(&self.weight)?;
+    /// In f64, which candle's kernels do not take.
+    fn wide(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let centred = match bias {
+            Some(_) => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
+            None => x.clone(),
+        };
+        let square = centred.sqr()?.mean_keepdim(D::Minus1)?;
+        let y = centred.broadcast_div(&(square + self.eps)?.sqrt()?)?.broadcast_mul(&self.weight)?;
         Ok(match bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,

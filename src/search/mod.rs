@@ -30,7 +30,7 @@ pub use options::{EarlyStopping, Sampling, SearchOptions};
 
 /// All that a search knows of a model. A fresh one has one row per item.
 pub trait Step {
-    /// Feeds one token per row; the logits of the next token, `[rows, v]` f32, on the model's device.
+    /// Feeds one token per row; the logits of the next token, `[rows, v]`, in the model's type on its device.
     ///
     /// # Errors
     /// When the model cannot compute them.

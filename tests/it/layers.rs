@@ -35,7 +35,7 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("hf_hub::", &["hub"]),
     ("tokenizers::", &["tokenizer"]),
     ("std::env", &["cli", "hub"]),
-    ("unsafe ", &["kernels", "model/weights.rs"]),
+    ("unsafe ", &["kernels", "model/weights.rs", "device/card.rs"]),
 ];
 
 /// All sources as (path below `src`, module, code without comments).

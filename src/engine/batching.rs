@@ -1,0 +1,286 @@
+//! How many sentences go through a model at once, and what happens when that was too many.
+//!
+//! Invariant: every sequence is decoded once, in a batch whose size hides nothing: one that the device has no memory
+//! for is cut in two and decoded again, and whoever asks is told. On a card sums depend on the size of a batch, so there
+//! a score may differ in its last digits; on the CPU nothing does.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+use candle_core::{DType, Device};
+
+use crate::batch::{Batch, TokenId, batches};
+use crate::device::Card;
+use crate::model::Spec;
+use crate::search::SearchOptions;
+
+/// Padded source tokens per batch on the CPU: enough rows to keep it busy while the logits of four beams still
+/// fit its caches' neighbourhood.
+const CPU_TOKENS: usize = 1536;
+/// Rows with which any card is busy.
+const CARD_ROWS: usize = 4096;
+/// Candle's kernels count elements in 31 bits.
+const MOST_ELEMENTS: usize = 1 << 31;
+/// How much of a card's free memory a batch may be expected to take: the estimate is a rough one.
+const SHARE: f64 = 0.7;
+
+/// What a batch may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Limits {
+    /// Padded source tokens.
+    tokens: usize,
+    /// Sentences.
+    sentences: usize,
+    /// Bytes, by the estimate of `need`.
+    bytes: usize,
+    need: Need,
+}
+
+/// An estimate of the bytes that decoding takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Need {
+    /// For each sentence: logits, and the keys and values of its first tokens.
+    sentence: usize,
+    /// For each token of its source: its states, its memory, and about two tokens of output.
+    token: usize,
+    /// For each pair of source tokens: attention.
+    pair: usize,
+}
+
+impl Limits {
+    /// For a model in `dtype` with `free` bytes of a card's memory, or on the CPU; `tokens` where somebody asked for
+    /// so many.
+    fn new(spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>, free: Option<usize>) -> Self {
+        let need = Need::of(spec, dtype.size_in_bytes(), options);
+        let rows = options.num_beams.max(options.n_best);
+        let whole = Self { tokens: usize::MAX, sentences: usize::MAX, bytes: usize::MAX, need };
+        let limits = match free {
+            None => Self { tokens: CPU_TOKENS, ..whole },
+            Some(free) => {
+                let rows_at_most = CARD_ROWS.min(MOST_ELEMENTS / (spec.vocabulary + 1024));
+                let bytes = (free as f64 * SHARE) as usize;
+                Self { sentences: (rows_at_most / rows).max(1), bytes, ..whole }
+            }
+        };
+        match tokens {
+            // Whoever says how many does so because the estimate is wrong.
+            Some(tokens) => Self { tokens, bytes: usize::MAX, ..limits },
+            None => limits,
+        }
+    }
+
+    fn fits(&self, sentences: usize, longest: usize) -> bool {
+        let bytes = sentences.saturating_mul(self.need.bytes(longest));
+        sentences == 1 || (sentences <= self.sentences && sentences * longest <= self.tokens && bytes <= self.bytes)
+    }
+}
+
+impl Need {
+    fn of(spec: &Spec, size: usize, options: &SearchOptions) -> Self {
+        let rows = options.num_beams.max(options.n_best);
+        let inner = spec.decoder.heads * spec.head_width;
+        // The logits in their own type, padded, in f32, less the maximum, and their exponentials.
+        let logits = spec.vocabulary * (2 * size + 12);
+        // Keys and values of one position in all layers; grown and gathered they are there twice.
+        let position = 2 * inner * spec.decoder.layers * size;
+        let reach = options.max_new_tokens.min(32);
+        let states = 2 * size * (8 * spec.width + 2 * spec.encoder.inner);
+        Self {
+            sentence: rows * (logits + 3 * reach * position),
+            token: position + states + if options.max_new_tokens > 32 { 6 * rows * position } else { 0 },
+            pair: spec.encoder.heads * (8 + 2 * size),
+        }
+    }
+
+    fn bytes(&self, longest: usize) -> usize {
+        self.sentence.saturating_add(longest.saturating_mul(self.token + longest.saturating_mul(self.pair)))
+    }
+}
+
+/// What a device turned out to have room for.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// Bytes that were free when the model had been loaded; only cards tell.
+    free: Option<usize>,
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    /// Sentences and padded tokens of the smallest half that was made of a batch.
+    most: Option<(usize, usize)>,
+    notices: Vec<String>,
+}
+
+impl Room {
+    /// The room that `device` has now.
+    pub fn on(device: &Device) -> Self {
+        Self { free: Card::of(device).map(|card| card.free), found: Mutex::default() }
+    }
+
+    /// What has to be said about batches, once.
+    pub fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.found().notices)
+    }
+
+    /// Limits for batches, see [`Limits::new`].
+    pub fn limits(&self, spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>) -> Limits {
+        Limits::new(spec, dtype, options, tokens, self.free)
+    }
+
+    /// Decodes all sequences in batches within `limits`, or less where memory runs out; gives each batch and what came
+    /// of it to `done`.
+    pub fn each_batch<T>(
+        &self,
+        sequences: Vec<Vec<TokenId>>,
+        limits: &Limits,
+        decode: impl Fn(&Batch) -> Result<T>,
+        mut done: impl FnMut(&Batch, T) -> Result<()>,
+    ) -> Result<()> {
+        let within = |sentences, longest| self.within(limits).fits(sentences, longest);
+        let mut waiting: VecDeque<Batch> = batches(sequences, within).into();
+        while let Some(batch) = waiting.pop_front() {
+            let sentences = batch.ids.len();
+            let found = if within(sentences, batch.longest()) { decode(&batch) } else { Err(Halve.into()) };
+            match found {
+                Ok(found) => done(&batch, found)?,
+                Err(error) if sentences > 1 && (error.is::<Halve>() || is_out_of_memory(&error)) => {
+                    if !error.is::<Halve>() {
+                        self.shrink(sentences / 2, sentences * batch.longest() / 2);
+                    }
+                    let (first, second) = halves(batch);
+                    waiting.push_front(second);
+                    waiting.push_front(first);
+                }
+                Err(error) if is_out_of_memory(&error) => {
+                    return Err(error).context(
+                        "the device has not enough memory for a single text\n\
+                         hint: use fewer beams, a smaller model, or `--device cpu`",
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn within(&self, limits: &Limits) -> Limits {
+        let (sentences, tokens) = self.found().most.unwrap_or((usize::MAX, usize::MAX));
+        Limits { sentences: limits.sentences.min(sentences), tokens: limits.tokens.min(tokens), ..*limits }
+    }
+
+    fn shrink(&self, sentences: usize, tokens: usize) {
+        let mut found = self.found();
+        found.most = Some((sentences, tokens));
+        found.notices.push(format!(
+            "out of memory on the device: going on with half the batch, {sentences} texts and {tokens} source tokens at most"
+        ));
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A batch is larger than what has been found to be too large.
+#[derive(Debug, thiserror::Error)]
+#[error("the batch is too large")]
+struct Halve;
+
+fn halves(mut batch: Batch) -> (Batch, Batch) {
+    let middle = batch.ids.len() / 2;
+    let second = Batch { ids: batch.ids.split_off(middle), order: batch.order.split_off(middle) };
+    (batch, second)
+}
+
+/// Whether an error says that a device has no memory left. Candle has no type for it: the words are the driver's, and
+/// those of cuBLAS.
+fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    let signs = ["out_of_memory", "out of memory", "alloc_failed"];
+    error.chain().any(|cause| {
+        let text = cause.to_string().to_lowercase();
+        signs.iter().any(|sign| text.contains(sign))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn spec() -> Spec {
+        let config = include_str!("../../models/kortom-nl-en/config.json");
+        crate::model::family::parse(&serde_json::from_str(config).unwrap()).unwrap()
+    }
+
+    fn limits(tokens: Option<usize>, free: Option<usize>, beams: usize) -> Limits {
+        let options = SearchOptions { num_beams: beams, ..SearchOptions::greedy(0, 1, 512) };
+        Limits::new(&spec(), DType::F16, &options, tokens, free)
+    }
+
+    fn sequences() -> Vec<Vec<TokenId>> {
+        (0..40).map(|i| vec![i; 1 + (i as usize * 7) % 13]).collect()
+    }
+
+    /// A device with room for so many padded tokens: each sequence's own id, as often as it was decoded.
+    fn run(room: &Room, limits: &Limits, most: usize) -> Result<(Vec<Vec<TokenId>>, Vec<usize>)> {
+        let mut found = vec![Vec::new(); 40];
+        let sizes = RefCell::new(Vec::new());
+        let decode = |batch: &Batch| {
+            let size = batch.ids.len() * batch.longest();
+            sizes.borrow_mut().push(size);
+            if size > most {
+                let driver = candle_core::Error::Msg("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")".into());
+                return Err(anyhow::Error::from(driver).context("a step failed"));
+            }
+            Ok(batch.ids.iter().map(|ids| ids[0]).collect::<Vec<_>>())
+        };
+        room.each_batch(sequences(), limits, decode, |batch, ids| {
+            batch.order.iter().zip(ids).for_each(|(&place, id)| found[place].push(id));
+            Ok(())
+        })?;
+        Ok((found, sizes.into_inner()))
+    }
+
+    #[test]
+    fn out_of_memory_halves_the_batch_and_says_so() {
+        let (room, limits) = (Room::default(), limits(Some(200), None, 1));
+        let (found, sizes) = run(&room, &limits, 60).unwrap();
+        assert_eq!(found, (0..40).map(|id| vec![id]).collect::<Vec<_>>());
+        let notices = room.take_notices();
+        assert_eq!(notices.len(), 2, "{notices:?}");
+        assert!(notices[0].starts_with("out of memory") && !notices[0].contains('\n'), "{notices:?}");
+        assert_eq!(sizes.iter().filter(|&&size| size > 60).count(), 2, "it tried what had failed: {sizes:?}");
+        // What was found out holds from then on, and is said once.
+        let (_, sizes) = run(&room, &limits, 60).unwrap();
+        assert!(sizes.iter().all(|&size| size <= 60), "{sizes:?}");
+        assert!(room.take_notices().is_empty());
+    }
+
+    #[test]
+    fn one_text_that_is_too_much_is_an_error() {
+        let error = run(&Room::default(), &limits(None, None, 1), 12).unwrap_err();
+        assert!(error.to_string().contains("hint: use fewer beams"), "{error}");
+        let other = Room::default().each_batch(
+            sequences(),
+            &limits(None, None, 1),
+            |_| anyhow::bail!("no such row"),
+            |_, ()| Ok(()),
+        );
+        assert_eq!(other.unwrap_err().to_string(), "no such row");
+    }
+
+    #[test]
+    fn a_card_takes_what_its_memory_holds() {
+        let size = |limits: &Limits| (1..).take_while(|&sentences| limits.fits(sentences, 30)).count();
+        let at = |gibibytes: usize, beams| size(&limits(None, Some(gibibytes << 30), beams));
+        assert_eq!(size(&limits(None, None, 4)), CPU_TOKENS / 30);
+        assert_eq!((at(128, 1), at(128, 4)), (CARD_ROWS, CARD_ROWS / 4));
+        assert!(at(1, 4) < at(2, 4) && at(2, 4) < at(128, 4), "{} {}", at(1, 4), at(2, 4));
+        assert_eq!(at(0, 4), 1);
+        // A card with a little memory gets batches that it holds by the estimate, and no more are asked for.
+        assert_eq!(size(&limits(Some(90), Some(1 << 40), 4)), 3);
+    }
+}

@@ -1,0 +1,68 @@
+//! Attention with candle's operations: for cards, and for types that no kernel of ours takes.
+//!
+//! Invariant: nothing here depends on the step but through shapes, so a step uploads nothing.
+
+use anyhow::Result;
+use candle_core::{DType, Device, Tensor};
+use candle_nn::ops::softmax_last_dim;
+
+use crate::kernels::attention::DistanceBias;
+
+use super::Shape;
+
+/// No score outweighs it, and f16 holds it.
+const HIDDEN: f32 = -30_000.0;
+
+impl Shape {
+    /// The `i`-th `inner` columns of `[b, t, …]`, by heads: `[b, h, t, width]`.
+    pub(super) fn part(&self, x: &Tensor, i: usize) -> Result<Tensor> {
+        let (b, t, columns) = x.dims3()?;
+        let parts = x.reshape((b, t, columns / self.inner(), self.heads, self.width))?;
+        Ok(parts.narrow(2, i, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous()?)
+    }
+}
+
+/// `softmax(q · kᵀ + added) · v`: `[b, h, t, width]`. The shares are computed in f32 at least, as the reference does.
+pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, added: [Option<&Tensor>; 2]) -> Result<Tensor> {
+    let mut scores = q.matmul(&k.t()?)?;
+    for added in added.into_iter().flatten() {
+        scores = scores.broadcast_add(added)?;
+    }
+    let wide = if q.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let shares = softmax_last_dim(&scores.to_dtype(wide)?)?.to_dtype(q.dtype())?;
+    Ok(shares.matmul(v)?)
+}
+
+/// `[b, h, t, width]` to `[b, t, h · width]`.
+pub(super) fn join(x: &Tensor) -> Result<Tensor> {
+    Ok(x.transpose(1, 2)?.flatten_from(2)?)
+}
+
+/// 0 on a sentence's own positions, [`HIDDEN`] beyond them, `[b, 1, 1, s]`; nothing where there is no padding.
+pub(super) fn mask(lengths: &[usize], s: usize, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
+    if lengths.iter().all(|&length| length == s) {
+        return Ok(None);
+    }
+    let values: Vec<f32> =
+        lengths.iter().flat_map(|&length| (0..s).map(move |t| if t < length { 0.0 } else { HIDDEN })).collect();
+    let mask = Tensor::from_vec(values, (lengths.len(), 1, 1, s), &Device::Cpu)?;
+    Ok(Some(mask.to_dtype(dtype)?.to_device(device)?))
+}
+
+/// The biases of all pairs of `s` positions, `[1, h, s, s]`.
+pub(super) fn spread(bias: &DistanceBias, s: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let heads = bias.table.len() / bias.width;
+    let mut values = Vec::with_capacity(heads * s * s);
+    for head in 0..heads {
+        for query in 0..s {
+            values.extend_from_slice(bias.row(head, query, s));
+        }
+    }
+    Ok(Tensor::from_vec(values, (1, heads, s, s), &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
+}
+
+/// The biases of all distances, `[1, h, 1, distances]`.
+pub(super) fn table(bias: &DistanceBias, dtype: DType, device: &Device) -> Result<Tensor> {
+    let shape = (1, bias.table.len() / bias.width, 1, bias.width);
+    Ok(Tensor::from_slice(&bias.table, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
+}

@@ -1,0 +1,56 @@
+//! Where it computes: what is taken, what is refused, and what is said about it.
+
+use kortom::device::{ComputeType, DeviceChoice, Placement};
+
+use super::Place;
+
+const LINE: &[u8] = b"De brug is in mei klaar.\n";
+
+/// Whether this build and this machine have a card, as the library finds it.
+fn has_card() -> bool {
+    Placement::choose(DeviceChoice::Cuda(0), ComputeType::Auto).is_ok()
+}
+
+#[test]
+fn auto_takes_what_there_is_and_says_so() {
+    for arguments in [&["translate"][..], &["translate", "--device", "auto"], &["digest", "--device", "auto"]] {
+        let ran = Place::new().pipe(arguments, LINE);
+        let said = match (cfg!(feature = "cuda"), has_card()) {
+            (_, true) => "note: computing on cuda:0 (",
+            (true, false) => "note: computing on the CPU in f32, for there is no usable CUDA card: DriverError(",
+            (false, false) => "note: computing on the CPU in f32\n",
+        };
+        assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.good().contains("bridge"));
+    }
+}
+
+#[test]
+fn what_is_named_is_taken_or_refused() {
+    let cpu = Place::new().pipe(&["translate", "--device", "cpu"], LINE);
+    assert!(!cpu.stderr.contains("computing"), "{}", cpu.stderr);
+    cpu.good();
+    // More cards than any machine has.
+    for command in ["translate", "digest", "bench"] {
+        Place::new().pipe(&[command, "--device", "cuda:4000"], LINE).bad(2, &["error: ", "hint: "]);
+    }
+    if !has_card() {
+        let said = if cfg!(feature = "cuda") { "the device `cuda:0` cannot be used: " } else { "--features cuda" };
+        let ran = Place::new().pipe(&["translate", "--device", "cuda"], LINE).bad(2, &[said, "hint: ", "--device cpu"]);
+        assert!(ran.stdout.is_empty());
+    }
+}
+
+#[test]
+fn doctor_says_what_there_is() {
+    let page = Place::new().run(&["doctor"]).good();
+    let line = page.lines().find(|line| line.split_whitespace().nth(1) == Some("gpu"));
+    let line = line.unwrap_or_else(|| panic!("no line on the card in:\n{page}"));
+    match (cfg!(feature = "cuda"), has_card()) {
+        (_, true) => assert!(line.contains("computing on cuda:0 (") && line.contains("compute capability"), "{line}"),
+        (true, false) => assert!(line.contains("cannot be used") && page.contains("hint: "), "{page}"),
+        (false, false) => assert!(line.contains("the CPU is used") || line.contains("cannot use it"), "{line}"),
+    }
+    let built = if cfg!(feature = "cuda") { "with CUDA" } else { "CPU only" };
+    assert!(page.contains(built), "{page}");
+}
