@@ -114,8 +114,7 @@ fn payload_start(header: usize) -> usize {
 impl Stored {
     fn open(path: &Path, checkpoint: &str) -> Option<Self> {
         let file = File::open(path).ok()?;
-        // SAFETY: the mapping is read-only, and the file is only ever replaced as a whole, by a rename.
-        let map = unsafe { Mmap::map(&file).ok()? };
+        let map = super::weights::map(&file).ok()?;
         let length = usize::try_from(u64::from_le_bytes(map.get(8..16)?.try_into().ok()?)).ok()?;
         let header: Header = serde_json::from_slice(map.get(16..length.checked_add(16)?)?).ok()?;
         let start = payload_start(length);

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
+use std::io;
 use std::ops::Deref;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -73,6 +74,13 @@ impl Place {
     }
 }
 
+/// The bytes of a file, without reading it.
+pub(super) fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the mapping is read-only; a file that another process cuts short while it is read is outside
+    // what any reader of mapped files can defend against.
+    unsafe { Mmap::map(file) }
+}
+
 /// All tensors of a checkpoint.
 pub struct Weights {
     files: Vec<Bytes>,
@@ -118,9 +126,7 @@ impl Weights {
             })?;
             let file = File::open(path)?;
             self.stamps.push(format!("{:?}", file.metadata()?.modified()?));
-            // SAFETY: the mapping is read-only; a checkpoint that another process cuts short while it is
-            // read is outside what any reader of mapped files can defend against.
-            Bytes::Mapped(unsafe { Mmap::map(&file)? })
+            Bytes::Mapped(map(&file)?)
         };
         let index = self.files.len();
         let is_safetensors = std::path::Path::new(name).extension().is_some_and(|end| end == "safetensors");
