@@ -99,12 +99,11 @@ impl PastKeys {
             let new_capacity = if capacity < past.time() { (2 * capacity).max(FIRST_CAPACITY) } else { capacity };
             let mut shape = [&[new_rows], token].concat();
             shape.insert(axis, new_capacity.max(past.time()));
-            self.both = Some(match &self.both {
-                Some((keys, values)) => (grown(keys, &shape, axis)?, grown(values, &shape, axis)?),
-                None => {
-                    let empty = || Tensor::zeros(shape.as_slice(), like.dtype(), like.device());
-                    (empty()?, empty()?)
-                }
+            self.both = Some(if let Some((keys, values)) = &self.both {
+                (grown(keys, &shape, axis)?, grown(values, &shape, axis)?)
+            } else {
+                let empty = || Tensor::zeros(shape.as_slice(), like.dtype(), like.device());
+                (empty()?, empty()?)
             });
         }
         self.both.as_ref().map(|(keys, values)| (keys, values)).context("a past without keys")
