@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::check::{self, Checks};
 use crate::document::{Document, Format};
+use crate::glossary::Glossary;
 use crate::language;
 use crate::report::{Models, Report};
 use crate::segment::Language;
@@ -23,6 +24,8 @@ pub struct Translating<'a> {
     pub from: &'a str,
     /// Language of the translation, as a code.
     pub to: &'a str,
+    /// Terms that the translation must have.
+    pub glossary: Option<&'a Glossary>,
 }
 
 /// Summarises, with the article's own sentences.
@@ -60,7 +63,7 @@ impl Digest<'_> {
         let translations: Vec<Option<Translation>> = match &self.translating {
             Some(step) => {
                 let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to));
-                let translator = translator.checking(Checks::of(step.from, step.to));
+                let translator = translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary);
                 translator.translate(&documents)?.into_iter().map(Some).collect()
             }
             None => documents.iter().map(|_| None).collect(),

@@ -15,7 +15,7 @@
 //! let engine = Engine::load(&kortom::hub::bundled(), &Placement::cpu())?;
 //! let session = engine.session(&Request::new(Caller::Article))?;
 //! let steps = Digest {
-//!     translating: Some(Translating { model: &session, name: engine.name().to_owned(), from: "nl", to: "en" }),
+//!     translating: Some(Translating { model: &session, name: engine.name().to_owned(), from: "nl", to: "en", glossary: None }),
 //!     summarizing: Some(Summarizing { length: Length::Short, language: Language::English }),
 //! };
 //! let report = kortom::digest("date 2021-03 Het regent vandaag.", &steps)?;
@@ -28,6 +28,7 @@
 pub mod document;
 pub mod language;
 pub mod segment;
+pub mod glossary;
 pub mod tokenizer;
 
 // Numbers: tensors only.

@@ -4,9 +4,14 @@
 //! one segment; a sentence longer than the model's window goes through it in pieces and comes back as
 //! one, so nothing is cut. The sentences of all documents share one call of the model, equal ones are
 //! translated once. What has no letter in it (`***`, `2-1`) is copied: a model asked for it invents
-//! something. What repeats itself is decoded again with a guard, which depends on its text alone. Where sentences end belongs to `segment`, what may be wrong with them to `check`.
+//! something. What repeats itself is decoded again with a guard, which depends on its text alone. Protected spans
+//! (addresses, code, placeholders) come through as they are, as often as they are there: a model sees masks in their
+//! places (`protect`), and where it loses one, what is around the spans is translated by itself. Terms of a glossary
+//! are asked for and looked for. Where sentences end belongs to `segment`, what may be wrong with them to `check`.
 
 mod again;
+mod protect;
+mod sentence;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,14 +22,22 @@ use serde::Serialize;
 use crate::check::{self, Checks, Finding, Flag};
 use crate::document::{Block, BlockKind, Document, Format};
 use crate::engine::{Candidate, Generation, Session};
+use crate::glossary::{self, Glossary};
 use crate::segment::{self, Language, on_one_line};
 
 use again::Again;
+use protect::{Masked, Stretch};
+use sentence::{Piece, Sentence, Texts};
 
 /// All that a translator knows of a model.
 pub trait Generate {
     /// One generation for each text, in their order.
     fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>>;
+    /// The same, and each contains its text's terms as far as possible, each term in one of several ways. A model
+    /// that cannot be told what to write leaves it to chance.
+    fn generate_with(&self, texts: &[&str], _terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
+        self.generate(texts)
+    }
     /// The same with a guard against repetition; none where there can be none.
     ///
     /// # Errors
@@ -41,6 +54,10 @@ pub trait Generate {
 impl Generate for Session<'_> {
     fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
         Session::generate(self, texts)
+    }
+
+    fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
+        Session::generate_with(self, texts, terms)
     }
 
     fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
@@ -105,6 +122,7 @@ pub struct Translator<'a, G: ?Sized> {
     from: Language,
     to: Language,
     checks: Option<Checks>,
+    glossary: Option<&'a Glossary>,
 }
 
 /// What stands on buttons, in Dutch and in English.
@@ -114,29 +132,12 @@ const LABELS: [(&str, &str); 1] = [("Volledig scherm", "Full screen")];
 enum Plan {
     /// It is its own.
     Copy(String),
-    /// From these texts, with what joins each to the one before.
-    Model { source: String, pieces: Vec<(usize, &'static str)> },
-}
-
-/// The texts a model is asked for, each once.
-#[derive(Default)]
-struct Texts {
-    texts: Vec<String>,
-    known: HashMap<String, usize>,
-}
-
-impl Texts {
-    fn add(&mut self, text: &str) -> usize {
-        if let Some(&index) = self.known.get(text) {
-            return index;
-        }
-        self.texts.push(text.to_owned());
-        self.known.insert(text.to_owned(), self.texts.len() - 1);
-        self.texts.len() - 1
-    }
+    /// From a model.
+    Model(Sentence),
 }
 
 /// What the model made of all texts.
+#[derive(Default)]
 struct Answers {
     generations: Vec<Generation>,
     /// Those it was asked for again, by their places.
@@ -149,7 +150,7 @@ type Sentences = Vec<(Range<usize>, Plan)>;
 impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     /// Translates with `model`, from one language to another.
     pub fn new(model: &'a G, from: Language, to: Language) -> Self {
-        Self { model, from, to, checks: None }
+        Self { model, from, to, checks: None, glossary: None }
     }
 
     /// Has every sentence checked.
@@ -158,45 +159,68 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         Self { checks: Some(checks), ..self }
     }
 
-    /// Translates documents; their sentences share one call of the model.
+    /// With the terms of a glossary.
+    #[must_use]
+    pub fn with_glossary(self, glossary: Option<&'a Glossary>) -> Self {
+        Self { glossary, ..self }
+    }
+
+    /// Translates documents; their sentences share one call of the model, and those that lost a protected span
+    /// another.
     ///
     /// # Errors
     /// When the model fails.
     pub fn translate(&self, documents: &[Document]) -> Result<Vec<Translation>> {
         let mut texts = Texts::default();
-        let plans = documents
+        let mut plans = documents
             .iter()
             .map(|document| document.blocks.iter().map(|block| self.plan(block, &mut texts)).collect())
             .collect::<Result<Vec<Vec<Sentences>>>>()?;
-        let sources: Vec<&str> = texts.texts.iter().map(String::as_str).collect();
-        let answers = self.answers(&sources)?;
+        let mut answers = Answers::default();
+        self.answer(&texts, &mut answers)?;
+        for (_, plan) in plans.iter_mut().flatten().flatten() {
+            if let Plan::Model(sentence) = plan
+                && sentence.target(&answers.generations).is_none()
+            {
+                *sentence = self.apart(&sentence.source, &mut texts)?;
+            }
+        }
+        self.answer(&texts, &mut answers)?;
         Ok(documents.iter().zip(plans).map(|(document, plan)| self.rebuild(document, plan, &answers)).collect())
     }
 
-    /// What the model makes of each text; where it repeats itself, it is asked again.
-    fn answers(&self, sources: &[&str]) -> Result<Answers> {
-        let mut generations = if sources.is_empty() { Vec::new() } else { self.model.generate(sources)? };
-        let again = match self.checks {
-            Some(checks) => again::guard(self.model, checks, sources, &mut generations)?,
-            None => HashMap::new(),
-        };
-        Ok(Answers { generations, again })
+    /// Adds what the model makes of each text without an answer; where it repeats itself, it is asked again.
+    fn answer(&self, texts: &Texts, answers: &mut Answers) -> Result<()> {
+        let first = answers.generations.len();
+        let sources: Vec<&str> = texts.texts[first..].iter().map(String::as_str).collect();
+        let terms = &texts.terms[first..];
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let mut generations = self.model.generate_with(&sources, terms)?;
+        if let Some(checks) = self.checks {
+            let again = again::guard(self.model, checks, &sources, &mut generations, |place| terms[place].is_empty())?;
+            answers.again.extend(again.into_iter().map(|(place, again)| (first + place, again)));
+        }
+        answers.generations.append(&mut generations);
+        Ok(())
     }
 
     /// Cuts a block into sentences and says for each where its translation comes from.
-    fn plan(&self, block: &Block, texts: &mut Texts) -> Result<Sentences> {
+    fn plan(&self, block: &Block, texts: &mut Texts<'a>) -> Result<Sentences> {
         let ranges = match block.kind {
             kind if !kind.is_translated() => Vec::new(),
             BlockKind::Line => std::iter::once(0..block.text.len()).collect(),
-            _ => segment::sentences(&block.text, self.from),
+            _ => protect::whole(segment::sentences(&block.text, self.from), &block.text),
         };
         ranges
             .into_iter()
             .map(|range| {
                 let source = &block.text[range.clone()];
+                let plain = glossary::spans(source).is_empty();
                 let asked = match block.kind {
-                    BlockKind::Line => !source.trim().is_empty(),
-                    _ => source.contains(char::is_alphabetic),
+                    BlockKind::Line if plain => !source.trim().is_empty(),
+                    _ => protect::speaks(source),
                 };
                 let plan = if asked { self.pieces(source, block.kind, texts)? } else { Plan::Copy(source.to_owned()) };
                 Ok((range, plan))
@@ -205,22 +229,46 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// A sentence in as many pieces as the model's window makes necessary.
-    fn pieces(&self, source: &str, kind: BlockKind, texts: &mut Texts) -> Result<Plan> {
+    fn pieces(&self, source: &str, kind: BlockKind, texts: &mut Texts<'a>) -> Result<Plan> {
         let source = if kind == BlockKind::Line { source.to_owned() } else { on_one_line(source) };
-        let ranges = segment::wrap(&source, self.model.window(), |text| self.model.count_tokens(text))?;
+        let masked = Masked::new(&source);
+        let pieces = self.wrapped(&masked.text, |piece| masked.masks_in(piece), texts)?;
+        Ok(Plan::Model(Sentence { source, masked: Some(masked), pieces }))
+    }
+
+    /// A sentence whose protected spans the model does not get to see.
+    fn apart(&self, source: &str, texts: &mut Texts<'a>) -> Result<Sentence> {
+        let mut pieces = Vec::new();
+        for stretch in protect::apart(source) {
+            match stretch {
+                Stretch::Text(text) => pieces.extend(self.wrapped(text, |_| Vec::new(), texts)?),
+                Stretch::Kept(text) => pieces.push(Piece::Kept(text.to_owned())),
+            }
+        }
+        Ok(Sentence { source: source.to_owned(), masked: None, pieces })
+    }
+
+    /// A text in as many pieces as the model's window makes necessary.
+    fn wrapped(
+        &self,
+        text: &str,
+        masks: impl Fn(&str) -> Vec<&'static str>,
+        texts: &mut Texts<'a>,
+    ) -> Result<Vec<Piece>> {
+        let ranges = segment::wrap(text, self.model.window(), |text| self.model.count_tokens(text))?;
         if let [_] = ranges[..] {
             // Not the piece but the whole: a line is not trimmed.
-            let pieces = vec![(texts.add(&source), "")];
-            return Ok(Plan::Model { source, pieces });
+            return Ok(vec![Piece::Asked(texts.add(text, masks(text), self.glossary), "")]);
         }
         let mut end = 0;
         let mut pieces = Vec::with_capacity(ranges.len());
         for range in ranges {
             let joint = if range.start > end && end > 0 { " " } else { "" };
             end = range.end;
-            pieces.push((texts.add(&source[range]), joint));
+            let piece = &text[range];
+            pieces.push(Piece::Asked(texts.add(piece, masks(piece), self.glossary), joint));
         }
-        Ok(Plan::Model { source, pieces })
+        Ok(pieces)
     }
 
     /// Puts the translations where the sentences were.
@@ -262,7 +310,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     fn segment(&self, plan: Plan, answers: &Answers) -> Segment {
         let mut segment = match plan {
             Plan::Copy(text) => return Segment { source: text.clone(), target: text, ..Segment::default() },
-            Plan::Model { source, pieces } => self.asked(source, &pieces, answers),
+            Plan::Model(sentence) => self.asked(sentence, answers),
         };
         if let Some(checks) = &self.checks {
             let findings = checks.findings(&segment.source, &segment.target);
@@ -272,42 +320,34 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// A sentence that a model was asked for, with what is to be said of how it went.
-    fn asked(&self, source: String, pieces: &[(usize, &'static str)], answers: &Answers) -> Segment {
-        let generations: Vec<_> = pieces.iter().map(|&(index, joint)| (&answers.generations[index], joint)).collect();
-        let mut segment = joined(source, &generations);
+    fn asked(&self, sentence: Sentence, answers: &Answers) -> Segment {
+        let asked: Vec<usize> = sentence.asked().collect();
+        let mut segment = sentence.segment(&answers.generations);
         if self.checks.is_some() {
-            let scores = generations.iter().flat_map(|(generation, _)| &generation.token_scores);
+            let scores = asked.iter().flat_map(|&index| &answers.generations[index].token_scores);
             segment.note(check::low_score(scores.sum::<f32>() / segment.tokens.max(1) as f32));
-            let again: Vec<&Again> = pieces.iter().filter_map(|(index, _)| answers.again.get(index)).collect();
+            let again: Vec<&Again> = asked.iter().filter_map(|index| answers.again.get(index)).collect();
             segment.decoded_again = !again.is_empty();
             segment.note(again.into_iter().map(Again::finding));
         }
+        segment.note(self.lacking(&segment));
         segment
     }
-}
 
-/// The translation of a sentence from those of its pieces.
-fn joined(source: String, pieces: &[(&Generation, &str)]) -> Segment {
-    let mut segment = Segment { source, ..Segment::default() };
-    let (mut score, mut truncated) = (0.0, false);
-    for &(generation, joint) in pieces {
-        segment.target.push_str(joint);
-        segment.target.push_str(&generation.text);
-        segment.tokens += generation.target_tokens;
-        score += generation.score * generation.target_tokens.max(1) as f32;
-        truncated |= generation.truncated;
+    /// The terms that the glossary requires and that are not in the translation, protected spans not counted.
+    fn lacking(&self, segment: &Segment) -> Vec<Finding> {
+        let source = Masked::new(&segment.source).text;
+        let terms = self.glossary.map(|glossary| glossary.terms(&source)).unwrap_or_default();
+        let bytes = |ways: &Vec<&str>| ways.iter().map(|way| way.as_bytes().to_vec()).collect();
+        let ways: Vec<_> = terms.iter().map(|term| bytes(&term.ways)).collect();
+        let missing = glossary::missing(&Masked::new(&segment.target).text, &ways).into_iter();
+        missing
+            .map(|term| {
+                let said = &source[terms[term].range.clone()];
+                Finding::new(Flag::Glossary, format!("`{}` is required for `{said}`", terms[term].target))
+            })
+            .collect()
     }
-    if let [(generation, _)] = pieces[..] {
-        score = generation.score;
-        segment.hypotheses.clone_from(&generation.hypotheses);
-    } else {
-        // Of a sentence in pieces, the score is the mean over its tokens.
-        let tokens = pieces.iter().map(|(generation, _)| generation.target_tokens.max(1));
-        score /= tokens.sum::<usize>() as f32;
-    }
-    segment.score = Some(score);
-    segment.note(truncated.then(Finding::truncated));
-    segment
 }
 
 /// What the reader of a translation should know.
@@ -321,6 +361,14 @@ fn warnings(document: &Document, segments: &[Segment]) -> Vec<String> {
         warnings.push(format!(
             "{truncated} of {} segments were cut at the longest output allowed\n\
              hint: allow more with `--max-length`",
+            segments.len()
+        ));
+    }
+    let lacking = segments.iter().filter(|segment| segment.flags.contains(&Flag::Glossary)).count();
+    if lacking > 0 {
+        warnings.push(format!(
+            "{lacking} of {} segments lack a term that the glossary requires\n\
+             hint: --format json shows which; they carry the flag `glossary`",
             segments.len()
         ));
     }

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::options::{
     DecodeOptions, InputOptions, LanguageOptions, MachineOptions, OutputOptions, PrintOptions, SamplingOptions,
-    SummaryOptions,
+    SummaryOptions, TermOptions,
 };
 
 /// What people do most.
@@ -79,6 +79,8 @@ pub struct DigestArgs {
     #[command(flatten)]
     pub languages: LanguageOptions,
     #[command(flatten)]
+    pub terms: TermOptions,
+    #[command(flatten)]
     pub summary: SummaryOptions,
     #[command(flatten)]
     pub input: InputOptions,
@@ -103,6 +105,8 @@ pub struct TranslateArgs {
     pub model: TranslationModel,
     #[command(flatten)]
     pub languages: LanguageOptions,
+    #[command(flatten)]
+    pub terms: TermOptions,
     #[command(flatten)]
     pub input: InputOptions,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use super::forms::{check_inputs, check_lines, extension, is_for_lines, set_outpu
 use super::inputs::{Found, find};
 use super::options::{
     DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions, PrintOptions,
-    SamplingOptions, SummaryOptions,
+    SamplingOptions, SummaryOptions, TermOptions,
 };
 use super::settings::{SettingsFile, offline_environment};
 use super::sink::{Destination, is_folder};
@@ -69,6 +69,8 @@ pub struct Job {
     pub from: Option<String>,
     /// Language of the output, where it was named.
     pub to: Option<String>,
+    /// The file of terms that the translation must use.
+    pub glossary: Option<PathBuf>,
     /// The summary, for those tasks that make one.
     pub summary: Option<Wish>,
     /// How to search.
@@ -104,6 +106,7 @@ impl Job {
         };
         let mut job = Self::common(&common, file)?;
         job.languages(&args.languages, file)?;
+        job.terms(&args.terms, file)?;
         job.model = args.model.model.clone().or_else(|| file.text("model"));
         job.summary_model = args.summary_model.clone().or_else(|| file.text("summary-model"));
         job.summary = Some(wish(&args.summary, args.summary_model.as_deref(), "--summary-model", file)?);
@@ -123,6 +126,7 @@ impl Job {
         };
         let mut job = Self::common(&common, file)?;
         job.languages(&args.languages, file)?;
+        job.terms(&args.terms, file)?;
         job.model = args.model.model.clone().or_else(|| file.text("model"));
         Ok(job)
     }
@@ -217,6 +221,7 @@ impl Job {
             summary_model: None,
             from: None,
             to: None,
+            glossary: None,
             summary: None,
             decoding: Decoding::new(&typed.decoding, file, typed.task == Task::Generate)?,
             machine,
@@ -265,6 +270,17 @@ impl Job {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Chance does not heed a glossary.
+    fn terms(&mut self, typed: &TermOptions, file: &SettingsFile) -> Result<()> {
+        self.glossary = file.fill(typed)?.glossary;
+        if self.glossary.is_some() && self.decoding.samples() {
+            bail!(
+                "a glossary does not apply to outputs that are drawn by chance\nhint: leave out --sample or --glossary"
+            );
+        }
+        Ok(())
     }
 
     fn languages(&mut self, typed: &LanguageOptions, file: &SettingsFile) -> Result<()> {

@@ -26,6 +26,7 @@ mod read;
 mod run;
 mod settings;
 mod sink;
+mod terms;
 mod timings;
 mod work;
 

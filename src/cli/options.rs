@@ -48,6 +48,16 @@ pub struct LanguageOptions {
     pub to: Option<String>,
 }
 
+/// Which words a translation must use.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Models")]
+pub struct TermOptions {
+    /// Terms that the translation must use: a file with a source term, a tab and the required target term on each line
+    #[arg(long, value_name = "FILE")]
+    pub glossary: Option<std::path::PathBuf>,
+}
+
 /// How the output is searched for. In `digest` these act on the translation; the summary model keeps its own.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -188,6 +198,9 @@ pub struct AllOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub languages: LanguageOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub terms: TermOptions,
     #[command(flatten)]
     #[serde(flatten)]
     pub machine: MachineOptions,

@@ -162,6 +162,7 @@ fn default(key: &str) -> &'static str {
         "batch-tokens" => "enough to keep the machine busy",
         "prefix" => "the model's, if any",
         "seed" => "0",
+        "glossary" => "none",
         _ => "as the model's makers set it",
     }
 }

@@ -11,6 +11,7 @@ use kortom::check::Checks;
 use kortom::digest::{Digest, Summarizing, Translating};
 use kortom::document::{Document, Format as DocumentFormat};
 use kortom::engine::Session;
+use kortom::glossary::Glossary;
 use kortom::render::Format;
 use kortom::render::journal::{Record, sha256};
 use kortom::segment::Language;
@@ -28,6 +29,7 @@ use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
 use super::run::{Windows, Work, drive};
 use super::sink::{Destination, Sink};
+use super::terms;
 
 /// Does the job.
 pub fn run(job: &Job) -> Result<ExitCode> {
@@ -43,16 +45,18 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     let models = Models::load(job, &screen)?;
     let session = models.translation.as_ref().map(Model::session).transpose()?;
     missing(&screen);
+    let glossary = terms::load(job, session.as_ref(), &screen)?;
+    let glossary = glossary.as_ref();
     if job.found.sources.iter().any(|source| source.path.is_none()) && io::stdin().is_terminal() {
         screen.notice("reading what you type; end with Ctrl-D on a line of its own");
     }
-    let resume = resume(job, &models)?;
+    let resume = resume(job, &models, glossary)?;
     let sink = sink(job, &resume)?;
     screen.begin(course(job, &models));
     let done = if job.lines {
-        work(&mut lines(job, &models, session.as_ref()), job, sink, resume, &screen)
+        work(&mut lines(job, &models, session.as_ref(), glossary), job, sink, resume, &screen)
     } else {
-        work(&mut articles(job, &models, session.as_ref()), job, sink, resume, &screen)
+        work(&mut articles(job, &models, session.as_ref(), glossary), job, sink, resume, &screen)
     };
     screen.end();
     let code = match done {
@@ -70,12 +74,18 @@ pub fn run(job: &Job) -> Result<ExitCode> {
 }
 
 /// What is done to articles.
-fn articles<'a>(job: &'a Job, models: &'a Models, session: Option<&'a Session<'a>>) -> Articles<'a> {
+fn articles<'a>(
+    job: &'a Job,
+    models: &'a Models,
+    session: Option<&'a Session<'a>>,
+    glossary: Option<&'a Glossary>,
+) -> Articles<'a> {
     let translating = session.map(|session| Translating {
         model: session,
         name: session.engine().name().to_owned(),
         from: job.from(),
         to: job.to(),
+        glossary,
     });
     let language = Language::of(job.summary_language());
     let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language });
@@ -84,7 +94,12 @@ fn articles<'a>(job: &'a Job, models: &'a Models, session: Option<&'a Session<'a
 }
 
 /// What is done to lines: translated, each a segment of its own, or given to the model as they are.
-fn lines<'a>(job: &Job, models: &'a Models, session: Option<&'a Session<'a>>) -> Lines<'a> {
+fn lines<'a>(
+    job: &Job,
+    models: &'a Models,
+    session: Option<&'a Session<'a>>,
+    glossary: Option<&'a Glossary>,
+) -> Lines<'a> {
     let (from, to) = (Language::of(job.from()), Language::of(job.to()));
     let checks = Checks::of(job.from(), job.to());
     let translates = job.task == Task::Translate;
@@ -94,7 +109,7 @@ fn lines<'a>(job: &Job, models: &'a Models, session: Option<&'a Session<'a>>) ->
             return engines::generate(session, lines);
         }
         let document = Document::parse("-", &lines.join("\n"), DocumentFormat::Lines);
-        let translator = Translator::new(session, from, to).checking(checks);
+        let translator = Translator::new(session, from, to).checking(checks).with_glossary(glossary);
         let translations = translator.translate(&[document])?;
         Ok(translations.into_iter().flat_map(|translation| translation.segments).collect())
     };
@@ -135,13 +150,13 @@ fn resumes(job: &Job) -> bool {
 }
 
 /// What a run records, and what it need not do again.
-fn resume(job: &Job, models: &Models) -> Result<Resume> {
+fn resume(job: &Job, models: &Models, glossary: Option<&Glossary>) -> Result<Resume> {
     let Some(folder) = job.destination.folder() else { return Ok(Resume::default()) };
     if !resumes(job) {
         return Ok(Resume::default());
     }
     let settings = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}\n{}",
+        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}\n{}\n{:?}",
         env!("CARGO_PKG_VERSION"),
         job.task,
         (&job.field, job.html_whole),
@@ -150,7 +165,8 @@ fn resume(job: &Job, models: &Models) -> Result<Resume> {
         job.to(),
         (&job.machine.device, &job.machine.compute_type),
         job.has_n_best(),
-        models.describe()?
+        models.describe()?,
+        glossary.map(Glossary::describe)
     );
     let record = if job.resume { Record::load(&folder)? } else { Record::default() };
     Ok(Resume { settings: Some(sha256(settings.as_bytes())?), record })

@@ -2,12 +2,13 @@
 //!
 //! A guess, made without the model: to the same words if the translation has them (a name, a number),
 //! else as far into the sentence as it was and around as many words, at the edges of words. Invariant:
-//! every mark is placed, and pairs that were nested, or beside each other, are nested or beside each
-//! other; where the guesses would cross, all marks keep the order they had.
+//! every mark is placed, never inside an address or another protected span, and pairs that were nested, or beside
+//! each other, are nested or beside each other; where the guesses would cross, all marks keep the order they had.
 
 use std::ops::Range;
 
 use super::markup::{Mark, MarkKind};
+use crate::glossary;
 
 /// Takes marks from a text to its translation.
 pub(super) struct Carrier<'a> {
@@ -35,12 +36,15 @@ impl Carrier<'_> {
                 (places[open], places[close]) = (span.start, span.end);
             }
         }
+        let spans = glossary::spans(self.target);
+        let outside = |(place, mark): (usize, &Mark)| outside(&spans, place, mark);
+        places = places.into_iter().zip(marks).map(outside).collect();
         let mut order: Vec<usize> = (0..marks.len()).collect();
         order.sort_by_key(|&mark| (places[mark], rank(marks[mark].kind, mark, &pairs, &places), mark));
         if !is_nested(&order, &pairs) {
             // In the order of the source, each as near to its place as those before it allow.
             order = (0..marks.len()).collect();
-            places = marks.iter().map(|mark| self.point(mark)).collect();
+            places = marks.iter().map(|mark| outside((self.point(mark), mark))).collect();
             for mark in 1..places.len() {
                 places[mark] = places[mark].max(places[mark - 1]);
             }
@@ -124,6 +128,12 @@ impl Carrier<'_> {
         let end = if stretch.end == from.end && last == ours.len() { to.end } else { ours.get(last - 1)?.end };
         Some(start..end)
     }
+}
+
+/// A place, moved to the edge of the span that it is inside of.
+fn outside(spans: &[Range<usize>], place: usize, mark: &Mark) -> usize {
+    let inside = spans.iter().find(|span| span.start < place && place < span.end);
+    inside.map_or(place, |span| if mark.kind == MarkKind::Open { span.start } else { span.end })
 }
 
 /// `count` of `theirs` as a count of `ours`.

@@ -6,12 +6,13 @@
 
 mod batching;
 mod checkpoint;
+mod required;
 pub mod settings;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -25,7 +26,7 @@ use crate::batch::{Batch, TokenId};
 use crate::device::Placement;
 use crate::files::ModelFiles;
 use crate::model::{DecoderState, Seq2Seq, Weights};
-use crate::search::{self, Item, SearchOptions, Step};
+use crate::search::{self, Edges, Item, Required, SearchOptions, Step};
 use crate::tokenizer::{Languages, Tokenizer};
 
 pub use checkpoint::{Checkpoint, Settled};
@@ -48,6 +49,8 @@ pub struct Engine {
     room: Room,
     load: Duration,
     gauge: Gauge,
+    /// Where words may begin and end, once anybody asks.
+    edges: OnceLock<Edges>,
 }
 
 /// Where the time went so far.
@@ -228,7 +231,16 @@ impl Engine {
         let (model, parameters, placement) =
             loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
         let room = Room::on(&placement.device);
-        Ok(Self { checkpoint, model, parameters, room, placement, load: begin.elapsed(), gauge: Gauge::default() })
+        Ok(Self {
+            checkpoint,
+            model,
+            parameters,
+            room,
+            placement,
+            load: begin.elapsed(),
+            gauge: Gauge::default(),
+            edges: OnceLock::new(),
+        })
     }
 
     /// `name@revision`.
@@ -307,14 +319,21 @@ impl Engine {
         (work.batch_tokens, work.pending_tokens) = (source_tokens, 0);
     }
 
-    fn decode_batch(&self, batch: &Batch, options: &SearchOptions) -> Result<Vec<Vec<search::Hypothesis>>> {
+    /// The hypotheses of each sequence of a batch; `required` says by its place what one must contain.
+    fn decode_batch<'r>(
+        &self,
+        batch: &Batch,
+        options: &SearchOptions,
+        required: &dyn Fn(usize) -> Option<Required<'r>>,
+    ) -> Result<Vec<Vec<search::Hypothesis>>> {
         let begin = Instant::now();
         let source_tokens = batch.ids.iter().map(Vec::len).sum();
         self.begin_batch(source_tokens);
         let memory = self.model.encode(batch)?;
         let encoded = Instant::now();
+        let items = batch.ids.iter().zip(&batch.order);
         let items: Vec<Item> =
-            batch.ids.iter().zip(&batch.order).map(|(ids, &place)| Item { source: ids, place: place as u64 }).collect();
+            items.map(|(ids, &place)| Item { source: ids, place: place as u64, required: required(place) }).collect();
         let parts = self.parts(items.len(), items.len() * options.num_beams);
         let decode = |sentences: Range<usize>| {
             let state = self.model.start(&memory.part(sentences.clone())?)?;
@@ -412,18 +431,32 @@ impl Session<'_> {
         {
             return Err(SourceTooLong { index, tokens: sources[index].len(), window }.into());
         }
-        self.engine.gauge.work().asked_tokens += sources.iter().map(Vec::len).sum::<usize>();
         let mut generations = vec![Generation::default(); sources.len()];
-        let engine = self.engine;
-        let limits = engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens);
-        let decode = |batch: &Batch| engine.decode_batch(batch, options);
-        engine.room.each_batch(sources, &limits, decode, |batch, found| {
-            for ((place, source), hypotheses) in batch.order.iter().zip(&batch.ids).zip(found) {
-                generations[*place] = self.generation(source.len(), hypotheses)?;
-            }
+        self.search(sources, options, &|_| None, |place, source_tokens, hypotheses| {
+            generations[place] = self.generation(source_tokens, hypotheses)?;
             Ok(())
         })?;
         Ok(generations)
+    }
+
+    /// The hypotheses of each source, given to `take` with the source's place and its tokens.
+    fn search<'r>(
+        &self,
+        sources: Vec<Vec<TokenId>>,
+        options: &SearchOptions,
+        required: &dyn Fn(usize) -> Option<Required<'r>>,
+        mut take: impl FnMut(usize, usize, Vec<search::Hypothesis>) -> Result<()>,
+    ) -> Result<()> {
+        let engine = self.engine;
+        engine.gauge.work().asked_tokens += sources.iter().map(Vec::len).sum::<usize>();
+        let limits = engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens);
+        let decode = |batch: &Batch| engine.decode_batch(batch, options, required);
+        engine.room.each_batch(sources, &limits, decode, |batch, found| {
+            for ((place, source), hypotheses) in batch.order.iter().zip(&batch.ids).zip(found) {
+                take(*place, source.len(), hypotheses)?;
+            }
+            Ok(())
+        })
     }
 
     fn generation(&self, source_tokens: usize, hypotheses: Vec<search::Hypothesis>) -> Result<Generation> {

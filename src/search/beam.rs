@@ -13,6 +13,7 @@ use anyhow::Result;
 use candle_core::Tensor;
 
 use super::logits::{Candidates, Domain, Rules};
+use super::required::{Required, turns};
 use super::{EarlyStopping, Hypothesis, Item, SearchOptions, Step, arrange, no_choice, normalized};
 use crate::batch::TokenId;
 
@@ -35,26 +36,31 @@ struct Continuation {
     sum: f32,
     /// The token was forced, see [`Candidates`].
     cut: bool,
+    /// How many tokens of required terms are missing after it.
+    missing: usize,
 }
 
 /// One item's search.
 struct ItemSearch<'a> {
     item: usize,
     options: &'a SearchOptions,
+    required: Option<Required<'a>>,
     beams: Vec<Beam>,
-    finished: Vec<Hypothesis>,
+    /// What each is worth, and the hypothesis.
+    finished: Vec<(f32, Hypothesis)>,
 }
 
 /// Beam search from the first `logits` `[items, v]`.
-pub(super) fn search(
+pub(super) fn search<'a>(
     model: &mut dyn Step,
     mut logits: Tensor,
-    items: &[Item],
-    options: &SearchOptions,
+    items: &[Item<'a>],
+    options: &'a SearchOptions,
 ) -> Result<Vec<Vec<Hypothesis>>> {
     let (_, v) = logits.dims2()?;
     let rules = Rules::new(options, items, Domain::LogProbabilities, v);
-    let mut searches: Vec<ItemSearch> = (0..items.len()).map(|item| ItemSearch::new(item, options)).collect();
+    let fresh = |(item, of): (usize, &Item<'a>)| ItemSearch::new(item, of.required, options);
+    let mut searches: Vec<ItemSearch> = items.iter().enumerate().map(fresh).collect();
     let mut found: Vec<Vec<Hypothesis>> = vec![Vec::new(); items.len()];
     for new in 1.. {
         let beams = || searches.iter().flat_map(|search| search.beams.iter().map(|beam| (search.item, beam)));
@@ -99,9 +105,9 @@ fn feed(model: &mut dyn Step, searches: &mut [ItemSearch], before: usize) -> Res
 }
 
 impl<'a> ItemSearch<'a> {
-    fn new(item: usize, options: &'a SearchOptions) -> Self {
+    fn new(item: usize, required: Option<Required<'a>>, options: &'a SearchOptions) -> Self {
         let beam = Beam { row: item, history: options.start.clone(), token_scores: Vec::new(), sum: 0.0 };
-        Self { item, options, beams: vec![beam], finished: Vec::new() }
+        Self { item, options, required, beams: vec![beam], finished: Vec::new() }
     }
 
     /// Takes the `new`-th token: of the best continuations, those that end among the first `num_beams` are
@@ -120,21 +126,31 @@ impl<'a> ItemSearch<'a> {
         }
         if next.is_empty() && self.finished.is_empty() && new > 1 {
             // The rules leave no token: the beams end as they are.
-            self.finished = self.beams.iter().map(|beam| beam.cut_off(self.options)).collect();
+            let cut_off = |beam: &Beam| (self.worth(beam.sum, new - 1), beam.cut_off(self.options, self.required));
+            self.finished = self.beams.iter().map(cut_off).collect();
         }
         self.beams = next;
     }
 
     /// The best continuations over all beams, best first; among equals the better beam's, then the lower token.
+    /// With required terms, the banks of continuations that lack equally many tokens take turns.
     fn best(&self, candidates: &[Candidates]) -> Vec<Continuation> {
         let mut all = Vec::new();
         for (index, beam) in self.beams.iter().enumerate() {
-            let Candidates { best, cut, .. } = &candidates[beam.row];
-            let continued =
-                |&(token, value)| Continuation { beam: index, token, value, sum: value + beam.sum, cut: *cut };
-            all.extend(best.iter().map(continued));
+            let Candidates { best, cut, wanted, missing, .. } = &candidates[beam.row];
+            let continued = |(token, value, missing)| {
+                let sum = value + beam.sum;
+                Continuation { beam: index, token, value, sum, cut: *cut, missing }
+            };
+            let is_wanted = |token: TokenId| wanted.binary_search_by_key(&token, |wanted| wanted.0).is_ok();
+            let others = best.iter().filter(|(token, _)| !is_wanted(*token));
+            all.extend(others.map(|&(token, value)| continued((token, value, *missing))));
+            all.extend(wanted.iter().copied().map(continued));
         }
         all.sort_by(|a, b| b.sum.total_cmp(&a.sum).then((a.beam, a.token).cmp(&(b.beam, b.token))));
+        if self.required.is_some() {
+            all = turns(all, |continuation| continuation.missing);
+        }
         all.truncate(continuations(self.options));
         all
     }
@@ -142,42 +158,55 @@ impl<'a> ItemSearch<'a> {
     /// Puts a hypothesis of `new` tokens in its place among the finished ones, if it is good enough for one.
     fn finish(&mut self, continuation: &Continuation, new: usize, truncated: bool) {
         let score = normalized(continuation.sum, new, self.options.length_penalty);
-        let place = self.finished.partition_point(|other| other.score >= score);
+        let (worth, missing) = (self.worth(continuation.sum, new), continuation.missing);
+        let place = self.finished.partition_point(|(other, hypothesis)| {
+            hypothesis.missing < missing || hypothesis.missing == missing && *other >= worth
+        });
         if place < self.options.num_beams {
             let Beam { history, token_scores, .. } = self.beams[continuation.beam].with(continuation);
             let tokens = history[self.options.start.len()..].to_vec();
-            self.finished.insert(place, Hypothesis { tokens, score, token_scores, truncated });
+            self.finished.insert(place, (worth, Hypothesis { tokens, score, token_scores, truncated, missing }));
             self.finished.truncate(self.options.num_beams);
         }
     }
 
+    /// By what hypotheses of `length` tokens are compared: their score, but where terms are required.
+    fn worth(&self, sum: f32, length: usize) -> f32 {
+        match &self.required {
+            Some(required) => required.worth(sum, length),
+            None => normalized(sum, length, self.options.length_penalty),
+        }
+    }
+
     /// Whether no further token, after `new`, is wanted. transformers keeps searching while any place
-    /// among the finished hypotheses is free, even with beams that are worse than all finished ones.
+    /// among the finished hypotheses is free, even with beams that are worse than all finished ones. With required
+    /// terms it is over when no beam can become better than as many as are asked for.
     fn is_over(&self, new: usize) -> bool {
-        let Some(best) = self.beams.first() else { return true };
-        let (Some(worst), true) = (self.finished.last(), self.finished.len() == self.options.num_beams) else {
-            return false;
+        let Some(best) = self.beams.iter().map(|beam| beam.sum).max_by(f32::total_cmp) else { return true };
+        let enough = if self.required.is_some() { self.options.n_best } else { self.options.num_beams };
+        let Some((worst, _)) = self.finished.get(enough - 1) else { return false };
+        let length = match (&self.required, self.options.early_stopping) {
+            (Some(required), _) => new.max(required.length),
+            (None, EarlyStopping::True) => return true,
+            (None, EarlyStopping::Never) if self.options.length_penalty > 0.0 => self.options.max_new_tokens,
+            (None, _) => new,
         };
-        let penalty = self.options.length_penalty;
-        let length = match self.options.early_stopping {
-            EarlyStopping::True => return true,
-            EarlyStopping::Never if penalty > 0.0 => self.options.max_new_tokens,
-            EarlyStopping::False | EarlyStopping::Never => new,
-        };
-        normalized(best.sum, length, penalty) <= worst.score
+        self.worth(best, length) <= *worst
     }
 
     fn hypotheses(&mut self) -> Result<Vec<Hypothesis>> {
         self.finished.truncate(self.options.n_best);
-        if self.finished.is_empty() { Err(no_choice()) } else { Ok(std::mem::take(&mut self.finished)) }
+        let finished = std::mem::take(&mut self.finished);
+        if finished.is_empty() { Err(no_choice()) } else { Ok(finished.into_iter().map(|(_, found)| found).collect()) }
     }
 }
 
 impl Beam {
-    fn cut_off(&self, options: &SearchOptions) -> Hypothesis {
+    fn cut_off(&self, options: &SearchOptions, required: Option<Required>) -> Hypothesis {
         let tokens = self.history[options.start.len()..].to_vec();
+        let missing = required.map_or(0, |required| required.missing(&tokens));
         let score = normalized(self.sum, tokens.len(), options.length_penalty);
-        Hypothesis { tokens, score, token_scores: self.token_scores.clone(), truncated: true }
+        Hypothesis { tokens, score, token_scores: self.token_scores.clone(), truncated: true, missing }
     }
 
     fn with(&self, continuation: &Continuation) -> Self {
@@ -199,8 +228,10 @@ mod tests {
     /// hypotheses, the worse with this score.
     fn over(early_stopping: EarlyStopping, length_penalty: f64, worst: f32) -> bool {
         let options = SearchOptions { num_beams: 2, early_stopping, length_penalty, ..SearchOptions::greedy(0, 1, 10) };
-        let finished = |score| Hypothesis { tokens: vec![1], score, token_scores: vec![score], truncated: false };
-        let mut search = ItemSearch::new(0, &options);
+        let finished = |score| {
+            (score, Hypothesis { tokens: vec![1], score, token_scores: vec![score], truncated: false, missing: 0 })
+        };
+        let mut search = ItemSearch::new(0, None, &options);
         search.beams[0].sum = -10.0;
         search.finished = vec![finished(worst + 1.0), finished(worst)];
         search.is_over(2)

@@ -102,6 +102,6 @@ impl Row {
         let tokens = self.history[options.start.len()..].to_vec();
         let sum = self.token_scores.iter().sum();
         let score = normalized(sum, tokens.len(), options.length_penalty);
-        Hypothesis { tokens, score, token_scores: self.token_scores, truncated }
+        Hypothesis { tokens, score, token_scores: self.token_scores, truncated, missing: 0 }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use candle_core::Tensor;
 
+use super::required::{Progress, Required};
 use super::{Item, SearchOptions};
 use crate::batch::TokenId;
 use crate::kernels::topk::{RowTop, top_k};
@@ -33,6 +34,8 @@ pub(super) struct Rules<'a> {
     bad_ends: Vec<(&'a [TokenId], TokenId)>,
     /// Per item: what followed each sequence of n - 1 tokens in the source.
     source_ngrams: Vec<HashMap<&'a [TokenId], Vec<TokenId>>>,
+    /// Per item: what its target must contain.
+    required: Vec<Option<Required<'a>>>,
 }
 
 /// What the rules change in one row.
@@ -42,6 +45,19 @@ struct Edits {
     penalised: Vec<TokenId>,
     /// When set, these tokens have the value 0 and all others cannot be.
     forced: Option<Vec<TokenId>>,
+    aim: Aim,
+}
+
+/// What required terms change in one row.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Aim {
+    /// These cannot be, but keep their share of the probability: it is not the model that rules them out.
+    withheld: Vec<TokenId>,
+    /// Tokens that bring terms nearer, ascending, and how many tokens are missing after each; no rule but
+    /// suppression bans them.
+    wanted: Vec<(TokenId, usize)>,
+    /// How many tokens are missing after any other.
+    missing: usize,
 }
 
 /// One row after the rules.
@@ -54,6 +70,11 @@ pub(super) struct Candidates {
     pub log_sum: f64,
     /// Whether a rule forces the token, and the model would not have ended here by itself.
     pub cut: bool,
+    /// Tokens that bring required terms nearer, ascending, with their values and with how many tokens are missing
+    /// after each.
+    pub wanted: Vec<(TokenId, f32, usize)>,
+    /// How many tokens of required terms are missing after any other token.
+    pub missing: usize,
 }
 
 impl<'a> Rules<'a> {
@@ -66,7 +87,8 @@ impl<'a> Rules<'a> {
         let bad_ends = bad().filter(|word| word.len() > 1).filter_map(|word| word.split_last()).map(|(l, p)| (p, *l));
         let n = options.encoder_no_repeat_ngram_size;
         let source_ngrams = if n == 0 { Vec::new() } else { items.iter().map(|item| ngrams(item.source, n)).collect() };
-        Self { options, domain, v, always, bad_ends: bad_ends.collect(), source_ngrams }
+        let required = items.iter().map(|item| item.required).collect();
+        Self { options, domain, v, always, bad_ends: bad_ends.collect(), source_ngrams, required }
     }
 
     /// The best `k` candidates of every row of `logits` `[rows, v]`; `rows` gives each row's item and its
@@ -91,8 +113,25 @@ impl<'a> Rules<'a> {
         banned.extend(self.suppressed_at(new));
         let penalises = (self.options.repetition_penalty - 1.0).abs() > f64::EPSILON;
         let penalised = if penalises { history.to_vec() } else { Vec::new() };
-        let banned = self.tidy(banned, &[]);
-        Edits { penalised: self.tidy(penalised, &banned), forced: self.forced(history), banned }
+        let forced = self.forced(history);
+        let aim = self.required[item].map(|required| self.aim(&required, &history[self.options.start.len()..]));
+        let aim = match (aim.unwrap_or_default(), &forced) {
+            (aim, None) => aim,
+            (Aim { missing, .. }, Some(_)) => Aim { missing, ..Aim::default() },
+        };
+        // A required term may repeat what was said.
+        let banned = self.tidy(banned, &aim.wanted.iter().map(|wanted| wanted.0).collect::<Vec<_>>());
+        Edits { penalised: self.tidy(penalised, &[&banned[..], &aim.withheld].concat()), forced, banned, aim }
+    }
+
+    /// What required terms ask for after `tokens`: no end while any is missing, no letters after one that has ended.
+    fn aim(&self, required: &Required, tokens: &[TokenId]) -> Aim {
+        let Progress { missing, mut next, at_end } = required.progress(tokens);
+        next.retain(|(token, _)| (*token as usize) < self.v && !self.always.contains(token));
+        let ends = if missing > 0 { self.options.eos.as_slice() } else { &[] };
+        let letters = if at_end { required.joining() } else { &[] };
+        let wanted: Vec<TokenId> = next.iter().map(|wanted| wanted.0).collect();
+        Aim { withheld: self.tidy([ends, letters].concat(), &wanted), wanted: next, missing }
     }
 
     fn ban_repetitions(&self, item: usize, history: &[TokenId], banned: &mut Vec<TokenId>) {
@@ -153,24 +192,31 @@ impl<'a> Rules<'a> {
     /// The candidates without forced tokens.
     fn apply_free(&self, edits: &Edits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
         let whole = if self.domain == Domain::LogProbabilities { top.rest.log_with(&top.edited) } else { 0.0 };
-        let penalised =
-            edited.iter().zip(&top.edited).filter(|(token, _)| edits.penalised.binary_search(token).is_ok());
+        let has = |tokens: &[TokenId], token: TokenId| tokens.binary_search(&token).is_ok();
+        let wanted = |token: TokenId| edits.aim.wanted.binary_search_by_key(&token, |wanted| wanted.0).ok();
+        let apart = || edited.iter().copied().zip(top.edited.iter().copied()).filter(|(_, x)| *x > f32::NEG_INFINITY);
         // Still on the scale of the row, so that they can be summed with the others.
-        let penalised: Vec<(TokenId, f32)> = penalised
-            .filter(|(_, x)| **x > f32::NEG_INFINITY)
-            .map(|(&token, &x)| (token, (self.penalise(f64::from(x) - whole) + whole) as f32))
+        let kept: Vec<(TokenId, f32)> = apart()
+            .filter_map(|(token, x)| match has(&edits.penalised, token) {
+                true => Some((token, (self.penalise(f64::from(x) - whole) + whole) as f32)),
+                false => wanted(token).map(|_| (token, x)),
+            })
             .collect();
-        let values: Vec<f32> = penalised.iter().map(|&(_, x)| x).collect();
+        let withheld = apart().filter(|(token, _)| has(&edits.aim.withheld, *token));
+        let values: Vec<f32> = kept.iter().copied().chain(withheld).map(|(_, x)| x).collect();
         let after = top.rest.log_with(&values);
         let shift = if self.options.renormalize { after } else { whole };
+        let value = |x: f32| (f64::from(x) - shift) as f32;
+        let near = |&(token, x): &(TokenId, f32)| Some((token, value(x), edits.aim.wanted[wanted(token)?].1));
+        let near = kept.iter().filter_map(near).collect();
         let mut best = top.top;
-        best.extend(penalised);
+        best.extend(kept);
         best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         best.truncate(k);
         for (_, x) in &mut best {
-            *x = (f64::from(*x) - shift) as f32;
+            *x = value(*x);
         }
-        Candidates { best, log_sum: after - shift, cut: false }
+        Candidates { best, log_sum: after - shift, cut: false, wanted: near, missing: edits.aim.missing }
     }
 
     fn penalise(&self, x: f64) -> f64 {
@@ -181,8 +227,10 @@ impl<'a> Rules<'a> {
 impl Edits {
     /// All tokens whose logits are not simply their own.
     fn tokens(&self) -> Vec<TokenId> {
-        let mut tokens = [self.banned.as_slice(), &self.penalised].concat();
+        let mut tokens = [self.banned.as_slice(), &self.penalised, &self.aim.withheld].concat();
+        tokens.extend(self.aim.wanted.iter().map(|wanted| wanted.0));
         tokens.sort_unstable();
+        tokens.dedup();
         tokens
     }
 }

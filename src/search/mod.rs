@@ -12,13 +12,16 @@
 //! 6. feed the chosen tokens, one per row; go on at 2 until no row is left.
 //!
 //! Responsible for: tokens and scores equal to those of transformers 5.23's `generate`. Invariant: what an
-//! item gets does not depend on the other items of its batch, in no bit. Leaves to others: what a row of
+//! item gets does not depend on the other items of its batch, in no bit. Items with terms that their target must
+//! contain (`required`) are searched by beams of which each bank has its share; transformers has nothing like it.
+//! Leaves to others: what a row of
 //! logits is made from (`model`), and where the options come from (`engine`).
 
 mod beam;
 mod greedy;
 mod logits;
 mod options;
+mod required;
 mod sample;
 
 use anyhow::{Result, ensure};
@@ -27,6 +30,7 @@ use candle_core::Tensor;
 use crate::batch::TokenId;
 
 pub use options::{EarlyStopping, Sampling, SearchOptions};
+pub use required::{Edges, LEAST_BEAMS, Required};
 
 /// All that a search knows of a model. A fresh one has one row per item.
 pub trait Step {
@@ -50,6 +54,8 @@ pub struct Item<'a> {
     pub source: &'a [TokenId],
     /// Its place among all that the caller wants, in whatever batches: sampling draws by seed and place.
     pub place: u64,
+    /// What its target must contain, if anything; needs beams.
+    pub required: Option<Required<'a>>,
 }
 
 /// One way to go on from the start token to an end.
@@ -65,6 +71,8 @@ pub struct Hypothesis {
     /// Whether the maximum ended it and not the model: there is no end-of-sentence token, or a rule forced
     /// one there that was not the token the model would have taken.
     pub truncated: bool,
+    /// How many tokens of required terms it lacks.
+    pub missing: usize,
 }
 
 /// Finds the hypotheses of each item, best first: `n_best` of them, or fewer where the rules leave no more.
@@ -77,6 +85,10 @@ pub fn search(model: &mut dyn Step, items: &[Item], options: &SearchOptions) -> 
     if items.is_empty() {
         return Ok(Vec::new());
     }
+    ensure!(
+        options.num_beams > 1 || items.iter().all(|item| item.required.is_none()),
+        "required terms cannot be searched for with one beam\nhint: use {LEAST_BEAMS} beams"
+    );
     let logits = prompt(model, items.len(), &options.start)?;
     check_vocabulary(&logits, options)?;
     if options.num_beams > 1 {

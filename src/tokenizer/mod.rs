@@ -18,6 +18,7 @@ mod pipeline;
 mod proto;
 mod sentencepiece;
 mod settings;
+mod spelling;
 mod splitter;
 mod trie;
 mod unigram;
@@ -160,6 +161,13 @@ impl Vocabulary {
         match self {
             Self::Pieces(pieces) => Ok(pieces.encode(text)),
             Self::Pipeline(pipeline) => pipeline.encode(text),
+        }
+    }
+
+    fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
+        match self {
+            Self::Pieces(pieces) => pieces.encode_target(text),
+            Self::Pipeline(pipeline) => pipeline.encode_target(text),
         }
     }
 

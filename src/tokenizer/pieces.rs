@@ -27,8 +27,10 @@ pub(super) enum Flavour {
 pub(super) struct PieceVocabulary {
     flavour: Flavour,
     source: SentencePiece,
-    /// The model that decodes, where it is not the source's.
+    /// The model of target texts, where it is not the source's.
     target: Option<SentencePiece>,
+    /// The ids of target tokens, where they are not the source's; then the target's model decodes too.
+    target_ids: Option<HashMap<String, TokenId>>,
     ids: HashMap<String, TokenId>,
     tokens: HashMap<TokenId, String>,
     /// The id of each piece of the source model.
@@ -55,7 +57,8 @@ impl PieceVocabulary {
         Self::new(
             Flavour::Marian,
             sentencepiece(files, "source.spm")?,
-            separate.then_some(target),
+            Some(target),
+            separate.then(|| decoder.clone()),
             ids,
             decoder,
             named,
@@ -81,7 +84,7 @@ impl PieceVocabulary {
         );
         named.extend(settings.extra_special_tokens());
         let source = sentencepiece(files, "sentencepiece.bpe.model")?;
-        Self::new(Flavour::M2m100, source, None, ids.clone(), ids, named, settings)
+        Self::new(Flavour::M2m100, source, None, None, ids.clone(), ids, named, settings)
             .with_context(|| broken(files, "vocab.json"))
     }
 
@@ -89,6 +92,7 @@ impl PieceVocabulary {
         flavour: Flavour,
         source: SentencePiece,
         target: Option<SentencePiece>,
+        target_ids: Option<HashMap<String, TokenId>>,
         mut ids: HashMap<String, TokenId>,
         decoder: HashMap<String, TokenId>,
         named: Vec<AddedToken>,
@@ -114,6 +118,7 @@ impl PieceVocabulary {
             flavour,
             source,
             target,
+            target_ids,
             tokens: decoder.into_iter().map(|(token, id)| (id, token)).collect(),
             ids,
             by_piece,
@@ -165,9 +170,16 @@ impl PieceVocabulary {
         }));
     }
 
+    /// The ids of a text as a target has them; none where the vocabulary lacks a piece of it.
+    pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
+        let segmented = self.target.as_ref().unwrap_or(&self.source).encode(text);
+        let ids = self.target_ids.as_ref().unwrap_or(&self.ids);
+        segmented.pieces.iter().map(|(range, _)| ids.get(&segmented.text[range.clone()]).copied()).collect()
+    }
+
     /// The text of these ids, special tokens left out.
     pub(super) fn decode(&self, ids: &[TokenId]) -> String {
-        let model = self.target.as_ref().unwrap_or(&self.source);
+        let model = self.target.as_ref().filter(|_| self.target_ids.is_some()).unwrap_or(&self.source);
         let mut text = String::new();
         let mut pieces: Vec<&str> = Vec::with_capacity(ids.len());
         for &id in ids.iter().filter(|&&id| !self.specials.iter().any(|(_, special)| *special == id)) {

@@ -82,6 +82,11 @@ impl Pipeline {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The ids of a text with no token around it.
+    pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
+        Some(self.inner.encode_fast(text, false).ok()?.get_ids().to_vec())
+    }
+
     /// Bytes split over tokens are joined before they are read as text, since all ids are decoded at once.
     pub(super) fn decode(&self, ids: &[TokenId]) -> String {
         self.inner.decode(ids, true).unwrap_or_default()

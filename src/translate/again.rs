@@ -31,17 +31,19 @@ impl Again {
     }
 }
 
-/// Asks the model again wherever it repeats itself, and keeps the better generation. Returns what came of
-/// it, by the places of the texts.
+/// Asks the model again wherever it repeats itself and is `free` to write what it likes, and keeps the better
+/// generation. Returns what came of it, by the places of the texts.
 pub(super) fn guard<G: Generate + ?Sized>(
     model: &G,
     checks: Checks,
     sources: &[&str],
     generations: &mut [Generation],
+    free: impl Fn(usize) -> bool,
 ) -> Result<HashMap<usize, Again>> {
     let loops =
         |(place, generation): (usize, &Generation)| Some((place, check::repetition(sources[place], &generation.text)?));
-    let found: Vec<(usize, Finding)> = generations.iter().enumerate().filter_map(loops).collect();
+    let found: Vec<(usize, Finding)> =
+        generations.iter().enumerate().filter(|(place, _)| free(*place)).filter_map(loops).collect();
     let texts: Vec<&str> = found.iter().map(|(place, _)| sources[*place]).collect();
     let guarded = if texts.is_empty() { None } else { model.generate_guarded(&texts)? };
     let mut again = HashMap::new();

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself.
-const MODULES: [(&str, &[&str]); 21] = [
-    ("document", &[]),
+const MODULES: [(&str, &[&str]); 22] = [
+    ("glossary", &[]),
+    ("document", &["glossary"]),
     ("batch", &[]),
     ("kernels", &[]),
     ("device", &[]),
@@ -16,15 +17,15 @@ const MODULES: [(&str, &[&str]); 21] = [
     ("check", &["document"]),
     ("nn", &["kernels"]),
     ("tokenizer", &["batch", "files"]),
-    ("search", &["batch", "kernels"]),
+    ("search", &["batch", "glossary", "kernels"]),
     ("hub", &["files"]),
     ("model", &["batch", "files", "kernels", "nn"]),
-    ("engine", &["batch", "device", "files", "hub", "model", "search", "tokenizer"]),
-    ("translate", &["check", "document", "engine", "segment"]),
+    ("engine", &["batch", "device", "files", "glossary", "hub", "model", "search", "tokenizer"]),
+    ("translate", &["check", "document", "engine", "glossary", "segment"]),
     ("summarize", &["check", "document", "engine", "segment"]),
     ("report", &["check", "document", "engine", "summarize", "translate"]),
     ("render", &["check", "document", "report", "segment", "summarize", "translate"]),
-    ("digest", &["check", "document", "engine", "language", "report", "segment", "summarize", "translate"]),
+    ("digest", &["check", "document", "engine", "glossary", "language", "report", "segment", "summarize", "translate"]),
     ("cli", &[]),
     ("main", &[]),
 ];

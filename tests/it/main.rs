@@ -11,6 +11,7 @@ mod engine;
 mod extractive;
 mod fake_hub;
 mod formats;
+mod glossary;
 mod hub;
 mod int8;
 mod layers;

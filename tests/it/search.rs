@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
-use kortom::search::{EarlyStopping, Hypothesis, Item, Sampling, SearchOptions, Step, search};
+use kortom::glossary::Ways;
+use kortom::search::{EarlyStopping, Edges, Hypothesis, Item, Required, Sampling, SearchOptions, Step, search};
 use serde_json::Value;
 
 const V: u64 = 40;
@@ -69,7 +70,8 @@ fn source(item: u64) -> Vec<u32> {
 
 fn find(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
     let sources: Vec<Vec<u32>> = items.iter().map(|&item| source(item)).collect();
-    let items_in: Vec<Item> = sources.iter().zip(items).map(|(source, &item)| Item { source, place: item }).collect();
+    let items_in: Vec<Item> =
+        sources.iter().zip(items).map(|(source, &item)| Item { source, place: item, required: None }).collect();
     search(&mut Scripted::new(items), &items_in, options).unwrap()
 }
 
@@ -308,4 +310,151 @@ fn combinations_without_meaning_are_refused() {
         assert!(error.contains(named) && error.contains("\nhint: "), "{named}: {error}");
     }
     assert!(search(&mut Scripted::new(&[]), &[], &base).unwrap().is_empty());
+}
+
+/// Tokens from 30 on go on with a word, and those below 3 end none.
+fn edges() -> Edges {
+    Edges::new((0..V).map(|token| (token >= 30, token >= 3)))
+}
+
+fn find_with(items: &[(u64, &[Ways<u32>])], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
+    let edges = edges();
+    let numbers: Vec<u64> = items.iter().map(|(item, _)| *item).collect();
+    let required = |terms| {
+        Some(Required { terms, edges: &edges, reward: 0.0, length: 0 }).filter(|required| !required.terms.is_empty())
+    };
+    let items: Vec<Item> =
+        items.iter().map(|&(item, terms)| Item { place: item, required: required(terms), ..Item::default() }).collect();
+    search(&mut Scripted::new(&numbers), &items, options).unwrap()
+}
+
+/// Up to four terms of one to four tokens, with up to three ways to write each, made from a number.
+fn terms(item: u64) -> Vec<Ways<u32>> {
+    let draw = |what: u64, most: u64| mix(item * 131 + what) % most;
+    let token = |term: u64, way: u64, at: u64| {
+        let least = if at == 0 { 3 } else { 20 };
+        least + (draw(1000 + term * 100 + way * 10 + at, 20)) as u32
+    };
+    let way = |term: u64, way: u64| (0..=draw(10 * term + way, 4)).map(|at| token(term, way, at)).collect();
+    (0..=draw(0, 4)).map(|term| (0..=draw(term + 1, 3)).map(|index| way(term, index)).collect()).collect()
+}
+
+/// Whether all terms are in the tokens, each between word boundaries at a place of its own, by trying all places.
+fn holds(tokens: &[u32], terms: &[Ways<u32>]) -> bool {
+    let Some((term, others)) = terms.split_first() else { return true };
+    let joined = |at: usize| at > 0 && at < tokens.len() && tokens[at] >= 30 && tokens[at - 1] >= 3;
+    (0..tokens.len()).any(|at| {
+        term.iter().any(|way| {
+            let whole = tokens[at..].starts_with(way) && !joined(at) && !joined(at + way.len());
+            let mut rest = tokens.to_vec();
+            // Nothing begins, ends or goes on here any more.
+            rest.splice(at..(at + way.len()).min(tokens.len()), std::iter::repeat_n(0, way.len()));
+            whole && holds(&rest, others)
+        })
+    })
+}
+
+#[test]
+fn required_terms_are_there() {
+    let options = SearchOptions { num_beams: 8, ..SearchOptions::greedy(START, EOS, 60) };
+    let free = SearchOptions { num_beams: 8, ..options.clone() };
+    let (mut several, mut by_chance) = (0, 0);
+    for item in 0..400 {
+        let terms = terms(item);
+        let found = &find_with(&[(item, &terms)], &options)[0][0];
+        assert!(found.missing == 0 && !found.truncated && holds(&found.tokens, &terms), "{item}: {found:?} {terms:?}");
+        assert_eq!(found.tokens.last(), Some(&EOS));
+        several += usize::from(terms.len() > 1);
+        by_chance += usize::from(holds(&find(&[item], &free)[0][0].tokens, &terms));
+    }
+    assert!(several > 200 && by_chance < 100, "{several} {by_chance}");
+}
+
+#[test]
+fn an_item_without_terms_is_what_it_is_in_a_search_without_any() {
+    let options = SearchOptions { num_beams: 5, n_best: 3, ..SearchOptions::greedy(START, EOS, 30) };
+    let terms: Vec<Vec<Ways<u32>>> = (0..40).map(|item| if item % 3 == 0 { terms(item) } else { Vec::new() }).collect();
+    let items: Vec<(u64, &[Ways<u32>])> = (0..).zip(&terms).map(|(item, terms)| (item, terms.as_slice())).collect();
+    let together = find_with(&items, &options);
+    for (item, together) in items.iter().zip(&together) {
+        assert_eq!(&find_with(&[*item], &options)[0], together);
+        if item.1.is_empty() {
+            assert_eq!(&find(&[item.0], &options)[0], together);
+        }
+    }
+}
+
+/// The sum of log-probabilities of the best way to go on with at most `room` tokens below 6 so that all have the terms,
+/// by trying all of them.
+fn best_of_all(item: u64, tokens: &mut Vec<u32>, room: usize, terms: &[Ways<u32>]) -> f64 {
+    let mut history = vec![START];
+    history.extend(&tokens[..]);
+    let row = logits(item, &history);
+    let sum = row.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln();
+    let mut best = f64::NEG_INFINITY;
+    for token in 0..6 {
+        tokens.push(token);
+        let value = f64::from(row[token as usize]) - sum;
+        let rest = match token {
+            _ if token != EOS && room > 1 => best_of_all(item, tokens, room - 1, terms),
+            _ if holds(tokens, terms) => 0.0,
+            _ => f64::NEG_INFINITY,
+        };
+        best = best.max(value + rest);
+        tokens.pop();
+    }
+    best
+}
+
+#[test]
+fn with_beams_enough_the_best_output_that_has_the_terms_is_found() {
+    let suppress = (6..V as u32).collect();
+    let options = SearchOptions {
+        num_beams: 2000,
+        length_penalty: 0.0,
+        early_stopping: EarlyStopping::Never,
+        suppress,
+        ..SearchOptions::greedy(START, EOS, 6)
+    };
+    for item in 0..24_u64 {
+        let token = |n: u64| 3 + (mix(item * 7 + n) % 3) as u32;
+        let terms = vec![vec![vec![token(0), token(1)]], vec![vec![token(2)], vec![token(3), token(4)]]];
+        let found = &find_with(&[(item, &terms)], &options)[0][0];
+        let best = best_of_all(item, &mut Vec::new(), 6, &terms);
+        assert_eq!(found.missing, 0);
+        assert!((f64::from(found.score) - best).abs() < 1e-4, "item {item}: {found:?}, but {best} is possible");
+    }
+}
+
+#[test]
+fn a_term_that_occurs_twice_is_there_twice_whatever_repetition_rules_say() {
+    let term: Ways<u32> = vec![vec![20, 31, 25]];
+    for (no_repeat_ngram_size, repetition_penalty) in [(0, 1.0), (2, 1.0), (3, 1.4)] {
+        let base = SearchOptions::greedy(START, EOS, 120);
+        let options = SearchOptions { num_beams: 6, no_repeat_ngram_size, repetition_penalty, ..base };
+        for item in 0..40 {
+            let found = &find_with(&[(item, &[term.clone(), term.clone()])], &options)[0][0];
+            let times = found.tokens.windows(3).filter(|window| *window == term[0]).count();
+            assert!(times >= 2 && !found.truncated, "{item}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn terms_that_do_not_fit_are_said_to_be_missing() {
+    let options = SearchOptions { num_beams: 8, ..SearchOptions::greedy(START, EOS, 3) };
+    let terms: [Ways<u32>; 2] = [vec![vec![20, 31, 25]], vec![vec![11], vec![12, 31]]];
+    for forced_eos in [vec![], vec![EOS]] {
+        let options = SearchOptions { forced_eos, ..options.clone() };
+        for item in 0..20 {
+            let found = &find_with(&[(item, &terms)], &options)[0][0];
+            assert!(!holds(&found.tokens, &terms) && found.missing > 0, "{item}: {found:?}");
+        }
+    }
+    let alone = SearchOptions { num_beams: 1, ..options };
+    let edges = edges();
+    let items =
+        [Item { required: Some(Required { terms: &terms, edges: &edges, reward: 0.0, length: 0 }), ..Item::default() }];
+    let error = search(&mut Scripted::new(&[1]), &items, &alone).unwrap_err().to_string();
+    assert!(error.contains("one beam") && error.contains("\nhint: "), "{error}");
 }

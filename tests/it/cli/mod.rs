@@ -4,6 +4,7 @@ mod arguments;
 mod checks;
 mod device;
 mod formats;
+mod glossary;
 mod hub;
 mod inputs;
 mod lines;

@@ -92,8 +92,11 @@ impl Checkpoint {
     /// The hypotheses of each source, all in one batch; with a `nudge`, from logits with noise of that seed.
     pub fn search(&self, sources: &[Vec<TokenId>], options: &SearchOptions, nudge: u64) -> Vec<Vec<Hypothesis>> {
         let state = self.model.start(&self.memory(sources)).unwrap();
-        let items: Vec<Item> =
-            sources.iter().enumerate().map(|(place, source)| Item { source, place: place as u64 }).collect();
+        let items: Vec<Item> = sources
+            .iter()
+            .enumerate()
+            .map(|(place, source)| Item { source, place: place as u64, required: None })
+            .collect();
         search(&mut Running { model: &self.model, state, nudge }, &items, options).unwrap()
     }
 }

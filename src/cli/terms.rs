@@ -1,0 +1,52 @@
+//! The glossary of a job, from its file to something that a model was seen to be able to write.
+//!
+//! Invariant: a glossary that cannot be read or makes no sense is an error before the first article. What it
+//! means belongs to `kortom::glossary`.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use kortom::engine::Session;
+use kortom::glossary::Glossary;
+
+use super::job::Job;
+use super::progress::Screen;
+
+/// How many terms a warning names.
+const NAMED: usize = 5;
+
+/// Reads the glossary, and says what it means for this model.
+pub fn load(job: &Job, session: Option<&Session<'_>>, screen: &Screen) -> Result<Option<Glossary>> {
+    let (Some(path), Some(session)) = (&job.glossary, session) else { return Ok(None) };
+    let name = path.display();
+    let bytes = fs::read(path).with_context(|| {
+        format!("cannot read the glossary `{name}`\nhint: it is a file with a source term, a tab and a target term on each line")
+    })?;
+    let glossary = Glossary::parse(&bytes, job.from(), job.to()).with_context(|| format!("the glossary `{name}`"))?;
+    if glossary.targets().next().is_none() {
+        screen.warning(format!("the glossary `{name}` has no terms"));
+    }
+    warn_of_unwritable(&glossary, session, screen);
+    let (beams, usual) = (session.beams_for_terms(), session.settings().options.num_beams);
+    if beams > usual {
+        screen.notice(format!(
+            "sentences with a term of the glossary are searched with {beams} beams, others with {usual}"
+        ));
+    }
+    Ok(Some(glossary))
+}
+
+fn warn_of_unwritable(glossary: &Glossary, session: &Session<'_>, screen: &Screen) {
+    let engine = session.engine();
+    let unwritable: Vec<_> = glossary.targets().filter(|(_, target)| !engine.can_write(target)).collect();
+    if unwritable.is_empty() {
+        return;
+    }
+    let named: Vec<String> =
+        unwritable.iter().take(NAMED).map(|(line, target)| format!("`{target}` (line {line})")).collect();
+    let more = if unwritable.len() > NAMED { format!(" and {} more", unwritable.len() - NAMED) } else { String::new() };
+    screen.warning(format!(
+        "the model's vocabulary cannot write {}{more}\nhint: segments that need such a term will be flagged `glossary`",
+        named.join(", ")
+    ));
+}

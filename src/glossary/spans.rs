@@ -1,0 +1,100 @@
+//! What no translation may touch: addresses, code, placeholders, handles and hashtags.
+//!
+//! Invariant: spans are in order, do not overlap, hold no line break, and the same text has the same spans
+//! wherever it stands between spaces.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// What ends the names of hosts that are written without `www`: few enough not to take a full stop without a
+/// space after it for one.
+const DOMAINS: &str = "nl|be|eu|com|org|net|info|io|gov|edu|int|co\\.uk";
+
+static SPAN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let address = r#"[^\s<>"“”„`]"#;
+    let kinds = [
+        r"(?P<code>`[^`\s](?:[^`\n\r]*[^`\s])?`)".to_owned(),
+        format!(r"(?P<url>(?i:(?:https?|ftp)://|www\.|mailto:)[\w\[{{$%]{address}*)"),
+        r"(?P<email>[\w.%+-]*[\w%+-]@[\w-]+(?:\.[\w-]+)+)".to_owned(),
+        format!(r"(?P<host>(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{DOMAINS})\b(?:[/?#]{address}*)?)"),
+        r"(?P<braces>\$\{[^{}\n\r]{1,80}\}|\{\{[^{}\n\r]{1,80}\}\}|\{[A-Za-z0-9_.:$-]{0,40}\})".to_owned(),
+        r"(?P<format>%\([A-Za-z_]\w*\)[sdif]\b|%(?:[0-9]{1,2}\$)?(?:[sdif]\b|@))".to_owned(),
+        r"(?P<tag>@\w{2,}|#\w*\p{L}\w*)".to_owned(),
+    ];
+    // The pattern is constant; a test sees that it is one.
+    Regex::new(&kinds.join("|")).ok()
+});
+
+/// The protected spans of a text.
+#[must_use]
+pub fn spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let Some(pattern) = SPAN.as_ref() else { return spans };
+    let mut at = 0;
+    while let Some(found) = pattern.captures_at(text, at) {
+        let Some(whole) = found.get(0) else { break };
+        let is = |kind: &str| found.name(kind).is_some();
+        let before = text[..whole.start()].chars().next_back();
+        let in_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let in_name = before.is_some_and(|c| matches!(c, '@' | '&' | '/' | '.' | '-'));
+        if is("code") || is("braces") || !(in_word || in_name && (is("host") || is("tag"))) {
+            let address = is("url") || is("host");
+            let span = if address { without_closers(whole.as_str()) } else { whole.as_str() };
+            at = whole.start() + span.len();
+            spans.push(whole.start()..at);
+        } else {
+            at = whole.start() + whole.as_str().chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    spans
+}
+
+/// An address without the punctuation of the sentence around it; a bracket that opened inside may close.
+fn without_closers(mut address: &str) -> &str {
+    while let Some(last) = address.chars().next_back() {
+        let opener = match last {
+            ')' => Some('('),
+            ']' => Some('['),
+            '}' => Some('{'),
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '’' | '‘' | '»' | '*' | '_' | '…' => None,
+            _ => break,
+        };
+        if opener.is_some_and(|opener| address.matches(opener).count() >= address.matches(last).count()) {
+            break;
+        }
+        address = &address[..address.len() - last.len_utf8()];
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<&str> {
+        spans(text).into_iter().map(|span| &text[span]).collect()
+    }
+
+    #[test]
+    fn what_is_protected() {
+        for (text, expected) in [
+            ("Kijk op https://voorbeeld.nl/a?b=c&d=(e), of niet.", &["https://voorbeeld.nl/a?b=c&d=(e)"][..]),
+            ("(zie www.voorbeeld.nl/pad).", &["www.voorbeeld.nl/pad"]),
+            ("Mail naar redactie@krant.voorbeeld.nl!", &["redactie@krant.voorbeeld.nl"]),
+            ("Volgens nu.nl en ‘bol.com’ wel.", &["nu.nl", "bol.com"]),
+            ("Beste {naam}, u heeft {0} en {{ aantal }} en ${prijs}.", &["{naam}", "{0}", "{{ aantal }}", "${prijs}"]),
+            ("%s van %(totaal)d, %1$s en 100% zeker", &["%s", "%(totaal)d", "%1$s"]),
+            ("Typ `ls -l` of `cd`, zei @jan_k over #klimaat2030.", &["`ls -l`", "`cd`", "@jan_k", "#klimaat2030"]),
+            ("`Nee', zei hij, `ja'", &[]),
+            ("Nummer #1, 5%d en 20 % d van a@b.", &[]),
+            ("De brug is klaar.Nu de weg. Om 12.00 uur.", &[]),
+            ("https:// en www. zijn niets", &[]),
+            ("https://{host}/x", &["https://{host}/x"]),
+            ("&#39;t is", &[]),
+        ] {
+            assert_eq!(found(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Protected spans on their way through a model: masked, or kept out of it.
+//!
+//! A mask is a short made-up name that any vocabulary can write and models copy; an address of thirty odd tokens
+//! puts even good ones off. Invariant: what `restore` gives has every span of the source, exactly as it was and as
+//! often; where it gives nothing, `apart` says which parts to translate one by one around the spans.
+
+use std::ops::Range;
+
+use crate::glossary::spans;
+
+/// What stands for spans, in their order.
+const MASKS: [&str; 24] = [
+    "XA", "XB", "XC", "XD", "XE", "XF", "XG", "XH", "XJ", "XK", "XM", "XN", "XP", "XQ", "XR", "XS", "XT", "XU", "XV",
+    "XW", "XY", "XZ", "QX", "QZ",
+];
+
+/// A text with masks for its protected spans.
+#[derive(Debug)]
+pub(super) struct Masked {
+    pub(super) text: String,
+    /// Each mask and the span it stands for.
+    spans: Vec<(&'static str, String)>,
+}
+
+/// A stretch of a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stretch<'a> {
+    /// To be translated by itself.
+    Text(&'a str),
+    /// To be left as it is.
+    Kept(&'a str),
+}
+
+impl Masked {
+    /// Masks the spans of a text; more spans than there are masks stay as they are.
+    pub(super) fn new(source: &str) -> Self {
+        let free = MASKS.into_iter().filter(|mask| !source.contains(mask));
+        let mut masked = Self { text: String::with_capacity(source.len()), spans: Vec::new() };
+        let mut end = 0;
+        for (span, mask) in spans(source).into_iter().zip(free) {
+            masked.text.push_str(&source[end..span.start]);
+            masked.text.push_str(mask);
+            end = span.end;
+            masked.spans.push((mask, source[span].to_owned()));
+        }
+        masked.text.push_str(&source[end..]);
+        masked
+    }
+
+    /// The masks that stand in a part of the text.
+    pub(super) fn masks_in(&self, part: &str) -> Vec<&'static str> {
+        self.spans.iter().map(|(mask, _)| *mask).filter(|mask| part.contains(mask)).collect()
+    }
+
+    /// The target of `source` with the spans in the places of their masks; none if that loses or multiplies one.
+    pub(super) fn restore(&self, source: &str, target: &str) -> Option<String> {
+        let mut restored = String::with_capacity(target.len());
+        let mut end = 0;
+        let mut places: Vec<(usize, &str, &String)> = Vec::new();
+        for (mask, span) in &self.spans {
+            places.extend(
+                target
+                    .match_indices(mask)
+                    .filter(|(at, _)| is_word(target, *at, mask))
+                    .map(|(at, _)| (at, *mask, span)),
+            );
+        }
+        places.sort_unstable();
+        for (at, mask, span) in places {
+            restored.push_str(&target[end..at]);
+            restored.push_str(span);
+            end = at + mask.len();
+        }
+        restored.push_str(&target[end..]);
+        keeps(source, &restored).then_some(restored)
+    }
+}
+
+/// Whether no letter or digit touches a mask.
+fn is_word(text: &str, at: usize, mask: &str) -> bool {
+    !text[..at].ends_with(char::is_alphanumeric) && !text[at + mask.len()..].starts_with(char::is_alphanumeric)
+}
+
+/// Whether every protected span of the source is one of the target's, as often.
+pub(super) fn keeps(source: &str, target: &str) -> bool {
+    let all = |text: &str| spans(text).into_iter().map(|span| text[span].to_owned()).collect::<Vec<_>>();
+    let (mine, theirs) = (all(source), all(target));
+    let count = |spans: &[String], span: &String| spans.iter().filter(|other| *other == span).count();
+    mine.iter().all(|span| count(&mine, span) == count(&theirs, span))
+}
+
+/// Whether there is anything to say outside the protected spans.
+pub(super) fn speaks(source: &str) -> bool {
+    apart(source).iter().any(|stretch| matches!(stretch, Stretch::Text(_)))
+}
+
+/// A sentence as its protected spans and what is around them. The signs and spaces next to a span are kept with it.
+pub(super) fn apart(source: &str) -> Vec<Stretch<'_>> {
+    let mut stretches = Vec::new();
+    let mut end = 0;
+    let ends = spans(source).into_iter().chain(std::iter::once(source.len()..source.len()));
+    for span in ends {
+        let between = &source[end..span.start];
+        let from =
+            if end == 0 { between.trim_start() } else { between.trim_start_matches(|c: char| !c.is_alphanumeric()) };
+        let last = span.start == source.len();
+        let text = if last { from.trim_end() } else { from.trim_end_matches(|c: char| !c.is_alphanumeric()) };
+        if text.contains(char::is_alphabetic) {
+            let start = between.len() - from.len();
+            stretches.push(Stretch::Kept(&between[..start]));
+            stretches.push(Stretch::Text(text));
+            stretches.push(Stretch::Kept(&between[start + text.len()..]));
+        } else {
+            stretches.push(Stretch::Kept(between));
+        }
+        stretches.push(Stretch::Kept(&source[span.clone()]));
+        end = span.end;
+    }
+    stretches.retain(|stretch| *stretch != Stretch::Kept(""));
+    stretches
+}
+
+/// The ranges of a text, joined where a protected span is in two of them.
+pub(super) fn whole(ranges: Vec<Range<usize>>, text: &str) -> Vec<Range<usize>> {
+    let spans = spans(text);
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if spans.iter().any(|span| span.start < last.end && range.start < span.end) => {
+                last.end = range.end;
+            }
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_come_back_as_spans() {
+        let source = "XA: mail a@b.nl of kijk op www.x.nl, a@b.nl.";
+        let masked = Masked::new(source);
+        assert_eq!(masked.text, "XA: mail XB of kijk op XC, XD.");
+        assert_eq!(masked.masks_in("kijk op XC"), ["XC"]);
+        let restored = masked.restore(source, "XA: look at XC or mail XD, XB.");
+        assert_eq!(restored.as_deref(), Some("XA: look at www.x.nl or mail a@b.nl, a@b.nl."));
+        for lost in ["XA: XC or XD", "XC XD XB XB", "XC-XD-XB", "xb XC XD", ""] {
+            assert_eq!(masked.restore(source, lost), None, "{lost}");
+        }
+    }
+
+    #[test]
+    fn what_is_around_spans_is_translated_by_itself() {
+        use Stretch::{Kept, Text};
+        for (source, expected) in [
+            (
+                " Kijk (op www.x.nl), of {a}. ",
+                &[
+                    Kept(" "),
+                    Text("Kijk (op"),
+                    Kept(" "),
+                    Kept("www.x.nl"),
+                    Kept("), "),
+                    Text("of"),
+                    Kept(" "),
+                    Kept("{a}"),
+                    Kept(". "),
+                ][..],
+            ),
+            ("a@b.nl", &[Kept("a@b.nl")]),
+            ("Niets.", &[Text("Niets.")]),
+        ] {
+            assert_eq!(apart(source), expected);
+        }
+        assert!(speaks("Kijk op x.nl") && !speaks("12: www.x.nl, a@b.nl."));
+    }
+
+    #[test]
+    fn a_span_is_in_one_sentence() {
+        let text = "Typ `a. B` nu. Of niet.";
+        assert_eq!(whole(vec![0..7, 8..14, 15..23], text), [0..14, 15..23]);
+    }
+}
