@@ -39,7 +39,14 @@ impl Words {
 
     /// Whether some word of this side may stand for `word` in another language.
     fn has(&self, word: &str) -> bool {
-        self.holds(word) || sound(word).is_some_and(|sound| self.sounds.contains(&sound))
+        self.holds(word)
+            || self.begins_like(word, is_akin)
+            || sound(word).is_some_and(|sound| self.sounds.contains(&sound))
+    }
+
+    fn begins_like(&self, word: &str, is_alike: fn(&str, &str) -> bool) -> bool {
+        let words = self.beginnings.get(&beginning(word));
+        words.is_some_and(|words| words.iter().any(|other| is_alike(word, other)))
     }
 
     /// Whether this side has the word in one of its forms.
@@ -50,7 +57,7 @@ impl Words {
             || self.plain.contains(&format!("{word}s"))
             || rows(word).any(|row| self.rows.contains(&row))
             || (bare.len() > 3 && self.joined.contains(bare))
-            || self.beginnings.get(&beginning(word)).is_some_and(|words| words.iter().any(|other| is_akin(word, other)))
+            || self.begins_like(word, is_form)
     }
 }
 
@@ -174,9 +181,20 @@ fn beginning(word: &str) -> String {
     word.chars().take(SHARED).collect()
 }
 
+/// How many letters two words begin with in common, and how many the shorter one has.
+fn in_common(word: &str, other: &str) -> (usize, usize) {
+    let shared = word.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    (shared, word.chars().count().min(other.chars().count()))
+}
+
 /// Whether two words begin alike enough to be one name in two languages: `Azerbeidzjan`, `Azerbaijani`.
 fn is_akin(word: &str, other: &str) -> bool {
-    let shared = word.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-    let shorter = word.chars().count().min(other.chars().count());
+    let (shared, shorter) = in_common(word, other);
     shared >= SHARED && shared * 10 >= shorter * 6
+}
+
+/// Whether two words may be forms of one name in one language: `Armenia`, `Armenian`.
+fn is_form(word: &str, other: &str) -> bool {
+    let (shared, shorter) = in_common(word, other);
+    shared >= SHARED && shared + 1 >= shorter
 }
