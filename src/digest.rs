@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 
+use crate::check::{self, Checks};
 use crate::document::{Document, Format};
 use crate::language;
 use crate::report::{Models, Report};
@@ -59,6 +60,7 @@ impl Digest<'_> {
         let translations: Vec<Option<Translation>> = match &self.translating {
             Some(step) => {
                 let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to));
+                let translator = translator.checking(Checks::of(step.from, step.to));
                 translator.translate(&documents)?.into_iter().map(Some).collect()
             }
             None => documents.iter().map(|_| None).collect(),
@@ -90,6 +92,8 @@ impl Digest<'_> {
         report.title = read.title().map(str::to_owned);
         if let Some(step) = &self.summarizing {
             let summary = extractive::summarize(read, step.length, step.language);
+            let language = if step.language == Language::Dutch { "nl" } else { "en" };
+            report.summary_notes = check::unsupported(&summary.text, &readable(read), language);
             report.summary = Some(summary.text);
             report.method = Some(summary.method);
         }

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::check::Flag;
+use crate::check::{self, Finding, Flag, FlagCount};
 use crate::document::Document;
 use crate::document::jsonl::{self, Field};
 use crate::engine::Candidate;
@@ -38,6 +38,8 @@ pub struct Report {
     pub translation: Option<String>,
     /// A short summary.
     pub summary: Option<String>,
+    /// What a person should look at in the summary.
+    pub summary_notes: Vec<Finding>,
     /// How the summary was made.
     pub method: Option<Method>,
     /// The pieces that were translated, in order.
@@ -57,10 +59,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many segments carry a flag.
+    /// How many segments carry a flag, and which; and the summary.
     #[must_use]
-    pub fn flagged(&self) -> usize {
-        self.segments.iter().filter(|segment| !segment.flags.is_empty()).count()
+    pub fn flag_count(&self) -> FlagCount {
+        let mut count = FlagCount::default();
+        self.segments.iter().for_each(|segment| count.segment(&segment.flags));
+        count.summary(&check::flags(&self.summary_notes));
+        count
     }
 
     /// The record's own value of a field.
@@ -79,7 +84,7 @@ impl Report {
     /// None that is known: reports hold text and numbers only.
     pub fn json(&self) -> serde_json::Result<String> {
         let text = serde_json::to_string::<Option<&str>>;
-        let made = [
+        let mut made = vec![
             ("id", text(&Some(&self.id))?),
             ("input", text(&Some(&self.input))?),
             ("date", text(&self.date.as_deref())?),
@@ -91,6 +96,10 @@ impl Report {
             ("models", serde_json::to_string(&self.models)?),
             ("warnings", serde_json::to_string(&self.warnings)?),
         ];
+        if self.summary.is_some() {
+            made.push(("summary_flags", serde_json::to_string(&check::flags(&self.summary_notes))?));
+            made.push(("summary_notes", serde_json::to_string(&self.summary_notes)?));
+        }
         let is_made = |name: &str| made.iter().any(|(known, _)| *known == name);
         let field = |(name, value): &(&str, String)| match self.own(name) {
             Some(own) if KEPT.contains(name) || value == "null" || value == "[]" => own.clone(),
@@ -115,6 +124,9 @@ pub struct LineReport {
     pub tokens: usize,
     /// What a reader should know.
     pub flags: Vec<Flag>,
+    /// Why, each with its flag.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
     /// The best outputs, where several were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypotheses: Option<Vec<Candidate>>,

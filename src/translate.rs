@@ -4,7 +4,9 @@
 //! one segment; a sentence longer than the model's window goes through it in pieces and comes back as
 //! one, so nothing is cut. The sentences of all documents share one call of the model, equal ones are
 //! translated once. What has no letter in it (`***`, `2-1`) is copied: a model asked for it invents
-//! something. Where sentences end belongs to `segment`, what may be wrong with them to `check`.
+//! something. What repeats itself is decoded again with a guard, which depends on its text alone. Where sentences end belongs to `segment`, what may be wrong with them to `check`.
+
+mod again;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,15 +14,24 @@ use std::ops::Range;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::check::Flag;
+use crate::check::{self, Checks, Finding, Flag};
 use crate::document::{Block, BlockKind, Document, Format};
 use crate::engine::{Candidate, Generation, Session};
 use crate::segment::{self, Language, on_one_line};
+
+use again::Again;
 
 /// All that a translator knows of a model.
 pub trait Generate {
     /// One generation for each text, in their order.
     fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>>;
+    /// The same with a guard against repetition; none where there can be none.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn generate_guarded(&self, _texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        Ok(None)
+    }
     /// How many tokens of the window this text takes.
     fn count_tokens(&self, text: &str) -> Result<usize>;
     /// The most tokens of source the model takes.
@@ -30,6 +41,10 @@ pub trait Generate {
 impl Generate for Session<'_> {
     fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
         Session::generate(self, texts)
+    }
+
+    fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        Session::generate_guarded(self, texts)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {
@@ -42,7 +57,7 @@ impl Generate for Session<'_> {
 }
 
 /// One sentence of the source and its translation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Segment {
     /// The sentence as the model got it: on one line.
     pub source: String,
@@ -54,9 +69,23 @@ pub struct Segment {
     pub tokens: usize,
     /// What a person should look at.
     pub flags: Vec<Flag>,
+    /// Why, each with its flag.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
+    /// The model repeated itself, so it was asked again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub decoded_again: bool,
     /// The best hypotheses, where more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hypotheses: Vec<Candidate>,
+}
+
+impl Segment {
+    /// Adds what was found about it.
+    pub fn note(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.notes.extend(findings);
+        self.flags = check::flags(&self.notes);
+    }
 }
 
 /// A translated document.
@@ -75,6 +104,7 @@ pub struct Translator<'a, G: ?Sized> {
     model: &'a G,
     from: Language,
     to: Language,
+    checks: Option<Checks>,
 }
 
 /// What stands on buttons, in Dutch and in English.
@@ -106,13 +136,26 @@ impl Texts {
     }
 }
 
+/// What the model made of all texts.
+struct Answers {
+    generations: Vec<Generation>,
+    /// Those it was asked for again, by their places.
+    again: HashMap<usize, Again>,
+}
+
 /// A block's sentences, by their place in it.
 type Sentences = Vec<(Range<usize>, Plan)>;
 
 impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     /// Translates with `model`, from one language to another.
     pub fn new(model: &'a G, from: Language, to: Language) -> Self {
-        Self { model, from, to }
+        Self { model, from, to, checks: None }
+    }
+
+    /// Has every sentence checked.
+    #[must_use]
+    pub fn checking(self, checks: Checks) -> Self {
+        Self { checks: Some(checks), ..self }
     }
 
     /// Translates documents; their sentences share one call of the model.
@@ -126,8 +169,18 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
             .map(|document| document.blocks.iter().map(|block| self.plan(block, &mut texts)).collect())
             .collect::<Result<Vec<Vec<Sentences>>>>()?;
         let sources: Vec<&str> = texts.texts.iter().map(String::as_str).collect();
-        let generations = if sources.is_empty() { Vec::new() } else { self.model.generate(&sources)? };
-        Ok(documents.iter().zip(plans).map(|(document, plan)| self.rebuild(document, plan, &generations)).collect())
+        let answers = self.answers(&sources)?;
+        Ok(documents.iter().zip(plans).map(|(document, plan)| self.rebuild(document, plan, &answers)).collect())
+    }
+
+    /// What the model makes of each text; where it repeats itself, it is asked again.
+    fn answers(&self, sources: &[&str]) -> Result<Answers> {
+        let mut generations = if sources.is_empty() { Vec::new() } else { self.model.generate(sources)? };
+        let again = match self.checks {
+            Some(checks) => again::guard(self.model, checks, sources, &mut generations)?,
+            None => HashMap::new(),
+        };
+        Ok(Answers { generations, again })
     }
 
     /// Cuts a block into sentences and says for each where its translation comes from.
@@ -171,7 +224,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// Puts the translations where the sentences were.
-    fn rebuild(&self, document: &Document, plan: Vec<Sentences>, generations: &[Generation]) -> Translation {
+    fn rebuild(&self, document: &Document, plan: Vec<Sentences>, answers: &Answers) -> Translation {
         let mut translated = document.clone();
         let mut segments = Vec::new();
         for (block, sentences) in translated.blocks.iter_mut().zip(plan) {
@@ -181,7 +234,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
             }
             let mut targets = Vec::with_capacity(sentences.len());
             for (range, plan) in sentences {
-                let segment = segment_of(plan, generations);
+                let segment = self.segment(plan, answers);
                 if segment.score.is_some() {
                     targets.push((range, on_one_line(&segment.target)));
                 }
@@ -204,43 +257,57 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
             (None, _) => label,
         }
     }
+
+    /// What a report says of a sentence.
+    fn segment(&self, plan: Plan, answers: &Answers) -> Segment {
+        let mut segment = match plan {
+            Plan::Copy(text) => return Segment { source: text.clone(), target: text, ..Segment::default() },
+            Plan::Model { source, pieces } => self.asked(source, &pieces, answers),
+        };
+        if let Some(checks) = &self.checks {
+            let findings = checks.findings(&segment.source, &segment.target);
+            segment.note(findings);
+        }
+        segment
+    }
+
+    /// A sentence that a model was asked for, with what is to be said of how it went.
+    fn asked(&self, source: String, pieces: &[(usize, &'static str)], answers: &Answers) -> Segment {
+        let generations: Vec<_> = pieces.iter().map(|&(index, joint)| (&answers.generations[index], joint)).collect();
+        let mut segment = joined(source, &generations);
+        if self.checks.is_some() {
+            let scores = generations.iter().flat_map(|(generation, _)| &generation.token_scores);
+            segment.note(check::low_score(scores.sum::<f32>() / segment.tokens.max(1) as f32));
+            let again: Vec<&Again> = pieces.iter().filter_map(|(index, _)| answers.again.get(index)).collect();
+            segment.decoded_again = !again.is_empty();
+            segment.note(again.into_iter().map(Again::finding));
+        }
+        segment
+    }
 }
 
-/// What a report says of a sentence.
-fn segment_of(plan: Plan, generations: &[Generation]) -> Segment {
-    let (source, pieces) = match plan {
-        Plan::Copy(text) => {
-            return Segment {
-                source: text.clone(),
-                target: text,
-                score: None,
-                tokens: 0,
-                flags: Vec::new(),
-                hypotheses: Vec::new(),
-            };
-        }
-        Plan::Model { source, pieces } => (source, pieces),
-    };
-    let mut target = String::new();
-    let (mut tokens, mut score, mut truncated) = (0, 0.0, false);
-    for &(index, joint) in &pieces {
-        let generation = &generations[index];
-        target.push_str(joint);
-        target.push_str(&generation.text);
-        tokens += generation.target_tokens;
+/// The translation of a sentence from those of its pieces.
+fn joined(source: String, pieces: &[(&Generation, &str)]) -> Segment {
+    let mut segment = Segment { source, ..Segment::default() };
+    let (mut score, mut truncated) = (0.0, false);
+    for &(generation, joint) in pieces {
+        segment.target.push_str(joint);
+        segment.target.push_str(&generation.text);
+        segment.tokens += generation.target_tokens;
         score += generation.score * generation.target_tokens.max(1) as f32;
         truncated |= generation.truncated;
     }
-    let mut hypotheses = Vec::new();
-    if let [(index, _)] = pieces[..] {
-        score = generations[index].score;
-        hypotheses.clone_from(&generations[index].hypotheses);
+    if let [(generation, _)] = pieces[..] {
+        score = generation.score;
+        segment.hypotheses.clone_from(&generation.hypotheses);
     } else {
         // Of a sentence in pieces, the score is the mean over its tokens.
-        score /= pieces.iter().map(|&(index, _)| generations[index].target_tokens.max(1)).sum::<usize>() as f32;
+        let tokens = pieces.iter().map(|(generation, _)| generation.target_tokens.max(1));
+        score /= tokens.sum::<usize>() as f32;
     }
-    let flags = if truncated { vec![Flag::Truncated] } else { Vec::new() };
-    Segment { source, target, score: Some(score), tokens, flags, hypotheses }
+    segment.score = Some(score);
+    segment.note(truncated.then(Finding::truncated));
+    segment
 }
 
 /// What the reader of a translation should know.
@@ -254,6 +321,13 @@ fn warnings(document: &Document, segments: &[Segment]) -> Vec<String> {
         warnings.push(format!(
             "{truncated} of {} segments were cut at the longest output allowed\n\
              hint: allow more with `--max-length`",
+            segments.len()
+        ));
+    }
+    let again = segments.iter().filter(|segment| segment.decoded_again).count();
+    if again > 0 {
+        warnings.push(format!(
+            "in {again} of {} segments the model repeated itself; they were decoded again with a guard against it",
             segments.len()
         ));
     }

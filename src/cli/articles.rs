@@ -70,8 +70,7 @@ fn piece(article: &Article, report: &Report) -> Piece {
     Piece {
         name: article.name.clone(),
         text,
-        flagged: report.flagged(),
-        segments: report.segments.len(),
+        flags: report.flag_count(),
         tokens: report.segments.iter().map(|segment| segment.tokens).sum(),
         warnings: report.warnings.iter().map(|warning| format!("`{}`: {warning}", article.name)).collect(),
         failure: None,

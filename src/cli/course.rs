@@ -91,8 +91,8 @@ impl Course {
             Some(count) => format!("{} of {count} {}", tally.done + tally.skipped, self.noun),
             None => format!("{} {}", tally.done, self.noun),
         };
-        if tally.segments > 0 {
-            line += &format!(", {} segments", tally.segments);
+        if tally.flags.segments > 0 {
+            line += &format!(", {} segments", tally.flags.segments);
         }
         let failed = tally.failed;
         let generated: usize = self.gauges.iter().map(|gauge| gauge().generated()).sum();

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use kortom::check::Flag;
+use kortom::check::{self, Finding};
 use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, Session};
@@ -197,13 +197,19 @@ impl Model {
 
 /// Lines as they are, a segment for each.
 pub fn generate(session: &Session<'_>, lines: &[&str]) -> Result<Vec<Segment>> {
-    let segment = |(source, generation): (&&str, Generation)| Segment {
-        source: (*source).to_owned(),
-        target: generation.text,
-        score: Some(generation.score),
-        tokens: generation.target_tokens,
-        flags: if generation.truncated { vec![Flag::Truncated] } else { Vec::new() },
-        hypotheses: generation.hypotheses,
+    let segment = |(source, generation): (&&str, Generation)| {
+        let mut segment = Segment {
+            source: (*source).to_owned(),
+            target: generation.text,
+            score: Some(generation.score),
+            tokens: generation.target_tokens,
+            hypotheses: generation.hypotheses,
+            ..Segment::default()
+        };
+        segment.note(generation.truncated.then(Finding::truncated));
+        // Nothing is known of the languages here, nor whether the target is a translation.
+        segment.note(check::repetition(source, &segment.target));
+        segment
     };
     Ok(lines.iter().zip(session.generate(lines)?).map(segment).collect())
 }

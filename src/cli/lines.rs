@@ -7,6 +7,7 @@ use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, anyhow};
+use kortom::check::FlagCount;
 use kortom::engine::Candidate;
 use kortom::render::Format;
 use kortom::report::LineReport;
@@ -80,11 +81,12 @@ impl Lines<'_> {
             self.fill(&mut report, segment);
         }
         report.source = line.source;
+        let mut flags = FlagCount::default();
+        flags.segment(&report.flags);
         Piece {
             name: line.name.clone(),
             text: line.output.line(&report),
-            flagged: usize::from(!report.flags.is_empty()),
-            segments: 1,
+            flags,
             tokens: report.tokens,
             warnings: Vec::new(),
             failure: failure.map(|error| Failure { name: line.name, error }),
@@ -96,6 +98,7 @@ impl Lines<'_> {
         report.score = segment.score;
         report.tokens = segment.tokens;
         report.flags = segment.flags;
+        report.notes = segment.notes;
         if self.n_best {
             let mut hypotheses = segment.hypotheses;
             if let (true, Some(score)) = (hypotheses.is_empty(), segment.score) {
@@ -173,8 +176,7 @@ mod tests {
                 target: line.to_uppercase(),
                 score: Some(-0.5),
                 tokens: 1,
-                flags: Vec::new(),
-                hypotheses: Vec::new(),
+                ..Segment::default()
             };
             anyhow::ensure!(!lines.contains(&"boom"), "this line is too much");
             Ok(lines.iter().map(segment).collect())

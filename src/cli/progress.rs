@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use kortom::check::FlagCount;
 
 use super::course::{Course, Ticker};
 use super::inputs::Failure;
@@ -27,12 +28,10 @@ pub struct Tally {
     pub open: usize,
     /// Those that failed.
     pub failed: usize,
-    /// Segments among all outputs.
-    pub segments: usize,
     /// Tokens that were generated for them.
     pub tokens: usize,
-    /// Segments that carry a flag.
-    pub flagged: usize,
+    /// Segments among all outputs, and their flags.
+    pub flags: FlagCount,
     /// Outputs of a former run that were kept.
     pub skipped: usize,
     /// Bytes of source that are behind us.

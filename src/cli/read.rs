@@ -59,7 +59,7 @@ fn read_source<Item>(
     let output = destination.of(index).map(|(_, name)| name.to_string_lossy().into_owned());
     let known = key.as_deref().zip(output.as_deref());
     if let Some(entry) = known.and_then(|(key, output)| resume.record.finished(output, key)) {
-        return send(Event::Skipped(entry.flagged, source.size().unwrap_or(0)));
+        return send(Event::Skipped(entry.flags.clone(), source.size().unwrap_or(0)));
     }
     let reached = known.and_then(|(key, output)| resume.record.reached(output, key)).cloned();
     let mut skip = match reached.as_ref().map(|entry| &entry.state) {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use kortom::check::FlagCount;
 
 use super::inputs::{Failure, Source};
 use super::progress::{Screen, Tally};
@@ -40,8 +41,8 @@ pub enum Event<Item> {
     Failed(Failure),
     /// The source ends; `true` when all of it could be read.
     End(bool),
-    /// A former run finished this source of so many bytes, with so many flagged segments.
-    Skipped(usize, u64),
+    /// A former run finished this source of so many bytes, with these flags.
+    Skipped(FlagCount, u64),
 }
 
 impl<Item> Event<Item> {
@@ -58,10 +59,8 @@ pub struct Piece {
     pub name: String,
     /// The text to write.
     pub text: String,
-    /// How many segments carry a flag.
-    pub flagged: usize,
-    /// How many segments there are.
-    pub segments: usize,
+    /// How many segments there are, and what their flags are.
+    pub flags: FlagCount,
     /// How many tokens were generated.
     pub tokens: usize,
     /// What should be said on standard error.
@@ -148,7 +147,7 @@ enum Step {
     Piece(usize),
     Failed(Failure),
     End(bool),
-    Skipped(usize, u64),
+    Skipped(FlagCount, u64),
 }
 
 /// Parts the items of a window from what happens around them.
@@ -158,7 +157,7 @@ fn part<Item>(window: Vec<Event<Item>>) -> (Vec<Step>, Vec<Item>) {
         Event::Begin(beginning) => Step::Begin(beginning),
         Event::Failed(failure) => Step::Failed(failure),
         Event::End(good) => Step::End(good),
-        Event::Skipped(flagged, bytes) => Step::Skipped(flagged, bytes),
+        Event::Skipped(flags, bytes) => Step::Skipped(flags, bytes),
         Event::Item(item, bytes) => {
             items.push(item);
             Step::Piece(bytes)
@@ -195,11 +194,11 @@ impl Writer<'_> {
                 let ended = self.sink.end(good);
                 self.written(ended)?;
             }
-            Step::Skipped(flagged, bytes) => {
+            Step::Skipped(flags, bytes) => {
                 self.tally.skipped += 1;
                 self.tally.bytes += bytes;
                 self.tally.skipped_bytes += bytes;
-                self.tally.flagged += flagged;
+                self.tally.flags.add(&flags);
             }
         }
         Ok(())
@@ -212,9 +211,8 @@ impl Writer<'_> {
         for warning in &piece.warnings {
             self.screen.warning(warning);
         }
-        self.screen.detail(format!("`{}`: {} segments, {} tokens", piece.name, piece.segments, piece.tokens));
-        self.tally.flagged += piece.flagged;
-        self.tally.segments += piece.segments;
+        self.screen.detail(format!("`{}`: {} segments, {} tokens", piece.name, piece.flags.segments, piece.tokens));
+        self.tally.flags.add(&piece.flags);
         self.tally.tokens += piece.tokens;
         if let Some(failure) = &piece.failure {
             self.fail(failure);
@@ -222,7 +220,7 @@ impl Writer<'_> {
             self.tally.done += 1;
             self.tally.open += 1;
         }
-        let written = self.screen.aside(|| self.sink.piece(&piece.text, piece.flagged));
+        let written = self.screen.aside(|| self.sink.piece(&piece.text, &piece.flags));
         self.written(written)
     }
 

@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use kortom::check::FlagCount;
 use kortom::render::Framing;
 use kortom::render::journal::{Entry, Journal, PartFile, State, make_folder};
 
@@ -194,7 +195,7 @@ impl Sink {
         let entry = Entry {
             output: name.to_string_lossy().into_owned(),
             key: beginning.key.clone().unwrap_or_default(),
-            flagged: beginning.reached.as_ref().map_or(0, |entry| entry.flagged),
+            flags: beginning.reached.as_ref().map(|entry| entry.flags.clone()).unwrap_or_default(),
             state: State::Reached { bytes, articles },
         };
         self.open = Some(Open { part, entry, articles, good: true });
@@ -213,14 +214,14 @@ impl Sink {
     }
 
     /// Writes one piece.
-    pub fn piece(&mut self, piece: &str, flagged: usize) -> Result<()> {
+    pub fn piece(&mut self, piece: &str, flags: &FlagCount) -> Result<()> {
         let header = if self.is_files() { String::new() } else { self.header() };
         let before = if self.pieces == 0 { self.framing.open } else { self.framing.between };
         self.pieces += 1;
         if let Some(open) = &mut self.open {
             open.part.write([before, piece].concat().as_bytes())?;
             open.articles += 1;
-            open.entry.flagged += flagged;
+            open.entry.flags.add(flags);
         } else if !self.is_files() {
             // Between two articles there is a line end, even when the first has none of its own.
             let end = if self.ended || before != "\n" { "" } else { "\n" };

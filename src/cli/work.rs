@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use kortom::check::Checks;
 use kortom::digest::{Digest, Summarizing, Translating};
 use kortom::document::{Document, Format as DocumentFormat};
 use kortom::engine::Session;
@@ -85,6 +86,7 @@ fn articles<'a>(job: &'a Job, models: &'a Models, session: Option<&'a Session<'a
 /// What is done to lines: translated, each a segment of its own, or given to the model as they are.
 fn lines<'a>(job: &Job, models: &'a Models, session: Option<&'a Session<'a>>) -> Lines<'a> {
     let (from, to) = (Language::of(job.from()), Language::of(job.to()));
+    let checks = Checks::of(job.from(), job.to());
     let translates = job.task == Task::Translate;
     let model = move |lines: &[&str]| {
         let session = session.context("there is no model to work on lines")?;
@@ -92,7 +94,8 @@ fn lines<'a>(job: &Job, models: &'a Models, session: Option<&'a Session<'a>>) ->
             return engines::generate(session, lines);
         }
         let document = Document::parse("-", &lines.join("\n"), DocumentFormat::Lines);
-        let translations = Translator::new(session, from, to).translate(&[document])?;
+        let translator = Translator::new(session, from, to).checking(checks);
+        let translations = translator.translate(&[document])?;
         Ok(translations.into_iter().flat_map(|translation| translation.segments).collect())
     };
     Lines { model: Box::new(model), n_best: job.has_n_best(), models }
@@ -159,11 +162,10 @@ fn finish(job: &Job, tally: &Tally, screen: &Screen) -> ExitCode {
     if tally.skipped > 0 {
         screen.notice(format!("{} finished before, not done again", tally.skipped));
     }
-    if tally.flagged > 0 {
-        let flagged = tally.flagged;
-        screen.warning(format!("{flagged} of {} segments carry a flag (--format json shows which)", tally.segments));
+    if tally.flags.any() {
+        screen.warning(format!("{}\nhint: `--format html` and `--format json` show which and why", tally.flags));
     }
-    let strict = job.print.strict == Some(true) && tally.flagged > 0;
+    let strict = job.print.strict == Some(true) && tally.flags.any();
     if failed > 0 && failed + tally.done + tally.skipped > 1 {
         screen.error(format!("{failed} failed, {} done", tally.done + tally.skipped));
     }

@@ -36,6 +36,9 @@ use settings::{Caller, Overrides, Settings};
 /// Rows with which one thread is busier computing than reading weights.
 const ROWS_PER_THREAD: usize = 12;
 
+/// Where a model repeats itself, sequences of so many tokens are kept from occurring twice.
+pub const GUARD: usize = 3;
+
 /// A loaded checkpoint.
 pub struct Engine {
     checkpoint: Checkpoint,
@@ -385,6 +388,25 @@ impl Session<'_> {
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
+        self.decode(sources, &self.settled.settings.options)
+    }
+
+    /// As [`Self::generate`], but no sequence of [`GUARD`] tokens occurs twice in a text; none where the
+    /// settings say so already, or draw by chance.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        let options = &self.settled.settings.options;
+        if (1..=GUARD).contains(&options.no_repeat_ngram_size) || options.sampling.is_some() {
+            return Ok(None);
+        }
+        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
+        let guarded = SearchOptions { no_repeat_ngram_size: GUARD, ..options.clone() };
+        self.decode(sources, &guarded).map(Some)
+    }
+
+    fn decode(&self, sources: Vec<Vec<TokenId>>, options: &SearchOptions) -> Result<Vec<Generation>> {
         if let Some(window) = self.engine.model.spec().capacity()
             && let Some(index) = sources.iter().position(|source| source.len() > window)
         {
@@ -392,7 +414,7 @@ impl Session<'_> {
         }
         self.engine.gauge.work().asked_tokens += sources.iter().map(Vec::len).sum::<usize>();
         let mut generations = vec![Generation::default(); sources.len()];
-        let (engine, options) = (self.engine, &self.settled.settings.options);
+        let engine = self.engine;
         let limits = engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens);
         let decode = |batch: &Batch| engine.decode_batch(batch, options);
         engine.room.each_batch(sources, &limits, decode, |batch, found| {

@@ -3,9 +3,10 @@
 //! Invariant: whatever stands in an article, it cannot become markup of the page. An article that is a
 //! page itself stays that page, in the other language, as long as nothing is added to it.
 
-use crate::check::Flag;
+use crate::check::Finding;
 use crate::document::{Block, BlockKind, Document, Format};
 use crate::report::Report;
+use crate::segment::on_one_line;
 use crate::translate::Segment;
 
 /// How the page looks: on a screen, by day and by night, on a telephone, on paper.
@@ -28,7 +29,9 @@ fn page(report: &Report) -> String {
     let language = report.languages.as_ref().map_or("", |(_, to)| to.as_str());
     let mut body = format!("<h1>{title}</h1>\n<p class=\"facts\">{}</p>\n", facts(report));
     if let Some(summary) = &report.summary {
-        body += &format!("<section class=\"summary\"><h2>Summary</h2><p>{}</p></section>\n", escaped(summary.trim()));
+        let notes = if report.summary_notes.is_empty() { String::new() } else { notes(&report.summary_notes) };
+        let summary = escaped(summary.trim());
+        body += &format!("<section class=\"summary\"><h2>Summary</h2><p>{summary}</p>{notes}</section>\n");
     }
     if let (Some(source), Some(document)) = (&report.source, &report.document) {
         body += &pairs(report, source, document);
@@ -51,7 +54,7 @@ fn facts(report: &Report) -> String {
         facts.push(escaped(&report.input));
     }
     facts.extend(report.models.translation.iter().map(|model| format!("translated by {}", escaped(model))));
-    match report.flagged() {
+    match report.flag_count().flagged {
         0 => {}
         1 => facts.push("1 sentence to check".to_owned()),
         flagged => facts.push(format!("{flagged} sentences to check")),
@@ -65,7 +68,7 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
     let mut segments = report.segments.as_slice();
     let mut rows = String::new();
     for (original, translated) in source.blocks.iter().zip(&document.blocks) {
-        let flags = flags(original, &mut segments);
+        let flagged = flagged(original, &mut segments);
         if original.kind == BlockKind::Date {
             continue;
         }
@@ -74,38 +77,67 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
             BlockKind::Caption | BlockKind::Credit | BlockKind::Label => " caption",
             _ => "",
         };
-        let flagged = if flags.is_empty() { "" } else { " flagged" };
+        let mark = if flagged.is_empty() { "" } else { " flagged" };
+        let lines: Vec<String> = flagged.iter().map(|segment| notes(&segment.notes)).collect();
         rows += &format!(
-            "<div class=\"pair{kind}{flagged}\"><p lang=\"{}\">{}</p><p class=\"source\" lang=\"{}\">{}</p>{flags}</div>\n",
+            "<div class=\"pair{kind}{mark}\"><p lang=\"{}\">{}</p><p class=\"source\" lang=\"{}\">{}</p>{}</div>\n",
             escaped(to),
-            escaped(&translated.text),
+            marked(&translated.text, &flagged),
             escaped(from),
-            escaped(&original.text)
+            escaped(&original.text),
+            lines.concat()
         );
     }
     rows
 }
 
-/// What is to be checked in a block; takes its segments, which come in order.
-fn flags(block: &Block, segments: &mut &[Segment]) -> String {
+/// The segments of a block that carry flags; takes all of the block's, which come in order.
+fn flagged<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
     let mut text = block.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut lines = String::new();
+    let mut flagged = Vec::new();
     while let Some((segment, rest)) = segments.split_first() {
         let sentence = segment.source.split_whitespace().collect::<Vec<_>>().join(" ");
         let Some(at) = text.find(&sentence) else { break };
         text.drain(..at + sentence.len());
         *segments = rest;
         if !segment.flags.is_empty() {
-            let names: Vec<String> = segment.flags.iter().copied().map(name).collect();
-            lines += &format!("<p class=\"flags\">{}: {}</p>", names.join(", "), escaped(&segment.target));
+            flagged.push(segment);
         }
     }
-    lines
+    flagged
 }
 
-/// A flag's name, as in JSON.
-fn name(flag: Flag) -> String {
-    serde_json::to_value(flag).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+/// A block's translation with its flagged sentences marked, and the reasons where a pointer rests on them.
+fn marked(text: &str, flagged: &[&Segment]) -> String {
+    let mut marked = String::new();
+    let mut rest = text;
+    for segment in flagged {
+        let target = on_one_line(&segment.target);
+        let Some(at) = rest.find(&target).filter(|_| !target.is_empty()) else { continue };
+        let reasons: Vec<String> = segment.notes.iter().map(reason).collect();
+        marked += &escaped(&rest[..at]);
+        marked += &format!("<mark title=\"{}\">{}</mark>", reasons.join("&#10;"), escaped(&target));
+        rest = &rest[at + target.len()..];
+    }
+    marked + &escaped(rest)
+}
+
+/// A line with all that was found about a sentence or a summary.
+fn notes(findings: &[Finding]) -> String {
+    let reasons: Vec<String> = findings.iter().map(reason).collect();
+    format!("<p class=\"flags\">{}</p>", reasons.join(" \u{b7} "))
+}
+
+/// A flag and its reason, with quotation marks in place of backticks.
+fn reason(finding: &Finding) -> String {
+    let mut reason = format!("{}: ", finding.flag);
+    for (place, part) in finding.reason.split('`').enumerate() {
+        if place > 0 {
+            reason.push(if place % 2 == 1 { '\u{201c}' } else { '\u{201d}' });
+        }
+        reason += &escaped(part);
+    }
+    reason
 }
 
 /// Text that can stand anywhere in a page.
@@ -126,16 +158,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Flag;
 
-    fn segment(source: &str, flags: Vec<Flag>) -> Segment {
-        Segment {
-            source: source.to_owned(),
-            target: source.to_uppercase(),
-            score: None,
-            tokens: 1,
-            flags,
-            hypotheses: Vec::new(),
-        }
+    fn segment(source: &str, findings: Vec<Finding>) -> Segment {
+        let mut segment =
+            Segment { source: source.to_owned(), target: source.to_uppercase(), tokens: 1, ..Segment::default() };
+        segment.note(findings);
+        segment
     }
 
     #[test]
@@ -148,10 +177,11 @@ mod tests {
             summary: Some("Short <b>".to_owned()),
             segments: vec![
                 segment("<script>alert(1)</script> is tekst.", Vec::new()),
-                segment("Meer.", vec![Flag::Truncated]),
+                segment("Meer.", vec![Finding::new(Flag::Number, "`3 < 4` is missing".to_owned())]),
                 segment("Nog een \"alinea\" & meer.", Vec::new()),
             ],
-            document: Some(source.clone()),
+            document: Some(Document::parse("a.txt", &text.to_uppercase(), Format::Text)),
+            summary_notes: vec![Finding::new(Flag::UnsupportedName, "`Jan` is new".to_owned())],
             source: Some(source),
             ..Report::default()
         };
@@ -159,7 +189,11 @@ mod tests {
         assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains("http"), "{page}");
         assert_eq!(page.matches("<div class=\"pair").count(), 2);
         assert_eq!(page.matches("pair flagged\">").count(), 1);
-        assert!(page.contains("truncated: MEER.") && page.contains("1 sentence to check"), "{page}");
+        let reason = "number: \u{201c}3 &lt; 4\u{201d} is missing";
+        assert!(page.contains(&format!("<mark title=\"{reason}\">MEER.</mark>")), "{page}");
+        assert!(page.contains(&format!("<p class=\"flags\">{reason}</p>")), "{page}");
+        assert!(page.contains("unsupported-name: \u{201c}Jan\u{201d}"), "{page}");
+        assert!(page.contains("NOG EEN") && page.contains("1 sentence to check"), "{page}");
         assert!(page.find("<h2>Summary").unwrap() < page.find("<div class").unwrap());
     }
 }

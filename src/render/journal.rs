@@ -14,6 +14,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::check::FlagCount;
+
 /// Name of the journal in its folder.
 const JOURNAL: &str = ".kortom-journal";
 
@@ -24,8 +26,8 @@ pub struct Entry {
     pub output: String,
     /// What it was made from and how.
     pub key: String,
-    /// How many segments carry a flag so far.
-    pub flagged: usize,
+    /// How many segments there are so far, and what their flags are.
+    pub flags: FlagCount,
     /// What is known of the output.
     pub state: State,
 }
@@ -223,7 +225,12 @@ mod tests {
         part.write(text.as_bytes()).unwrap();
         assert!(!folder.join(output).exists());
         let state = State::Finished(part.commit().unwrap());
-        let entry = Entry { output: output.to_owned(), key: key.to_owned(), flagged: 1, state };
+        let entry = Entry {
+            output: output.to_owned(),
+            key: key.to_owned(),
+            flags: FlagCount { flagged: 1, ..FlagCount::default() },
+            state,
+        };
         Journal::open(folder).unwrap().write(&entry).unwrap();
     }
 
@@ -232,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         finish(folder.path(), "sub/a.txt", "k1", "one");
         let record = Record::load(folder.path()).unwrap();
-        assert_eq!(record.finished("sub/a.txt", "k1").map(|entry| entry.flagged), Some(1));
+        assert_eq!(record.finished("sub/a.txt", "k1").map(|entry| entry.flags.flagged), Some(1));
         assert!(record.finished("sub/a.txt", "k2").is_none());
         assert!(record.finished("b.txt", "k1").is_none());
         fs::write(folder.path().join("sub/a.txt"), "changed").unwrap();

@@ -23,8 +23,8 @@ const MODULES: [(&str, &[&str]); 21] = [
     ("translate", &["check", "document", "engine", "segment"]),
     ("summarize", &["check", "document", "engine", "segment"]),
     ("report", &["check", "document", "engine", "summarize", "translate"]),
-    ("render", &["check", "document", "report", "summarize", "translate"]),
-    ("digest", &["document", "engine", "language", "report", "segment", "summarize", "translate"]),
+    ("render", &["check", "document", "report", "segment", "summarize", "translate"]),
+    ("digest", &["check", "document", "engine", "language", "report", "segment", "summarize", "translate"]),
     ("cli", &[]),
     ("main", &[]),
 ];

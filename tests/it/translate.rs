@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use anyhow::Result;
-use kortom::check::Flag;
+use kortom::check::{Checks, Flag};
 use kortom::document::{BlockKind, Document, Format};
 use kortom::engine::Generation;
 use kortom::segment::Language;
@@ -115,6 +115,74 @@ fn a_cut_output_is_flagged_and_said() {
     assert_eq!(translation.segments[0].flags, [Flag::Truncated]);
     assert!(translation.segments[1].flags.is_empty());
     assert!(translation.warnings[0].contains("1 of 2 segments") && translation.warnings[0].contains("\nhint: "));
+}
+
+/// A model that loops on some words; with the guard it gets some of them right.
+struct Looper {
+    guarded: RefCell<Vec<String>>,
+}
+
+impl Looper {
+    fn answer(text: &str, target: &str) -> Generation {
+        let tokens = target.split(' ').count();
+        let scores = vec![if text.contains("raadsel") { -3.0 } else { -0.5 }; tokens];
+        Generation { text: target.to_owned(), target_tokens: tokens, token_scores: scores, ..Generation::default() }
+    }
+}
+
+impl Generate for Looper {
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        let target = |text: &str| match text {
+            "De man liep." => "The man the man the man walked.".to_owned(),
+            "De vrouw liep." => "The woman the woman walked.".to_owned(),
+            text => text.to_uppercase(),
+        };
+        Ok(texts.iter().map(|text| Self::answer(text, &target(text))).collect())
+    }
+
+    fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        self.guarded.borrow_mut().extend(texts.iter().map(|text| (*text).to_owned()));
+        let target =
+            |text: &&str| if *text == "De man liep." { "The man walked." } else { "Walked walked walked walked." };
+        Ok(Some(texts.iter().map(|text| Self::answer(text, target(text))).collect()))
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.len())
+    }
+
+    fn window(&self) -> usize {
+        100
+    }
+}
+
+#[test]
+fn a_loop_is_decoded_again_and_the_better_one_kept() {
+    let model = Looper { guarded: RefCell::default() };
+    let document = Document::parse("-", "De man liep. De vrouw liep. Het regent.", Format::Text);
+    let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "en"));
+    let translation = translator.translate(&[document.clone()]).unwrap().remove(0);
+    assert_eq!(model.guarded.borrow()[..], ["De man liep.", "De vrouw liep."]);
+    assert_eq!(translation.document.text(), "The man walked. The woman the woman walked. HET REGENT.");
+    let [better, no_better, good] = &translation.segments[..] else { panic!("{:?}", translation.segments) };
+    assert_eq!((&better.flags[..], better.tokens, better.decoded_again), (&[Flag::Repetition][..], 3, true));
+    let reason = "decoded again with a guard against repetition: at first, `The man` stands there 3 times";
+    assert_eq!(better.notes[0].reason, reason);
+    assert!(no_better.flags.contains(&Flag::Repetition));
+    assert!(no_better.notes.iter().any(|note| note.reason.ends_with("gave nothing better")), "{:?}", no_better.notes);
+    assert!(good.flags.is_empty() && !good.decoded_again, "{:?}", good.notes);
+    assert!(translation.warnings[0].contains("in 2 of 3 segments the model repeated itself"));
+    let unchecked = Translator::new(&model, Language::Dutch, Language::English).translate(&[document]).unwrap();
+    assert!(unchecked[0].document.text().starts_with("The man the man"));
+}
+
+#[test]
+fn a_model_that_guesses_is_told_on() {
+    let model = Looper { guarded: RefCell::default() };
+    let document = Document::parse("-", "Een raadsel hier. Geen hier.", Format::Text);
+    let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "fr"));
+    let flags = translator.translate(&[document]).unwrap().remove(0).segments.into_iter().map(|segment| segment.flags);
+    assert_eq!(flags.collect::<Vec<_>>(), [vec![Flag::LowScore], vec![]]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program as a person or a script uses it: what it reads, writes, says, and exits with.
 
 mod arguments;
+mod checks;
 mod device;
 mod formats;
 mod hub;

@@ -1,0 +1,148 @@
+//! Numbers, amounts, units, dates and times that a translation lost, changed or made up.
+//!
+//! Responsible for comparing what `quantity` and `calendar` read on both sides. Invariant: a number is in
+//! order when one of its readings is among the readings of the other side; how often it occurs there does
+//! not matter.
+
+use std::collections::{HashMap, HashSet};
+
+use super::calendar;
+use super::digits::Clock;
+use super::measure::{Dimension, Measure};
+use super::quantity::{Quantities, Quantity, quantities};
+use super::words::Token;
+use super::{Finding, Flag, Language};
+
+/// A side of the comparison.
+pub(super) struct Side<'a, 't> {
+    pub(super) text: &'t str,
+    pub(super) tokens: &'a [Token<'t>],
+    pub(super) language: Language,
+}
+
+/// Numbers and dates that one side has and the other has not.
+pub(super) fn findings(source: &Side, target: &Side) -> Vec<Finding> {
+    let months = [source, target].map(|side| calendar::mentions(side.tokens, side.language));
+    let (from, to) = (read(source, &months[0]), read(target, &months[1]));
+    let (known, given) = (Pool::of(&from.all), Pool::of(&to.all));
+    let mut findings = Vec::new();
+    for quantity in from.all.iter().filter(|quantity| quantity.required) {
+        if !given.has(quantity) {
+            findings.push(missing(quantity, target));
+        } else if let Some(other) = given.with_other_unit(quantity) {
+            findings.push(Finding::new(Flag::Number, format!("`{}` became `{other}`", quantity.text)));
+        } else if quantity.measure.is_some_and(|measure| given.lacks(measure)) {
+            findings.push(Finding::new(Flag::Number, format!("`{}` lost its unit", quantity.text)));
+        }
+    }
+    // What stands there as in the source was found to mean something else already.
+    let copied = |quantity: &Quantity| from.all.iter().any(|other| other.number == quantity.number);
+    let required = to.all.iter().filter(|quantity| quantity.required);
+    let invented = required.filter(|quantity| !known.has(quantity) && !copied(quantity));
+    findings.extend(invented.map(|quantity| Finding::invented(quantity.flag, quantity.number)));
+    findings.extend(calendar::findings(&months[0], &months[1], [&from.months, &to.months]));
+    findings
+}
+
+/// Numbers in a text that another text in the same language does not contain.
+pub(super) fn unsupported<'t>(text: &Side<'_, 't>, by: &Side) -> Vec<&'t str> {
+    let claimed = read(text, &calendar::mentions(text.tokens, text.language)).all;
+    let support = read(by, &calendar::mentions(by.tokens, by.language)).all;
+    let known = Pool::of(&support);
+    claimed
+        .iter()
+        .filter(|quantity| quantity.required && !known.has(quantity))
+        .map(|quantity| quantity.number)
+        .collect()
+}
+
+fn read<'t>(side: &Side<'_, 't>, months: &[calendar::Mention]) -> Quantities<'t> {
+    quantities(side.text, side.tokens, months, side.language)
+}
+
+fn missing(quantity: &Quantity, target: &Side) -> Finding {
+    let copied = target.tokens.iter().any(|token| token.text == quantity.number);
+    if copied && quantity.number.contains(['.', ',']) {
+        let language = match target.language {
+            Language::Dutch => "Dutch",
+            Language::English => "English",
+        };
+        return Finding::new(quantity.flag, format!("`{}` means something else in {language}", quantity.number));
+    }
+    Finding::missing(quantity.flag, quantity.text)
+}
+
+/// All that the numbers of one side may mean.
+#[derive(Default)]
+struct Pool<'a> {
+    values: HashMap<i128, Vec<&'a Quantity<'a>>>,
+    codes: HashSet<&'a str>,
+    /// Times known to be before or after noon.
+    known: HashSet<u16>,
+    /// All others, within twelve hours.
+    unknown: HashSet<u16>,
+    /// Units, with or without a number.
+    units: HashSet<&'static str>,
+}
+
+/// A value that can be looked up: equal to the sixth decimal.
+fn key(value: f64) -> i128 {
+    (value * 1e6).round() as i128
+}
+
+impl<'a> Pool<'a> {
+    fn of(quantities: &'a [Quantity<'a>]) -> Self {
+        let mut pool = Self::default();
+        for quantity in quantities {
+            for &value in &quantity.values {
+                pool.values.entry(key(value)).or_default().push(quantity);
+            }
+            match quantity.clock {
+                Some(Clock { minutes, half_known: true }) => pool.known.insert(minutes),
+                Some(Clock { minutes, half_known: false }) => pool.unknown.insert(minutes % 720),
+                None => false,
+            };
+            if quantity.values.is_empty() && quantity.clock.is_none() {
+                pool.codes.insert(quantity.number);
+            }
+            pool.units.extend(quantity.measure.map(|measure| measure.symbol));
+        }
+        pool
+    }
+
+    fn has(&self, quantity: &Quantity) -> bool {
+        let code = quantity.values.is_empty() && quantity.clock.is_none();
+        quantity.values.iter().any(|&value| self.values.contains_key(&key(value)))
+            || quantity.clock.is_some_and(|clock| self.has_time(clock))
+            || (code && self.codes.contains(quantity.number))
+    }
+
+    fn has_time(&self, clock: Clock) -> bool {
+        let half = clock.minutes % 720;
+        if clock.half_known {
+            self.known.contains(&clock.minutes) || self.unknown.contains(&half)
+        } else {
+            self.unknown.contains(&half) || self.known.contains(&half) || self.known.contains(&(half + 720))
+        }
+    }
+
+    /// The same number with another unit of the same kind, where nowhere it has its own.
+    fn with_other_unit(&self, quantity: &Quantity) -> Option<&'a str> {
+        let measure = quantity.measure?;
+        let same = quantity.values.iter().filter_map(|&value| self.values.get(&key(value))).flatten();
+        let mut other = None;
+        for candidate in same {
+            let found = candidate.measure?;
+            if found.symbol == measure.symbol || found.dimension != measure.dimension {
+                return None;
+            }
+            other = Some(candidate.text);
+        }
+        other
+    }
+
+    /// Whether a percent sign or a currency is nowhere.
+    fn lacks(&self, measure: Measure) -> bool {
+        matches!(measure.dimension, Dimension::Share | Dimension::Money) && !self.units.contains(measure.symbol)
+    }
+}

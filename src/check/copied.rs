@@ -1,0 +1,72 @@
+//! Source text that came through untranslated.
+//!
+//! Invariant: names, numbers and code stay as they are in any translation, so only words in small letters
+//! count; and where the language is known, one of them must be a little word that only it has.
+
+use super::words::{Kind, Token};
+use super::{Finding, Flag, Language};
+
+/// So many words in a row, as they stand in the source, are no coincidence.
+const ENOUGH: usize = 4;
+
+const DUTCH: [&str; 40] = [
+    "de", "het", "een", "van", "dat", "niet", "zijn", "met", "voor", "ook", "maar", "naar", "bij", "uit", "wordt",
+    "aan", "werd", "ze", "hij", "er", "om", "door", "dan", "nog", "wel", "geen", "deze", "dit", "die", "en", "op",
+    "te", "heeft", "hebben", "ik", "je", "wij", "worden", "moet", "zich",
+];
+
+const ENGLISH: [&str; 36] = [
+    "the", "a", "an", "of", "and", "that", "not", "are", "with", "for", "also", "but", "to", "by", "from", "at", "she",
+    "he", "it", "they", "this", "these", "has", "have", "been", "be", "which", "who", "his", "her", "their", "will",
+    "would", "can", "should", "you",
+];
+
+/// Words in a row that the target has from the source.
+pub(super) fn finding(source: &[Token], target: &[Token], from: Option<Language>) -> Option<Finding> {
+    let (at, length) = longest(source, target);
+    let run = &target[at..at + length];
+    let small = run.iter().filter(|token| is_small(token)).count();
+    let proof = match from {
+        Some(Language::Dutch) => run.iter().any(|token| DUTCH.contains(&token.lower.as_str())),
+        Some(Language::English) => run.iter().any(|token| ENGLISH.contains(&token.lower.as_str())),
+        None => length == target.len() && length == source.len(),
+    };
+    let whole = length == target.len() && small + 1 >= ENOUGH;
+    if !proof || (small < ENOUGH && !whole) {
+        return None;
+    }
+    let words: Vec<&str> = run.iter().map(|token| token.text).take(6).collect();
+    let more = if run.len() > 6 { " …" } else { "" };
+    Some(Finding::new(Flag::Untranslated, format!("`{}{more}` is not translated", words.join(" "))))
+}
+
+fn is_small(token: &Token) -> bool {
+    token.kind == Kind::Letters && token.text.chars().count() > 1 && token.text.starts_with(char::is_lowercase)
+}
+
+/// Where in the target the longest run of the source's own tokens is, and its length. Only runs that begin
+/// with a pair of words that is rare in the source are followed, which keeps it linear.
+fn longest(source: &[Token], target: &[Token]) -> (usize, usize) {
+    let mut places = std::collections::HashMap::new();
+    for (at, pair) in source.windows(2).enumerate() {
+        let known: &mut Vec<usize> = places.entry((pair[0].lower.as_str(), pair[1].lower.as_str())).or_default();
+        if known.len() < 4 {
+            known.push(at);
+        }
+    }
+    let (mut best, mut at) = ((0, 0), 0);
+    while at + 1 < target.len() {
+        let pair = (target[at].lower.as_str(), target[at + 1].lower.as_str());
+        let runs = places.get(&pair).into_iter().flatten();
+        let length = runs.map(|&from| common(&source[from..], &target[at..])).max().unwrap_or(0);
+        if length > best.1 {
+            best = (at, length);
+        }
+        at += length.max(1);
+    }
+    best
+}
+
+fn common(source: &[Token], target: &[Token]) -> usize {
+    source.iter().zip(target).take_while(|(from, to)| from.lower == to.lower).count()
+}

@@ -1,0 +1,74 @@
+//! Names that differ between Dutch and English, and words that are capitalised in one of them only.
+//!
+//! Responsible for facts alone; what is compared with what is for `names`. A row holds the beginnings of
+//! words that may stand for each other, without accents: `duits` covers `Duitse` and `Duitsers`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use super::Language;
+
+/// Countries, peoples, languages, towns, institutions: any of a row may stand for any other of it.
+const SAME: &str = include_str!("exonyms.txt");
+
+/// Words that only look like names because English gives them a capital, and forms of address.
+const TITLES: &str = "den der ten ter van von mr mrs ms miss dr prof sir lord lady st dhr mw mevr drs ir ing mom dad mum bible internet web tv \
+    ok pm am im ive ill id christian christians christmas easter catholic renaissance ii iii iv vi vii viii ix xi xii xiii \
+    xiv xv xvi xix xx xxi president vice prime minister ministry king queen prince princess emperor pope saint captain capt \
+    general gen colonel col sergeant sgt major doctor senator sen governor gov rep mayor secretary chief officer director \
+    chairman chairwoman justice judge court supreme attorney prosecutor sheriff county state states government parliament \
+    senate congress house representatives chamber committee commission council board bureau department office agency \
+    institute university college academy museum hospital church party union army navy air force police commerce treasury \
+    world war cup games league championship open street road avenue square park bridge river lake sea ocean mount mountain \
+    mountains valley island islands bay city town district province republic kingdom empire throne age ages century eve act \
+    law treaty constitution declaration north south east west northern southern eastern western central middle mother father \
+    aunt uncle earth sun moon democrats republicans democratic republican democrat liberal conservative labour federal \
+    national international royal holy civil rights nations security hemisphere disorder syndrome disease virus affairs electoral hall hurricane marshal superintendent garden gardens symphony orchestra creek executive chancellor \
+    archbishop bishop spokesman spokeswoman senior junior secretaries hq inc ltd presidential governing treasurer exchange \
+    meneer marine kapitein kanselier aartsbisschop bisschop grondwet stichting verdrag congres gebergte staats nota \
+    eeuw kamer rijk unie raad hof koninkrijk republiek bestuur zaken procureur paragraaf afgevaardigden hoogheid majesteit";
+
+/// The commonest words that Dutch and English write in small letters.
+const ORDINARY: [&str; 2] = [include_str!("ordinary.nl.txt"), include_str!("ordinary.en.txt")];
+
+static WORDS: LazyLock<[HashSet<&str>; 2]> =
+    LazyLock::new(|| ORDINARY.map(|words| words.split_whitespace().chain(TITLES.split_whitespace()).collect()));
+
+/// A word's first two bytes, and beginnings of words with the row they are in.
+type Stems = HashMap<&'static [u8], Vec<(&'static str, usize)>>;
+
+/// Beginnings of words with the row they are in, by their first two bytes.
+static STEMS: LazyLock<Stems> = LazyLock::new(|| {
+    let mut stems = Stems::new();
+    for (row, line) in SAME.lines().enumerate() {
+        for stem in line.split(' ') {
+            stems.entry(&stem.as_bytes()[..2]).or_default().push((stem, row));
+        }
+    }
+    stems
+});
+
+/// Whether a name's word is an ordinary word, which a translation need not keep; so is one that is put
+/// together of such words, as Dutch does.
+pub(super) fn is_ordinary(word: &str, language: Language) -> bool {
+    let known = &WORDS[language as usize];
+    known.contains(word) || (language == Language::Dutch && word.len() >= LONG && is_compound(word, known, 3))
+}
+
+/// Shorter words are not taken apart: many surnames could be.
+const LONG: usize = 9;
+
+/// Whether a word is up to so many ordinary words in one.
+fn is_compound(word: &str, known: &HashSet<&str>, parts: usize) -> bool {
+    let rest = |rest: &str| known.contains(rest) || (parts > 2 && is_compound(rest, known, parts - 1));
+    let cuts = (3..word.len().saturating_sub(2)).filter(|&at| word.is_char_boundary(at));
+    cuts.map(|at| word.split_at(at))
+        .any(|(head, tail)| known.contains(head) && (rest(tail) || tail.strip_prefix('s').is_some_and(rest)))
+}
+
+/// The rows that a word belongs to.
+pub(super) fn rows(word: &str) -> impl Iterator<Item = usize> {
+    let stems = word.as_bytes().get(..2).and_then(|begin| STEMS.get(begin));
+    let fits = move |stem: &str| word.starts_with(stem) && (stem.len() > 2 || word.len() == stem.len());
+    stems.into_iter().flatten().filter(move |(stem, _)| fits(stem)).map(|&(_, row)| row)
+}

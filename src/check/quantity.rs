@@ -1,0 +1,300 @@
+//! Numbers, amounts, times and dates of a sentence, with all they may mean.
+//!
+//! Responsible for reading them, in digits and in words. Invariant: what is ambiguous keeps all its
+//! readings, so that a translation may choose one; what is only hinted at (`both`, an ordinal in words)
+//! explains a number of the other side but is not required there.
+
+mod spelled;
+
+use std::ops::Range;
+
+use super::calendar::{Mention, Named};
+use super::cardinal::{Cardinal, cardinal};
+use super::digits::{Clock, on_the_hour, readings};
+use super::measure::{self, Measure};
+use super::words::{Kind, Token};
+use super::{Flag, Language};
+
+/// A number and what it may mean.
+#[derive(Clone, Debug)]
+pub(super) struct Quantity<'t> {
+    /// With its unit, as it stands in the sentence.
+    pub(super) text: &'t str,
+    /// The digits or words alone.
+    pub(super) number: &'t str,
+    at: Range<usize>,
+    pub(super) values: Vec<f64>,
+    pub(super) clock: Option<Clock>,
+    pub(super) measure: Option<Measure>,
+    /// The million of a million.
+    scale: f64,
+    /// What is wrong if it is: a number, or a date or time.
+    pub(super) flag: Flag,
+    /// The other side must have it.
+    pub(super) required: bool,
+}
+
+/// All quantities of a sentence, and the months that dates of digits name.
+pub(super) struct Quantities<'t> {
+    pub(super) all: Vec<Quantity<'t>>,
+    pub(super) months: Vec<usize>,
+}
+
+/// Reads the quantities of a sentence.
+pub(super) fn quantities<'t>(
+    text: &'t str,
+    tokens: &[Token<'t>],
+    mentions: &[Mention],
+    language: Language,
+) -> Quantities<'t> {
+    let mut reader = Reader { text, tokens, mentions, language, all: Vec::new(), months: Vec::new() };
+    let mut next = 0;
+    while next < tokens.len() {
+        let used = match tokens[next].kind {
+            Kind::Digits => reader.date(next).unwrap_or_else(|| reader.digits(next)),
+            Kind::Letters => reader.words(next),
+            Kind::Sign => 1,
+        };
+        next += used;
+    }
+    share_scales(text, &mut reader.all);
+    Quantities { all: reader.all, months: reader.months }
+}
+
+/// In `twee tot drie miljoen`, two is two million as well.
+fn share_scales(text: &str, all: &mut [Quantity]) {
+    const RANGES: [&str; 12] = ["tot", "à", "of", "en", "to", "or", "and", "-", "–", "tot en met", "a", "—"];
+    for later in (1..all.len()).rev() {
+        let (before, after) = all.split_at_mut(later);
+        let (from, to) = (&mut before[later - 1], &after[0]);
+        let between = text.get(from.at.end..to.at.start).unwrap_or_default().trim_matches([' ', '$', '€', '£']);
+        if to.scale > 1.0 && from.scale < 2.0 && RANGES.contains(&between) {
+            let scaled: Vec<f64> = from.values.iter().map(|value| value * to.scale).collect();
+            from.values.extend(scaled);
+            from.scale = to.scale;
+        }
+    }
+}
+
+struct Reader<'a, 't> {
+    text: &'t str,
+    tokens: &'a [Token<'t>],
+    mentions: &'a [Mention<'a>],
+    language: Language,
+    all: Vec<Quantity<'t>>,
+    months: Vec<usize>,
+}
+
+impl<'t> Reader<'_, 't> {
+    fn lower(&self, place: usize) -> &str {
+        self.tokens.get(place).map_or("", |token| token.lower.as_str())
+    }
+
+    fn is_glued(&self, place: usize) -> bool {
+        self.tokens.get(place).is_some_and(|token| token.glued)
+    }
+
+    /// Where these tokens are in the text.
+    fn span(&self, places: Range<usize>) -> Range<usize> {
+        self.tokens[places.start].start..self.tokens[places.end - 1].end()
+    }
+
+    /// Adds a quantity of these tokens.
+    fn push(&mut self, places: Range<usize>, values: Vec<f64>, flag: Flag, required: bool) -> &mut Quantity<'t> {
+        let at = self.span(places);
+        let text = &self.text[at.clone()];
+        let quantity =
+            Quantity { text, number: text, at, values, clock: None, measure: None, scale: 1.0, flag, required };
+        let place = self.all.len();
+        self.all.push(quantity);
+        &mut self.all[place]
+    }
+
+    /// `05-10-2020`, `5/10/2020`, `2020-10-05`, `05.10.2020`. Where day and month may be either, both count.
+    fn date(&mut self, first: usize) -> Option<usize> {
+        let (parts, used) = self.date_parts(first)?;
+        let numbers: Vec<u32> = parts.iter().map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        let (day, month, year) = if parts[0].len() == 4 {
+            (numbers[2], numbers[1], numbers[0])
+        } else {
+            (numbers[0], numbers[1], numbers[2])
+        };
+        let is_month = |number: u32| (1..=12).contains(&number);
+        let is_day = |number: u32| (1..=31).contains(&number);
+        let (swapped, written) = (is_month(day) && is_day(month), is_month(month) && is_day(day));
+        if !(written || swapped) {
+            return None;
+        }
+        let mut days = Vec::new();
+        for (day, month, fits) in [(day, month, written), (month, day, swapped)] {
+            if fits {
+                days.push(f64::from(day));
+                self.months.push(month as usize - 1);
+            }
+        }
+        self.push(first..first + used, days, Flag::Date, true);
+        self.push(first..first + used, vec![f64::from(year)], Flag::Date, true);
+        Some(used)
+    }
+
+    fn date_parts(&self, first: usize) -> Option<(Vec<&'t str>, usize)> {
+        let token = &self.tokens[first];
+        let mut parts: Vec<&str> = token.text.split('.').collect();
+        let mut used = 1;
+        if parts.len() == 1 {
+            let sign = self.tokens.get(first + 1).filter(|sign| sign.glued && (sign.is("-") || sign.is("/")))?;
+            for place in [first + 1, first + 3] {
+                let number = self.tokens.get(place + 1).filter(|number| number.glued && number.kind == Kind::Digits)?;
+                self.tokens.get(place).filter(|other| other.text == sign.text)?;
+                parts.push(number.text);
+            }
+            used = 5;
+        }
+        let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+        matches!(lengths[..], [1 | 2, 1 | 2, 4] | [4, 2, 2]).then_some((parts, used))
+    }
+
+    /// A number in digits with all that belongs to it.
+    fn digits(&mut self, first: usize) -> usize {
+        let token = &self.tokens[first];
+        let found = readings(token.text, self.language);
+        let (mut values, clock) = (found.values, found.clock);
+        if let Some((told, used)) = self.told_time(first, &values, clock) {
+            if told.minutes % 60 == 0 {
+                values.extend(on_the_hour(told.minutes / 60));
+            } else if clock.is_some() {
+                values.clear();
+            }
+            self.push(first..first + 1 + used, values, Flag::Date, true).clock = Some(told);
+            return 1 + used;
+        }
+        let mut end = first + 1 + self.suffix(first + 1, &mut values);
+        let (scale, used) = self.scales(end);
+        for value in &mut values {
+            *value *= scale;
+        }
+        end += used;
+        values.extend(self.century(first, &values));
+        let is_date = (token.text.contains(':') && clock.is_some()) || self.is_dated(first, end, &values);
+        let flag = if is_date { Flag::Date } else { Flag::Number };
+        // The 2 of `km2` may be a raised one elsewhere.
+        let raised = token.glued && token.text.len() == 1 && self.tokens[first - 1].kind == Kind::Letters;
+        let quantity = self.measured(first..end, values, flag, !raised);
+        (quantity.clock, quantity.scale) = (clock, scale);
+        end - first
+    }
+
+    /// The years that two digits may stand for: `’60`, `jaren 60`, `1995-96`.
+    fn century(&self, first: usize, values: &[f64]) -> Vec<f64> {
+        let Some(&value) = values.first().filter(|value| **value < 100.0) else { return Vec::new() };
+        let before = |back: usize| first.checked_sub(back).map(|place| &self.tokens[place]);
+        match before(1) {
+            Some(token) if token.is("'") || token.is("’") || token.lower == "jaren" => vec![value + 1900.0],
+            Some(token) if token.is("-") || token.is("–") || token.is("/") => {
+                let year = before(2).filter(|year| year.text.len() == 4).and_then(|year| year.text.parse::<u32>().ok());
+                year.map(|year| f64::from(year / 100 * 100) + value).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Adds a quantity with its unit.
+    fn measured(&mut self, places: Range<usize>, values: Vec<f64>, flag: Flag, required: bool) -> &mut Quantity<'t> {
+        let mut last = places.end;
+        let mut measure = None;
+        if flag == Flag::Number {
+            if let Some((unit, used)) = measure::after(self.tokens, places.end) {
+                (measure, last) = (Some(unit), places.end + used);
+            }
+            measure = measure::before(self.tokens, places.start).or(measure);
+        }
+        let text = &self.text[self.span(places.start..last)];
+        let quantity = self.push(places, values, flag, required);
+        (quantity.text, quantity.measure) = (text, measure);
+        quantity
+    }
+
+    /// `15.30 uur`, `15u30`, `3 p.m.`, `3 o'clock`: the time, and how many tokens follow the digits.
+    fn told_time(&self, first: usize, values: &[f64], clock: Option<Clock>) -> Option<(Clock, usize)> {
+        let hours = values.first().copied().filter(|value| value.fract() == 0.0 && (0.0..=24.0).contains(value));
+        let whole = clock.or_else(|| Clock::new(hours? as u16, 0));
+        let next = self.lower(first + 1);
+        if self.language == Language::Dutch {
+            if matches!(next, "u" | "h") && self.is_glued(first + 1) {
+                let minutes = self.tokens.get(first + 2).filter(|token| token.glued && token.text.len() == 2);
+                let minutes = minutes.and_then(|token| token.text.parse().ok());
+                return Some((Clock::new(hours? as u16, minutes.unwrap_or(0))?, 1 + usize::from(minutes.is_some())));
+            }
+            return matches!(next, "uur" | "u").then_some((clock?, 1));
+        }
+        if next == "o'clock" || next == "o’clock" {
+            return Some((whole?, 1));
+        }
+        let half = if self.after_noon(first + 1)? { 12 } else { 0 };
+        let clock = whole?;
+        let hours = clock.minutes / 60 % 12 + half;
+        Some((Clock { minutes: hours * 60 + clock.minutes % 60, half_known: true }, 1))
+    }
+
+    /// `am`, `p.m.`: whether it is after noon.
+    fn after_noon(&self, place: usize) -> Option<bool> {
+        match self.lower(place) {
+            "am" | "a.m." | "a.m" => Some(false),
+            "pm" | "p.m." | "p.m" => Some(true),
+            _ => None,
+        }
+    }
+
+    /// What is glued to digits: `19e`, `21st`, `1960s`, `5k`. Returns how many tokens that is.
+    fn suffix(&self, place: usize, values: &mut Vec<f64>) -> usize {
+        let glued = self.is_glued(place);
+        let first = values.first().copied().unwrap_or_default();
+        let factor = match self.lower(place) {
+            "k" if glued => 1e3,
+            "m" if glued => 1e6,
+            "b" if glued => 1e9,
+            "s" if glued && self.language == Language::English => {
+                if first >= 1000.0 {
+                    values.push(first % 100.0);
+                    values.push((first / 100.0).floor() + 1.0);
+                } else {
+                    values.push(first + 1900.0);
+                }
+                return 1;
+            }
+            "e" | "de" | "ste" | "st" | "nd" | "rd" | "th" if glued => return 1,
+            _ => return 0,
+        };
+        let scaled: Vec<f64> = values.iter().map(|value| value * factor).collect();
+        values.extend(scaled);
+        0
+    }
+
+    /// The product of the words that follow: `miljoen`, `hundred thousand`.
+    fn scales(&self, place: usize) -> (f64, usize) {
+        let mut product = 1.0;
+        let mut used = 0;
+        while let Some(Cardinal::Scale(scale)) = self.cardinal(place + used) {
+            product *= scale;
+            used += 1;
+        }
+        (product, used)
+    }
+
+    fn cardinal(&self, place: usize) -> Option<Cardinal> {
+        let token = self.tokens.get(place).filter(|token| token.kind == Kind::Letters)?;
+        cardinal(&token.lower, self.language)
+    }
+
+    /// Whether a number is the day or the year of a date with a month's name.
+    fn is_dated(&self, first: usize, end: usize, values: &[f64]) -> bool {
+        let near = |mention: &&Mention| {
+            let place = mention.place;
+            matches!(mention.named, Named::Month(_))
+                && (place + 4 > first && place < first || place >= end && place < end + 2)
+        };
+        let fits =
+            |value: &f64| value.fract() == 0.0 && ((1.0..=31.0).contains(value) || (1000.0..2100.0).contains(value));
+        values.iter().any(fits) && self.mentions.iter().find(near).is_some()
+    }
+}

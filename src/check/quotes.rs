@@ -1,0 +1,131 @@
+//! Quotations that are opened and not closed, or lost.
+//!
+//! Invariant: apostrophes are no quotation marks: not in `'s avonds`, `foto's`, `the players' bus`, `'60`.
+//! A sentence may well be the first or the last of a longer quotation; what is open in the source may be
+//! open in the translation.
+
+use super::{Finding, Flag};
+
+/// What a sentence has of quotation marks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    opened: usize,
+    closed: usize,
+    /// A single mark that nothing closes: an apostrophe, unless the source says otherwise.
+    single: bool,
+}
+
+/// Quotations lost, or opened and not closed.
+pub(super) fn findings(source: &str, target: &str) -> Option<Finding> {
+    let (from, to) = (marks(source), marks(target));
+    let balanced = from.opened == from.closed;
+    let unclosed = to.opened > to.closed || (to.single && from.opened > 0);
+    let reason = if balanced && unclosed {
+        "a quotation is opened and not closed"
+    } else if balanced && to.closed > to.opened {
+        "a quotation is closed and not opened"
+    } else if from.opened > 0 && from.closed > 0 && to.opened + to.closed == 0 {
+        "the quotation marks are lost"
+    } else {
+        return None;
+    };
+    Some(Finding::new(Flag::Quote, reason.to_owned()))
+}
+
+/// Counts the marks that open and close. Of a straight one the neighbours tell which it is.
+fn marks(text: &str) -> Marks {
+    let text = text.replace(",,", "„").replace("''", "”").replace("``", "“");
+    let mut marks = Marks::default();
+    let mut single = false;
+    let mut before = ' ';
+    let mut rest = text.as_str();
+    while let Some(mark) = rest.chars().next() {
+        rest = &rest[mark.len_utf8()..];
+        let after = rest.chars().next().unwrap_or(' ');
+        match side(mark, before, after, rest, marks, single) {
+            Some(Side::Open) => {
+                marks.opened += 1;
+                single |= is_single(mark);
+            }
+            Some(Side::Close) => {
+                marks.closed += 1;
+                single &= !is_single(mark);
+            }
+            None => {}
+        }
+        before = mark;
+    }
+    marks.single = single && marks.opened > marks.closed && !text.contains('‘');
+    marks.opened -= usize::from(marks.single);
+    marks
+}
+
+enum Side {
+    Open,
+    Close,
+}
+
+fn is_single(mark: char) -> bool {
+    matches!(mark, '\'' | '‘' | '’' | '‚')
+}
+
+/// What a character is to quotations. `single` says whether one in single marks is open.
+fn side(mark: char, before: char, after: char, rest: &str, marks: Marks, single: bool) -> Option<Side> {
+    match mark {
+        '„' | '«' => Some(Side::Open),
+        '»' => Some(Side::Close),
+        // `„zo“` closes with what opens elsewhere.
+        '“' | '”' | '"' | '‟' => {
+            let inches = mark == '"' && before.is_ascii_digit() && marks.opened == marks.closed;
+            let opens = match mark {
+                '"' => marks.opened == marks.closed || (opens_word(before) && after.is_alphanumeric()),
+                _ => opens_word(before) && !after.is_whitespace() || (mark == '“' && marks.opened == marks.closed),
+            };
+            (!inches).then_some(if opens { Side::Open } else { Side::Close })
+        }
+        '\'' | '‘' | '’' => {
+            let opens = opens_word(before) && after.is_alphabetic() && !is_clitic(rest);
+            let closes = single && !before.is_whitespace() && !after.is_alphanumeric();
+            if opens && !single { Some(Side::Open) } else { closes.then_some(Side::Close) }
+        }
+        _ => None,
+    }
+}
+
+fn opens_word(before: char) -> bool {
+    before.is_whitespace() || matches!(before, '(' | '[' | '-' | '–' | '—' | '/' | ':' | '\'' | '"' | '„' | '“' | '‘')
+}
+
+/// `'s avonds`, `'t is`, `'em`.
+fn is_clitic(rest: &str) -> bool {
+    let word: String = rest.chars().take_while(|c| c.is_alphabetic()).collect();
+    matches!(word.to_lowercase().as_str(), "s" | "t" | "n" | "k" | "m" | "r" | "em" | "ie" | "tis" | "twas" | "cause")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_told_from_apostrophes() {
+        let balanced = [
+            ("‘Zo’ is het ’s avonds", 1),
+            (",,Zo'' is het", 1),
+            ("„Zo” en „zo“", 2),
+            ("'Zo' is foto's maken", 1),
+            ("\"Zo\", zei hij, \"is het\"", 2),
+            ("“So,” he said, “it’s the players’ bus”", 2),
+            ("«Zo» is het", 1),
+            ("'t Is in de jaren '60 van 5\" breed", 0),
+            ("the players' bus and 'his'", 1),
+            ("Hij zei: 'Nee, \"nooit\".'", 2),
+        ];
+        for (text, count) in balanced {
+            assert_eq!(marks(text), Marks { opened: count, closed: count, single: false }, "{text}");
+        }
+        assert_eq!(marks("'So it is, he said."), Marks { single: true, ..Marks::default() });
+        assert_eq!(marks("“So it is, he said."), Marks { opened: 1, closed: 0, single: false });
+        assert_eq!(marks("\"So it is, he said."), Marks { opened: 1, closed: 0, single: false });
+        assert_eq!(marks("So it is,” he said."), Marks { opened: 0, closed: 1, single: false });
+    }
+}
