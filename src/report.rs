@@ -23,6 +23,15 @@ pub struct Models {
     pub summary: Option<String>,
 }
 
+/// How a summary came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Passes {
+    /// How often the model summarised: once where the article fits its window, once more for summaries of summaries.
+    pub passes: usize,
+    /// How many texts it summarised in all of them.
+    pub parts: usize,
+}
+
 /// One article: its English, its summary, and what to know about both.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -40,6 +49,12 @@ pub struct Report {
     pub summary: Option<String>,
     /// How the summary was made.
     pub method: Option<Method>,
+    /// How often the summary model was asked, where one wrote it.
+    pub passes: Option<Passes>,
+    /// Tokens it generated.
+    pub summary_tokens: usize,
+    /// What a person should look at in the summary.
+    pub summary_flags: Vec<Flag>,
     /// The pieces that were translated, in order.
     pub segments: Vec<Segment>,
     /// The models that took part.
@@ -57,10 +72,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many segments carry a flag.
+    /// How many segments, the summary being one, carry a flag.
     #[must_use]
     pub fn flagged(&self) -> usize {
-        self.segments.iter().filter(|segment| !segment.flags.is_empty()).count()
+        let segments = self.segments.iter().filter(|segment| !segment.flags.is_empty()).count();
+        segments + usize::from(!self.summary_flags.is_empty())
     }
 
     /// The record's own value of a field.
@@ -87,6 +103,9 @@ impl Report {
             ("translation", text(&self.translation.as_deref())?),
             ("summary", text(&self.summary.as_deref())?),
             ("method", serde_json::to_string(&self.method)?),
+            ("summary_passes", serde_json::to_string(&self.passes.map(|made| made.passes))?),
+            ("summary_parts", serde_json::to_string(&self.passes.map(|made| made.parts))?),
+            ("summary_flags", serde_json::to_string(&self.summary_flags)?),
             ("segments", serde_json::to_string(&self.segments)?),
             ("models", serde_json::to_string(&self.models)?),
             ("warnings", serde_json::to_string(&self.warnings)?),
@@ -133,6 +152,7 @@ mod tests {
         let report = Report { id: "a".to_owned(), input: "-".to_owned(), ..Report::default() };
         let expected = concat!(
             r#"{"id":"a","input":"-","date":null,"title":null,"translation":null,"summary":null,"method":null,"#,
+            r#""summary_passes":null,"summary_parts":null,"summary_flags":[],"#,
             r#""segments":[],"models":{"translation":null,"summary":null},"warnings":[]}"#
         );
         assert_eq!(report.json().unwrap(), expected);

@@ -71,8 +71,9 @@ fn piece(article: &Article, report: &Report) -> Piece {
         name: article.name.clone(),
         text,
         flagged: report.flagged(),
-        segments: report.segments.len(),
-        tokens: report.segments.iter().map(|segment| segment.tokens).sum(),
+        segments: report.segments.len() + usize::from(report.passes.is_some()),
+        tokens: report.segments.iter().map(|segment| segment.tokens).sum::<usize>() + report.summary_tokens,
+        passes: report.passes,
         warnings: report.warnings.iter().map(|warning| format!("`{}`: {warning}", article.name)).collect(),
         failure: None,
     }

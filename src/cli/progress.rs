@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::course::{Course, Ticker};
 use super::inputs::Failure;
+use super::timings::Summaries;
 
 /// How often the bar is drawn anew.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -33,6 +34,8 @@ pub struct Tally {
     pub tokens: usize,
     /// Segments that carry a flag.
     pub flagged: usize,
+    /// Summaries that a model wrote.
+    pub summaries: Summaries,
     /// Outputs of a former run that were kept.
     pub skipped: usize,
     /// Bytes of source that are behind us.

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use kortom::report::Passes;
 
 use super::inputs::{Failure, Source};
 use super::progress::{Screen, Tally};
@@ -64,6 +65,8 @@ pub struct Piece {
     pub segments: usize,
     /// How many tokens were generated.
     pub tokens: usize,
+    /// How a model came to its summary.
+    pub passes: Option<Passes>,
     /// What should be said on standard error.
     pub warnings: Vec<String>,
     /// Why this piece only stands in for what could not be done, as an empty line does.
@@ -216,6 +219,7 @@ impl Writer<'_> {
         self.tally.flagged += piece.flagged;
         self.tally.segments += piece.segments;
         self.tally.tokens += piece.tokens;
+        self.tally.summaries.add(piece.passes);
         if let Some(failure) = &piece.failure {
             self.fail(failure);
         } else {
