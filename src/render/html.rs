@@ -54,6 +54,7 @@ fn facts(report: &Report) -> String {
         facts.push(escaped(&report.input));
     }
     facts.extend(report.models.translation.iter().map(|model| format!("translated by {}", escaped(model))));
+    facts.extend(report.models.summary.iter().map(|model| format!("summary by {}", escaped(model))));
     match report.flag_count().flagged {
         0 => {}
         1 => facts.push("1 sentence to check".to_owned()),
