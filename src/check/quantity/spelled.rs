@@ -82,7 +82,8 @@ impl Reader<'_, '_> {
         // `op twee na de grootste`: the third.
         let rank = self.lower(end) == "na" && first > 0 && self.lower(first - 1) == "op";
         let values = if rank { vec![value, value + 1.0] } else { vec![value] };
-        let in_name = first > 0 && self.tokens[first].is_capitalised();
+        // `Six Flags`: a capital in the middle of a sentence.
+        let in_name = first > 0 && self.tokens[first].is_capitalised() && self.tokens[first - 1].kind != Kind::Sign;
         let required = !ordinal && !rank && !in_name && value >= 2.0;
         self.measured(first..end, values, Flag::Number, required).scale = largest;
         end - first
