@@ -181,7 +181,7 @@ mod tests {
                 segment("Meer.", vec![Finding::new(Flag::Number, "`3 < 4` is missing".to_owned())]),
                 segment("Nog een \"alinea\" & meer.", Vec::new()),
             ],
-            document: Some(Document::parse("a.txt", &text.to_uppercase(), Format::Text)),
+            document: Some(Document::parse("a.txt", &text.to_uppercase().replace("DATE", "date"), Format::Text)),
             summary_notes: vec![Finding::new(Flag::UnsupportedName, "`Jan` is new".to_owned())],
             source: Some(source),
             ..Report::default()

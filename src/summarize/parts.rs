@@ -165,7 +165,7 @@ mod tests {
         let parts = divide(&[block; 5], 22);
         assert_eq!(parts.iter().map(|part| count(part).unwrap()).collect::<Vec<_>>(), [17, 12]);
         // A block that is too long is divided between its sentences.
-        let parts = divide(&["One two three. Four five six. Seven eight nine. Ten eleven twelve."], 12);
+        let parts = divide(&["One two three. Four five six. Seven eight nine. Ten eleven twelve."], 13);
         assert_eq!(parts, ["One two three. Four five six.", "Seven eight nine. Ten eleven twelve."]);
     }
 }
