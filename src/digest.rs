@@ -55,15 +55,11 @@ impl Summarizing<'_> {
     /// One summary for each article.
     fn summarize(&self, documents: &[&Document]) -> Result<Vec<Summary>> {
         let (length, language) = (self.length, self.language);
-        match &self.writing {
-            Some(Writing { model, own_room, .. }) => {
-                Abstractive { model: *model, language, length, own_room: *own_room }.summarize(documents)
-            }
-            None => {
-                let length = length.unwrap_or_default();
-                Ok(documents.iter().map(|document| extractive::summarize(document, length, language)).collect())
-            }
+        if let Some(Writing { model, own_room, .. }) = &self.writing {
+            return Abstractive { model: *model, language, length, own_room: *own_room }.summarize(documents);
         }
+        let length = length.unwrap_or_default();
+        Ok(documents.iter().map(|document| extractive::summarize(document, length, language)).collect())
     }
 }
 

@@ -98,7 +98,9 @@ mod tests {
         assert!(!line.contains('\n'));
         let mut summaries = Summaries::default();
         let made = [Some(Passes { passes: 1, parts: 1 }), None, Some(Passes { passes: 2, parts: 4 })];
-        made.into_iter().for_each(|made| summaries.add(made));
+        for made in made {
+            summaries.add(made);
+        }
         let line = Timings { summaries, ..timings }.line();
         assert!(line.ends_with(", summaries 2 from 5 parts in 2 passes at most"), "{line}");
         assert_eq!(field("VmPeak:\t 9 kB\nVmHWM:\t  12 kB\n", "VmHWM:"), Some(12 << 10));

@@ -86,7 +86,7 @@ struct Work {
 /// How an article ends.
 enum Outcome {
     /// With a summary, written from so many tokens.
-    Written(Text, usize),
+    Written(Written, usize),
     /// There was nothing to summarise.
     Empty,
     /// Why there is none.
@@ -94,7 +94,7 @@ enum Outcome {
 }
 
 /// What a model wrote, up to the last sentence that counts.
-struct Text {
+struct Written {
     text: String,
     sentences: Vec<String>,
     /// The maximum ended it, before there were as many sentences as were asked for.
@@ -169,7 +169,7 @@ impl Abstractive<'_> {
     }
 
     /// An output up to its last whole sentence, if the maximum ended it and there is one; at most so many sentences.
-    fn whole(&self, generation: &Generation, most: Option<usize>) -> Text {
+    fn whole(&self, generation: &Generation, most: Option<usize>) -> Written {
         // Pegasus writes a line break as a token of that name.
         let mut text = on_one_line(generation.text.replace("<n>", "\n").trim());
         let mut ranges = segment::sentences(&text, self.language);
@@ -182,7 +182,7 @@ impl Abstractive<'_> {
         ranges.truncate(most);
         let sentences = ranges.iter().map(|range| text[range.clone()].to_owned()).collect();
         text.truncate(ranges.last().map_or(0, |last| last.end));
-        Text { text, sentences, truncated }
+        Written { text, sentences, truncated }
     }
 
     fn end(&self, work: Work, document: &Document) -> Summary {

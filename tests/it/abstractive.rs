@@ -257,7 +257,7 @@ fn a_prefix_counts_towards_the_window_and_a_small_model_takes_a_long_article() {
     let engine = tiny("tiny-bart");
     let request = Request { prefix: Some("summarise this article: ".to_owned()), ..Request::new(Caller::Article) };
     let session = engine.session(&request).unwrap();
-    let text = vec![ENGLISH; 12].join("\n\n");
+    let text = [ENGLISH; 12].join("\n\n");
     let short = "The tram stops here. Nobody knows why.";
     let together = summarize(&session, &[&text, short], Some(Length::Short));
     assert!(together[0].passes >= 2 && together[0].parts > 3, "{together:?}");

@@ -86,7 +86,7 @@ fn the_installed_model_is_taken_and_otherwise_the_articles_own_sentences() {
     assert_eq!((&dutch["summary"], dutch["translation"].is_string()), (&alone["summary"], true));
     assert_eq!(objects(&run(&["digest", "nl.txt"]).good())[0]["models"]["summary"], "cnn");
     // The settings file's choice, and what is typed against it.
-    place.file("config/kortom/config.toml", &format!("summary-model = {:?}\n", tiny("tiny-t5")));
+    place.file("config/kortom/config.toml", format!("summary-model = {:?}\n", tiny("tiny-t5")));
     assert_eq!(objects(&run(&["digest", "nl.txt"]).good())[0]["models"]["summary"], tiny("tiny-t5").as_str());
     assert_eq!(objects(&run(&["digest", "nl.txt", "--method", "extractive"]).good())[0]["method"], "extractive");
 }
