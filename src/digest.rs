@@ -1,17 +1,19 @@
 //! Articles become reports: translated, summarised, or both.
 //!
 //! Invariant: one report for each article, in their order; all sentences of all articles go to the model
-//! in one call. What is wrong with one article is in its report's warnings.
+//! in one call, and so do all parts of them that are summarised. What is wrong with one article is in its report's
+//! warnings.
 
 use anyhow::Result;
 
-use crate::check::{self, Checks};
+use crate::check::{self, Checks, Finding, Flag};
 use crate::document::{Document, Format};
 use crate::glossary::Glossary;
 use crate::language;
-use crate::report::{Models, Report};
+use crate::report::{Models, Passes, Report};
 use crate::segment::Language;
-use crate::summarize::{Length, extractive};
+use crate::summarize::abstractive::{Abstractive, Writer};
+use crate::summarize::{Length, Method, Summary, extractive};
 use crate::translate::{Generate, Translation, Translator};
 
 /// Translates.
@@ -28,12 +30,40 @@ pub struct Translating<'a> {
     pub glossary: Option<&'a Glossary>,
 }
 
-/// Summarises, with the article's own sentences.
-pub struct Summarizing {
-    /// How long the summary is to be.
-    pub length: Length,
+/// Summarises.
+pub struct Summarizing<'a> {
+    /// How long the summary is to be. None leaves it to the model, or is the usual length without one.
+    pub length: Option<Length>,
     /// Language of what is summarised.
     pub language: Language,
+    /// What writes it; none for one that consists of the article's own sentences.
+    pub writing: Option<Writing<'a>>,
+}
+
+/// Has a model write summaries.
+pub struct Writing<'a> {
+    /// The model, with its decoding options.
+    pub model: &'a dyn Writer,
+    /// What reports call it.
+    pub name: String,
+    /// Language of what it reads, as a code.
+    pub from: &'a str,
+    /// It reads the article and not its translation.
+    pub source: bool,
+    /// Its options say how many tokens a summary has, so that a number of sentences only cuts it.
+    pub own_room: bool,
+}
+
+impl Summarizing<'_> {
+    /// One summary for each article.
+    fn summarize(&self, documents: &[&Document]) -> Result<Vec<Summary>> {
+        let (length, language) = (self.length, self.language);
+        if let Some(Writing { model, own_room, .. }) = &self.writing {
+            return Abstractive { model: *model, language, length, own_room: *own_room }.summarize(documents);
+        }
+        let length = length.unwrap_or_default();
+        Ok(documents.iter().map(|document| extractive::summarize(document, length, language)).collect())
+    }
 }
 
 /// What is to be done with articles.
@@ -42,7 +72,7 @@ pub struct Digest<'a> {
     /// Translate them.
     pub translating: Option<Translating<'a>>,
     /// Put a summary on top, of the translation where there is one.
-    pub summarizing: Option<Summarizing>,
+    pub summarizing: Option<Summarizing<'a>>,
 }
 
 /// One article of plain text: translated, with a short summary on top.
@@ -68,13 +98,26 @@ impl Digest<'_> {
             }
             None => documents.iter().map(|_| None).collect(),
         };
-        let reports = documents.into_iter().zip(translations);
-        Ok(reports.map(|(source, translation)| self.report(source, translation)).collect())
+        let summaries = self.summaries(&documents, &translations)?;
+        let parts = documents.into_iter().zip(translations).zip(summaries);
+        Ok(parts.map(|((source, translation), summary)| self.report(source, translation, summary)).collect())
     }
 
-    /// A warning when the article seems to be in another language than the model reads.
+    /// Summaries of what there is to read, where any are wanted.
+    fn summaries(&self, documents: &[Document], translations: &[Option<Translation>]) -> Result<Vec<Option<Summary>>> {
+        let Some(step) = &self.summarizing else { return Ok(documents.iter().map(|_| None).collect()) };
+        let of_source = step.writing.as_ref().is_some_and(|writing| writing.source);
+        let mut read: Vec<&Document> = documents.iter().collect();
+        for (read, translation) in read.iter_mut().zip(translations).filter(|_| !of_source) {
+            *read = translation.as_ref().map_or(*read, |translation| &translation.document);
+        }
+        Ok(step.summarize(&read)?.into_iter().map(Some).collect())
+    }
+
+    /// A warning when the article seems to be in another language than the model that reads it.
     fn foreign(&self, source: &Document) -> Option<String> {
-        let expected = self.translating.as_ref()?.from;
+        let writing = self.summarizing.as_ref().and_then(|step| step.writing.as_ref());
+        let expected = self.translating.as_ref().map(|step| step.from).or(writing.map(|writing| writing.from))?;
         let found = language::guess(&readable(source)).filter(|&found| found != expected)?;
         Some(format!(
             "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
@@ -83,7 +126,7 @@ impl Digest<'_> {
         ))
     }
 
-    fn report(&self, source: Document, translation: Option<Translation>) -> Report {
+    fn report(&self, source: Document, translation: Option<Translation>, summary: Option<Summary>) -> Report {
         let mut report = Report {
             id: source.id.clone().unwrap_or_else(|| source.input.clone()),
             input: source.input.clone(),
@@ -93,24 +136,39 @@ impl Digest<'_> {
         };
         let read = translation.as_ref().map_or(&source, |translation| &translation.document);
         report.title = read.title().map(str::to_owned);
-        if let Some(step) = &self.summarizing {
-            let summary = extractive::summarize(read, step.length, step.language);
+        if let (Some(summary), Some(step)) = (&summary, &self.summarizing) {
+            let of_source = step.writing.as_ref().is_some_and(|writing| writing.source);
             let language = if step.language == Language::Dutch { "nl" } else { "en" };
-            report.summary_notes = check::unsupported(&summary.text, &readable(read), language);
-            report.summary = Some(summary.text);
-            report.method = Some(summary.method);
+            let article = readable(if of_source { &source } else { read });
+            report.summary_notes = check::unsupported(&summary.text, &article, language);
         }
         if let Some(translation) = translation {
             report.translation = Some(readable(&translation.document));
             report.segments = translation.segments;
             report.warnings = translation.warnings;
-            report.warnings.extend(self.foreign(&source));
             report.document = Some(translation.document);
+        }
+        report.warnings.extend(self.foreign(&source));
+        if let Some(summary) = summary {
+            self.add_summary(&mut report, summary);
         }
         report.languages = self.translating.as_ref().map(|step| (step.from.to_owned(), step.to.to_owned()));
         report.fields.clone_from(&source.fields);
         report.source = Some(source);
         report
+    }
+
+    fn add_summary(&self, report: &mut Report, summary: Summary) {
+        report.method = Some(summary.method);
+        if summary.method == Method::Abstractive {
+            let writing = self.summarizing.as_ref().and_then(|step| step.writing.as_ref());
+            report.models.summary = writing.map(|writing| writing.name.clone());
+            report.passes = Some(Passes { passes: summary.passes, parts: summary.parts });
+        }
+        report.summary_tokens = summary.tokens;
+        report.summary = Some(summary.text);
+        report.summary_notes.extend(summary.flags.contains(&Flag::Truncated).then(Finding::truncated));
+        report.warnings.extend(summary.warnings);
     }
 }
 

@@ -16,7 +16,8 @@
 //! let session = engine.session(&Request::new(Caller::Article))?;
 //! let steps = Digest {
 //!     translating: Some(Translating { model: &session, name: engine.name().to_owned(), from: "nl", to: "en", glossary: None }),
-//!     summarizing: Some(Summarizing { length: Length::Short, language: Language::English }),
+//!     // Without a model that writes it, a summary consists of the article's own sentences.
+//!     summarizing: Some(Summarizing { length: Some(Length::Short), language: Language::English, writing: None }),
 //! };
 //! let report = kortom::digest("date 2021-03 Het regent vandaag.", &steps)?;
 //! assert_eq!(report.date.as_deref(), Some("2021-03"));

@@ -23,6 +23,15 @@ pub struct Models {
     pub summary: Option<String>,
 }
 
+/// How a summary came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Passes {
+    /// How often the model summarised: once where the article fits its window, once more for summaries of summaries.
+    pub passes: usize,
+    /// How many texts it summarised in all of them.
+    pub parts: usize,
+}
+
 /// One article: its English, its summary, and what to know about both.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -42,6 +51,10 @@ pub struct Report {
     pub summary_notes: Vec<Finding>,
     /// How the summary was made.
     pub method: Option<Method>,
+    /// How often the summary model was asked, where one wrote it.
+    pub passes: Option<Passes>,
+    /// Tokens it generated.
+    pub summary_tokens: usize,
     /// The pieces that were translated, in order.
     pub segments: Vec<Segment>,
     /// The models that took part.
@@ -84,7 +97,7 @@ impl Report {
     /// None that is known: reports hold text and numbers only.
     pub fn json(&self) -> serde_json::Result<String> {
         let text = serde_json::to_string::<Option<&str>>;
-        let mut made = vec![
+        let made = [
             ("id", text(&Some(&self.id))?),
             ("input", text(&Some(&self.input))?),
             ("date", text(&self.date.as_deref())?),
@@ -92,14 +105,14 @@ impl Report {
             ("translation", text(&self.translation.as_deref())?),
             ("summary", text(&self.summary.as_deref())?),
             ("method", serde_json::to_string(&self.method)?),
+            ("summary_passes", serde_json::to_string(&self.passes.map(|made| made.passes))?),
+            ("summary_parts", serde_json::to_string(&self.passes.map(|made| made.parts))?),
+            ("summary_flags", serde_json::to_string(&check::flags(&self.summary_notes))?),
+            ("summary_notes", serde_json::to_string(&self.summary_notes)?),
             ("segments", serde_json::to_string(&self.segments)?),
             ("models", serde_json::to_string(&self.models)?),
             ("warnings", serde_json::to_string(&self.warnings)?),
         ];
-        if self.summary.is_some() {
-            made.push(("summary_flags", serde_json::to_string(&check::flags(&self.summary_notes))?));
-            made.push(("summary_notes", serde_json::to_string(&self.summary_notes)?));
-        }
         let is_made = |name: &str| made.iter().any(|(known, _)| *known == name);
         let field = |(name, value): &(&str, String)| match self.own(name) {
             Some(own) if KEPT.contains(name) || value == "null" || value == "[]" => own.clone(),
@@ -145,6 +158,7 @@ mod tests {
         let report = Report { id: "a".to_owned(), input: "-".to_owned(), ..Report::default() };
         let expected = concat!(
             r#"{"id":"a","input":"-","date":null,"title":null,"translation":null,"summary":null,"method":null,"#,
+            r#""summary_passes":null,"summary_parts":null,"summary_flags":[],"summary_notes":[],"#,
             r#""segments":[],"models":{"translation":null,"summary":null},"warnings":[]}"#
         );
         assert_eq!(report.json().unwrap(), expected);

@@ -40,48 +40,47 @@ impl Readings {
 /// What a token of digits may mean.
 pub(super) fn readings(text: &str, language: Language) -> Readings {
     let text = text.replace(['\u{a0}', '\u{2009}', '\u{202f}'], "");
-    let (thousands, decimal) = if language == Language::Dutch { ('.', ',') } else { (',', '.') };
     let parts: Vec<&str> = text.split(['.', ',', ':']).collect();
     let signs: Vec<char> = text.chars().filter(|c| !c.is_ascii_digit()).collect();
-    let number = |text: String| text.parse().ok().into_iter().collect::<Vec<f64>>();
+    let parts_thousands = language == Language::Dutch && parts[0] != "0" && is_grouped(&parts);
     match signs[..] {
         [] if text.len() == 4 && text.starts_with('0') => {
-            clock(&[&text[..2], &text[2..]]).unwrap_or_else(|| Readings::values(number(text)))
+            clock(&[&text[..2], &text[2..]]).unwrap_or_else(|| Readings::values(number(&text)))
         }
-        [] => Readings::values(number(text)),
         [':', ..] => clock(&parts).unwrap_or_else(|| Readings::values(each(&parts))),
-        _ if signs.iter().all(|&sign| sign == thousands) && is_grouped(&parts) => {
-            let mut values = number(parts.concat());
-            // Three decimals in a text that parts decimals the English way.
-            if language == Language::Dutch && signs.len() == 1 && parts[0] == "0" {
-                values = number(text);
-            }
-            Readings::values(values)
-        }
-        [sign] if sign == decimal => {
-            let mut found = clock(&parts).filter(|_| sign == '.').unwrap_or_default();
-            found.values.extend(number(parts.join(".")));
-            if language == Language::Dutch && is_grouped(&parts) {
-                found.values.extend(number(parts.concat()));
-            }
-            found
-        }
-        ['.'] => {
+        ['.'] if !parts_thousands => {
             let mut found = clock(&parts).unwrap_or_default();
-            found.values.extend(number(text));
+            found.values.extend(number(&text));
             found
         }
-        [_, .., last] if signs[..signs.len() - 1].iter().all(|&sign| sign != last) && last != ':' => {
-            let (whole, fraction) = parts.split_at(parts.len() - 1);
-            let values = if is_grouped(whole) { number(whole.concat() + "." + fraction[0]) } else { each(&parts) };
-            Readings::values(values)
-        }
-        [',', ..] if is_grouped(&parts) && signs.iter().all(|&sign| sign == ',') => {
-            Readings::values(number(parts.concat()))
-        }
-        [',', ..] if signs.len() > 1 => Readings::values(each(&parts)),
-        _ => Readings::default(),
+        _ => Readings::values(values(&parts, &signs, language)),
     }
+}
+
+/// The values of a number whose separators are neither a lone full stop for decimals nor those of a clock.
+fn values(parts: &[&str], signs: &[char], language: Language) -> Vec<f64> {
+    let thousands = if language == Language::Dutch { '.' } else { ',' };
+    let only = |wanted: char| signs.iter().all(|&sign| sign == wanted);
+    let (whole, fraction) = parts.split_at(parts.len() - 1);
+    match *signs {
+        [] => number(parts[0]),
+        _ if only(thousands) && is_grouped(parts) => number(&parts.concat()),
+        [','] if language == Language::Dutch => {
+            // English text in Dutch parts thousands with it.
+            let grouped = if is_grouped(parts) { number(&parts.concat()) } else { Vec::new() };
+            [number(&parts.join(".")), grouped].concat()
+        }
+        [.., last] if signs.len() > 1 && !signs[..signs.len() - 1].contains(&last) && last != ':' => {
+            if is_grouped(whole) { number(&(whole.concat() + "." + fraction[0])) } else { each(parts) }
+        }
+        [',', ..] if only(',') && is_grouped(parts) => number(&parts.concat()),
+        [',', _, ..] => each(parts),
+        _ => Vec::new(),
+    }
+}
+
+fn number(text: &str) -> Vec<f64> {
+    text.parse().ok().into_iter().collect()
 }
 
 fn each(parts: &[&str]) -> Vec<f64> {

@@ -18,7 +18,7 @@ pub const EXAMPLES: &str = "  \
   kortom digest article.txt                  English with a short summary on top
   kortom translate articles/ --output en/    a folder of articles into a folder
   cat article.txt | kortom translate         from standard input to standard output
-  kortom summarize english.txt               the most telling sentences, no model needed
+  kortom summarize english.txt               a summary; the most telling sentences if no model is installed
   kortom models pull nl-en                   fetch a far better Dutch-English model";
 
 /// What the program ends with.
@@ -73,7 +73,8 @@ pub struct DigestArgs {
     pub inputs: Inputs,
     #[command(flatten)]
     pub model: TranslationModel,
-    /// Model that writes the summary: an alias, a folder, or owner/name[@revision]
+    /// Model that writes the summary: an alias, a folder, or owner/name[@revision] [default: the best one installed, if
+    /// any]; one for the language of the article summarises that, any other the translation
     #[arg(long, value_name = "NAME", help_heading = "Models")]
     pub summary_model: Option<String>,
     #[command(flatten)]
@@ -129,7 +130,8 @@ pub struct TranslateArgs {
 pub struct SummarizeArgs {
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Model that writes the summary: an alias, a folder, or owner/name[@revision]
+    /// Model that writes the summary: an alias, a folder, or owner/name[@revision] [default: the best one installed, if
+    /// any]
     #[arg(long, value_name = "NAME", help_heading = "Models")]
     pub model: Option<String>,
     /// Language of the articles [default: en]

@@ -71,7 +71,8 @@ fn piece(article: &Article, report: &Report) -> Piece {
         name: article.name.clone(),
         text,
         flags: report.flag_count(),
-        tokens: report.segments.iter().map(|segment| segment.tokens).sum(),
+        tokens: report.segments.iter().map(|segment| segment.tokens).sum::<usize>() + report.summary_tokens,
+        passes: report.passes,
         warnings: report.warnings.iter().map(|warning| format!("`{}`: {warning}", article.name)).collect(),
         failure: None,
     }

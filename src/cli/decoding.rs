@@ -36,11 +36,6 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    /// Whether outputs are drawn by chance.
-    pub fn samples(&self) -> bool {
-        self.flags.sample.or(self.file.sample) == Some(true)
-    }
-
     /// What was typed, and what the file says where that is not overruled. A prefix in the file is for
     /// articles, not for `raw` sources.
     pub fn new(typed: &Typed<'_>, file: &SettingsFile, raw: bool) -> Result<Self> {

@@ -5,12 +5,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use kortom::check::{self, Finding};
 use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, Session};
-use kortom::hub::{BUNDLED, Hub, Resolved, Task as ModelTask};
+use kortom::hub::{BUNDLED, Entry, Hub, Resolved, Task as ModelTask, catalog, made_for};
+use kortom::tokenizer::LanguageError;
 use kortom::translate::Segment;
 use serde_json::Value;
 
@@ -28,38 +29,72 @@ pub struct Model {
     fingerprint: String,
 }
 
+/// The model that writes summaries.
+pub struct SummaryModel {
+    /// The model.
+    pub model: Model,
+    /// It reads the article and not its translation.
+    pub source: bool,
+}
+
 /// The models of a job.
 #[derive(Default)]
 pub struct Models {
     /// The one that translates, or generates.
     pub translation: Option<Model>,
+    /// The one that summarises.
+    pub summary: Option<SummaryModel>,
 }
 
 impl Models {
     /// Loads what the job needs, and says what was chosen where nothing was named.
     pub fn load(job: &Job, screen: &Screen) -> Result<Self> {
         let hub = Hub::from_env(job.machine.offline == Some(true));
-        if let Some(wish) = &job.summary {
-            check_summary(job, *wish, screen)?;
-        }
-        let found = match job.task {
-            Task::Digest | Task::Translate => translation(&hub, job, screen)?,
-            Task::Generate => hub.resolve(job.model.as_deref().unwrap_or_default())?,
-            Task::Summarize => return Ok(Self::default()),
+        let translation = match job.task {
+            Task::Digest | Task::Translate => Some(translation(&hub, job, screen)?),
+            Task::Generate => Some(hub.resolve(job.model.as_deref().unwrap_or_default())?),
+            Task::Summarize => None,
         };
+        let summary = job.summary.map(|wish| summary(&hub, job, wish, screen)).transpose()?.flatten();
+        if translation.is_none() && summary.is_none() {
+            return Ok(Self::default());
+        }
         let placement = placement(&job.machine, screen)?;
-        Ok(Self { translation: Some(Model::load(&found, &placement, job.request(), screen)?) })
+        let translates = |found: Resolved| Model::load(&found, &placement, job.request(), screen);
+        let summarises = |found: Chosen| SummaryModel::load(&found, &placement, job, screen);
+        Ok(Self {
+            translation: translation.map(translates).transpose()?,
+            summary: summary.map(summarises).transpose()?,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Model> {
+        self.translation.iter().chain(self.summary.iter().map(|summary| &summary.model))
     }
 
     /// What has to be said about their work since the last time.
     pub fn notices(&self) -> Vec<String> {
-        self.translation.iter().flat_map(Model::notices).collect()
+        self.all().flat_map(Model::notices).collect()
     }
 
     /// What they have measured so far.
     pub fn timings(&self) -> Timings {
-        let work = self.translation.as_ref().map(|model| model.engine.work()).unwrap_or_default();
-        Timings { load: work.load, encode: work.encode, decode: work.decode, tokens: work.generated_tokens }
+        self.all().fold(Timings::default(), |sum, model| {
+            let work = model.engine.work();
+            Timings {
+                load: sum.load + work.load,
+                encode: sum.encode + work.encode,
+                decode: sum.decode + work.decode,
+                tokens: sum.tokens + work.generated_tokens,
+                ..sum
+            }
+        })
+    }
+
+    /// Whether any of them draws its outputs by chance.
+    pub fn sample(&self) -> Result<bool> {
+        let sampling = self.all().map(|model| Ok(model.session()?.settings().options.sampling.is_some()));
+        Ok(sampling.collect::<Result<Vec<_>>>()?.contains(&true))
     }
 
     /// How far each of them is, to be asked from any thread.
@@ -68,16 +103,14 @@ impl Models {
             let gauge = model.engine.gauge();
             Box::new(move || gauge.read()) as Gauge
         };
-        self.translation.iter().map(gauge).collect()
+        self.all().map(gauge).collect()
     }
 
     /// All that decides what they give, for the journal.
     pub fn describe(&self) -> Result<String> {
-        let Some(model) = &self.translation else { return Ok(String::new()) };
-        let session = model.session()?;
-        let (name, prefix) = (model.engine.name(), session.prefix());
-        let options = &session.settings().options;
-        Ok(format!("{name} {} {prefix:?} {:?} {options:?}", model.fingerprint, session.languages()))
+        let described = self.all().map(Model::describe).collect::<Result<Vec<_>>>()?;
+        let source = self.summary.as_ref().map(|summary| summary.source);
+        Ok(format!("{}\n{source:?}", described.join("\n")))
     }
 }
 
@@ -99,24 +132,39 @@ pub fn stored() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("kortom"))
 }
 
+/// What the catalogue knows of a model, by whichever name it was found.
+fn known(found: &Resolved) -> Option<&'static Entry> {
+    found.entry.or_else(|| kortom::hub::repository(found.files.name()))
+}
+
 /// A model that was named, and is for this task as far as we know.
-fn named(hub: &Hub, name: &str, task: ModelTask) -> Result<Resolved> {
+fn named(hub: &Hub, name: &str, task: ModelTask, screen: &Screen) -> Result<Resolved> {
     let found = hub.resolve(name)?;
-    if let Some(entry) = found.entry.filter(|entry| entry.task != task) {
-        bail!(
-            "`{}` is a model to {}, not to {}\nhint: `kortom models list` shows which does what",
-            entry.alias,
-            entry.task.name(),
+    let (made_for, certain) = match known(&found) {
+        Some(entry) => (Some(entry.task), true),
+        None => made_for(&found.files)?,
+    };
+    match made_for {
+        Some(other) if other != task && certain => bail!(wrong_task(name, other, task)),
+        Some(other) if other != task => screen.warning(format!(
+            "`{name}` seems to be a model to {}, not to {}: look at what it makes",
+            other.name(),
             task.name()
-        );
+        )),
+        _ => {}
     }
     Ok(found)
+}
+
+fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error {
+    let (is, wanted) = (is.name(), wanted.name());
+    anyhow!("`{name}` is a model to {is}, not to {wanted}\nhint: `kortom models list` shows which does what")
 }
 
 /// The model that translates: the one named, or else the best one installed.
 pub fn translation(hub: &Hub, job: &Job, screen: &Screen) -> Result<Resolved> {
     if let Some(name) = &job.model {
-        return named(hub, name, ModelTask::Translate);
+        return named(hub, name, ModelTask::Translate, screen);
     }
     let (from, to) = (job.from(), job.to());
     let found = hub.best_installed(ModelTask::Translate, from, to).with_context(|| {
@@ -131,20 +179,81 @@ pub fn translation(hub: &Hub, job: &Job, screen: &Screen) -> Result<Resolved> {
     Ok(found)
 }
 
-/// Summaries are made of the article's own sentences; whoever asks for others is told.
-fn check_summary(job: &Job, wish: Wish, screen: &Screen) -> Result<()> {
-    let named = if job.task == Task::Summarize { &job.model } else { &job.summary_model };
-    if wish.method == Method::Abstractive || named.is_some() {
-        bail!(
-            "this version of kortom has no abstractive summaries\n\
-             hint: leave out the summary model and --method; the summary then consists of the article's own sentences"
+/// A summary model that was chosen.
+struct Chosen {
+    found: Resolved,
+    source: bool,
+}
+
+/// The model that summarises; none where the article's own sentences do.
+fn summary(hub: &Hub, job: &Job, wish: Wish, screen: &Screen) -> Result<Option<Chosen>> {
+    if wish.method == Method::Extractive {
+        job.refuse_decoding_without_model()?;
+        return Ok(None);
+    }
+    let name = if job.task == Task::Summarize { &job.model } else { &job.summary_model };
+    if let Some(name) = name {
+        let found = named(hub, name, ModelTask::Summarize, screen)?;
+        let source = reads_source(job, name, &found)?;
+        return Ok(Some(Chosen { found, source }));
+    }
+    let language = job.summary_language();
+    if let Some(found) = hub.best_installed(ModelTask::Summarize, language, language) {
+        screen.notice(format!("`{}` writes the summaries (abstractive)", found.files.name()));
+        return Ok(Some(Chosen { found, source: false }));
+    }
+    let fitting = catalog().iter().find(|entry| entry.fits(ModelTask::Summarize, language, language));
+    if wish.method == Method::Abstractive {
+        let hint = fitting.map_or_else(
+            || "name one with `--summary-model`, or in `kortom summarize` with `--model`".to_owned(),
+            |entry| format!("`kortom models pull {}` gets one; `--method extractive` needs none", entry.alias),
         );
+        bail!("no summary model for `{language}` is installed\nhint: {hint}");
     }
     job.refuse_decoding_without_model()?;
-    if wish.method == Method::Auto {
-        screen.notice("the summary consists of the article's own sentences (extractive)");
+    let way = fitting.map_or_else(String::new, |entry| format!("; `kortom models pull {}` gets a model", entry.alias));
+    screen.notice(format!("the summary consists of the article's own sentences (extractive){way}"));
+    Ok(None)
+}
+
+/// Whether a summary model is for the language of the article and not for that of its translation.
+fn reads_source(job: &Job, name: &str, found: &Resolved) -> Result<bool> {
+    let Some(entry) = known(found) else { return Ok(false) };
+    let reads = |language| entry.fits(ModelTask::Summarize, language, language);
+    match job.summary_language() {
+        language if reads(language) => Ok(false),
+        _ if job.task == Task::Digest && reads(job.from()) => Ok(true),
+        language => bail!(
+            "`{name}` summarises `{}`, not `{language}`\nhint: `kortom models list` shows which does what",
+            entry.from.join("`, `")
+        ),
     }
-    Ok(())
+}
+
+impl SummaryModel {
+    /// Makes a summary model ready for the language of what it is to read.
+    fn load(chosen: &Chosen, placement: &Placement, job: &Job, screen: &Screen) -> Result<Self> {
+        let engine = Engine::load(&chosen.found.files, placement)?;
+        let language = if chosen.source { job.from() } else { job.summary_language() };
+        let mut request = job.summary_request();
+        request.task = Some(engine.task("summarization", language));
+        // A model of one language has no languages to choose from.
+        let languages = engine.tokenizer().languages(Some(language), Some(language));
+        let has_none = |error: &anyhow::Error| {
+            matches!(error.downcast_ref::<LanguageError>(), Some(LanguageError::NotApplicable { .. }))
+        };
+        if !languages.as_ref().err().is_some_and(has_none) {
+            let told = languages.with_context(|| format!("`{}` does not summarise `{language}`", engine.name()))?;
+            if !told.text_prefix.is_empty() {
+                // It is told its target in the text, as only models that translate are.
+                bail!(wrong_task(engine.name(), ModelTask::Translate, ModelTask::Summarize));
+            }
+            request.from = Some(language.to_owned());
+            request.to.clone_from(&request.from);
+        }
+        let model = Model::new(engine, placement, &chosen.found, request, screen)?;
+        Ok(Self { model, source: chosen.source })
+    }
 }
 
 /// Changes when a file of a model that has no revision does.
@@ -162,7 +271,10 @@ fn fingerprint(found: &Resolved) -> String {
 impl Model {
     /// Makes a model ready, and sees that it can do what is wanted.
     pub fn load(found: &Resolved, placement: &Placement, request: Request, screen: &Screen) -> Result<Self> {
-        let engine = Engine::load(&found.files, placement)?;
+        Self::new(Engine::load(&found.files, placement)?, placement, found, request, screen)
+    }
+
+    fn new(engine: Engine, placement: &Placement, found: &Resolved, request: Request, screen: &Screen) -> Result<Self> {
         if engine.placement().dtype != placement.dtype {
             screen.notice(format!("`{}`: {}", engine.name(), engine.placement().sentence));
         }
@@ -182,6 +294,14 @@ impl Model {
     /// What has to be said about its work since the last time.
     pub fn notices(&self) -> Vec<String> {
         self.engine.take_notices()
+    }
+
+    /// All that decides what it gives.
+    fn describe(&self) -> Result<String> {
+        let session = self.session()?;
+        let (name, prefix) = (self.engine.name(), session.prefix());
+        let options = &session.settings().options;
+        Ok(format!("{name} {} {prefix:?} {:?} {options:?}", self.fingerprint, session.languages()))
     }
 
     /// Something that generates.

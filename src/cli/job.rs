@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use kortom::engine::Request;
-use kortom::engine::settings::Caller;
+use kortom::engine::settings::{Caller, Overrides};
 use kortom::summarize::Length;
 
 use super::args::{BenchArgs, DigestArgs, GenerateArgs, SummarizeArgs, TranslateArgs};
@@ -40,8 +40,8 @@ pub enum Task {
 pub struct Wish {
     /// How it is to be made.
     pub method: Method,
-    /// How long it is to be.
-    pub length: Length,
+    /// How long it is to be, where somebody says.
+    pub length: Option<Length>,
 }
 
 /// All there is to know before the work begins.
@@ -257,6 +257,20 @@ impl Job {
         request
     }
 
+    /// What is wanted from the summary model: in a digest, options of decoding are for the translation.
+    pub fn summary_request(&self) -> Request {
+        if self.task == Task::Summarize {
+            return Request { from: None, ..self.request() };
+        }
+        Request { batch_tokens: self.machine.batch_tokens, ..Request::new(Caller::Article) }
+    }
+
+    /// Somebody said how many tokens a summary has.
+    pub fn summary_has_room(&self) -> bool {
+        let says = |options: &Overrides| options.min_new_tokens.is_some() || options.max_new_tokens.is_some();
+        self.task == Task::Summarize && (says(&self.decoding.flags) || says(&self.decoding.file))
+    }
+
     /// Several outputs for each line were asked for.
     pub fn has_n_best(&self) -> bool {
         self.decoding.flags.n_best.is_some()
@@ -275,7 +289,7 @@ impl Job {
     /// Chance does not heed a glossary.
     fn terms(&mut self, typed: &TermOptions, file: &SettingsFile) -> Result<()> {
         self.glossary = file.fill(typed)?.glossary;
-        if self.glossary.is_some() && self.decoding.samples() {
+        if self.glossary.is_some() && self.decoding.flags.sample.or(self.decoding.file.sample) == Some(true) {
             bail!(
                 "a glossary does not apply to outputs that are drawn by chance\nhint: leave out --sample or --glossary"
             );
@@ -301,6 +315,6 @@ fn wish(typed: &SummaryOptions, model: Option<&str>, flag: &str, file: &Settings
     if model.is_some() {
         method = Method::Abstractive;
     }
-    let length = summary.summary_length.map_or(Ok(Length::default()), |length| length.parse())?;
+    let length = summary.summary_length.map(|length| length.parse()).transpose()?;
     Ok(Wish { method, length })
 }

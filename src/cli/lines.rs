@@ -90,6 +90,7 @@ impl Lines<'_> {
             tokens: report.tokens,
             warnings: Vec::new(),
             failure: failure.map(|error| Failure { name: line.name, error }),
+            passes: None,
         }
     }
 

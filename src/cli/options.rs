@@ -148,10 +148,12 @@ pub struct OutputOptions {
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Summary")]
 pub struct SummaryOptions {
-    /// short, medium, long, a number of sentences, or a share of them such as 20% [default: medium]
+    /// short, medium, long (2, 3, 6 sentences), a number of sentences, or a share of the article's such as 20%; a model
+    /// writes at most that many [default: medium; with a model as its makers set it]
     #[arg(long, value_name = "LENGTH", value_parser = summary_length)]
     pub summary_length: Option<String>,
-    /// abstractive: written by a model; extractive: the article's own sentences; auto: the first if a model is there
+    /// abstractive: written by a model; extractive: the article's own sentences; auto: the first if a summary model
+    /// is installed
     #[arg(long, value_name = "METHOD")]
     pub method: Option<Method>,
 }

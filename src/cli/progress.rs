@@ -13,6 +13,7 @@ use kortom::check::FlagCount;
 
 use super::course::{Course, Ticker};
 use super::inputs::Failure;
+use super::timings::Summaries;
 
 /// How often the bar is drawn anew.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -32,6 +33,8 @@ pub struct Tally {
     pub tokens: usize,
     /// Segments among all outputs, and their flags.
     pub flags: FlagCount,
+    /// Summaries that a model wrote.
+    pub summaries: Summaries,
     /// Outputs of a former run that were kept.
     pub skipped: usize,
     /// Bytes of source that are behind us.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
+use kortom::report::Passes;
 
 use super::inputs::{Failure, Source};
 use super::progress::{Screen, Tally};
@@ -63,6 +64,8 @@ pub struct Piece {
     pub flags: FlagCount,
     /// How many tokens were generated.
     pub tokens: usize,
+    /// How a model came to its summary.
+    pub passes: Option<Passes>,
     /// What should be said on standard error.
     pub warnings: Vec<String>,
     /// Why this piece only stands in for what could not be done, as an empty line does.
@@ -214,6 +217,7 @@ impl Writer<'_> {
         self.screen.detail(format!("`{}`: {} segments, {} tokens", piece.name, piece.flags.segments, piece.tokens));
         self.tally.flags.add(&piece.flags);
         self.tally.tokens += piece.tokens;
+        self.tally.summaries.add(piece.passes);
         if let Some(failure) = &piece.failure {
             self.fail(failure);
         } else {

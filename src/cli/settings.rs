@@ -157,7 +157,7 @@ fn default(key: &str) -> &'static str {
         "field" => "text",
         "format" => "that of the input",
         "output" => "standard output",
-        "summary-length" => "medium",
+        "summary-length" => "medium; with a model as its makers set it",
         "n-best" => "1",
         "batch-tokens" => "enough to keep the machine busy",
         "prefix" => "the model's, if any",

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use kortom::report::Passes;
+
 /// What is measured while a job runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
@@ -14,6 +16,39 @@ pub struct Timings {
     pub decode: Duration,
     /// How many tokens were generated.
     pub tokens: usize,
+    /// What was summarised by a model.
+    pub summaries: Summaries,
+}
+
+/// What it took to write summaries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summaries {
+    /// How many there are.
+    pub written: usize,
+    /// How many texts were summarised for them.
+    pub parts: usize,
+    /// The most passes one of them took.
+    pub passes: usize,
+}
+
+impl Summaries {
+    /// Counts one, if a model wrote it.
+    pub fn add(&mut self, made: Option<Passes>) {
+        if let Some(made) = made {
+            self.written += 1;
+            self.parts += made.parts;
+            self.passes = self.passes.max(made.passes);
+        }
+    }
+
+    fn line(self) -> String {
+        let Self { written, parts, passes } = self;
+        if written == 0 {
+            String::new()
+        } else {
+            format!(", summaries {written} from {parts} parts in {passes} passes at most")
+        }
+    }
 }
 
 impl Timings {
@@ -23,10 +58,11 @@ impl Timings {
         let rate = if seconds > 0.0 { self.tokens as f64 / seconds } else { 0.0 };
         let memory = peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         format!(
-            "timings: model load {:.2} s, encode {:.2} s, decode {:.2} s, {rate:.1} generated tokens/s, peak memory {memory}",
+            "timings: model load {:.2} s, encode {:.2} s, decode {:.2} s, {rate:.1} generated tokens/s, peak memory {memory}{}",
             self.load.as_secs_f64(),
             self.encode.as_secs_f64(),
-            self.decode.as_secs_f64()
+            self.decode.as_secs_f64(),
+            self.summaries.line()
         )
     }
 }
@@ -54,10 +90,19 @@ mod tests {
             encode: Duration::from_millis(500),
             decode: Duration::from_millis(1500),
             tokens: 400,
+            summaries: Summaries::default(),
         };
         let line = timings.line();
+        assert!(!line.contains("summaries"), "{line}");
         assert!(line.contains("load 0.25 s, encode 0.50 s, decode 1.50 s, 200.0 generated tokens/s"), "{line}");
         assert!(!line.contains('\n'));
+        let mut summaries = Summaries::default();
+        let made = [Some(Passes { passes: 1, parts: 1 }), None, Some(Passes { passes: 2, parts: 4 })];
+        for made in made {
+            summaries.add(made);
+        }
+        let line = Timings { summaries, ..timings }.line();
+        assert!(line.ends_with(", summaries 2 from 5 parts in 2 passes at most"), "{line}");
         assert_eq!(field("VmPeak:\t 9 kB\nVmHWM:\t  12 kB\n", "VmHWM:"), Some(12 << 10));
     }
 }

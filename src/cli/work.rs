@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use kortom::check::Checks;
-use kortom::digest::{Digest, Summarizing, Translating};
+use kortom::digest::{Digest, Summarizing, Translating, Writing};
 use kortom::document::{Document, Format as DocumentFormat};
 use kortom::engine::Session;
 use kortom::glossary::Glossary;
@@ -30,6 +30,7 @@ use super::read::{Resume, read_ahead};
 use super::run::{Windows, Work, drive};
 use super::sink::{Destination, Sink};
 use super::terms;
+use super::timings::{Summaries, Timings};
 
 /// Does the job.
 pub fn run(job: &Job) -> Result<ExitCode> {
@@ -44,6 +45,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     }
     let models = Models::load(job, &screen)?;
     let session = models.translation.as_ref().map(Model::session).transpose()?;
+    let summary = models.summary.as_ref().map(|summary| summary.model.session()).transpose()?;
     missing(&screen);
     let glossary = terms::load(job, session.as_ref(), &screen)?;
     let glossary = glossary.as_ref();
@@ -53,12 +55,15 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     let resume = resume(job, &models, glossary)?;
     let sink = sink(job, &resume)?;
     screen.begin(course(job, &models));
+    let windows = if models.sample()? { Windows::Repeatable } else { Windows::Prompt };
     let done = if job.lines {
-        work(&mut lines(job, &models, session.as_ref(), glossary), job, sink, resume, &screen)
+        work(&mut lines(job, &models, session.as_ref(), glossary), job, windows, sink, resume, &screen)
     } else {
-        work(&mut articles(job, &models, session.as_ref(), glossary), job, sink, resume, &screen)
+        let mut articles = articles(job, &models, session.as_ref(), summary.as_ref(), glossary);
+        work(&mut articles, job, windows, sink, resume, &screen)
     };
     screen.end();
+    let summaries = done.as_ref().map_or_else(|_| Summaries::default(), |tally| tally.summaries);
     let code = match done {
         Ok(tally) => finish(job, &tally, &screen),
         Err(error) if super::is_closed_pipe(&error) => return Err(error),
@@ -68,18 +73,20 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         }
     };
     if job.print.timings == Some(true) {
-        eprintln!("{}", models.timings().line());
+        eprintln!("{}", Timings { summaries, ..models.timings() }.line());
     }
     Ok(code)
 }
 
-/// What is done to articles.
+/// What is done to articles, with a model that translates and one that summarises.
 fn articles<'a>(
     job: &'a Job,
     models: &'a Models,
     session: Option<&'a Session<'a>>,
+    summary: Option<&'a Session<'a>>,
     glossary: Option<&'a Glossary>,
 ) -> Articles<'a> {
+    let of_source = models.summary.as_ref().is_some_and(|summary| summary.source);
     let translating = session.map(|session| Translating {
         model: session,
         name: session.engine().name().to_owned(),
@@ -87,8 +94,16 @@ fn articles<'a>(
         to: job.to(),
         glossary,
     });
-    let language = Language::of(job.summary_language());
-    let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language });
+    let from = if of_source { job.from() } else { job.summary_language() };
+    let writing = summary.map(|session| Writing {
+        model: session,
+        name: session.engine().name().to_owned(),
+        from,
+        source: of_source,
+        own_room: job.summary_has_room(),
+    });
+    let language = Language::of(from);
+    let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language, writing });
     let digest = Digest { translating, summarizing };
     Articles { digest, field: job.field.clone(), html_whole: job.html_whole, models }
 }
@@ -133,9 +148,15 @@ fn course(job: &Job, models: &Models) -> Course {
 }
 
 /// Reads, works and writes until there is nothing left.
-fn work<W: Work>(work: &mut W, job: &Job, mut sink: Sink, resume: Resume, screen: &Screen) -> Result<Tally> {
+fn work<W: Work>(
+    work: &mut W,
+    job: &Job,
+    windows: Windows,
+    mut sink: Sink,
+    resume: Resume,
+    screen: &Screen,
+) -> Result<Tally> {
     let events = read_ahead(work, job.found.sources.clone(), job.destination.clone(), resume);
-    let windows = if job.decoding.samples() { Windows::Repeatable } else { Windows::Prompt };
     drive(work, &events, windows, &mut sink, screen)
 }
 

@@ -53,15 +53,13 @@ impl Reader<'_> {
             Event::Start(tag) => self.start(tag, range),
             Event::End(tag) => self.end(*tag, range),
             _ if self.skipping > 0 => {}
-            Event::Text(text) => {
-                self.read_to(range.start, MarkKind::Single);
-                self.inline.text(text);
-                self.read_on(&range);
-            }
+            Event::Text(text) => self.words(text, range),
             Event::Code(_) | Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {
                 self.single(range);
             }
             Event::InlineHtml(tag) => self.tag(tag, range),
+            // After a break of another kind it is no space of the text.
+            Event::SoftBreak if self.open.is_none() => {}
             Event::SoftBreak => {
                 self.read_to(range.start, MarkKind::Single);
                 self.inline.text(" ");
@@ -125,6 +123,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Text; what it starts a block with is no space.
+    fn words(&mut self, text: &str, range: Range<usize>) {
+        let said = if self.open.is_none() { text.trim_start_matches([' ', '\t']) } else { text };
+        if said.is_empty() {
+            return;
+        }
+        let range = range.start + (text.len() - said.len())..range.end;
+        self.read_to(range.start, MarkKind::Single);
+        self.inline.text(said);
+        self.read_on(&range);
+    }
+
     /// Where something opens whose sign reaches as far as what it encloses.
     fn open_mark(&mut self, at: usize) {
         self.read_to(at, MarkKind::Single);
@@ -144,6 +154,9 @@ impl Reader<'_> {
         self.read_to(range.start, MarkKind::Single);
         let name = tag.trim_start_matches(['<', '/']);
         let name = &name[..name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len())];
+        if name.eq_ignore_ascii_case("br") {
+            return self.end_block();
+        }
         let kind = match () {
             () if tag.starts_with("</") => MarkKind::Close,
             () if super::html::is_void(name) || tag.ends_with("/>") || name.is_empty() => MarkKind::Single,

@@ -104,6 +104,11 @@ impl Inline {
     pub(super) fn finish(mut self, kind: BlockKind, source: &str, style: Style) -> Block {
         let end = self.text.trim_end().len();
         self.text.truncate(end);
+        // What stands by itself after the last space takes it along.
+        let trailing = self.marks.iter_mut().find(|mark| mark.at > end);
+        if let Some(mark) = trailing.filter(|mark| mark.kind == MarkKind::Single) {
+            mark.markup.insert(0, ' ');
+        }
         for mark in &mut self.marks {
             mark.at = mark.at.min(end);
         }

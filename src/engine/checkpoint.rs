@@ -73,11 +73,23 @@ impl Checkpoint {
             caller: request.caller,
         })?;
         settings.take_languages(languages.forced_bos, languages.decoder_start);
-        let task_prefix = || {
-            let task = self.config.get("task_specific_params")?.get(request.task.as_deref()?)?;
-            Some(task.get("prefix")?.as_str()?.to_owned())
-        };
+        let task_prefix = || self.task_prefix(request.task.as_deref()?);
         let prefix = request.prefix.clone().or_else(task_prefix).unwrap_or_default();
         Ok(Settled { settings, languages, prefix })
+    }
+
+    /// The name of the `task_specific_params` for a task: those for this language where there are some.
+    #[must_use]
+    pub fn task(&self, name: &str, language: &str) -> String {
+        let special = format!("{name}_{language}");
+        let known = self.config.get("task_specific_params").is_some_and(|tasks| tasks.get(&special).is_some());
+        if known { special } else { name.to_owned() }
+    }
+
+    /// What transformers 4's pipelines put before a source: the task's prefix, else that of the whole config.json.
+    /// BART's is a space, which changes its first token (<https://github.com/huggingface/transformers/issues/14673>).
+    fn task_prefix(&self, task: &str) -> Option<String> {
+        let own = || self.config.get("task_specific_params")?.get(task)?.get("prefix")?.as_str();
+        own().or_else(|| self.config.get("prefix")?.as_str()).map(str::to_owned)
     }
 }

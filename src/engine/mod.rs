@@ -319,6 +319,12 @@ impl Engine {
         (work.batch_tokens, work.pending_tokens) = (source_tokens, 0);
     }
 
+    /// The name of the checkpoint's settings for a task: those for this language where it has some.
+    #[must_use]
+    pub fn task(&self, name: &str, language: &str) -> String {
+        self.checkpoint.task(name, language)
+    }
+
     /// The hypotheses of each sequence of a batch; `required` says by its place what one must contain.
     fn decode_batch<'r>(
         &self,
@@ -376,6 +382,24 @@ impl Session<'_> {
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.settled.prefix
+    }
+
+    /// The same, but every output has at least and at most so many new tokens, as far as the decoder's positions go.
+    #[must_use]
+    pub fn with_room(&self, least: usize, most: usize) -> Self {
+        let mut settled = self.settled.clone();
+        let start = settled.settings.options.start.len();
+        let positions = self.engine.checkpoint.spec.capacity();
+        let room = positions.map_or(most, |positions| (positions + 1).saturating_sub(start).min(most));
+        settled.settings.take_room(least, room);
+        Self { engine: self.engine, settled, batch_tokens: self.batch_tokens }
+    }
+
+    /// The fewest new tokens an output can have.
+    #[must_use]
+    pub fn least_tokens(&self) -> usize {
+        let options = &self.settled.settings.options;
+        options.min_new_tokens.max(options.min_length.saturating_sub(options.start.len()))
     }
 
     /// The source tokens of a text, prefix and specials included.

@@ -99,18 +99,30 @@ impl Settings {
     pub fn take_languages(&mut self, forced_bos: Option<TokenId>, start: Option<TokenId>) {
         if let Some(token) = forced_bos {
             self.options.forced_bos = Some(token);
-            self.replace("forced_bos_token_id", token);
+            self.replace("forced_bos_token_id", token, "the target language");
         }
         if let Some(token) = start {
             self.options.start = vec![token];
-            self.replace("decoder_start_token_id", token);
+            self.replace("decoder_start_token_id", token, "the target language");
         }
     }
 
-    fn replace(&mut self, name: &str, token: TokenId) {
-        for setting in self.origins.iter_mut().filter(|setting| setting.name == name) {
-            setting.value = token.into();
-            "the target language".clone_into(&mut setting.origin);
+    /// Gives every output at least and at most so many new tokens.
+    pub fn take_room(&mut self, least: usize, most: usize) {
+        let options = &mut self.options;
+        options.max_new_tokens = most.max(1);
+        options.min_new_tokens = least.min(options.max_new_tokens - 1);
+        options.min_length = 0;
+        let (least, most) = (options.min_new_tokens, options.max_new_tokens);
+        for (name, value) in [("max_new_tokens", most), ("min_new_tokens", least), ("min_length", 0)] {
+            self.replace(name, value, "the length asked for");
+        }
+    }
+
+    fn replace(&mut self, name: &str, value: impl Into<Value>, origin: &str) {
+        if let Some(setting) = self.origins.iter_mut().find(|setting| setting.name == name) {
+            setting.value = value.into();
+            origin.clone_into(&mut setting.origin);
         }
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::catalog::Task;
 use crate::files::ModelFiles;
 
 /// What the files of a model say of it.
@@ -47,6 +48,25 @@ pub fn facts(files: &ModelFiles) -> Result<Facts> {
         license: card_license(files),
         size: sized.iter().map(|file| file.size).sum(),
         files: sized,
+    })
+}
+
+/// What a model was made for, where its files say so, and whether that is certain. Marian only ever translates, and
+/// Pegasus only ever summarises; settings for summaries and no other task are left in checkpoints that were trained
+/// further for something else.
+///
+/// # Errors
+/// When config.json is no JSON.
+pub fn made_for(files: &ModelFiles) -> Result<(Option<Task>, bool)> {
+    let config = files.json("config.json")?.unwrap_or_default();
+    let tasks = config.get("task_specific_params").and_then(Value::as_object);
+    let summarises =
+        tasks.is_some_and(|tasks| !tasks.is_empty() && tasks.keys().all(|task| task.starts_with("summarization")));
+    Ok(match config.get("model_type").and_then(Value::as_str) {
+        Some("marian") => (Some(Task::Translate), true),
+        Some("pegasus") => (Some(Task::Summarize), true),
+        Some("m2m_100") => (Some(Task::Translate), false),
+        _ => (summarises.then_some(Task::Summarize), false),
     })
 }
 

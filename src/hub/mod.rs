@@ -27,8 +27,8 @@ use anyhow::{Error, Result, anyhow, bail};
 use serde::Serialize;
 
 pub use cache::{RepoId, Snapshot};
-pub use catalog::{BUNDLED, Entry, Task, alias, bundled, catalog, is_non_commercial};
-pub use facts::{Facts, FileFacts, facts};
+pub use catalog::{BUNDLED, Entry, Task, alias, bundled, catalog, is_non_commercial, repository};
+pub use facts::{Facts, FileFacts, facts, made_for};
 pub use inventory::{Checked, Installed, Removal, Verdict};
 pub use options::{HubOptions, Proxies};
 pub use plan::{Plan, RemoteFile};

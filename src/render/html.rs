@@ -54,6 +54,7 @@ fn facts(report: &Report) -> String {
         facts.push(escaped(&report.input));
     }
     facts.extend(report.models.translation.iter().map(|model| format!("translated by {}", escaped(model))));
+    facts.extend(report.models.summary.iter().map(|model| format!("summary by {}", escaped(model))));
     match report.flag_count().flagged {
         0 => {}
         1 => facts.push("1 sentence to check".to_owned()),
@@ -180,7 +181,7 @@ mod tests {
                 segment("Meer.", vec![Finding::new(Flag::Number, "`3 < 4` is missing".to_owned())]),
                 segment("Nog een \"alinea\" & meer.", Vec::new()),
             ],
-            document: Some(Document::parse("a.txt", &text.to_uppercase(), Format::Text)),
+            document: Some(Document::parse("a.txt", &text.to_uppercase().replace("DATE", "date"), Format::Text)),
             summary_notes: vec![Finding::new(Flag::UnsupportedName, "`Jan` is new".to_owned())],
             source: Some(source),
             ..Report::default()

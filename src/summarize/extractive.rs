@@ -2,14 +2,24 @@
 //!
 //! A sentence is central when many others are like it, and more so when those are central themselves
 //! (`LexRank`: <https://arxiv.org/abs/1109.2128>); news says the most important things first, so an early
-//! sentence counts for more; and what a chosen sentence has said already counts for less (maximal
-//! marginal relevance). Invariant: the sentences are those of the article, whole, in its order, and the
-//! same article gives the same ones every time. Headings, captions and dates are never among them.
+//! sentence counts for more, and so does one that opens a paragraph; a short one says little; and what a chosen sentence
+//! has said already counts for less (maximal marginal relevance). Invariant: the sentences are those of the article,
+//! whole, in its order, and the same article gives the same ones every time. Headings, captions and dates are never
+//! among them.
+//!
+//! Mean ROUGE F1 of three sentences on 48 articles of our own (`benches/rouge.py`); the constants were chosen on the other
+//! half:
+//!
+//! | held-out 24 | ROUGE-1 | ROUGE-2 | ROUGE-L |
+//! |---|---|---|---|
+//! | first three sentences | 41.7 | 18.3 | 28.6 |
+//! | `TextRank` | 38.6 | 14.4 | 26.6 |
+//! | here | 45.4 | 21.7 | 32.5 |
 
 use std::collections::BTreeMap;
 
-use super::{Length, Method, Summary, stop_words};
-use crate::document::Document;
+use super::{Length, Method, Summary, body, stop_words};
+use crate::document::{BlockKind, Document};
 use crate::segment::{self, Language, on_one_line};
 
 /// How much of a sentence's weight comes from others like it; the rest each has by itself.
@@ -19,11 +29,17 @@ const ROUNDS: usize = 50;
 /// Beyond this many sentences the graph, which grows with the square, gives way to likeness to the whole.
 const MOST_IN_GRAPH: usize = 1500;
 /// What being early counts for, against being central.
-const POSITION: f64 = 0.4;
+const POSITION: f64 = 0.3;
+/// What opening a paragraph counts for, beside these two.
+const OPENING: f64 = 0.3;
 /// What saying something new counts for, against being important.
-const NOVELTY: f64 = 0.3;
+const NOVELTY: f64 = 0.5;
 /// What is left of the score of a sentence that makes little sense alone.
-const DEPENDENT: f64 = 0.6;
+const DEPENDENT: f64 = 0.9;
+/// A sentence of fewer words than this counts for less in proportion.
+const FULL_LENGTH: usize = 20;
+/// Two sentences that are more alike than this say the same.
+const SAME: f64 = 0.8;
 /// Letters of a word that are compared: about what is left when its endings are taken off.
 const STEM: usize = 7;
 /// Fewer words that mean something, and a sentence says too little to stand alone.
@@ -33,6 +49,10 @@ const FEWEST_WORDS: usize = 3;
 struct Sentence {
     text: String,
     words: BTreeMap<usize, f64>,
+    /// How many words it has, those that mean little among them.
+    length: usize,
+    /// Whether it is the first of its paragraph.
+    opens: bool,
     /// Whether it can be understood without the sentence before it.
     stands_alone: bool,
 }
@@ -43,83 +63,78 @@ pub fn summarize(document: &Document, length: Length, language: Language) -> Sum
     let sentences = sentences(document, language);
     let count = length.of(sentences.len());
     let likeness = |a: usize, b: usize| dot(&sentences[a].words, &sentences[b].words);
-    let scores = scores(&sentences);
+    let mut scores = scores(&sentences);
+    if scores.len() <= MOST_IN_GRAPH {
+        prefer_first(&mut scores, likeness);
+    }
     let chosen = choose(&scores, count, likeness);
-    let sentences: Vec<String> = chosen.into_iter().map(|index| sentences[index].text.clone()).collect();
-    Summary { text: sentences.join(" "), sentences, method: Method::Extractive }
+    Summary::new(chosen.into_iter().map(|index| sentences[index].text.clone()).collect(), Method::Extractive)
 }
 
-/// The sentences a summary can be made of: of the running text, or of whatever there is without any.
+/// The sentences a summary can be made of.
 fn sentences(document: &Document, language: Language) -> Vec<Sentence> {
-    let texts = |running: bool| -> Vec<String> {
-        let blocks = document.blocks.iter().filter(|block| block.kind.is_translated());
-        blocks
-            .filter(|block| block.kind.is_running_text() || !running)
-            .flat_map(|block| {
-                let ranges = segment::sentences(&block.text, language);
-                ranges.into_iter().map(|range| on_one_line(&block.text[range])).collect::<Vec<_>>()
-            })
-            .collect()
-    };
-    let mut found = texts(true);
-    if found.is_empty() {
-        found = texts(false);
+    let mut sentences = Vec::new();
+    for block in body(document) {
+        let ranges = segment::sentences(&block.text, language);
+        sentences.extend(ranges.into_iter().enumerate().map(|(place, range)| {
+            let text = on_one_line(&block.text[range]);
+            let stands_alone = stands_alone(&text, language);
+            let opens = place == 0 && block.kind == BlockKind::Paragraph;
+            Sentence { length: words(&text).count(), words: BTreeMap::new(), opens, stands_alone, text }
+        }));
     }
-    weigh(found.into_iter().map(|text| (terms(&text, language), text)).collect(), language)
+    weigh(&mut sentences, language);
+    sentences
+}
+
+/// The words of a sentence.
+fn words(sentence: &str) -> impl Iterator<Item = &str> {
+    sentence.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 /// The words of a sentence that mean something, cut to their stems.
-fn terms(sentence: &str, language: Language) -> Vec<String> {
-    let words = sentence.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words
+fn terms(sentence: &str, language: Language) -> impl Iterator<Item = String> {
+    words(sentence)
         .map(str::to_lowercase)
-        .filter(|word| !stop_words::is_stop_word(word, language))
+        .filter(move |word| !stop_words::is_stop_word(word, language))
         .map(|word| word.chars().take(STEM).collect())
-        .collect()
 }
 
 /// Gives each word of each sentence its weight: higher the fewer sentences have it.
-fn weigh(sentences: Vec<(Vec<String>, String)>, language: Language) -> Vec<Sentence> {
+fn weigh(sentences: &mut [Sentence], language: Language) {
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
     let mut containing: Vec<usize> = Vec::new();
-    let mut counted = Vec::with_capacity(sentences.len());
-    for (terms, text) in sentences {
-        let mut words: BTreeMap<usize, f64> = BTreeMap::new();
-        for term in terms {
+    for sentence in &mut *sentences {
+        for term in terms(&sentence.text, language) {
             let next = index.len();
             let term = *index.entry(term).or_insert(next);
             if term == containing.len() {
                 containing.push(0);
             }
-            *words.entry(term).or_default() += 1.0;
+            *sentence.words.entry(term).or_default() += 1.0;
         }
-        for &term in words.keys() {
+        for &term in sentence.words.keys() {
             containing[term] += 1;
         }
-        counted.push((text, words));
     }
-    let total = counted.len() as f64;
-    counted
-        .into_iter()
-        .map(|(text, mut words)| {
-            for (&term, weight) in &mut words {
-                *weight = (1.0 + weight.ln()) * (1.0 + (total / containing[term] as f64).ln());
-            }
-            let norm = words.values().map(|weight| weight * weight).sum::<f64>().sqrt();
-            for weight in words.values_mut() {
-                *weight /= norm;
-            }
-            let stands_alone = words.len() >= FEWEST_WORDS && stands_alone(&text, language);
-            Sentence { text, words, stands_alone }
-        })
-        .collect()
+    let total = sentences.len() as f64;
+    for sentence in sentences {
+        let words = &mut sentence.words;
+        for (&term, weight) in &mut *words {
+            *weight = (1.0 + weight.ln()) * (1.0 + (total / containing[term] as f64).ln());
+        }
+        let norm = words.values().map(|weight| weight * weight).sum::<f64>().sqrt();
+        for weight in words.values_mut() {
+            *weight /= norm;
+        }
+        sentence.stands_alone &= sentence.words.len() >= FEWEST_WORDS;
+    }
 }
 
 /// Whether a sentence makes sense without the one before: it points back to nothing, ends as a statement
 /// does, and closes the quotation it opens.
 fn stands_alone(text: &str, language: Language) -> bool {
-    let first = text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
-    let points_back = first.is_some_and(|word| stop_words::points_back(&word.to_lowercase(), language));
+    let points_back = words(text).next().is_some_and(|word| stop_words::points_back(&word.to_lowercase(), language));
     let opened = text.matches(['“', '„', '«']).count() + text.matches(",,").count();
     let closed = text.matches(['”', '»']).count() + text.matches("''").count() + text.matches("’’").count();
     let quoted = opened == closed && text.matches('"').count().is_multiple_of(2);
@@ -132,7 +147,7 @@ fn dot(a: &BTreeMap<usize, f64>, b: &BTreeMap<usize, f64>) -> f64 {
     few.iter().filter_map(|(term, weight)| many.get(term).map(|other| weight * other)).sum()
 }
 
-/// How much each sentence deserves to be chosen, from 0 to 1.
+/// How much each sentence deserves to be chosen: from 0 to about 1.
 fn scores(sentences: &[Sentence]) -> Vec<f64> {
     let central = if sentences.len() <= MOST_IN_GRAPH { centrality(sentences) } else { likeness_to_whole(sentences) };
     let most = central.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -142,10 +157,22 @@ fn scores(sentences: &[Sentence]) -> Vec<f64> {
         .enumerate()
         .map(|(index, (sentence, central))| {
             let early = 1.0 / (1.0 + index as f64).sqrt();
-            let score = (1.0 - POSITION) * central / most + POSITION * early;
-            if sentence.stands_alone { score } else { score * DEPENDENT }
+            let opening = if sentence.opens { OPENING } else { 0.0 };
+            let score = (1.0 - POSITION) * central / most + POSITION * early + opening;
+            let alone = if sentence.stands_alone { 1.0 } else { DEPENDENT };
+            score * alone * sentence.length.min(FULL_LENGTH) as f64 / FULL_LENGTH as f64
         })
         .collect()
+}
+
+/// What is said again is worth no more than the first time.
+fn prefer_first(scores: &mut [f64], likeness: impl Fn(usize, usize) -> f64) {
+    for later in 1..scores.len() {
+        let first = (0..later).find(|&first| likeness(first, later) > SAME);
+        if let Some(first) = first {
+            scores[later] = scores[later].min(scores[first]);
+        }
+    }
 }
 
 /// The weight of each sentence in the graph of likenesses: it gets weight from those it is like, as much

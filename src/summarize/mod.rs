@@ -1,15 +1,21 @@
 //! What an article says, in a few sentences.
 //!
-//! Invariant: a summary is made of whole sentences; how many is what [`Length`] says, or fewer when the
-//! article has fewer. `extractive` chooses sentences of the article itself and needs no model.
+//! Invariant: a summary is made of whole sentences, at most as many as [`Length`] says; one of which that is not true
+//! carries a flag. It is made of the article's running text, all of it. `extractive` chooses sentences of the article
+//! itself and needs no model; `abstractive` has a model write, in as many passes as its window makes necessary.
 
+pub mod abstractive;
 pub mod extractive;
+mod parts;
 mod stop_words;
 
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
+
+use crate::check::Flag;
+use crate::document::{Block, Document};
 
 /// How long a summary is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +91,33 @@ pub struct Summary {
     pub sentences: Vec<String>,
     /// How it was made.
     pub method: Method,
+    /// How often a model summarised: once where the article fits its window, once more for summaries of summaries.
+    pub passes: usize,
+    /// How many texts it summarised in all of them.
+    pub parts: usize,
+    /// How many tokens it wrote.
+    pub tokens: usize,
+    /// What a person should look at.
+    pub flags: Vec<Flag>,
+    /// What a reader should know before trusting it.
+    pub warnings: Vec<String>,
+}
+
+impl Summary {
+    fn new(sentences: Vec<String>, method: Method) -> Self {
+        let text = sentences.join(" ");
+        Self { text, sentences, method, passes: 0, parts: 0, tokens: 0, flags: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+/// The blocks a summary is made of: the running text, or whatever there is without any. Headings, captions and dates
+/// say nothing that the text does not, and are no sentences.
+fn body(document: &Document) -> Vec<&Block> {
+    let running: Vec<&Block> = document.blocks.iter().filter(|block| block.kind.is_running_text()).collect();
+    if running.is_empty() {
+        return document.blocks.iter().filter(|block| block.kind.is_translated()).collect();
+    }
+    running
 }
 
 #[cfg(test)]

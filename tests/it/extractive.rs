@@ -1,5 +1,6 @@
 //! Summaries made of the article's own sentences.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -100,4 +101,38 @@ fn an_article_of_tens_of_thousands_of_sentences_is_summarised() {
     let document = Document::parse("-", &text, Format::Text);
     let summary = summarize(&document, Length::Percent(10), Language::Dutch);
     assert_eq!(summary.sentences.len(), 3000);
+}
+
+/// F1 of the words two texts share, as ROUGE-1 has it.
+fn rouge_1(found: &str, wanted: &str) -> f64 {
+    let words = |text: &str| {
+        let mut counts = BTreeMap::new();
+        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            *counts.entry(word.to_owned()).or_insert(0_usize) += 1;
+        }
+        counts
+    };
+    let (found, wanted) = (words(found), words(wanted));
+    let shared: usize = found.iter().map(|(word, &count)| count.min(wanted.get(word).copied().unwrap_or(0))).sum();
+    2.0 * shared as f64 / found.values().chain(wanted.values()).sum::<usize>() as f64
+}
+
+#[test]
+fn summaries_say_more_of_what_people_would_than_the_first_sentences_do() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/summaries/articles.jsonl");
+    let records = fs::read_to_string(path).unwrap();
+    let (mut ours, mut lead) = (0.0, 0.0);
+    for record in records.lines() {
+        let record: serde_json::Value = serde_json::from_str(record).unwrap();
+        let text = |field: &str| record[field].as_str().unwrap();
+        let document = Document::parse("-", text("text"), Format::Text);
+        let language = Language::of(text("language"));
+        let summary = rouge_1(&summarize(&document, Length::Medium, language).text, text("summary"));
+        let body = text("text").replace("\n\n", " ");
+        let first = sentences(&body, language)[..3].iter().map(|range| &body[range.clone()]).collect::<Vec<_>>();
+        let first = rouge_1(&first.join(" "), text("summary"));
+        (ours, lead) = (ours + summary, lead + first);
+    }
+    let count = records.lines().count();
+    assert!(count >= 40 && ours / count as f64 > lead / count as f64 + 0.015, "{ours} {lead} of {count}");
 }

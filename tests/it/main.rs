@@ -3,6 +3,7 @@
 // A test that cannot go on should stop there.
 #![allow(clippy::unwrap_used)]
 
+mod abstractive;
 mod check;
 mod cli;
 mod damaged;

@@ -161,7 +161,7 @@ fn a_loop_is_decoded_again_and_the_better_one_kept() {
     let model = Looper { guarded: RefCell::default() };
     let document = Document::parse("-", "De man liep. De vrouw liep. Het regent.", Format::Text);
     let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "en"));
-    let translation = translator.translate(&[document.clone()]).unwrap().remove(0);
+    let translation = translator.translate(std::slice::from_ref(&document)).unwrap().remove(0);
     assert_eq!(model.guarded.borrow()[..], ["De man liep.", "De vrouw liep."]);
     assert_eq!(translation.document.text(), "The man walked. The woman the woman walked. HET REGENT.");
     let [better, no_better, good] = &translation.segments[..] else { panic!("{:?}", translation.segments) };

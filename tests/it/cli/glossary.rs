@@ -26,7 +26,8 @@ fn terms_are_in_every_form_of_output() {
             )
             .good();
         for term in terms {
-            assert!(output.contains(term), "{input}: {output}");
+            // The marks of Markdown go with the words around a term.
+            assert!(output.replace('*', "").contains(term), "{input}: {output}");
         }
     }
     let lines = ["translate", "--input-format", "lines", "--format", "jsonl", "--glossary", "terms.tsv", "--strict"];
@@ -76,11 +77,13 @@ fn terms_that_cannot_be_had_are_flagged() {
         .pipe(&asked, b"De brug is dicht. De school is open.")
         .bad(0, &["cannot write `橋橋` (line 1)", "1 of 2 segments"]);
     let report = &objects(&ran.stdout)[0];
-    assert_eq!(report["segments"][0]["flags"], serde_json::json!(["glossary"]));
-    assert_eq!(report["segments"][1]["flags"], serde_json::json!([]));
+    let flagged =
+        |segment: usize| report["segments"][segment]["flags"].as_array().unwrap().contains(&"glossary".into());
+    assert!(flagged(0) && !flagged(1), "{report}");
     let short = place.pipe(&[&asked[..], &["--max-length", "3", "--strict"]].concat(), b"De school is open.");
     let report = &objects(&short.bad(1, &["--strict"]).stdout)[0];
-    assert_eq!(report["segments"][0]["flags"], serde_json::json!(["truncated", "glossary"]));
+    let flags = report["segments"][0]["flags"].as_array().unwrap();
+    assert!(["truncated", "glossary"].iter().all(|&flag| flags.contains(&flag.into())), "{report}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod lines;
 mod memory;
 mod models;
 mod outputs;
+mod summaries;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

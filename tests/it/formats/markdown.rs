@@ -108,10 +108,10 @@ const NASTY: [&str; 14] = [
     "<!-- niet **vertalen** -->\n\n<details open>\n<summary>blok</summary>\n\nWel vertalen.\n\n</details>\n",
     "<?php echo 'niets'; ?>\n\n<![CDATA[ niets ]]>\n\n<!DOCTYPE html>\n\n<script>\nlet a = 1;\n</script>\n\nWel.\n",
     "Zie [de kaart][k], [k] en [deze](<a b.html> 'Titel (x)').\n\n[k]: <https://x.nl/a b> \"Een *titel*\"\n",
-    "![alt *tekst*](a.png \"titel\") Een foto.\n\n[![knop](b.svg)](https://c.nl)\n\n[k]: c.png\n",
+    "![alt *tekst*](a.png \"titel\") Een foto. ![][k]\n\n[![knop](b.svg)](https://c.nl)\n\n[k]: c.png\n",
     "Een noot[^1] en nog een[^lang].\n\n[^1]: Kort.\n\n[^lang]: Eerste alinea.\n\n    Tweede alinea.\n\n        code\n",
     "\tcode met tab\n\n    code met spaties\n\n> citaat\n>\n> > dieper\n> > - punt\n",
-    "Een *woord* en ***alles*** en **_beide_** en ~~weg~~ en `` a ` b `` en <b>vet</b>.\n",
+    "Een *woord* en ***alles*** en **_beide_** en ~~weg~~ en `` a ` b `` en <b>vet</b><br/>Nieuw.\n",
     "Regel een\\\nRegel twee  \nRegel drie\n",
     "~~~~ markdown\n```\n**niets**\n```\n~~~~\n\n## Kop met `code` en [link](#a) ##\n\n```\nnooit gesloten\n",
 ];
