@@ -192,7 +192,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     /// Adds what the model makes of each text without an answer; where it repeats itself, it is asked again.
     fn answer(&self, texts: &Texts, answers: &mut Answers) -> Result<()> {
         let first = answers.generations.len();
-        let sources: Vec<&str> = texts.texts[first..].iter().map(String::as_str).collect();
+        let sources: Vec<&str> = texts.asked[first..].iter().map(String::as_str).collect();
         let terms = &texts.terms[first..];
         if sources.is_empty() {
             return Ok(());

@@ -114,7 +114,8 @@ impl Glossary {
     /// All that matters of it, in one text: equal texts ask for the same terms.
     #[must_use]
     pub fn describe(&self) -> String {
-        self.entries.iter().map(|entry| format!("{}\t{}\n", entry.source, entry.target)).collect()
+        let lines = self.entries.iter().map(|entry| format!("{}\t{}", entry.source, entry.target));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// The terms that a sentence calls for, in its order. Of matches that overlap the longest counts, then the

@@ -197,9 +197,12 @@ impl<'a> Rules<'a> {
         let apart = || edited.iter().copied().zip(top.edited.iter().copied()).filter(|(_, x)| *x > f32::NEG_INFINITY);
         // Still on the scale of the row, so that they can be summed with the others.
         let kept: Vec<(TokenId, f32)> = apart()
-            .filter_map(|(token, x)| match has(&edits.penalised, token) {
-                true => Some((token, (self.penalise(f64::from(x) - whole) + whole) as f32)),
-                false => wanted(token).map(|_| (token, x)),
+            .filter_map(|(token, x)| {
+                if has(&edits.penalised, token) {
+                    Some((token, (self.penalise(f64::from(x) - whole) + whole) as f32))
+                } else {
+                    wanted(token).map(|_| (token, x))
+                }
             })
             .collect();
         let withheld = apart().filter(|(token, _)| has(&edits.aim.withheld, *token));

@@ -57,8 +57,7 @@ impl PieceVocabulary {
         Self::new(
             Flavour::Marian,
             sentencepiece(files, "source.spm")?,
-            Some(target),
-            separate.then(|| decoder.clone()),
+            (Some(target), separate.then(|| decoder.clone())),
             ids,
             decoder,
             named,
@@ -84,15 +83,14 @@ impl PieceVocabulary {
         );
         named.extend(settings.extra_special_tokens());
         let source = sentencepiece(files, "sentencepiece.bpe.model")?;
-        Self::new(Flavour::M2m100, source, None, None, ids.clone(), ids, named, settings)
+        Self::new(Flavour::M2m100, source, (None, None), ids.clone(), ids, named, settings)
             .with_context(|| broken(files, "vocab.json"))
     }
 
     fn new(
         flavour: Flavour,
         source: SentencePiece,
-        target: Option<SentencePiece>,
-        target_ids: Option<HashMap<String, TokenId>>,
+        (target, target_ids): (Option<SentencePiece>, Option<HashMap<String, TokenId>>),
         mut ids: HashMap<String, TokenId>,
         decoder: HashMap<String, TokenId>,
         named: Vec<AddedToken>,

@@ -15,7 +15,7 @@ use super::protect::{self, Masked};
 /// The texts a model is asked for, each once.
 #[derive(Default)]
 pub(super) struct Texts<'g> {
-    pub(super) texts: Vec<String>,
+    pub(super) asked: Vec<String>,
     /// What the translation of each must contain: terms, each in one of several ways.
     pub(super) terms: Vec<Vec<Vec<&'g str>>>,
     known: HashMap<(String, Vec<&'static str>), usize>,
@@ -47,9 +47,9 @@ impl<'g> Texts<'g> {
         let terms = glossary.map(|glossary| glossary.terms(text)).unwrap_or_default().into_iter();
         let terms = terms.filter(|term| !key.1.contains(&&text[term.range.clone()])).map(|term| term.ways);
         self.terms.push(terms.chain(key.1.iter().map(|&mask| vec![mask])).collect());
-        self.texts.push(text.to_owned());
-        self.known.insert(key, self.texts.len() - 1);
-        self.texts.len() - 1
+        self.asked.push(text.to_owned());
+        self.known.insert(key, self.asked.len() - 1);
+        self.asked.len() - 1
     }
 }
 

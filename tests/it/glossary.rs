@@ -132,7 +132,9 @@ fn backwards(text: &str) -> String {
 }
 
 /// What models do to what they do not understand.
-const MODELS: [(&str, fn(&str) -> String); 9] = [
+type Named = (&'static str, fn(&str) -> String);
+
+const MODELS: [Named; 9] = [
     ("echo", str::to_owned),
     ("backwards", backwards),
     ("shouts", |text| text.to_uppercase()),
