@@ -327,7 +327,7 @@ mod tests {
     fn comments_and_empty_lines_are_left_out() {
         let glossary = glossary("\u{feff}# terms\r\n\r\n  raad \t council \r\nraad\tcouncil\n\t \n");
         assert_eq!(glossary.targets().collect::<Vec<_>>(), [(3, "council")]);
-        assert_eq!(glossary.describe(), "raad\tcouncil\n");
+        assert_eq!(glossary.describe(), "raad\tcouncil");
     }
 
     #[test]
