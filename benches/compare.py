@@ -6,8 +6,8 @@
 Every measurement is a process of its own, so that no engine's threads disturb another's. In each round every
 engine runs once, in an order that turns; a ratio is taken within its round, and the table shows the median of
 the rounds with the smallest and the largest. Loading is not counted. CTranslate2 and transformers decode one
-batch to warm up before they are measured; kortom does not on the CPU, and on a card its first batches, which load the
-card's code, are measured apart and taken off. See README.md beside this file.
+batch to warm up before they are measured; kortom's first sentences are measured apart and taken off. `matmuls` is no
+translator: it does the weights' matrix products and nothing else, with NumPy's OpenBLAS. See README.md beside this file.
 """
 
 import argparse
@@ -26,10 +26,11 @@ from pathlib import Path
 import shape
 
 ENGINES = {
-    "cpu": ("kortom int8", "kortom f32", "ctranslate2 int8", "ctranslate2 f32", "transformers f32"),
+    "cpu": ("kortom int8", "kortom f32", "ctranslate2 int8", "ctranslate2 f32", "transformers f32", "matmuls f32"),
     "cuda": ("kortom f16", "ctranslate2 f16", "transformers f16"),
 }
 RATIOS = (("kortom int8", "ctranslate2 int8"), ("kortom f32", "ctranslate2 f32"), ("kortom f32", "transformers f32"),
+          ("kortom f32", "matmuls f32"),
           ("kortom f16", "ctranslate2 f16"), ("kortom f16", "transformers f16"))
 
 
@@ -42,12 +43,12 @@ class Column:
     batch: int
     sentences: int
     first: int = 0
-    """Sentences of kortom that are decoded besides, and taken off."""
+    """Sentences that kortom decodes before, to be warm; they are taken off."""
 
 
 COLUMNS = {
-    "cpu": [Column("greedy, batch 1", 1, 1, 12), Column("greedy, batch 32", 1, 32, 96),
-            Column("beam 4, batch 16", 4, 16, 32)],
+    "cpu": [Column("greedy, batch 1", 1, 1, 12, 4), Column("greedy, batch 32", 1, 32, 96, 32),
+            Column("beam 4, batch 16", 4, 16, 32, 32)],
     # kortom begins with small batches, to answer soon: the first 4,096 sentences are beyond that.
     "cuda": [Column("greedy, batch 1", 1, 1, 32, 8), Column("beam 4, batch 1", 4, 1, 32, 8),
              Column("greedy, batch 512", 1, 512, 8192, 4096), Column("beam 4, batch 512", 4, 512, 4096, 4096)],
@@ -73,11 +74,11 @@ def measure_ctranslate2(folder, column, compute, device, threads):
 def measure_transformers(folder, column, compute, device, threads):
     """Tokens per second of transformers, warm."""
     import torch
-    from transformers import AutoTokenizer, MarianMTModel
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     torch.set_num_threads(threads)
     dtype = {"f32": torch.float32, "f16": torch.float16}[compute]
-    model = MarianMTModel.from_pretrained(folder, dtype=dtype).eval().to(device)
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=dtype).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     # The slowest by far: fewer sentences, whole batches of them.
     sentences = max(column.batch, column.sentences // 3)
@@ -92,6 +93,34 @@ def measure_transformers(folder, column, compute, device, threads):
         if device == "cuda":
             torch.cuda.synchronize()
     return tokens, time.perf_counter() - begin
+
+
+def measure_matmuls(name, column):
+    """Tokens per second of something that only multiplies by the weights, as often as decoding must."""
+    import numpy
+
+    sizes = shape.SHAPES[name]
+    width, inner = sizes["width"], sizes["inner"]
+    attention, cross, ffn = [(3 * width, width), (width, width)], [(2 * width, width)], [(inner, width), (width, inner)]
+    layers = {"source": attention + ffn + cross, "step": attention + 2 * [(width, width)] + ffn}
+    matrices = {part: layers[part] * sizes["layers"] for part in layers}
+    matrices["step"].append((sizes["words"], width))
+    # Weights of their own each, so that they come from memory as in a model.
+    weights = {part: [numpy.ones(matrix, "f4") for matrix in matrices[part]] for part in matrices}
+    inputs = {(rows, columns): numpy.ones((rows, columns), "f4") for columns in (width, inner)
+              for rows in (column.batch * column.beams, column.batch * shape.TOKENS)}
+
+    def batch():
+        begin = time.perf_counter()
+        for part, times, rows in (("source", 1, column.batch * shape.TOKENS),
+                                  ("step", shape.TOKENS, column.batch * column.beams)):
+            for _ in range(times):
+                for weight in weights[part]:
+                    inputs[rows, weight.shape[1]] @ weight.T
+        return time.perf_counter() - begin
+
+    batch()
+    return column.batch * shape.TOKENS, min(batch() for _ in range(3))
 
 
 def measure_kortom(kortom, folder, column, compute, device, threads):
@@ -128,6 +157,8 @@ def measure(engine, column, arguments):
         kind = {"f32": "float32", "f16": "float16"}.get(compute, compute)
         converted = arguments.work / f"ctranslate2-{compute}"
         return measure_ctranslate2(converted, column, kind, arguments.device, arguments.threads)
+    if name == "matmuls":
+        return measure_matmuls(arguments.shape, column)
     checkpoint = arguments.work / "checkpoint"
     if name == "transformers":
         return measure_transformers(checkpoint, column, compute, arguments.device, arguments.threads)
@@ -141,7 +172,8 @@ def measure_apart(engine, column, arguments):
     command = [sys.executable, __file__, "--kortom", arguments.kortom, "--work", str(arguments.work.parent),
                "--shape", arguments.work.name, "--device", arguments.device, "--threads", str(arguments.threads),
                "--measure", engine, str(number)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(arguments.threads)}
+    threads = str(arguments.threads)
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise SystemExit(f"`{engine}` failed:\n{run.stderr}")
