@@ -9,6 +9,9 @@ is right on a damaged pair and wrong on one that is as a person left it.
 
 Pairs are parted in two halves by a hash of their text: the checks were tuned on `--half tune`, the figures in README.md are
 of `--half report`. What is wrong in the pairs themselves (and some of it is) counts against the checks.
+
+`--summaries LANGUAGE ARTICLES.jsonl` measures the checks of summaries instead: of objects with that `language`, a `text` and a
+`summary` by a person, every sentence of a summary is checked against its article. Nothing was tuned on them: all are used.
 """
 
 import argparse
@@ -181,10 +184,15 @@ DAMAGE = {
     "untranslated": [copied_whole, copied_half],
 }
 
+SUMMARY_DAMAGE = {
+    "unsupported-number": [number_changed, word_changed],
+    "unsupported-name": [name_replaced, name_invented],
+}
 
-def check(checker, pairs):
-    lines = "".join(f"{nl}\t{en}\n" for nl, en in pairs)
-    done = subprocess.run([*checker.split(), "nl", "en"], input=lines, capture_output=True, text=True, check=True)
+
+def check(checker, mode, pairs):
+    lines = "".join(f"{source}\t{target}\n" for source, target in pairs)
+    done = subprocess.run([*checker.split(), *mode], input=lines, capture_output=True, text=True, check=True)
     found = [{finding["flag"] for finding in json.loads(line)} for line in done.stdout.splitlines()]
     assert len(found) == len(pairs), "the checker must print one line for each pair"
     return found
@@ -194,46 +202,70 @@ def share(part, whole):
     return f"{part / whole:.2f}" if whole else "-"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pairs", nargs="+", help="files of pairs")
-    parser.add_argument("--checker", required=True, help="the example `check_pairs`, built")
-    parser.add_argument("--half", choices=["tune", "report"], default="report")
-    parser.add_argument("--show", type=int, default=0, help="print so many misses and false alarms of each flag")
-    arguments = parser.parse_args()
-    rng = random.Random(1)
+def read_pairs(names, half):
+    """The pairs of one half."""
     pairs = []
-    for name in arguments.pairs:
+    for name in names:
         for line in open(name, encoding="utf-8"):
             nl, en = line.rstrip("\n").split("\t")[:2]
             odd = hashlib.sha256((nl + en).encode()).digest()[0] % 2
-            if odd == (arguments.half == "tune"):
+            if odd == (half == "tune"):
                 pairs.append((nl, en))
-    clean = check(arguments.checker, pairs)
-    print(f"{len(pairs)} pairs, half `{arguments.half}`\n")
+    return pairs
+
+
+def read_summaries(names, language):
+    """Each sentence of a summary, with its article on one line."""
+    articles = [json.loads(line) for name in names for line in open(name, encoding="utf-8")]
+    return [(" ".join(article["text"].split()), sentence) for article in articles if article["language"] == language
+            for sentence in re.split(r"(?<=[.!?]) (?=[A-Z])", " ".join(article["summary"].split()))]
+
+
+def measure(damage, pairs, run, show):
+    """Prints the table of all kinds of damage; `run` checks pairs."""
+    rng = random.Random(1)
+    clean = run(pairs)
     print("| flag | damage | pairs | recall | clean pairs flagged | precision |\n|---|---|---|---|---|---|")
-    for flag, kinds in DAMAGE.items():
+    for flag, kinds in damage.items():
         total = collections.Counter()
         for kind in kinds:
             damaged = [(at, kind(*pair, rng)) for at, pair in enumerate(pairs)]
-            damaged = [(at, en) for at, en in damaged if en is not None and en != pairs[at][1]]
-            found = check(arguments.checker, [(pairs[at][0], en) for at, en in damaged])
+            damaged = [(at, target) for at, target in damaged if target is not None and target != pairs[at][1]]
+            found = run([(pairs[at][0], target) for at, target in damaged])
             right = sum(flag in flags for flags in found)
             wrong = sum(flag in clean[at] for at, _ in damaged)
             total.update(right=right, wrong=wrong, all=len(damaged))
-            name = kind.__name__.replace("_", " ")
-            row = [flag, name, len(damaged), share(right, len(damaged)), share(wrong, len(damaged)), share(right, right + wrong)]
-            print("|", " | ".join(map(str, row)), "|")
-            missed = [(pairs[at][0], en) for (at, en), flags in zip(damaged, found) if flag not in flags]
+            print_row(flag, kind.__name__.replace("_", " "), right, wrong, len(damaged))
+            missed = [(pairs[at][0], target) for (at, target), flags in zip(damaged, found) if flag not in flags]
             alarms = [pairs[at] for at, _ in damaged if flag in clean[at]]
             for title, some in (("missed", missed), ("false alarm", alarms)):
-                for nl, en in rng.sample(some, min(arguments.show, len(some))):
-                    print(f"  {title}: {nl}\n    {en}", file=sys.stderr)
-        right, wrong = total["right"], total["wrong"]
-        row = [f"**{flag}**", "all", total["all"], share(right, total["all"]), share(wrong, total["all"]), share(right, right + wrong)]
-        print("|", " | ".join(map(str, row)), "|")
+                for source, target in rng.sample(some, min(show, len(some))):
+                    print(f"  {title}: {source}\n    {target}", file=sys.stderr)
+        print_row(f"**{flag}**", "all", total["right"], total["wrong"], total["all"])
     alarms = collections.Counter(flag for flags in clean for flag in flags)
     print("\nclean pairs flagged, of all:", ", ".join(f"{flag} {count / len(pairs):.3f}" for flag, count in sorted(alarms.items())))
+
+
+def print_row(flag, kind, right, wrong, count):
+    row = [flag, kind, count, share(right, count), share(wrong, count), share(right, right + wrong)]
+    print("|", " | ".join(map(str, row)), "|")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="+", help="files of pairs, or of articles")
+    parser.add_argument("--checker", required=True, help="the example `check_pairs`, built")
+    parser.add_argument("--half", choices=["tune", "report"], default="report")
+    parser.add_argument("--summaries", metavar="LANGUAGE", help="the files hold articles with summaries")
+    parser.add_argument("--show", type=int, default=0, help="print so many misses and false alarms of each flag")
+    arguments = parser.parse_args()
+    if arguments.summaries:
+        pairs, mode, damage = read_summaries(arguments.pairs, arguments.summaries), ["--summary", arguments.summaries], SUMMARY_DAMAGE
+        print(f"{len(pairs)} sentences of summaries\n")
+    else:
+        pairs, mode, damage = read_pairs(arguments.pairs, arguments.half), ["nl", "en"], DAMAGE
+        print(f"{len(pairs)} pairs, half `{arguments.half}`\n")
+    measure(damage, pairs, lambda pairs: check(arguments.checker, mode, pairs), arguments.show)
 
 
 if __name__ == "__main__":
