@@ -204,3 +204,30 @@ fn combine<S: Simd>(simd: S, sums: &mut [f32; WIDE], more: &[f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::noise;
+    use super::*;
+
+    #[test]
+    fn a_row_has_the_same_bits_in_any_batch() {
+        let (n, k) = (300, 96);
+        let (x, w) = (noise(150 * k, 5), noise(n * k, 6));
+        let fill = |row: usize, out: &mut [f32]| out.copy_from_slice(&w[row * k..][..k]);
+        let forms: [(&str, &dyn Weights); 2] =
+            [("f32", &Packed::pack(n, k, fill)), ("int8", &Quantised::pack(n, k, fill))];
+        for (form, weights) in forms {
+            let mut all = vec![0f32; 150 * n];
+            weights.multiply(&x, Epilogue::default(), &mut all);
+            for m in 1..=13 {
+                for first in [0, 3, 5, 137] {
+                    let mut some = vec![0f32; m * n];
+                    weights.multiply(&x[first * k..(first + m) * k], Epilogue::default(), &mut some);
+                    let equal = some.iter().zip(&all[first * n..]).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(equal, "{form}: {m} rows from {first} on");
+                }
+            }
+        }
+    }
+}
