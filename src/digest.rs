@@ -7,9 +7,9 @@
 use anyhow::Result;
 
 use crate::check::{self, Checks, Finding, Flag};
+use crate::detect;
 use crate::document::{Document, Format};
 use crate::glossary::Glossary;
-use crate::language;
 use crate::report::{Models, Passes, Report};
 use crate::segment::Language;
 use crate::summarize::abstractive::{Abstractive, Writer};
@@ -114,15 +114,15 @@ impl Digest<'_> {
         Ok(step.summarize(&read)?.into_iter().map(Some).collect())
     }
 
-    /// A warning when the article seems to be in another language than the model that reads it.
+    /// A warning when the article is clearly in another language than the model that reads it.
     fn foreign(&self, source: &Document) -> Option<String> {
         let writing = self.summarizing.as_ref().and_then(|step| step.writing.as_ref());
         let expected = self.translating.as_ref().map(|step| step.from).or(writing.map(|writing| writing.from))?;
-        let found = language::guess(&readable(source)).filter(|&found| found != expected)?;
+        let found = detect::foreign(&readable(source), expected)?.language;
         Some(format!(
             "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
-            language::name(found),
-            language::name(expected)
+            detect::name(found),
+            detect::name(expected)
         ))
     }
 

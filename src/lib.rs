@@ -27,7 +27,7 @@
 
 // Words: strings only.
 pub mod document;
-pub mod language;
+pub mod detect;
 pub mod segment;
 pub mod glossary;
 pub mod tokenizer;

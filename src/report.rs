@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use crate::check::{self, Finding, Flag, FlagCount};
+use crate::detect::Detected;
 use crate::document::Document;
 use crate::document::jsonl::{self, Field};
 use crate::engine::Candidate;
@@ -43,6 +44,8 @@ pub struct Report {
     pub date: Option<String>,
     /// The first heading where the format marks one.
     pub title: Option<String>,
+    /// The language it was found to be in; none where that was not looked for.
+    pub detected: Option<Detected>,
     /// The English text without the date; none when nothing was translated.
     pub translation: Option<String>,
     /// A short summary.
@@ -69,6 +72,8 @@ pub struct Report {
     pub languages: Option<(String, String)>,
     /// The fields of the record the article was in.
     pub fields: Vec<Field>,
+    /// Why there is nothing but these fields.
+    pub error: Option<String>,
 }
 
 impl Report {
@@ -97,11 +102,12 @@ impl Report {
     /// None that is known: reports hold text and numbers only.
     pub fn json(&self) -> serde_json::Result<String> {
         let text = serde_json::to_string::<Option<&str>>;
-        let made = [
+        let mut made = vec![
             ("id", text(&Some(&self.id))?),
             ("input", text(&Some(&self.input))?),
             ("date", text(&self.date.as_deref())?),
             ("title", text(&self.title.as_deref())?),
+            ("detected", serde_json::to_string(&self.detected)?),
             ("translation", text(&self.translation.as_deref())?),
             ("summary", text(&self.summary.as_deref())?),
             ("method", serde_json::to_string(&self.method)?),
@@ -113,6 +119,9 @@ impl Report {
             ("models", serde_json::to_string(&self.models)?),
             ("warnings", serde_json::to_string(&self.warnings)?),
         ];
+        if let Some(error) = &self.error {
+            made.push(("error", text(&Some(error))?));
+        }
         let is_made = |name: &str| made.iter().any(|(known, _)| *known == name);
         let field = |(name, value): &(&str, String)| match self.own(name) {
             Some(own) if KEPT.contains(name) || value == "null" || value == "[]" => own.clone(),
@@ -140,6 +149,9 @@ pub struct LineReport {
     /// Why, each with its flag.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,
+    /// The language that the lines were found to be in, where that was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detected: Option<Detected>,
     /// The best outputs, where several were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypotheses: Option<Vec<Candidate>>,
@@ -157,7 +169,7 @@ mod tests {
     fn fields_are_those_of_the_command_line() {
         let report = Report { id: "a".to_owned(), input: "-".to_owned(), ..Report::default() };
         let expected = concat!(
-            r#"{"id":"a","input":"-","date":null,"title":null,"translation":null,"summary":null,"method":null,"#,
+            r#"{"id":"a","input":"-","date":null,"title":null,"detected":null,"translation":null,"summary":null,"method":null,"#,
             r#""summary_passes":null,"summary_parts":null,"summary_flags":[],"summary_notes":[],"#,
             r#""segments":[],"models":{"translation":null,"summary":null},"warnings":[]}"#
         );

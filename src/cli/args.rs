@@ -134,7 +134,7 @@ pub struct SummarizeArgs {
     /// any]
     #[arg(long, value_name = "NAME", help_heading = "Models")]
     pub model: Option<String>,
-    /// Language of the articles [default: en]
+    /// Language of the articles, as a code; auto looks at each [default: en]
     #[arg(long, value_name = "CODE", help_heading = "Models")]
     pub from: Option<String>,
     #[command(flatten)]

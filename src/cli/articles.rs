@@ -1,32 +1,28 @@
 //! Runs over whole articles: `digest`, `translate`, `summarize`.
 //!
 //! Invariant: when a window fails as a whole, its articles are tried one by one, so that only the one
-//! at fault is lost. What happens to an article is `kortom::digest`'s affair.
+//! at fault is lost; a record of JSONL that cannot be worked on is passed on in its place, with an `error`. What
+//! happens to an article is `kortom::digest`'s affair.
 
 use std::ops::ControlFlow;
 
-use anyhow::{Result, anyhow, bail};
-use kortom::digest::Digest;
+use anyhow::{Result, anyhow};
+use kortom::detect::Detected;
 use kortom::document::jsonl::Records;
 use kortom::document::{Document, Format as DocumentFormat};
 use kortom::render::Format;
 use kortom::report::Report;
 
-use super::engines::Models;
 use super::inputs::{Failure, Source};
+use super::languages::{self, Steps};
 use super::options::InputFormat;
+use super::progress::cause;
 use super::run::{Emit, Piece, Reader, Work};
 
 /// The work on whole articles.
 pub struct Articles<'a> {
     /// What is done to each.
-    pub digest: Digest<'a>,
-    /// The JSONL field that holds the article.
-    pub field: String,
-    /// All of a web page is the article.
-    pub html_whole: bool,
-    /// The models, which may have something to say.
-    pub models: &'a Models,
+    pub steps: &'a Steps<'a>,
 }
 
 /// One article and how its report is written.
@@ -34,92 +30,202 @@ pub struct Article {
     document: Document,
     name: String,
     output: Format,
+    /// Why it cannot be worked on, if so.
+    error: Option<anyhow::Error>,
+    detected: Option<Detected>,
+}
+
+/// How articles are read.
+struct Reading {
+    field: String,
+    html_whole: bool,
+    detects: bool,
 }
 
 impl Work for Articles<'_> {
     type Item = Article;
 
     fn reader(&self) -> Reader<Article> {
-        let (field, html_whole) = (self.field.clone(), self.html_whole);
+        let job = self.steps.job;
+        let reading = Reading { field: job.field.clone(), html_whole: job.html_whole, detects: job.detects() };
         Box::new(move |source, emit| match source.format {
-            InputFormat::Jsonl => read_records(source, &field, emit),
-            format => read_article(source, document_format(format, html_whole), emit),
+            InputFormat::Jsonl => reading.records(source, emit),
+            _ => reading.article(source, emit),
         })
     }
 
     fn work(&mut self, articles: Vec<Article>) -> Vec<Result<Piece, Failure>> {
-        let documents: Vec<Document> = articles.iter().map(|article| article.document.clone()).collect();
-        match self.digest.run(documents) {
-            Ok(reports) => articles.iter().zip(&reports).map(|(article, report)| Ok(piece(article, report))).collect(),
-            Err(error) if articles.len() == 1 => vec![Err(Failure { name: articles[0].name.clone(), error })],
-            Err(_) => articles.into_iter().flat_map(|article| self.work(vec![article])).collect(),
+        let mut results: Vec<Option<Result<Piece, Failure>>> = articles.iter().map(|_| None).collect();
+        let mut languages: Vec<Option<&str>> = articles.iter().map(Article::language).collect();
+        languages.sort_unstable();
+        languages.dedup();
+        for language in languages {
+            let same = |(_, article): &(usize, &Article)| article.error.is_none() && article.language() == language;
+            let (places, same): (Vec<usize>, Vec<&Article>) = articles.iter().enumerate().filter(same).unzip();
+            for (place, result) in places.into_iter().zip(self.together(&same, language)) {
+                results[place] = Some(result);
+            }
         }
+        let whole = articles.into_iter().zip(results);
+        whole.map(|(article, result)| result.unwrap_or_else(|| article.fail())).collect()
     }
 
     fn notices(&self) -> Vec<String> {
-        self.models.notices()
+        self.steps.models.notices()
     }
 }
 
-fn piece(article: &Article, report: &Report) -> Piece {
-    let mut text = article.output.article(report);
-    // Records stand below each other, whatever their last character is.
-    if article.document.format == DocumentFormat::Jsonl && article.output != Format::Json && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    Piece {
-        name: article.name.clone(),
-        text,
-        flags: report.flag_count(),
-        tokens: report.segments.iter().map(|segment| segment.tokens).sum::<usize>() + report.summary_tokens,
-        passes: report.passes,
-        warnings: report.warnings.iter().map(|warning| format!("`{}`: {warning}", article.name)).collect(),
-        failure: None,
-    }
-}
-
-/// A source that is one article.
-fn read_article(source: &Source, format: DocumentFormat, emit: &mut Emit<'_, Article>) {
-    let article = source.read_article().and_then(|text| {
-        let mut document = Document::read(&source.name, &text, format)?;
-        document.id = Some(source.relative.with_extension("").to_string_lossy().into_owned());
-        let article = Article { document, name: source.name.clone(), output: source.output };
-        Ok((article, text.len()))
-    });
-    // It is the only one, so whether to stop makes no difference.
-    let _ = emit(article.map_err(|error| Failure { name: source.name.clone(), error }));
-}
-
-/// A source with an article in each line.
-fn read_records(source: &Source, field: &str, emit: &mut Emit<'_, Article>) {
-    let reader = match source.open() {
-        Ok(reader) => reader,
-        Err(error) => {
-            let _ = emit(Err(Failure { name: source.name.clone(), error }));
-            return;
+impl Articles<'_> {
+    /// Works on articles of the same language.
+    fn together(&self, articles: &[&Article], language: Option<&str>) -> Vec<Result<Piece, Failure>> {
+        if articles.is_empty() {
+            return Vec::new();
         }
-    };
-    let mut records = Records::new(reader, &source.name, field);
-    while let Some(record) = records.next() {
-        let name = format!("{}:{}", source.name, records.line());
-        // The line is in the name already.
-        let record = record.map_err(|error| anyhow!(error.root_cause().to_string()));
-        let article = record.and_then(|document| one_record(document, name.clone(), source));
-        if emit(article.map_err(|error| Failure { name, error })) == ControlFlow::Break(()) {
-            return;
+        let documents = articles.iter().map(|article| article.document.clone()).collect();
+        match self.steps.articles(documents, language) {
+            Ok(reports) => articles.iter().zip(reports).map(|(article, report)| Ok(article.piece(report))).collect(),
+            Err(error) if articles.len() == 1 => vec![articles[0].failed(error)],
+            Err(_) => articles.iter().flat_map(|article| self.together(&[article], language)).collect(),
         }
     }
 }
 
-fn one_record(mut document: Document, name: String, source: &Source) -> Result<(Article, usize)> {
-    let bytes = document.text().len();
-    if document.text().trim().is_empty() {
-        bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
+impl Article {
+    fn new(document: Document, name: String, source: &Source) -> Self {
+        Self { document, name, output: source.output, error: None, detected: None }
     }
-    let line = name.rsplit(':').next().unwrap_or_default();
-    let stem = source.relative.with_extension("");
-    document.id.get_or_insert_with(|| format!("{}:{line}", stem.display()));
-    Ok((Article { document, name, output: source.output }, bytes))
+
+    fn language(&self) -> Option<&'static str> {
+        self.detected.map(|found| found.language)
+    }
+
+    /// Looks which language it is in.
+    fn detecting(mut self) -> Self {
+        if self.error.is_none() {
+            match languages::detect(&self.document.without_markup().body()) {
+                Ok(found) => self.detected = found,
+                Err(error) => self.error = Some(error),
+            }
+        }
+        self
+    }
+
+    fn piece(&self, report: Report) -> Piece {
+        let report = Report { detected: self.detected, ..report };
+        Piece {
+            name: self.name.clone(),
+            text: self.text(&report),
+            flags: report.flag_count(),
+            tokens: report.segments.iter().map(|segment| segment.tokens).sum::<usize>() + report.summary_tokens,
+            passes: report.passes,
+            warnings: report.warnings.iter().map(|warning| format!("`{}`: {warning}", self.name)).collect(),
+            notice: self.notice(),
+            failure: None,
+        }
+    }
+
+    fn notice(&self) -> Option<String> {
+        self.detected.map(|found| languages::told(&self.name, found))
+    }
+
+    fn text(&self, report: &Report) -> String {
+        let mut text = self.output.article(report);
+        // Records stand below each other, whatever their last character is.
+        if self.document.format == DocumentFormat::Jsonl && self.output != Format::Json && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text
+    }
+
+    /// What it failed for before anything was done to it.
+    fn fail(mut self) -> Result<Piece, Failure> {
+        let error = self.error.take();
+        self.failed(error.unwrap_or_else(|| anyhow!("the model gave no result")))
+    }
+
+    /// A record goes on with what it holds and the reason; of a file there is nothing but the reason.
+    fn failed(&self, error: anyhow::Error) -> Result<Piece, Failure> {
+        let why = cause(&error);
+        let failure = Failure { name: self.name.clone(), error };
+        let is_record = self.document.format == DocumentFormat::Jsonl;
+        if !is_record || !matches!(self.output, Format::Json | Format::Jsonl) {
+            return Err(failure);
+        }
+        let report = Report {
+            id: self.document.id.clone().unwrap_or_else(|| self.name.clone()),
+            input: self.document.input.clone(),
+            date: self.document.date.clone(),
+            detected: self.detected,
+            fields: self.document.fields.clone(),
+            error: Some(why),
+            ..Report::default()
+        };
+        let (name, text) = (self.name.clone(), self.text(&report));
+        Ok(Piece { name, text, notice: self.notice(), failure: Some(failure), ..Piece::default() })
+    }
+}
+
+impl Reading {
+    fn look(&self, article: Article) -> Article {
+        if self.detects { article.detecting() } else { article }
+    }
+
+    /// A source that is one article.
+    fn article(&self, source: &Source, emit: &mut Emit<'_, Article>) {
+        let format = document_format(source.format, self.html_whole);
+        let article = source.read_article().and_then(|text| {
+            let mut document = Document::read(&source.name, &text, format)?;
+            document.id = Some(source.relative.with_extension("").to_string_lossy().into_owned());
+            Ok((self.look(Article::new(document, source.name.clone(), source)), text.len()))
+        });
+        // It is the only one, so whether to stop makes no difference.
+        let _ = emit(article.map_err(|error| Failure { name: source.name.clone(), error }));
+    }
+
+    /// A source with an article in each line.
+    fn records(&self, source: &Source, emit: &mut Emit<'_, Article>) {
+        let reader = match source.open() {
+            Ok(reader) => reader,
+            Err(error) => {
+                let _ = emit(Err(Failure { name: source.name.clone(), error }));
+                return;
+            }
+        };
+        let mut records = Records::new(reader, &source.name, &self.field);
+        while let Some(record) = records.next() {
+            let line = records.line();
+            let name = format!("{}:{line}", source.name);
+            let read = match record {
+                Ok(document) => Ok(one_record(document, name, source)),
+                // The line is in the name already.
+                Err(error) => broken(records.take_broken(), anyhow!(error.root_cause().to_string()), name, source),
+            };
+            let read = read.map(|mut article| {
+                let stem = source.relative.with_extension("");
+                article.document.id.get_or_insert_with(|| format!("{}:{line}", stem.display()));
+                // All of it is held, so all of it counts.
+                let bytes = article.document.fields.iter().map(|field| field.name.len() + field.value.len()).sum();
+                (self.look(article), bytes)
+            });
+            if emit(read) == ControlFlow::Break(()) {
+                return;
+            }
+        }
+    }
+}
+
+fn one_record(document: Document, name: String, source: &Source) -> Article {
+    let empty = || anyhow!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
+    let error = document.text().trim().is_empty().then(empty);
+    Article { error, ..Article::new(document, name, source) }
+}
+
+/// A line that is no record, with what could be read of it; none where the source itself could not be read.
+fn broken(document: Option<Document>, error: anyhow::Error, name: String, source: &Source) -> Result<Article, Failure> {
+    match document {
+        Some(document) => Ok(Article { error: Some(error), ..Article::new(document, name, source) }),
+        None => Err(Failure { name, error }),
+    }
 }
 
 /// How the library reads a format.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kortom::check::{self, Finding};
+use kortom::detect;
 use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, Session};
@@ -21,10 +22,15 @@ use super::options::{MachineOptions, Method};
 use super::progress::Screen;
 use super::timings::Timings;
 
+/// What checkpoints call the task of summaries.
+const SUMMARIZATION: &str = "summarization";
+
 /// A checkpoint that is loaded, and what is wanted from it.
 pub struct Model {
     engine: Engine,
     request: Request,
+    /// Languages it reads, `*` for many; none where only the model itself can tell.
+    reads: Vec<String>,
     /// What tells apart two models of the same name.
     fingerprint: String,
 }
@@ -62,14 +68,24 @@ impl Models {
         let placement = placement(&job.machine, screen)?;
         let translates = |found: Resolved| Model::load(&found, &placement, job.request(), screen);
         let summarises = |found: Chosen| SummaryModel::load(&found, &placement, job, screen);
-        Ok(Self {
+        let models = Self {
             translation: translation.map(translates).transpose()?,
             summary: summary.map(summarises).transpose()?,
-        })
+        };
+        if job.detects() {
+            models.readers(job).try_for_each(Model::knows_its_languages)?;
+        }
+        Ok(models)
     }
 
     fn all(&self) -> impl Iterator<Item = &Model> {
         self.translation.iter().chain(self.summary.iter().map(|summary| &summary.model))
+    }
+
+    /// Those that read the articles themselves.
+    fn readers(&self, job: &Job) -> impl Iterator<Item = &Model> {
+        let summary = self.summary.as_ref().filter(|_| job.task == Task::Summarize);
+        self.translation.iter().chain(summary.map(|summary| &summary.model))
     }
 
     /// What has to be said about their work since the last time.
@@ -220,6 +236,13 @@ fn summary(hub: &Hub, job: &Job, wish: Wish, screen: &Screen) -> Result<Option<C
 fn reads_source(job: &Job, name: &str, found: &Resolved) -> Result<bool> {
     let Some(entry) = known(found) else { return Ok(false) };
     let reads = |language| entry.fits(ModelTask::Summarize, language, language);
+    if job.detects() {
+        return match job.task {
+            Task::Summarize => Ok(false),
+            _ if reads(job.to()) => Ok(false),
+            _ => bail!("`{name}` reads the article itself, in one language\nhint: name it with `--from`"),
+        };
+    }
     match job.summary_language() {
         language if reads(language) => Ok(false),
         _ if job.task == Task::Digest && reads(job.from()) => Ok(true),
@@ -236,13 +259,9 @@ impl SummaryModel {
         let engine = Engine::load(&chosen.found.files, placement)?;
         let language = if chosen.source { job.from() } else { job.summary_language() };
         let mut request = job.summary_request();
-        request.task = Some(engine.task("summarization", language));
-        // A model of one language has no languages to choose from.
+        request.task = Some(engine.task(SUMMARIZATION, language));
         let languages = engine.tokenizer().languages(Some(language), Some(language));
-        let has_none = |error: &anyhow::Error| {
-            matches!(error.downcast_ref::<LanguageError>(), Some(LanguageError::NotApplicable { .. }))
-        };
-        if !languages.as_ref().err().is_some_and(has_none) {
+        if !languages.as_ref().is_err_and(has_none) {
             let told = languages.with_context(|| format!("`{}` does not summarise `{language}`", engine.name()))?;
             if !told.text_prefix.is_empty() {
                 // It is told its target in the text, as only models that translate are.
@@ -254,6 +273,11 @@ impl SummaryModel {
         let model = Model::new(engine, placement, &chosen.found, request, screen)?;
         Ok(Self { model, source: chosen.source })
     }
+}
+
+/// Whether a model of one language has no languages to choose from.
+fn has_none(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<LanguageError>(), Some(LanguageError::NotApplicable { .. }))
 }
 
 /// Changes when a file of a model that has no revision does.
@@ -282,7 +306,8 @@ impl Model {
         let settings = found.entry.filter(|entry| !entry.settings.is_empty());
         let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
         let request = Request { prefix: request.prefix.clone().or(known), catalogue, ..request };
-        let model = Self { engine, request, fingerprint: fingerprint(found) };
+        let reads = self::known(found).map(|entry| entry.from.clone()).unwrap_or_default();
+        let model = Self { engine, request, reads, fingerprint: fingerprint(found) };
         for warning in &model.session()?.settings().warnings {
             screen.warning(warning);
         }
@@ -307,6 +332,51 @@ impl Model {
     /// Something that generates.
     pub fn session(&self) -> Result<Session<'_>> {
         self.engine.session(&self.request)
+    }
+
+    /// The same for texts that were found to be in a language.
+    pub fn session_from(&self, from: &str) -> Result<Session<'_>> {
+        let refused = || {
+            let (name, language) = (self.engine.name(), detect::name(from));
+            anyhow!(
+                "this is in {language}, which `{name}` does not read\n\
+                 hint: `kortom models list` shows models for other languages; if it is not {language}, name it with `--from`"
+            )
+        };
+        if !self.reads.is_empty() && !self.reads.iter().any(|known| known == "*" || known == from) {
+            return Err(refused());
+        }
+        let from = from.to_owned();
+        let mut request = self.request.clone();
+        if request.task.is_none() {
+            request.from = Some(from);
+        } else {
+            request.task = Some(self.engine.task(SUMMARIZATION, &from));
+            // A model of one language has none to choose from.
+            request.from = request.from.map(|_| from);
+            request.to.clone_from(&request.from);
+        }
+        let unknown = |error: &anyhow::Error| error.downcast_ref::<LanguageError>().is_some();
+        self.engine.session(&request).map_err(|error| if unknown(&error) { refused() } else { error })
+    }
+
+    /// Sees that it can be told which languages it reads: without that, none can be refused.
+    fn knows_its_languages(&self) -> Result<()> {
+        let translates = self.request.task.is_none();
+        let knows = if translates && self.reads.is_empty() {
+            let asked = self.engine.tokenizer().languages(Some("nl"), self.request.to.as_deref());
+            match asked {
+                Ok(languages) => languages.from.is_some(),
+                Err(error) if has_none(&error) => return Err(error),
+                Err(_) => true,
+            }
+        } else {
+            !self.reads.is_empty() || self.request.from.is_some()
+        };
+        if !knows {
+            bail!("`{}` does not say which language it reads\nhint: name it with `--from`", self.engine.name());
+        }
+        Ok(())
     }
 
     /// The same, with other flags.

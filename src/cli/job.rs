@@ -22,6 +22,9 @@ use super::options::{
 use super::settings::{SettingsFile, offline_environment};
 use super::sink::{Destination, is_folder};
 
+/// The language that means: look.
+const AUTO: &str = "auto";
+
 /// What kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -65,7 +68,7 @@ pub struct Job {
     pub model: Option<String>,
     /// The summary model of a digest, as it was named.
     pub summary_model: Option<String>,
-    /// Language of the source, where it was named.
+    /// Language of the source, where it was named, or `auto`.
     pub from: Option<String>,
     /// Language of the output, where it was named.
     pub to: Option<String>,
@@ -171,6 +174,9 @@ impl Job {
         };
         let mut job = Self::common(&common, file)?;
         job.from.clone_from(&args.languages.from);
+        if job.detects() {
+            bail!("`generate` does not look at its sources\nhint: name their language with `--from`, or leave it out");
+        }
         job.to.clone_from(&args.languages.to);
         job.model.clone_from(&args.model);
         Ok(job)
@@ -229,9 +235,19 @@ impl Job {
         })
     }
 
-    /// Language of the source.
+    /// Language of the source; where each text is asked for its own, that of most.
     pub fn from(&self) -> &str {
-        self.from.as_deref().unwrap_or("nl")
+        self.named().unwrap_or("nl")
+    }
+
+    /// Each text is asked which language it is in.
+    pub fn detects(&self) -> bool {
+        self.from.as_deref() == Some(AUTO)
+    }
+
+    /// Language of the source, where somebody says.
+    fn named(&self) -> Option<&str> {
+        self.from.as_deref().filter(|from| *from != AUTO)
     }
 
     /// Language of the output.
@@ -241,7 +257,7 @@ impl Job {
 
     /// Language of what is summarised.
     pub fn summary_language(&self) -> &str {
-        if self.task == Task::Summarize { self.from.as_deref().unwrap_or("en") } else { self.to() }
+        if self.task == Task::Summarize { self.named().unwrap_or("en") } else { self.to() }
     }
 
     /// What is wanted from the model of the task.
@@ -251,7 +267,7 @@ impl Job {
         request.flags = self.decoding.flags.clone();
         request.user = self.decoding.file.clone();
         request.prefix.clone_from(&self.decoding.prefix);
-        request.from.clone_from(&self.from);
+        request.from = self.named().map(str::to_owned);
         request.to.clone_from(&self.to);
         request.batch_tokens = self.machine.batch_tokens;
         request
@@ -286,13 +302,16 @@ impl Job {
         }
     }
 
-    /// Chance does not heed a glossary.
+    /// Chance does not heed a glossary, and its terms are of one language.
     fn terms(&mut self, typed: &TermOptions, file: &SettingsFile) -> Result<()> {
         self.glossary = file.fill(typed)?.glossary;
         if self.glossary.is_some() && self.decoding.flags.sample.or(self.decoding.file.sample) == Some(true) {
             bail!(
                 "a glossary does not apply to outputs that are drawn by chance\nhint: leave out --sample or --glossary"
             );
+        }
+        if self.glossary.is_some() && self.detects() {
+            bail!("a glossary has terms of one language\nhint: name it with `--from`, in place of `auto`");
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
+use kortom::detect::Detected;
 use kortom::engine::Candidate;
 use kortom::render::Format;
 use kortom::report::LineReport;
@@ -15,10 +16,11 @@ use kortom::translate::Segment;
 
 use super::engines::Models;
 use super::inputs::{Failure, Source};
+use super::languages;
 use super::run::{Emit, Piece, Reader, Work};
 
-/// What a model makes of lines: a segment for each.
-pub type Model<'a> = Box<dyn Fn(&[&str]) -> Result<Vec<Segment>> + 'a>;
+/// What a model makes of lines in the language they were found to be in: a segment for each.
+pub type Model<'a> = Box<dyn Fn(&[&str], Option<&str>) -> Result<Vec<Segment>> + 'a>;
 
 /// The work on lines.
 pub struct Lines<'a> {
@@ -26,6 +28,8 @@ pub struct Lines<'a> {
     pub model: Model<'a>,
     /// Several outputs were asked for.
     pub n_best: bool,
+    /// Each source is asked which language it is in, all its lines together.
+    pub detects: bool,
     /// The models, which may have something to say.
     pub models: &'a Models,
 }
@@ -36,19 +40,20 @@ pub struct Line {
     error: Option<anyhow::Error>,
     name: String,
     output: Format,
+    detected: Option<Detected>,
+    /// It is the first of its source.
+    first: bool,
 }
 
 impl Work for Lines<'_> {
     type Item = Line;
 
     fn reader(&self) -> Reader<Line> {
-        Box::new(read_lines)
+        if self.detects { Box::new(read_all) } else { Box::new(read_lines) }
     }
 
     fn work(&mut self, mut lines: Vec<Line>) -> Vec<Result<Piece, Failure>> {
-        let asked: Vec<&str> = lines.iter().filter(|line| line.is_asked()).map(|line| line.source.as_str()).collect();
-        let segments = if asked.is_empty() { Ok(Vec::new()) } else { (self.model)(&asked) };
-        match segments {
+        match self.segments(&lines) {
             Ok(segments) => {
                 let mut segments = segments.into_iter();
                 lines.into_iter().map(|line| Ok(self.piece(line, &mut segments))).collect()
@@ -72,6 +77,18 @@ impl Work for Lines<'_> {
 }
 
 impl Lines<'_> {
+    /// A segment for each line that is asked for, neighbours of the same language together.
+    fn segments(&self, lines: &[Line]) -> Result<Vec<Segment>> {
+        let mut segments = Vec::new();
+        for run in lines.chunk_by(|one, next| one.language() == next.language()) {
+            let asked: Vec<&str> = run.iter().filter(|line| line.is_asked()).map(|line| line.source.as_str()).collect();
+            if !asked.is_empty() {
+                segments.extend((self.model)(&asked, run[0].language())?);
+            }
+        }
+        Ok(segments)
+    }
+
     fn piece(&self, line: Line, segments: &mut dyn Iterator<Item = Segment>) -> Piece {
         let segment = if line.is_asked() { segments.next() } else { None };
         let mut report = LineReport { hypotheses: self.n_best.then(Vec::new), ..LineReport::default() };
@@ -81,6 +98,7 @@ impl Lines<'_> {
             self.fill(&mut report, segment);
         }
         report.source = line.source;
+        report.detected = line.detected;
         let mut flags = FlagCount::default();
         flags.segment(&report.flags);
         Piece {
@@ -89,6 +107,10 @@ impl Lines<'_> {
             flags,
             tokens: report.tokens,
             warnings: Vec::new(),
+            notice: line
+                .detected
+                .filter(|_| line.first)
+                .map(|found| languages::told(line.name.trim_end_matches(":1"), found)),
             failure: failure.map(|error| Failure { name: line.name, error }),
             passes: None,
         }
@@ -115,6 +137,32 @@ impl Line {
     fn is_asked(&self) -> bool {
         self.error.is_none() && !self.source.is_empty()
     }
+
+    fn language(&self) -> Option<&'static str> {
+        self.detected.map(|found| found.language)
+    }
+}
+
+/// Reads a whole source before its first line goes on, because all of them say which language it is in.
+fn read_all(source: &Source, emit: &mut Emit<'_, Line>) {
+    let mut lines = Vec::new();
+    read_lines(source, &mut |line| {
+        lines.push(line);
+        ControlFlow::Continue(())
+    });
+    let texts: Vec<&str> = lines.iter().flatten().map(|(line, _)| line.source.as_str()).collect();
+    let found = languages::detect(&texts.join("\n")).map_err(|error| error.to_string());
+    for mut read in lines {
+        if let Ok((line, _)) = &mut read {
+            match &found {
+                Ok(found) => line.detected = *found,
+                Err(error) => line.error = Some(anyhow!(error.clone())),
+            }
+        }
+        if emit(read) == ControlFlow::Break(()) {
+            return;
+        }
+    }
 }
 
 /// Reads a source line by line.
@@ -139,7 +187,7 @@ fn read_lines(source: &Source, emit: &mut Emit<'_, Line>) {
         };
         let name = format!("{}:{number}", source.name);
         let (text, error) = text_of(bytes, offset);
-        let line = Line { source: text, error, name, output: source.output };
+        let line = Line { source: text, error, name, output: source.output, detected: None, first: number == 1 };
         offset += length;
         if emit(Ok((line, length))) == ControlFlow::Break(()) {
             return;
@@ -171,7 +219,7 @@ mod tests {
     use super::*;
 
     fn upper(models: &Models) -> Lines<'_> {
-        let model = |lines: &[&str]| {
+        let model = |lines: &[&str], _: Option<&str>| {
             let segment = |line: &&str| Segment {
                 source: (*line).to_owned(),
                 target: line.to_uppercase(),
@@ -182,7 +230,7 @@ mod tests {
             anyhow::ensure!(!lines.contains(&"boom"), "this line is too much");
             Ok(lines.iter().map(segment).collect())
         };
-        Lines { model: Box::new(model), n_best: false, models }
+        Lines { model: Box::new(model), n_best: false, detects: false, models }
     }
 
     fn lines(bytes: &[u8]) -> Vec<Line> {

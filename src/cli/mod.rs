@@ -17,6 +17,7 @@ mod forms;
 mod inputs;
 mod interrupt;
 mod job;
+mod languages;
 mod lines;
 mod manual;
 mod models;

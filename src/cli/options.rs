@@ -40,7 +40,7 @@ pub struct MachineOptions {
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Models")]
 pub struct LanguageOptions {
-    /// Language of the source, as a code [default: nl]
+    /// Language of the source, as a code; auto looks at each article and works only on what the model reads [default: nl]
     #[arg(long, value_name = "CODE")]
     pub from: Option<String>,
     /// Language of the output, as a code [default: en]

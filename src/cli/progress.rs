@@ -152,6 +152,12 @@ fn bar(total: Option<u64>) -> ProgressBar {
     ProgressBar::new(total.unwrap_or(0)).with_style(style.progress_chars("=> "))
 }
 
+/// An error and what led to it, without hints.
+pub fn cause(error: &anyhow::Error) -> String {
+    let told = told(error);
+    told.split("\nhint: ").next().unwrap_or_default().to_owned()
+}
+
 /// An error and what led to it on one line, hints below it.
 pub fn told(error: &anyhow::Error) -> String {
     let mut causes = Vec::new();

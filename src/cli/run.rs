@@ -68,7 +68,9 @@ pub struct Piece {
     pub passes: Option<Passes>,
     /// What should be said on standard error.
     pub warnings: Vec<String>,
-    /// Why this piece only stands in for what could not be done, as an empty line does.
+    /// What is worth knowing there.
+    pub notice: Option<String>,
+    /// Why this piece only stands in for what could not be done, as an empty line or a record with an error does.
     pub failure: Option<Failure>,
 }
 
@@ -210,6 +212,9 @@ impl Writer<'_> {
     fn piece(&mut self, piece: &Piece) -> Result<()> {
         if self.sink.is_lost() {
             return Ok(());
+        }
+        if let Some(notice) = &piece.notice {
+            self.screen.notice(notice);
         }
         for warning in &piece.warnings {
             self.screen.warning(warning);

@@ -7,22 +7,17 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use kortom::check::Checks;
-use kortom::digest::{Digest, Summarizing, Translating, Writing};
-use kortom::document::{Document, Format as DocumentFormat};
-use kortom::engine::Session;
 use kortom::glossary::Glossary;
 use kortom::render::Format;
 use kortom::render::journal::{Record, sha256};
-use kortom::segment::Language;
-use kortom::translate::Translator;
 
 use super::articles::Articles;
 use super::course::Course;
-use super::engines::{self, Model, Models};
+use super::engines::{Model, Models};
 use super::inputs::Source;
 use super::interrupt;
 use super::job::{Job, Task};
+use super::languages::Steps;
 use super::lines::Lines;
 use super::options::InputFormat;
 use super::progress::{Screen, Tally, told};
@@ -56,11 +51,13 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     let sink = sink(job, &resume)?;
     screen.begin(course(job, &models));
     let windows = if models.sample()? { Windows::Repeatable } else { Windows::Prompt };
+    let steps = Steps { job, models: &models, translation: session.as_ref(), summary: summary.as_ref(), glossary };
     let done = if job.lines {
-        work(&mut lines(job, &models, session.as_ref(), glossary), job, windows, sink, resume, &screen)
+        let model = Box::new(|lines: &[&str], found: Option<&str>| steps.lines(lines, found));
+        let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models: &models };
+        work(&mut lines, job, windows, sink, resume, &screen)
     } else {
-        let mut articles = articles(job, &models, session.as_ref(), summary.as_ref(), glossary);
-        work(&mut articles, job, windows, sink, resume, &screen)
+        work(&mut Articles { steps: &steps }, job, windows, sink, resume, &screen)
     };
     screen.end();
     let summaries = done.as_ref().map_or_else(|_| Summaries::default(), |tally| tally.summaries);
@@ -76,59 +73,6 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         eprintln!("{}", Timings { summaries, ..models.timings() }.line());
     }
     Ok(code)
-}
-
-/// What is done to articles, with a model that translates and one that summarises.
-fn articles<'a>(
-    job: &'a Job,
-    models: &'a Models,
-    session: Option<&'a Session<'a>>,
-    summary: Option<&'a Session<'a>>,
-    glossary: Option<&'a Glossary>,
-) -> Articles<'a> {
-    let of_source = models.summary.as_ref().is_some_and(|summary| summary.source);
-    let translating = session.map(|session| Translating {
-        model: session,
-        name: session.engine().name().to_owned(),
-        from: job.from(),
-        to: job.to(),
-        glossary,
-    });
-    let from = if of_source { job.from() } else { job.summary_language() };
-    let writing = summary.map(|session| Writing {
-        model: session,
-        name: session.engine().name().to_owned(),
-        from,
-        source: of_source,
-        own_room: job.summary_has_room(),
-    });
-    let language = Language::of(from);
-    let summarizing = job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language, writing });
-    let digest = Digest { translating, summarizing };
-    Articles { digest, field: job.field.clone(), html_whole: job.html_whole, models }
-}
-
-/// What is done to lines: translated, each a segment of its own, or given to the model as they are.
-fn lines<'a>(
-    job: &Job,
-    models: &'a Models,
-    session: Option<&'a Session<'a>>,
-    glossary: Option<&'a Glossary>,
-) -> Lines<'a> {
-    let (from, to) = (Language::of(job.from()), Language::of(job.to()));
-    let checks = Checks::of(job.from(), job.to());
-    let translates = job.task == Task::Translate;
-    let model = move |lines: &[&str]| {
-        let session = session.context("there is no model to work on lines")?;
-        if !translates {
-            return engines::generate(session, lines);
-        }
-        let document = Document::parse("-", &lines.join("\n"), DocumentFormat::Lines);
-        let translator = Translator::new(session, from, to).checking(checks).with_glossary(glossary);
-        let translations = translator.translate(&[document])?;
-        Ok(translations.into_iter().flat_map(|translation| translation.segments).collect())
-    };
-    Lines { model: Box::new(model), n_best: job.has_n_best(), models }
 }
 
 /// Where the results go. Several digests on standard output get a line each that says which is which.
@@ -182,7 +126,7 @@ fn resume(job: &Job, models: &Models, glossary: Option<&Glossary>) -> Result<Res
         job.task,
         (&job.field, job.html_whole),
         job.summary,
-        job.from(),
+        (job.from(), job.detects()),
         job.to(),
         (&job.machine.device, &job.machine.compute_type),
         job.has_n_best(),

@@ -28,17 +28,24 @@ pub struct Records<R> {
     field: String,
     line: usize,
     failed: bool,
+    broken: Option<Document>,
 }
 
 impl<R: BufRead> Records<R> {
     /// Reads from `reader`; `input` names it in messages, `field` is the one that holds the article.
     pub fn new(reader: R, input: &str, field: &str) -> Self {
-        Self { reader, input: input.to_owned(), field: field.to_owned(), line: 0, failed: false }
+        Self { reader, input: input.to_owned(), field: field.to_owned(), line: 0, failed: false, broken: None }
     }
 
     /// The number of the line that was read last, from 1.
     pub fn line(&self) -> usize {
         self.line
+    }
+
+    /// What could be read of the line that was the last and no record: its fields, or else all of it as the field
+    /// `record`. None after a record, and where the stream itself could not be read.
+    pub fn take_broken(&mut self) -> Option<Document> {
+        self.broken.take()
     }
 }
 
@@ -60,7 +67,8 @@ impl<R: BufRead> Iterator for Records<R> {
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let record = record(bytes, &self.input, &self.field);
+            let record = record(&bytes, &self.input, &self.field);
+            self.broken = record.is_err().then(|| broken(&bytes, &self.input));
             return Some(record.with_context(|| format!("line {} of `{}`", self.line, self.input)));
         }
         None
@@ -68,11 +76,8 @@ impl<R: BufRead> Iterator for Records<R> {
 }
 
 /// One line's document.
-fn record(mut bytes: Vec<u8>, input: &str, field: &str) -> Result<Document> {
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
-        bytes.drain(..3);
-    }
-    let line = decode(bytes)?;
+fn record(bytes: &[u8], input: &str, field: &str) -> Result<Document> {
+    let line = decode(without_mark(bytes).to_owned())?;
     let fields = fields(&line).map_err(|error| {
         anyhow!(
             "not a JSON object: {error}\nhint: each line of a .jsonl file is one JSON object, complete on that line"
@@ -92,9 +97,31 @@ fn record(mut bytes: Vec<u8>, input: &str, field: &str) -> Result<Document> {
         bail!("the field `{field}` holds a NUL character at offset {offset}\nhint: remove it, no article has one");
     }
     let mut document = Document::parse(input, &text, Format::Jsonl);
-    document.id = fields.iter().find(|known| known.name == "id").map(|id| plain(&id.value));
+    document.id = id(&fields);
     document.fields = fields;
     Ok(document)
+}
+
+/// A line that is no record: an article without text, with its fields as far as there are any.
+fn broken(bytes: &[u8], input: &str) -> Document {
+    let line = String::from_utf8_lossy(without_mark(bytes));
+    let line = line.trim_end_matches(['\r', '\n']);
+    let mut document = Document::parse(input, "", Format::Jsonl);
+    document.fields = fields(line).unwrap_or_else(|_| {
+        vec![Field { name: "record".to_owned(), value: Value::String(line.to_owned()).to_string() }]
+    });
+    document.id = id(&document.fields);
+    document
+}
+
+/// A line without the byte order mark in front of it.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
+}
+
+/// What a record calls itself.
+fn id(fields: &[Field]) -> Option<String> {
+    fields.iter().find(|known| known.name == "id").map(|id| plain(&id.value))
 }
 
 /// A value as one would say it: a string without its quotes, anything else as it is written.

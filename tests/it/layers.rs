@@ -12,7 +12,7 @@ const MODULES: [(&str, &[&str]); 22] = [
     ("kernels", &[]),
     ("device", &[]),
     ("files", &[]),
-    ("language", &[]),
+    ("detect", &[]),
     ("segment", &["document"]),
     ("check", &["document"]),
     ("nn", &["kernels"]),
@@ -23,18 +23,20 @@ const MODULES: [(&str, &[&str]); 22] = [
     ("engine", &["batch", "device", "files", "glossary", "hub", "model", "search", "tokenizer"]),
     ("translate", &["check", "document", "engine", "glossary", "segment"]),
     ("summarize", &["check", "document", "engine", "segment"]),
-    ("report", &["check", "document", "engine", "summarize", "translate"]),
+    ("report", &["check", "detect", "document", "engine", "summarize", "translate"]),
     ("render", &["check", "document", "report", "segment", "summarize", "translate"]),
-    ("digest", &["check", "document", "engine", "glossary", "language", "report", "segment", "summarize", "translate"]),
+    ("digest", &["check", "detect", "document", "engine", "glossary", "report", "segment", "summarize", "translate"]),
     ("cli", &[]),
     ("main", &[]),
 ];
 
 /// Foreign names and the only places where they may stand.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 7] = [
     ("clap::", &["cli"]),
     ("hf_hub::", &["hub"]),
     ("tokenizers::", &["tokenizer"]),
+    ("lingua::", &["detect"]),
+    ("whatlang::", &["detect"]),
     ("std::env", &["cli", "hub"]),
     ("unsafe ", &["kernels", "model/weights.rs", "device/card.rs"]),
 ];

@@ -3,10 +3,12 @@
 mod arguments;
 mod checks;
 mod device;
+mod filter;
 mod formats;
 mod glossary;
 mod hub;
 mod inputs;
+mod languages;
 mod lines;
 mod memory;
 mod models;

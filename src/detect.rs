@@ -1,0 +1,251 @@
+//! Which language a text is in.
+//!
+//! Two libraries answer: lingua, where Dutch has neighbours (Afrikaans, German, English) or company (French), and
+//! whatlang for the rest of the world, which lingua would have to carry with 5 MB for each language. How often they are right
+//! is in Cargo.toml. Invariant: the answer depends on the text alone, is the best first, and is empty for a
+//! text without letters. Neither knows Frisian, which the one takes for Dutch or German and the other for Afrikaans or Dutch; so
+//! where they contradict each other about a text of some length, neither is certain. What follows from an answer is for others to say.
+
+use std::sync::LazyLock;
+
+use lingua::{Language, LanguageDetector, LanguageDetectorBuilder};
+use serde::Serialize;
+use whatlang::Lang;
+
+/// A language that a text may be in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Detected {
+    /// Its ISO 639-1 code.
+    pub language: &'static str,
+    /// How certain that is, from 0 to 1.
+    pub confidence: f32,
+}
+
+impl Detected {
+    /// Rounded, because the last bits of a sum depend on the order of its parts.
+    fn new(language: &'static str, confidence: f64) -> Self {
+        Self { language, confidence: (confidence.clamp(0.0, 1.0) * 1000.0).round() as f32 / 1000.0 }
+    }
+
+    /// Whether nobody who reads the text would doubt it.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.confidence >= CERTAIN
+    }
+}
+
+/// With so many letters a text can be told apart from those of related languages.
+const MANY_LETTERS: usize = 150;
+/// About a text of so many letters both are right, or it is in none of the languages they know.
+const UNDISPUTED_LETTERS: usize = 250;
+/// Bytes of a text that are looked at; more would not change the answer.
+const MOST_BYTES: usize = 6000;
+/// A confidence that is none to doubt.
+const CERTAIN: f32 = 0.9;
+/// From here on whatlang is believed about a language that lingua was not given, in a short text and in a long one.
+const BELIEVED: [f64; 2] = [0.2, 0.05];
+/// Words of a sentence that says what language it is in.
+const TELLING_WORDS: usize = 6;
+/// The share of such sentences, by their length, that an article may have in the expected language and still be foreign.
+const STRAY: f32 = 0.1;
+
+static NEIGHBOURS: LazyLock<LanguageDetector> = LazyLock::new(|| {
+    use Language::{Afrikaans, Dutch, English, French, German};
+    LanguageDetectorBuilder::from_languages(&[Afrikaans, Dutch, English, French, German]).build()
+});
+
+/// The languages a text may be in, the likeliest first; none for a text without letters.
+#[must_use]
+pub fn language(text: &str) -> Vec<Detected> {
+    let text = beginning(text);
+    let letters = letters(text);
+    if letters == 0 {
+        return Vec::new();
+    }
+    let values = NEIGHBOURS.compute_language_confidence_values(text);
+    let mut found: Vec<(&str, f64)> =
+        values.into_iter().filter(|(_, sure)| *sure > 0.0).map(|(language, sure)| (code(language), sure)).collect();
+    if let Some(other) = whatlang::detect(text) {
+        let (language, sure) = (code_of(other.lang()), other.confidence());
+        let near = neighbour(other.lang());
+        if !near && sure >= BELIEVED[usize::from(letters >= MANY_LETTERS)] {
+            // Believed, but the less sure it is itself, the less certain that is.
+            let sure = sure.max(0.5);
+            found.iter_mut().for_each(|(_, rest)| *rest *= 1.0 - sure);
+            found.insert(0, (language, sure));
+        } else if found.is_empty() {
+            // An alphabet that lingua was given no language of.
+            found.push((language, sure));
+        } else if letters >= UNDISPUTED_LETTERS && found[0].0 != language {
+            found = vec![(found[0].0, 0.5), (language, 0.5)];
+        }
+    }
+    found.into_iter().map(|(language, sure)| Detected::new(language, sure)).filter(|one| one.confidence > 0.0).collect()
+}
+
+/// Whether a text has letters enough to tell related languages apart.
+#[must_use]
+pub fn is_long(text: &str) -> bool {
+    letters(beginning(text)) >= MANY_LETTERS
+}
+
+/// The language of an article that is clearly not in the expected one: all of it, not what it quotes.
+#[must_use]
+pub fn foreign(text: &str, expected: &str) -> Option<Detected> {
+    let found = language(text).into_iter().next()?;
+    if is(found.language, expected) || !found.is_certain() || !is_long(text) {
+        return None;
+    }
+    let mut telling = 0;
+    let mut as_expected = 0;
+    for sentence in beginning(text).split_inclusive(['.', '!', '?', ':', '\n', '"', '“', '”', '„', '«', '»']) {
+        if sentence.split_whitespace().count() < TELLING_WORDS {
+            continue;
+        }
+        telling += sentence.len();
+        if language(sentence).first().is_some_and(|best| is(best.language, expected)) {
+            as_expected += sentence.len();
+        }
+    }
+    (as_expected as f32 <= STRAY * telling as f32).then_some(found)
+}
+
+/// A language's name in English; a code without one here stands for itself.
+#[must_use]
+pub fn name(code: &str) -> &str {
+    Lang::all().iter().find(|lang| code_of(**lang) == code).map_or(code, |lang| lang.eng_name())
+}
+
+/// The beginning of a text, no longer than is looked at.
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(MOST_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+fn letters(text: &str) -> usize {
+    text.chars().filter(|c| c.is_alphabetic()).count()
+}
+
+/// The code of a language that lingua was given.
+fn code(language: Language) -> &'static str {
+    match language {
+        Language::Afrikaans => "af",
+        Language::Dutch => "nl",
+        Language::English => "en",
+        Language::French => "fr",
+        Language::German => "de",
+    }
+}
+
+/// Whether lingua knows a language better.
+fn neighbour(lang: Lang) -> bool {
+    matches!(lang, Lang::Afr | Lang::Nld | Lang::Eng | Lang::Fra | Lang::Deu)
+}
+
+/// The ISO 639-1 code of a language.
+fn code_of(lang: Lang) -> &'static str {
+    CODES.split_whitespace().find_map(|pair| pair.strip_prefix(lang.code())?.strip_prefix('=')).unwrap_or(lang.code())
+}
+
+/// Whether a code in any spelling (`nl`, `nl_XX`, `nld_Latn`) means this language.
+fn is(language: &str, spelled: &str) -> bool {
+    let bare = spelled.split(['_', '-']).next().unwrap_or_default().to_ascii_lowercase();
+    bare == language || Lang::from_code(bare).is_some_and(|lang| code_of(lang) == language)
+}
+
+/// ISO 639-3 and 639-1.
+const CODES: &str = "\
+    afr=af aka=ak amh=am ara=ar aze=az bel=be ben=bn bul=bg cat=ca ces=cs cmn=zh cym=cy dan=da deu=de ell=el eng=en epo=eo \
+    est=et fin=fi fra=fr guj=gu heb=he hin=hi hrv=hr hun=hu hye=hy ind=id ita=it jav=jv jpn=ja kan=kn kat=ka khm=km kor=ko \
+    lat=la lav=lv lit=lt mal=ml mar=mr mkd=mk mya=my nep=ne nld=nl nob=nb ori=or pan=pa pes=fa pol=pl por=pt ron=ro rus=ru \
+    sin=si slk=sk slv=sl sna=sn spa=es srp=sr swe=sv tam=ta tel=te tgl=tl tha=th tuk=tk tur=tr ukr=uk urd=ur uzb=uz vie=vi \
+    yid=yi zul=zu";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DUTCH: &str = "De gemeente wil dat er op het oude terrein woningen komen, maar de buurt is het er niet mee eens. Ze vindt dat een park beter is voor de kinderen en dat het verkeer nu al te druk wordt. Volgende maand beslist de raad erover.";
+    const ENGLISH: &str = "\"The council wants homes to be built on the old site, but the neighbours are not happy with this,\" she said. \"They say that a park is better for the children and that traffic is already too heavy.\"";
+
+    const SPEECH: &str = "We shall never agree to this plan, whatever the mayor promises us in his speeches. My family has lived here for sixty years and nobody ever asked our opinion about anything. Give our daughters and sons a place where they can play football, and let the builders look somewhere else. There is plenty of empty land behind the railway station, which has been waiting for a buyer since the factory closed.";
+
+    fn best(text: &str) -> &'static str {
+        language(text).first().map_or("", |best| best.language)
+    }
+
+    #[test]
+    fn languages_are_told_apart() {
+        let texts = [
+            ("nl", DUTCH),
+            ("en", ENGLISH),
+            (
+                "de",
+                "Die Gemeinde will, dass auf dem alten Gelände Wohnungen gebaut werden, aber die Nachbarn sind nicht zufrieden.",
+            ),
+            (
+                "fr",
+                "La commune veut que des logements soient construits sur le vieux terrain, mais les voisins ne sont pas contents.",
+            ),
+            (
+                "af",
+                "Die munisipaliteit wil hê dat daar nuwe huise op die ou terrein gebou word, maar die bure stem nie saam nie.",
+            ),
+            ("pl", "Gmina chce, aby na starym terenie powstały mieszkania, ale sąsiedzi nie są z tego zadowoleni."),
+            ("ru", "Город хочет построить на старом участке дома, но соседи недовольны."),
+            ("ja", "市は古い敷地に住宅を建てたいと考えているが、近所の人々は満足していない。"),
+            ("nl", "Het regent vandaag."),
+            ("nl", "De brug is in mei klaar."),
+            ("nl", "Politie houdt drie mannen aan"),
+        ];
+        for (code, text) in texts {
+            assert_eq!(best(text), code, "{text}: {:?}", language(text));
+        }
+        assert!(language(DUTCH)[0].is_certain());
+    }
+
+    #[test]
+    fn the_best_comes_first_and_what_is_no_text_is_nothing() {
+        for text in [
+            DUTCH,
+            "Het regent.",
+            "Gmina chce, aby na starym terenie powstały mieszkania",
+            "Kommunen vil bygge boliger",
+        ] {
+            let found = language(text);
+            assert!(found.is_sorted_by(|a, b| a.confidence >= b.confidence), "{found:?}");
+            assert!(found.iter().all(|one| (0.0..=1.0).contains(&one.confidence)), "{found:?}");
+            assert_eq!(found, language(text));
+        }
+        assert_eq!(language(""), []);
+        assert_eq!(language("2-1 (***) 30.000"), []);
+    }
+
+    #[test]
+    fn frisian_is_not_certainly_dutch() {
+        let text = "De gemeente wol dat der op it âlde terrein nije wenten komme, mar de buert is it der net mei iens. It reint hjoed yn de hiele provinsje en moarn wurdt it net folle better. De bern moatte nei skoalle, ek at it min waar is. Wy ha juster mei de boat oer de mar fearn. De plysje siket noch nei de man dy't ôfrûne moandei út de winkel wegrûn is. Der wiene mear as tûzen minsken op it feest yn Ljouwert.";
+        assert!(best(text) != "nl" || !language(text)[0].is_certain(), "{:?}", language(text));
+    }
+
+    #[test]
+    fn only_an_article_that_is_foreign_throughout_is_foreign() {
+        let long = ENGLISH.repeat(4);
+        assert_eq!(foreign(&long, "nl").map(|found| found.language), Some("en"));
+        assert_eq!(foreign(&long, "en"), None);
+        assert_eq!(foreign("They say that a park is better.", "nl"), None);
+        // A fifth of it is Dutch: what it quotes is English, and it is a Dutch article.
+        let quoting = format!("{ENGLISH} {SPEECH}\n\n{}", &DUTCH[..DUTCH.find(". ").unwrap() + 1]);
+        assert_eq!(foreign(&format!("{ENGLISH} {SPEECH}"), "nl").map(|found| found.language), Some("en"));
+        assert_eq!((best(&quoting), foreign(&quoting, "nl")), ("en", None));
+    }
+
+    #[test]
+    fn languages_have_names_and_codes() {
+        assert_eq!((name("nl"), name("de"), name("fy")), ("Dutch", "German", "fy"));
+        assert!(Lang::all().iter().all(|lang| code_of(*lang).len() == 2));
+        assert!(is("nl", "nl_XX") && is("nl", "nld_Latn") && is("nl", "NL") && !is("nl", "de_DE"));
+    }
+}
