@@ -12,17 +12,22 @@ import { chromium } from "playwright-core";
 const here = (path) => new URL(path, import.meta.url).pathname;
 const kortom = process.env.KORTOM ?? here("../../target/release/kortom");
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const article = await readFile(here("../../examples/articles/onweer.txt"), "utf8");
+const articles = ["onweer", "bakkerij", "brug", "museum", "wolven", "zwembad"];
+const [article, ...others] = await Promise.all(
+  articles.map((name) => readFile(here(`../../examples/articles/${name}.txt`), "utf8")),
+);
 
 let address, browser, page;
 const servers = [];
+const folder = await mkdtemp(join(tmpdir(), "kortom-"));
 /** What the browser had to complain about. */
 let complaints;
 
-/** Starts a server; the address where it says it is. */
+/** Starts a server that knows no models and settings but its own; the address where it says it is. */
 function serve(...options) {
-  const models = ["--model", here("../../models/kortom-nl-en"), "--method", "extractive"];
-  const server = spawn(kortom, ["serve", "--port", "0", ...models, ...options], { stdio: ["ignore", "ignore", "pipe"] });
+  const own = { HF_HOME: folder, HF_HUB_CACHE: folder, KORTOM_MODELS: folder, XDG_CONFIG_HOME: folder };
+  const how = { env: { ...process.env, ...own }, stdio: ["ignore", "ignore", "pipe"] };
+  const server = spawn(kortom, ["serve", "--port", "0", ...options], how);
   servers.push(server);
   return new Promise((resolve, reject) => {
     let said = "";
@@ -44,6 +49,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   for (const server of servers) server.kill();
+  await rm(folder, { recursive: true });
 });
 
 beforeEach(async () => {
@@ -163,7 +169,8 @@ test("it can be copied and downloaded in three forms", async () => {
 });
 
 test("what was stopped does not look complete", async () => {
-  await translate(Array(8).fill(article).join("\n\n"));
+  const long = others.join("\n\n");
+  await translate(long);
   await page.waitForFunction(() => /^[1-9]\d* of/.test(document.querySelector("#state").textContent));
   await page.click("#stop");
   await stateBegins("Stopped");
@@ -171,7 +178,7 @@ test("what was stopped does not look complete", async () => {
   assert.ok((await texts(english)).includes("[not translated]"));
   assert.equal(await page.isVisible("#taking"), false);
   await page.click("#back");
-  assert.equal(await page.inputValue("#article"), Array(8).fill(article).join("\n\n"));
+  assert.equal(await page.inputValue("#article"), long);
 });
 
 /** A stream that ends after its first sentence of two. */
@@ -208,7 +215,6 @@ test("a refusal is shown with its hint, and the article is still there", async (
 });
 
 test("a key is asked for where the server wants one", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "kortom-"));
   await writeFile(join(folder, "keys"), "secret\n");
   await page.goto(await serve("--api-keys", join(folder, "keys")));
   await translate("Het regent vandaag.");
@@ -219,7 +225,6 @@ test("a key is asked for where the server wants one", async () => {
   await page.keyboard.press("Enter");
   await done();
   assert.deepEqual(await texts("#pairs .source > .sentence"), ["Het regent vandaag."]);
-  await rm(folder, { recursive: true });
 });
 
 test("markup in an article stays text", async () => {

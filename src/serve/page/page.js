@@ -338,7 +338,7 @@ function finish(digest) {
   const { translation, summary: writer } = digest.models;
   const facts = [$("facts").textContent, `translated by ${translation}`, writer && `summary by ${writer}`];
   $("facts").textContent = `${facts.filter(Boolean).join(" · ")}.`;
-  if (/^kortom-nl-en\b/.test(translation)) notice(DEMONSTRATION);
+  if (/(^|[/\\])kortom-nl-en$/.test(translation)) notice(DEMONSTRATION);
   digest.warnings.forEach(notice);
   document.title = `${digest.title ?? "Translation"} · kortom`;
   renderings = digest.renderings;
