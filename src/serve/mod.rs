@@ -3,7 +3,7 @@
 //! A request's fields (`fields`) are read within the limits (`limits`) and checked against the API keys (`keys`); its
 //! article is worked on in a thread of its own (`articles`), whose texts wait in one queue with those of all other
 //! requests (`asker`, `queue`) for the thread that has the models. `libretranslate` speaks LibreTranslate's API, `digest`
-//! our own, `unfolding` tells of an article while it is translated.
+//! our own, `unfolding` tells of an article while it is translated. `page` is for people: it asks `digest` in a browser.
 //!
 //! Invariant: no request can name a file, a model or an address, or take another one down: what panics is answered with
 //! 500. Nothing of what is asked or answered is printed.
@@ -21,6 +21,7 @@ mod limits;
 mod listen;
 mod metrics;
 pub mod models;
+mod page;
 mod queue;
 mod refusal;
 mod unfolding;
@@ -157,6 +158,7 @@ impl Server {
 
 fn router(server: Arc<Server>) -> Router {
     Router::new()
+        .merge(page::routes())
         .route("/translate", post(libretranslate::translate))
         .route("/languages", get(libretranslate::languages))
         .route("/detect", post(libretranslate::detect_language))

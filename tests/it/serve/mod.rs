@@ -3,6 +3,7 @@
 mod digest;
 mod libretranslate;
 mod limits;
+mod page;
 mod shared;
 
 use std::io::{BufRead, BufReader, Read};

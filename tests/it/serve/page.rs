@@ -18,7 +18,9 @@ fn the_page_may_load_its_own_files_and_nothing_else() {
         assert_eq!(header("x-content-type-options"), "nosniff");
         let policy = header("content-security-policy");
         let rules: Vec<&str> = policy.split(';').map(str::trim).collect();
-        for rule in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "base-uri 'none'"] {
+        for rule in
+            ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "base-uri 'none'"]
+        {
             assert!(rules.contains(&rule), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{path}: {policy}");
