@@ -1,6 +1,7 @@
 //! The `kortom` command.
 
 mod cli;
+mod serve;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 //! refused by the parser itself; what depends on two options together is refused in `job`. The
 //! options themselves, which the settings file shares, are in `options`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -32,6 +33,13 @@ To have them in every new shell:
   zsh     kortom completions zsh > ~/.zfunc/_kortom     (with `fpath+=~/.zfunc` above `compinit` in ~/.zshrc)
   fish    kortom completions fish > ~/.config/fish/completions/kortom.fish";
 
+/// Printed under the help of `serve`.
+const SERVING: &str = "\
+Ask it as you would ask LibreTranslate, with any of its clients:
+  curl http://127.0.0.1:5000/translate -d q='Goedemorgen.' -d source=nl -d target=en
+  curl http://127.0.0.1:5000/digest -d q='Het regent vandaag in de stad.'
+  curl http://127.0.0.1:5000/openapi.json       everything it answers";
+
 /// Translates Dutch articles to English and summarises them, on this machine, without Python.
 #[derive(Debug, Parser)]
 #[command(name = "kortom", version, after_help = format!("Examples:\n{EXAMPLES}\n\nExit codes: {EXIT_CODES}"), max_term_width = 100, disable_help_subcommand = true)]
@@ -52,6 +60,8 @@ pub enum Command {
     Summarize(Box<SummarizeArgs>),
     /// Run any seq2seq model as it is: one source per line in, one output per line out
     Generate(Box<GenerateArgs>),
+    /// Answer over HTTP, for LibreTranslate's clients too
+    Serve(Box<ServeArgs>),
     /// List, fetch, inspect and remove models
     Models(super::models::ModelsArgs),
     /// Say what this machine and this build can do, and what to do about the rest
@@ -179,6 +189,55 @@ pub struct GenerateArgs {
     pub machine: MachineOptions,
     #[command(flatten)]
     pub print: PrintOptions,
+}
+
+/// `kortom serve`.
+#[derive(Args, Debug)]
+#[command(after_help = SERVING)]
+pub struct ServeArgs {
+    /// The address to listen on; only this machine can reach the usual one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", help_heading = "Server")]
+    pub host: IpAddr,
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 5000, help_heading = "Server")]
+    pub port: u16,
+    /// A file with a key on each line; whoever has none of them is refused
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub api_keys: Option<PathBuf>,
+    /// Most bytes of a request
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = super::options::at_least_one, help_heading = "Server")]
+    pub max_body: usize,
+    /// Most characters of the texts of a request
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = super::options::at_least_one, help_heading = "Server")]
+    pub max_chars: usize,
+    /// Most requests that are worked on or wait; further ones are told to come back
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = super::options::at_least_one, help_heading = "Server")]
+    pub max_requests: usize,
+    /// Most seconds a request may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Server")]
+    pub timeout: u64,
+    #[command(flatten)]
+    pub model: TranslationModel,
+    /// Model that writes the summary: an alias, a folder, or owner/name[@revision] [default: the best one installed, if
+    /// any]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub summary_model: Option<String>,
+    #[command(flatten)]
+    pub languages: LanguageOptions,
+    #[command(flatten)]
+    pub terms: TermOptions,
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+    #[command(flatten)]
+    pub decode: DecodeOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    /// No notices or warnings; errors are still told
+    #[arg(long, num_args = 0, default_missing_value = "true", conflicts_with = "verbose", help_heading = "Messages")]
+    pub quiet: Option<bool>,
+    /// Say more: the device and the model
+    #[arg(short, long, num_args = 0, default_missing_value = "true", help_heading = "Messages")]
+    pub verbose: Option<bool>,
 }
 
 /// `kortom doctor`.

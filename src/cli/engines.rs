@@ -21,6 +21,7 @@ use super::job::{Job, Task, Wish};
 use super::options::{MachineOptions, Method};
 use super::progress::Screen;
 use super::timings::Timings;
+use crate::serve::models as serve;
 
 /// What checkpoints call the task of summaries.
 const SUMMARIZATION: &str = "summarization";
@@ -76,6 +77,17 @@ impl Models {
             models.readers(job).try_for_each(Model::knows_its_languages)?;
         }
         Ok(models)
+    }
+
+    /// The same for a server, which may be asked for other languages than these.
+    pub fn for_serving(self, usual: &serve::Pair) -> Result<serve::Models> {
+        let served = |model: Model| serve::Model { engine: model.engine, request: model.request };
+        let summary = self.summary.map(|summary| serve::SummaryModel {
+            language: if summary.source { usual.from.clone() } else { usual.to.clone() },
+            source: summary.source,
+            model: served(summary.model),
+        });
+        serve::Models::new(served(self.translation.context("there is no model that translates")?), summary, usual)
     }
 
     fn all(&self) -> impl Iterator<Item = &Model> {

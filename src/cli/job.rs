@@ -11,7 +11,7 @@ use kortom::engine::Request;
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::summarize::Length;
 
-use super::args::{BenchArgs, DigestArgs, GenerateArgs, SummarizeArgs, TranslateArgs};
+use super::args::{BenchArgs, DigestArgs, GenerateArgs, ServeArgs, SummarizeArgs, TranslateArgs};
 use super::decoding::{Decoding, Typed};
 use super::forms::{check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
@@ -179,6 +179,27 @@ impl Job {
         }
         job.to.clone_from(&args.languages.to);
         job.model.clone_from(&args.model);
+        Ok(job)
+    }
+
+    /// `kortom serve`: as if digests were wanted, of inputs that are yet to come.
+    pub fn serve(args: &ServeArgs, file: &SettingsFile) -> Result<Self> {
+        let print = PrintOptions { quiet: args.quiet, verbose: args.verbose, ..PrintOptions::default() };
+        let common = Common {
+            task: Task::Digest,
+            inputs: &[],
+            input: InputOptions::default(),
+            output: &OutputOptions::default(),
+            decoding: Typed { decode: &args.decode, sampling: &SamplingOptions::default(), n_best: None },
+            machine: &args.machine,
+            print: &print,
+        };
+        let mut job = Self::common(&common, file)?;
+        job.languages(&args.languages, file)?;
+        job.terms(&args.terms, file)?;
+        job.model = args.model.model.clone().or_else(|| file.text("model"));
+        job.summary_model = args.summary_model.clone().or_else(|| file.text("summary-model"));
+        job.summary = Some(wish(&args.summary, args.summary_model.as_deref(), "--summary-model", file)?);
         Ok(job)
     }
 

@@ -25,6 +25,7 @@ mod options;
 mod progress;
 mod read;
 mod run;
+mod serve;
 mod settings;
 mod sink;
 mod terms;
@@ -74,6 +75,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Translate(args) => work::run(&Job::translate(&args, &file)?),
         Command::Summarize(args) => work::run(&Job::summarize(&args, &file)?),
         Command::Generate(args) => work::run(&Job::generate(&args, &file)?),
+        Command::Serve(args) => serve::run(&args, &file),
         Command::Models(args) => models::run(&args),
         Command::Doctor(args) => print(&doctor::report(&args)),
         Command::Bench(args) => bench::run(&args, &file),

@@ -70,7 +70,8 @@ impl Limits {
         }
     }
 
-    fn fits(&self, sentences: usize, longest: usize) -> bool {
+    /// Whether so many sentences, the longest of so many tokens, are one batch.
+    pub fn fits(&self, sentences: usize, longest: usize) -> bool {
         let bytes = sentences.saturating_mul(self.need.bytes(longest));
         sentences == 1 || (sentences <= self.sentences && sentences * longest <= self.tokens && bytes <= self.bytes)
     }

@@ -31,7 +31,7 @@ use crate::tokenizer::{Languages, Tokenizer};
 
 pub use checkpoint::{Checkpoint, Settled};
 
-use batching::Room;
+use batching::{Limits, Room};
 use settings::{Caller, Overrides, Settings};
 
 /// Rows with which one thread is busier computing than reading weights.
@@ -402,6 +402,13 @@ impl Session<'_> {
         options.min_new_tokens.max(options.min_length.saturating_sub(options.start.len()))
     }
 
+    /// Whether so many sources, the longest of so many tokens, go through the model at once. Whoever has texts waiting can
+    /// so give it one batch at a time.
+    #[must_use]
+    pub fn is_one_batch(&self, sources: usize, longest: usize) -> bool {
+        self.limits(&self.settled.settings.options).fits(sources, longest)
+    }
+
     /// The source tokens of a text, prefix and specials included.
     ///
     /// # Errors
@@ -473,7 +480,7 @@ impl Session<'_> {
     ) -> Result<()> {
         let engine = self.engine;
         engine.gauge.work().asked_tokens += sources.iter().map(Vec::len).sum::<usize>();
-        let limits = engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens);
+        let limits = self.limits(options);
         let decode = |batch: &Batch| engine.decode_batch(batch, options, required);
         engine.room.each_batch(sources, &limits, decode, |batch, found| {
             for ((place, source), hypotheses) in batch.order.iter().zip(&batch.ids).zip(found) {
@@ -481,6 +488,11 @@ impl Session<'_> {
             }
             Ok(())
         })
+    }
+
+    fn limits(&self, options: &SearchOptions) -> Limits {
+        let engine = self.engine;
+        engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens)
     }
 
     fn generation(&self, source_tokens: usize, hypotheses: Vec<search::Hypothesis>) -> Result<Generation> {

@@ -18,6 +18,7 @@ mod int8;
 mod layers;
 mod parity;
 mod search;
+mod serve;
 mod settings;
 mod tokenizer;
 mod translate;

@@ -1,0 +1,211 @@
+//! Our own API: an article in, and what `kortom digest --format json` says of it out, at once or in events.
+//!
+//! Invariant: the object is that of the command line, byte for byte, with the `id` that was sent; `renderings` come after it where they are asked for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use kortom::check;
+use kortom::detect::Detected;
+use kortom::document::{Document, Format};
+use kortom::render;
+use kortom::report::Report;
+use kortom::summarize::Length;
+use serde_json::{Value, json};
+
+use super::articles::{Memory, Wish, reports};
+use super::asker::Line;
+use super::events::{self, Events};
+use super::fields::Fields;
+use super::languages::detect;
+use super::models::Pair;
+use super::refusal::{Answer, Refusal, json_response};
+use super::unfolding::Outline;
+use super::{Server, Shared};
+
+/// What an article may be written in.
+const FORMATS: [(&str, Format); 5] = [
+    ("text", Format::Text),
+    ("markdown", Format::Markdown),
+    ("html", Format::Html),
+    ("html-whole", Format::HtmlWhole),
+    ("srt", Format::Srt),
+];
+/// What a report can be written in.
+const RENDERINGS: [(&str, render::Format); 3] =
+    [("text", render::Format::Text), ("markdown", render::Format::Markdown), ("html", render::Format::Html)];
+
+/// An article and the languages it goes between.
+pub struct Article {
+    /// What its sender calls it.
+    pub id: Option<String>,
+    /// Its text.
+    pub text: String,
+    /// What it is written in.
+    pub format: Format,
+    /// The code of its language, or `auto`.
+    pub source: String,
+    /// The code of the language of its translation.
+    pub target: String,
+}
+
+/// What is wanted besides a translation.
+struct Extras {
+    summarize: Option<Option<Length>>,
+    renderings: Vec<render::Format>,
+}
+
+/// An article that is read.
+struct Ready {
+    document: Document,
+    detected: Option<Detected>,
+    pair: Pair,
+}
+
+/// `POST /digest`.
+pub async fn digest(State(server): Shared, request: Request) -> Answer<Response> {
+    let headers = request.headers().clone();
+    let fields = Fields::read(request, &server.limits).await?;
+    server.keys.check(&headers, fields.text("api_key")?)?;
+    let usual = server.models.usual();
+    let article = Article::read(&fields, &server, &usual.from, &usual.to)?;
+    let extras = Extras::read(&fields, true)?;
+    if events::are_wanted(&headers) {
+        return events::answer(server, move |line, _, events| unfold(line, &article, &extras, events)).await;
+    }
+    let answer = server.work(move |line, _| {
+        let Ready { document, pair, .. } = article.ready(line)?;
+        let report = report(reports(line, &extras.wish(pair), 0, vec![document], &mut |_, _, _| {})?)?;
+        extras.object(&report)
+    });
+    Ok(json_response(StatusCode::OK, answer.await?))
+}
+
+/// `POST /translate` in events.
+///
+/// # Errors
+/// When it makes no sense, or there is too much to do.
+pub async fn translate_in_events(server: Arc<Server>, article: Article, fields: &Fields) -> Answer<Response> {
+    let extras = Extras::read(fields, false)?;
+    events::answer(server, move |line, _, events| unfold(line, &article, &extras, events)).await
+}
+
+/// `POST /summarize`.
+pub async fn summarize(State(server): Shared, request: Request) -> Answer<Response> {
+    let headers = request.headers().clone();
+    let fields = Fields::read(request, &server.limits).await?;
+    server.keys.check(&headers, fields.text("api_key")?)?;
+    let article = Article::read(&fields, &server, &server.models.usual().to, "")?;
+    let extras = Extras::read(&fields, true)?;
+    let answer = server.work(move |line, _| {
+        let document = article.document()?;
+        let found = if article.source == "auto" { article.detect(&document) } else { None };
+        let language = match found {
+            Some(found) => found.language.to_owned(),
+            None if article.source == "auto" => line.models.usual().to.clone(),
+            None => article.source,
+        };
+        let wish = Wish { translate: None, summarize: Some(extras.summarize.flatten()), language };
+        extras.object(&report(reports(line, &wish, 0, vec![document], &mut |_, _, _| {})?)?)
+    });
+    Ok(json_response(StatusCode::OK, answer.await?))
+}
+
+impl Article {
+    fn read(fields: &Fields, server: &Server, source: &str, target: &str) -> Answer<Self> {
+        let text = fields.needed("q")?.to_owned();
+        server.limits.check_length(std::iter::once(text.as_str()))?;
+        let named = fields.text("format")?.unwrap_or("text");
+        let Some((_, format)) = FORMATS.into_iter().find(|(name, _)| *name == named) else {
+            let known = FORMATS.map(|(name, _)| format!("`{name}`")).join(", ");
+            return Err(Refusal::bad(format!("unknown format `{named}`\nhint: it is one of {known}")));
+        };
+        let code = |name: &str, usual: &str| Answer::Ok(fields.text(name)?.unwrap_or(usual).to_owned());
+        let id = fields.text("id")?.map(str::to_owned);
+        Ok(Self { id, text, format, source: code("source", source)?, target: code("target", target)? })
+    }
+
+    fn document(&self) -> Answer<Document> {
+        let mut document = Document::read("-", &self.text, self.format).map_err(Refusal::bad)?;
+        document.id.clone_from(&self.id);
+        Ok(document)
+    }
+
+    fn detect(&self, document: &Document) -> Option<Detected> {
+        if document.has_markup() { detect(&document.without_markup().text()) } else { detect(&self.text) }
+    }
+
+    fn ready(&self, line: &Line<'_>) -> Answer<Ready> {
+        let document = self.document()?;
+        let detected = self.detect(&document);
+        let pair = line.models.pair_of(&self.source, &self.target, detected.as_ref())?;
+        Ok(Ready { document, detected, pair })
+    }
+}
+
+impl Extras {
+    fn read(fields: &Fields, summarize: bool) -> Answer<Self> {
+        let summarize = fields.parsed("summarize", "true or false")?.unwrap_or(summarize);
+        let length = fields.parsed::<String>("summary_length", "a length")?;
+        let length = length.map(|length| length.parse::<Length>().map_err(Refusal::bad)).transpose()?;
+        Ok(Self { summarize: summarize.then_some(length), renderings: fields.choices("renderings", &RENDERINGS)? })
+    }
+
+    fn wish(&self, pair: Pair) -> Wish {
+        Wish { language: pair.to.clone(), translate: Some(pair), summarize: self.summarize }
+    }
+
+    /// The report as it is answered.
+    fn object(&self, report: &Report) -> Answer<String> {
+        let object = report.json().map_err(anyhow::Error::from)?;
+        let (true, Some(open)) = (!self.renderings.is_empty(), object.strip_suffix('}')) else { return Ok(object) };
+        let name = |wanted| RENDERINGS.iter().find(|(_, format)| *format == wanted).map_or("", |(name, _)| *name);
+        let rendered = self.renderings.iter().map(|&format| (name(format), format.article(report)));
+        let rendered: HashMap<&str, String> = rendered.collect();
+        Ok(format!("{open},\"renderings\":{}}}", json!(rendered)))
+    }
+}
+
+fn report(reports: Vec<Report>) -> Answer<Report> {
+    reports.into_iter().next().ok_or_else(Refusal::internal)
+}
+
+/// Tells of an article as it is translated.
+fn unfold(line: &Line<'_>, article: &Article, extras: &Extras, events: &Events) -> Answer<()> {
+    let Ready { document, detected, pair } = article.ready(line)?;
+    let mut outline = Outline::new(line, &pair, &document)?;
+    events.send(
+        "start",
+        json!({
+            "id": document.id.as_deref().unwrap_or(&document.input),
+            "title": document.title(),
+            "date": document.date,
+            "detected": detected.map(|found| json!({ "language": found.language, "confidence": found.confidence })),
+            "blocks": outline.blocks,
+            "segments": outline.len(),
+        }),
+    );
+    let memory = Memory::new(line, &pair)?;
+    let report = report(reports(line, &extras.wish(pair.clone()), 0, vec![document], &mut |task, text, made| {
+        memory.hear(task, text, made);
+        outline.ready(line, &memory, text, &pair).into_iter().for_each(|segment| events.send("segment", segment));
+    })?)?;
+    outline.rest(&report.segments).into_iter().for_each(|segment| events.send("segment", segment));
+    if extras.summarize.is_some() {
+        events.send(
+            "summary",
+            json!({
+                "summary": report.summary,
+                "method": report.method,
+                "flags": check::flags(&report.summary_notes),
+                "notes": report.summary_notes,
+            }),
+        );
+    }
+    let object = extras.object(&report)?;
+    events.send("done", serde_json::from_str::<Value>(&object).map_err(anyhow::Error::from)?);
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! LibreTranslate's API, so that its clients need not know whom they talk to
+//! (<https://github.com/LibreTranslate/LibreTranslate>).
+//!
+//! Invariant: what it answers has the same fields; what it takes is taken. Confidence is in percent there.
+
+use std::path::Path;
+
+use axum::extract::{Path as Named, Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use kortom::detect::{self, Detected};
+use kortom::document::{Document, Format, decode};
+use kortom::report::Report;
+use serde_json::{Map, Value, json};
+
+use super::articles::{Memory, Wish, reports};
+use super::asker::Line;
+use super::fields::Fields;
+use super::files::{File, safe_name};
+use super::languages::{detect, detect_each};
+use super::models::Pair;
+use super::refusal::{Answer, Refusal, json_response, response};
+use super::{Server, Shared, digest, events};
+
+/// The most alternatives: as many beams as still make sense.
+const MOST_ALTERNATIVES: usize = 10;
+/// Files that can be translated, by their extensions.
+const EXTENSIONS: [&str; 5] = [".txt", ".md", ".html", ".htm", ".srt"];
+
+/// What `/translate` is asked for.
+struct Texts {
+    texts: Vec<String>,
+    listed: bool,
+    source: String,
+    target: String,
+    format: Format,
+    alternatives: usize,
+}
+
+/// `POST /translate`.
+pub async fn translate(State(server): Shared, request: Request) -> Answer<Response> {
+    let headers = request.headers().clone();
+    let fields = Fields::read(request, &server.limits).await?;
+    server.keys.check(&headers, fields.text("api_key")?)?;
+    let texts = Texts::read(&fields, &server)?;
+    if events::are_wanted(&headers) {
+        return digest::translate_in_events(server, texts.alone()?, &fields).await;
+    }
+    let answer = server.work(move |line, _| translated(line, &texts)).await?;
+    Ok(json_response(StatusCode::OK, answer.to_string()))
+}
+
+impl Texts {
+    fn read(fields: &Fields, server: &Server) -> Answer<Self> {
+        let (texts, listed) = fields.texts("q")?;
+        server.limits.check_length(texts.iter().map(String::as_str))?;
+        let format = match fields.text("format")? {
+            None | Some("text" | "") => Format::Text,
+            Some("html") => Format::HtmlWhole,
+            Some(other) => {
+                return Err(Refusal::bad(format!("`{other}` is no format here\nhint: `format` is `text` or `html`")));
+            }
+        };
+        let alternatives = fields.parsed("alternatives", "a whole number")?.unwrap_or(0);
+        if alternatives > MOST_ALTERNATIVES {
+            return Err(Refusal::bad(format!("`alternatives` must be {MOST_ALTERNATIVES} at most")));
+        }
+        let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
+        Ok(Self { texts, listed, source, target, format, alternatives })
+    }
+
+    /// What is asked for, as one article.
+    fn alone(self) -> Answer<digest::Article> {
+        let Self { mut texts, listed: false, source, target, format, alternatives: 0 } = self else {
+            return Err(Refusal::bad("events are for one text, without alternatives\nhint: send them one by one"));
+        };
+        Ok(digest::Article { id: None, text: texts.pop().unwrap_or_default(), format, source, target })
+    }
+}
+
+/// The translations of all texts, and what was found out about them.
+fn translated(line: &Line<'_>, asked: &Texts) -> Answer<Value> {
+    let auto = asked.source == "auto";
+    let detected = if auto { detect_each(&asked.texts) } else { vec![None; asked.texts.len()] };
+    let pairs = detected.iter().map(|found| line.models.pair_of(&asked.source, &asked.target, found.as_ref()));
+    let pairs = pairs.collect::<Answer<Vec<Pair>>>()?;
+    let mut answers: Vec<Translated> = vec![Translated::default(); asked.texts.len()];
+    for pair in distinct(&pairs) {
+        let places: Vec<usize> = (0..pairs.len()).filter(|&place| pairs[place] == *pair).collect();
+        let documents = places.iter().map(|&place| Document::parse("-", &asked.texts[place], asked.format)).collect();
+        let made = translations(line, pair, asked.alternatives, documents)?;
+        places.into_iter().zip(made).for_each(|(place, made)| answers[place] = made);
+    }
+    let one_or_all = |mut all: Vec<Value>| if asked.listed { all.into() } else { all.pop().unwrap_or_default() };
+    let (texts, alternatives) = answers.into_iter().map(|made| (made.text.into(), made.alternatives.into())).unzip();
+    let mut answer = Map::from_iter([("translatedText".to_owned(), one_or_all(texts))]);
+    if asked.alternatives > 0 {
+        answer.insert("alternatives".to_owned(), one_or_all(alternatives));
+    }
+    if auto {
+        let told = detected.iter().zip(&pairs).map(|(found, pair)| match found {
+            Some(found) => percent(found),
+            None => json!({ "language": pair.from, "confidence": 0 }),
+        });
+        answer.insert("detectedLanguage".to_owned(), one_or_all(told.collect()));
+    }
+    Ok(answer.into())
+}
+
+fn distinct(pairs: &[Pair]) -> Vec<&Pair> {
+    let mut distinct = Vec::new();
+    pairs.iter().for_each(|pair| {
+        if !distinct.contains(&pair) {
+            distinct.push(pair);
+        }
+    });
+    distinct
+}
+
+/// A text in the other language.
+#[derive(Clone, Debug, Default)]
+struct Translated {
+    text: String,
+    alternatives: Vec<String>,
+}
+
+fn translations(
+    line: &Line<'_>,
+    pair: &Pair,
+    alternatives: usize,
+    documents: Vec<Document>,
+) -> Answer<Vec<Translated>> {
+    let wish = Wish { translate: Some(pair.clone()), summarize: None, language: pair.to.clone() };
+    let mut memory = Memory::new(line, pair)?;
+    let made =
+        reports(line, &wish, alternatives, documents.clone(), &mut |task, text, made| memory.hear(task, text, made))?;
+    let text = |report: &Report| report.document.as_ref().map(Document::text).unwrap_or_default();
+    let mut made: Vec<Translated> =
+        made.iter().map(|report| Translated { text: text(report), ..Translated::default() }).collect();
+    for rank in 1..=alternatives {
+        memory.rank = rank;
+        for (made, document) in made.iter_mut().zip(&documents) {
+            // What cannot be said in this way has no alternative.
+            let Ok(mut other) = memory.translator(line).translate(std::slice::from_ref(document)) else { continue };
+            let other = other.pop().map(|other| other.document.text()).unwrap_or_default();
+            if other != made.text && !made.alternatives.contains(&other) {
+                made.alternatives.push(other);
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// As LibreTranslate says it.
+fn percent(found: &Detected) -> Value {
+    json!({ "language": found.language, "confidence": (found.confidence * 100.0).round() })
+}
+
+/// `GET /languages`.
+pub async fn languages(State(server): Shared) -> Response {
+    json_response(StatusCode::OK, server.models.list().to_string())
+}
+
+/// `POST /detect`.
+pub async fn detect_language(State(server): Shared, request: Request) -> Answer<Response> {
+    let headers = request.headers().clone();
+    let fields = Fields::read(request, &server.limits).await?;
+    server.keys.check(&headers, fields.text("api_key")?)?;
+    let (texts, _) = fields.texts("q")?;
+    server.limits.check_length(texts.iter().map(String::as_str))?;
+    let found = server.work(move |_, _| Ok(detect::language(&texts.join("\n")))).await?;
+    let found: Vec<Value> = found.iter().map(percent).collect();
+    Ok(json_response(StatusCode::OK, Value::from(found).to_string()))
+}
+
+/// `GET /frontend/settings`.
+pub async fn settings(State(server): Shared) -> Response {
+    let Pair { from, to } = server.models.usual();
+    let language = |code: &str| json!({ "code": code, "name": detect::name(code) });
+    let settings = json!({
+        "charLimit": server.limits.characters,
+        "frontendTimeout": 500,
+        "apiKeys": server.keys.are_needed(),
+        "keyRequired": server.keys.are_needed(),
+        "suggestions": false,
+        "filesTranslation": true,
+        "supportedFilesFormat": EXTENSIONS,
+        "language": { "source": language(from), "target": language(to) },
+    });
+    json_response(StatusCode::OK, settings.to_string())
+}
+
+/// `POST /translate_file`.
+pub async fn translate_file(State(server): Shared, request: Request) -> Answer<Response> {
+    let headers = request.headers().clone();
+    let mut fields = Fields::read(request, &server.limits).await?;
+    server.keys.check(&headers, fields.text("api_key")?)?;
+    let file = fields.file.take().ok_or_else(|| Refusal::bad("`file` is missing\nhint: send a form with a file"))?;
+    let name = safe_name(&file.name);
+    if !EXTENSIONS.iter().any(|known| name.to_ascii_lowercase().ends_with(known)) {
+        let known = EXTENSIONS.join(", ");
+        return Err(Refusal::bad(format!("cannot translate this kind of file\nhint: it is one of {known}")));
+    }
+    let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
+    let text = decode(file.bytes).map_err(Refusal::bad)?;
+    server.limits.check_length(std::iter::once(text.as_str()))?;
+    let found = server.work(move |line, server| {
+        let file = translated_file(line, &name, &text, &source, &target)?;
+        let place = format!("{}.{}", server.files.keep(file.clone())?, file.name);
+        Ok(place)
+    });
+    let place = found.await?;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let host = host.map(|host| format!("http://{host}")).unwrap_or_default();
+    Ok(json_response(
+        StatusCode::OK,
+        json!({ "translatedFileUrl": format!("{host}/download_file/{place}") }).to_string(),
+    ))
+}
+
+fn translated_file(line: &Line<'_>, name: &str, text: &str, source: &str, target: &str) -> Answer<File> {
+    let format = match Format::of_path(Path::new(name)) {
+        Format::Html => Format::HtmlWhole,
+        other => other,
+    };
+    let document = Document::read(name, text, format).map_err(Refusal::bad)?;
+    let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
+    let pair = line.models.pair_of(source, target, detected.as_ref())?;
+    let made = translations(line, &pair, 0, vec![document])?.pop().unwrap_or_default();
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "txt"));
+    Ok(File { name: format!("{stem}_{}.{extension}", pair.to), text: made.text })
+}
+
+/// `GET /download_file/{name}`.
+pub async fn download_file(State(server): Shared, Named(name): Named<String>) -> Answer<Response> {
+    let id = name.split('.').next().unwrap_or_default();
+    let file = server.files.find(id).ok_or_else(|| {
+        Refusal::new(StatusCode::NOT_FOUND, "there is no such file, or it has not been fetched for too long")
+    })?;
+    let saved = format!("attachment; filename=\"{}\"", file.name);
+    // Whatever the file is, a browser is to save it and not to show it.
+    let mut answer = response(StatusCode::OK, "application/octet-stream", file.text);
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_DISPOSITION, HeaderValue::from_str(&saved).map_err(|_| Refusal::internal())?);
+    Ok(answer)
+}

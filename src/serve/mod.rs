@@ -1,0 +1,206 @@
+//! `kortom serve`: what the command line does, over HTTP, for many at once.
+//!
+//! A request's fields (`fields`) are read within the limits (`limits`) and checked against the API keys (`keys`); its
+//! article is worked on in a thread of its own (`articles`), whose texts wait in one queue with those of all other
+//! requests (`asker`, `queue`) for the thread that has the models. `libretranslate` speaks LibreTranslate's API, `digest`
+//! our own, `unfolding` tells of an article while it is translated. `page` is for people: it asks `digest` in a browser.
+//!
+//! Invariant: no request can name a file, a model or an address, or take another one down: what panics is answered with
+//! 500. Nothing of what is asked or answered is printed.
+
+mod articles;
+mod asker;
+mod digest;
+mod events;
+mod fields;
+mod files;
+mod keys;
+mod languages;
+mod libretranslate;
+mod limits;
+mod listen;
+mod metrics;
+pub mod models;
+mod page;
+mod queue;
+mod refusal;
+mod unfolding;
+
+use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use keys::Keys;
+pub use limits::Limits;
+
+use asker::Line;
+use files::Files;
+use metrics::Metrics;
+use models::Models;
+use queue::{Queue, Ticket};
+use refusal::{Answer, Refusal, json_response, response};
+
+/// The description of all routes.
+const OPENAPI: &str = include_str!("openapi.json");
+/// When to come back to a server that has too much to do.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// All that requests share.
+struct Server {
+    models: Models,
+    queue: Queue,
+    keys: Keys,
+    limits: Limits,
+    files: Files,
+    metrics: Metrics,
+    places: Arc<Semaphore>,
+}
+
+/// What handlers get.
+type Shared = State<Arc<Server>>;
+
+/// Serves until the process is asked to end, and then finishes what it took; `listening` hears of the address.
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn run(
+    models: Models,
+    keys: Keys,
+    limits: Limits,
+    address: SocketAddr,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<()> {
+    // The usual message may hold a piece of an article.
+    panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => eprintln!("error: a request failed at {}:{}", place.file(), place.line()),
+        None => eprintln!("error: a request failed"),
+    }));
+    let server = Server::new(models, keys, limits);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(limits.requests)
+        .build()
+        .context("cannot start the threads")?;
+    let worker = server.clone();
+    let worker = thread::spawn(move || worker.queue.work(&worker.models, &worker.metrics));
+    let served = runtime.block_on(async {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on `{address}`\nhint: choose another address with --host and --port")
+        })?;
+        listening(listener.local_addr()?);
+        listen::serve(listener, router(server.clone()), limits.time).await
+    });
+    server.queue.close();
+    worker.join().map_err(|_| anyhow!("the thread of the models failed"))?;
+    served
+}
+
+/// A request that somebody waits for; nobody does once this is dropped.
+struct Waiting(Arc<Ticket>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+impl Server {
+    fn new(models: Models, keys: Keys, limits: Limits) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(limits.requests));
+        let (queue, files, metrics) = Default::default();
+        Arc::new(Self { models, queue, keys, limits, files, metrics, places })
+    }
+
+    /// A place among the requests that are worked on.
+    fn place(&self) -> Answer<(OwnedSemaphorePermit, Arc<Ticket>)> {
+        let place = self
+            .places
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Refusal::busy(format!("{} requests are waiting already", self.limits.requests), RETRY))?;
+        Ok((place, Ticket::new(self.limits.time)))
+    }
+
+    /// Does some work for a request in a thread of its own; it is given up when nobody waits for it any more.
+    async fn work<T: Send + 'static>(
+        self: Arc<Self>,
+        job: impl FnOnce(&Line<'_>, &Self) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let (place, ticket) = self.place()?;
+        let _waiting = Waiting(ticket.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let done = self.guarded(ticket, job);
+            drop(place);
+            done
+        });
+        done.await.unwrap_or_else(|_| Err(Refusal::internal()))
+    }
+
+    /// Does some work; a panic is a fault of ours.
+    fn guarded<T>(&self, ticket: Arc<Ticket>, job: impl FnOnce(&Line<'_>, &Self) -> Answer<T>) -> Answer<T> {
+        let line = Line { queue: &self.queue, models: &self.models, ticket };
+        catch_unwind(AssertUnwindSafe(|| job(&line, self))).unwrap_or_else(|_| Err(Refusal::internal()))
+    }
+}
+
+fn router(server: Arc<Server>) -> Router {
+    Router::new()
+        .merge(page::routes())
+        .route("/translate", post(libretranslate::translate))
+        .route("/languages", get(libretranslate::languages))
+        .route("/detect", post(libretranslate::detect_language))
+        .route("/translate_file", post(libretranslate::translate_file))
+        .route("/download_file/{name}", get(libretranslate::download_file))
+        .route("/frontend/settings", get(libretranslate::settings))
+        .route("/digest", post(digest::digest))
+        .route("/summarize", post(digest::summarize))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(openapi))
+        .fallback(|| async {
+            Refusal::new(StatusCode::NOT_FOUND, "there is nothing here\nhint: `/openapi.json` lists what there is")
+        })
+        .layer(middleware::from_fn_with_state(server.clone(), counted))
+        // The limit is ours, and said in our words.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(server)
+}
+
+/// Counts a request and what came of it.
+async fn counted(State(server): Shared, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let begin = Instant::now();
+    server.metrics.begin();
+    let answer = next.run(request).await;
+    let route = path.as_ref().map_or("other", MatchedPath::as_str);
+    server.metrics.end(route, answer.status().as_u16(), begin.elapsed());
+    answer
+}
+
+async fn health() -> Response {
+    json_response(StatusCode::OK, json!({ "status": "ok" }).to_string())
+}
+
+async fn openapi() -> Response {
+    json_response(StatusCode::OK, OPENAPI.to_owned())
+}
+
+async fn metrics(State(server): Shared, headers: HeaderMap) -> Response {
+    if let Err(refusal) = server.keys.check(&headers, None) {
+        return refusal.into_response();
+    }
+    let page = server.metrics.text(server.queue.len(), server.models.translation.engine.work());
+    response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+}

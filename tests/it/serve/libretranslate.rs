@@ -1,0 +1,99 @@
+//! What LibreTranslate's clients send, and what they expect.
+
+use serde_json::json;
+
+use super::Server;
+
+const DUTCH: &str = "Het regent vandaag in de stad en de kinderen van de school mogen niet naar buiten. De gemeente bouwt een \
+                     nieuwe brug over het water, maar de buurt is het er niet mee eens en wil een park voor de honden.";
+const GERMAN: &str = "Die Gemeinde will, dass auf dem alten Gelände Wohnungen gebaut werden, aber die Nachbarn sind nicht \
+                      zufrieden. Sie sagen, dass ein Park für die Kinder besser ist und der Verkehr schon zu stark wird.";
+
+#[test]
+fn texts_come_as_json_as_a_form_and_in_the_address() {
+    let server = Server::start(&[]);
+    let english = server.place.pipe(&["translate"], b"Het regent vandaag.\n\nDe zon schijnt morgen.").good();
+    let text = "Het regent vandaag.\n\nDe zon schijnt morgen.";
+    let expected = json!({ "translatedText": english });
+    let asked = json!({ "q": text, "source": "nl", "target": "en", "format": "text", "apiKey": "", "x": [1] });
+    assert_eq!(server.json("/translate", &asked).good(), expected);
+    let form = "q=Het+regent+vandaag.%0A%0ADe+zon+schijnt+morgen.&source=nl&target=en";
+    assert_eq!(server.form("/translate", form).good(), expected);
+    assert_eq!(server.form(&format!("/translate?{form}"), "").good(), expected);
+    let asked = json!({ "q": ["Het regent vandaag.", "", "***"], "source": "nl-NL", "target": "en" });
+    let expected = json!({ "translatedText": ["It's raining today.", "", "***"] });
+    assert_eq!(server.json("/translate", &asked).good(), expected);
+}
+
+#[test]
+fn pages_keep_their_markup_and_alternatives_differ() {
+    let server = Server::start(&[]);
+    let page = "<p>Het regent <b>vandaag</b>.</p>";
+    let asked = json!({ "q": page, "source": "nl", "target": "en", "format": "html" });
+    let made = server.json("/translate", &asked).good()["translatedText"].as_str().unwrap().to_owned();
+    assert!(made.starts_with("<p>") && made.ends_with("</p>") && made.contains("<b>"), "{made}");
+    let asked = json!({ "q": "De gemeente bouwt een nieuwe brug.", "source": "nl", "target": "en" });
+    let plain = server.json("/translate", &asked).good();
+    let mut asked = asked;
+    asked["alternatives"] = 3.into();
+    let answer = server.json("/translate", &asked).good();
+    let others: Vec<&str> =
+        answer["alternatives"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert_eq!(answer["translatedText"], plain["translatedText"]);
+    assert!(!others.is_empty() && others.len() <= 3, "{others:?}");
+    assert!(others.iter().all(|other| *other != answer["translatedText"]), "{others:?}");
+}
+
+#[test]
+fn languages_are_told_and_those_without_a_model_refused() {
+    let server = Server::start(&[]);
+    let dutch = json!({ "code": "nl", "name": "Dutch", "targets": ["en"] });
+    let english = json!({ "code": "en", "name": "English", "targets": [] });
+    assert_eq!(server.get("/languages").good(), json!([english, dutch]));
+    let detected = server.json("/detect", &json!({ "q": DUTCH })).good();
+    assert_eq!(detected[0]["language"], "nl");
+    assert!((0.0..=100.0).contains(&detected[0]["confidence"].as_f64().unwrap()));
+    let answer = server.json("/translate", &json!({ "q": DUTCH, "source": "auto", "target": "en" })).good();
+    assert_eq!(answer["detectedLanguage"], detected[0]);
+    let german = server.json("/translate", &json!({ "q": GERMAN, "source": "auto", "target": "en" }));
+    german.refused(400, "German");
+    server.json("/digest", &json!({ "q": GERMAN, "source": "auto" })).refused(400, "German");
+    for (source, target, said) in
+        [("de", "en", "`de`"), ("nl", "fr", "`fr`"), ("en", "nl", "`"), ("", "en", "`source`")]
+    {
+        server.json("/translate", &json!({ "q": "Ja.", "source": source, "target": target })).refused(400, said);
+    }
+    let settings = server.get("/frontend/settings").good();
+    assert_eq!((&settings["charLimit"], &settings["keyRequired"]), (&100_000.into(), &false.into()));
+}
+
+/// A form with a file, as browsers send it.
+fn form(name: &str, content: &str) -> String {
+    let field =
+        |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let file = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: text/plain\r\n\r\n{content}\r\n--b--\r\n"
+    );
+    field("source", "nl") + &field("target", "en") + &file
+}
+
+#[test]
+fn files_are_translated_and_fetched() {
+    let server = Server::start(&[]);
+    let kind = "multipart/form-data; boundary=b";
+    let answer =
+        server.send("/translate_file", kind, form("../../nieuws.md", "# Brug\n\nHet regent vandaag.\n")).good();
+    let url = answer["translatedFileUrl"].as_str().unwrap();
+    let path = url.strip_prefix(&server.url("")).unwrap();
+    assert!(path.starts_with("/download_file/") && path.ends_with(".nieuws_en.md") && !path.contains(".."), "{path}");
+    let file = server.get(path);
+    assert_eq!(file.kind, "application/octet-stream");
+    assert!(file.body.starts_with("# ") && file.body.ends_with("\n\nIt's raining today.\n"), "{}", file.body);
+    for path in ["/download_file/nieuws_en.md", "/download_file/..%2f..%2fetc%2fpasswd", "/download_file/"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+    server.send("/translate_file", kind, form("a.exe", "x")).refused(400, "kind of file");
+    server.send("/translate_file", kind, "--b\r\n").refused(400, "");
+    server.form("/translate_file", "source=nl&target=en").refused(400, "`file`");
+}
