@@ -71,7 +71,9 @@ pub fn language(text: &str) -> Vec<Detected> {
         if !near && sure >= BELIEVED[usize::from(letters >= MANY_LETTERS)] {
             // Believed, but the less sure it is itself, the less certain that is.
             let sure = sure.max(0.5);
-            found.iter_mut().for_each(|(_, rest)| *rest *= 1.0 - sure);
+            for (_, rest) in &mut found {
+                *rest *= 1.0 - sure;
+            }
             found.insert(0, (language, sure));
         } else if found.is_empty() {
             // An alphabet that lingua was given no language of.
@@ -237,7 +239,7 @@ mod tests {
         assert_eq!(foreign(&long, "en"), None);
         assert_eq!(foreign("They say that a park is better.", "nl"), None);
         // A fifth of it is Dutch: what it quotes is English, and it is a Dutch article.
-        let quoting = format!("{ENGLISH} {SPEECH}\n\n{}", &DUTCH[..DUTCH.find(". ").unwrap() + 1]);
+        let quoting = format!("{ENGLISH} {SPEECH}\n\n{}", &DUTCH[..=DUTCH.find(". ").unwrap()]);
         assert_eq!(foreign(&format!("{ENGLISH} {SPEECH}"), "nl").map(|found| found.language), Some("en"));
         assert_eq!((best(&quoting), foreign(&quoting, "nl")), ("en", None));
     }

@@ -60,7 +60,7 @@ pub enum Command {
     Summarize(Box<SummarizeArgs>),
     /// Run any seq2seq model as it is: one source per line in, one output per line out
     Generate(Box<GenerateArgs>),
-    /// Answer over HTTP, for LibreTranslate's clients too
+    /// Answer over HTTP, for clients of `LibreTranslate` too
     Serve(Box<ServeArgs>),
     /// List, fetch, inspect and remove models
     Models(super::models::ModelsArgs),

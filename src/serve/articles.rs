@@ -23,8 +23,10 @@ use super::queue::Wanted;
 pub struct Wish {
     /// Translate them, between these languages.
     pub translate: Option<Pair>,
-    /// Summarise them; how long, where somebody says.
-    pub summarize: Option<Option<Length>>,
+    /// Summarise them.
+    pub summarize: bool,
+    /// How long, where somebody says.
+    pub length: Option<Length>,
     /// The language of what is summarised.
     pub language: String,
 }
@@ -54,7 +56,7 @@ pub fn reports<'a>(
         language == from
     };
     let summary = models.summary.as_ref().filter(|summary| reads(&summary.language, summary.source));
-    let writer = summary.filter(|_| wish.summarize.is_some()).map(|_| SummaryAsker::new(line)).transpose()?;
+    let writer = summary.filter(|_| wish.summarize).map(|_| SummaryAsker::new(line)).transpose()?;
     let writing = summary.zip(writer.as_ref()).map(|(summary, writer)| Writing {
         model: writer,
         name: summary.model.engine.name().to_owned(),
@@ -63,7 +65,8 @@ pub fn reports<'a>(
         own_room: false,
     });
     let language = Language::of(writing.as_ref().map_or(&wish.language, |writing| writing.from));
-    let summarizing = wish.summarize.map(|length| Summarizing { length: length.or(models.length), language, writing });
+    let length = wish.length.or(models.length);
+    let summarizing = wish.summarize.then_some(Summarizing { length, language, writing });
     Digest { translating, summarizing }.run(documents)
 }
 

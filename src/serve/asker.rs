@@ -39,7 +39,7 @@ impl Line<'_> {
     ///
     /// # Errors
     /// When the model fails, it takes too long, or nobody waits any more.
-    pub fn ask(&self, task: &Task, wanted: Vec<Wanted>, heard: &mut Heard<'_>) -> Result<Vec<Option<Generation>>> {
+    pub fn ask(&self, task: &Task, wanted: &[Wanted], heard: &mut Heard<'_>) -> Result<Vec<Option<Generation>>> {
         let (answers, answered) = mpsc::channel();
         let mut made: Vec<Option<Generation>> = vec![None; wanted.len()];
         let waiting = wanted.iter().cloned().collect();
@@ -89,7 +89,7 @@ impl<'a> Asker<'a> {
             let terms = terms.get(place).map(|terms| terms.iter().map(owned).collect()).unwrap_or_default();
             Ok(Wanted { place, text: (*text).to_owned(), terms, tokens: self.count_tokens(text)? })
         });
-        self.line.ask(task, wanted.collect::<Result<_>>()?, &mut **self.heard.borrow_mut())
+        self.line.ask(task, &wanted.collect::<Result<Vec<_>>>()?, &mut **self.heard.borrow_mut())
     }
 }
 
@@ -137,7 +137,7 @@ impl Writer for SummaryAsker<'_> {
         let wanted = texts.iter().enumerate().map(|(place, text)| {
             Ok(Wanted { place, text: (*text).to_owned(), terms: Vec::new(), tokens: self.count_tokens(text)? })
         });
-        let made = self.line.ask(&Task::Summarize(room), wanted.collect::<Result<_>>()?, &mut |_, _, _| {})?;
+        let made = self.line.ask(&Task::Summarize(room), &wanted.collect::<Result<Vec<_>>>()?, &mut |_, _, _| {})?;
         made.into_iter().collect::<Option<_>>().context("the model gave fewer results than there are texts")
     }
 

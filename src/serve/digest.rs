@@ -54,7 +54,8 @@ pub struct Article {
 
 /// What is wanted besides a translation.
 struct Extras {
-    summarize: Option<Option<Length>>,
+    summarize: bool,
+    length: Option<Length>,
     renderings: Vec<render::Format>,
 }
 
@@ -108,7 +109,7 @@ pub async fn summarize(State(server): Shared, request: Request) -> Answer<Respon
             None if article.source == "auto" => line.models.usual().to.clone(),
             None => article.source,
         };
-        let wish = Wish { translate: None, summarize: Some(extras.summarize.flatten()), language };
+        let wish = Wish { translate: None, summarize: true, length: extras.length, language };
         extras.object(&report(reports(line, &wish, 0, vec![document], &mut |_, _, _| {})?)?)
     });
     Ok(json_response(StatusCode::OK, answer.await?))
@@ -151,11 +152,11 @@ impl Extras {
         let summarize = fields.parsed("summarize", "true or false")?.unwrap_or(summarize);
         let length = fields.parsed::<String>("summary_length", "a length")?;
         let length = length.map(|length| length.parse::<Length>().map_err(Refusal::bad)).transpose()?;
-        Ok(Self { summarize: summarize.then_some(length), renderings: fields.choices("renderings", &RENDERINGS)? })
+        Ok(Self { summarize, length, renderings: fields.choices("renderings", &RENDERINGS)? })
     }
 
     fn wish(&self, pair: Pair) -> Wish {
-        Wish { language: pair.to.clone(), translate: Some(pair), summarize: self.summarize }
+        Wish { language: pair.to.clone(), translate: Some(pair), summarize: self.summarize, length: self.length }
     }
 
     /// The report as it is answered.
@@ -194,7 +195,7 @@ fn unfold(line: &Line<'_>, article: &Article, extras: &Extras, events: &Events) 
         outline.ready(line, &memory, text, &pair).into_iter().for_each(|segment| events.send("segment", segment));
     })?)?;
     outline.rest(&report.segments).into_iter().for_each(|segment| events.send("segment", segment));
-    if extras.summarize.is_some() {
+    if extras.summarize {
         events.send(
             "summary",
             json!({

@@ -42,7 +42,7 @@ impl Keys {
         !self.0.is_empty()
     }
 
-    /// Lets a request pass that has a key: in its body, as LibreTranslate's clients send it, or in its head as
+    /// Lets a request pass that has a key: in its body, as `LibreTranslate`'s clients send it, or in its head as
     /// `Authorization: Bearer`.
     ///
     /// # Errors

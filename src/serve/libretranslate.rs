@@ -1,4 +1,4 @@
-//! LibreTranslate's API, so that its clients need not know whom they talk to
+//! `LibreTranslate`'s API, so that its clients need not know whom they talk to
 //! (<https://github.com/LibreTranslate/LibreTranslate>).
 //!
 //! Invariant: what it answers has the same fields; what it takes is taken. Confidence is in percent there.
@@ -30,7 +30,7 @@ const EXTENSIONS: [&str; 5] = [".txt", ".md", ".html", ".htm", ".srt"];
 
 /// What `/translate` is asked for.
 struct Texts {
-    texts: Vec<String>,
+    all: Vec<String>,
     listed: bool,
     source: String,
     target: String,
@@ -67,12 +67,12 @@ impl Texts {
             return Err(Refusal::bad(format!("`alternatives` must be {MOST_ALTERNATIVES} at most")));
         }
         let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
-        Ok(Self { texts, listed, source, target, format, alternatives })
+        Ok(Self { all: texts, listed, source, target, format, alternatives })
     }
 
     /// What is asked for, as one article.
     fn alone(self) -> Answer<digest::Article> {
-        let Self { mut texts, listed: false, source, target, format, alternatives: 0 } = self else {
+        let Self { all: mut texts, listed: false, source, target, format, alternatives: 0 } = self else {
             return Err(Refusal::bad("events are for one text, without alternatives\nhint: send them one by one"));
         };
         Ok(digest::Article { id: None, text: texts.pop().unwrap_or_default(), format, source, target })
@@ -82,14 +82,15 @@ impl Texts {
 /// The translations of all texts, and what was found out about them.
 fn translated(line: &Line<'_>, asked: &Texts) -> Answer<Value> {
     let auto = asked.source == "auto";
-    let detected = if auto { detect_each(&asked.texts) } else { vec![None; asked.texts.len()] };
+    let detected = if auto { detect_each(&asked.all) } else { vec![None; asked.all.len()] };
     let pairs = detected.iter().map(|found| line.models.pair_of(&asked.source, &asked.target, found.as_ref()));
     let pairs = pairs.collect::<Answer<Vec<Pair>>>()?;
-    let mut answers: Vec<Translated> = vec![Translated::default(); asked.texts.len()];
+    let mut answers: Vec<Translated> = vec![Translated::default(); asked.all.len()];
     for pair in distinct(&pairs) {
         let places: Vec<usize> = (0..pairs.len()).filter(|&place| pairs[place] == *pair).collect();
-        let documents = places.iter().map(|&place| Document::parse("-", &asked.texts[place], asked.format)).collect();
-        let made = translations(line, pair, asked.alternatives, documents)?;
+        let documents: Vec<Document> =
+            places.iter().map(|&place| Document::parse("-", &asked.all[place], asked.format)).collect();
+        let made = translations(line, pair, asked.alternatives, &documents)?;
         places.into_iter().zip(made).for_each(|(place, made)| answers[place] = made);
     }
     let one_or_all = |mut all: Vec<Value>| if asked.listed { all.into() } else { all.pop().unwrap_or_default() };
@@ -110,11 +111,11 @@ fn translated(line: &Line<'_>, asked: &Texts) -> Answer<Value> {
 
 fn distinct(pairs: &[Pair]) -> Vec<&Pair> {
     let mut distinct = Vec::new();
-    pairs.iter().for_each(|pair| {
+    for pair in pairs {
         if !distinct.contains(&pair) {
             distinct.push(pair);
         }
-    });
+    }
     distinct
 }
 
@@ -125,22 +126,17 @@ struct Translated {
     alternatives: Vec<String>,
 }
 
-fn translations(
-    line: &Line<'_>,
-    pair: &Pair,
-    alternatives: usize,
-    documents: Vec<Document>,
-) -> Answer<Vec<Translated>> {
-    let wish = Wish { translate: Some(pair.clone()), summarize: None, language: pair.to.clone() };
+fn translations(line: &Line<'_>, pair: &Pair, alternatives: usize, documents: &[Document]) -> Answer<Vec<Translated>> {
+    let wish = Wish { translate: Some(pair.clone()), summarize: false, length: None, language: pair.to.clone() };
     let mut memory = Memory::new(line, pair)?;
     let made =
-        reports(line, &wish, alternatives, documents.clone(), &mut |task, text, made| memory.hear(task, text, made))?;
+        reports(line, &wish, alternatives, documents.to_vec(), &mut |task, text, made| memory.hear(task, text, made))?;
     let text = |report: &Report| report.document.as_ref().map(Document::text).unwrap_or_default();
     let mut made: Vec<Translated> =
         made.iter().map(|report| Translated { text: text(report), ..Translated::default() }).collect();
     for rank in 1..=alternatives {
         memory.rank = rank;
-        for (made, document) in made.iter_mut().zip(&documents) {
+        for (made, document) in made.iter_mut().zip(documents) {
             // What cannot be said in this way has no alternative.
             let Ok(mut other) = memory.translator(line).translate(std::slice::from_ref(document)) else { continue };
             let other = other.pop().map(|other| other.document.text()).unwrap_or_default();
@@ -152,7 +148,7 @@ fn translations(
     Ok(made)
 }
 
-/// As LibreTranslate says it.
+/// As `LibreTranslate` says it.
 fn percent(found: &Detected) -> Value {
     json!({ "language": found.language, "confidence": (found.confidence * 100.0).round() })
 }
@@ -227,7 +223,7 @@ fn translated_file(line: &Line<'_>, name: &str, text: &str, source: &str, target
     let document = Document::read(name, text, format).map_err(Refusal::bad)?;
     let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
     let pair = line.models.pair_of(source, target, detected.as_ref())?;
-    let made = translations(line, &pair, 0, vec![document])?.pop().unwrap_or_default();
+    let made = translations(line, &pair, 0, &[document])?.pop().unwrap_or_default();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "txt"));
     Ok(File { name: format!("{stem}_{}.{extension}", pair.to), text: made.text })
 }

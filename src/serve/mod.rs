@@ -2,7 +2,7 @@
 //!
 //! A request's fields (`fields`) are read within the limits (`limits`) and checked against the API keys (`keys`); its
 //! article is worked on in a thread of its own (`articles`), whose texts wait in one queue with those of all other
-//! requests (`asker`, `queue`) for the thread that has the models. `libretranslate` speaks LibreTranslate's API, `digest`
+//! requests (`asker`, `queue`) for the thread that has the models. `libretranslate` speaks `LibreTranslate`'s API, `digest`
 //! our own, `unfolding` tells of an article while it is translated. `page` is for people: it asks `digest` in a browser.
 //!
 //! Invariant: no request can name a file, a model or an address, or take another one down: what panics is answered with

@@ -123,7 +123,7 @@ impl Models {
         Refusal::bad(format!("{reason}\nhint: this server translates from `{from}` to `{to}`"))
     }
 
-    /// The languages as LibreTranslate lists them.
+    /// The languages as `LibreTranslate` lists them.
     pub fn list(&self) -> Value {
         let Languages { from, to, .. } = &self.languages;
         let mut codes: Vec<&String> = from.iter().chain(to.iter().filter(|code| !from.contains(code))).collect();

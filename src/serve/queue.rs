@@ -147,9 +147,9 @@ fn nearest(mut choice: Vec<Candidate>, fits: impl Fn(usize, usize) -> bool) -> V
             // The one that was added last does not.
             let shorter = shorter.is_some_and(|shorter| longer.is_none_or(|longer| shorter < longer));
             if shorter {
-                first += 1
+                first += 1;
             } else {
-                end -= 1
+                end -= 1;
             }
             break;
         }

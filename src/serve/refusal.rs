@@ -1,7 +1,7 @@
 //! What a client is told when it does not get what it wants.
 //!
 //! Invariant: every refusal is a status that says whose fault it is and an object with `error` and, where there is a
-//! remedy, `hint`; LibreTranslate's clients read the first. None of it goes to a log.
+//! remedy, `hint`; `LibreTranslate`'s clients read the first. None of it goes to a log.
 
 use std::fmt::Display;
 use std::time::Duration;

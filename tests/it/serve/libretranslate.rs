@@ -1,4 +1,4 @@
-//! What LibreTranslate's clients send, and what they expect.
+//! What `LibreTranslate`'s clients send, and what they expect.
 
 use serde_json::json;
 
