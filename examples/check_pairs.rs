@@ -7,9 +7,12 @@ use std::io::{self, BufRead, Write};
 
 use kortom::check::{self, Checks, Finding};
 
+/// What is to be said of two texts.
+type Check<'a> = dyn Fn(&str, &str) -> Vec<Finding> + 'a;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let check: Box<dyn Fn(&str, &str) -> Vec<Finding>> = match arguments.as_slice() {
+    let check: Box<Check> = match arguments.as_slice() {
         [option, language] if option == "--summary" => {
             Box::new(move |article, summary| check::unsupported(summary, article, language))
         }

@@ -35,7 +35,7 @@ impl Files {
     pub fn keep(&self, file: File) -> Result<String> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow!("no random numbers: {error}"))?;
-        let id = random.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = format!("{:032x}", u128::from_be_bytes(random));
         let mut files = self.files();
         files.push_back((id.clone(), Instant::now(), file));
         while files.len() > 1 && files.iter().map(|(_, _, file)| file.text.len()).sum::<usize>() > MOST {

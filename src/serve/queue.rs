@@ -300,7 +300,10 @@ mod tests {
         let task = queue.next_task().unwrap();
         let mut taken = queue.take(&task, |texts, _| texts <= most);
         taken.sort_by(|a, b| (&a.wanted.text, a.wanted.place).cmp(&(&b.wanted.text, b.wanted.place)));
-        taken.iter().map(|taken| format!("{}{} ", taken.wanted.text, taken.wanted.place)).collect()
+        taken
+            .iter()
+            .flat_map(|taken| [taken.wanted.text.clone(), taken.wanted.place.to_string(), " ".to_owned()])
+            .collect()
     }
 
     #[test]

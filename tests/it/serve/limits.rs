@@ -14,7 +14,8 @@ use crate::cli::Place;
 fn long(times: usize) -> String {
     (0..times)
         .map(|number| format!("De brug over het water is {number} meter lang en de gemeente is er blij mee. "))
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn article(number: usize) -> String {
             number * 7 + place
         ),
     };
-    (0..1 + number % 7).map(|place| sentence(place) + " ").collect()
+    (0..=number % 7).map(|place| sentence(place) + " ").collect()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn an_answer_does_not_depend_on_the_company() {
 #[test]
 fn a_short_request_does_not_wait_for_a_long_one() {
     let server = Server::start(&[]);
-    let long: String = (0..1000).map(|number| format!("De brug is {number} meter lang. ")).collect();
+    let long = (0..1000).map(|number| format!("De brug is {number} meter lang. ")).collect::<Vec<_>>().concat();
     thread::scope(|scope| {
         let long = scope.spawn(|| server.json("/digest", &json!({ "q": long })).status);
         while server.get("/metrics").body.contains("kortom_texts_total 0") {
