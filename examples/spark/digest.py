@@ -4,7 +4,7 @@
 
 A record belongs to one of `--parts` partitions by a hash of itself, so a partition is the same whenever and wherever it is
 computed. Each is the work of one task: a process of kortom with as many threads as the task has cores, records in, lines out.
-What it makes of a record depends on no other record, so a task that is tried again writes the same bytes. A finished partition
+What it makes of a record depends on no other record, so a task that is tried again writes the same rows. A finished partition
 is a folder `part=N` of the output that appears by one renaming; the next run leaves it alone.
 """
 
