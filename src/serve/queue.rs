@@ -2,8 +2,8 @@
 //!
 //! Invariant: requests take turns text by text, so that a short one does not wait for the whole of a long one: whichever has
 //! gone longest without a turn has a text in the next batch. What a text becomes does not depend on those beside it. What a
-//! request no longer waits for is not worked on. A batch that fails, or panics, is tried again text by text, so that only the one at fault is lost. Who needs which texts belongs to
-//! `asker`.
+//! request no longer waits for is not worked on. A batch that fails, or panics, is tried again text by text, so that only the
+//! one at fault is lost. Who needs which texts belongs to `asker`.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
