@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::options::{
-    DecodeOptions, InputOptions, LanguageOptions, MachineOptions, OutputOptions, PrintOptions, SamplingOptions,
-    SummaryOptions, TermOptions,
+    DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MessageOptions, OutputOptions, PrintOptions,
+    SamplingOptions, SummaryOptions, TermOptions,
 };
 
 /// What people do most.
@@ -82,17 +82,7 @@ pub struct DigestArgs {
     #[command(flatten)]
     pub inputs: Inputs,
     #[command(flatten)]
-    pub model: TranslationModel,
-    /// Model that writes the summary: an alias, a folder, or owner/name[@revision] [default: the best one installed, if
-    /// any]; one for the language of the article summarises that, any other the translation
-    #[arg(long, value_name = "NAME", help_heading = "Models")]
-    pub summary_model: Option<String>,
-    #[command(flatten)]
-    pub languages: LanguageOptions,
-    #[command(flatten)]
-    pub terms: TermOptions,
-    #[command(flatten)]
-    pub summary: SummaryOptions,
+    pub wanted: Wanted,
     #[command(flatten)]
     pub input: InputOptions,
     #[command(flatten)]
@@ -217,27 +207,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Server")]
     pub timeout: u64,
     #[command(flatten)]
-    pub model: TranslationModel,
-    /// Model that writes the summary: an alias, a folder, or owner/name[@revision] [default: the best one installed, if
-    /// any]
-    #[arg(long, value_name = "NAME", help_heading = "Models")]
-    pub summary_model: Option<String>,
-    #[command(flatten)]
-    pub languages: LanguageOptions,
-    #[command(flatten)]
-    pub terms: TermOptions,
-    #[command(flatten)]
-    pub summary: SummaryOptions,
+    pub wanted: Wanted,
     #[command(flatten)]
     pub decode: DecodeOptions,
     #[command(flatten)]
     pub machine: MachineOptions,
-    /// No notices or warnings; errors are still told
-    #[arg(long, num_args = 0, default_missing_value = "true", conflicts_with = "verbose", help_heading = "Messages")]
-    pub quiet: Option<bool>,
-    /// Say more: the device and the model
-    #[arg(short, long, num_args = 0, default_missing_value = "true", help_heading = "Messages")]
-    pub verbose: Option<bool>,
+    #[command(flatten)]
+    pub messages: MessageOptions,
 }
 
 /// `kortom doctor`.
@@ -290,6 +266,23 @@ pub struct Inputs {
     /// what is read when nothing is given
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
+}
+
+/// What a digest is to be like, whether of files or of requests.
+#[derive(Args, Debug)]
+pub struct Wanted {
+    #[command(flatten)]
+    pub model: TranslationModel,
+    /// Model that writes the summary: an alias, a folder, or owner/name[@revision] [default: the best one installed, if
+    /// any]; one for the language of the article summarises that, any other the translation
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub summary_model: Option<String>,
+    #[command(flatten)]
+    pub languages: LanguageOptions,
+    #[command(flatten)]
+    pub terms: TermOptions,
+    #[command(flatten)]
+    pub summary: SummaryOptions,
 }
 
 /// The model that translates.

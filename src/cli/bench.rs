@@ -12,8 +12,10 @@ use kortom::engine::settings::Overrides;
 use kortom::hub::Hub;
 
 use super::args::BenchArgs;
+use super::choice;
 use super::engines::{self, Model};
 use super::job::Job;
+use super::options::MessageOptions;
 use super::progress::Screen;
 use super::settings::SettingsFile;
 
@@ -25,10 +27,10 @@ const SENTENCE: &str =
 
 /// Measures beam 1 and 4, one sentence and 32 at a time, on a card 512 too.
 pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
-    let screen = Screen::new(false, false);
+    let screen = Screen::new(&MessageOptions::default());
     let job = Job::bench(args, file)?;
     let hub = Hub::from_env(job.machine.offline == Some(true));
-    let found = engines::translation(&hub, &job, &screen)?;
+    let found = choice::translation(&hub, &job, &screen)?;
     let placement = engines::placement(&job.machine, &screen)?;
     let mut table = format!("{}\n\nbeams  sentences  generated tokens/s\n", found.files.full_name());
     let model = Model::load(&found, &placement, job.request(), &screen)?;

@@ -1,7 +1,7 @@
-//! Models, from their names to something that generates.
+//! Models, from their files to something that generates.
 //!
-//! Invariant: which model is taken when none is named, and what is said about it, is decided here and
-//! nowhere else. Every error is one of models: exit code 2.
+//! Invariant: a model that was loaded can do what the job wants of it, and is told the same things about
+//! languages and tasks whoever asks. Which files those are, `choice` says. Every error is one of models: exit code 2.
 
 use std::path::PathBuf;
 
@@ -11,14 +11,15 @@ use kortom::detect;
 use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, Session};
-use kortom::hub::{BUNDLED, Entry, Hub, Resolved, Task as ModelTask, catalog, made_for};
+use kortom::hub::{Hub, Resolved, Task as ModelTask};
 use kortom::tokenizer::LanguageError;
 use kortom::translate::Segment;
 use serde_json::Value;
 
+use super::choice::{self, Chosen, wrong_task};
 use super::course::Gauge;
-use super::job::{Job, Task, Wish};
-use super::options::{MachineOptions, Method};
+use super::job::{Job, Task};
+use super::options::MachineOptions;
 use super::progress::Screen;
 use super::timings::Timings;
 use crate::serve::models as serve;
@@ -58,11 +59,11 @@ impl Models {
     pub fn load(job: &Job, screen: &Screen) -> Result<Self> {
         let hub = Hub::from_env(job.machine.offline == Some(true));
         let translation = match job.task {
-            Task::Digest | Task::Translate => Some(translation(&hub, job, screen)?),
+            Task::Digest | Task::Translate => Some(choice::translation(&hub, job, screen)?),
             Task::Generate => Some(hub.resolve(job.model.as_deref().unwrap_or_default())?),
             Task::Summarize => None,
         };
-        let summary = job.summary.map(|wish| summary(&hub, job, wish, screen)).transpose()?.flatten();
+        let summary = job.summary.map(|wish| choice::summary(&hub, job, wish, screen)).transpose()?.flatten();
         if translation.is_none() && summary.is_none() {
             return Ok(Self::default());
         }
@@ -160,111 +161,6 @@ pub fn stored() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("kortom"))
 }
 
-/// What the catalogue knows of a model, by whichever name it was found.
-fn known(found: &Resolved) -> Option<&'static Entry> {
-    found.entry.or_else(|| kortom::hub::repository(found.files.name()))
-}
-
-/// A model that was named, and is for this task as far as we know.
-fn named(hub: &Hub, name: &str, task: ModelTask, screen: &Screen) -> Result<Resolved> {
-    let found = hub.resolve(name)?;
-    let (made_for, certain) = match known(&found) {
-        Some(entry) => (Some(entry.task), true),
-        None => made_for(&found.files)?,
-    };
-    match made_for {
-        Some(other) if other != task && certain => bail!(wrong_task(name, other, task)),
-        Some(other) if other != task => screen.warning(format!(
-            "`{name}` seems to be a model to {}, not to {}: look at what it makes",
-            other.name(),
-            task.name()
-        )),
-        _ => {}
-    }
-    Ok(found)
-}
-
-fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error {
-    let (is, wanted) = (is.name(), wanted.name());
-    anyhow!("`{name}` is a model to {is}, not to {wanted}\nhint: `kortom models list` shows which does what")
-}
-
-/// The model that translates: the one named, or else the best one installed.
-pub fn translation(hub: &Hub, job: &Job, screen: &Screen) -> Result<Resolved> {
-    if let Some(name) = &job.model {
-        return named(hub, name, ModelTask::Translate, screen);
-    }
-    let (from, to) = (job.from(), job.to());
-    let found = hub.best_installed(ModelTask::Translate, from, to).with_context(|| {
-        format!("no installed model translates from `{from}` to `{to}`\nhint: `kortom models list` shows which do")
-    })?;
-    if found.files.name() == BUNDLED {
-        screen.notice(
-            "no better model is installed, so the small built-in one translates, a demonstration; \
-             `kortom models pull nl-en` gets a far better one",
-        );
-    }
-    Ok(found)
-}
-
-/// A summary model that was chosen.
-struct Chosen {
-    found: Resolved,
-    source: bool,
-}
-
-/// The model that summarises; none where the article's own sentences do.
-fn summary(hub: &Hub, job: &Job, wish: Wish, screen: &Screen) -> Result<Option<Chosen>> {
-    if wish.method == Method::Extractive {
-        job.refuse_decoding_without_model()?;
-        return Ok(None);
-    }
-    let name = if job.task == Task::Summarize { &job.model } else { &job.summary_model };
-    if let Some(name) = name {
-        let found = named(hub, name, ModelTask::Summarize, screen)?;
-        let source = reads_source(job, name, &found)?;
-        return Ok(Some(Chosen { found, source }));
-    }
-    let language = job.summary_language();
-    if let Some(found) = hub.best_installed(ModelTask::Summarize, language, language) {
-        screen.notice(format!("`{}` writes the summaries (abstractive)", found.files.name()));
-        return Ok(Some(Chosen { found, source: false }));
-    }
-    let fitting = catalog().iter().find(|entry| entry.fits(ModelTask::Summarize, language, language));
-    if wish.method == Method::Abstractive {
-        let hint = fitting.map_or_else(
-            || "name one with `--summary-model`, or in `kortom summarize` with `--model`".to_owned(),
-            |entry| format!("`kortom models pull {}` gets one; `--method extractive` needs none", entry.alias),
-        );
-        bail!("no summary model for `{language}` is installed\nhint: {hint}");
-    }
-    job.refuse_decoding_without_model()?;
-    let way = fitting.map_or_else(String::new, |entry| format!("; `kortom models pull {}` gets a model", entry.alias));
-    screen.notice(format!("the summary consists of the article's own sentences (extractive){way}"));
-    Ok(None)
-}
-
-/// Whether a summary model is for the language of the article and not for that of its translation.
-fn reads_source(job: &Job, name: &str, found: &Resolved) -> Result<bool> {
-    let Some(entry) = known(found) else { return Ok(false) };
-    let reads = |language| entry.fits(ModelTask::Summarize, language, language);
-    if job.detects() {
-        return match job.task {
-            Task::Summarize => Ok(false),
-            _ if reads(job.to()) => Ok(false),
-            _ => bail!("`{name}` reads the article itself, in one language\nhint: name it with `--from`"),
-        };
-    }
-    match job.summary_language() {
-        language if reads(language) => Ok(false),
-        _ if job.task == Task::Digest && reads(job.from()) => Ok(true),
-        language => bail!(
-            "`{name}` summarises `{}`, not `{language}`\nhint: `kortom models list` shows which does what",
-            entry.from.join("`, `")
-        ),
-    }
-}
-
 impl SummaryModel {
     /// Makes a summary model ready for the language of what it is to read.
     fn load(chosen: &Chosen, placement: &Placement, job: &Job, screen: &Screen) -> Result<Self> {
@@ -318,7 +214,7 @@ impl Model {
         let settings = found.entry.filter(|entry| !entry.settings.is_empty());
         let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
         let request = Request { prefix: request.prefix.clone().or(known), catalogue, ..request };
-        let reads = self::known(found).map(|entry| entry.from.clone()).unwrap_or_default();
+        let reads = choice::known(found).map(|entry| entry.from.clone()).unwrap_or_default();
         let model = Self { engine, request, reads, fingerprint: fingerprint(found) };
         for warning in &model.session()?.settings().warnings {
             screen.warning(warning);

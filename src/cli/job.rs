@@ -11,7 +11,7 @@ use kortom::engine::Request;
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::summarize::Length;
 
-use super::args::{BenchArgs, DigestArgs, GenerateArgs, ServeArgs, SummarizeArgs, TranslateArgs};
+use super::args::{BenchArgs, DigestArgs, GenerateArgs, ServeArgs, SummarizeArgs, TranslateArgs, Wanted};
 use super::decoding::{Decoding, Typed};
 use super::forms::{check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
@@ -107,13 +107,7 @@ impl Job {
             machine: &args.machine,
             print: &args.print,
         };
-        let mut job = Self::common(&common, file)?;
-        job.languages(&args.languages, file)?;
-        job.terms(&args.terms, file)?;
-        job.model = args.model.model.clone().or_else(|| file.text("model"));
-        job.summary_model = args.summary_model.clone().or_else(|| file.text("summary-model"));
-        job.summary = Some(wish(&args.summary, args.summary_model.as_deref(), "--summary-model", file)?);
-        Ok(job)
+        Self::common(&common, file)?.digesting(&args.wanted, file)
     }
 
     /// `kortom translate`.
@@ -184,7 +178,7 @@ impl Job {
 
     /// `kortom serve`: as if digests were wanted, of inputs that are yet to come.
     pub fn serve(args: &ServeArgs, file: &SettingsFile) -> Result<Self> {
-        let print = PrintOptions { quiet: args.quiet, verbose: args.verbose, ..PrintOptions::default() };
+        let print = PrintOptions { messages: args.messages.clone(), ..PrintOptions::default() };
         let common = Common {
             task: Task::Digest,
             inputs: &[],
@@ -194,13 +188,7 @@ impl Job {
             machine: &args.machine,
             print: &print,
         };
-        let mut job = Self::common(&common, file)?;
-        job.languages(&args.languages, file)?;
-        job.terms(&args.terms, file)?;
-        job.model = args.model.model.clone().or_else(|| file.text("model"));
-        job.summary_model = args.summary_model.clone().or_else(|| file.text("summary-model"));
-        job.summary = Some(wish(&args.summary, args.summary_model.as_deref(), "--summary-model", file)?);
-        Ok(job)
+        Self::common(&common, file)?.digesting(&args.wanted, file)
     }
 
     /// `kortom bench`: as if a translation were wanted.
@@ -335,6 +323,16 @@ impl Job {
             bail!("a glossary has terms of one language\nhint: name it with `--from`, in place of `auto`");
         }
         Ok(())
+    }
+
+    /// The same, with what is wanted of a digest.
+    fn digesting(mut self, wanted: &Wanted, file: &SettingsFile) -> Result<Self> {
+        self.languages(&wanted.languages, file)?;
+        self.terms(&wanted.terms, file)?;
+        self.model = wanted.model.model.clone().or_else(|| file.text("model"));
+        self.summary_model = wanted.summary_model.clone().or_else(|| file.text("summary-model"));
+        self.summary = Some(wish(&wanted.summary, wanted.summary_model.as_deref(), "--summary-model", file)?);
+        Ok(self)
     }
 
     fn languages(&mut self, typed: &LanguageOptions, file: &SettingsFile) -> Result<()> {

@@ -7,6 +7,7 @@
 mod args;
 mod articles;
 mod bench;
+mod choice;
 mod completions;
 mod config;
 mod course;

@@ -169,10 +169,20 @@ pub struct PrintOptions {
     /// One line on standard error: model load, encode, decode, generated tokens/s, peak memory
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub timings: Option<bool>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub messages: MessageOptions,
+}
+
+/// How much is said on the way.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Messages")]
+pub struct MessageOptions {
     /// No progress, notices or warnings; errors are still told
     #[arg(long, num_args = 0, default_missing_value = "true", conflicts_with = "verbose")]
     pub quiet: Option<bool>,
-    /// Say more: the device, the model and what each article took
+    /// Say more: the device, the model and how long things took
     #[arg(short, long, num_args = 0, default_missing_value = "true")]
     pub verbose: Option<bool>,
 }

@@ -13,6 +13,7 @@ use kortom::check::FlagCount;
 
 use super::course::{Course, Ticker};
 use super::inputs::Failure;
+use super::options::MessageOptions;
 use super::timings::Summaries;
 
 /// How often the bar is drawn anew.
@@ -53,7 +54,8 @@ pub struct Screen {
 
 impl Screen {
     /// A screen without progress.
-    pub fn new(quiet: bool, verbose: bool) -> Self {
+    pub fn new(messages: &MessageOptions) -> Self {
+        let (quiet, verbose) = (messages.quiet == Some(true), messages.verbose == Some(true));
         Self { quiet, verbose, bar: None, ticker: None }
     }
 

@@ -24,7 +24,7 @@ pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
     let keys = args.api_keys.as_deref().map(Keys::load).transpose()?.unwrap_or_default();
     let threads = rayon::ThreadPoolBuilder::new().num_threads(job.machine.threads.unwrap_or(0));
     threads.build_global().context("cannot start the threads")?;
-    let screen = Screen::new(job.print.quiet == Some(true), job.print.verbose == Some(true));
+    let screen = Screen::new(&job.print.messages);
     let models = Models::load(&job, &screen)?;
     let glossary = {
         let session = models.translation.as_ref().map(super::engines::Model::session).transpose()?;

@@ -32,7 +32,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     interrupt::catch(if resumes(job) { "\nhint: the same command with `--resume` goes on from here" } else { "" })?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(job.machine.threads.unwrap_or(0));
     threads.build_global().context("cannot start the threads")?;
-    let mut screen = Screen::new(job.print.quiet == Some(true), job.print.verbose == Some(true));
+    let mut screen = Screen::new(&job.print.messages);
     let missing = |screen: &Screen| job.found.failures.iter().for_each(|failure| screen.failure(failure));
     if job.found.sources.is_empty() {
         missing(&screen);

@@ -1,7 +1,7 @@
-//! The page in the browser: three files that are in the program.
+//! The page in the browser: a few files that are in the program.
 //!
 //! Responsible for what a browser gets at `/` and for what it lets that page do. Invariant: the page loads nothing and asks
-//! nothing but from this server, and runs nothing but `page.js`; it is no part of another page. What it asks is
+//! nothing but from this server, and runs nothing but these scripts; it is no part of another page. What it asks is
 //! answered by `digest` and `libretranslate`, as to any client.
 
 use std::sync::Arc;
@@ -18,12 +18,23 @@ use super::refusal::response;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The three files.
+/// The files: where they are, what they are, and what is in them.
+const FILES: [(&str, &str, &str); 7] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+    ("/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/elements.js", SCRIPT, include_str!("page/elements.js")),
+    ("/reading.js", SCRIPT, include_str!("page/reading.js")),
+    ("/stream.js", SCRIPT, include_str!("page/stream.js")),
+    ("/words.js", SCRIPT, include_str!("page/words.js")),
+];
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// A route for each file.
 pub fn routes() -> Router<Arc<Server>> {
-    Router::new()
-        .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("page/index.html")) }))
-        .route("/page.css", get(|| async { file("text/css; charset=utf-8", include_str!("page/page.css")) }))
-        .route("/page.js", get(|| async { file("text/javascript; charset=utf-8", include_str!("page/page.js")) }))
+    FILES.iter().fold(Router::new(), |routes, &(path, kind, text)| {
+        routes.route(path, get(move || async move { file(kind, text) }))
+    })
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {

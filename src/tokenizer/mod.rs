@@ -12,6 +12,7 @@ mod bpe;
 mod charsmap;
 mod class;
 mod codes;
+mod ingredients;
 mod languages;
 mod pieces;
 mod pipeline;

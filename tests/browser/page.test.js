@@ -271,7 +271,7 @@ test("events are read however they are cut", async () => {
   ];
   const read = (size) =>
     page.evaluate(async ([text, size]) => {
-      const { events } = await import("/page.js");
+      const { events } = await import("/stream.js");
       const bytes = new TextEncoder().encode(text);
       const body = new ReadableStream({
         start(controller) {

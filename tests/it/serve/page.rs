@@ -1,20 +1,33 @@
 //! The page in the browser. What it does there is tested in `tests/browser`.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
 use super::{Server, agent};
+
+/// The page's files: their names, and what is in them.
+fn files() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/page");
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
 
 #[test]
 fn the_page_may_load_its_own_files_and_nothing_else() {
     let server = Server::start(&[]);
-    let files = [
-        ("/", "text/html; charset=utf-8", include_str!("../../../src/serve/page/index.html")),
-        ("/page.css", "text/css; charset=utf-8", include_str!("../../../src/serve/page/page.css")),
-        ("/page.js", "text/javascript; charset=utf-8", include_str!("../../../src/serve/page/page.js")),
-    ];
-    for (path, kind, text) in files {
-        let mut response = agent().get(server.url(path)).call().unwrap();
+    for (name, text) in files() {
+        let (path, kind) = match name.rsplit_once('.').unwrap() {
+            ("index", "html") => ("/".to_owned(), "text/html"),
+            (_, "css") => (format!("/{name}"), "text/css"),
+            (_, extension) => (format!("/{name}"), if extension == "js" { "text/javascript" } else { "none" }),
+        };
+        let mut response = agent().get(server.url(&path)).call().unwrap();
         assert_eq!(response.status().as_u16(), 200, "{path}");
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
-        assert_eq!(header("content-type"), kind);
+        assert_eq!(header("content-type"), format!("{kind}; charset=utf-8"));
         assert_eq!(header("x-content-type-options"), "nosniff");
         let policy = header("content-security-policy");
         let rules: Vec<&str> = policy.split(';').map(str::trim).collect();
@@ -27,6 +40,14 @@ fn the_page_may_load_its_own_files_and_nothing_else() {
         assert_eq!(response.body_mut().read_to_string().unwrap(), text);
         assert!(!text.contains("http:") && !text.contains("https:"), "{path}");
     }
-    let named = files[0].2.split(['"', '\'']).filter(|name| name.starts_with("page.")).count();
-    assert_eq!(named, 2, "the page consists of other files than these");
+}
+
+#[test]
+fn the_page_names_all_its_files() {
+    let files = files();
+    let quoted = files.iter().flat_map(|(_, text)| text.split(['"', '\'']));
+    let named =
+        quoted.map(|name| name.trim_start_matches("./")).filter(|name| name.ends_with(".js") || name.ends_with(".css"));
+    let known = files.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "index.html");
+    assert_eq!(named.collect::<BTreeSet<_>>(), known.collect());
 }

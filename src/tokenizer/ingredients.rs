@@ -1,0 +1,215 @@
+//! What the files of a checkpoint contribute to a tokenizer of the tokenizers crate: its vocabulary, its character rules
+//! and its added tokens, whichever files hold them.
+//!
+//! Invariant: ids are those that the class of transformers 5 gives, and character rules were checked. The
+//! stages that a class makes of it belong to `pipeline`.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+
+use super::charsmap::Charsmap;
+use super::class::Class;
+use super::pieces::{broken, vocabulary};
+use super::proto::{ModelProto, PieceKind};
+use super::settings::{AddedToken, Settings};
+use crate::batch::TokenId;
+use crate::files::ModelFiles;
+
+/// Unused tokens of T5, where nothing else is said.
+pub(super) const T5_EXTRA_IDS: usize = 100;
+/// Ids of Pegasus before its first piece, where nothing else is said.
+pub(super) const PEGASUS_OFFSET: usize = 103;
+/// No checkpoint has as many unused tokens; a setting beyond it is a broken file.
+pub(super) const MANY: usize = 100_000;
+
+/// A vocabulary, as the two algorithms want it.
+pub(super) enum Entries {
+    /// Pieces and their scores, in the order of their ids.
+    Unigram(Vec<(String, f64)>),
+    /// Ids of pieces, and what is joined into what, in order.
+    Bpe { ids: HashMap<String, TokenId>, merges: Vec<(String, String)> },
+}
+
+/// What the files of a checkpoint contribute.
+pub(super) struct Ingredients {
+    /// The vocabulary.
+    pub(super) entries: Entries,
+    /// The character rules, if any.
+    pub(super) charsmap: Vec<u8>,
+    /// Tokens that are found before anything else, by their ids.
+    pub(super) added: BTreeMap<TokenId, AddedToken>,
+    /// Special tokens that the SentencePiece model itself marks.
+    pub(super) marked: Vec<AddedToken>,
+}
+
+impl Ingredients {
+    /// From tokenizer.json, without its stages.
+    pub(super) fn of_json(json: &Value, settings: &Settings) -> Result<Self> {
+        let model = json.get("model").context("it has no `model`")?;
+        let mut ingredients = Self {
+            entries: entries_of_json(model)?,
+            charsmap: charsmaps(json.get("normalizer").unwrap_or(&Value::Null))?.into_iter().next().unwrap_or_default(),
+            added: settings.added.clone(),
+            marked: Vec::new(),
+        };
+        if !settings.lists_added_tokens() {
+            for token in json.get("added_tokens").and_then(Value::as_array).into_iter().flatten() {
+                let id = token.get("id").and_then(Value::as_u64).and_then(|id| TokenId::try_from(id).ok());
+                let (Some(id), Some(token)) = (id, AddedToken::parse(token)) else {
+                    bail!("an added token makes no sense")
+                };
+                ingredients.added.insert(id, token);
+            }
+        }
+        Ok(ingredients)
+    }
+
+    /// From vocab.json and merges.txt.
+    pub(super) fn of_merges(files: &ModelFiles, settings: &Settings) -> Result<Self> {
+        let ids = vocabulary(files, "vocab.json")?;
+        let text = files.read("merges.txt")?;
+        let text = std::str::from_utf8(&text).with_context(|| broken(files, "merges.txt"))?;
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
+        let merges = lines
+            .map(|line| line.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())))
+            .collect::<Option<Vec<_>>>()
+            .with_context(|| broken(files, "merges.txt"))?;
+        for (left, right) in &merges {
+            ensure!(
+                ids.contains_key(left) && ids.contains_key(right) && ids.contains_key(&format!("{left}{right}")),
+                "{}\ncause: `vocab.json` lacks a part of `{left} {right}`",
+                broken(files, "merges.txt")
+            );
+        }
+        Ok(Self {
+            entries: Entries::Bpe { ids, merges },
+            charsmap: Vec::new(),
+            added: settings.added.clone(),
+            marked: Vec::new(),
+        })
+    }
+
+    /// From a SentencePiece model, its pieces put where the family has them.
+    pub(super) fn of_sentencepiece(bytes: &[u8], class: Class, settings: &Settings) -> Result<Self> {
+        let proto = ModelProto::parse(bytes)?;
+        Charsmap::parse(&proto.normalizer.charsmap)?;
+        let marked = proto.pieces.iter().filter_map(|piece| match piece.kind {
+            PieceKind::Control => Some(AddedToken::special(&piece.text)),
+            PieceKind::UserDefined => Some(AddedToken { special: false, ..AddedToken::special(&piece.text) }),
+            _ => None,
+        });
+        Ok(Self {
+            marked: marked.collect(),
+            entries: entries_of_pieces(&proto, class, settings)?,
+            added: settings.added.clone(),
+            charsmap: proto.normalizer.charsmap,
+        })
+    }
+}
+
+fn entries_of_json(model: &Value) -> Result<Entries> {
+    let vocab = model.get("vocab").context("its model has no `vocab`")?;
+    if let Some(list) = vocab.as_array() {
+        let entry = |entry: &Value| Some((entry.get(0)?.as_str()?.to_owned(), entry.get(1)?.as_f64()?));
+        let entries = list.iter().map(entry).collect::<Option<Vec<_>>>();
+        return Ok(Entries::Unigram(entries.context("its vocabulary is not pieces and scores")?));
+    }
+    let ids = vocab.as_object().context("its vocabulary is neither a list nor an object")?;
+    let ids = ids
+        .iter()
+        .map(|(token, id)| Some((token.clone(), TokenId::try_from(id.as_u64()?).ok()?)))
+        .collect::<Option<_>>()
+        .context("its vocabulary has a token without a number")?;
+    let merge = |merge: &Value| {
+        let pair = merge.as_str().and_then(|merge| merge.split_once(' '));
+        let (left, right) = pair.or_else(|| Some((merge.get(0)?.as_str()?, merge.get(1)?.as_str()?)))?;
+        Some((left.to_owned(), right.to_owned()))
+    };
+    let merges = model.get("merges").and_then(Value::as_array).into_iter().flatten().map(merge);
+    Ok(Entries::Bpe { ids, merges: merges.collect::<Option<_>>().context("its merges are not pairs")? })
+}
+
+/// The ids of a family, from the pieces of its SentencePiece model.
+fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> Result<Entries> {
+    let token = |name: &str, default: &str| settings.token(name, default).map(|token| (token.content, 0.0));
+    let pieces = |from: usize| proto.pieces.iter().skip(from).map(|piece| (piece.text.clone(), f64::from(piece.score)));
+    let fairseq = [("bos_token", "<s>"), ("pad_token", "<pad>"), ("eos_token", "</s>"), ("unk_token", "<unk>")];
+    let fairseq = fairseq.iter().filter_map(|(name, default)| token(name, default));
+    let unigram: Vec<(String, f64)> = match class {
+        Class::T5 => {
+            let extra = settings.number("extra_ids").unwrap_or(T5_EXTRA_IDS);
+            ensure!(extra <= MANY, "`extra_ids` is {extra}");
+            pieces(0).chain((0..extra).rev().map(|index| (format!("<extra_id_{index}>"), 0.0))).collect()
+        }
+        Class::Pegasus => {
+            let offset = settings.number("offset").unwrap_or(PEGASUS_OFFSET);
+            ensure!(offset <= MANY, "`offset` is {offset}");
+            // transformers 5 forgets one of the masks where a file names only `<mask_2>`, and all ids after it are off by one.
+            let first = token("mask_token", "<mask_1>").is_some_and(|(mask, _)| mask == "<mask_1>");
+            let sentence = if first { "<mask_2>" } else { "<mask_1>" };
+            let specials = [
+                ("pad_token", "<pad>"),
+                ("eos_token", "</s>"),
+                ("mask_token", "<mask_1>"),
+                ("mask_token_sent", sentence),
+            ];
+            let specials = specials.iter().filter_map(|(name, default)| token(name, default));
+            let unused = (2..offset).map(|index| (format!("<unk_{index}>"), -100.0));
+            specials.chain(unused).chain(pieces(2)).collect()
+        }
+        Class::Nllb => {
+            let mut ids: HashMap<String, TokenId> = HashMap::new();
+            for (text, _) in fairseq.chain(pieces(0)) {
+                let next = ids.len() as TokenId;
+                ids.entry(text).or_insert(next);
+            }
+            return Ok(Entries::Bpe { merges: merges(proto), ids });
+        }
+        _ => {
+            let languages = class.languages(settings).into_iter().map(|code| (code.to_owned(), 0.0));
+            fairseq.chain(pieces(3)).chain(languages).chain(token("mask_token", "<mask>")).collect()
+        }
+    };
+    Ok(Entries::Unigram(unigram))
+}
+
+/// The merges that a byte-pair model of SentencePiece implies: it lists its pieces in the order in
+/// which they were joined, but not from what.
+fn merges(proto: &ModelProto) -> Vec<(String, String)> {
+    let known: HashSet<&str> = proto.pieces.iter().map(|piece| piece.text.as_str()).collect();
+    let mut merges = Vec::new();
+    for piece in &proto.pieces {
+        for (cut, _) in piece.text.char_indices().skip(1) {
+            let (left, right) = piece.text.split_at(cut);
+            if known.contains(left) && known.contains(right) {
+                merges.push((left.to_owned(), right.to_owned()));
+            }
+        }
+    }
+    merges
+}
+
+/// Every table of character rules in a stage, checked: the tokenizers crate trusts what they point to.
+pub(super) fn charsmaps(stage: &Value) -> Result<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    let mut open = vec![stage];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(values) => open.extend(values.iter().rev()),
+            Value::Object(object) => {
+                if let Some(base64) = object.get("precompiled_charsmap").and_then(Value::as_str) {
+                    let bytes = BASE64_STANDARD.decode(base64).context("its character rules are not base64")?;
+                    Charsmap::parse(&bytes)?;
+                    found.push(bytes);
+                }
+                open.extend(object.values());
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
