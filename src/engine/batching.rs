@@ -18,6 +18,8 @@ use crate::search::SearchOptions;
 /// Padded source tokens per batch on the CPU: enough rows to keep it busy while the logits of four beams still
 /// fit its caches' neighbourhood.
 const CPU_TOKENS: usize = 1536;
+/// Rows with which one thread is busier computing than reading weights.
+pub(super) const ROWS_PER_THREAD: usize = 12;
 /// Rows with which any card is busy.
 const CARD_ROWS: usize = 4096;
 /// Candle's kernels count elements in 31 bits.
@@ -32,6 +34,8 @@ pub(super) struct Limits {
     tokens: usize,
     /// Sentences.
     sentences: usize,
+    /// Sentences that are not too many, however long.
+    least: usize,
     /// Bytes, by the estimate of `need`.
     bytes: usize,
     need: Need,
@@ -54,9 +58,9 @@ impl Limits {
     fn new(spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>, free: Option<usize>) -> Self {
         let need = Need::of(spec, dtype.size_in_bytes(), options);
         let rows = options.num_beams.max(options.n_best);
-        let whole = Self { tokens: usize::MAX, sentences: usize::MAX, bytes: usize::MAX, need };
+        let whole = Self { tokens: usize::MAX, sentences: usize::MAX, least: 1, bytes: usize::MAX, need };
         let limits = match free {
-            None => Self { tokens: CPU_TOKENS, ..whole },
+            None => Self { tokens: CPU_TOKENS, least: ROWS_PER_THREAD.div_ceil(rows), ..whole },
             Some(free) => {
                 let rows_at_most = CARD_ROWS.min(MOST_ELEMENTS / (spec.vocabulary + 1024));
                 let bytes = (free as f64 * SHARE) as usize;
@@ -65,15 +69,21 @@ impl Limits {
         };
         match tokens {
             // Whoever says how many does so because the estimate is wrong.
-            Some(tokens) => Self { tokens, bytes: usize::MAX, ..limits },
+            Some(tokens) => Self { tokens, least: 1, bytes: usize::MAX, ..limits },
             None => limits,
         }
+    }
+
+    /// For one of so many threads that decode side by side.
+    pub fn share(&self, threads: usize) -> Self {
+        Self { tokens: self.tokens / threads, ..*self }
     }
 
     /// Whether so many sentences, the longest of so many tokens, are one batch.
     pub fn fits(&self, sentences: usize, longest: usize) -> bool {
         let bytes = sentences.saturating_mul(self.need.bytes(longest));
-        sentences == 1 || (sentences <= self.sentences && sentences * longest <= self.tokens && bytes <= self.bytes)
+        sentences <= self.least
+            || (sentences <= self.sentences && sentences * longest <= self.tokens && bytes <= self.bytes)
     }
 }
 
@@ -166,7 +176,8 @@ impl Room {
         Ok(())
     }
 
-    fn within(&self, limits: &Limits) -> Limits {
+    /// The limits, or what the device turned out to have room for.
+    pub fn within(&self, limits: &Limits) -> Limits {
         let (sentences, tokens) = self.found().most.unwrap_or((usize::MAX, usize::MAX));
         Limits { sentences: limits.sentences.min(sentences), tokens: limits.tokens.min(tokens), ..*limits }
     }

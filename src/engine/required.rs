@@ -8,6 +8,7 @@
 
 use anyhow::Result;
 
+use super::decoding::Source;
 use super::{Engine, Generation, Session};
 use crate::batch::TokenId;
 use crate::glossary::{self, Ways};
@@ -75,16 +76,18 @@ impl Session<'_> {
     /// Generations that have the terms, where there are any.
     fn search_again(&self, sources: &[Vec<TokenId>], lacking: &[Lacking]) -> Result<Vec<(usize, Generation)>> {
         let options = SearchOptions { num_beams: self.beams_for_terms(), ..self.settings().options.clone() };
-        let required = |place: usize| Some(lacking[place].required(self.engine.edges()));
-        let texts = lacking.iter().map(|lacking| sources[lacking.text].clone()).collect();
+        let sources = lacking.iter().enumerate().map(|(place, lacking)| Source {
+            place,
+            tokens: sources[lacking.text].clone(),
+            required: Some(lacking.required(self.engine.edges())),
+        });
         let mut found = Vec::new();
-        self.search(texts, &options, &required, |place, source_tokens, mut hypotheses| {
+        for (lacking, (source_tokens, mut hypotheses)) in lacking.iter().zip(self.search(sources, &options)?) {
             hypotheses.retain(|hypothesis| hypothesis.missing == 0);
             if !hypotheses.is_empty() {
-                found.push((lacking[place].text, self.generation(source_tokens, hypotheses)?));
+                found.push((lacking.text, self.generation(source_tokens, hypotheses)?));
             }
-            Ok(())
-        })?;
+        }
         Ok(found)
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
-use crate::nn::{Bias, CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, SelfAttention};
+use crate::nn::{Bias, CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, Place, SelfAttention};
 
 use super::encoder::placed;
 use super::positions::{RelativeBias, of_layer};
@@ -27,14 +27,14 @@ pub(super) struct DecoderLayer {
     pub feed_forward: (FeedForward, Norm),
 }
 
-/// All that changes while a batch is decoded.
+/// All that changes while sentences are decoded.
 pub struct DecoderState {
     past: Past,
-    /// The sentence of each row.
-    sentences: Vec<usize>,
-    /// Source length of each sentence in the memory.
-    lengths: Vec<usize>,
-    layers: Vec<(PastKeys, Memory)>,
+    /// Where each row finds its sentence.
+    places: Vec<Place>,
+    /// Sentences that were encoded together: their memory in every layer.
+    groups: Vec<Vec<Memory>>,
+    keys: Vec<PastKeys>,
     /// Biases of the past, for families that have them; made for some reach and remade when it is passed.
     biases: Vec<Bias>,
 }
@@ -43,7 +43,12 @@ impl DecoderState {
     /// Rows now.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.sentences.len()
+        self.places.len()
+    }
+
+    /// Whether keys stay where they were written when rows are reordered.
+    fn keys_stay(&self) -> bool {
+        self.keys.iter().all(PastKeys::stay)
     }
 
     /// Row `i` becomes what row `rows[i]` was; a row may repeat or be left out.
@@ -52,78 +57,92 @@ impl DecoderState {
     /// When the device fails.
     pub fn select(&mut self, rows: &[usize], device: &Device) -> Result<()> {
         self.past.select(rows);
-        self.sentences = rows.iter().map(|&row| self.sentences[row]).collect();
-        if self.layers.iter().any(|(keys, _)| !keys.stay()) {
+        self.places = rows.iter().map(|&row| self.places[row]).collect();
+        self.close_groups();
+        if !self.keys_stay() {
             let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
             let rows = Tensor::new(rows, device)?;
-            for (keys, _) in &mut self.layers {
+            for keys in &mut self.keys {
                 keys.select(&rows)?;
             }
-            self.close_sentences(device)?;
+            self.close_sentences()?;
         }
         Ok(())
     }
 
+    /// Drops groups that have no rows left.
+    fn close_groups(&mut self) {
+        let mut open = vec![false; self.groups.len()];
+        self.places.iter().for_each(|place| open[place.group] = true);
+        let mut kept = open.iter();
+        self.groups.retain(|_| kept.next() == Some(&true));
+        for place in &mut self.places {
+            place.group = open[..place.group].iter().filter(|&&open| open).count();
+        }
+    }
+
     /// Drops the memory of sentences without rows, so that no step has to gather that of the others.
-    fn close_sentences(&mut self, device: &Device) -> Result<()> {
-        let mut open = self.sentences.clone();
-        open.sort_unstable();
-        open.dedup();
-        if open.len() == self.lengths.len() || open.is_empty() {
-            return Ok(());
-        }
-        let index: Vec<u32> = open.iter().map(|&sentence| sentence as u32).collect();
-        let index = Tensor::new(index, device)?;
-        for (_, memory) in &mut self.layers {
-            memory.select(&index)?;
-        }
-        self.lengths = open.iter().map(|&sentence| self.lengths[sentence]).collect();
-        for sentence in &mut self.sentences {
-            *sentence = open.partition_point(|&other| other < *sentence);
+    fn close_sentences(&mut self) -> Result<()> {
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            let own = |place: &&Place| place.group == number;
+            let mut open: Vec<usize> = self.places.iter().filter(own).map(|place| place.sentence).collect();
+            open.sort_unstable();
+            open.dedup();
+            if group.first().is_none_or(|memory| memory.sentences() == open.len()) {
+                continue;
+            }
+            for memory in group {
+                memory.select(&open)?;
+            }
+            for place in self.places.iter_mut().filter(|place| place.group == number) {
+                place.sentence = open.partition_point(|other| *other < place.sentence);
+            }
         }
         Ok(())
     }
 }
 
 impl Decoder {
-    /// One row per sentence of a memory `[b, s, d]`, before the first token.
-    pub fn start(&self, states: &Tensor, lengths: &[usize], dtype: DType) -> Result<DecoderState> {
-        let layers = self
-            .layers
-            .iter()
-            .map(|layer| {
-                let memory = layer.cross_attention.0.memory(states, lengths)?;
-                Ok((PastKeys::new(dtype, states.device()), memory))
-            })
-            .collect::<Result<_>>()?;
-        Ok(DecoderState {
-            past: Past::new(lengths.len()),
-            sentences: (0..lengths.len()).collect(),
-            lengths: lengths.to_vec(),
-            layers,
+    /// A state without rows.
+    pub fn idle(&self, dtype: DType, device: &Device) -> DecoderState {
+        DecoderState {
+            past: Past::default(),
+            places: Vec::new(),
+            groups: Vec::new(),
+            keys: self.layers.iter().map(|_| PastKeys::new(dtype, device)).collect(),
             biases: Vec::new(),
-        })
+        }
+    }
+
+    /// One row more for each sentence of a memory `[b, s, d]`, before its first token.
+    pub fn join(&self, state: &mut DecoderState, states: &Tensor, lengths: &[usize]) -> Result<()> {
+        anyhow::ensure!(state.rows() == 0 || state.keys_stay(), "sentences cannot join others on this device");
+        let memory = |layer: &DecoderLayer| layer.cross_attention.0.memory(states, lengths);
+        let group = state.groups.len();
+        state.groups.push(self.layers.iter().map(memory).collect::<Result<_>>()?);
+        state.places.extend((0..lengths.len()).map(|sentence| Place { group, sentence }));
+        state.past.join(lengths.len());
+        Ok(())
     }
 
     /// `[r, d]` for the last token of each row.
     pub fn step(&self, state: &mut DecoderState, tokens: &[u32]) -> Result<Tensor> {
         anyhow::ensure!(tokens.len() == state.rows(), "{} tokens for {} rows", tokens.len(), state.rows());
-        let mut x = self.embedding.at(tokens, state.past.time())?;
+        let positions: Vec<usize> = state.past.cells().iter().map(Vec::len).collect();
+        let mut x = self.embedding.at(tokens, &positions)?;
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
         state.past.advance();
         self.reach(state, x.dtype(), x.device())?;
         let past = &state.past;
-        for (index, (layer, (keys, memory))) in self.layers.iter().zip(&mut state.layers).enumerate() {
+        for (index, (layer, keys)) in self.layers.iter().zip(&mut state.keys).enumerate() {
             let bias = of_layer(&state.biases, index);
             let (attention, norm) = &layer.self_attention;
             x = placed(self.placement, norm, &x, |x, residual| attention.step(x, residual, keys, past, bias))?;
             let (attention, norm) = &layer.cross_attention;
-            let (sentences, lengths) = (&state.sentences, &state.lengths);
-            x = placed(self.placement, norm, &x, |x, residual| {
-                attention.step(x, residual, memory, sentences, lengths)
-            })?;
+            let memories: Vec<&Memory> = state.groups.iter().map(|group| &group[index]).collect();
+            x = placed(self.placement, norm, &x, |x, residual| attention.step(x, residual, &memories, &state.places))?;
             let (feed_forward, norm) = &layer.feed_forward;
             x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
         }

@@ -14,7 +14,6 @@ mod torch;
 mod view;
 pub mod weights;
 
-use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Result;
@@ -33,7 +32,7 @@ use positions::RelativeBias;
 use spec::{Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
-use crate::nn::{Embedding, Linear, Matrix, Norm, PositionTable};
+use crate::nn::{Embedding, Linear, Matrix, Norm, PositionTable, fuses};
 
 /// An encoder-decoder with its output layer.
 pub struct Seq2Seq {
@@ -51,17 +50,6 @@ pub struct Memory {
     pub states: Tensor,
     /// Source length of each sentence.
     pub lengths: Vec<usize>,
-}
-
-impl Memory {
-    /// That of some of the sentences.
-    ///
-    /// # Errors
-    /// When there are no such sentences.
-    pub fn part(&self, sentences: Range<usize>) -> Result<Self> {
-        let states = self.states.narrow(0, sentences.start, sentences.len())?;
-        Ok(Self { states, lengths: self.lengths[sentences].to_vec() })
-    }
 }
 
 impl Seq2Seq {
@@ -139,12 +127,35 @@ impl Seq2Seq {
         Ok(Memory { states: self.encoder.forward(batch)?, lengths })
     }
 
-    /// A decoder with one row per sentence, before its first token.
+    /// A decoder without rows.
+    #[must_use]
+    pub fn idle(&self) -> DecoderState {
+        self.decoder.idle(self.dtype, &self.device)
+    }
+
+    /// A decoder with one row per sentence of a memory, before its first token.
     ///
     /// # Errors
     /// When the device fails.
     pub fn start(&self, memory: &Memory) -> Result<DecoderState> {
-        self.decoder.start(&memory.states, &memory.lengths, self.dtype)
+        let mut state = self.idle();
+        self.join(&mut state, memory)?;
+        Ok(state)
+    }
+
+    /// One row more for each sentence of a memory, before its first token. Only a decoder without rows takes sentences
+    /// where [`Self::joins`] is false.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn join(&self, state: &mut DecoderState, memory: &Memory) -> Result<()> {
+        self.decoder.join(state, &memory.states, &memory.lengths)
+    }
+
+    /// Whether sentences can join others that are being decoded already.
+    #[must_use]
+    pub fn joins(&self) -> bool {
+        fuses(self.dtype, &self.device)
     }
 
     /// Feeds one token to every row; the logits of the next, `[r, v]` in the model's type.

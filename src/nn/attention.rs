@@ -2,7 +2,8 @@
 //!
 //! Invariant: a decoder's row never sees another row's past, however rows are reordered. On the fused path
 //! reordering moves no keys: each key stays where it was written, and [`Past`] knows for every row and time
-//! where that is. Other devices gather their keys instead, and keep the memory of open sentences only.
+//! where that is, so that rows may have pasts of different lengths and memories of different batches. Other devices
+//! gather their keys instead, keep the memory of open sentences only, and take all rows from one batch.
 
 mod composed;
 mod past;
@@ -14,6 +15,7 @@ use crate::kernels::attention::{self as kernel, DistanceBias, Heads};
 
 use super::{Linear, fused, fuses};
 
+pub use crate::kernels::attention::Place;
 pub use past::{Past, PastKeys};
 
 use composed::{attend, join, mask};
@@ -129,7 +131,8 @@ impl SelfAttention {
         self.out.forward_added(&mixed, residual)
     }
 
-    /// One new token per row, which sees its row's past and itself: `[r, d]` to `[r, d]`, `residual` added.
+    /// One new token per row, which sees its row's past and itself: `[r, d]` to `[r, d]`, `residual` added. Where nothing
+    /// is fused, all rows have pasts of one length.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -142,15 +145,15 @@ impl SelfAttention {
         bias: Option<&Bias>,
     ) -> Result<Tensor> {
         let qkv = self.qkv.forward(x)?;
-        let (time, inner) = (past.time() - 1, self.shape.inner());
+        let (cells, inner) = (past.cells(), self.shape.inner());
+        let (keys, values) = keys.reserve(past, self.shape, &qkv)?;
         let mixed = if fused(x) {
-            let (keys, values) = keys.reserve(past, &[inner], &qkv)?;
-            keys.inplace_op2(&qkv, &kernel::Append { time, from: inner })?;
-            values.inplace_op2(&qkv, &kernel::Append { time, from: 2 * inner })?;
+            keys.inplace_op2(&qkv, &kernel::Append { cells, from: inner })?;
+            values.inplace_op2(&qkv, &kernel::Append { cells, from: 2 * inner })?;
             let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
-            qkv.apply_op3_no_bwd(keys, values, &kernel::Past { heads, origins: past.origins() })?
+            qkv.apply_op3_no_bwd(keys, values, &kernel::Past { heads, cells })?
         } else {
-            let (keys, values) = keys.reserve(past, &[self.shape.heads, self.shape.width], &qkv)?;
+            let time = past.time() - 1;
             let qkv = qkv.unsqueeze(1)?;
             keys.slice_set(&self.shape.part(&qkv, 1)?, 2, time)?;
             values.slice_set(&self.shape.part(&qkv, 2)?, 2, time)?;
@@ -175,7 +178,7 @@ pub struct CrossAttention {
     pub shape: Shape,
 }
 
-/// Keys and values of a batch of sentences, computed once, whatever the number of rows that read them.
+/// Keys and values of sentences that were encoded together, computed once, whatever the number of rows that read them.
 pub struct Memory {
     /// Fused: `[b, h, width, s']`; else `[b, h, s, width]`.
     keys: Tensor,
@@ -183,18 +186,33 @@ pub struct Memory {
     values: Tensor,
     /// Where nothing is fused: hides the padding, if there is any, `[b, 1, 1, s]`.
     mask: Option<Tensor>,
+    /// Length of each sentence.
+    lengths: Vec<usize>,
 }
 
 impl Memory {
+    /// How many sentences it has.
+    #[must_use]
+    pub fn sentences(&self) -> usize {
+        self.lengths.len()
+    }
+
     /// Keeps these sentences only, in this order.
     ///
     /// # Errors
     /// When a sentence does not exist.
-    pub fn select(&mut self, sentences: &Tensor) -> Result<()> {
-        self.keys = self.keys.index_select(sentences, 0)?;
-        self.values = self.values.index_select(sentences, 0)?;
-        self.mask = self.mask.as_ref().map(|mask| mask.index_select(sentences, 0)).transpose()?;
+    pub fn select(&mut self, sentences: &[usize]) -> Result<()> {
+        let index: Vec<u32> = sentences.iter().map(|&sentence| sentence as u32).collect();
+        let index = Tensor::new(index, self.keys.device())?;
+        self.keys = self.keys.index_select(&index, 0)?;
+        self.values = self.values.index_select(&index, 0)?;
+        self.mask = self.mask.as_ref().map(|mask| mask.index_select(&index, 0)).transpose()?;
+        self.lengths = sentences.iter().map(|&sentence| self.lengths[sentence]).collect();
         Ok(())
+    }
+
+    fn group(&self) -> kernel::Group<'_> {
+        kernel::Group { keys: &self.keys, kv: &self.values, lengths: &self.lengths }
     }
 }
 
@@ -205,49 +223,44 @@ impl CrossAttention {
     /// When shapes, types or devices do not fit.
     pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
         let kv = self.kv.forward(states)?;
+        let lengths = lengths.to_vec();
         if fused(states) {
             let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: self.shape.heads })?;
-            return Ok(Memory { keys, values: kv, mask: None });
+            return Ok(Memory { keys, values: kv, mask: None, lengths });
         }
-        let mask = mask(lengths, states.dim(1)?, states.dtype(), states.device())?;
-        Ok(Memory { keys: self.shape.part(&kv, 0)?, values: self.shape.part(&kv, 1)?, mask })
+        let mask = mask(&lengths, states.dim(1)?, states.dtype(), states.device())?;
+        Ok(Memory { keys: self.shape.part(&kv, 0)?, values: self.shape.part(&kv, 1)?, mask, lengths })
     }
 
-    /// `[r, d]` to `[r, d]`, `residual` added. `sentences` names each row's sentence, `lengths` has one
-    /// entry per sentence.
+    /// `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which sentence
+    /// there; where nothing is fused, there is one memory.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn step(
-        &self,
-        x: &Tensor,
-        residual: &Tensor,
-        memory: &Memory,
-        sentences: &[usize],
-        lengths: &[usize],
-    ) -> Result<Tensor> {
+    pub fn step(&self, x: &Tensor, residual: &Tensor, memories: &[&Memory], places: &[Place]) -> Result<Tensor> {
         let q = self.q.forward(x)?;
         let mixed = if fused(x) {
-            let op = kernel::Shared { heads: self.shape.kernel(None), sentences, lengths };
-            q.apply_op3_no_bwd(&memory.keys, &memory.values, &op)?
+            let groups: Vec<_> = memories.iter().map(|memory| memory.group()).collect();
+            q.apply_op1_no_bwd(&kernel::Shared { heads: self.shape.kernel(None), groups: &groups, places })?
         } else {
-            self.composed_step(&q, memory, sentences)?
+            ensure!(memories.len() == 1, "{} memories where one is expected", memories.len());
+            self.composed_step(&q, memories[0], places)?
         };
         self.out.forward_added(&mixed, residual)
     }
 
     /// The rows of a sentence, where all have equally many, become the time axis of one query.
-    fn composed_step(&self, q: &Tensor, memory: &Memory, sentences: &[usize]) -> Result<Tensor> {
-        let (rows, open) = (sentences.len(), memory.keys.dim(0)?);
+    fn composed_step(&self, q: &Tensor, memory: &Memory, places: &[Place]) -> Result<Tensor> {
+        let (rows, open) = (places.len(), memory.sentences());
         let group = rows / open;
-        let in_groups = sentences.iter().enumerate().all(|(row, &sentence)| sentence == row / group.max(1));
+        let in_groups = places.iter().enumerate().all(|(row, place)| place.sentence == row / group.max(1));
         let q = (q * f64::from(self.shape.scale))?;
         let mixed = if in_groups && rows == group * open {
             let q = self.shape.part(&q.reshape((open, group, self.shape.inner()))?, 0)?;
             attend(&q, &memory.keys, &memory.values, [memory.mask.as_ref(), None])?
         } else {
-            ensure!(sentences.iter().all(|&sentence| sentence < open), "a row of a sentence that is not kept");
-            let index: Vec<u32> = sentences.iter().map(|&sentence| sentence as u32).collect();
+            ensure!(places.iter().all(|place| place.sentence < open), "a row of a sentence that is not kept");
+            let index: Vec<u32> = places.iter().map(|place| place.sentence as u32).collect();
             let index = Tensor::new(index, q.device())?;
             let pick = |x: &Tensor| x.index_select(&index, 0);
             let q = self.shape.part(&q.unsqueeze(1)?, 0)?;

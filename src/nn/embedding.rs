@@ -42,14 +42,18 @@ impl PositionTable {
         Ok(rows.reshape((ids.len() / s, s, rows.dim(1)?))?)
     }
 
-    /// The row of position `position`: `[1, d]`, or `[r, d]` where a token takes up none.
-    fn at(&self, ids: &[u32], position: usize) -> Result<Tensor> {
-        let place = self.first + position;
-        let Some(unplaced) = self.unplaced.filter(|unplaced| ids.contains(unplaced)) else {
-            return Ok(self.rows.narrow(0, place, 1)?);
-        };
-        let rows = ids.iter().map(|&id| if id == unplaced { self.first - 1 } else { place } as u32);
-        Ok(self.rows.index_select(&Tensor::new(rows.collect::<Vec<u32>>(), self.rows.device())?, 0)?)
+    /// The rows of tokens at these positions: `[r, d]`, or `[1, d]` where they are all the same.
+    fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
+        let unplaced = |id: u32| self.unplaced == Some(id);
+        if let [first, rest @ ..] = positions
+            && rest.iter().all(|position| position == first)
+            && !ids.iter().any(|&id| unplaced(id))
+        {
+            return Ok(self.rows.narrow(0, self.first + first, 1)?);
+        }
+        let row = |(&id, &position): (&u32, &usize)| if unplaced(id) { self.first - 1 } else { self.first + position };
+        let rows: Vec<u32> = ids.iter().zip(positions).map(|placed| row(placed) as u32).collect();
+        Ok(self.rows.index_select(&Tensor::new(rows, self.rows.device())?, 0)?)
     }
 }
 
@@ -73,14 +77,14 @@ impl Embedding {
         })
     }
 
-    /// One token per row, all at position `position`, to `[r, d]`.
+    /// One token per row, each at its position, to `[r, d]`.
     ///
     /// # Errors
     /// As [`Self::sequences`].
-    pub fn at(&self, ids: &[u32], position: usize) -> Result<Tensor> {
+    pub fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
         let x = self.scaled(ids)?;
         Ok(match &self.positions {
-            Some(table) => x.broadcast_add(&table.at(ids, position)?)?,
+            Some(table) => x.broadcast_add(&table.at(ids, positions)?)?,
             None => x,
         })
     }

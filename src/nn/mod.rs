@@ -9,7 +9,7 @@ pub mod feed_forward;
 pub mod linear;
 pub mod norm;
 
-pub use attention::{Bias, CrossAttention, Memory, Past, PastKeys, SelfAttention, Sequences, Shape};
+pub use attention::{Bias, CrossAttention, Memory, Past, PastKeys, Place, SelfAttention, Sequences, Shape};
 pub use embedding::{Embedding, PositionTable};
 pub use feed_forward::FeedForward;
 pub use linear::{Linear, Matrix};
@@ -23,6 +23,7 @@ fn fused(x: &Tensor) -> bool {
 }
 
 /// Whether the fused kernels take tensors of this type on this device.
-fn fuses(dtype: DType, device: &Device) -> bool {
+#[must_use]
+pub fn fuses(dtype: DType, device: &Device) -> bool {
     device.is_cpu() && dtype == DType::F32
 }

@@ -10,20 +10,15 @@
 //! transformers goes on with its copies, even beyond an end.
 
 use anyhow::Result;
-use candle_core::Tensor;
 
-use super::logits::{Candidates, Domain, Rules};
+use super::logits::Candidates;
 use super::required::{Required, turns};
-use super::{EarlyStopping, Hypothesis, Item, SearchOptions, Step, arrange, no_choice, normalized};
+use super::{EarlyStopping, Head, Hypothesis, Method, SearchOptions, no_choice, normalized};
 use crate::batch::TokenId;
 
 /// One open hypothesis.
 struct Beam {
-    /// The model's row from which it goes on.
-    row: usize,
-    /// The start token and all since.
-    history: Vec<TokenId>,
-    token_scores: Vec<f32>,
+    head: Head,
     sum: f32,
 }
 
@@ -41,8 +36,7 @@ struct Continuation {
 }
 
 /// One item's search.
-struct ItemSearch<'a> {
-    item: usize,
+pub(super) struct Beams<'a> {
     options: &'a SearchOptions,
     required: Option<Required<'a>>,
     beams: Vec<Beam>,
@@ -50,69 +44,37 @@ struct ItemSearch<'a> {
     finished: Vec<(f32, Hypothesis)>,
 }
 
-/// Beam search from the first `logits` `[items, v]`.
-pub(super) fn search<'a>(
-    model: &mut dyn Step,
-    mut logits: Tensor,
-    items: &[Item<'a>],
-    options: &'a SearchOptions,
-) -> Result<Vec<Vec<Hypothesis>>> {
-    let (_, v) = logits.dims2()?;
-    let rules = Rules::new(options, items, Domain::LogProbabilities, v);
-    let fresh = |(item, of): (usize, &Item<'a>)| ItemSearch::new(item, of.required, options);
-    let mut searches: Vec<ItemSearch> = items.iter().enumerate().map(fresh).collect();
-    let mut found: Vec<Vec<Hypothesis>> = vec![Vec::new(); items.len()];
-    for new in 1.. {
-        let beams = || searches.iter().flat_map(|search| search.beams.iter().map(|beam| (search.item, beam)));
-        let histories: Vec<_> = beams().map(|(item, beam)| (item, beam.history.as_slice())).collect();
-        let before = histories.len();
-        let candidates = rules.candidates(&logits, continuations(options), &histories)?;
-        let mut open = Vec::with_capacity(searches.len());
-        for mut search in searches {
-            search.advance(&candidates, new);
-            if search.is_over(new) {
-                found[search.item].extend(search.hypotheses()?);
-            } else {
-                open.push(search);
-            }
-        }
-        if open.is_empty() {
-            break;
-        }
-        searches = open;
-        logits = feed(model, &mut searches, before)?;
-    }
-    Ok(found)
-}
-
 /// How many continuations of an item are looked at: enough for all beams to go on even if every one of them
 /// could also end in each way there is.
-fn continuations(options: &SearchOptions) -> usize {
+pub(super) fn continuations(options: &SearchOptions) -> usize {
     (1 + options.eos.len()).max(2) * options.num_beams
 }
 
-/// Gives the model the beams' rows, out of `before`, and their last tokens; the next logits.
-fn feed(model: &mut dyn Step, searches: &mut [ItemSearch], before: usize) -> Result<Tensor> {
-    let mut kept = Vec::new();
-    let mut tokens = Vec::new();
-    for beam in searches.iter_mut().flat_map(|search| &mut search.beams) {
-        kept.push(beam.row);
-        tokens.push(beam.history[beam.history.len() - 1]);
-        beam.row = kept.len() - 1;
+impl Method for Beams<'_> {
+    fn heads(&self) -> Vec<&Head> {
+        self.beams.iter().map(|beam| &beam.head).collect()
     }
-    arrange(model, &kept, before)?;
-    model.step(&tokens)
+
+    fn heads_mut(&mut self) -> Vec<&mut Head> {
+        self.beams.iter_mut().map(|beam| &mut beam.head).collect()
+    }
+
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Vec<Hypothesis>>> {
+        let new = 1 + self.beams.first().map_or(0, |beam| beam.head.token_scores.len());
+        self.take(candidates, new);
+        if self.is_over(new) { self.hypotheses().map(Some) } else { Ok(None) }
+    }
 }
 
-impl<'a> ItemSearch<'a> {
-    fn new(item: usize, required: Option<Required<'a>>, options: &'a SearchOptions) -> Self {
-        let beam = Beam { row: item, history: options.start.clone(), token_scores: Vec::new(), sum: 0.0 };
-        Self { item, options, required, beams: vec![beam], finished: Vec::new() }
+impl<'a> Beams<'a> {
+    pub fn new(required: Option<Required<'a>>, options: &'a SearchOptions) -> Self {
+        let beam = Beam { head: Head::new(&options.start), sum: 0.0 };
+        Self { options, required, beams: vec![beam], finished: Vec::new() }
     }
 
     /// Takes the `new`-th token: of the best continuations, those that end among the first `num_beams` are
     /// finished hypotheses, those that end further down are dropped, and the others are the new beams.
-    fn advance(&mut self, candidates: &[Candidates], new: usize) {
+    fn take(&mut self, candidates: &[Candidates], new: usize) {
         let mut next = Vec::with_capacity(self.options.num_beams);
         for (rank, continuation) in self.best(candidates).into_iter().enumerate() {
             let ends = self.options.eos.contains(&continuation.token);
@@ -137,7 +99,7 @@ impl<'a> ItemSearch<'a> {
     fn best(&self, candidates: &[Candidates]) -> Vec<Continuation> {
         let mut all = Vec::new();
         for (index, beam) in self.beams.iter().enumerate() {
-            let Candidates { best, cut, wanted, missing, .. } = &candidates[beam.row];
+            let Candidates { best, cut, wanted, missing, .. } = &candidates[beam.head.row];
             let continued = |(token, value, missing)| {
                 let sum = value + beam.sum;
                 Continuation { beam: index, token, value, sum, cut: *cut, missing }
@@ -163,8 +125,8 @@ impl<'a> ItemSearch<'a> {
             hypothesis.missing < missing || hypothesis.missing == missing && *other >= worth
         });
         if place < self.options.num_beams {
-            let Beam { history, token_scores, .. } = self.beams[continuation.beam].with(continuation);
-            let tokens = history[self.options.start.len()..].to_vec();
+            let head = self.beams[continuation.beam].with(continuation).head;
+            let (tokens, token_scores) = (head.tokens(self.options), head.token_scores);
             self.finished.insert(place, (worth, Hypothesis { tokens, score, token_scores, truncated, missing }));
             self.finished.truncate(self.options.num_beams);
         }
@@ -203,20 +165,17 @@ impl<'a> ItemSearch<'a> {
 
 impl Beam {
     fn cut_off(&self, options: &SearchOptions, required: Option<Required>) -> Hypothesis {
-        let tokens = self.history[options.start.len()..].to_vec();
+        let tokens = self.head.tokens(options);
         let missing = required.map_or(0, |required| required.missing(&tokens));
         let score = normalized(self.sum, tokens.len(), options.length_penalty);
-        Hypothesis { tokens, score, token_scores: self.token_scores.clone(), truncated: true, missing }
+        Hypothesis { tokens, score, token_scores: self.head.token_scores.clone(), truncated: true, missing }
     }
 
     fn with(&self, continuation: &Continuation) -> Self {
-        let mut history = Vec::with_capacity(self.history.len() + 1);
-        history.extend_from_slice(&self.history);
-        history.push(continuation.token);
-        let mut token_scores = Vec::with_capacity(self.token_scores.len() + 1);
-        token_scores.extend_from_slice(&self.token_scores);
-        token_scores.push(continuation.value);
-        Self { row: self.row, history, token_scores, sum: continuation.sum }
+        let Head { row, history, token_scores } = &self.head;
+        let history = [history.as_slice(), &[continuation.token]].concat();
+        let token_scores = [token_scores.as_slice(), &[continuation.value]].concat();
+        Self { head: Head { row: *row, history, token_scores }, sum: continuation.sum }
     }
 }
 
@@ -231,7 +190,7 @@ mod tests {
         let finished = |score| {
             (score, Hypothesis { tokens: vec![1], score, token_scores: vec![score], truncated: false, missing: 0 })
         };
-        let mut search = ItemSearch::new(0, None, &options);
+        let mut search = Beams::new(None, &options);
         search.beams[0].sum = -10.0;
         search.finished = vec![finished(worst + 1.0), finished(worst)];
         search.is_over(2)

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
 use super::required::{Progress, Required};
-use super::{Item, SearchOptions};
+use super::{Item, SearchOptions, beam};
 use crate::batch::TokenId;
 use crate::kernels::topk::{RowTop, top_k};
 
@@ -27,15 +27,30 @@ pub(super) enum Domain {
 pub(super) struct Rules<'a> {
     options: &'a SearchOptions,
     domain: Domain,
+    /// How many of the best tokens of a row are looked at; `None` for all.
+    k: Option<usize>,
+    /// The size of the vocabulary, once there are logits.
     v: usize,
     /// Banned in every row, ascending.
     always: Vec<TokenId>,
     /// Bad words of two tokens or more: what comes before the last token, and the last token.
     bad_ends: Vec<(&'a [TokenId], TokenId)>,
-    /// Per item: what followed each sequence of n - 1 tokens in the source.
-    source_ngrams: Vec<HashMap<&'a [TokenId], Vec<TokenId>>>,
-    /// Per item: what its target must contain.
-    required: Vec<Option<Required<'a>>>,
+}
+
+/// What the rules must know of an item.
+pub(super) struct Subject<'a> {
+    /// What followed each sequence of n - 1 tokens in the source.
+    source_ngrams: HashMap<Vec<TokenId>, Vec<TokenId>>,
+    /// What its target must contain.
+    required: Option<Required<'a>>,
+}
+
+impl<'a> Subject<'a> {
+    pub fn new(item: &Item<'_, 'a>, options: &SearchOptions) -> Self {
+        let n = options.encoder_no_repeat_ngram_size;
+        let source_ngrams = if n == 0 { HashMap::new() } else { ngrams(item.source, n) };
+        Self { source_ngrams, required: item.required }
+    }
 }
 
 /// What the rules change in one row.
@@ -78,23 +93,31 @@ pub(super) struct Candidates {
 }
 
 impl<'a> Rules<'a> {
-    /// `v` is the size of the vocabulary.
-    pub fn new(options: &'a SearchOptions, items: &[Item<'a>], domain: Domain, v: usize) -> Self {
+    pub fn new(options: &'a SearchOptions) -> Self {
         // transformers takes end-of-sentence tokens out of the bad words.
         let bad = || options.bad_words.iter().filter(|word| !(word.len() == 1 && options.eos.contains(&word[0])));
         let mut always: Vec<TokenId> = bad().filter(|word| word.len() == 1).map(|word| word[0]).collect();
         always.extend(&options.suppress);
         let bad_ends = bad().filter(|word| word.len() > 1).filter_map(|word| word.split_last()).map(|(l, p)| (p, *l));
-        let n = options.encoder_no_repeat_ngram_size;
-        let source_ngrams = if n == 0 { Vec::new() } else { items.iter().map(|item| ngrams(item.source, n)).collect() };
-        let required = items.iter().map(|item| item.required).collect();
-        Self { options, domain, v, always, bad_ends: bad_ends.collect(), source_ngrams, required }
+        let domain = if options.num_beams > 1 { Domain::LogProbabilities } else { Domain::Logits };
+        let k = match options.sampling {
+            _ if options.num_beams > 1 => Some(beam::continuations(options)),
+            Some(sampling) => Some(sampling.top_k).filter(|&k| k > 0),
+            None => Some(1),
+        };
+        Self { options, domain, k, v: 0, always, bad_ends: bad_ends.collect() }
     }
 
-    /// The best `k` candidates of every row of `logits` `[rows, v]`; `rows` gives each row's item and its
-    /// history: the start token and all since.
-    pub fn candidates(&self, logits: &Tensor, k: usize, rows: &[(usize, &[TokenId])]) -> Result<Vec<Candidates>> {
-        let edits: Vec<Edits> = rows.iter().map(|&(item, history)| self.edits(item, history)).collect();
+    /// The best candidates of every row of `logits` `[rows, v]`; `rows` gives each row's item and its history: the start
+    /// tokens and all since.
+    pub fn candidates(&mut self, logits: &Tensor, rows: &[(&Subject, &[TokenId])]) -> Result<Vec<Candidates>> {
+        let (_, v) = logits.dims2()?;
+        if self.v != v {
+            check_vocabulary(v, self.options)?;
+            self.v = v;
+        }
+        let k = self.k.unwrap_or(v);
+        let edits: Vec<Edits> = rows.iter().map(|(subject, history)| self.edits(subject, history)).collect();
         let edited: Vec<Vec<TokenId>> = edits.iter().map(Edits::tokens).collect();
         let tops = top_k(logits, k, &edited)?;
         let rows = edits.iter().zip(&edited).zip(tops);
@@ -102,9 +125,9 @@ impl<'a> Rules<'a> {
     }
 
     /// What the rules change after `history`.
-    fn edits(&self, item: usize, history: &[TokenId]) -> Edits {
+    fn edits(&self, subject: &Subject, history: &[TokenId]) -> Edits {
         let mut banned = self.always.clone();
-        self.ban_repetitions(item, history, &mut banned);
+        self.ban_repetitions(subject, history, &mut banned);
         banned.extend(self.bad_ends.iter().filter(|(before, _)| history.ends_with(before)).map(|&(_, last)| last));
         let new = history.len() - self.options.start.len();
         if history.len() < self.options.min_length || new < self.options.min_new_tokens {
@@ -114,7 +137,7 @@ impl<'a> Rules<'a> {
         let penalises = (self.options.repetition_penalty - 1.0).abs() > f64::EPSILON;
         let penalised = if penalises { history.to_vec() } else { Vec::new() };
         let forced = self.forced(history);
-        let aim = self.required[item].map(|required| self.aim(&required, &history[self.options.start.len()..]));
+        let aim = subject.required.map(|required| self.aim(&required, &history[self.options.start.len()..]));
         let aim = match (aim.unwrap_or_default(), &forced) {
             (aim, None) => aim,
             (Aim { missing, .. }, Some(_)) => Aim { missing, ..Aim::default() },
@@ -134,7 +157,7 @@ impl<'a> Rules<'a> {
         Aim { withheld: self.tidy([ends, letters].concat(), &wanted), wanted: next, missing }
     }
 
-    fn ban_repetitions(&self, item: usize, history: &[TokenId], banned: &mut Vec<TokenId>) {
+    fn ban_repetitions(&self, subject: &Subject, history: &[TokenId], banned: &mut Vec<TokenId>) {
         let n = self.options.no_repeat_ngram_size;
         if n > 0 && history.len() >= n {
             let last = &history[history.len() + 1 - n..];
@@ -142,7 +165,7 @@ impl<'a> Rules<'a> {
         }
         let n = self.options.encoder_no_repeat_ngram_size;
         if n > 0 && history.len() + 1 >= n {
-            banned.extend(self.source_ngrams[item].get(&history[history.len() + 1 - n..]).into_iter().flatten());
+            banned.extend(subject.source_ngrams.get(&history[history.len() + 1 - n..]).into_iter().flatten());
         }
     }
 
@@ -239,10 +262,21 @@ impl Edits {
 }
 
 /// What followed each sequence of `n` - 1 tokens.
-fn ngrams(tokens: &[TokenId], n: usize) -> HashMap<&[TokenId], Vec<TokenId>> {
-    let mut found: HashMap<&[TokenId], Vec<TokenId>> = HashMap::new();
+fn ngrams(tokens: &[TokenId], n: usize) -> HashMap<Vec<TokenId>, Vec<TokenId>> {
+    let mut found: HashMap<Vec<TokenId>, Vec<TokenId>> = HashMap::new();
     for window in tokens.windows(n) {
-        found.entry(&window[..n - 1]).or_default().push(window[n - 1]);
+        found.entry(window[..n - 1].to_vec()).or_default().push(window[n - 1]);
     }
     found
+}
+
+fn check_vocabulary(v: usize, options: &SearchOptions) -> Result<()> {
+    if let Some((name, token)) = options.highest_token() {
+        ensure!(
+            (token as usize) < v,
+            "`{name}` names token {token}, but the model has {v} tokens\n\
+             hint: the settings and the weights are of different checkpoints"
+        );
+    }
+    Ok(())
 }

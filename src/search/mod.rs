@@ -1,21 +1,22 @@
 //! From a model that says what may come next to the sentences it most likely means.
 //!
-//! The loop, for all sentences (*items*) of a batch at once:
+//! The loop, for all sentences (*items*) that are under way at once:
 //!
-//! 1. feed the start token, one row per item; get a row of logits for each (`Step::step`);
-//! 2. write down what the rules change in each row: tokens banned, made less likely, forced (`logits`);
-//! 3. take each row's best tokens and its sum of exponentials in one go (`kernels::topk`), and apply the
+//! 1. take in new items, if any wait: each has one row of the model, after those of the others (`Search::join`);
+//! 2. leave out the rows of items that are over, and put those of beams in their new order (`Step::select`);
+//! 3. feed each row its next token: of the start, or the one that was chosen; get a row of logits for each
+//!    (`Step::step`);
+//! 4. write down what the rules change in each row: tokens banned, made less likely, forced (`logits`);
+//! 5. take each row's best tokens and its sum of exponentials in one go (`kernels::topk`), and apply the
 //!    changes to them;
-//! 4. choose: the best token of each row (`greedy`), a token by chance (`sample`), or the best
-//!    continuations of all rows of an item (`beam`); hypotheses that end are put aside;
-//! 5. leave out the rows of finished items, and put those of beams in their new order (`Step::select`);
-//! 6. feed the chosen tokens, one per row; go on at 2 until no row is left.
+//! 6. choose: the best token of each row (`greedy`), a token by chance (`sample`), or the best
+//!    continuations of all rows of an item (`beam`); hypotheses that end are put aside; go on at 1 until no item is left.
 //!
 //! Responsible for: tokens and scores equal to those of transformers 5.23's `generate`. Invariant: what an
-//! item gets does not depend on the other items of its batch, in no bit. Items with terms that their target must
-//! contain (`required`) are searched by beams of which each bank has its share; transformers has nothing like it.
-//! Leaves to others: what a row of
-//! logits is made from (`model`), and where the options come from (`engine`).
+//! item gets does not depend on the other items, nor on when it joined them, in no bit. Items with terms that their
+//! target must contain (`required`) are searched by beams of which each bank has its share; transformers has nothing like
+//! it. Leaves to others: what a row of logits is made from (`model`), which items join when, and where the options come
+//! from (`engine`).
 
 mod beam;
 mod greedy;
@@ -31,6 +32,10 @@ use crate::batch::TokenId;
 
 pub use options::{EarlyStopping, Sampling, SearchOptions};
 pub use required::{Edges, LEAST_BEAMS, Required};
+
+use beam::Beams;
+use greedy::Greedy;
+use logits::{Candidates, Rules, Subject};
 
 /// All that a search knows of a model. A fresh one has one row per item.
 pub trait Step {
@@ -49,13 +54,13 @@ pub trait Step {
 
 /// One sentence to find hypotheses for, as far as a search must know it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Item<'a> {
+pub struct Item<'s, 'r> {
     /// Its source tokens, unpadded, for `encoder_no_repeat_ngram_size`.
-    pub source: &'a [TokenId],
+    pub source: &'s [TokenId],
     /// Its place among all that the caller wants, in whatever batches: sampling draws by seed and place.
     pub place: u64,
     /// What its target must contain, if anything; needs beams.
-    pub required: Option<Required<'a>>,
+    pub required: Option<Required<'r>>,
 }
 
 /// One way to go on from the start token to an end.
@@ -78,51 +83,185 @@ pub struct Hypothesis {
 /// Finds the hypotheses of each item, best first: `n_best` of them, or fewer where the rules leave no more.
 ///
 /// # Errors
-/// When the options have no meaning, name a token that the model does not have, or allow no token to begin with;
-/// and when the model fails. Where they allow none later on, the hypothesis ends there, truncated.
+/// As [`Search::advance`].
 pub fn search(model: &mut dyn Step, items: &[Item], options: &SearchOptions) -> Result<Vec<Vec<Hypothesis>>> {
-    options.check()?;
-    if items.is_empty() {
-        return Ok(Vec::new());
+    let mut search = Search::new(options)?;
+    search.join(items)?;
+    let mut found = vec![Vec::new(); items.len()];
+    while search.items() > 0 {
+        for (item, hypotheses) in search.advance(model)? {
+            found[item] = hypotheses;
+        }
     }
-    ensure!(
-        options.num_beams > 1 || items.iter().all(|item| item.required.is_none()),
-        "required terms cannot be searched for with one beam\nhint: use {LEAST_BEAMS} beams"
-    );
-    let logits = prompt(model, items.len(), &options.start)?;
-    check_vocabulary(&logits, options)?;
-    if options.num_beams > 1 {
-        beam::search(model, logits, items, options)
-    } else {
-        greedy::search(model, logits, items, options)
-    }
+    Ok(found)
 }
 
-/// Feeds the start tokens; the logits of the first new token, `[items, v]`.
-fn prompt(model: &mut dyn Step, items: usize, start: &[TokenId]) -> Result<Tensor> {
-    let mut logits = None;
-    for &token in start {
-        logits = Some(model.step(&vec![token; items])?);
-    }
-    logits
-        .ok_or_else(|| anyhow::anyhow!("no decoder start token\nhint: set `decoder_start_token_id` in the checkpoint"))
+/// Items on their way to their hypotheses.
+pub struct Search<'a> {
+    options: &'a SearchOptions,
+    rules: Rules<'a>,
+    open: Vec<Open<'a>>,
+    /// How many items have joined so far.
+    joined: usize,
+    /// Rows that the model has.
+    rows: usize,
 }
 
-fn check_vocabulary(logits: &Tensor, options: &SearchOptions) -> Result<()> {
-    let (_, v) = logits.dims2()?;
-    if let Some((name, token)) = options.highest_token() {
+/// One item under way.
+struct Open<'a> {
+    /// How many had joined before it.
+    number: usize,
+    subject: Subject<'a>,
+    /// How many tokens its rows have been fed.
+    fed: usize,
+    /// Its only row, as long as it is fed the start tokens.
+    row: usize,
+    method: Box<dyn Method + 'a>,
+}
+
+/// How the hypotheses of one item are chosen.
+trait Method {
+    /// The open hypotheses; to begin with, the start tokens.
+    fn heads(&self) -> Vec<&Head>;
+
+    /// The same.
+    fn heads_mut(&mut self) -> Vec<&mut Head>;
+
+    /// Takes the next token of each open hypothesis out of the candidates of its row; the hypotheses, best first, when the
+    /// item is over.
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Vec<Hypothesis>>>;
+}
+
+/// An open hypothesis.
+struct Head {
+    /// The model's row from which it goes on.
+    row: usize,
+    /// The start tokens and all since.
+    history: Vec<TokenId>,
+    token_scores: Vec<f32>,
+}
+
+impl<'a> Search<'a> {
+    /// Without items.
+    ///
+    /// # Errors
+    /// When the options have no meaning.
+    pub fn new(options: &'a SearchOptions) -> Result<Self> {
+        options.check()?;
+        Ok(Self { options, rules: Rules::new(options), open: Vec::new(), joined: 0, rows: 0 })
+    }
+
+    /// How many items are under way.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes in items. The model must have got a row for each of them, after those that it had, which has been fed
+    /// nothing yet.
+    ///
+    /// # Errors
+    /// When an item has required terms, and there are no beams for them.
+    pub fn join(&mut self, items: &[Item<'_, 'a>]) -> Result<()> {
         ensure!(
-            (token as usize) < v,
-            "`{name}` names token {token}, but the model has {v} tokens\n\
-             hint: the settings and the weights are of different checkpoints"
+            self.options.num_beams > 1 || items.iter().all(|item| item.required.is_none()),
+            "required terms cannot be searched for with one beam\nhint: use {LEAST_BEAMS} beams"
         );
+        for item in items {
+            let method: Box<dyn Method + 'a> = if self.options.num_beams > 1 {
+                Box::new(Beams::new(item.required, self.options))
+            } else {
+                Box::new(Greedy::new(item.place, self.options))
+            };
+            let subject = Subject::new(item, self.options);
+            self.open.push(Open { number: self.joined, subject, fed: 0, row: self.rows, method });
+            self.joined += 1;
+            self.rows += 1;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Feeds the model one token for each open hypothesis, and chooses the next. The items that are now over, by how many
+    /// had joined before them, with their hypotheses, best first: `n_best` of them, or fewer where the rules leave no more.
+    ///
+    /// # Errors
+    /// When the options name a token that the model does not have, or allow no token to begin with; and when the model
+    /// fails. Where they allow none later on, the hypothesis ends there, truncated.
+    pub fn advance(&mut self, model: &mut dyn Step) -> Result<Vec<(usize, Vec<Hypothesis>)>> {
+        let logits = self.feed(model)?;
+        let rows: Vec<_> = self.open.iter().flat_map(|item| item.rows(self.options)).collect();
+        let candidates = self.rules.candidates(&logits, &rows)?;
+        let (mut over, mut open) = (Vec::new(), Vec::with_capacity(self.open.len()));
+        for mut item in std::mem::take(&mut self.open) {
+            match item.advance(&candidates, self.options)? {
+                Some(hypotheses) => over.push((item.number, hypotheses)),
+                None => open.push(item),
+            }
+        }
+        self.open = open;
+        Ok(over)
+    }
+
+    /// Gives the model the rows that are still of use, and a token for each; the next logits.
+    fn feed(&mut self, model: &mut dyn Step) -> Result<Tensor> {
+        let (mut kept, mut tokens) = (Vec::with_capacity(self.rows), Vec::with_capacity(self.rows));
+        for (row, token) in self.open.iter_mut().flat_map(|item| item.next(self.options)) {
+            kept.push(std::mem::replace(row, kept.len()));
+            tokens.push(token);
+        }
+        if !kept.iter().copied().eq(0..self.rows) {
+            model.select(&kept)?;
+        }
+        self.rows = kept.len();
+        model.step(&tokens)
+    }
 }
 
-/// Keeps these of the model's `rows` rows, in this order.
-fn arrange(model: &mut dyn Step, kept: &[usize], rows: usize) -> Result<()> {
-    if kept.iter().copied().eq(0..rows) { Ok(()) } else { model.select(kept) }
+impl<'a> Open<'a> {
+    /// Its rows, with the token that each is fed next.
+    fn next(&mut self, options: &SearchOptions) -> Vec<(&mut usize, TokenId)> {
+        self.fed += 1;
+        if let Some(&token) = options.start.get(self.fed - 1) {
+            return vec![(&mut self.row, token)];
+        }
+        self.method.heads_mut().into_iter().map(Head::next).collect()
+    }
+
+    /// Of each of its rows, the subject and what the row has been fed.
+    fn rows(&self, options: &SearchOptions) -> Vec<(&Subject<'a>, &[TokenId])> {
+        let mut heads = self.method.heads();
+        if self.fed <= options.start.len() {
+            heads.truncate(1);
+        }
+        heads.into_iter().map(|head| (&self.subject, head.history.as_slice())).collect()
+    }
+
+    /// Takes the next tokens, see [`Method::advance`].
+    fn advance(&mut self, candidates: &[Candidates], options: &SearchOptions) -> Result<Option<Vec<Hypothesis>>> {
+        if self.fed < options.start.len() {
+            return Ok(None);
+        }
+        if self.fed == options.start.len() {
+            self.method.heads_mut().into_iter().for_each(|head| head.row = self.row);
+        }
+        self.method.advance(candidates)
+    }
+}
+
+impl Head {
+    fn new(start: &[TokenId]) -> Self {
+        Self { row: 0, history: start.to_vec(), token_scores: Vec::new() }
+    }
+
+    /// Its row, and the token that the row is fed next.
+    fn next(&mut self) -> (&mut usize, TokenId) {
+        (&mut self.row, self.history[self.history.len() - 1])
+    }
+
+    /// The new tokens.
+    fn tokens(&self, options: &SearchOptions) -> Vec<TokenId> {
+        self.history[options.start.len()..].to_vec()
+    }
 }
 
 /// What a caller hears when the rules ban every first token.

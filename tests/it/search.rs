@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use kortom::glossary::Ways;
-use kortom::search::{EarlyStopping, Edges, Hypothesis, Item, Required, Sampling, SearchOptions, Step, search};
+use kortom::search::{EarlyStopping, Edges, Hypothesis, Item, Required, Sampling, Search, SearchOptions, Step, search};
 use serde_json::Value;
 
 const V: u64 = 40;
@@ -73,6 +73,45 @@ fn find(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
     let items_in: Vec<Item> =
         sources.iter().zip(items).map(|(source, &item)| Item { source, place: item, required: None }).collect();
     search(&mut Scripted::new(items), &items_in, options).unwrap()
+}
+
+/// The same, but the items join one by one, each two steps after the one before.
+fn find_joining(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
+    let (mut model, mut search) = (Scripted::new(&[]), Search::new(options).unwrap());
+    let mut found = vec![Vec::new(); items.len()];
+    let mut joining = items.iter();
+    for step in 0.. {
+        if step % 2 == 0
+            && let Some(&item) = joining.next()
+        {
+            model.rows.push((item, Vec::new()));
+            search.join(&[Item { source: &source(item), place: item, required: None }]).unwrap();
+        }
+        if search.items() == 0 && joining.len() == 0 {
+            break;
+        }
+        if search.items() > 0 {
+            for (number, hypotheses) in search.advance(&mut model).unwrap() {
+                found[number] = hypotheses;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn when_an_item_joins_changes_nothing() {
+    for (settings, items, _) in &cases() {
+        let options = options(settings);
+        assert_eq!(find_joining(items, &options), find(items, &options), "{settings}");
+    }
+    let sampling = Sampling { temperature: 0.7, top_k: 5, top_p: 0.9, seed: 3 };
+    for (n_best, start) in [(1, vec![START]), (3, vec![START]), (2, vec![START, 7, 9])] {
+        let options =
+            SearchOptions { sampling: Some(sampling), n_best, start, ..SearchOptions::greedy(START, EOS, 19) };
+        let items: Vec<u64> = (0..9).collect();
+        assert_eq!(find_joining(&items, &options), find(&items, &options), "{n_best} samples");
+    }
 }
 
 /// One token or a list of tokens.

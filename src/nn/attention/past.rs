@@ -3,60 +3,79 @@
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 
-use super::fuses;
+use super::{Shape, fuses};
 
-/// Capacity in tokens at the first step.
+/// Cells for each row, or capacity in tokens, at the first step.
 const FIRST_CAPACITY: usize = 32;
 
 /// Which rows a decoder has, and where each finds its past. Shared by all layers.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    rows: usize,
-    /// For each time, the physical row that each row's token was written to.
-    origins: Vec<Vec<u32>>,
+    /// For each row, the cell of each of its tokens, the one being computed included.
+    cells: Vec<Vec<u32>>,
+    /// Cells that no row has, as far as is known.
+    free: Vec<u32>,
+    /// Cells in all.
+    capacity: usize,
 }
 
 impl Past {
-    /// No past yet.
-    #[must_use]
-    pub fn new(rows: usize) -> Self {
-        Self { rows, origins: Vec::new() }
-    }
-
     /// Rows now.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.rows
+        self.cells.len()
     }
 
-    /// Tokens so far, the one being computed included.
+    /// For each row, the cell of each of its tokens, the one being computed included.
+    #[must_use]
+    pub fn cells(&self) -> &[Vec<u32>] {
+        &self.cells
+    }
+
+    /// Tokens of the longest past, the one being computed included.
     #[must_use]
     pub fn time(&self) -> usize {
-        self.origins.len()
+        self.cells.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// For each time, the physical row that each row's token was written to.
-    #[must_use]
-    pub fn origins(&self) -> &[Vec<u32>] {
-        &self.origins
+    /// More rows, without a past, after the others.
+    pub fn join(&mut self, rows: usize) {
+        self.cells.resize(self.cells.len() + rows, Vec::new());
     }
 
     /// A new token in every row.
     pub fn advance(&mut self) {
-        self.origins.push((0..self.rows as u32).collect());
+        if self.free.len() < self.rows() {
+            self.find_free();
+        }
+        for cells in &mut self.cells {
+            cells.extend(self.free.pop());
+        }
     }
 
     /// Row `i` becomes what row `rows[i]` was.
     pub fn select(&mut self, rows: &[usize]) {
-        for origins in &mut self.origins {
-            *origins = rows.iter().map(|&row| origins[row]).collect();
+        self.cells = rows.iter().map(|&row| self.cells[row].clone()).collect();
+    }
+
+    /// Finds the cells that no row has any more; makes new ones unless these will do for some time.
+    fn find_free(&mut self) {
+        let mut held = vec![false; self.capacity];
+        for &cell in self.cells.iter().flatten() {
+            held[cell as usize] = true;
         }
-        self.rows = rows.len();
+        let free = held.iter().filter(|&&held| !held).count();
+        if free < self.rows().max(self.capacity / 4) {
+            self.capacity = (2 * self.capacity).max(self.rows() * FIRST_CAPACITY);
+            held.resize(self.capacity, false);
+        }
+        // The lowest is taken first.
+        self.free = (0..self.capacity as u32).rev().filter(|&cell| !held[cell as usize]).collect();
     }
 }
 
-/// Keys and values of one decoder layer's past; they grow by doubling. Fused, `[rows, capacity, inner]` each;
-/// else `[rows, h, capacity, width]`, as products take them.
+/// Keys and values of one decoder layer's past. Fused, `[cells, inner]` each; else `[rows, h, capacity, width]`, as
+/// products take them.
 pub struct PastKeys {
     stay: bool,
     both: Option<(Tensor, Tensor)>,
@@ -86,33 +105,34 @@ impl PastKeys {
         Ok(())
     }
 
-    /// Keys and values with room for all rows and the whole past; of a token there is `token`, `[inner]` or
-    /// `[h, width]`, of the type and on the device of `like`.
-    pub(super) fn reserve(&mut self, past: &Past, token: &[usize], like: &Tensor) -> Result<(&Tensor, &Tensor)> {
-        let axis = token.len();
-        let (rows, capacity) = match &self.both {
-            Some((keys, _)) => (keys.dim(0)?, keys.dim(axis)?),
-            None => (0, 0),
+    /// Keys and values with room for the whole past of all rows, of the type and on the device of `like`.
+    pub(super) fn reserve(&mut self, past: &Past, heads: Shape, like: &Tensor) -> Result<(&Tensor, &Tensor)> {
+        let now = self.both.as_ref().map(|(keys, _)| keys.dims().to_vec()).unwrap_or_default();
+        let wanted = if self.stay {
+            vec![past.capacity, heads.inner()]
+        } else {
+            let capacity = now.get(2).copied().unwrap_or(0);
+            let reach =
+                if capacity < past.time() { (2 * capacity).max(FIRST_CAPACITY).max(past.time()) } else { capacity };
+            vec![past.rows(), heads.heads, reach, heads.width]
         };
-        if rows < past.rows() || capacity < past.time() {
-            let new_rows = rows.max(past.rows());
-            let new_capacity = if capacity < past.time() { (2 * capacity).max(FIRST_CAPACITY) } else { capacity };
-            let mut shape = [&[new_rows], token].concat();
-            shape.insert(axis, new_capacity.max(past.time()));
-            self.both = Some(if let Some((keys, values)) = &self.both {
-                (grown(keys, &shape, axis)?, grown(values, &shape, axis)?)
-            } else {
-                let empty = || Tensor::zeros(shape.as_slice(), like.dtype(), like.device());
-                (empty()?, empty()?)
+        if now != wanted {
+            self.both = Some(match self.both.take() {
+                Some((keys, values)) => (grown(keys, &wanted)?, grown(values, &wanted)?),
+                None => {
+                    let empty = || Tensor::zeros(wanted.as_slice(), like.dtype(), like.device());
+                    (empty()?, empty()?)
+                }
             });
         }
         self.both.as_ref().map(|(keys, values)| (keys, values)).context("a past without keys")
     }
 }
 
-/// `old` with zeros after its rows and after its times.
-fn grown(old: &Tensor, shape: &[usize], axis: usize) -> Result<Tensor> {
-    let old = old.pad_with_zeros(0, 0, shape[0] - old.dim(0)?)?;
-    let more = shape[axis] - old.dim(axis)?;
-    Ok(old.pad_with_zeros(axis, 0, more)?.contiguous()?)
+/// `old` with zeros after its end on every axis.
+fn grown(mut old: Tensor, shape: &[usize]) -> Result<Tensor> {
+    for (axis, &wanted) in shape.iter().enumerate() {
+        old = old.pad_with_zeros(axis, 0, wanted.saturating_sub(old.dim(axis)?))?;
+    }
+    Ok(old.contiguous()?)
 }

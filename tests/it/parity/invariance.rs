@@ -84,29 +84,50 @@ fn padding_changes_no_bit_of_the_encoder() {
     }
 }
 
-/// A cache whose rows were repeated, reordered and left out says what one that was fed from the start says.
+/// A cache whose rows were repeated, reordered and left out, and which other sentences joined on the way, says what one
+/// that was fed from the start says.
 #[test]
 fn a_rearranged_cache_says_the_same_as_a_fresh_one() {
     for (_, name) in COMPARED {
         let checkpoint = Checkpoint::fixture(name);
         let expected = expectations(name);
-        let sources: Vec<Vec<TokenId>> = list(&expected["source_ids"]).iter().take(3).map(ids).collect();
+        let sources: Vec<Vec<TokenId>> = list(&expected["source_ids"]).iter().take(6).map(ids).collect();
         let start = expected["ids"]["start"].as_u64().unwrap() as TokenId;
         let model = &checkpoint.model;
-        let mut state = model.start(&checkpoint.memory(&sources)).unwrap();
-        model.step(&mut state, &[start; 3]).unwrap();
+        let mut state = model.start(&checkpoint.memory(&sources[..3])).unwrap();
         // Row by row: which source, and what it was fed.
-        let mut rows: Vec<(usize, Vec<TokenId>)> = (0..3).map(|source| (source, vec![start])).collect();
-        let moves: [&[usize]; 4] = [&[2, 2, 0, 1], &[3, 1, 0, 0], &[1, 3], &[1, 1, 0]];
-        for (round, kept) in moves.into_iter().enumerate() {
+        let mut rows: Vec<(usize, Vec<TokenId>)> = (0..3).map(|source| (source, Vec::new())).collect();
+        // Which rows are kept, and which sources join them. In the end none of the first are left.
+        let moves: [(&[usize], &[usize]); 7] = [
+            (&[0, 1, 2], &[]),
+            (&[2, 2, 0, 1], &[3]),
+            (&[3, 1, 0, 0, 4], &[]),
+            (&[1, 3, 4], &[4, 5]),
+            (&[3, 4, 1, 2, 2], &[0]),
+            (&[5, 5, 0, 4], &[]),
+            (&[0, 2], &[]),
+        ];
+        for (round, (kept, joining)) in moves.into_iter().enumerate() {
             model.select(&mut state, kept).unwrap();
             rows = kept.iter().map(|&row| rows[row].clone()).collect();
-            let tokens: Vec<TokenId> = (0..rows.len()).map(|row| (20 + 7 * round + row) as TokenId).collect();
-            rows.iter_mut().zip(&tokens).for_each(|((_, fed), &token)| fed.push(token));
-            let logits = model.step(&mut state, &tokens).unwrap();
-            for (row, (source, fed)) in rows.iter().enumerate() {
-                let fresh = replayed(&checkpoint, &sources[*source], fed);
-                assert_eq!(tensor_bits(&logits.get(row).unwrap()), fresh, "{name}, round {round}, row {row}");
+            if let (Some(&first), Some(&last)) = (joining.first(), joining.last()) {
+                model.join(&mut state, &checkpoint.memory(&sources[first..=last])).unwrap();
+                rows.extend(joining.iter().map(|&source| (source, Vec::new())));
+            }
+            // Past the first room for keys.
+            for turn in 0..12 {
+                let token = |(row, (_, fed)): (usize, &(usize, Vec<TokenId>))| {
+                    if fed.is_empty() { start } else { (20 + 7 * round + row + turn) as TokenId }
+                };
+                let tokens: Vec<TokenId> = rows.iter().enumerate().map(token).collect();
+                rows.iter_mut().zip(&tokens).for_each(|((_, fed), &token)| fed.push(token));
+                let logits = model.step(&mut state, &tokens).unwrap();
+                if turn % 11 == 0 {
+                    for (row, (source, fed)) in rows.iter().enumerate() {
+                        let fresh = replayed(&checkpoint, &sources[*source], fed);
+                        assert_eq!(tensor_bits(&logits.get(row).unwrap()), fresh, "{name}, round {round}, row {row}");
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,224 @@
+//! An engine told what is wanted from it: the settings are settled, texts become generations.
+//!
+//! Invariant: generations come in the order of their texts. What goes through the model when belongs to `decoding`.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::batching::Limits;
+use super::decoding::{Line, Source};
+use super::settings::Settings;
+use super::{Engine, GUARD, Settled};
+use crate::batch::TokenId;
+use crate::search::{Hypothesis, SearchOptions};
+use crate::tokenizer::Languages;
+
+/// An engine with everything settled that a request left open.
+pub struct Session<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) settled: Settled,
+    pub(super) batch_tokens: Option<usize>,
+}
+
+/// What a model made of one text.
+#[derive(Clone, Debug, Default)]
+pub struct Generation {
+    /// The text.
+    pub text: String,
+    /// How likely the model finds it.
+    pub score: f32,
+    /// How many tokens the source has, specials included.
+    pub source_tokens: usize,
+    /// How many tokens the text has, the end included.
+    pub target_tokens: usize,
+    /// Whether it was cut at the longest length allowed.
+    pub truncated: bool,
+    /// The log-probability of each token.
+    pub token_scores: Vec<f32>,
+    /// The tokens.
+    pub tokens: Vec<TokenId>,
+    /// The best hypotheses, this one first, where more than one was asked for.
+    pub hypotheses: Vec<Candidate>,
+}
+
+/// One of several generations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// The text.
+    #[serde(rename = "target")]
+    pub text: String,
+    /// How likely the model finds it.
+    pub score: f32,
+}
+
+/// A source that is longer than the model's positions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceTooLong {
+    /// Its place among the texts of the call.
+    pub index: usize,
+    /// Its tokens, specials included.
+    pub tokens: usize,
+    /// The most that the model takes.
+    pub window: usize,
+}
+
+impl fmt::Display for SourceTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "the source has {} tokens, but the model takes {} at most\n\
+             hint: split it; `kortom translate` does so by itself",
+            self.tokens, self.window
+        )
+    }
+}
+
+impl std::error::Error for SourceTooLong {}
+
+impl Session<'_> {
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.engine
+    }
+
+    /// The decode settings in effect, with where they come from.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settled.settings
+    }
+
+    /// The languages in effect.
+    #[must_use]
+    pub fn languages(&self) -> &Languages {
+        &self.settled.languages
+    }
+
+    /// What stands before every source.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.settled.prefix
+    }
+
+    /// The same, but every output has at least and at most so many new tokens, as far as the decoder's positions go.
+    #[must_use]
+    pub fn with_room(&self, least: usize, most: usize) -> Self {
+        let mut settled = self.settled.clone();
+        let start = settled.settings.options.start.len();
+        let positions = self.engine.checkpoint.spec.capacity();
+        let room = positions.map_or(most, |positions| (positions + 1).saturating_sub(start).min(most));
+        settled.settings.take_room(least, room);
+        Self { engine: self.engine, settled, batch_tokens: self.batch_tokens }
+    }
+
+    /// The fewest new tokens an output can have.
+    #[must_use]
+    pub fn least_tokens(&self) -> usize {
+        let options = &self.settled.settings.options;
+        options.min_new_tokens.max(options.min_length.saturating_sub(options.start.len()))
+    }
+
+    /// Whether so many sources, the longest of so many tokens, go through the model at once. Whoever has texts waiting can
+    /// so give it one batch at a time.
+    #[must_use]
+    pub fn is_one_batch(&self, sources: usize, longest: usize) -> bool {
+        self.limits(&self.settled.settings.options).fits(sources, longest)
+    }
+
+    /// The source tokens of a text, prefix and specials included.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot represent the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
+        let Settled { languages, prefix, .. } = &self.settled;
+        let tokenizer = self.engine.tokenizer();
+        if prefix.is_empty() {
+            tokenizer.encode(text, languages)
+        } else {
+            tokenizer.encode(&format!("{prefix}{text}"), languages)
+        }
+    }
+
+    /// One generation for each text, in their order. Any number of texts: they are sorted by length and
+    /// batched.
+    ///
+    /// # Errors
+    /// [`SourceTooLong`] when a text does not fit the model's positions; when the model or device fails.
+    pub fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
+        self.generate_tokens(sources)
+    }
+
+    /// As [`Self::generate`], from source tokens as they are.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
+        self.decode(sources, &self.settled.settings.options)
+    }
+
+    /// As [`Self::generate`], but no sequence of [`GUARD`] tokens occurs twice in a text; none where the
+    /// settings say so already, or draw by chance.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        let options = &self.settled.settings.options;
+        if (1..=GUARD).contains(&options.no_repeat_ngram_size) || options.sampling.is_some() {
+            return Ok(None);
+        }
+        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
+        let guarded = SearchOptions { no_repeat_ngram_size: GUARD, ..options.clone() };
+        self.decode(sources, &guarded).map(Some)
+    }
+
+    fn decode(&self, sources: Vec<Vec<TokenId>>, options: &SearchOptions) -> Result<Vec<Generation>> {
+        if let Some(window) = self.engine.model.spec().capacity()
+            && let Some(index) = sources.iter().position(|source| source.len() > window)
+        {
+            return Err(SourceTooLong { index, tokens: sources[index].len(), window }.into());
+        }
+        let sources = sources.into_iter().enumerate();
+        let made = self.search(sources.map(|(place, tokens)| Source { place, tokens, required: None }), options)?;
+        made.into_iter().map(|(source_tokens, hypotheses)| self.generation(source_tokens, hypotheses)).collect()
+    }
+
+    /// The hypotheses of each source, in the order of their places, with the number of its tokens.
+    pub(super) fn search<'r>(
+        &self,
+        sources: impl Iterator<Item = Source<'r>>,
+        options: &'r SearchOptions,
+    ) -> Result<Vec<(usize, Vec<Hypothesis>)>> {
+        let line = Line::new(sources.collect());
+        self.engine.gauge.asked(line.source_tokens());
+        self.engine.decode(&line, options, &self.limits(options))?;
+        Ok(line.into_found())
+    }
+
+    fn limits(&self, options: &SearchOptions) -> Limits {
+        let engine = self.engine;
+        engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens)
+    }
+
+    pub(super) fn generation(&self, source_tokens: usize, hypotheses: Vec<Hypothesis>) -> Result<Generation> {
+        let tokenizer = self.engine.tokenizer();
+        let candidates = if hypotheses.len() > 1 {
+            hypotheses.iter().map(|h| Candidate { text: tokenizer.decode(&h.tokens), score: h.score }).collect()
+        } else {
+            Vec::new()
+        };
+        let best = hypotheses.into_iter().next().context("the search found no hypothesis")?;
+        Ok(Generation {
+            text: tokenizer.decode(&best.tokens),
+            score: best.score,
+            source_tokens,
+            target_tokens: best.tokens.len(),
+            truncated: best.truncated,
+            token_scores: best.token_scores,
+            tokens: best.tokens,
+            hypotheses: candidates,
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The arithmetic that all attention has in common: scores, their softmax, and the mix of values.
+//!
+//! Invariant: the order of every sum is fixed by the lengths alone.
+
+use crate::kernels::simd::{Simd, WIDE};
+
+/// `scores[t] = Σ_j query[j] · keys[j][t]`, for the whole of `scores` (a multiple of 16).
+#[inline(always)]
+pub fn score_transposed<S: Simd>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) {
+    let mut t = 0;
+    while t < scores.len() {
+        // 64 keys at a time hide the latency of the chain over j.
+        if scores.len() - t >= 4 * WIDE {
+            score_chunk::<S, 8>(simd, query, &keys[t..], pad, &mut scores[t..]);
+            t += 8 * S::LANES;
+        } else {
+            score_chunk::<S, 1>(simd, query, &keys[t..], pad, &mut scores[t..]);
+            t += S::LANES;
+        }
+    }
+}
+
+#[inline(always)]
+fn score_chunk<S: Simd, const C: usize>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) {
+    let mut sums = [simd.splat(0.0); C];
+    for (j, &q) in query.iter().enumerate() {
+        let q = simd.splat(q);
+        let keys = &keys[j * pad..][..C * S::LANES];
+        for c in 0..C {
+            sums[c] = simd.mul_add(q, simd.load(&keys[c * S::LANES..]), sums[c]);
+        }
+    }
+    for c in 0..C {
+        simd.store(&mut scores[c * S::LANES..], sums[c]);
+    }
+}
+
+/// In place over the first `length` scores; what lies beyond becomes 0.
+#[inline(always)]
+pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], length: usize, bias: Option<&[f32]>) {
+    if let Some(bias) = bias {
+        for (score, &bias) in scores.iter_mut().zip(bias) {
+            *score += bias;
+        }
+    }
+    scores[length..].fill(f32::NEG_INFINITY);
+    let mut largest = simd.splat(f32::NEG_INFINITY);
+    for chunk in scores.chunks_exact(S::LANES) {
+        largest = simd.max(largest, simd.load(chunk));
+    }
+    let largest = simd.splat(simd.largest(largest));
+    let mut sum = simd.splat(0.0);
+    for chunk in scores.chunks_exact_mut(S::LANES) {
+        let p = simd.exp(simd.sub(simd.load(chunk), largest));
+        sum = simd.add(sum, p);
+        simd.store(chunk, p);
+    }
+    let share = simd.splat(1.0 / simd.sum(sum));
+    for chunk in scores.chunks_exact_mut(S::LANES) {
+        let p = simd.mul(simd.load(chunk), share);
+        simd.store(chunk, p);
+    }
+}
+
+/// `out = Σ_t weights[t] · value(t)`, in the order of time.
+#[inline(always)]
+pub fn mix<'v, S: Simd>(simd: S, weights: &[f32], value: impl Fn(usize) -> &'v [f32], out: &mut [f32]) {
+    let width = out.len();
+    let mut at = 0;
+    while at < width {
+        if width - at >= 8 * S::LANES {
+            mix_chunk::<S, 8>(simd, weights, &value, at, out);
+            at += 8 * S::LANES;
+        } else if width - at >= S::LANES {
+            mix_chunk::<S, 1>(simd, weights, &value, at, out);
+            at += S::LANES;
+        } else {
+            let sum = weights.iter().enumerate().fold(0f32, |sum, (t, &weight)| sum + weight * value(t)[at]);
+            out[at] = sum;
+            at += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn mix_chunk<'v, S: Simd, const C: usize>(
+    simd: S,
+    weights: &[f32],
+    value: &impl Fn(usize) -> &'v [f32],
+    at: usize,
+    out: &mut [f32],
+) {
+    let mut sums = [simd.splat(0.0); C];
+    for (t, &weight) in weights.iter().enumerate() {
+        let weight = simd.splat(weight);
+        let value = &value(t)[at..at + C * S::LANES];
+        for c in 0..C {
+            sums[c] = simd.mul_add(weight, simd.load(&value[c * S::LANES..]), sums[c]);
+        }
+    }
+    for c in 0..C {
+        simd.store(&mut out[at + c * S::LANES..], sums[c]);
+    }
+}
+
+#[inline(always)]
+pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = simd.splat(0.0);
+    let (a_chunks, b_chunks) = (a.chunks_exact(S::LANES), b.chunks_exact(S::LANES));
+    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
+    let rest = rest.fold(0f32, |sum, (&a, &b)| sum + a * b);
+    for (a, b) in a_chunks.zip(b_chunks) {
+        sum = simd.mul_add(simd.load(a), simd.load(b), sum);
+    }
+    simd.sum(sum) + rest
+}

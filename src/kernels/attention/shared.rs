@@ -1,0 +1,165 @@
+//! Attention of rows to the keys of a sentence that they share.
+//!
+//! Invariant: nothing is copied for rows that share a sentence, nor for sentences that were not encoded together.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
+use rayon::prelude::*;
+
+use super::scores::{mix, score_transposed, softmax};
+use super::{Heads, Rows, for_each_row, slice};
+use crate::kernels::simd::{self, Kernel, Simd, WIDE};
+
+/// `[b, s, 2 · inner]` (keys, values side by side) to keys transposed for [`Shared`],
+/// `[b, heads, d_head, s']` with `s'` the next multiple of 16.
+pub struct TransposeKeys {
+    /// Number of heads.
+    pub heads: usize,
+}
+
+impl CustomOp1 for TransposeKeys {
+    fn name(&self) -> &'static str {
+        "transpose-keys"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let kv = slice(storage, layout)?;
+        let (b, s, width) = layout.shape().dims3()?;
+        let inner = width / 2;
+        let pad = s.next_multiple_of(WIDE);
+        let mut out = vec![0f32; b * inner * pad];
+        out.par_chunks_mut(inner * pad).zip(kv.par_chunks(s * width)).for_each(|(out, kv)| {
+            for (t, row) in kv.chunks_exact(width).enumerate() {
+                for (j, &value) in row[..inner].iter().enumerate() {
+                    out[j * pad + t] = value;
+                }
+            }
+        });
+        Ok((CpuStorage::F32(out), (b, self.heads, inner / self.heads, pad).into()))
+    }
+}
+
+/// Sentences that were encoded together.
+#[derive(Clone, Copy)]
+pub struct Group<'a> {
+    /// Of [`TransposeKeys`], `[b, heads, d_head, s']`.
+    pub keys: &'a Tensor,
+    /// `[b, s, 2 · inner]`, of which the second halves are the values.
+    pub kv: &'a Tensor,
+    /// Length of each sentence, `b` of them.
+    pub lengths: &'a [usize],
+}
+
+/// Where a row finds its sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The group.
+    pub group: usize,
+    /// The sentence in it.
+    pub sentence: usize,
+}
+
+/// Queries `[r, inner]` over the keys and values of their sentences, to `[r, inner]`.
+pub struct Shared<'a> {
+    /// The heads; without bias.
+    pub heads: Heads<'a>,
+    /// The sentences.
+    pub groups: &'a [Group<'a>],
+    /// The sentence of each row, `r` of them.
+    pub places: &'a [Place],
+}
+
+impl CustomOp1 for Shared<'_> {
+    fn name(&self) -> &'static str {
+        "shared-attention"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let queries = slice(storage, layout)?;
+        let (rows, inner) = layout.shape().dims2()?;
+        if rows != self.places.len() || inner != self.heads.inner() {
+            bail!("shared attention of {rows} rows of {inner} over {} sentences", self.places.len());
+        }
+        let stored: Vec<_> =
+            self.groups.iter().map(|group| (group.keys.storage_and_layout(), group.kv.storage_and_layout())).collect();
+        let groups: Vec<Slices> = self
+            .groups
+            .iter()
+            .zip(&stored)
+            .map(|(group, ((keys, keys_layout), (kv, kv_layout)))| {
+                let (_, _, _, pad) = keys_layout.shape().dims4()?;
+                let (_, s, _) = kv_layout.shape().dims3()?;
+                Ok(Slices {
+                    keys: values(keys, keys_layout)?,
+                    kv: values(kv, kv_layout)?,
+                    pad,
+                    s,
+                    lengths: group.lengths,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let longest = groups.iter().map(|group| group.s).max().unwrap_or(0);
+        let mut out = vec![0f32; rows * inner];
+        let task = |row: usize, out: &mut [f32]| {
+            let Place { group, sentence } = self.places[row];
+            let Slices { keys, kv, pad, s, lengths } = groups[group];
+            simd::run(SharedRow {
+                heads: self.heads,
+                query: &queries[row * inner..][..inner],
+                keys: &keys[sentence * inner * pad..][..inner * pad],
+                pad,
+                kv: &kv[sentence * s * 2 * inner..][..s * 2 * inner],
+                length: lengths[sentence],
+                out,
+            });
+        };
+        for_each_row(&mut out, inner, rows * longest * inner * 2, task);
+        Ok((CpuStorage::F32(out), (rows, inner).into()))
+    }
+}
+
+/// A [`Group`] where it lies in memory.
+#[derive(Clone, Copy)]
+struct Slices<'a> {
+    keys: &'a [f32],
+    kv: &'a [f32],
+    pad: usize,
+    s: usize,
+    lengths: &'a [usize],
+}
+
+fn values<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => slice(storage, layout),
+        _ => bail!("shared attention over a memory that is not on the CPU"),
+    }
+}
+
+struct SharedRow<'a> {
+    heads: Heads<'a>,
+    query: &'a [f32],
+    keys: &'a [f32],
+    pad: usize,
+    kv: &'a [f32],
+    length: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for SharedRow<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (inner, width, pad) = (self.heads.inner(), self.heads.width, self.pad);
+        let reach = self.length.next_multiple_of(WIDE);
+        let mut scores = vec![0f32; reach];
+        let mut query = vec![0f32; width];
+        for head in 0..self.heads.count {
+            let at = head * width;
+            for (scaled, &q) in query.iter_mut().zip(&self.query[at..]) {
+                *scaled = q * self.heads.scale;
+            }
+            score_transposed(simd, &query, &self.keys[at * pad..], pad, &mut scores);
+            softmax(simd, &mut scores, self.length, None);
+            let values = Rows { data: &self.kv[inner + at..], stride: 2 * inner };
+            mix(simd, &scores[..self.length], |t| values.row(t, width), &mut self.out[at..at + width]);
+        }
+    }
+}
