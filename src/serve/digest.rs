@@ -130,7 +130,7 @@ impl Article {
     }
 
     fn document(&self) -> Answer<Document> {
-        let mut document = Document::read("-", &self.text, self.format).map_err(Refusal::bad)?;
+        let mut document = Document::read("-", &self.text, self.format).map_err(Refusal::unfit)?;
         document.id.clone_from(&self.id);
         Ok(document)
     }

@@ -138,7 +138,8 @@ impl Fields {
         let text = match self.value(name) {
             None => return Ok(None),
             Some(Value::String(text)) => text.clone(),
-            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            // In JSON a whole number may be written as `2.0`.
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string().trim_end_matches(".0").to_owned(),
             Some(_) => return Err(wrong()),
         };
         text.parse().map(Some).map_err(|_| wrong())

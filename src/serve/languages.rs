@@ -5,7 +5,7 @@
 use kortom::detect::{self, Detected};
 
 use super::models::{Models, Pair};
-use super::refusal::Answer;
+use super::refusal::{Answer, Refusal};
 
 /// Shorter texts say too little by themselves.
 const ENOUGH: usize = 40;
@@ -36,7 +36,7 @@ impl Models {
         if self.source(code).is_none() {
             let reason =
                 format!("the text seems to be in {} (`{code}`), which no model here translates", detect::name(code));
-            return Err(self.unknown(reason));
+            return Err(Refusal::unfit(self.beside(reason)));
         }
         self.pair(code, target)
     }

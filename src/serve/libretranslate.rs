@@ -199,7 +199,7 @@ pub async fn translate_file(State(server): Shared, request: Request) -> Answer<R
         return Err(Refusal::bad(format!("cannot translate this kind of file\nhint: it is one of {known}")));
     }
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
-    let text = decode(file.bytes).map_err(Refusal::bad)?;
+    let text = decode(file.bytes).map_err(Refusal::unfit)?;
     server.limits.check_length(std::iter::once(text.as_str()))?;
     let found = server.work(move |line, server| {
         let file = translated_file(line, &name, &text, &source, &target)?;
@@ -220,7 +220,7 @@ fn translated_file(line: &Line<'_>, name: &str, text: &str, source: &str, target
         Format::Html => Format::HtmlWhole,
         other => other,
     };
-    let document = Document::read(name, text, format).map_err(Refusal::bad)?;
+    let document = Document::read(name, text, format).map_err(Refusal::unfit)?;
     let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
     let pair = line.models.pair_of(source, target, detected.as_ref())?;
     let made = translations(line, &pair, 0, &[document])?.pop().unwrap_or_default();

@@ -13,7 +13,7 @@ use futures_core::Stream;
 
 use super::refusal::{Answer, Refusal};
 
-/// How long a client may take to send a body.
+/// How long a client may take to send a body; less where a request may not take as long.
 const SENDING: Duration = Duration::from_secs(30);
 /// How many times the limit of a body is read and thrown away at most.
 const DRAINED: usize = 32;
@@ -42,11 +42,12 @@ impl Limits {
         if declared.is_some_and(|length: usize| length > self.body) && headers.contains_key(header::EXPECT) {
             return Err(self.too_large());
         }
-        match tokio::time::timeout(SENDING, self.collect(body)).await {
+        let sending = SENDING.min(self.time);
+        match tokio::time::timeout(sending, self.collect(body)).await {
             Ok(collected) => collected,
             Err(_) => Err(Refusal::new(
                 StatusCode::REQUEST_TIMEOUT,
-                format!("the request was not complete after {} seconds", SENDING.as_secs()),
+                format!("the request was not complete after {} seconds", sending.as_secs()),
             )),
         }
     }

@@ -1,7 +1,7 @@
 //! Connections: how many, how slow, and how they end.
 //!
-//! Invariant: whoever sends nothing, or a head byte by byte, loses the connection; at the end no new one is taken, and
-//! each open one gets the answer it waits for.
+//! Invariant: whoever sends nothing, or a head byte by byte, or takes nothing of its answer, loses the connection; at the end
+//! no new one is taken, and each open one gets the answer it waits for.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,8 +16,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// How long a client may take to send the head of a request, or to send another one.
-const HEAD: Duration = Duration::from_secs(20);
+use super::patience::Patient;
+
+/// How long a client may take to send the head of a request, to send another one, or to take a piece of an answer; less where
+/// a request may not take as long.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Connections at once; further ones wait. Systems often allow a process about a thousand files.
 const MOST: usize = 900;
 /// How long to wait when the system has no more connections to give.
@@ -31,7 +34,8 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
     let places = Arc::new(Semaphore::new(MOST));
     let connections = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let patience = PATIENCE.min(time);
+    builder.timer(TokioTimer::new()).header_read_timeout(patience);
     let mut end = pin!(asked_to_end());
     loop {
         let place = tokio::select! {
@@ -49,7 +53,8 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
         // An event is small and is to arrive at once.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let connection =
+            connections.watch(builder.serve_connection(TokioIo::new(Patient::new(stream, patience)), service));
         tokio::spawn(async move {
             // That a client has gone is not our affair.
             let _ = connection.await;
@@ -60,7 +65,7 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
     tokio::select! {
         () = connections.shutdown() => Ok(()),
         // Whoever does not read its answer is not waited for, and who asks twice is in a hurry.
-        () = tokio::time::sleep(time + HEAD) => Ok(()),
+        () = tokio::time::sleep(time + patience) => Ok(()),
         asked = asked_to_end() => asked,
     }
 }

@@ -31,15 +31,24 @@ struct Answered {
     seconds: f64,
 }
 
+/// A request without an answer yet: it has one, or its client has gone, once this is dropped.
+pub struct Working<'a>(&'a Metrics);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.working.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Metrics {
     /// A request begins.
-    pub fn begin(&self) {
+    pub fn begin(&self) -> Working<'_> {
         self.working.fetch_add(1, Ordering::Relaxed);
+        Working(self)
     }
 
     /// A request has its answer.
     pub fn end(&self, route: &str, status: u16, took: Duration) {
-        self.working.fetch_sub(1, Ordering::Relaxed);
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         *answered.counts.entry((route.to_owned(), status)).or_default() += 1;
         let seconds = took.as_secs_f64();

@@ -21,14 +21,19 @@ mod limits;
 mod listen;
 mod metrics;
 pub mod models;
+mod openapi;
 mod page;
+mod patience;
 mod queue;
 mod refusal;
 mod unfolding;
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,8 +58,6 @@ use models::Models;
 use queue::{Queue, Ticket};
 use refusal::{Answer, Refusal, json_response, response};
 
-/// The description of all routes.
-const OPENAPI: &str = include_str!("openapi.json");
 /// When to come back to a server that has too much to do.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -169,7 +172,7 @@ fn router(server: Arc<Server>) -> Router {
         .route("/summarize", post(digest::summarize))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .route("/openapi.json", get(openapi))
+        .route("/openapi.json", get(described))
         .fallback(|| async {
             Refusal::new(StatusCode::NOT_FOUND, "there is nothing here\nhint: `/openapi.json` lists what there is")
         })
@@ -182,19 +185,30 @@ fn router(server: Arc<Server>) -> Router {
 /// Counts a request and what came of it.
 async fn counted(State(server): Shared, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
-    server.metrics.begin();
-    let answer = next.run(request).await;
+    let _working = server.metrics.begin();
+    let answer = guarded(next.run(request)).await;
     let route = path.as_ref().map_or("other", MatchedPath::as_str);
     server.metrics.end(route, answer.status().as_u16(), begin.elapsed());
     answer
+}
+
+/// An answer; a panic on the way to it is a fault of ours, and no reason to leave the client without one.
+async fn guarded(answering: impl Future<Output = Response>) -> Response {
+    let mut answering = pin!(answering);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Refusal::internal().into_response()))
+    })
+    .await
 }
 
 async fn health() -> Response {
     json_response(StatusCode::OK, json!({ "status": "ok" }).to_string())
 }
 
-async fn openapi() -> Response {
-    json_response(StatusCode::OK, OPENAPI.to_owned())
+async fn described(State(server): Shared) -> Answer<Response> {
+    let document = openapi::document(&server.models).map_err(|_| Refusal::internal())?;
+    Ok(json_response(StatusCode::OK, document))
 }
 
 async fn metrics(State(server): Shared, headers: HeaderMap) -> Response {
@@ -203,4 +217,37 @@ async fn metrics(State(server): Shared, headers: HeaderMap) -> Response {
     }
     let page = server.metrics.text(server.queue.len(), server.models.translation.engine.work());
     response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+}
+
+#[cfg(test)]
+mod tests {
+    use kortom::device::{ComputeType, DeviceChoice, Placement};
+    use kortom::engine::settings::Caller;
+    use kortom::engine::{self, Engine};
+    use kortom::hub::{BUNDLED, Hub};
+
+    use super::models::{Model, Pair};
+    use super::*;
+
+    fn server() -> Arc<Server> {
+        let placement = Placement::choose(DeviceChoice::Cpu, ComputeType::F32).unwrap();
+        let engine = Engine::load(&Hub::from_env(true).resolve(BUNDLED).unwrap().files, &placement).unwrap();
+        let model = Model { engine, request: engine::Request::new(Caller::Article) };
+        let usual = Pair { from: "nl".to_owned(), to: "en".to_owned() };
+        let limits = Limits { body: 1000, characters: 1000, requests: 1, time: Duration::from_mins(1) };
+        Server::new(Models::new(model, None, &usual).unwrap(), Keys::default(), limits)
+    }
+
+    #[test]
+    fn what_panics_is_answered_and_leaves_its_place() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let server = server();
+        for _ in 0..3 {
+            let failed: Answer<()> = runtime.block_on(server.clone().work(|_, _| panic!("on purpose")));
+            assert_eq!(failed, Err(Refusal::internal()));
+        }
+        assert_eq!(runtime.block_on(server.work(|_, _| Ok(5))), Ok(5));
+        let answer = runtime.block_on(guarded(async { panic!("on purpose") }));
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

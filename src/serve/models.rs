@@ -106,9 +106,9 @@ impl Models {
         match (find(&languages.from, from), find(&languages.to, to)) {
             (Some(from), Some(to)) if from != to => Ok(Pair { from: from.to_owned(), to: to.to_owned() }),
             (Some(_), found) if found.is_none() || languages.many => {
-                Err(self.unknown(format!("`{to}` is not available as a target language from `{from}`")))
+                Err(Refusal::bad(self.beside(format!("`{to}` is not available as a target language from `{from}`"))))
             }
-            _ => Err(self.unknown(format!("`{from}` is not available as a source language"))),
+            _ => Err(Refusal::bad(self.beside(format!("`{from}` is not available as a source language")))),
         }
     }
 
@@ -117,10 +117,15 @@ impl Models {
         find(&self.languages.from, code)
     }
 
-    /// That there is no model for what was asked.
-    pub fn unknown(&self, reason: impl Display) -> Refusal {
+    /// Why there is no model for what was asked, and beside it what there is one for.
+    pub fn beside(&self, reason: impl Display) -> String {
         let (from, to) = (self.languages.from.join("`, `"), self.languages.to.join("`, `"));
-        Refusal::bad(format!("{reason}\nhint: this server translates from `{from}` to `{to}`"))
+        format!("{reason}\nhint: this server translates from `{from}` to `{to}`")
+    }
+
+    /// The codes that a request can name: of sources, and of targets.
+    pub fn codes(&self) -> (&[String], &[String]) {
+        (&self.languages.from, &self.languages.to)
     }
 
     /// The languages as `LibreTranslate` lists them.

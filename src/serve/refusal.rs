@@ -39,6 +39,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
+    /// Nothing is wrong with the request, but what it holds cannot be worked on here.
+    pub fn unfit(reason: impl Display) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
+    }
+
     /// There is too much to do, for so long about.
     pub fn busy(reason: impl Display, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reason) }

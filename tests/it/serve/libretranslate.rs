@@ -56,8 +56,8 @@ fn languages_are_told_and_those_without_a_model_refused() {
     let answer = server.json("/translate", &json!({ "q": DUTCH, "source": "auto", "target": "en" })).good();
     assert_eq!(answer["detectedLanguage"], detected[0]);
     let german = server.json("/translate", &json!({ "q": GERMAN, "source": "auto", "target": "en" }));
-    german.refused(400, "German");
-    server.json("/digest", &json!({ "q": GERMAN, "source": "auto" })).refused(400, "German");
+    german.refused(422, "German");
+    server.json("/digest", &json!({ "q": GERMAN, "source": "auto" })).refused(422, "German");
     for (source, target, said) in
         [("de", "en", "`de`"), ("nl", "fr", "`fr`"), ("en", "nl", "`"), ("", "en", "`source`")]
     {

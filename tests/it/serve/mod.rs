@@ -5,6 +5,7 @@ mod libretranslate;
 mod limits;
 mod page;
 mod shared;
+mod trouble;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

@@ -1,0 +1,67 @@
+//! The description of all routes, for programs that write clients or try a server.
+//!
+//! Invariant: it is `openapi.json`, with what follows from it or from the models: the codes of the languages they know, and
+//! forms, which are JSON without its nulls.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::models::Models;
+
+/// The description, but for languages and forms.
+const DOCUMENT: &str = include_str!("openapi.json");
+/// What a form is sent as.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The description of a server with these models.
+///
+/// # Errors
+/// When `openapi.json` is not JSON, which a test would have found.
+pub fn document(models: &Models) -> serde_json::Result<String> {
+    let mut document: Value = serde_json::from_str(DOCUMENT)?;
+    let (from, to) = models.codes();
+    let sources: Vec<&str> = std::iter::once("auto").chain(from.iter().map(String::as_str)).collect();
+    document["components"]["schemas"]["Source"]["enum"] = json!(sources);
+    document["components"]["schemas"]["Target"]["enum"] = json!(to);
+    add_forms(&mut document);
+    serde_json::to_string_pretty(&document)
+}
+
+/// Says that what is sent as JSON may come as a form.
+fn add_forms(document: &mut Value) {
+    let mut forms = BTreeSet::new();
+    for path in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let Some(content) = path.pointer_mut("/post/requestBody/content").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let named = content.get("application/json").and_then(|json| json["schema"]["$ref"].as_str()).map(str::to_owned);
+        if let Some(named) = named {
+            content.insert(FORM.to_owned(), json!({ "schema": { "$ref": format!("{named}Form") } }));
+            forms.insert(named);
+        }
+    }
+    for named in &forms {
+        let mut form = document.pointer(named.trim_start_matches('#')).cloned().unwrap_or_default();
+        as_form(&mut form);
+        let name = named.rsplit('/').next().unwrap_or_default();
+        document["components"]["schemas"][format!("{name}Form")] = form;
+    }
+}
+
+/// Leaves of a schema what a form can say: no null, and a list only where there is no other way.
+fn as_form(schema: &mut Value) {
+    match schema {
+        Value::Array(all) => {
+            all.retain(|one| !one.is_null() && *one != "null" && one["type"] != "null" && one["type"] != "array");
+            all.iter_mut().for_each(as_form);
+        }
+        Value::Object(all) => {
+            all.values_mut().for_each(as_form);
+            if let Some([only]) = all.get("anyOf").and_then(Value::as_array).map(Vec::as_slice) {
+                *schema = only.clone();
+            }
+        }
+        _ => {}
+    }
+}
