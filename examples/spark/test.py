@@ -1,4 +1,4 @@
-"""The Spark job for real: a local cluster of several worker processes, one of them killed with -9 on the way.
+"""The Spark job for real: a local cluster of several worker processes, of which one, and later the driver, is killed with -9.
 
     pip install pyspark==4.0.1          # needs Java 17 or 21
     cargo build --release
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -82,9 +83,21 @@ def main():
     compare(work / "digested", expected)
     check("of another job" in run(options, [*job, "--options", "--beam-size", "1"], code=1), "other settings were not noticed")
 
+    resumed(options, work, records, expected)
     from_table(options, work, expected)
     shutil.rmtree(work)
     print("all as it should be")
+
+
+def resumed(options, work, records, expected):
+    """A quarter of the records, in a job whose driver is killed and which is run again."""
+    some = {record for n in (0, 1) for record in records[n::8]}
+    job = ["--input", f"{work}/articles/[01].jsonl", "--output", str(work / "resumed"), "--parts", str(PARTS)]
+    run(options, job, killing=work / "resumed", kill=kill_driver, code=-signal.SIGKILL)
+    said = run(options, job)
+    todo = int(re.search(rf"(\d+) of {PARTS} partitions to do", said)[1])
+    check(0 < todo < PARTS, f"{todo} of {PARTS} partitions were left")
+    compare(work / "resumed", Counter({row: count for row, count in expected.items() if row[-1] in some}))
 
 
 def arguments():
@@ -127,17 +140,17 @@ def alone(kortom, records):
     return Counter(map(frozen, rows)), seconds
 
 
-def run(options, job, killing=None, code=0):
-    """The job on a cluster of its own; with `killing`, an executor is killed once a few partitions are there."""
+def run(options, job, killing=None, kill=None, code=0, more=()):
+    """The job on a cluster of its own; with `killing`, a process is killed once a few partitions are there."""
     submit = Path(__import__("pyspark").__file__).parent / "bin/spark-submit"
     command = [submit, "--master", options.master, "--conf", "spark.executor.memory=512m", "--driver-memory", "1g"]
-    command += ["--conf", "spark.ui.enabled=false", "--files", options.kortom, HERE / "digest.py", *job]
+    command += ["--conf", "spark.ui.enabled=false", "--files", options.kortom, *more, HERE / "digest.py", *job]
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     environment["SPARK_WORKER_DIR"] = tempfile.mkdtemp(prefix="kortom-spark-workers-")
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         if killing:
-            kill_one(process, killing)
+            (kill or kill_executor)(process, killing)
         process.wait()
         log.seek(0)
         said = log.read().decode(errors="replace")
@@ -146,17 +159,32 @@ def run(options, job, killing=None, code=0):
     return said
 
 
-def kill_one(process, output):
+def kill_executor(process, output):
     """Kills one executor with all that it works on."""
-    while process.poll() is None:
-        done = len(list(output.glob("part=*")))
-        executors = [pid for pid in descendants(process.pid) if b"CoarseGrainedExecutorBackend" in command_line(pid)]
-        if done >= 3 and len(executors) > 1:
-            check(done <= PARTS - 6, f"{done} of {PARTS} partitions were done already")
-            os.kill(executors[0], signal.SIGKILL)
-            print(f"killed executor {executors[0]} of {len(executors)} with {done} of {PARTS} partitions done")
-            return
+    done = some_done(process, output)
+    executors = [pid for pid in descendants(process.pid) if b"CoarseGrainedExecutorBackend" in command_line(pid)]
+    os.kill(executors[0], signal.SIGKILL)
+    print(f"killed executor {executors[0]} of {len(executors)} with {done} of {PARTS} partitions done")
+
+
+def kill_driver(process, output):
+    """Kills the driver, whose executors then find that it is gone."""
+    done = some_done(process, output)
+    executors = [pid for pid in descendants(process.pid) if b"CoarseGrainedExecutorBackend" in command_line(pid)]
+    process.kill()
+    print(f"killed the driver with {done} of {PARTS} partitions done")
+    while any(b"CoarseGrainedExecutorBackend" in command_line(pid) for pid in executors):
         time.sleep(0.1)
+
+
+def some_done(process, output):
+    """How many partitions are there, as soon as they are a few and yet not nearly all."""
+    while len(list(output.glob("part=*"))) < 3:
+        check(process.poll() is None, f"spark-submit ended with {process.returncode}")
+        time.sleep(0.1)
+    done = len(list(output.glob("part=*")))
+    check(done <= PARTS - 6, f"{done} of {PARTS} partitions were done already")
+    return done
 
 
 def descendants(pid):
@@ -214,6 +242,18 @@ def from_table(options, work, expected):
     run(options, ["--input", str(work / "table"), "--output", str(work / "from-table"), "--parts", "4"])
     found = stripped(rows(work / "from-table"))
     check(sum(found.values()) == 100 and not found - stripped(expected), "a table of Parquet gives something else")
+
+    # The same model once more, shipped beside the binary.
+    shutil.make_archive(str(work / "model"), "gztar", HERE.parents[1] / "models/kortom-nl-en")
+    shipped = ["--archives", f"{work}/model.tar.gz#shipped"]
+    table = ["--input", str(work / "table"), "--output", str(work / "with-model"), "--parts", "4", "--model", "shipped"]
+    run(options, table, more=shipped)
+    names = [field.name for field in digest.SCHEMA.fields if field.name not in ("part", "model")]
+    both = [session().read.parquet(str(work / output)) for output in ("from-table", "with-model")]
+    found, shipped = (Counter(frozen(tuple(row)) for row in table.select(names).collect()) for table in both)
+    check(found == shipped, "a model from an archive gives something else than the same one in the binary")
+    model = {row.model for row in both[1].select("model").collect()}
+    check(model == {"shipped"}, f"the model is called {model}")
 
 
 def stripped(rows):

@@ -70,7 +70,7 @@ struct Ready {
 pub async fn digest(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
-    server.keys.check(&headers, fields.text("api_key")?)?;
+    server.admit(&headers, &fields)?;
     let usual = server.models.usual();
     let article = Article::read(&fields, &server, &usual.from, &usual.to)?;
     let extras = Extras::read(&fields, true)?;
@@ -98,7 +98,7 @@ pub async fn translate_in_events(server: Arc<Server>, article: Article, fields: 
 pub async fn summarize(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
-    server.keys.check(&headers, fields.text("api_key")?)?;
+    server.admit(&headers, &fields)?;
     let article = Article::read(&fields, &server, &server.models.usual().to, "")?;
     let extras = Extras::read(&fields, true)?;
     let answer = server.work(move |line, _| {

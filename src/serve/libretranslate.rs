@@ -42,7 +42,7 @@ struct Texts {
 pub async fn translate(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
-    server.keys.check(&headers, fields.text("api_key")?)?;
+    server.admit(&headers, &fields)?;
     let texts = Texts::read(&fields, &server)?;
     if events::are_wanted(&headers) {
         return digest::translate_in_events(server, texts.alone()?, &fields).await;
@@ -162,7 +162,7 @@ pub async fn languages(State(server): Shared) -> Response {
 pub async fn detect_language(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
-    server.keys.check(&headers, fields.text("api_key")?)?;
+    server.admit(&headers, &fields)?;
     let (texts, _) = fields.texts("q")?;
     server.limits.check_length(texts.iter().map(String::as_str))?;
     let found = server.work(move |_, _| Ok(detect::language(&texts.join("\n")))).await?;
@@ -191,7 +191,7 @@ pub async fn settings(State(server): Shared) -> Response {
 pub async fn translate_file(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let mut fields = Fields::read(request, &server.limits).await?;
-    server.keys.check(&headers, fields.text("api_key")?)?;
+    server.admit(&headers, &fields)?;
     let file = fields.file.take().ok_or_else(|| Refusal::bad("`file` is missing\nhint: send a form with a file"))?;
     let name = safe_name(&file.name);
     if !EXTENSIONS.iter().any(|known| name.to_ascii_lowercase().ends_with(known)) {

@@ -52,6 +52,7 @@ pub use keys::Keys;
 pub use limits::Limits;
 
 use asker::Line;
+use fields::Fields;
 use files::Files;
 use metrics::Metrics;
 use models::Models;
@@ -125,6 +126,11 @@ impl Server {
         let places = Arc::new(Semaphore::new(limits.requests));
         let (queue, files, metrics) = Default::default();
         Arc::new(Self { models, queue, keys, limits, files, metrics, places })
+    }
+
+    /// Lets a request pass that has a key, where one is needed.
+    fn admit(&self, headers: &HeaderMap, fields: &Fields) -> Answer<()> {
+        if self.keys.are_needed() { self.keys.check(headers, fields.text("api_key")?) } else { Ok(()) }
     }
 
     /// A place among the requests that are worked on.

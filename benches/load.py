@@ -1,0 +1,193 @@
+"""`kortom serve` under load, beside the same articles through the command line in one batch.
+
+    python benches/load.py --kortom target/release/kortom                  # throughput and latency at 1, 8 and 64 connections
+    python benches/load.py --kortom target/release/kortom --minutes 10     # and memory, sampled every ten seconds
+    python benches/load.py --kortom target/release/kortom --storm 1000     # and so many requests at the same moment
+
+Needs Python only, and Linux. Articles are those of `batch.py`, five sentences each; every answer is compared with what the command line
+made of the article, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
+command line needs to start is taken off its time. `--rounds` repeats all in turn; rates are medians.
+"""
+
+import argparse
+import asyncio
+import collections
+import itertools
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+
+import batch
+
+# What must be the same in both.
+COMPARED = ["translation", "summary", "segments"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kortom", type=pathlib.Path, default=batch.ROOT / "target/release/kortom")
+    parser.add_argument("--articles", type=int, default=200)
+    parser.add_argument("--connections", type=int, nargs="*", default=[1, 8, 64])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=0, help="of load on the most connections, to watch the memory")
+    parser.add_argument("--storm", type=int, default=0, help="requests at the same moment")
+    parser.add_argument("--arguments", nargs=argparse.REMAINDER, default=[], help="all that follows is for digest and serve")
+    options = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="kortom-load-"))
+    try:
+        batch.make(folder, options.articles)
+        server, port = serve(options, folder)
+        try:
+            asyncio.run(measure(options, folder, server, port))
+        finally:
+            server.kill()
+    finally:
+        shutil.rmtree(folder)
+
+
+def environment(folder):
+    """One in which kortom knows no models and settings but its own."""
+    own = {name: str(folder) for name in ["HF_HOME", "HF_HUB_CACHE", "KORTOM_MODELS", "XDG_CONFIG_HOME"]}
+    return {**os.environ, **own}
+
+
+def serve(options, folder):
+    """A server and its port."""
+    command = [options.kortom, "serve", "--port", "0", *options.arguments]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(folder))
+    for line in server.stderr:
+        if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
+            return server, int(found[1])
+    raise SystemExit(f"{command} ended with {server.wait()}")
+
+
+def digest(options, folder, records):
+    """What the command line makes of all articles, and how many seconds that takes."""
+    command = [options.kortom, "digest", "--input-format", "jsonl", "--format", "jsonl", "--quiet", *options.arguments]
+    begin = time.monotonic()
+    made = subprocess.run(command, input=records, stdout=subprocess.PIPE, text=True, check=True, env=environment(folder))
+    return [json.loads(line) for line in made.stdout.splitlines()], time.monotonic() - begin
+
+
+async def measure(options, folder, server, port):
+    lines = (folder / "articles.jsonl").read_text().splitlines(keepends=True)
+    requests = [head(json.dumps({"q": json.loads(line)["text"]}).encode()) for line in lines]
+    rates, latencies = collections.defaultdict(list), collections.defaultdict(list)
+    for _ in range(options.rounds):
+        _, start = digest(options, folder, lines[0])
+        expected, seconds = digest(options, folder, "".join(lines))
+        rates[0].append((len(lines) - 1) / (seconds - start))
+        for connections in options.connections:
+            begin = time.monotonic()
+            latencies[connections] += await load(port, requests, expected, connections, iter(range(len(lines))))
+            rates[connections].append(len(lines) / (time.monotonic() - begin))
+    table(options, rates, latencies, sum(len(report["segments"]) for report in expected) / len(expected))
+    if options.storm:
+        await storm(port, requests, expected, options.storm)
+    if options.minutes:
+        await remember(options, server, port, requests, expected)
+
+
+def table(options, rates, latencies, sentences):
+    command_line = statistics.median(rates[0])
+    print(f"{options.articles} articles, {sentences:.1f} sentences each, {options.rounds} rounds")
+    print("| connections | articles/s | sentences/s | of the command line | p50 | p99 |\n|---|---|---|---|---|---|")
+    print(f"| command line | {command_line:.2f} | {command_line * sentences:.0f} | | | |")
+    for connections in options.connections:
+        rate, taken = statistics.median(rates[connections]), sorted(latencies[connections])
+        at = [f"{taken[int(share * (len(taken) - 1))]:.2f} s" for share in (0.5, 0.99)]
+        single = ", ".join(f"{one / base:.2f}" for one, base in zip(rates[connections], rates[0]))
+        share = f"{rate / command_line:.2f} ({single})"
+        print(f"| {connections} | {rate:.2f} | {rate * sentences:.0f} | {share} | {at[0]} | {at[1]} |", flush=True)
+
+
+def head(body):
+    fields = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"POST /digest HTTP/1.1\r\n{fields}\r\n".encode() + body
+
+
+async def load(port, requests, expected, connections, numbers):
+    """Asks for all numbered articles over so many connections; how long each answer took."""
+    taken = []
+
+    async def ask():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
+            begin = time.monotonic()
+            writer.write(requests[number])
+            status, body = await answer(reader)
+            taken.append(time.monotonic() - begin)
+            check(status, body, expected[number])
+        writer.close()
+
+    await asyncio.gather(*(ask() for _ in range(connections)))
+    return taken
+
+
+async def answer(reader):
+    """The status and the body of an answer."""
+    fields = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    length = re.search(r"content-length: (\d+)", fields)
+    return int(fields.split()[1]), await reader.readexactly(int(length[1]))
+
+
+def check(status, body, expected):
+    if status != 200:
+        raise SystemExit(f"the server answered {status}: {body.decode()}")
+    found = json.loads(body)
+    for field in COMPARED:
+        if found[field] != expected[field]:
+            raise SystemExit(f"{field} differs from the command line's\nserver: {found[field]}\nthere:  {expected[field]}")
+
+
+async def storm(port, requests, expected, count):
+    """Many requests at once: each is answered rightly or told to come back."""
+
+    async def ask(number):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(requests[number])
+        status, body = await answer(reader)
+        if status != 503:
+            check(status, body, expected[number])
+        writer.close()
+        return status
+
+    begin = time.monotonic()
+    asked = (ask(number % len(requests)) for number in range(count))
+    statuses = collections.Counter(await asyncio.gather(*asked))
+    told = ", ".join(f"{number} of status {status}" for status, number in statuses.items())
+    print(f"{count} requests at once: {told}, in {time.monotonic() - begin:.1f} s", flush=True)
+
+
+async def remember(options, server, port, requests, expected):
+    """The server's memory while it is kept busy."""
+    end = time.monotonic() + 60 * options.minutes
+    numbers = itertools.takewhile(lambda _: time.monotonic() < end, itertools.cycle(range(len(requests))))
+    working = asyncio.create_task(load(port, requests, expected, max(options.connections), numbers))
+    sizes = []
+    while not working.done():
+        await asyncio.wait([working], timeout=10)
+        sizes.append(resident(server.pid))
+    answered = len(await working)
+    first, last = statistics.mean(sizes[:6]), statistics.mean(sizes[-6:])
+    print(f"{answered} articles in {options.minutes:g} minutes: resident {first:.0f} MiB in the first minute, {last:.0f} MiB in the last")
+    print("every ten seconds:", *(f"{size:.0f}" for size in sizes))
+
+
+def resident(process):
+    """Resident memory in MiB."""
+    status = pathlib.Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
