@@ -39,6 +39,10 @@ pub(super) struct Limits {
     /// Bytes, by the estimate of `need`.
     bytes: usize,
     need: Need,
+    /// Rows of a sentence.
+    rows: usize,
+    /// Whether somebody asked for so many tokens.
+    asked: bool,
 }
 
 /// An estimate of the bytes that decoding takes.
@@ -58,7 +62,15 @@ impl Limits {
     fn new(spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>, free: Option<usize>) -> Self {
         let need = Need::of(spec, dtype.size_in_bytes(), options);
         let rows = options.num_beams.max(options.n_best);
-        let whole = Self { tokens: usize::MAX, sentences: usize::MAX, least: 1, bytes: usize::MAX, need };
+        let whole = Self {
+            tokens: usize::MAX,
+            sentences: usize::MAX,
+            least: 1,
+            bytes: usize::MAX,
+            need,
+            rows,
+            asked: tokens.is_some(),
+        };
         let limits = match free {
             None => Self { tokens: CPU_TOKENS, least: ROWS_PER_THREAD.div_ceil(rows), ..whole },
             Some(free) => {
@@ -74,9 +86,15 @@ impl Limits {
         }
     }
 
+    /// On how many of `threads` these limits leave enough to do, where the longest sentence has so many tokens.
+    pub fn lanes(&self, longest: usize, threads: usize) -> usize {
+        let sentences = self.tokens / longest.max(1);
+        if self.asked { (sentences * self.rows / ROWS_PER_THREAD).clamp(1, threads) } else { threads }
+    }
+
     /// For one of so many threads that decode side by side.
-    pub fn share(&self, threads: usize) -> Self {
-        Self { tokens: self.tokens / threads, ..*self }
+    pub fn share(&self, lanes: usize) -> Self {
+        Self { tokens: self.tokens / lanes, ..*self }
     }
 
     /// Whether so many sentences, the longest of so many tokens, are one batch.

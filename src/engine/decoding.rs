@@ -41,6 +41,9 @@ pub(super) trait Waiting<'r>: Sync {
     /// How many wait now.
     fn len(&self) -> usize;
 
+    /// The tokens of the longest that waits now.
+    fn longest(&self) -> usize;
+
     /// The next ones, as many as `fits` (of a number of sources and the tokens of the longest) allows; none when none wait.
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source<'r>>;
 
@@ -85,9 +88,13 @@ impl<'r> Waiting<'r> for Line<'r> {
         self.places().waiting.len()
     }
 
+    fn longest(&self) -> usize {
+        self.places().waiting.front().map_or(0, |source| source.tokens.len())
+    }
+
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source<'r>> {
+        let longest = self.longest();
         let mut places = self.places();
-        let longest = places.waiting.front().map_or(0, |source| source.tokens.len());
         let count = (1..=places.waiting.len()).take_while(|&count| fits(count, longest)).count();
         places.waiting.drain(..count).collect()
     }
@@ -122,9 +129,10 @@ impl Engine {
     ) -> Result<()> {
         let begin = Instant::now();
         let failed = AtomicBool::new(false);
+        let lanes = limits.lanes(waiting.longest(), rayon::current_num_threads());
         let lanes = rayon::broadcast(|thread| {
-            let mut lane = Lane::new(self, options, limits, thread.num_threads())?;
-            let ended = lane.run(waiting, &failed);
+            let mut lane = Lane::new(self, options, limits, lanes)?;
+            let ended = if thread.index() < lanes { lane.run(waiting, &failed) } else { Ok(()) };
             failed.fetch_or(ended.is_err(), Ordering::Relaxed);
             ended.map(|()| lane.spent)
         });

@@ -72,14 +72,17 @@ impl Weights for Packed {
         }
     }
 
-    fn multiply(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+    fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
-        let output = Output::new(y, m, self.n);
         let input = pack_rows(x, m, self.k);
         let parallel = m * self.n * self.k >= PARALLEL_WORK;
-        divide(m, BLOCK, self.panels(), parallel, |rows, panels| {
-            simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
-        });
+        let write = |output| {
+            divide(m, BLOCK, self.panels(), parallel, |rows, panels| {
+                simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
+            });
+        };
+        // SAFETY: the blocks are all rows times all panels.
+        unsafe { Output::collect(m, self.n, write) }
     }
 }
 
@@ -263,10 +266,9 @@ mod tests {
         for (m, n, k) in [(1, 1, 1), (1, 130, 64), (2, 33, 17), (3, 64, 8), (4, 16, 100), (7, 47, 31), (200, 70, 40)] {
             let (x, w, bias, residual) = (noise(m * k, 1), noise(n * k, 2), noise(n, 3), noise(m * n, 4));
             let packed = pack(&w, n, k);
-            let mut y = vec![0f32; m * n];
             let epilogue =
                 Epilogue { bias: Some(&bias), activation: Some(Activation::Relu), residual: Some(&residual) };
-            packed.multiply(&x, epilogue, &mut y);
+            let y = packed.multiply(&x, epilogue);
             for row in 0..m {
                 for column in 0..n {
                     let sum: f64 = (0..k).map(|i| f64::from(x[row * k + i]) * f64::from(w[column * k + i])).sum();

@@ -182,15 +182,18 @@ impl Weights for Quantised {
         }
     }
 
-    fn multiply(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+    fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
-        let output = Output::new(y, m, self.n);
         let parallel = m * self.n * self.k >= PARALLEL_WORK;
         let rows = Rows::quantise(x, m, self.k);
         let (lines, stride) = (self.lines(), self.stride());
-        divide(m, BLOCK, self.panels(), parallel, |range, panels| {
-            simd::run(Block { input: &rows, rows: range, panels, lines, stride, epilogue, output });
-        });
+        let write = |output| {
+            divide(m, BLOCK, self.panels(), parallel, |range, panels| {
+                simd::run(Block { input: &rows, rows: range, panels, lines, stride, epilogue, output });
+            });
+        };
+        // SAFETY: the blocks are all rows times all panels.
+        unsafe { Output::collect(m, self.n, write) }
     }
 }
 
@@ -374,8 +377,8 @@ mod tests {
         for (m, n, k) in [(1, 1, 1), (1, 130, 64), (2, 33, 17), (3, 64, 8), (5, 16, 100), (7, 47, 31), (200, 70, 40)] {
             let (x, w, bias, residual) = (noise(m * k, 1), noise(n * k, 2), noise(n, 3), noise(m * n, 4));
             let packed = pack(&w, n, k);
-            let mut y = vec![0f32; m * n];
-            packed.multiply(&x, Epilogue { bias: Some(&bias), activation: None, residual: Some(&residual) }, &mut y);
+            let epilogue = Epilogue { bias: Some(&bias), activation: None, residual: Some(&residual) };
+            let y = packed.multiply(&x, epilogue);
             for row in 0..m {
                 for column in 0..n {
                     let (x, w) = (&x[row * k..][..k], &w[column * k..][..k]);
@@ -399,11 +402,13 @@ mod tests {
         let packed = pack(&w, n, k);
         let input = Rows::quantise(&x, m, k);
         let at = |level| {
-            let mut y = vec![0f32; m * n];
-            let output = Output::new(&mut y, m, n);
             let (lines, stride, panels) = (packed.lines(), packed.stride(), 0..packed.panels());
             let epilogue = Epilogue::default();
-            run_at(level, Block { input: &input, rows: 0..m, panels, lines, stride, epilogue, output });
+            let write = |output| {
+                run_at(level, Block { input: &input, rows: 0..m, panels, lines, stride, epilogue, output });
+            };
+            // SAFETY: the block is all rows times all panels.
+            let y = unsafe { Output::collect(m, n, write) };
             y.iter().map(|y| y.to_bits()).collect::<Vec<_>>()
         };
         let generic = at(Level::Generic);

@@ -30,11 +30,8 @@ pub trait Weights: Send + Sync {
     /// Copies row `row` of the matrix to `out`: an embedding looked up in a tied output matrix.
     fn row(&self, row: usize, out: &mut [f32]);
 
-    /// `x` is `[m, k]`, `y` is `[m, n]`.
-    ///
-    /// # Panics
-    /// When `y` has another size.
-    fn multiply(&self, x: &[f32], epilogue: Epilogue, y: &mut [f32]);
+    /// `x` is `[m, k]`, what comes out is `[m, n]`.
+    fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32>;
 }
 
 /// What is done to each output before it is written.
@@ -64,10 +61,8 @@ impl Product<'_> {
         let last = dims.last_mut().filter(|last| **last == self.weight.k());
         let Some(last) = last else { bail!("a product over {} columns of {shape:?}", self.weight.k()) };
         *last = self.weight.n();
-        let mut y = vec![0f32; dims.iter().product()];
         let epilogue = Epilogue { bias: self.bias, activation: self.activation, residual };
-        self.weight.multiply(x, epilogue, &mut y);
-        Ok((CpuStorage::F32(y), dims.into()))
+        Ok((CpuStorage::F32(self.weight.multiply(x, epilogue)), dims.into()))
     }
 }
 
@@ -155,9 +150,16 @@ unsafe impl Send for Output {}
 unsafe impl Sync for Output {}
 
 impl Output {
-    fn new(y: &mut [f32], m: usize, n: usize) -> Self {
-        assert_eq!(y.len(), m * n, "the output holds m rows of n");
-        Self { values: y.as_mut_ptr(), n }
+    /// The outputs `[m, n]` that `write` writes. They are not cleared before: for a whole vocabulary that would take time.
+    ///
+    /// # Safety
+    /// `write` must write all of them.
+    unsafe fn collect(m: usize, n: usize, write: impl FnOnce(Self)) -> Vec<f32> {
+        let mut y = Vec::with_capacity(m * n);
+        write(Self { values: y.as_mut_ptr(), n });
+        // SAFETY: there is room for so many, and the caller promises that they are written.
+        unsafe { y.set_len(m * n) };
+        y
     }
 
     fn columns(self, panel: usize) -> Range<usize> {
@@ -186,7 +188,15 @@ impl Output {
             combine(simd, sums, &residual[start..start + width]);
         }
         // SAFETY: as the caller promises.
-        unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), self.values.add(start), width) };
+        unsafe {
+            let values = self.values.add(start);
+            // Of a known length it is two stores; of another, a call.
+            if width == WIDE {
+                std::ptr::copy_nonoverlapping(sums.as_ptr(), values, WIDE);
+            } else {
+                std::ptr::copy_nonoverlapping(sums.as_ptr(), values, width);
+            }
+        }
     }
 }
 
@@ -218,12 +228,10 @@ mod tests {
         let forms: [(&str, &dyn Weights); 2] =
             [("f32", &Packed::pack(n, k, fill)), ("int8", &Quantised::pack(n, k, fill))];
         for (form, weights) in forms {
-            let mut all = vec![0f32; 150 * n];
-            weights.multiply(&x, Epilogue::default(), &mut all);
+            let all = weights.multiply(&x, Epilogue::default());
             for m in 1..=13 {
                 for first in [0, 3, 5, 137] {
-                    let mut some = vec![0f32; m * n];
-                    weights.multiply(&x[first * k..(first + m) * k], Epilogue::default(), &mut some);
+                    let some = weights.multiply(&x[first * k..(first + m) * k], Epilogue::default());
                     let equal = some.iter().zip(&all[first * n..]).all(|(a, b)| a.to_bits() == b.to_bits());
                     assert!(equal, "{form}: {m} rows from {first} on");
                 }
