@@ -13,13 +13,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use candle_core::Tensor;
 
 use super::batching::{Limits, ROWS_PER_THREAD};
 use super::{Engine, Gauge};
 use crate::batch::{Batch, TokenId};
 use crate::model::{DecoderState, Seq2Seq};
-use crate::search::{self, Hypothesis, Item, Required, Search, SearchOptions, Step};
+use crate::search::{self, Hypothesis, Item, Logits, Required, Search, SearchOptions, Step};
 
 /// A source that waits to be decoded.
 pub(super) struct Source<'r> {
@@ -309,10 +308,10 @@ impl<'a> Decoding<'a> {
 }
 
 impl Step for Decoding<'_> {
-    fn step(&mut self, tokens: &[TokenId]) -> Result<Tensor> {
+    fn step(&mut self, tokens: &[TokenId]) -> Result<Logits> {
         // Several beams are rows of one text; at its first step a text has one row only.
         self.gauge.stepped(tokens.len().div_ceil(self.beams));
-        self.model.step(&mut self.state, tokens)
+        self.model.predict(&mut self.state, tokens)
     }
 
     fn select(&mut self, rows: &[usize]) -> Result<()> {

@@ -1,31 +1,29 @@
 //! The best tokens of each row of logits, and the logarithm of the row's sum of exponentials, without
 //! writing, copying or sorting the matrix.
 //!
-//! Responsible for: reading every logit twice (once for maxima, once for the sum) and no more; setting
+//! Responsible for: looking at every logit while it is at hand, in blocks, and not again (`scan`); setting
 //! aside the few *edited* tokens of a row, those whose logits a rule of the search will change, so that
-//! any rule can be applied afterwards to a handful of numbers and the sums stay free of cancellation.
+//! any rule can be applied afterwards to a handful of numbers and the sums stay free of cancellation. Where the logits are
+//! a product with packed weights, they are looked at as they are computed, and never kept.
 //!
-//! Invariant: a row's result depends on that row and its edited tokens alone, bit for bit: blocks of
-//! `BLOCK` logits in 16 lanes, lanes folded pairwise, block sums added in order in f64, no fused
-//! multiply-add; so neither the other rows, nor the threads, nor AVX2 or its absence change a bit.
+//! Invariant: a row's result depends on that row and its edited tokens alone, bit for bit: neither the other rows,
+//! nor the threads, nor AVX2 or its absence change a bit.
 //!
 //! Leaves to `search`: what the edits are.
 
-// The loops must become part of `reduce_avx2` to be compiled for its registers.
-#![allow(clippy::inline_always)]
-
 mod device;
+mod scan;
+
+use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use rayon::prelude::*;
 
-/// Logits per block: a block's maximum decides whether its logits are looked at for the best k.
-const BLOCK: usize = 256;
-/// Partial results kept side by side, two AVX2 registers of f32.
-const LANES: usize = 16;
-/// Up to this many best tokens are kept by insertion; more are selected, then sorted.
-const INSERTION: usize = 128;
+use super::attention::slice;
+use super::gemm::Weights;
+
+pub(super) use scan::{BLOCK, Scan};
 
 /// A sum of exponentials, as `sum * exp(max)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,20 +60,66 @@ pub struct RowTop {
     pub edited: Vec<f32>,
 }
 
-/// The best `k` tokens and the sums of each row of `logits` `[rows, v]`. `edited[i]` lists the tokens of
-/// row `i` to set aside, ascending, each once, all below v.
-///
-/// The logits are read where they lie, on the CPU or a CUDA card. From another device, and where very many tokens are
-/// wanted, they are copied to the CPU first: the right result, at the cost of the transfer.
-///
-/// # Errors
-/// When a logit is not a number, a row's greatest is infinite, or the shapes do not agree.
-pub fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
-    let (rows, v) = logits.dims2()?;
-    ensure!(rows == edited.len(), "{rows} rows of logits, but edits for {}", edited.len());
-    if logits.device().is_cuda() && k <= device::MOST {
-        return device::top_k(logits, k, edited);
+/// Logits `[rows, v]`, computed or not.
+pub enum Logits {
+    /// As they are, in a model's type on its device.
+    Computed(Tensor),
+    /// States `[rows, k]` and the weights and bias that make them logits.
+    Product {
+        /// In f32 on the CPU.
+        states: Tensor,
+        /// `[v, k]`.
+        weight: Arc<dyn Weights>,
+        /// `[v]`.
+        bias: Option<Arc<[f32]>>,
+    },
+}
+
+impl From<Tensor> for Logits {
+    fn from(logits: Tensor) -> Self {
+        Self::Computed(logits)
     }
+}
+
+impl Logits {
+    /// Rows, and tokens.
+    ///
+    /// # Errors
+    /// When there are not two axes.
+    pub fn dims(&self) -> Result<(usize, usize)> {
+        Ok(match self {
+            Self::Computed(logits) => logits.dims2()?,
+            Self::Product { states, weight, .. } => (states.dims2()?.0, weight.n()),
+        })
+    }
+
+    /// The best `k` tokens and the sums of each row. `edited[i]` lists the tokens of row `i` to set aside, ascending, each
+    /// once, all below v.
+    ///
+    /// The logits are read where they lie, on the CPU or a CUDA card. From another device, and where very many tokens are
+    /// wanted of a card's, they are copied to the CPU first: the right result, at the cost of the transfer.
+    ///
+    /// # Errors
+    /// When a logit is not a number, a row's greatest is infinite, or the shapes do not agree.
+    pub fn top_k(&self, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
+        let (rows, _) = self.dims()?;
+        ensure!(rows == edited.len(), "{rows} rows of logits, but edits for {}", edited.len());
+        match self {
+            Self::Computed(logits) if logits.device().is_cuda() && k <= device::MOST => {
+                device::top_k(logits, k, edited)
+            }
+            Self::Computed(logits) => top_k(logits, k, edited),
+            Self::Product { states, weight, bias } => {
+                let (storage, layout) = states.storage_and_layout();
+                let Storage::Cpu(storage) = &*storage else { bail!("the states of packed weights are not on the CPU") };
+                weight.top_k(slice(storage, layout)?, bias.as_deref(), k, edited)
+            }
+        }
+    }
+}
+
+fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
+    let (rows, v) = logits.dims2()?;
     let host = logits.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?;
     let (storage, layout) = host.storage_and_layout();
     let Storage::Cpu(CpuStorage::F32(values)) = &*storage else { bail!("logits did not arrive on the CPU as f32") };
@@ -83,17 +127,16 @@ pub fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTo
     values.par_chunks_exact(v.max(1)).zip(edited).map(|(row, edited)| row_top(row, k, edited)).collect()
 }
 
-/// The best `k` tokens and the sum of one row. See [`top_k`].
+/// The best `k` tokens and the sum of one row. See [`Logits::top_k`].
 ///
 /// # Errors
 /// When a logit is not a number or the greatest is infinite.
 pub fn row_top(row: &[f32], k: usize, edited: &[u32]) -> Result<RowTop> {
-    debug_assert!(edited.is_sorted_by(|a, b| a < b));
-    let reduced = reduce(row, edited);
-    let apart: Vec<f32> = edited.iter().map(|&token| row[token as usize]).collect();
-    check(&reduced.rest, &apart)?;
-    let top = if k <= INSERTION { best_few(row, k, edited, &reduced.maxima) } else { best_many(row, k, edited) };
-    Ok(RowTop { top, rest: reduced.rest, edited: apart })
+    let mut scan = Scan::new(k);
+    for (number, block) in row.chunks(BLOCK).enumerate() {
+        scan.take(block, number * BLOCK, edited);
+    }
+    scan.finish()
 }
 
 /// Refuses a row with a logit that is not a number, or is infinitely great.
@@ -108,179 +151,10 @@ fn check(rest: &ExpSum, edited: &[f32]) -> Result<()> {
     Ok(())
 }
 
-/// The sum of a row without its edited tokens, and each block's greatest logit.
-struct Reduced {
-    rest: ExpSum,
-    maxima: Vec<f32>,
-}
-
-fn reduce(row: &[f32], edited: &[u32]) -> Reduced {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, which was asked on the line above; the function needs no more.
-        return unsafe { reduce_avx2(row, edited) };
-    }
-    reduce_portable(row, edited)
-}
-
-/// The same arithmetic, compiled for wider registers.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn reduce_avx2(row: &[f32], edited: &[u32]) -> Reduced {
-    reduce_portable(row, edited)
-}
-
-#[inline(always)]
-fn reduce_portable(row: &[f32], edited: &[u32]) -> Reduced {
-    // Plain loops: a closure would not be compiled for the registers of the caller.
-    let mut masked = [f32::NEG_INFINITY; BLOCK];
-    let mut maxima = Vec::with_capacity(row.len().div_ceil(BLOCK));
-    let mut ahead = edited;
-    for index in 0..row.len().div_ceil(BLOCK) {
-        maxima.push(block_max(block(row, index, &mut ahead, &mut masked)));
-    }
-    let max = maxima.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
-    // With nothing above minus infinity the sum is 0; but a NaN, which no maximum shows, must still come out as one.
-    let (shift, scale) = if max == f32::NEG_INFINITY { (0.0, 0.0) } else { (max, 1.0) };
-    let mut sum = 0.0;
-    ahead = edited;
-    for index in 0..row.len().div_ceil(BLOCK) {
-        sum += block_exp_sum(block(row, index, &mut ahead, &mut masked), shift);
-    }
-    Reduced { rest: ExpSum { max, sum: sum * scale }, maxima }
-}
-
-/// One block of the row, where it lies, or in `masked` when edited tokens, or places after the row's end, must
-/// hold minus infinity. `ahead` are the edited tokens from here on; those of this block are taken off.
-#[inline(always)]
-fn block<'a>(row: &'a [f32], index: usize, ahead: &mut &[u32], masked: &'a mut [f32; BLOCK]) -> &'a [f32; BLOCK] {
-    let start = index * BLOCK;
-    let chunk = &row[start..row.len().min(start + BLOCK)];
-    let edited_here = ahead.first().is_some_and(|&token| (token as usize) < start + BLOCK);
-    match chunk.try_into() {
-        Ok(whole) if !edited_here => whole,
-        _ => {
-            mask(chunk, start, ahead, masked);
-            masked
-        }
-    }
-}
-
-#[inline(never)]
-fn mask(chunk: &[f32], start: usize, ahead: &mut &[u32], masked: &mut [f32; BLOCK]) {
-    masked[..chunk.len()].copy_from_slice(chunk);
-    masked[chunk.len()..].fill(f32::NEG_INFINITY);
-    while let Some((&token, rest)) = ahead.split_first()
-        && (token as usize) < start + BLOCK
-    {
-        masked[token as usize - start] = f32::NEG_INFINITY;
-        *ahead = rest;
-    }
-}
-
-#[inline(always)]
-fn block_max(block: &[f32; BLOCK]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in block.chunks_exact(LANES) {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = if x > *lane { x } else { *lane };
-        }
-    }
-    lanes.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max })
-}
-
-#[inline(always)]
-fn block_exp_sum(block: &[f32; BLOCK], max: f32) -> f64 {
-    let mut lanes = [0.0f32; LANES];
-    for chunk in block.chunks_exact(LANES) {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += exp(x - max);
-        }
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
-    }
-    f64::from(lanes[0])
-}
-
-/// `e^x` for x up to 0, within 2e-7 of the true value; below -87 it stays at `e^-87`, which no sum that
-/// holds a 1 can tell from 0. NaN stays NaN. Without branches, so that it is compiled to vectors.
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    /// Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
-    const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts; the first has few enough bits for its multiples to be exact.
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    let x = if x < -87.0 { -87.0 } else { x };
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = x - n * LN2_HIGH - n * LN2_LOW;
-    // e^r for |r| up to ln(2) / 2, as its series to r^7: the next term is below 6e-9.
-    let mut p = 1.0 / 5040.0;
-    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        p = p * r + coefficient;
-    }
-    // The low bits of `shifted` are n: shifted into the exponent field of a float they become 2^n.
-    p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
-}
-
-/// The best `k`, by insertion; only blocks whose maximum can still matter are looked at.
-fn best_few(row: &[f32], k: usize, edited: &[u32], maxima: &[f32]) -> Vec<(u32, f32)> {
-    let mut best: Vec<(u32, f32)> = Vec::with_capacity(k + 1);
-    if k == 0 {
-        return best;
-    }
-    for block in promising(maxima, k) {
-        let start = block * BLOCK;
-        for (offset, &x) in row[start..row.len().min(start + BLOCK)].iter().enumerate() {
-            let token = (start + offset) as u32;
-            let place = match best.last() {
-                Some(&(_, worst)) if best.len() == k && x <= worst => continue,
-                _ => best.partition_point(|&(_, other)| other >= x),
-            };
-            if x > f32::NEG_INFINITY && edited.binary_search(&token).is_err() {
-                best.insert(place, (token, x));
-                best.truncate(k);
-            }
-        }
-    }
-    best
-}
-
-/// The blocks, ascending, in which any of the best `k` can be: those whose maximum is not below the
-/// k-th greatest maximum, for k blocks hold k logits at least that great.
-fn promising(maxima: &[f32], k: usize) -> impl Iterator<Item = usize> {
-    let mut sorted = maxima.to_vec();
-    let floor = if k < sorted.len() {
-        *sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1
-    } else {
-        f32::NEG_INFINITY
-    };
-    maxima.iter().enumerate().filter(move |&(_, &max)| max >= floor).map(|(block, _)| block)
-}
-
-/// The best `k` of many, selected and then sorted.
-fn best_many(row: &[f32], k: usize, edited: &[u32]) -> Vec<(u32, f32)> {
-    let mut all: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).filter(|&(_, x)| x > f32::NEG_INFINITY).collect();
-    if !edited.is_empty() {
-        all.retain(|(token, _)| edited.binary_search(token).is_err());
-    }
-    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if k < all.len() {
-        all.select_nth_unstable_by(k, order);
-        all.truncate(k);
-    }
-    all.sort_unstable_by(order);
-    all
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::gemm::{Epilogue, Packed, Quantised};
+    use super::super::noise;
     use super::*;
 
     /// Numbers between -8 and 8 that repeat for a seed; every fifth is equal to its neighbour.
@@ -325,27 +199,6 @@ mod tests {
     }
 
     #[test]
-    fn exp_is_within_two_in_ten_million() {
-        for step in 0..870_000 {
-            let x = -(step as f32) / 10_000.0;
-            let truth = f64::from(x).exp();
-            assert!((f64::from(exp(x)) - truth).abs() <= 2e-7 * truth, "at {x}: {} and {truth}", exp(x));
-        }
-        assert_eq!(exp(0.0).to_bits(), 1.0f32.to_bits());
-        assert!(exp(f32::NEG_INFINITY) < 1e-37 && exp(f32::NAN).is_nan());
-    }
-
-    #[test]
-    fn wide_registers_do_not_change_a_bit() {
-        for seed in 0..20 {
-            let row = row(seed, 3000 + seed as usize);
-            let (wide, portable) = (reduce(&row, &[5, 700]), reduce_portable(&row, &[5, 700]));
-            assert_eq!(wide.rest.sum.to_bits(), portable.rest.sum.to_bits());
-            assert_eq!(wide.maxima, portable.maxima);
-        }
-    }
-
-    #[test]
     fn a_row_is_the_same_alone_and_among_others() {
         let rows: Vec<Vec<f32>> = (0..9).map(|seed| row(seed, 5003)).collect();
         let edits: Vec<Vec<u32>> = (0..9).map(|row| (0..row).map(|token| token * 500).collect()).collect();
@@ -356,6 +209,29 @@ mod tests {
         }
         let some = top_k(&all.narrow(0, 3, 2).unwrap(), 8, &edits[3..5]).unwrap();
         assert_eq!(some, together[3..5]);
+    }
+
+    #[test]
+    fn a_product_that_is_not_kept_has_the_same_best_as_one_that_is() {
+        let k = 32;
+        for n in [1, 15, 256, 300, 5003] {
+            let (x, w, bias) = (noise(70 * k, 5), noise(n * k, n as u64), noise(n, 7));
+            let fill = |row: usize, out: &mut [f32]| out.copy_from_slice(&w[row * k..][..k]);
+            let forms: [Arc<dyn Weights>; 2] =
+                [Arc::new(Packed::pack(n, k, fill)), Arc::new(Quantised::pack(n, k, fill))];
+            for weight in forms {
+                let epilogue = Epilogue { bias: Some(&bias), ..Epilogue::default() };
+                let kept = Tensor::from_vec(weight.multiply(&x, epilogue), (70, n), &Device::Cpu).unwrap();
+                let states = Tensor::from_slice(&x, (70, k), &Device::Cpu).unwrap();
+                let logits = Logits::Product { states, weight, bias: Some(bias.clone().into()) };
+                assert_eq!(logits.dims().unwrap(), (70, n));
+                let edits: Vec<Vec<u32>> = (0..70).map(|row| (row % 9..n as u32).step_by(97).collect()).collect();
+                for best in [1, 8, 200] {
+                    let expected = Logits::Computed(kept.clone()).top_k(best, &edits).unwrap();
+                    assert_eq!(logits.top_k(best, &edits).unwrap(), expected, "{best} of {n}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use positions::RelativeBias;
 use spec::{Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
-use crate::nn::{Embedding, Linear, Matrix, Norm, PositionTable, fuses};
+use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, PositionTable, fuses};
 
 /// An encoder-decoder with its output layer.
 pub struct Seq2Seq {
@@ -163,11 +163,22 @@ impl Seq2Seq {
     /// # Errors
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
     pub fn step(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Tensor> {
-        let mut states = self.decoder.step(state, tokens)?;
-        if (self.spec.output_scale - 1.0).abs() > f64::EPSILON {
-            states = (states * self.spec.output_scale)?;
-        }
-        self.output.forward(&states)
+        self.output.forward(&self.states(state, tokens)?)
+    }
+
+    /// As [`Self::step`], but the logits are computed when they are looked at, and never kept, where that is possible.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn predict(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Logits> {
+        self.output.logits(&self.states(state, tokens)?)
+    }
+
+    /// What the output layer makes logits of, `[r, d]`.
+    fn states(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Tensor> {
+        let states = self.decoder.step(state, tokens)?;
+        let scaled = (self.spec.output_scale - 1.0).abs() > f64::EPSILON;
+        Ok(if scaled { (states * self.spec.output_scale)? } else { states })
     }
 
     /// Reorders the rows of a decoder.

@@ -7,6 +7,7 @@ use candle_core::{D, Tensor};
 
 use crate::kernels::activation::Activation;
 use crate::kernels::gemm::{Product, Weights};
+use crate::kernels::topk::Logits;
 
 use super::fused;
 
@@ -63,7 +64,7 @@ impl Matrix {
 pub struct Linear {
     matrix: Matrix,
     /// `[n]`, once as a tensor and, on the CPU, once as plain values for the kernel.
-    bias: Option<(Tensor, Vec<f32>)>,
+    bias: Option<(Tensor, Arc<[f32]>)>,
 }
 
 impl Linear {
@@ -75,7 +76,7 @@ impl Linear {
         let bias = match bias {
             Some(bias) => {
                 let values = if fused(&bias) { bias.to_vec1()? } else { Vec::new() };
-                Some((bias, values))
+                Some((bias, values.into()))
             }
             None => None,
         };
@@ -106,10 +107,24 @@ impl Linear {
         self.run(x, None, Some(residual))
     }
 
+    /// `x · Wᵀ + b` as logits, `[rows, k]` to `[rows, n]`: packed weights multiply when the logits are looked at.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn logits(&self, x: &Tensor) -> Result<Logits> {
+        Ok(match &self.matrix {
+            Matrix::Packed(weight) => {
+                let bias = self.bias.as_ref().map(|(_, values)| values.clone());
+                Logits::Product { states: x.contiguous()?, weight: weight.clone(), bias }
+            }
+            Matrix::Dense(_) => self.forward(x)?.into(),
+        })
+    }
+
     fn run(&self, x: &Tensor, activation: Option<Activation>, residual: Option<&Tensor>) -> Result<Tensor> {
         match &self.matrix {
             Matrix::Packed(weight) => {
-                let bias = self.bias.as_ref().map(|(_, values)| values.as_slice());
+                let bias = self.bias.as_ref().map(|(_, values)| &**values);
                 let product = Product { weight: weight.as_ref(), bias, activation };
                 Ok(match residual {
                     None => x.apply_op1_no_bwd(&product)?,

@@ -9,6 +9,7 @@ pub mod feed_forward;
 pub mod linear;
 pub mod norm;
 
+pub use crate::kernels::topk::Logits;
 pub use attention::{Bias, CrossAttention, Memory, Past, PastKeys, Place, SelfAttention, Sequences, Shape};
 pub use embedding::{Embedding, PositionTable};
 pub use feed_forward::FeedForward;

@@ -8,12 +8,11 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
-use candle_core::Tensor;
 
 use super::required::{Progress, Required};
 use super::{Item, SearchOptions, beam};
 use crate::batch::TokenId;
-use crate::kernels::topk::{RowTop, top_k};
+use crate::kernels::topk::{Logits, RowTop};
 
 /// On what the rules work: greedy search and sampling apply them to the logits, beam search to
 /// log-probabilities. With a repetition penalty the two differ.
@@ -110,8 +109,8 @@ impl<'a> Rules<'a> {
 
     /// The best candidates of every row of `logits` `[rows, v]`; `rows` gives each row's item and its history: the start
     /// tokens and all since.
-    pub fn candidates(&mut self, logits: &Tensor, rows: &[(&Subject, &[TokenId])]) -> Result<Vec<Candidates>> {
-        let (_, v) = logits.dims2()?;
+    pub fn candidates(&mut self, logits: &Logits, rows: &[(&Subject, &[TokenId])]) -> Result<Vec<Candidates>> {
+        let (_, v) = logits.dims()?;
         if self.v != v {
             check_vocabulary(v, self.options)?;
             self.v = v;
@@ -119,7 +118,7 @@ impl<'a> Rules<'a> {
         let k = self.k.unwrap_or(v);
         let edits: Vec<Edits> = rows.iter().map(|(subject, history)| self.edits(subject, history)).collect();
         let edited: Vec<Vec<TokenId>> = edits.iter().map(Edits::tokens).collect();
-        let tops = top_k(logits, k, &edited)?;
+        let tops = logits.top_k(k, &edited)?;
         let rows = edits.iter().zip(&edited).zip(tops);
         Ok(rows.map(|((edits, edited), top)| self.apply(edits, edited, top, k)).collect())
     }

@@ -26,10 +26,10 @@ mod required;
 mod sample;
 
 use anyhow::{Result, ensure};
-use candle_core::Tensor;
 
 use crate::batch::TokenId;
 
+pub use crate::kernels::topk::Logits;
 pub use options::{EarlyStopping, Sampling, SearchOptions};
 pub use required::{Edges, LEAST_BEAMS, Required};
 
@@ -39,11 +39,11 @@ use logits::{Candidates, Rules, Subject};
 
 /// All that a search knows of a model. A fresh one has one row per item.
 pub trait Step {
-    /// Feeds one token per row; the logits of the next token, `[rows, v]`, in the model's type on its device.
+    /// Feeds one token per row; the logits of the next token, `[rows, v]`.
     ///
     /// # Errors
     /// When the model cannot compute them.
-    fn step(&mut self, tokens: &[TokenId]) -> Result<Tensor>;
+    fn step(&mut self, tokens: &[TokenId]) -> Result<Logits>;
 
     /// Keeps these rows in this order; a row may repeat (beams) or be left out (finished).
     ///
@@ -203,7 +203,7 @@ impl<'a> Search<'a> {
     }
 
     /// Gives the model the rows that are still of use, and a token for each; the next logits.
-    fn feed(&mut self, model: &mut dyn Step) -> Result<Tensor> {
+    fn feed(&mut self, model: &mut dyn Step) -> Result<Logits> {
         let (mut kept, mut tokens) = (Vec::with_capacity(self.rows), Vec::with_capacity(self.rows));
         for (row, token) in self.open.iter_mut().flat_map(|item| item.next(self.options)) {
             kept.push(std::mem::replace(row, kept.len()));

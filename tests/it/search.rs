@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use kortom::glossary::Ways;
-use kortom::search::{EarlyStopping, Edges, Hypothesis, Item, Required, Sampling, Search, SearchOptions, Step, search};
+use kortom::search::{
+    EarlyStopping, Edges, Hypothesis, Item, Logits, Required, Sampling, Search, SearchOptions, Step, search,
+};
 use serde_json::Value;
 
 const V: u64 = 40;
@@ -48,12 +50,12 @@ impl Scripted {
 }
 
 impl Step for Scripted {
-    fn step(&mut self, tokens: &[u32]) -> Result<Tensor> {
+    fn step(&mut self, tokens: &[u32]) -> Result<Logits> {
         self.widths.push(tokens.len());
         assert_eq!(tokens.len(), self.rows.len());
         self.rows.iter_mut().zip(tokens).for_each(|((_, history), &token)| history.push(token));
         let rows: Vec<f32> = self.rows.iter().flat_map(|(item, history)| logits(*item, history)).collect();
-        Ok(Tensor::from_vec(rows, (tokens.len(), V as usize), &Device::Cpu)?)
+        Ok(Tensor::from_vec(rows, (tokens.len(), V as usize), &Device::Cpu)?.into())
     }
 
     fn select(&mut self, rows: &[usize]) -> Result<()> {

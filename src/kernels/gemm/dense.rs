@@ -10,10 +10,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use anyhow::Result;
 use rayon::prelude::*;
 
 use super::super::simd::{self, Kernel, Simd, WIDE};
-use super::{Ahead, Epilogue, Output, Weights, divide};
+use super::super::topk::{self, RowTop};
+use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 
 /// Rows of one register tile.
 const GROUP: usize = 6;
@@ -75,14 +77,24 @@ impl Weights for Packed {
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
         let input = pack_rows(x, m, self.k);
-        let parallel = m * self.n * self.k >= PARALLEL_WORK;
+        let tasks = tasks(m, BLOCK, self.panels(), m * self.n * self.k >= PARALLEL_WORK);
         let write = |output| {
-            divide(m, BLOCK, self.panels(), parallel, |rows, panels| {
+            tasks.into_par_iter().for_each(|(rows, panels)| {
                 simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
             });
         };
-        // SAFETY: the blocks are all rows times all panels.
+        // SAFETY: the tasks are all rows times all panels.
         unsafe { Output::collect(m, self.n, write) }
+    }
+
+    fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
+        let m = x.len() / self.k;
+        let input = pack_rows(x, m, self.k);
+        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), m * self.n * self.k >= PARALLEL_WORK);
+        let epilogue = Epilogue { bias, ..Epilogue::default() };
+        best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
+            simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
+        })
     }
 }
 

@@ -12,11 +12,13 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use memmap2::Mmap;
 use rayon::prelude::*;
 
 use super::super::simd::{self, Kernel, Simd, WIDE};
-use super::{Ahead, Epilogue, Output, Weights, divide};
+use super::super::topk::{self, RowTop};
+use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 
 /// The greatest quantised activation.
 const ACTIVATION: f32 = 255.0;
@@ -184,16 +186,27 @@ impl Weights for Quantised {
 
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
-        let parallel = m * self.n * self.k >= PARALLEL_WORK;
-        let rows = Rows::quantise(x, m, self.k);
+        let input = Rows::quantise(x, m, self.k);
+        let tasks = tasks(m, BLOCK, self.panels(), m * self.n * self.k >= PARALLEL_WORK);
         let (lines, stride) = (self.lines(), self.stride());
         let write = |output| {
-            divide(m, BLOCK, self.panels(), parallel, |range, panels| {
-                simd::run(Block { input: &rows, rows: range, panels, lines, stride, epilogue, output });
+            tasks.into_par_iter().for_each(|(rows, panels)| {
+                simd::run(Block { input: &input, rows, panels, lines, stride, epilogue, output });
             });
         };
-        // SAFETY: the blocks are all rows times all panels.
+        // SAFETY: the tasks are all rows times all panels.
         unsafe { Output::collect(m, self.n, write) }
+    }
+
+    fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
+        let m = x.len() / self.k;
+        let input = Rows::quantise(x, m, self.k);
+        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), m * self.n * self.k >= PARALLEL_WORK);
+        let (lines, stride) = (self.lines(), self.stride());
+        let epilogue = Epilogue { bias, ..Epilogue::default() };
+        best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
+            simd::run(Block { input: &input, rows, panels, lines, stride, epilogue, output });
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Matrix products with weights that are packed once: `y = act(x · Wᵀ + bias) + residual`.
 //!
 //! Responsible for: what the products in f32 (`dense`) and in eight bits (`int8`) share: the division among
-//! threads, the epilogue, the candle operation. Invariant (row invariance): a row's result has the same bits
+//! threads, the epilogue, the candle operation, the search for a row's best outputs. Invariant (row invariance): a row's result has the same bits
 //! whatever rows, batch size or threads accompany it.
 
 mod dense;
@@ -9,12 +9,14 @@ mod int8;
 
 use std::ops::Range;
 
+use anyhow::Result;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, bail};
 use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::attention::slice;
 use super::simd::{Simd, WIDE};
+use super::topk::{BLOCK, RowTop, Scan};
 
 pub use dense::Packed;
 pub use int8::Quantised;
@@ -32,6 +34,13 @@ pub trait Weights: Send + Sync {
 
     /// `x` is `[m, k]`, what comes out is `[m, n]`.
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32>;
+
+    /// The best `k` outputs of each row of `x` `[m, k]`, and the row's sum of exponentials, see
+    /// [`Logits::top_k`](super::topk::Logits::top_k).
+    ///
+    /// # Errors
+    /// When an output is not a number, or a row's greatest is infinite.
+    fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>>;
 }
 
 /// What is done to each output before it is written.
@@ -92,9 +101,9 @@ impl CustomOp2 for Product<'_> {
     }
 }
 
-/// Calls `task` for blocks of at most `block` rows times ranges of panels, on all threads if `work` is
-/// worth waking them.
-fn divide(m: usize, block: usize, panels: usize, parallel: bool, task: impl Fn(Range<usize>, Range<usize>) + Sync) {
+/// Blocks of at most `block` rows times ranges of panels, for all threads if the work is worth waking them. Of the
+/// same rows the ranges come in order.
+fn tasks(m: usize, block: usize, panels: usize, parallel: bool) -> Vec<(Range<usize>, Range<usize>)> {
     let blocks = m.div_ceil(block);
     let threads = rayon::current_num_threads();
     let ranges = if !parallel || threads == 1 {
@@ -104,12 +113,37 @@ fn divide(m: usize, block: usize, panels: usize, parallel: bool, task: impl Fn(R
         (threads * 4).div_ceil(blocks).max(if blocks == 1 { threads } else { 1 }).min(panels)
     };
     let start = |range: usize| range * panels / ranges;
-    let run = |number: usize| {
-        let (first, range) = (number % blocks * block, number / blocks);
-        task(first..m.min(first + block), start(range)..start(range + 1));
+    let rows = |number: usize| number * block..m.min((number + 1) * block);
+    (0..ranges)
+        .flat_map(|range| (0..blocks).map(move |number| (rows(number), start(range)..start(range + 1))))
+        .collect()
+}
+
+/// The best `k` of each row of outputs `[m, n]` that are not kept: `multiply` writes some rows and panels of them.
+fn best(
+    [m, n]: [usize; 2],
+    tasks: &[(Range<usize>, Range<usize>)],
+    (k, edited): (usize, &[Vec<u32>]),
+    multiply: impl Fn(Range<usize>, Range<usize>, Output) + Sync,
+) -> Result<Vec<RowTop>> {
+    let scan = |(rows, blocks): &(Range<usize>, Range<usize>)| {
+        let mut values = vec![0f32; rows.len() * BLOCK];
+        let mut scans = vec![Scan::new(k); rows.len()];
+        for block in blocks.clone() {
+            let columns = block * BLOCK..n.min((block + 1) * BLOCK);
+            let output = Output::window(&mut values, rows.start, columns.start, n);
+            multiply(rows.clone(), columns.start / WIDE..columns.end.div_ceil(WIDE), output);
+            for ((scan, row), values) in scans.iter_mut().zip(rows.clone()).zip(values.chunks_exact(BLOCK)) {
+                scan.take(&values[..columns.len()], columns.start, &edited[row]);
+            }
+        }
+        scans
     };
-    let tasks = blocks * ranges;
-    if tasks == 1 { run(0) } else { (0..tasks).into_par_iter().for_each(run) }
+    let mut whole = vec![Scan::new(k); m];
+    for ((rows, _), scans) in tasks.iter().zip(tasks.par_iter().map(scan).collect::<Vec<_>>()) {
+        whole[rows.clone()].iter_mut().zip(scans).for_each(|(whole, next)| whole.append(next));
+    }
+    whole.into_iter().map(Scan::finish).collect()
 }
 
 /// The weights that come next, asked for little by little while those at hand are used for several groups of
@@ -141,7 +175,10 @@ impl Ahead {
 /// Where the outputs `[m, n]` go. Tasks write disjoint columns or rows, which slices cannot express.
 #[derive(Clone, Copy)]
 struct Output {
+    /// The first output of row 0: it may lie before what is written.
     values: *mut f32,
+    /// From a row to the next.
+    stride: usize,
     n: usize,
 }
 // SAFETY: every task of a product writes only its own rows and panels, and the product holds the slice.
@@ -156,10 +193,15 @@ impl Output {
     /// `write` must write all of them.
     unsafe fn collect(m: usize, n: usize, write: impl FnOnce(Self)) -> Vec<f32> {
         let mut y = Vec::with_capacity(m * n);
-        write(Self { values: y.as_mut_ptr(), n });
+        write(Self { values: y.as_mut_ptr(), stride: n, n });
         // SAFETY: there is room for so many, and the caller promises that they are written.
         unsafe { y.set_len(m * n) };
         y
+    }
+
+    /// Some rows from `row` on, and [`BLOCK`] columns from `column` on, of `n`.
+    fn window(values: &mut [f32], row: usize, column: usize, n: usize) -> Self {
+        Self { values: values.as_mut_ptr().wrapping_sub(row * BLOCK + column), stride: BLOCK, n }
     }
 
     fn columns(self, panel: usize) -> Range<usize> {
@@ -173,8 +215,7 @@ impl Output {
     #[inline(always)]
     unsafe fn write<S: Simd>(self, simd: S, row: usize, panel: usize, sums: &mut [f32; WIDE], epilogue: &Epilogue) {
         let columns = self.columns(panel);
-        let start = row * self.n + columns.start;
-        let width = columns.len();
+        let (start, width) = (row * self.n + columns.start, columns.len());
         if let Some(bias) = epilogue.bias {
             combine(simd, sums, &bias[columns]);
         }
@@ -189,7 +230,7 @@ impl Output {
         }
         // SAFETY: as the caller promises.
         unsafe {
-            let values = self.values.add(start);
+            let values = self.values.wrapping_add(row * self.stride + panel * WIDE);
             // Of a known length it is two stores; of another, a call.
             if width == WIDE {
                 std::ptr::copy_nonoverlapping(sums.as_ptr(), values, WIDE);

@@ -1,4 +1,4 @@
-//! [`top_k`](super::top_k) of logits that lie on a card, with candle's operations.
+//! The best tokens of logits that lie on a card, with candle's operations.
 //!
 //! Responsible for: leaving the matrix where it is; what comes back is one small tensor. Candle sorts short rows only, so
 //! the greatest are sought in two stages or more: the blocks with the greatest maxima, then the greatest in these.
@@ -16,7 +16,7 @@ const SORTED: usize = 1024;
 /// Exponentials that are added up in f32, before their sums are in f64.
 const BLOCK: usize = 256;
 
-/// As [`super::top_k`], for `k` up to [`MOST`].
+/// As [`super::Logits::top_k`], for `k` up to [`MOST`].
 pub(super) fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
     let (rows, v) = logits.dims2()?;
     let k = k.min(v);

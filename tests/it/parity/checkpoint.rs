@@ -9,7 +9,7 @@ use kortom::batch::{Batch, TokenId};
 use kortom::engine::settings::{Caller, Overrides, Sources, resolve};
 use kortom::files::ModelFiles;
 use kortom::model::{DecoderState, Memory, Seq2Seq, Weights, family};
-use kortom::search::{Hypothesis, Item, SearchOptions, Step, search};
+use kortom::search::{Hypothesis, Item, Logits, SearchOptions, Step, search};
 use kortom::tokenizer::{Languages, Tokenizer};
 use serde_json::{Map, Value};
 
@@ -110,9 +110,12 @@ struct Running<'a> {
 }
 
 impl Step for Running<'_> {
-    fn step(&mut self, tokens: &[TokenId]) -> Result<Tensor> {
+    fn step(&mut self, tokens: &[TokenId]) -> Result<Logits> {
+        if self.nudge == 0 {
+            return self.model.predict(&mut self.state, tokens);
+        }
         let logits = self.model.step(&mut self.state, tokens)?;
-        if self.nudge == 0 { Ok(logits) } else { self.nudged(&logits) }
+        Ok(self.nudged(&logits)?.into())
     }
 
     fn select(&mut self, rows: &[usize]) -> Result<()> {

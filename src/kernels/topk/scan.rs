@@ -1,0 +1,226 @@
+//! One row of logits, block after block.
+//!
+//! Invariant: sums are of blocks of [`BLOCK`] logits in 16 lanes, lanes folded pairwise, block sums added in order in f64,
+//! no fused multiply-add; so what comes out does not depend on how a row's blocks are divided among scans.
+
+// The loops must become part of `reduce_avx2` to be compiled for its registers.
+#![allow(clippy::inline_always)]
+
+use std::cmp::Ordering;
+
+use anyhow::Result;
+
+use super::{ExpSum, RowTop, check};
+
+/// Logits per block.
+pub const BLOCK: usize = 256;
+/// Partial results kept side by side, two AVX2 registers of f32.
+const LANES: usize = 16;
+/// Up to this many best tokens are kept by insertion; more are selected, then sorted.
+const INSERTION: usize = 128;
+
+/// What is known of some of a row's blocks.
+#[derive(Clone)]
+pub struct Scan {
+    k: usize,
+    /// The best `k` so far, best first, or where `k` is great all there are.
+    best: Vec<(u32, f32)>,
+    /// One for each block.
+    sums: Vec<ExpSum>,
+    /// The logits of edited tokens.
+    edited: Vec<f32>,
+}
+
+impl Scan {
+    /// Nothing yet.
+    pub fn new(k: usize) -> Self {
+        Self { k, best: Vec::new(), sums: Vec::new(), edited: Vec::new() }
+    }
+
+    /// Looks at a block, of which the first logit is that of token `start`; `edited` are all that are edited in the row,
+    /// ascending.
+    pub fn take(&mut self, block: &[f32], start: usize, edited: &[u32]) {
+        debug_assert!(edited.is_sorted_by(|a, b| a < b));
+        let place = |column: usize| edited.partition_point(|&token| (token as usize) < column);
+        let here = &edited[place(start)..place(start + block.len())];
+        let mut masked = [f32::NEG_INFINITY; BLOCK];
+        let block: &[f32; BLOCK] = match block.try_into() {
+            Ok(whole) if here.is_empty() => whole,
+            _ => {
+                masked[..block.len()].copy_from_slice(block);
+                for &token in here {
+                    self.edited.push(std::mem::replace(&mut masked[token as usize - start], f32::NEG_INFINITY));
+                }
+                &masked
+            }
+        };
+        let sum = reduce(block);
+        self.sums.push(sum);
+        self.choose(block, sum.max, start);
+    }
+
+    /// Takes up the best of a block, whose greatest is `max`.
+    fn choose(&mut self, block: &[f32; BLOCK], max: f32, start: usize) {
+        if self.k > INSERTION {
+            let all = (start as u32..).zip(block.iter().copied());
+            self.best.extend(all.filter(|&(_, x)| x > f32::NEG_INFINITY));
+        } else if max > self.least() {
+            for (lanes, at) in block.chunks_exact(LANES).zip((start..).step_by(LANES)) {
+                if lanes.iter().fold(f32::NEG_INFINITY, |max, &x| max.max(x)) > self.least() {
+                    lanes.iter().zip(at as u32..).for_each(|(&x, token)| self.insert(token, x));
+                }
+            }
+        }
+    }
+
+    /// What a logit must exceed to be among the best.
+    fn least(&self) -> f32 {
+        match self.best.last() {
+            _ if self.k == 0 => f32::INFINITY,
+            Some(&(_, worst)) if self.best.len() == self.k => worst,
+            _ => f32::NEG_INFINITY,
+        }
+    }
+
+    /// Tokens come in ascending order: of equals the lower stays before.
+    fn insert(&mut self, token: u32, x: f32) {
+        if x > self.least() {
+            let place = self.best.partition_point(|&(_, other)| other >= x);
+            self.best.insert(place, (token, x));
+            self.best.truncate(self.k);
+        }
+    }
+
+    /// Adds what another knows of the blocks that follow.
+    pub fn append(&mut self, next: Self) {
+        self.best.extend(next.best);
+        self.sums.extend(next.sums);
+        self.edited.extend(next.edited);
+    }
+
+    /// What the whole row comes to.
+    ///
+    /// # Errors
+    /// When a logit is not a number or the greatest is infinite.
+    pub fn finish(mut self) -> Result<RowTop> {
+        let max = self.sums.iter().fold(f32::NEG_INFINITY, |max, block| if block.max > max { block.max } else { max });
+        let sum = self.sums.iter().map(|block| {
+            // With nothing above minus infinity the sum is 0; but a NaN, which no maximum shows, must still come out as one.
+            let scale = if block.max == f32::NEG_INFINITY { 0.0 } else { f64::from(block.max - max).exp() };
+            block.sum * scale
+        });
+        let rest = ExpSum { max, sum: sum.sum() };
+        check(&rest, &self.edited)?;
+        // No total order: of 0 and -0 too the lower token comes first.
+        let order =
+            |a: &(u32, f32), b: &(u32, f32)| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then(a.0.cmp(&b.0));
+        if self.k < self.best.len() {
+            if self.k > 0 {
+                self.best.select_nth_unstable_by(self.k - 1, order);
+            }
+            self.best.truncate(self.k);
+        }
+        self.best.sort_unstable_by(order);
+        Ok(RowTop { top: self.best, rest, edited: self.edited })
+    }
+}
+
+fn reduce(block: &[f32; BLOCK]) -> ExpSum {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, which was asked on the line above; the function needs no more.
+        return unsafe { reduce_avx2(block) };
+    }
+    reduce_portable(block)
+}
+
+/// The same arithmetic, compiled for wider registers.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn reduce_avx2(block: &[f32; BLOCK]) -> ExpSum {
+    reduce_portable(block)
+}
+
+#[inline(always)]
+fn reduce_portable(block: &[f32; BLOCK]) -> ExpSum {
+    let max = block_max(block);
+    let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
+    ExpSum { max, sum: block_exp_sum(block, shift) }
+}
+
+#[inline(always)]
+fn block_max(block: &[f32; BLOCK]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in block.chunks_exact(LANES) {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = if x > *lane { x } else { *lane };
+        }
+    }
+    lanes.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max })
+}
+
+#[inline(always)]
+fn block_exp_sum(block: &[f32; BLOCK], max: f32) -> f64 {
+    let mut lanes = [0.0f32; LANES];
+    for chunk in block.chunks_exact(LANES) {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += exp(x - max);
+        }
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    f64::from(lanes[0])
+}
+
+/// `e^x` for x up to 0, within 2e-7 of the true value; below -87 it stays at `e^-87`, which no sum that
+/// holds a 1 can tell from 0. NaN stays NaN. Without branches, so that it is compiled to vectors.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    /// Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts; the first has few enough bits for its multiples to be exact.
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * LN2_HIGH - n * LN2_LOW;
+    // e^r for |r| up to ln(2) / 2, as its series to r^7: the next term is below 6e-9.
+    let mut p = 1.0 / 5040.0;
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = p * r + coefficient;
+    }
+    // The low bits of `shifted` are n: shifted into the exponent field of a float they become 2^n.
+    p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::noise;
+
+    #[test]
+    fn exp_is_within_two_in_ten_million() {
+        for step in 0..870_000 {
+            let x = -(step as f32) / 10_000.0;
+            let truth = f64::from(x).exp();
+            assert!((f64::from(exp(x)) - truth).abs() <= 2e-7 * truth, "at {x}: {} and {truth}", exp(x));
+        }
+        assert_eq!(exp(0.0).to_bits(), 1.0f32.to_bits());
+        assert!(exp(f32::NEG_INFINITY) < 1e-37 && exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn wide_registers_do_not_change_a_bit() {
+        for seed in 0..20 {
+            let block: [f32; BLOCK] = noise(BLOCK, seed).try_into().unwrap();
+            let (wide, portable) = (reduce(&block), reduce_portable(&block));
+            assert_eq!((wide.sum.to_bits(), wide.max), (portable.sum.to_bits(), portable.max));
+        }
+    }
+}
