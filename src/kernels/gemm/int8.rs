@@ -24,6 +24,8 @@ use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 const ACTIVATION: f32 = 255.0;
 /// The greatest quantised weight, by magnitude: 2 · 255 · 64 < 2^15.
 const WEIGHT: f32 = 64.0;
+/// Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
+const ROUND: f32 = 12_582_912.0;
 /// Inputs that one instruction multiplies and adds for each output.
 const DEPTH: usize = 4;
 /// Rows of one register tile.
@@ -244,8 +246,6 @@ struct QuantiseRow<'a> {
 impl Kernel for QuantiseRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        /// Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
-        const ROUND: f32 = 12_582_912.0;
         let (mut least, mut greatest) = (simd.splat(0.0), simd.splat(0.0));
         let whole = self.x.chunks_exact(S::LANES);
         let rest = whole.remainder();
@@ -265,20 +265,31 @@ impl Kernel for QuantiseRow<'_> {
         let scale = ACTIVATION / range;
         let zero = (-least * scale).round_ties_even();
         *self.scale = (range / ACTIVATION, zero as i32);
-        let (bottom, top) = (simd.splat(ROUND), simd.splat(ROUND + ACTIVATION));
         let (scale, offset) = (simd.splat(scale), simd.splat(ROUND + zero));
-        let mut lanes = [0f32; WIDE];
-        for (x, bytes) in self.x.chunks(WIDE).zip(self.bytes.chunks_exact_mut(WIDE)) {
-            lanes[..x.len()].copy_from_slice(x);
-            for lane in lanes.chunks_exact_mut(S::LANES) {
-                let value = simd.add(simd.mul(simd.load(lane), scale), offset);
-                let value = simd.min(simd.max(value, bottom), top);
-                simd.store(lane, value);
-            }
-            for (byte, lane) in bytes.iter_mut().zip(lanes) {
-                *byte = lane.to_bits() as u8;
-            }
+        let (whole, rest) = self.x.as_chunks::<WIDE>();
+        let (bytes, last) = self.bytes.split_at_mut(whole.len() * WIDE);
+        for (x, bytes) in whole.iter().zip(bytes.chunks_exact_mut(WIDE)) {
+            quantise(simd, x, scale, offset, bytes);
         }
+        if !rest.is_empty() {
+            let mut padded = [0f32; WIDE];
+            padded[..rest.len()].copy_from_slice(rest);
+            quantise(simd, &padded, scale, offset, last);
+        }
+    }
+}
+
+/// `bytes = x · scale + zero`, where `offset` is [`ROUND`] more than the zero point.
+#[inline(always)]
+fn quantise<S: Simd>(simd: S, x: &[f32; WIDE], scale: S::V, offset: S::V, bytes: &mut [u8]) {
+    let (bottom, top) = (simd.splat(ROUND), simd.splat(ROUND + ACTIVATION));
+    let mut lanes = [0f32; WIDE];
+    for (x, lane) in x.chunks_exact(S::LANES).zip(lanes.chunks_exact_mut(S::LANES)) {
+        let value = simd.add(simd.mul(simd.load(x), scale), offset);
+        simd.store(lane, simd.min(simd.max(value, bottom), top));
+    }
+    for (byte, lane) in bytes.iter_mut().zip(lanes) {
+        *byte = lane.to_bits() as u8;
     }
 }
 

@@ -43,17 +43,27 @@ impl Scan {
         debug_assert!(edited.is_sorted_by(|a, b| a < b));
         let place = |column: usize| edited.partition_point(|&token| (token as usize) < column);
         let here = &edited[place(start)..place(start + block.len())];
-        let mut masked = [f32::NEG_INFINITY; BLOCK];
-        let block: &[f32; BLOCK] = match block.try_into() {
-            Ok(whole) if here.is_empty() => whole,
+        match block.try_into() {
+            Ok(whole) if here.is_empty() => self.take_whole(whole, start),
             _ => {
-                masked[..block.len()].copy_from_slice(block);
-                for &token in here {
-                    self.edited.push(std::mem::replace(&mut masked[token as usize - start], f32::NEG_INFINITY));
-                }
-                &masked
+                let masked = self.masked(block, start, here);
+                self.take_whole(&masked, start);
             }
-        };
+        }
+    }
+
+    /// A block with minus infinity in the places of edited tokens, which are set aside, and after its end.
+    #[inline(never)]
+    fn masked(&mut self, block: &[f32], start: usize, edited: &[u32]) -> [f32; BLOCK] {
+        let mut masked = [f32::NEG_INFINITY; BLOCK];
+        masked[..block.len()].copy_from_slice(block);
+        for &token in edited {
+            self.edited.push(std::mem::replace(&mut masked[token as usize - start], f32::NEG_INFINITY));
+        }
+        masked
+    }
+
+    fn take_whole(&mut self, block: &[f32; BLOCK], start: usize) {
         let sum = reduce(block);
         self.sums.push(sum);
         self.choose(block, sum.max, start);
