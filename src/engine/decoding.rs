@@ -44,7 +44,7 @@ pub(super) trait Waiting<'r>: Sync {
     fn longest(&self) -> usize;
 
     /// The next ones, as many as `fits` (of a number of sources and the tokens of the longest) allows; none when none wait.
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source<'r>>;
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source<'r>>>;
 
     /// What became of one.
     fn done(&self, source: Source<'r>, hypotheses: Vec<Hypothesis>) -> Result<()>;
@@ -91,11 +91,11 @@ impl<'r> Waiting<'r> for Line<'r> {
         self.places().waiting.front().map_or(0, |source| source.tokens.len())
     }
 
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source<'r>> {
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source<'r>>> {
         let longest = self.longest();
         let mut places = self.places();
         let count = (1..=places.waiting.len()).take_while(|&count| fits(count, longest)).count();
-        places.waiting.drain(..count).collect()
+        Ok(places.waiting.drain(..count).collect())
     }
 
     fn done(&self, source: Source<'r>, hypotheses: Vec<Hypothesis>) -> Result<()> {
@@ -152,7 +152,7 @@ impl Engine {
         limits: &Limits,
     ) -> Result<()> {
         loop {
-            let taken = waiting.take(&|sources, longest| self.room.within(limits).fits(sources, longest));
+            let taken = waiting.take(&|sources, longest| self.room.within(limits).fits(sources, longest))?;
             if taken.is_empty() {
                 return Ok(());
             }
@@ -181,7 +181,9 @@ impl Engine {
         options: &SearchOptions,
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let begin = Instant::now();
-        sources.iter().for_each(|source| self.gauge.begun(source.tokens.len()));
+        for source in sources {
+            self.gauge.begun(source.tokens.len());
+        }
         let memory = self.model.encode(batch)?;
         let encoded = Instant::now();
         let mut decoding = Decoding::new(self, self.model.start(&memory)?, options);
@@ -237,7 +239,7 @@ impl<'e, 'r> Lane<'e, 'r> {
         while !failed.load(Ordering::Relaxed) {
             let begin = Instant::now();
             if self.has_room() {
-                self.join(self.take(waiting))?;
+                self.join(self.take(waiting)?)?;
             }
             let encoded = Instant::now();
             if self.open.is_empty() {
@@ -262,7 +264,7 @@ impl<'e, 'r> Lane<'e, 'r> {
 
     /// The next sources, as many as there is room for beside those under way; no more than this lane's share, unless
     /// these are too few to be worth another lane.
-    fn take(&self, waiting: &dyn Waiting<'r>) -> Vec<Source<'r>> {
+    fn take(&self, waiting: &dyn Waiting<'r>) -> Result<Vec<Source<'r>>> {
         let least = ROWS_PER_THREAD.div_ceil(self.options.num_beams.max(self.options.n_best));
         let share = waiting.len().div_ceil(self.lanes).max(least);
         let (open, longest) = (self.open.len(), self.open.values().map(|source| source.tokens.len()).max());

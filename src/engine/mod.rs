@@ -27,7 +27,7 @@ use crate::search::Edges;
 use crate::tokenizer::Tokenizer;
 
 pub use checkpoint::{Checkpoint, Settled};
-pub use session::{Candidate, Generation, Session, SourceTooLong};
+pub use session::{Candidate, Flow, Generation, Session, SourceTooLong};
 pub use work::{Gauge, Work};
 
 use batching::Room;

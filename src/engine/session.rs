@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::batching::Limits;
-use super::decoding::{Line, Source};
+use super::decoding::{Line, Source, Waiting};
 use super::settings::Settings;
 use super::{Engine, GUARD, Settled};
 use crate::batch::TokenId;
@@ -62,6 +62,54 @@ pub struct SourceTooLong {
     pub tokens: usize,
     /// The most that the model takes.
     pub window: usize,
+}
+
+/// Texts of which more may come while others are under way, for [`Session::follow`].
+pub trait Flow: Sync {
+    /// How many wait now.
+    fn waiting(&self) -> usize;
+
+    /// The tokens of the longest that waits now.
+    fn longest(&self) -> usize;
+
+    /// The next sources, as [`Session::encode`] gives them, each with a key; as many as `fits` (of a number of sources and
+    /// the tokens of the longest) allows, none when none wait.
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<(usize, Vec<TokenId>)>;
+
+    /// What became of the source with a key.
+    fn done(&self, key: usize, generation: Generation);
+}
+
+/// A flow on its way through a session.
+struct Followed<'a> {
+    session: &'a Session<'a>,
+    flow: &'a dyn Flow,
+}
+
+impl<'r> Waiting<'r> for Followed<'_> {
+    fn len(&self) -> usize {
+        self.flow.waiting()
+    }
+
+    fn longest(&self) -> usize {
+        self.flow.longest()
+    }
+
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source<'r>>> {
+        let taken = self.flow.take(fits).into_iter();
+        taken
+            .map(|(place, tokens)| {
+                self.session.check_length(place, &tokens)?;
+                self.session.engine.gauge.asked(tokens.len());
+                Ok(Source { place, tokens, required: None })
+            })
+            .collect()
+    }
+
+    fn done(&self, source: Source<'r>, hypotheses: Vec<Hypothesis>) -> Result<()> {
+        self.flow.done(source.place, self.session.generation(source.tokens.len(), hypotheses)?);
+        Ok(())
+    }
 }
 
 impl fmt::Display for SourceTooLong {
@@ -159,27 +207,40 @@ impl Session<'_> {
         self.decode(sources, &self.settled.settings.options)
     }
 
-    /// As [`Self::generate`], but no sequence of [`GUARD`] tokens occurs twice in a text; none where the
-    /// settings say so already, or draw by chance.
+    /// The same, but no sequence of [`GUARD`] tokens occurs twice in a text; none where the settings say so already, or
+    /// draw by chance.
+    #[must_use]
+    pub fn guarded(&self) -> Option<Self> {
+        let options = &self.settled.settings.options;
+        if (1..=GUARD).contains(&options.no_repeat_ngram_size) || options.sampling.is_some() {
+            return None;
+        }
+        let mut settled = self.settled.clone();
+        settled.settings.options.no_repeat_ngram_size = GUARD;
+        Some(Self { engine: self.engine, settled, batch_tokens: self.batch_tokens })
+    }
+
+    /// As [`Self::generate`], by [`Self::guarded`].
     ///
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        self.guarded().map(|guarded| guarded.generate(texts)).transpose()
+    }
+
+    /// Decodes what comes until nothing waits any more: a source enters as soon as there is room beside those under way
+    /// (on a card, with the next batch). Each becomes what [`Self::generate`] makes of it; of outputs drawn by chance that is
+    /// said only for texts of the same place.
+    ///
+    /// # Errors
+    /// When a source is too long, or the model or device fails; what was taken and is not done is then lost.
+    pub fn follow(&self, flow: &dyn Flow) -> Result<()> {
         let options = &self.settled.settings.options;
-        if (1..=GUARD).contains(&options.no_repeat_ngram_size) || options.sampling.is_some() {
-            return Ok(None);
-        }
-        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
-        let guarded = SearchOptions { no_repeat_ngram_size: GUARD, ..options.clone() };
-        self.decode(sources, &guarded).map(Some)
+        self.engine.decode(&Followed { session: self, flow }, options, &self.limits(options))
     }
 
     fn decode(&self, sources: Vec<Vec<TokenId>>, options: &SearchOptions) -> Result<Vec<Generation>> {
-        if let Some(window) = self.engine.model.spec().capacity()
-            && let Some(index) = sources.iter().position(|source| source.len() > window)
-        {
-            return Err(SourceTooLong { index, tokens: sources[index].len(), window }.into());
-        }
+        sources.iter().enumerate().try_for_each(|(index, source)| self.check_length(index, source))?;
         let sources = sources.into_iter().enumerate();
         let made = self.search(sources.map(|(place, tokens)| Source { place, tokens, required: None }), options)?;
         made.into_iter().map(|(source_tokens, hypotheses)| self.generation(source_tokens, hypotheses)).collect()
@@ -195,6 +256,13 @@ impl Session<'_> {
         self.engine.gauge.asked(line.source_tokens());
         self.engine.decode(&line, options, &self.limits(options))?;
         Ok(line.into_found())
+    }
+
+    fn check_length(&self, index: usize, source: &[TokenId]) -> Result<()> {
+        match self.engine.model.spec().capacity() {
+            Some(window) if source.len() > window => Err(SourceTooLong { index, tokens: source.len(), window }.into()),
+            _ => Ok(()),
+        }
     }
 
     fn limits(&self, options: &SearchOptions) -> Limits {

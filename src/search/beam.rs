@@ -39,7 +39,7 @@ struct Continuation {
 pub(super) struct Beams<'a> {
     options: &'a SearchOptions,
     required: Option<Required<'a>>,
-    beams: Vec<Beam>,
+    open: Vec<Beam>,
     /// What each is worth, and the hypothesis.
     finished: Vec<(f32, Hypothesis)>,
 }
@@ -52,15 +52,15 @@ pub(super) fn continuations(options: &SearchOptions) -> usize {
 
 impl Method for Beams<'_> {
     fn heads(&self) -> Vec<&Head> {
-        self.beams.iter().map(|beam| &beam.head).collect()
+        self.open.iter().map(|beam| &beam.head).collect()
     }
 
     fn heads_mut(&mut self) -> Vec<&mut Head> {
-        self.beams.iter_mut().map(|beam| &mut beam.head).collect()
+        self.open.iter_mut().map(|beam| &mut beam.head).collect()
     }
 
     fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Vec<Hypothesis>>> {
-        let new = 1 + self.beams.first().map_or(0, |beam| beam.head.token_scores.len());
+        let new = 1 + self.open.first().map_or(0, |beam| beam.head.token_scores.len());
         self.take(candidates, new);
         if self.is_over(new) { self.hypotheses().map(Some) } else { Ok(None) }
     }
@@ -69,7 +69,7 @@ impl Method for Beams<'_> {
 impl<'a> Beams<'a> {
     pub fn new(required: Option<Required<'a>>, options: &'a SearchOptions) -> Self {
         let beam = Beam { head: Head::new(&options.start), sum: 0.0 };
-        Self { options, required, beams: vec![beam], finished: Vec::new() }
+        Self { options, required, open: vec![beam], finished: Vec::new() }
     }
 
     /// Takes the `new`-th token: of the best continuations, those that end among the first `num_beams` are
@@ -80,7 +80,7 @@ impl<'a> Beams<'a> {
             let ends = self.options.eos.contains(&continuation.token);
             if !ends && new < self.options.max_new_tokens {
                 if next.len() < self.options.num_beams {
-                    next.push(self.beams[continuation.beam].with(&continuation));
+                    next.push(self.open[continuation.beam].with(&continuation));
                 }
             } else if rank < self.options.num_beams {
                 self.finish(&continuation, new, continuation.cut || !ends);
@@ -89,16 +89,16 @@ impl<'a> Beams<'a> {
         if next.is_empty() && self.finished.is_empty() && new > 1 {
             // The rules leave no token: the beams end as they are.
             let cut_off = |beam: &Beam| (self.worth(beam.sum, new - 1), beam.cut_off(self.options, self.required));
-            self.finished = self.beams.iter().map(cut_off).collect();
+            self.finished = self.open.iter().map(cut_off).collect();
         }
-        self.beams = next;
+        self.open = next;
     }
 
     /// The best continuations over all beams, best first; among equals the better beam's, then the lower token.
     /// With required terms, the banks of continuations that lack equally many tokens take turns.
     fn best(&self, candidates: &[Candidates]) -> Vec<Continuation> {
         let mut all = Vec::new();
-        for (index, beam) in self.beams.iter().enumerate() {
+        for (index, beam) in self.open.iter().enumerate() {
             let Candidates { best, cut, wanted, missing, .. } = &candidates[beam.head.row];
             let continued = |(token, value, missing)| {
                 let sum = value + beam.sum;
@@ -125,7 +125,7 @@ impl<'a> Beams<'a> {
             hypothesis.missing < missing || hypothesis.missing == missing && *other >= worth
         });
         if place < self.options.num_beams {
-            let head = self.beams[continuation.beam].with(continuation).head;
+            let head = self.open[continuation.beam].with(continuation).head;
             let (tokens, token_scores) = (head.tokens(self.options), head.token_scores);
             self.finished.insert(place, (worth, Hypothesis { tokens, score, token_scores, truncated, missing }));
             self.finished.truncate(self.options.num_beams);
@@ -144,7 +144,7 @@ impl<'a> Beams<'a> {
     /// among the finished hypotheses is free, even with beams that are worse than all finished ones. With required
     /// terms it is over when no beam can become better than as many as are asked for.
     fn is_over(&self, new: usize) -> bool {
-        let Some(best) = self.beams.iter().map(|beam| beam.sum).max_by(f32::total_cmp) else { return true };
+        let Some(best) = self.open.iter().map(|beam| beam.sum).max_by(f32::total_cmp) else { return true };
         let enough = if self.required.is_some() { self.options.n_best } else { self.options.num_beams };
         let Some((worst, _)) = self.finished.get(enough - 1) else { return false };
         let length = match (&self.required, self.options.early_stopping) {
@@ -191,7 +191,7 @@ mod tests {
             (score, Hypothesis { tokens: vec![1], score, token_scores: vec![score], truncated: false, missing: 0 })
         };
         let mut search = Beams::new(None, &options);
-        search.beams[0].sum = -10.0;
+        search.open[0].sum = -10.0;
         search.finished = vec![finished(worst + 1.0), finished(worst)];
         search.is_over(2)
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kortom::engine::{Generation, Session};
@@ -43,7 +43,13 @@ impl Line<'_> {
         let (answers, answered) = mpsc::channel();
         let mut made: Vec<Option<Generation>> = vec![None; wanted.len()];
         let waiting = wanted.iter().cloned().collect();
-        self.queue.add(Call { task: task.clone(), waiting, answers, ticket: self.ticket.clone() });
+        self.queue.add(Call {
+            task: task.clone(),
+            waiting,
+            answers,
+            ticket: self.ticket.clone(),
+            since: Instant::now(),
+        });
         for _ in 0..wanted.len() {
             let (place, generation) = loop {
                 match answered.recv_timeout(LOOK_UP.min(self.ticket.left())) {
@@ -87,7 +93,7 @@ impl<'a> Asker<'a> {
         let owned = |ways: &Vec<&str>| ways.iter().map(|way| (*way).to_owned()).collect();
         let wanted = texts.iter().enumerate().map(|(place, text)| {
             let terms = terms.get(place).map(|terms| terms.iter().map(owned).collect()).unwrap_or_default();
-            Ok(Wanted { place, text: (*text).to_owned(), terms, tokens: self.count_tokens(text)? })
+            Ok(Wanted { place, text: (*text).to_owned(), terms, tokens: self.session.encode(text)? })
         });
         self.line.ask(task, &wanted.collect::<Result<Vec<_>>>()?, &mut **self.heard.borrow_mut())
     }
@@ -135,7 +141,7 @@ impl<'a> SummaryAsker<'a> {
 impl Writer for SummaryAsker<'_> {
     fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>> {
         let wanted = texts.iter().enumerate().map(|(place, text)| {
-            Ok(Wanted { place, text: (*text).to_owned(), terms: Vec::new(), tokens: self.count_tokens(text)? })
+            Ok(Wanted { place, text: (*text).to_owned(), terms: Vec::new(), tokens: self.session.encode(text)? })
         });
         let made = self.line.ask(&Task::Summarize(room), &wanted.collect::<Result<Vec<_>>>()?, &mut |_, _, _| {})?;
         made.into_iter().collect::<Option<_>>().context("the model gave fewer results than there are texts")

@@ -10,6 +10,7 @@
 
 mod articles;
 mod asker;
+mod desk;
 mod digest;
 mod events;
 mod fields;

@@ -93,7 +93,7 @@ mod tests {
             let client = thread::spawn(move || client(net::TcpStream::connect(address).unwrap()));
             let mut connection = Patient::new(listener.accept().await?.0, Duration::from_millis(300));
             for _ in 0..pieces {
-                poll_fn(|context| Pin::new(&mut connection).poll_write(context, &[0; 1 << 20])).await?;
+                poll_fn(|context| Pin::new(&mut connection).poll_write(context, &vec![0; 1 << 20])).await?;
             }
             drop(connection);
             client.join().unwrap();

@@ -1,23 +1,26 @@
 //! Where the texts of all requests wait for the one thread that has the models.
 //!
 //! Invariant: requests take turns text by text, so that a short one does not wait for the whole of a long one: whichever has
-//! gone longest without a turn has a text in the next batch. What a text becomes does not depend on those beside it. What a
-//! request no longer waits for is not worked on. A batch that fails, or panics, is tried again text by text, so that only the
-//! one at fault is lost. Who needs which texts belongs to `asker`.
+//! gone longest without a turn is the next to have a text taken. A text enters as soon as there is room for it beside those
+//! under way, of whatever requests; what it becomes does not depend on them. What a request no longer waits for is not
+//! worked on. Who needs which texts belongs to `asker`, what the model does with them to `desk`.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use kortom::engine::{Generation, Session};
+use kortom::batch::TokenId;
+use kortom::engine::Generation;
 
+use super::desk;
 use super::metrics::Metrics;
 use super::models::{Models, Task};
 
+/// How long a call waits for another task to end before that takes no more texts.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Texts of one length are looked for among as many as would fill so many batches: then there is little padding.
 const CHOICE: usize = 8;
 
@@ -30,12 +33,13 @@ pub struct Wanted {
     pub text: String,
     /// What its translation must contain, each in one of several ways.
     pub terms: Vec<Vec<String>>,
-    /// Its tokens.
-    pub tokens: usize,
+    /// Its source tokens.
+    pub tokens: Vec<TokenId>,
 }
 
 impl Wanted {
-    fn terms(&self) -> Vec<Vec<&str>> {
+    /// What its translation must contain.
+    pub fn terms(&self) -> Vec<Vec<&str>> {
         self.terms.iter().map(|ways| ways.iter().map(String::as_str).collect()).collect()
     }
 }
@@ -53,6 +57,23 @@ pub struct Call {
     pub answers: Sender<Outcome>,
     /// The request.
     pub ticket: Arc<Ticket>,
+    /// When it came.
+    pub since: Instant,
+}
+
+impl Call {
+    fn turn(&self) -> Turn {
+        Turn { task: self.task.clone(), terms: self.waiting.iter().any(|wanted| !wanted.terms.is_empty()) }
+    }
+}
+
+/// What can be worked on together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// What is wanted.
+    pub task: Task,
+    /// Some texts have terms: those that lack one are searched again when all are done.
+    pub terms: bool,
 }
 
 /// A request, as long as somebody waits for its answer.
@@ -97,8 +118,9 @@ struct State {
 }
 
 /// A text whose turn it is.
-struct Taken {
-    wanted: Wanted,
+pub struct Taken {
+    /// The text.
+    pub wanted: Wanted,
     answers: Sender<Outcome>,
 }
 
@@ -110,15 +132,22 @@ struct Candidate {
 }
 
 impl State {
-    /// The next texts of all calls with a task, one of each in turn.
-    fn choice(&self, task: &Task, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
-        let calls: Vec<(usize, &Call)> = self.calls.iter().enumerate().filter(|(_, call)| call.task == *task).collect();
+    /// The calls that somebody waits for.
+    fn live(&mut self) -> &VecDeque<Call> {
+        self.calls.retain(|call| !call.waiting.is_empty() && !call.ticket.left().is_zero());
+        &self.calls
+    }
+
+    /// The next texts of all calls whose turn it is, one of each in turn.
+    fn choice(&self, turn: &Turn, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
+        let calls: Vec<(usize, &Call)> =
+            self.calls.iter().enumerate().filter(|(_, call)| call.turn() == *turn).collect();
         let longest = calls.iter().map(|(_, call)| call.waiting.len()).max().unwrap_or(0);
         let (mut choice, mut tokens): (Vec<Candidate>, usize) = (Vec::new(), 0);
         for place in 0..longest {
             for (call, wanted) in calls.iter().filter_map(|(call, of)| Some((*call, of.waiting.get(place)?))) {
-                tokens += wanted.tokens;
-                choice.push(Candidate { call, place, tokens: wanted.tokens });
+                tokens += wanted.tokens.len();
+                choice.push(Candidate { call, place, tokens: wanted.tokens.len() });
                 if !fits(choice.len().div_ceil(CHOICE), tokens.div_ceil(choice.len())) {
                     return choice;
                 }
@@ -181,35 +210,36 @@ impl Queue {
 
     /// Works until the queue is closed and empty.
     pub fn work(&self, models: &Models, metrics: &Metrics) {
-        while let Some(task) = self.next_task() {
-            match models.session(&task) {
-                Ok(session) => self.batch(&session, &task, metrics),
+        while let Some(turn) = self.next_turn() {
+            let session = models.session(&turn.task).map(|session| match turn.task {
+                Task::Guard(_) => session.guarded(),
+                _ => Some(session),
+            });
+            match session {
+                // What is drawn by chance depends on the place among the others: each text is the first.
+                Ok(Some(session)) if session.settings().options.sampling.is_some() => {
+                    desk::batch(self, &session, &turn, metrics, |texts, _| texts == 1);
+                }
+                Ok(Some(session)) if turn.terms => {
+                    let fits = |texts: usize, longest: usize| session.is_one_batch(texts, longest);
+                    desk::batch(self, &session, &turn, metrics, fits);
+                }
+                Ok(Some(session)) => desk::follow(self, &session, &turn, metrics),
+                Ok(None) => self.take(&turn, |_, _| true).into_iter().for_each(|taken| taken.answer(Ok(None))),
                 Err(error) => {
-                    for taken in self.take(&task, |_, _| true) {
-                        taken.answer(Err(anyhow!("{error:#}")));
-                    }
+                    let answer = |taken: Taken| taken.answer(Err(anyhow!("{error:#}")));
+                    self.take(&turn, |_, _| true).into_iter().for_each(answer);
                 }
             }
         }
     }
 
-    /// Has the model work on what waits for a task, one batch of it.
-    fn batch(&self, session: &Session<'_>, task: &Task, metrics: &Metrics) {
-        // What is drawn by chance depends on the place in a batch.
-        let alone = session.settings().options.sampling.is_some();
-        let fits = |texts: usize, longest: usize| if alone { texts == 1 } else { session.is_one_batch(texts, longest) };
-        let batch = self.take(task, fits);
-        metrics.batch(batch.len());
-        answer(session, task, batch);
-    }
-
-    /// The task of whoever's turn it is; waits until there is one, and gives none at the end.
-    fn next_task(&self) -> Option<Task> {
+    /// What whoever's turn it is wants; waits until there is one, and gives none at the end.
+    fn next_turn(&self) -> Option<Turn> {
         let mut state = self.state();
         loop {
-            state.calls.retain(|call| !call.waiting.is_empty() && !call.ticket.left().is_zero());
-            if let Some(call) = state.calls.front() {
-                return Some(call.task.clone());
+            if let Some(call) = state.live().front() {
+                return Some(call.turn());
             }
             if state.closed {
                 return None;
@@ -218,11 +248,23 @@ impl Queue {
         }
     }
 
-    /// A batch of texts that wait for a task: that of the call which has waited longest, and those nearest to it in length
-    /// among the next ones of all calls. Calls that have a text in it go to the end.
-    fn take(&self, task: &Task, fits: impl Fn(usize, usize) -> bool) -> Vec<Taken> {
+    /// The tokens of each text that could be taken now: none when another has waited long enough for its turn.
+    pub fn waiting(&self, turn: &Turn) -> Vec<usize> {
         let mut state = self.state();
-        let mut batch = nearest(state.choice(task, &fits), &fits);
+        let calls = state.live();
+        if calls.front().is_some_and(|call| call.turn() != *turn && call.since.elapsed() > PATIENCE) {
+            return Vec::new();
+        }
+        let calls = calls.iter().filter(|call| call.turn() == *turn);
+        calls.flat_map(|call| call.waiting.iter().map(|wanted| wanted.tokens.len())).collect()
+    }
+
+    /// Texts that wait: that of the call which has waited longest, and those nearest to it in length
+    /// among the next ones of all calls. Calls that have a text in it go to the end.
+    pub fn take(&self, turn: &Turn, fits: impl Fn(usize, usize) -> bool) -> Vec<Taken> {
+        let mut state = self.state();
+        state.live();
+        let mut batch = nearest(state.choice(turn, &fits), &fits);
         // From the back, so that the places of the others stay as they are.
         batch.sort_by_key(|candidate| (candidate.call, std::cmp::Reverse(candidate.place)));
         let mut taken = Vec::with_capacity(batch.len());
@@ -248,33 +290,11 @@ impl Queue {
 }
 
 impl Taken {
-    fn answer(self, outcome: Result<Option<Generation>>) {
+    /// Gives it back to whoever asked.
+    pub fn answer(self, outcome: Result<Option<Generation>>) {
         // Whoever asked may have gone.
         let _ = self.answers.send((self.wanted.place, outcome));
     }
-}
-
-/// Has the model work on a batch, and answers.
-fn answer(session: &Session<'_>, task: &Task, batch: Vec<Taken>) {
-    let worked = catch_unwind(AssertUnwindSafe(|| generate(session, task, &batch)));
-    match worked.unwrap_or_else(|_| Err(anyhow!("the model panicked"))) {
-        Ok(generations) => batch.into_iter().zip(generations).for_each(|(taken, made)| taken.answer(Ok(made))),
-        Err(_) if batch.len() > 1 => batch.into_iter().for_each(|taken| answer(session, task, vec![taken])),
-        Err(error) => batch.into_iter().for_each(|taken| taken.answer(Err(anyhow!("{error:#}")))),
-    }
-}
-
-fn generate(session: &Session<'_>, task: &Task, batch: &[Taken]) -> Result<Vec<Option<Generation>>> {
-    let texts: Vec<&str> = batch.iter().map(|taken| taken.wanted.text.as_str()).collect();
-    let made = match task {
-        Task::Translate(..) => {
-            let terms: Vec<Vec<Vec<&str>>> = batch.iter().map(|taken| taken.wanted.terms()).collect();
-            Some(session.generate_with(&texts, &terms)?)
-        }
-        Task::Guard(_) => session.generate_guarded(&texts)?,
-        Task::Summarize(_) => Some(session.generate(&texts)?),
-    };
-    Ok(made.map_or_else(|| texts.iter().map(|_| None).collect(), |made| made.into_iter().map(Some).collect()))
 }
 
 #[cfg(test)]
@@ -290,15 +310,18 @@ mod tests {
 
     fn add(queue: &Queue, task: Task, name: &str, tokens: &[usize]) -> Arc<Ticket> {
         let ticket = Ticket::new(Duration::from_mins(1));
-        let wanted = |(place, &tokens)| Wanted { place, text: name.to_owned(), terms: Vec::new(), tokens };
+        let wanted = |(place, &tokens)| {
+            let tokens = vec![0; tokens];
+            Wanted { place, text: name.to_owned(), terms: Vec::new(), tokens }
+        };
         let waiting = tokens.iter().enumerate().map(wanted).collect();
-        queue.add(Call { task, waiting, answers: mpsc::channel().0, ticket: ticket.clone() });
+        queue.add(Call { task, waiting, answers: mpsc::channel().0, ticket: ticket.clone(), since: Instant::now() });
         ticket
     }
 
     fn take(queue: &Queue, most: usize) -> String {
-        let task = queue.next_task().unwrap();
-        let mut taken = queue.take(&task, |texts, _| texts <= most);
+        let turn = queue.next_turn().unwrap();
+        let mut taken = queue.take(&turn, |texts, _| texts <= most);
         taken.sort_by(|a, b| (&a.wanted.text, a.wanted.place).cmp(&(&b.wanted.text, b.wanted.place)));
         taken
             .iter()
@@ -328,7 +351,7 @@ mod tests {
         gone.give_up();
         assert_eq!(take(&queue, 4), "b0 ");
         queue.close();
-        assert!(queue.next_task().is_none());
+        assert!(queue.next_turn().is_none());
         add(&queue, pair("en"), "c", &[1]);
         assert_eq!(queue.len(), 0);
     }
@@ -338,9 +361,9 @@ mod tests {
         let queue = Queue::default();
         add(&queue, pair("en"), "a", &[30, 2, 29, 3, 1]);
         let take = || {
-            let task = queue.next_task().unwrap();
-            let taken = queue.take(&task, |texts, longest| texts * longest <= 60);
-            let mut lengths: Vec<usize> = taken.iter().map(|taken| taken.wanted.tokens).collect();
+            let turn = queue.next_turn().unwrap();
+            let taken = queue.take(&turn, |texts, longest| texts * longest <= 60);
+            let mut lengths: Vec<usize> = taken.iter().map(|taken| taken.wanted.tokens.len()).collect();
             lengths.sort_unstable();
             lengths
         };

@@ -1,10 +1,12 @@
 //! The bundled model from text to text.
 
 use std::path::Path;
+use std::sync::Mutex;
 
+use kortom::batch::TokenId;
 use kortom::device::Placement;
 use kortom::engine::settings::Caller;
-use kortom::engine::{Engine, Request};
+use kortom::engine::{Engine, Flow, Generation, Request};
 use kortom::files::ModelFiles;
 
 fn bundled() -> Engine {
@@ -53,4 +55,59 @@ fn a_text_is_the_same_alone_and_in_the_place_of_another() {
             assert_eq!(generate(&texts, batch_tokens), alone, "{beams} beams, {batch_tokens:?} tokens");
         }
     }
+}
+
+/// Texts of which the next ones come when others are done.
+struct Trickle {
+    waiting: Mutex<Vec<(usize, Vec<TokenId>)>>,
+    to_come: Mutex<Vec<(usize, Vec<TokenId>)>>,
+    done: Mutex<Vec<(usize, String)>>,
+}
+
+impl Flow for Trickle {
+    fn waiting(&self) -> usize {
+        self.waiting.lock().unwrap().len()
+    }
+
+    fn longest(&self) -> usize {
+        self.waiting.lock().unwrap().iter().map(|(_, tokens)| tokens.len()).max().unwrap_or(0)
+    }
+
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<(usize, Vec<TokenId>)> {
+        let longest = self.longest();
+        let mut waiting = self.waiting.lock().unwrap();
+        let count = (1..=waiting.len()).take_while(|&count| fits(count, longest)).count();
+        waiting.drain(..count).collect()
+    }
+
+    fn done(&self, key: usize, generation: Generation) {
+        self.done.lock().unwrap().push((key, generation.text));
+        self.waiting.lock().unwrap().extend(self.to_come.lock().unwrap().pop());
+    }
+}
+
+#[test]
+fn what_comes_while_others_are_under_way_is_done_too() {
+    let engine = bundled();
+    let session = engine.session(&Request::new(Caller::Article)).unwrap();
+    let texts: Vec<String> =
+        (1..30).map(|text| format!("Er liggen {text} brieven op {}tafel.", "de grote ".repeat(text % 4))).collect();
+    let expected = session.generate(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let mut sources: Vec<_> = texts.iter().map(|text| session.encode(text).unwrap()).enumerate().collect();
+    let flow = Trickle { to_come: sources.split_off(9).into(), waiting: sources.into(), done: Mutex::default() };
+    session.follow(&flow).unwrap();
+    let mut done = flow.done.into_inner().unwrap();
+    // Those that came later were not all done later: they had joined others.
+    assert!(!done.is_sorted());
+    done.sort_unstable();
+    let expected: Vec<_> = expected.into_iter().map(|made| made.text).enumerate().collect();
+    assert_eq!(done, expected);
+    // A source that is too long is named.
+    let flow = Trickle {
+        waiting: vec![(7, vec![5; engine.window() + 1])].into(),
+        to_come: Mutex::default(),
+        done: Mutex::default(),
+    };
+    let error = session.follow(&flow).unwrap_err().to_string();
+    assert!(error.contains("but the model takes"), "{error}");
 }

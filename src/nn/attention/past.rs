@@ -117,12 +117,11 @@ impl PastKeys {
             vec![past.rows(), heads.heads, reach, heads.width]
         };
         if now != wanted {
-            self.both = Some(match self.both.take() {
-                Some((keys, values)) => (grown(keys, &wanted)?, grown(values, &wanted)?),
-                None => {
-                    let empty = || Tensor::zeros(wanted.as_slice(), like.dtype(), like.device());
-                    (empty()?, empty()?)
-                }
+            self.both = Some(if let Some((keys, values)) = self.both.take() {
+                (grown(keys, &wanted)?, grown(values, &wanted)?)
+            } else {
+                let empty = || Tensor::zeros(wanted.as_slice(), like.dtype(), like.device());
+                (empty()?, empty()?)
             });
         }
         self.both.as_ref().map(|(keys, values)| (keys, values)).context("a past without keys")
