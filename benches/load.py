@@ -6,7 +6,8 @@
 
 Needs Python only, and Linux. Articles are those of `batch.py`, five sentences each; every answer is compared with what the command line
 made of the article, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
-command line needs to start is taken off its time. `--rounds` repeats all in turn; rates are medians.
+command line needs to start is taken off its time. `--rounds` repeats all in turn; rates are medians. Processor time says
+something on a machine that does other work too.
 """
 
 import argparse
@@ -71,43 +72,49 @@ def serve(options, folder):
 
 
 def digest(options, folder, records):
-    """What the command line makes of all articles, and how many seconds that takes."""
+    """What the command line makes of all articles; how many seconds that takes, on the clock and of processors."""
     command = [options.kortom, "digest", "--input-format", "jsonl", "--format", "jsonl", "--quiet", *options.arguments]
-    begin = time.monotonic()
+    begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     made = subprocess.run(command, input=records, stdout=subprocess.PIPE, text=True, check=True, env=environment(folder))
-    return [json.loads(line) for line in made.stdout.splitlines()], time.monotonic() - begin
+    seconds, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return [json.loads(line) for line in made.stdout.splitlines()], seconds, worked
 
 
 async def measure(options, folder, server, port):
     lines = (folder / "articles.jsonl").read_text().splitlines(keepends=True)
     requests = [head(json.dumps({"q": json.loads(line)["text"]}).encode()) for line in lines]
-    rates, latencies = collections.defaultdict(list), collections.defaultdict(list)
+    rates, costs, latencies = (collections.defaultdict(list) for _ in range(3))
     for _ in range(options.rounds):
-        _, start = digest(options, folder, lines[0])
-        expected, seconds = digest(options, folder, "".join(lines))
+        _, start, starting = digest(options, folder, lines[0])
+        expected, seconds, worked = digest(options, folder, "".join(lines))
         rates[0].append((len(lines) - 1) / (seconds - start))
+        costs[0].append((worked - starting) / (len(lines) - 1))
         for connections in options.connections:
-            begin = time.monotonic()
+            begin, before = time.monotonic(), processor(server.pid)
             latencies[connections] += await load(port, requests, expected, connections, iter(range(len(lines))))
             rates[connections].append(len(lines) / (time.monotonic() - begin))
-    table(options, rates, latencies, sum(len(report["segments"]) for report in expected) / len(expected))
+            costs[connections].append((processor(server.pid) - before) / len(lines))
+    table(options, rates, costs, latencies, sum(len(report["segments"]) for report in expected) / len(expected))
     if options.storm:
         await storm(port, requests, expected, options.storm)
     if options.minutes:
         await remember(options, server, port, requests, expected)
 
 
-def table(options, rates, latencies, sentences):
+def table(options, rates, costs, latencies, sentences):
     command_line = statistics.median(rates[0])
     print(f"{options.articles} articles, {sentences:.1f} sentences each, {options.rounds} rounds")
-    print("| connections | articles/s | sentences/s | of the command line | p50 | p99 |\n|---|---|---|---|---|---|")
-    print(f"| command line | {command_line:.2f} | {command_line * sentences:.0f} | | | |")
+    print("| connections | articles/s | sentences/s | of the command line | processor per article | p50 | p99 |")
+    print("|---|---|---|---|---|---|---|")
+    cost = {connections: f"{statistics.median(costs[connections]) * 1000:.0f} ms" for connections in costs}
+    print(f"| command line | {command_line:.2f} | {command_line * sentences:.0f} | | {cost[0]} | | |")
     for connections in options.connections:
         rate, taken = statistics.median(rates[connections]), sorted(latencies[connections])
         at = [f"{taken[int(share * (len(taken) - 1))]:.2f} s" for share in (0.5, 0.99)]
         single = ", ".join(f"{one / base:.2f}" for one, base in zip(rates[connections], rates[0]))
         share = f"{rate / command_line:.2f} ({single})"
-        print(f"| {connections} | {rate:.2f} | {rate * sentences:.0f} | {share} | {at[0]} | {at[1]} |", flush=True)
+        print(f"| {connections} | {rate:.2f} | {rate * sentences:.0f} | {share} | {cost[connections]} | {at[0]} | {at[1]} |", flush=True)
 
 
 def head(body):
@@ -181,6 +188,12 @@ async def remember(options, server, port, requests, expected):
     first, last = statistics.mean(sizes[:6]), statistics.mean(sizes[-6:])
     print(f"{answered} articles in {options.minutes:g} minutes: resident {first:.0f} MiB in the first minute, {last:.0f} MiB in the last")
     print("every ten seconds:", *(f"{size:.0f}" for size in sizes))
+
+
+def processor(process):
+    """Seconds of processors that a process has used."""
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(process):
