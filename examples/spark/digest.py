@@ -139,7 +139,11 @@ def digested(keys, command):
             # Only what is under way is kept.
             sent[count] = None
             count += 1
-            yield row(part, record, json.loads(line), field, version)
+            report = json.loads(line)
+            if model:
+                # Not the folder, which is another one on each machine.
+                report["models"]["translation"] = model
+            yield row(part, record, report, field, version)
         code = process.wait()
     finally:
         process.kill()
