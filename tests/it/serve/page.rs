@@ -46,8 +46,9 @@ fn the_page_may_load_its_own_files_and_nothing_else() {
 fn the_page_names_all_its_files() {
     let files = files();
     let quoted = files.iter().flat_map(|(_, text)| text.split(['"', '\'']));
-    let named =
-        quoted.map(|name| name.trim_start_matches("./")).filter(|name| name.ends_with(".js") || name.ends_with(".css"));
+    let named = quoted
+        .map(|name| name.trim_start_matches("./"))
+        .filter(|name| matches!(name.rsplit_once('.'), Some((_, "js" | "css"))));
     let known = files.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "index.html");
     assert_eq!(named.collect::<BTreeSet<_>>(), known.collect());
 }

@@ -84,7 +84,7 @@ fn what_breaks_off_is_forgotten() {
 #[test]
 fn who_leaves_in_the_middle_of_events_takes_the_work_along() {
     let server = Server::start(&["--max-chars", "1000000"]);
-    let long: String = (0..4000).map(|number| format!("De brug is {number} meter lang. ")).collect();
+    let long = (0..4000).map(|number| format!("De brug is {number} meter lang. ")).collect::<Vec<_>>().concat();
     let body = json!({ "q": long }).to_string();
     let mut stream = TcpStream::connect(&server.address).unwrap();
     stream
