@@ -113,6 +113,8 @@ pub struct Placement {
     pub sentence: String,
     /// Whether the type was asked for by name.
     named: bool,
+    /// The CPU, where nobody asked for this card by name.
+    instead: Option<Box<Self>>,
 }
 
 impl Placement {
@@ -127,7 +129,7 @@ impl Placement {
     pub fn new(device: Device, dtype: DType) -> Self {
         let place = if device.is_cpu() { "the CPU" } else { "the card" };
         let sentence = format!("computing on {place} in {}", dtype.as_str());
-        Self { device, dtype, int8: false, cache: None, sentence, named: true }
+        Self { device, dtype, int8: false, cache: None, sentence, named: true, instead: None }
     }
 
     /// Settles what was asked for.
@@ -154,14 +156,18 @@ impl Placement {
                 }
                 on_card(Device::new_metal(0), &device, compute)
             }
-            DeviceChoice::Auto if cfg!(feature = "cuda") => match card::open(0) {
-                Ok(card) => on_card(Ok(card), &DeviceChoice::Cuda(0), compute),
-                Err(error) => {
-                    Ok(on_cpu(compute, &format!(", for there is no usable CUDA card: {}", first_line(&error))))
-                }
-            },
+            // Eight bits are for the CPU.
+            DeviceChoice::Auto if cfg!(feature = "cuda") && compute != ComputeType::Int8 => {
+                Ok(if_usable(card::open(0), compute))
+            }
             DeviceChoice::Auto | DeviceChoice::Cpu => Ok(on_cpu(compute, "")),
         }
+    }
+
+    /// Where to go on when the device turns out to have no memory for a model: only `auto` leaves that open.
+    #[must_use]
+    pub fn instead(&self) -> Option<&Self> {
+        self.instead.as_deref()
     }
 
     /// The same for a model that leaves the range of f16: then in bf16, or where the device lacks that, in f32.
@@ -181,6 +187,20 @@ impl Placement {
         let dtype = if card::computes(DType::BF16, &self.device).is_ok() { DType::BF16 } else { DType::F32 };
         let sentence = format!("computing in {}, for this model leaves the range of f16", dtype.as_str());
         Ok(Self { dtype, sentence, ..self.clone() })
+    }
+}
+
+/// What `auto` makes of a card.
+fn if_usable(card: candle_core::Result<Device>, compute: ComputeType) -> Placement {
+    match on_card(card, &DeviceChoice::Cuda(0), compute) {
+        Ok(placement) => {
+            let instead = on_cpu(compute, ", for the card has not enough free memory for this model");
+            Placement { instead: Some(Box::new(instead)), ..placement }
+        }
+        Err(error) => {
+            let error = error.to_string();
+            on_cpu(compute, &format!(", for {}", error.lines().next().unwrap_or_default()))
+        }
     }
 }
 
@@ -213,7 +233,7 @@ fn on_card(card: candle_core::Result<Device>, name: &DeviceChoice, compute: Comp
     };
     let described = Card::of(&device).map_or_else(String::new, |card| format!(" ({card})"));
     let sentence = format!("computing on {name}{described} in {}", dtype.as_str());
-    Ok(Placement { device, dtype, int8: false, cache: None, sentence, named: compute != ComputeType::Auto })
+    Ok(Placement { sentence, named: compute != ComputeType::Auto, ..Placement::new(device, dtype) })
 }
 
 /// What candle says, without the trace that it may add.
@@ -275,6 +295,31 @@ mod tests {
             assert_eq!(placement.sentence, format!("computing on cuda:1 in {}", dtype.as_str()));
         }
         assert!(card(ComputeType::Int8).unwrap_err().to_string().contains("hint: on `cuda:1` use f16"));
+    }
+
+    #[test]
+    fn what_auto_took_can_be_given_up_for_the_cpu() {
+        // The CPU stands in for a card here too.
+        for compute in [ComputeType::Auto, ComputeType::Bf16] {
+            let taken = if_usable(Ok(Device::Cpu), compute);
+            assert!(taken.sentence.starts_with("computing on cuda:0 in "), "{}", taken.sentence);
+            for placement in [&taken, &taken.with_wide_range().unwrap()] {
+                let instead = placement.instead().unwrap();
+                assert_eq!(instead.dtype, DType::F32);
+                assert!(instead.sentence.ends_with("the card has not enough free memory for this model"));
+                assert!(instead.instead().is_none());
+            }
+        }
+        assert!(on_card(Ok(Device::Cpu), &DeviceChoice::Cuda(0), ComputeType::Auto).unwrap().instead().is_none());
+        let busy = candle_core::Error::Msg("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")".to_owned()).bt();
+        let refused = if_usable(Err(busy), ComputeType::Auto);
+        assert_eq!(
+            refused.sentence,
+            "computing on the CPU in f32, for the device `cuda:0` cannot be used: \
+             DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")"
+        );
+        let int8 = Placement::choose(DeviceChoice::Auto, ComputeType::Int8).unwrap();
+        assert!(int8.int8 && int8.device.is_cpu());
     }
 
     #[test]

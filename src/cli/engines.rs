@@ -207,7 +207,7 @@ impl Model {
     }
 
     fn new(engine: Engine, placement: &Placement, found: &Resolved, request: Request, screen: &Screen) -> Result<Self> {
-        if engine.placement().dtype != placement.dtype {
+        if engine.placement().sentence != placement.sentence {
             screen.notice(format!("`{}`: {}", engine.name(), engine.placement().sentence));
         }
         let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, sys};
 use candle_core::{DType, Device, Result, Tensor};
 
 /// What is known of a card.
@@ -11,7 +13,7 @@ pub struct Card {
     pub name: String,
     /// Its compute capability, major and minor.
     pub capability: (i32, i32),
-    /// Bytes of memory that nothing uses.
+    /// Bytes of memory that nothing uses, those kept for this program's next tensors among them.
     pub free: usize,
     /// Bytes of memory.
     pub total: usize,
@@ -34,6 +36,7 @@ impl Card {
         let stream = device.as_cuda_device().ok()?.cuda_stream();
         let context = stream.context();
         let (free, total) = context.mem_get_info().ok()?;
+        let free = free + kept(context);
         Some(Self { name: context.name().ok()?, capability: context.compute_capability().ok()?, free, total })
     }
 
@@ -69,23 +72,48 @@ pub(super) fn computes(dtype: DType, device: &Device) -> Result<()> {
 #[cfg(feature = "cuda")]
 fn prepare(device: &Device) -> Result<()> {
     use candle_core::cuda_backend::WrapErr;
-    use candle_core::cuda_backend::cudarc::driver::sys;
 
     let cuda = device.as_cuda_device()?;
     // SAFETY: events keep several streams in order; all work of this device is on the one stream made in `open`.
     unsafe { cuda.disable_event_tracking() };
     let stream = cuda.cuda_stream();
-    if !stream.context().has_async_alloc() {
+    let context = stream.context();
+    if !context.has_async_alloc() {
         return Ok(());
     }
     // Else the driver takes back freed memory at every synchronisation, which is once a step.
-    let mut pool = std::ptr::null_mut();
     let mut threshold = u64::MAX;
-    // SAFETY: both pointers are to locals of the types that the driver asks for with this attribute, and the pool
-    // belongs to the device, which lives.
-    unsafe {
-        sys::cuDeviceGetDefaultMemPool(&raw mut pool, stream.context().cu_device()).result().w()?;
-        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        sys::cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()).result().w()
-    }
+    let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the pointer is to a local of the type that the driver asks for with this attribute, and the pool belongs
+    // to the device, which lives.
+    unsafe { sys::cuMemPoolSetAttribute(pool(context).w()?, attribute, (&raw mut threshold).cast()).result().w() }
+}
+
+/// Bytes that were freed and that the driver keeps for this program: to it they are in use.
+#[cfg(feature = "cuda")]
+fn kept(context: &CudaContext) -> usize {
+    use sys::CUmemPool_attribute::{CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT};
+
+    let read = |pool, attribute| {
+        let mut bytes = 0u64;
+        // SAFETY: as in `prepare`.
+        let read = unsafe { sys::cuMemPoolGetAttribute(pool, attribute, (&raw mut bytes).cast()).result() };
+        read.ok().map(|()| bytes)
+    };
+    let kept = pool(context).ok().and_then(|pool| {
+        Some(
+            read(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?
+                .saturating_sub(read(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?),
+        )
+    });
+    kept.unwrap_or(0) as usize
+}
+
+/// Where tensors are allocated.
+#[cfg(feature = "cuda")]
+fn pool(context: &CudaContext) -> std::result::Result<sys::CUmemoryPool, DriverError> {
+    let mut pool = std::ptr::null_mut();
+    // SAFETY: the pointer is to a local of the type that the driver asks for.
+    unsafe { sys::cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result()? };
+    Ok(pool)
 }

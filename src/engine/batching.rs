@@ -15,6 +15,8 @@ use crate::device::Card;
 use crate::model::Spec;
 use crate::search::SearchOptions;
 
+use super::memory::is_out_of_memory;
+
 /// Padded source tokens per batch on the CPU: enough rows to keep it busy while the logits of four beams still
 /// fit its caches' neighbourhood.
 const CPU_TOKENS: usize = 1536;
@@ -22,8 +24,10 @@ const CPU_TOKENS: usize = 1536;
 pub(super) const ROWS_PER_THREAD: usize = 12;
 /// Rows with which any card is busy.
 const CARD_ROWS: usize = 4096;
-/// Candle's kernels count elements in 31 bits.
-const MOST_ELEMENTS: usize = 1 << 31;
+/// Candle's kernels count the elements of a tensor in 31 bits, and say nothing where there are more.
+const MOST_ELEMENTS: usize = (1 << 31) - 1;
+/// Matrices that one call multiplies: the length of the axis on which kernels put them.
+const MOST_PRODUCTS: usize = (1 << 16) - 1;
 /// How much of a card's free memory a batch may be expected to take: the estimate is a rough one.
 const SHARE: f64 = 0.7;
 
@@ -38,6 +42,8 @@ pub(super) struct Limits {
     least: usize,
     /// Bytes, by the estimate of `need`.
     bytes: usize,
+    /// Elements of the largest tensor.
+    elements: usize,
     need: Need,
     /// Rows of a sentence.
     rows: usize,
@@ -45,15 +51,21 @@ pub(super) struct Limits {
     asked: bool,
 }
 
-/// An estimate of the bytes that decoding takes.
+/// What decoding takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Need {
-    /// For each sentence: logits, and the keys and values of its first tokens.
+    /// Bytes for each sentence: its logits.
     sentence: usize,
-    /// For each token of its source: its states, its memory, and about two tokens of output.
+    /// Bytes for each token of its source: its states and its memory.
     token: usize,
-    /// For each pair of source tokens: attention.
+    /// Bytes for each pair of source tokens: attention.
     pair: usize,
+    /// Bytes for each token of its target: keys and values in every beam.
+    target: usize,
+    /// Most tokens of a target.
+    most: usize,
+    /// Elements of the largest tensor, for each sentence, for each token of its source, and for each pair of these.
+    elements: [usize; 3],
 }
 
 impl Limits {
@@ -67,6 +79,7 @@ impl Limits {
             sentences: usize::MAX,
             least: 1,
             bytes: usize::MAX,
+            elements: usize::MAX,
             need,
             rows,
             asked: tokens.is_some(),
@@ -74,9 +87,9 @@ impl Limits {
         let limits = match free {
             None => Self { tokens: CPU_TOKENS, least: ROWS_PER_THREAD.div_ceil(rows), ..whole },
             Some(free) => {
-                let rows_at_most = CARD_ROWS.min(MOST_ELEMENTS / (spec.vocabulary + 1024));
-                let bytes = (free as f64 * SHARE) as usize;
-                Self { sentences: (rows_at_most / rows).max(1), bytes, ..whole }
+                let heads = spec.encoder.heads.max(spec.decoder.heads);
+                let sentences = (CARD_ROWS.min(MOST_PRODUCTS / heads) / rows).max(1);
+                Self { sentences, bytes: (free as f64 * SHARE) as usize, elements: MOST_ELEMENTS, ..whole }
             }
         };
         match tokens {
@@ -99,31 +112,49 @@ impl Limits {
 
     /// Whether so many sentences, the longest of so many tokens, are one batch.
     pub fn fits(&self, sentences: usize, longest: usize) -> bool {
-        let bytes = sentences.saturating_mul(self.need.bytes(longest));
+        let within = |each: usize, most: usize| sentences.saturating_mul(each) <= most;
         sentences <= self.least
-            || (sentences <= self.sentences && sentences * longest <= self.tokens && bytes <= self.bytes)
+            || (sentences <= self.sentences
+                && within(longest, self.tokens)
+                && within(self.need.bytes(longest), self.bytes)
+                && within(self.need.elements(longest), self.elements))
     }
 }
 
 impl Need {
     fn of(spec: &Spec, size: usize, options: &SearchOptions) -> Self {
         let rows = options.num_beams.max(options.n_best);
-        let inner = spec.decoder.heads * spec.head_width;
-        // The logits in their own type, padded, in f32, less the maximum, and their exponentials.
-        let logits = spec.vocabulary * (2 * size + 12);
-        // Keys and values of one position in all layers; grown and gathered they are there twice.
-        let position = 2 * inner * spec.decoder.layers * size;
-        let reach = options.max_new_tokens.min(32);
-        let states = 2 * size * (8 * spec.width + 2 * spec.encoder.inner);
+        let [encoder, decoder] = [&spec.encoder, &spec.decoder].map(|stack| stack.heads * spec.head_width);
+        // Keys and values of one position in all layers.
+        let position = 2 * decoder * spec.decoder.layers * size;
+        let padded = spec.vocabulary + 1024;
+        // Keys of a past have room for twice as many tokens as there are, at most.
+        let past = decoder * 2 * options.max_new_tokens.max(32);
         Self {
-            sentence: rows * (logits + 3 * reach * position),
-            token: position + states + if options.max_new_tokens > 32 { 6 * rows * position } else { 0 },
+            // In their own type, padded, in f32, less the maximum, and their exponentials.
+            sentence: rows * spec.vocabulary * (2 * size + 12),
+            token: position + 2 * size * (8 * spec.width + 2 * spec.encoder.inner),
             pair: spec.encoder.heads * (8 + 2 * size),
+            // Grown and gathered they are there twice, and grown by half too much.
+            target: 3 * rows * position,
+            most: options.max_new_tokens,
+            elements: [
+                rows * padded.max(past),
+                (3 * encoder).max(2 * decoder).max(spec.encoder.inner).max(spec.width),
+                spec.encoder.heads,
+            ],
         }
     }
 
+    /// An estimate; a target is taken to be twice as long as its source at most.
     fn bytes(&self, longest: usize) -> usize {
-        self.sentence.saturating_add(longest.saturating_mul(self.token + longest.saturating_mul(self.pair)))
+        let target = (2 * longest).max(32).min(self.most);
+        self.sentence + target.saturating_mul(self.target) + longest.saturating_mul(self.token + longest * self.pair)
+    }
+
+    fn elements(&self, longest: usize) -> usize {
+        let [sentence, token, pair] = self.elements;
+        sentence.max(longest * token).max(longest * longest * pair)
     }
 }
 
@@ -224,19 +255,11 @@ fn halves(mut batch: Batch) -> (Batch, Batch) {
     (batch, second)
 }
 
-/// Whether an error says that a device has no memory left. Candle has no type for it: the words are the driver's, and
-/// those of cuBLAS.
-fn is_out_of_memory(error: &anyhow::Error) -> bool {
-    let signs = ["out_of_memory", "out of memory", "alloc_failed"];
-    error.chain().any(|cause| {
-        let text = cause.to_string().to_lowercase();
-        signs.iter().any(|sign| text.contains(sign))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+
+    use crate::model::spec::Stack;
 
     use super::*;
 
@@ -310,6 +333,18 @@ mod tests {
         assert_eq!((at(128, 1), at(128, 4)), (CARD_ROWS, CARD_ROWS / 4));
         assert!(at(1, 4) < at(2, 4) && at(2, 4) < at(128, 4), "{} {}", at(1, 4), at(2, 4));
         assert_eq!(at(0, 4), 1);
+        // Summaries of whole windows: it is not memory that ends such a batch on a large card.
+        let wide = Spec { encoder: Stack { heads: 16, layers: 12, inner: 4096 }, ..spec() };
+        let options = SearchOptions { num_beams: 4, ..SearchOptions::greedy(0, 1, 142) };
+        let limits_of = |free: usize| Limits::new(&wide, DType::F16, &options, None, Some(free));
+        let found = (1..1 << 20).take_while(|&sentences| limits_of(128 << 30).fits(sentences, 1024)).count();
+        assert_eq!(found, MOST_ELEMENTS / (16 << 20));
+        assert!(limits_of(128 << 30).fits(1, 1 << 20), "one text is always tried");
+        let rows = |heads| {
+            let wide = Spec { decoder: Stack { heads, ..spec().decoder }, ..spec() };
+            size(&Limits::new(&wide, DType::F16, &SearchOptions::greedy(0, 1, 20), None, Some(1 << 40)))
+        };
+        assert_eq!((rows(8), rows(16), rows(32)), (CARD_ROWS, CARD_ROWS - 1, MOST_PRODUCTS / 32));
         // A card with a little memory gets batches that it holds by the estimate, and no more are asked for.
         assert_eq!(size(&limits(Some(90), Some(1 << 40), 4)), 3);
     }

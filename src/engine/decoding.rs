@@ -161,7 +161,8 @@ impl Engine {
             let mut done = Vec::with_capacity(taken.len());
             let decode = |batch: &Batch| {
                 let sources: Vec<&Source> = batch.order.iter().filter_map(|&index| taken[index].as_ref()).collect();
-                self.decode_batch(batch, &sources, options)
+                // Half of them may be begun again.
+                self.decode_batch(batch, &sources, options).inspect_err(|_| self.gauge.abandoned())
             };
             self.room.each_batch(sequences, limits, decode, |batch, found| {
                 done.extend(batch.order.iter().copied().zip(found));

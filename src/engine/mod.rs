@@ -7,6 +7,7 @@
 mod batching;
 mod checkpoint;
 mod decoding;
+mod memory;
 mod required;
 mod session;
 pub mod settings;
@@ -100,14 +101,16 @@ impl Engine {
         let checkpoint = Checkpoint::open(files)?;
         let loaded = || -> Result<_> {
             let weights = Weights::open(files)?;
-            let spec = checkpoint.spec.clone();
-            let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
-            let model = if placement.int8 {
-                Seq2Seq::load_int8(spec, &weights, stored(files, &placement).as_deref())?
-            } else {
-                Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
-            };
-            Ok((model, weights.parameters(), placement))
+            memory::place(placement, |placement| {
+                let spec = checkpoint.spec.clone();
+                let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
+                let model = if placement.int8 {
+                    Seq2Seq::load_int8(spec, &weights, stored(files, &placement).as_deref())?
+                } else {
+                    Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
+                };
+                Ok((model, weights.parameters(), placement))
+            })
         };
         let (model, parameters, placement) =
             loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
@@ -142,7 +145,8 @@ impl Engine {
         &self.model
     }
 
-    /// Where and in which type it computes; not always what was asked for, see [`Placement::with_wide_range`].
+    /// Where and in which type it computes; not always what was asked for, see [`Placement::with_wide_range`] and
+    /// [`Placement::instead`].
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement

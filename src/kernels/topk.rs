@@ -96,8 +96,9 @@ impl Logits {
     /// The best `k` tokens and the sums of each row. `edited[i]` lists the tokens of row `i` to set aside, ascending, each
     /// once, all below v.
     ///
-    /// The logits are read where they lie, on the CPU or a CUDA card. From another device, and where very many tokens are
-    /// wanted of a card's, they are copied to the CPU first: the right result, at the cost of the transfer.
+    /// The logits are read where they lie, on the CPU or a CUDA card; on the CPU in other types than f32 as on a card, to
+    /// compare the two. From another device, and where very many tokens are wanted of a card's, they are copied to the CPU
+    /// first: the right result, at the cost of the transfer.
     ///
     /// # Errors
     /// When a logit is not a number, a row's greatest is infinite, or the shapes do not agree.
@@ -105,9 +106,7 @@ impl Logits {
         let (rows, _) = self.dims()?;
         ensure!(rows == edited.len(), "{rows} rows of logits, but edits for {}", edited.len());
         match self {
-            Self::Computed(logits) if logits.device().is_cuda() && k <= device::MOST => {
-                device::top_k(logits, k, edited)
-            }
+            Self::Computed(logits) if as_on_a_card(logits) && k <= device::MOST => device::top_k(logits, k, edited),
             Self::Computed(logits) => top_k(logits, k, edited),
             Self::Product { states, weight, bias } => {
                 let (storage, layout) = states.storage_and_layout();
@@ -116,6 +115,10 @@ impl Logits {
             }
         }
     }
+}
+
+fn as_on_a_card(logits: &Tensor) -> bool {
+    if logits.device().is_cpu() { logits.dtype() != DType::F32 } else { logits.device().is_cuda() }
 }
 
 fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {

@@ -1,6 +1,6 @@
 //! Token embeddings and where a token stands.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
 use super::Matrix;
@@ -25,8 +25,16 @@ pub struct PositionTable {
 }
 
 impl PositionTable {
+    /// Sees that there are `s` positions: a card would read whatever lies behind the table.
+    fn reaches(&self, s: usize) -> Result<()> {
+        let rows = self.rows.dim(0)?.saturating_sub(self.first);
+        ensure!(s <= rows, "position {s} of a model of {rows} positions");
+        Ok(())
+    }
+
     /// The rows of sequences of equal length `s`: `[s, d]`, or `[b, s, d]` where they are not all the same.
     fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
+        self.reaches(s)?;
         let Some(unplaced) = self.unplaced.filter(|unplaced| ids.contains(unplaced)) else {
             return Ok(self.rows.narrow(0, self.first, s)?);
         };
@@ -44,6 +52,7 @@ impl PositionTable {
 
     /// The rows of tokens at these positions: `[r, d]`, or `[1, d]` where they are all the same.
     fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
+        self.reaches(positions.iter().max().map_or(0, |position| position + 1))?;
         let unplaced = |id: u32| self.unplaced == Some(id);
         if let [first, rest @ ..] = positions
             && rest.iter().all(|position| position == first)

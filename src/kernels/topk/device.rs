@@ -33,11 +33,11 @@ pub(super) fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Ve
         parts.push(apart.to_dtype(DType::F64)?);
     }
     let found: Vec<Vec<f64>> = Tensor::cat(&parts, 1)?.to_vec2()?;
-    found.iter().zip(edited).map(|(row, edited)| row_top(row, k, edited.len())).collect()
+    found.iter().zip(edited).map(|(row, edited)| found_in(row, k, edited.len())).collect()
 }
 
 /// What a row of the small tensor says: the sum, then the best tokens, their logits, and those set aside.
-fn row_top(row: &[f64], k: usize, edited: usize) -> Result<RowTop> {
+fn found_in(row: &[f64], k: usize, edited: usize) -> Result<RowTop> {
     let asked = k.max(1);
     let (tokens, rest) = row[1..].split_at(asked);
     let (values, apart) = rest.split_at(asked);
@@ -110,6 +110,7 @@ fn padded(values: &Tensor, block: usize) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::super::super::noise;
+    use super::super::row_top;
     use super::*;
 
     /// Rows with many equals and some logits at minus infinity.
@@ -142,11 +143,9 @@ mod tests {
                     for k in [0, 1, 2, 8, 50, MOST] {
                         let what = format!("{k} of {v} in {dtype:?}, {} edited", edits[0].len());
                         let before: Vec<Vec<f32>> = logits.to_dtype(DType::F32).unwrap().to_vec2().unwrap();
-                        assert_same(
-                            &top_k(&logits, k, &edits).unwrap(),
-                            &super::super::top_k(&logits, k, &edits).unwrap(),
-                            &what,
-                        );
+                        let rows = before.iter().zip(&edits);
+                        let expected: Vec<RowTop> = rows.map(|(row, edits)| row_top(row, k, edits).unwrap()).collect();
+                        assert_same(&top_k(&logits, k, &edits).unwrap(), &expected, &what);
                         let after: Vec<Vec<f32>> = logits.to_dtype(DType::F32).unwrap().to_vec2().unwrap();
                         assert_eq!(before, after, "{what}: the logits were changed");
                     }

@@ -1,6 +1,6 @@
 //! Attention with candle's operations: for cards, and for types that no kernel of ours takes.
 //!
-//! Invariant: nothing here depends on the step but through shapes, so a step uploads nothing.
+//! Invariant: nothing here depends on the step but through shapes, which is all that a step uploads.
 
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};

@@ -17,7 +17,7 @@ fn auto_takes_what_there_is_and_says_so() {
         let ran = Place::new().pipe(arguments, LINE);
         let said = match (cfg!(feature = "cuda"), has_card()) {
             (_, true) => "note: computing on cuda:0 (",
-            (true, false) => "note: computing on the CPU in f32, for there is no usable CUDA card: DriverError(",
+            (true, false) => "note: computing on the CPU in f32, for the device `cuda:0` cannot be used: DriverError(",
             (false, false) => "note: computing on the CPU in f32\n",
         };
         assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
@@ -53,4 +53,22 @@ fn doctor_says_what_there_is() {
     }
     let built = if cfg!(feature = "cuda") { "with CUDA" } else { "CPU only" };
     assert!(page.contains(built), "{page}");
+}
+
+/// What `doctor` makes of the cards that an `nvidia-smi` lists: it must say how to use them.
+#[cfg(all(unix, not(feature = "cuda")))]
+#[test]
+fn doctor_says_how_to_use_a_card() {
+    use std::os::unix::fs::PermissionsExt;
+
+    for (card, said) in [
+        ("NVIDIA H200, 143771 MiB, 9.0", "build with it: `cargo install --path . --features cuda`"),
+        ("Quadro P400, 2048 MiB, 6.1", "compute capability 6.1 may be too old"),
+    ] {
+        let place = Place::new();
+        place.file("bin/nvidia-smi", format!("#!/bin/sh\necho '{card}'\n"));
+        std::fs::set_permissions(place.path("bin/nvidia-smi"), PermissionsExt::from_mode(0o755)).unwrap();
+        let page = super::Ran::from(place.command(&["doctor"]).env("PATH", place.path("bin")).output().unwrap()).good();
+        assert!(page.contains(card) && page.contains(said), "{page}");
+    }
 }

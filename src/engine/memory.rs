@@ -1,0 +1,52 @@
+//! When a device has no memory left: how that shows, and what becomes of a model that finds no room.
+
+use anyhow::{Context, Result};
+
+use crate::device::Placement;
+
+/// Loads a model where it was placed; or, out of memory on a card that nobody asked for by name, where it goes instead.
+pub(super) fn place<T>(placement: &Placement, load: impl Fn(&Placement) -> Result<T>) -> Result<T> {
+    match load(placement) {
+        Err(error) if is_out_of_memory(&error) => match placement.instead() {
+            Some(instead) => load(instead),
+            None => Err(error).context(
+                "the device has not enough free memory\n\
+                 hint: `nvidia-smi` shows what uses a card; use a smaller model, or `--device cpu`",
+            ),
+        },
+        loaded => loaded,
+    }
+}
+
+/// Whether an error says that a device has no memory left. Candle has no type for it: the words are the driver's, and
+/// those of cuBLAS.
+pub(super) fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    let signs = ["out_of_memory", "out of memory", "alloc_failed"];
+    error.chain().any(|cause| {
+        let text = cause.to_string().to_lowercase();
+        signs.iter().any(|sign| text.contains(sign))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    #[test]
+    fn a_card_without_room_is_an_error_with_a_hint() {
+        let card = Placement::new(Device::Cpu, DType::F16);
+        for (said, hinted) in [
+            ("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", true),
+            ("CublasError(CUBLAS_STATUS_ALLOC_FAILED)", true),
+            ("`config.json` is damaged", false),
+        ] {
+            let error = place(&card, |_| -> Result<()> { bail!("{said}") }).unwrap_err();
+            assert_eq!(error.to_string().contains("hint: "), hinted, "{error}");
+            assert_eq!(error.root_cause().to_string(), said);
+        }
+        assert_eq!(place(&card, |placement| Ok(placement.dtype)).unwrap(), DType::F16);
+    }
+}
