@@ -24,13 +24,18 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// A checkpoint in any folder, computing in `dtype`.
+    /// A checkpoint in any folder, computing in `dtype` on the CPU.
     pub fn load(folder: &Path, dtype: DType) -> Self {
+        Self::on(&Device::Cpu, folder, dtype)
+    }
+
+    /// A checkpoint in any folder, computing in `dtype` on `device`.
+    pub fn on(device: &Device, folder: &Path, dtype: DType) -> Self {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         let files = ModelFiles::folder(folder, &name, None).unwrap();
         let spec = family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
         let weights = Weights::open(&files).unwrap();
-        let model = Seq2Seq::load(spec, &weights, &Device::Cpu, dtype).unwrap();
+        let model = Seq2Seq::load(spec, &weights, device, dtype).unwrap();
         let tokenizer = Tokenizer::load(&files).unwrap();
         Self { name, files, model, tokenizer }
     }

@@ -1,30 +1,36 @@
-//! The layers as candle's own operations, which is how a graphics card computes: every family in f64 on the CPU.
+//! The layers and the top-k as candle's own operations, which is how a graphics card computes: every family in f64 on
+//! the CPU; or in f32 on the device that `KORTOM_TEST_DEVICE` names.
 //!
 //! The same comparisons as on the fused path. Candle's products may sum in another order for another number of
-//! rows, so rows are compared within 1e-9 and not by their bits.
+//! rows, so rows are compared within a bound and not by their bits.
 
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use kortom::batch::TokenId;
 
 use super::checkpoint::Checkpoint;
-use super::compare::{Case, Tally, check_encoder, check_logits};
-use super::{COMPARED, expectations, fixtures, ids, list};
+use super::compare::{Case, NEAR, Tally, check_encoder, check_logits};
+use super::{COMPARED, expectations, fixtures, ids, list, named_device};
 
-/// Greedy and beam search, alone and with everything at once, and as the checkpoint itself wants it.
+/// Greedy and beam search, alone and with everything at once, and as the checkpoint itself wants it: what f64 has time
+/// for.
 const SETTINGS: [&str; 5] = ["own", "greedy", "beam4", "beam4-all", "greedy-all"];
 
 fn loaded(name: &str) -> Checkpoint {
-    Checkpoint::load(&fixtures().join(name), DType::F64)
+    let folder = fixtures().join(name);
+    named_device()
+        .map_or_else(|| Checkpoint::load(&folder, DType::F64), |device| Checkpoint::on(&device, &folder, DType::F32))
 }
 
 fn sources(expected: &serde_json::Value) -> Vec<Vec<TokenId>> {
     list(&expected["source_ids"]).iter().map(ids).collect()
 }
 
-fn close(found: &candle_core::Tensor, expected: &candle_core::Tensor, what: &str) {
-    let [found, expected] = [found, expected].map(|x| x.flatten_all().unwrap().to_vec1::<f64>().unwrap());
+fn close(found: &Tensor, expected: &Tensor, what: &str) {
+    let bound = if found.dtype() == DType::F64 { 1e-9 } else { NEAR };
+    let wide = |x: &Tensor| x.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>();
+    let [found, expected] = [found, expected].map(|x| wide(x).unwrap());
     assert_eq!(found.len(), expected.len(), "{what}");
-    let far = found.iter().zip(&expected).find(|(a, b)| (**a - **b).abs() > 1e-9 * b.abs().max(1.0));
+    let far = found.iter().zip(&expected).find(|(a, b)| (**a - **b).abs() > bound * b.abs().max(1.0));
     assert!(far.is_none(), "{what}: {far:?}");
 }
 
@@ -40,7 +46,7 @@ fn every_family_computes_the_same_without_the_kernels() {
         let mut tally = Tally::default();
         for setting in list(&expected["settings"]) {
             let name = setting["name"].as_str().unwrap();
-            if !SETTINGS.contains(&name) {
+            if named_device().is_none() && !SETTINGS.contains(&name) {
                 continue;
             }
             let options = checkpoint.options(&expected, setting);

@@ -1,18 +1,21 @@
-//! Checkpoints in f16 and bf16: the CPU computes them in f32, which holds each of their weights exactly.
+//! Checkpoints in f16 and bf16: the CPU computes them in f32, which holds each of their weights exactly. And how far
+//! from f32 a card is, which computes in them: here the CPU with a card's operations, or the device that
+//! `KORTOM_TEST_DEVICE` names.
 
 use std::path::Path;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use kortom::batch::TokenId;
 use kortom::device::{ComputeType, DeviceChoice, Placement};
 use kortom::engine::settings::Caller;
 use kortom::engine::{Engine, Request};
 use kortom::files::ModelFiles;
 use kortom::search::Hypothesis;
+use serde_json::Value;
 
 use super::changed::Changed;
-use super::checkpoint::{Checkpoint, bits, tensor_bits};
-use super::{COMPARED, expectations, ids, list};
+use super::checkpoint::{Checkpoint, bits, tensor_bits, values};
+use super::{COMPARED, bundled, expectations, fixtures, floats, ids, list, named_device};
 
 /// A fixture with its weights rounded to `dtype`, stored as `stored`.
 fn rounded(name: &str, dtype: DType, stored: DType) -> Changed {
@@ -91,5 +94,61 @@ fn activations_beyond_f16_are_no_trouble() {
         for (single, double) in single.iter().zip(&double) {
             assert_eq!(single[0].tokens, double[0].tokens, "{name}");
         }
+    }
+}
+
+/// The greatest distance of a logit from transformers' in f32, as a share of the row's greatest.
+fn distance(checkpoint: &Checkpoint, expected: &Value) -> f64 {
+    let mut worst: f64 = 0.0;
+    for sample in list(&expected["logits"]) {
+        let source = sample["source"].as_u64().unwrap() as usize;
+        let source = ids(&list(&expected["source_ids"])[source]);
+        let mut state = checkpoint.model.start(&checkpoint.memory(&[source])).unwrap();
+        for (token, expected) in ids(&sample["decoder"]).iter().zip(list(&sample["values"])) {
+            let logits = values(&checkpoint.model.step(&mut state, &[*token]).unwrap()).unwrap();
+            let expected = floats(expected);
+            let scale = expected.iter().fold(1.0, |scale: f64, x| scale.max(x.abs()));
+            for (column, expected) in ids(&sample["columns"]).iter().zip(expected) {
+                let far = (f64::from(logits[*column as usize]) - expected).abs() / scale;
+                assert!(far.is_finite(), "{}: a logit is no number", checkpoint.name);
+                worst = worst.max(far);
+            }
+        }
+    }
+    worst
+}
+
+/// Computed in half precision the logits stay within a share of the greatest: f16 has 11 bits, bf16 has 8.
+#[test]
+fn half_types_stay_within_their_bounds() {
+    let device = named_device().unwrap_or(Device::Cpu);
+    for (dtype, bound) in [(DType::F16, 0.01), (DType::BF16, 0.08)] {
+        let mut all: f64 = 0.0;
+        for (_, name) in COMPARED {
+            let checkpoint = Checkpoint::on(&device, &fixtures().join(name), dtype);
+            if dtype == DType::F16 && checkpoint.model.spec().wide_range {
+                continue;
+            }
+            let found = distance(&checkpoint, &expectations(name));
+            println!("{name} in {dtype:?}: {found:.4}");
+            assert!(found < bound, "{name} in {dtype:?}: {found}");
+            all = all.max(found);
+        }
+        // Were it f32 after all, it would be far nearer.
+        assert!(all > 1e-4, "{dtype:?}: {all}");
+    }
+}
+
+/// The bundled model computed in half precision, with four beams: most of its translations are those of f32.
+#[test]
+fn half_types_translate_the_same() {
+    // All of them only where that takes no minutes.
+    let (device, n) = named_device().map_or((Device::Cpu, 6), |device| (device, 1));
+    for (dtype, least) in [(DType::F16, 0.9), (DType::BF16, 0.7)] {
+        let outputs = bundled(&Placement::new(device.clone(), dtype), 4, n);
+        let same = outputs.iter().filter(|(found, expected)| found.text == expected["text"].as_str().unwrap());
+        let same = same.count() as f64 / outputs.len() as f64;
+        println!("kortom-nl-en in {dtype:?}: {same:.3} of {} the same", outputs.len());
+        assert!(same >= least, "{dtype:?}: {same}");
     }
 }

@@ -4,6 +4,9 @@
 //! identical, except where the reference itself stood at a near-tie: if its margin is below 1e-4, another
 //! order of the same sums may fall the other way. Then our own search must reach the reference's tokens when
 //! the logits are nudged by less than that, with a score within 1e-4; at most 0.5 % may need this.
+//!
+//! All on the CPU; where `KORTOM_TEST_DEVICE` names a device, such as `cuda`, once more on that (`composed`, `half`, and
+//! the bundled model).
 
 // What a fixture holds is known.
 #![allow(clippy::unwrap_used)]
@@ -19,10 +22,11 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use candle_core::{DType, Device};
 use kortom::batch::TokenId;
-use kortom::device::Placement;
+use kortom::device::{ComputeType, Placement};
 use kortom::engine::settings::{Caller, Overrides};
-use kortom::engine::{Engine, Request};
+use kortom::engine::{Engine, Generation, Request};
 use kortom::files::ModelFiles;
 use serde_json::Value;
 
@@ -35,6 +39,12 @@ fn fixtures() -> PathBuf {
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The device that `KORTOM_TEST_DEVICE` names, if any.
+fn named_device() -> Option<Device> {
+    let name = std::env::var("KORTOM_TEST_DEVICE").ok()?;
+    Some(Placement::choose(name.parse().unwrap(), ComputeType::F32).unwrap().device)
 }
 
 /// What transformers makes of a fixture.
@@ -161,33 +171,44 @@ fn every_expectation_is_compared() {
     }
 }
 
+/// What the bundled model makes of every n-th of our own sentences, beside what it makes of them in transformers.
+fn bundled(placement: &Placement, beams: usize, n: usize) -> Vec<(Generation, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en");
+    let files = ModelFiles::folder(&folder, "kortom-nl-en", None).unwrap();
+    let engine = Engine::load(&files, placement).unwrap();
+    let sources = std::fs::read_to_string(fixtures().join("bundled/sources.txt")).unwrap();
+    let sources: Vec<&str> = sources.lines().step_by(n).collect();
+    let flags = Overrides { num_beams: Some(beams), ..Overrides::default() };
+    let session = engine.session(&Request { flags, ..Request::new(Caller::Generate) }).unwrap();
+    let found = session.generate(&sources).unwrap();
+    let expected = json(&fixtures().join("bundled/expected.json"));
+    let outputs: Vec<Value> = list(&expected[format!("beam{beams}")]).iter().step_by(n).cloned().collect();
+    assert!(outputs.len() * n >= 200 && outputs.len() == found.len());
+    found.into_iter().zip(outputs).collect()
+}
+
 /// The bundled model on our own sentences, greedy and with four beams, with its own settings: the same texts.
 #[test]
 fn the_bundled_model_translates_as_in_transformers() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en");
-    let files = ModelFiles::folder(&folder, "kortom-nl-en", None).unwrap();
-    let engine = Engine::load(&files, &Placement::cpu()).unwrap();
-    let expected = json(&fixtures().join("bundled/expected.json"));
-    let sources = std::fs::read_to_string(fixtures().join("bundled/sources.txt")).unwrap();
-    let sources: Vec<&str> = sources.lines().collect();
-    for beams in [1, 4] {
-        let flags = Overrides { num_beams: Some(beams), ..Overrides::default() };
-        let session = engine.session(&Request { flags, ..Request::new(Caller::Generate) }).unwrap();
-        let found = session.generate(&sources).unwrap();
-        let outputs = list(&expected[format!("beam{beams}")]);
-        assert!(outputs.len() >= 200 && outputs.len() == found.len());
-        let mut ties = 0;
-        for (found, expected) in found.iter().zip(outputs) {
-            if found.text == expected["text"].as_str().unwrap() {
-                assert_eq!(found.tokens, ids(&expected["ids"]));
-                assert!(near(f64::from(found.score), expected["score"].as_f64().unwrap()), "{expected}");
-            } else {
-                let margin = expected["margin"].as_f64().unwrap();
-                assert!(margin < NEAR, "beam {beams}: found `{}`, expected {expected}", found.text);
-                ties += 1;
+    for placement in
+        named_device().map(|device| Placement::new(device, DType::F32)).into_iter().chain([Placement::cpu()])
+    {
+        for beams in [1, 4] {
+            let outputs = bundled(&placement, beams, 1);
+            let mut ties = 0;
+            for (found, expected) in &outputs {
+                if found.text == expected["text"].as_str().unwrap() {
+                    assert_eq!(found.tokens, ids(&expected["ids"]));
+                    assert!(near(f64::from(found.score), expected["score"].as_f64().unwrap()), "{expected}");
+                } else {
+                    let margin = expected["margin"].as_f64().unwrap();
+                    assert!(margin < NEAR, "beam {beams}: found `{}`, expected {expected}", found.text);
+                    ties += 1;
+                }
             }
+            assert!(ties * 200 <= outputs.len(), "{ties} near-ties");
+            let what = &placement.sentence;
+            println!("kortom-nl-en, {what}, beam {beams}: {} sentences, {ties} near-ties", outputs.len());
         }
-        assert!(ties * 200 <= found.len(), "{ties} near-ties");
-        println!("kortom-nl-en, beam {beams}: {} sentences, {ties} near-ties", found.len());
     }
 }
