@@ -4,7 +4,7 @@
     python benches/load.py --kortom target/release/kortom --minutes 10     # and memory, sampled every ten seconds
     python benches/load.py --kortom target/release/kortom --storm 1000     # and so many requests at the same moment
 
-Needs Python only, and Linux. Articles are those of `batch.py`, five sentences each; every answer is compared with what the command line
+Needs Python only, and Linux. Articles have five sentences, no two of which are alike; every answer is compared with what the command line
 made of the article, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
 command line needs to start is taken off its time. `--rounds` repeats all in turn; rates are medians. Processor time says
 something on a machine that does other work too.
@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import resource
 import shutil
@@ -45,7 +46,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kortom-load-"))
     try:
-        batch.make(folder, options.articles)
+        make(folder, options.articles)
         server, port = serve(options, folder)
         try:
             asyncio.run(measure(options, folder, server, port))
@@ -53,6 +54,16 @@ def main():
             server.kill()
     finally:
         shutil.rmtree(folder)
+
+
+def make(folder, count):
+    """Articles of five sentences, of which no two are alike: kortom translates equal sentences of one run once."""
+    draw, sentences = random.Random(1), [sentence for sentence in batch.pool() if sentence.endswith(".")]
+    with open(folder / "articles.jsonl", "w") as records:
+        for number in range(count):
+            drawn = [f"{sentence[:-1]}, zegt getuige {number}." for sentence in draw.sample(sentences, 4)]
+            text = f"Bericht {number} telt vijf zinnen. {drawn[0]} {drawn[1]}\n\nVervolg\n\n{drawn[2]} {drawn[3]}\n"
+            records.write(json.dumps({"id": number, "text": text}) + "\n")
 
 
 def environment(folder):
