@@ -17,8 +17,8 @@ use crate::search::SearchOptions;
 
 use super::memory::is_out_of_memory;
 
-/// Padded source tokens per batch on the CPU: enough rows to keep it busy while the logits of four beams still
-/// fit its caches' neighbourhood.
+/// Padded source tokens under way on the CPU: enough rows to keep it busy, few enough for their states to stay in its
+/// caches.
 const CPU_TOKENS: usize = 1536;
 /// Rows with which one thread is busier computing than reading weights.
 pub(super) const ROWS_PER_THREAD: usize = 12;

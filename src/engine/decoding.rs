@@ -130,10 +130,14 @@ impl Engine {
         let failed = AtomicBool::new(false);
         let lanes = limits.lanes(waiting.longest(), rayon::current_num_threads());
         let lanes = rayon::broadcast(|thread| {
+            if thread.index() >= lanes {
+                return Ok(<(Duration, Duration)>::default());
+            }
+            let alarm = Alarm(&failed);
             let mut lane = Lane::new(self, options, limits, lanes)?;
-            let ended = if thread.index() < lanes { lane.run(waiting, &failed) } else { Ok(()) };
-            failed.fetch_or(ended.is_err(), Ordering::Relaxed);
-            ended.map(|()| lane.spent)
+            lane.run(waiting, &failed)?;
+            std::mem::forget(alarm);
+            Ok(lane.spent)
         });
         let lanes = lanes.into_iter().collect::<Result<Vec<_>>>()?;
         // The lanes' times lie side by side: the time that passed is theirs in proportion.
@@ -200,6 +204,16 @@ impl Engine {
 
 fn generated(hypotheses: &[Hypothesis]) -> usize {
     hypotheses.first().map_or(0, |best| best.tokens.len())
+}
+
+/// Tells the other lanes, wherever this one leaves its work: with an error, or in a panic. They would go on as long as
+/// anything waits.
+struct Alarm<'a>(&'a AtomicBool);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What one thread decodes.

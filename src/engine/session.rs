@@ -204,7 +204,11 @@ impl Session<'_> {
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
-        self.decode(sources, &self.settled.settings.options)
+        sources.iter().enumerate().try_for_each(|(index, source)| self.check_length(index, source))?;
+        let sources = sources.into_iter().enumerate();
+        let sources = sources.map(|(place, tokens)| Source { place, tokens, required: None });
+        let made = self.search(sources, &self.settled.settings.options)?;
+        made.into_iter().map(|(source_tokens, hypotheses)| self.generation(source_tokens, hypotheses)).collect()
     }
 
     /// The same, but no sequence of [`GUARD`] tokens occurs twice in a text; none where the settings say so already, or
@@ -237,13 +241,6 @@ impl Session<'_> {
     pub fn follow(&self, flow: &dyn Flow) -> Result<()> {
         let options = &self.settled.settings.options;
         self.engine.decode(&Followed { session: self, flow }, options, &self.limits(options))
-    }
-
-    fn decode(&self, sources: Vec<Vec<TokenId>>, options: &SearchOptions) -> Result<Vec<Generation>> {
-        sources.iter().enumerate().try_for_each(|(index, source)| self.check_length(index, source))?;
-        let sources = sources.into_iter().enumerate();
-        let made = self.search(sources.map(|(place, tokens)| Source { place, tokens, required: None }), options)?;
-        made.into_iter().map(|(source_tokens, hypotheses)| self.generation(source_tokens, hypotheses)).collect()
     }
 
     /// The hypotheses of each source, in the order of their places, with the number of its tokens.

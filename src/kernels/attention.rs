@@ -11,7 +11,7 @@ mod past;
 mod scores;
 mod shared;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, bail};
 use rayon::prelude::*;
 
 use super::simd::{self, Kernel, Simd, WIDE};
@@ -192,6 +192,14 @@ fn for_each_row(out: &mut [f32], inner: usize, work: usize, task: impl Fn(usize,
         out.chunks_exact_mut(inner).enumerate().for_each(|(row, out)| task(row, out));
     } else {
         out.par_chunks_exact_mut(inner).enumerate().for_each(|(row, out)| task(row, out));
+    }
+}
+
+/// The same, of a tensor whose storage may be on another device.
+pub(super) fn host_slice<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => slice(storage, layout),
+        _ => bail!("a kernel takes tensors on the CPU"),
     }
 }
 

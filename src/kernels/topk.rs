@@ -20,7 +20,7 @@ use anyhow::{Result, bail, ensure};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::attention::slice;
+use super::attention::host_slice;
 use super::gemm::Weights;
 
 pub(super) use scan::{BLOCK, Scan};
@@ -110,8 +110,7 @@ impl Logits {
             Self::Computed(logits) => top_k(logits, k, edited),
             Self::Product { states, weight, bias } => {
                 let (storage, layout) = states.storage_and_layout();
-                let Storage::Cpu(storage) = &*storage else { bail!("the states of packed weights are not on the CPU") };
-                weight.top_k(slice(storage, layout)?, bias.as_deref(), k, edited)
+                weight.top_k(host_slice(&storage, layout)?, bias.as_deref(), k, edited)
             }
         }
     }

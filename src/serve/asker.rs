@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kortom::engine::{Generation, Session};
@@ -43,13 +43,7 @@ impl Line<'_> {
         let (answers, answered) = mpsc::channel();
         let mut made: Vec<Option<Generation>> = vec![None; wanted.len()];
         let waiting = wanted.iter().cloned().collect();
-        self.queue.add(Call {
-            task: task.clone(),
-            waiting,
-            answers,
-            ticket: self.ticket.clone(),
-            since: Instant::now(),
-        });
+        self.queue.add(Call::new(task.clone(), waiting, answers, self.ticket.clone()));
         for _ in 0..wanted.len() {
             let (place, generation) = loop {
                 match answered.recv_timeout(LOOK_UP.min(self.ticket.left())) {

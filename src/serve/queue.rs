@@ -49,21 +49,18 @@ pub type Outcome = (usize, Result<Option<Generation>>);
 
 /// Texts of a request that wait for the same thing.
 pub struct Call {
-    /// What is wanted.
-    pub task: Task,
-    /// The texts.
-    pub waiting: VecDeque<Wanted>,
-    /// Where each answer goes.
-    pub answers: Sender<Outcome>,
-    /// The request.
-    pub ticket: Arc<Ticket>,
-    /// When it came.
-    pub since: Instant,
+    turn: Turn,
+    waiting: VecDeque<Wanted>,
+    answers: Sender<Outcome>,
+    ticket: Arc<Ticket>,
+    since: Instant,
 }
 
 impl Call {
-    fn turn(&self) -> Turn {
-        Turn { task: self.task.clone(), terms: self.waiting.iter().any(|wanted| !wanted.terms.is_empty()) }
+    /// Texts of the request with this ticket, of which each answer goes to `answers`.
+    pub fn new(task: Task, waiting: VecDeque<Wanted>, answers: Sender<Outcome>, ticket: Arc<Ticket>) -> Self {
+        let terms = waiting.iter().any(|wanted| !wanted.terms.is_empty());
+        Self { turn: Turn { task, terms }, waiting, answers, ticket, since: Instant::now() }
     }
 }
 
@@ -140,8 +137,7 @@ impl State {
 
     /// The next texts of all calls whose turn it is, one of each in turn.
     fn choice(&self, turn: &Turn, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
-        let calls: Vec<(usize, &Call)> =
-            self.calls.iter().enumerate().filter(|(_, call)| call.turn() == *turn).collect();
+        let calls: Vec<(usize, &Call)> = self.calls.iter().enumerate().filter(|(_, call)| call.turn == *turn).collect();
         let longest = calls.iter().map(|(_, call)| call.waiting.len()).max().unwrap_or(0);
         let (mut choice, mut tokens): (Vec<Candidate>, usize) = (Vec::new(), 0);
         for place in 0..longest {
@@ -239,7 +235,7 @@ impl Queue {
         let mut state = self.state();
         loop {
             if let Some(call) = state.live().front() {
-                return Some(call.turn());
+                return Some(call.turn.clone());
             }
             if state.closed {
                 return None;
@@ -252,10 +248,10 @@ impl Queue {
     pub fn waiting(&self, turn: &Turn) -> Vec<usize> {
         let mut state = self.state();
         let calls = state.live();
-        if calls.front().is_some_and(|call| call.turn() != *turn && call.since.elapsed() > PATIENCE) {
+        if calls.front().is_some_and(|call| call.turn != *turn && call.since.elapsed() > PATIENCE) {
             return Vec::new();
         }
-        let calls = calls.iter().filter(|call| call.turn() == *turn);
+        let calls = calls.iter().filter(|call| call.turn == *turn);
         calls.flat_map(|call| call.waiting.iter().map(|wanted| wanted.tokens.len())).collect()
     }
 
@@ -315,7 +311,7 @@ mod tests {
             Wanted { place, text: name.to_owned(), terms: Vec::new(), tokens }
         };
         let waiting = tokens.iter().enumerate().map(wanted).collect();
-        queue.add(Call { task, waiting, answers: mpsc::channel().0, ticket: ticket.clone(), since: Instant::now() });
+        queue.add(Call::new(task, waiting, mpsc::channel().0, ticket.clone()));
         ticket
     }
 

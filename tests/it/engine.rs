@@ -90,15 +90,22 @@ impl Flow for Trickle {
 fn what_comes_while_others_are_under_way_is_done_too() {
     let engine = bundled();
     let session = engine.session(&Request::new(Caller::Article)).unwrap();
-    let texts: Vec<String> =
-        (1..30).map(|text| format!("Er liggen {text} brieven op {}tafel.", "de grote ".repeat(text % 4))).collect();
+    // The first is the longest: others are done long before.
+    let text = |text: usize| {
+        format!("Er liggen {text} brieven op {}tafel.", "de grote ".repeat(if text == 1 { 12 } else { text % 3 }))
+    };
+    let texts: Vec<String> = (1..30).map(text).collect();
     let expected = session.generate(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     let mut sources: Vec<_> = texts.iter().map(|text| session.encode(text).unwrap()).enumerate().collect();
-    let flow = Trickle { to_come: sources.split_off(9).into(), waiting: sources.into(), done: Mutex::default() };
+    let flow = Trickle {
+        to_come: sources.split_off(9).into_iter().rev().collect::<Vec<_>>().into(),
+        waiting: sources.into(),
+        done: Mutex::default(),
+    };
     session.follow(&flow).unwrap();
     let mut done = flow.done.into_inner().unwrap();
-    // Those that came later were not all done later: they had joined others.
-    assert!(!done.is_sorted());
+    // Some that came later had joined those that came first.
+    assert!(!done.is_sorted_by_key(|(key, _)| *key >= 9), "{:?}", done.iter().map(|(key, _)| key).collect::<Vec<_>>());
     done.sort_unstable();
     let expected: Vec<_> = expected.into_iter().map(|made| made.text).enumerate().collect();
     assert_eq!(done, expected);
@@ -110,4 +117,41 @@ fn what_comes_while_others_are_under_way_is_done_too() {
     };
     let error = session.follow(&flow).unwrap_err().to_string();
     assert!(error.contains("but the model takes"), "{error}");
+}
+
+/// Texts that never end, of which the first to be done is fatal.
+struct Endless(Mutex<usize>);
+
+impl Flow for Endless {
+    fn waiting(&self) -> usize {
+        4
+    }
+
+    fn longest(&self) -> usize {
+        3
+    }
+
+    fn take(&self, _: &dyn Fn(usize, usize) -> bool) -> Vec<(usize, Vec<TokenId>)> {
+        vec![(0, vec![40, 41, 0]); 4]
+    }
+
+    fn done(&self, _: usize, _: Generation) {
+        let done = {
+            let mut done = self.0.lock().unwrap();
+            *done += 1;
+            *done
+        };
+        assert!(done > 1, "the first is fatal");
+    }
+}
+
+#[test]
+fn a_panic_ends_the_work_of_all_threads() {
+    let engine = bundled();
+    let session = engine.session(&Request::new(Caller::Article)).unwrap();
+    let flow = Endless(Mutex::default());
+    let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| session.follow(&flow)));
+    assert!(worked.is_err());
+    // And the engine goes on.
+    assert!(!session.generate(&["De kat slaapt op de stoel."]).unwrap()[0].text.is_empty());
 }

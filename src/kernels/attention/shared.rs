@@ -2,11 +2,11 @@
 //!
 //! Invariant: nothing is copied for rows that share a sentence, nor for sentences that were not encoded together.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::scores::{mix, score_transposed, softmax};
-use super::{Heads, Rows, for_each_row, slice};
+use super::{Heads, Rows, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 
 /// `[b, s, 2 · inner]` (keys, values side by side) to keys transposed for [`Shared`],
@@ -89,8 +89,8 @@ impl CustomOp1 for Shared<'_> {
                 let (_, _, _, pad) = keys_layout.shape().dims4()?;
                 let (_, s, _) = kv_layout.shape().dims3()?;
                 Ok(Slices {
-                    keys: values(keys, keys_layout)?,
-                    kv: values(kv, kv_layout)?,
+                    keys: host_slice(keys, keys_layout)?,
+                    kv: host_slice(kv, kv_layout)?,
                     pad,
                     s,
                     lengths: group.lengths,
@@ -125,13 +125,6 @@ struct Slices<'a> {
     pad: usize,
     s: usize,
     lengths: &'a [usize],
-}
-
-fn values<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
-    match storage {
-        Storage::Cpu(storage) => slice(storage, layout),
-        _ => bail!("shared attention over a memory that is not on the CPU"),
-    }
 }
 
 struct SharedRow<'a> {

@@ -10,6 +10,8 @@
 //!
 //! The weights lie in panels of 16 outputs: their scales, then `[ceil(k / 4)][16][4]` bytes.
 
+mod rows;
+
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -20,12 +22,10 @@ use super::super::simd::{self, Kernel, Simd, WIDE};
 use super::super::topk::{self, RowTop};
 use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 
-/// The greatest quantised activation.
-const ACTIVATION: f32 = 255.0;
+use rows::Rows;
+
 /// The greatest quantised weight, by magnitude: 2 · 255 · 64 < 2^15.
 const WEIGHT: f32 = 64.0;
-/// Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
-const ROUND: f32 = 12_582_912.0;
 /// Inputs that one instruction multiplies and adds for each output.
 const DEPTH: usize = 4;
 /// Rows of one register tile.
@@ -212,87 +212,6 @@ impl Weights for Quantised {
     }
 }
 
-/// Quantised activations.
-struct Rows {
-    /// `[m, stride]`; the bytes after a row's end meet weights that are 0.
-    bytes: Vec<u8>,
-    stride: usize,
-    /// The worth of a step, and the zero point, of each row.
-    scales: Vec<(f32, i32)>,
-}
-
-impl Rows {
-    fn quantise(x: &[f32], m: usize, k: usize) -> Self {
-        let stride = k.div_ceil(WIDE) * WIDE;
-        let mut rows = Self { bytes: vec![0; m * stride], stride, scales: vec![(0.0, 0); m] };
-        let quantise = |x, bytes, scale| simd::run(QuantiseRow { x, bytes, scale });
-        let work = rows.bytes.chunks_exact_mut(stride).zip(&mut rows.scales);
-        if m * k < PARALLEL_WORK {
-            x.chunks_exact(k).zip(work).for_each(|(x, (bytes, scale))| quantise(x, bytes, scale));
-        } else {
-            let work = work.collect::<Vec<_>>();
-            x.par_chunks_exact(k).zip(work).for_each(|(x, (bytes, scale))| quantise(x, bytes, scale));
-        }
-        rows
-    }
-}
-
-struct QuantiseRow<'a> {
-    x: &'a [f32],
-    bytes: &'a mut [u8],
-    scale: &'a mut (f32, i32),
-}
-
-impl Kernel for QuantiseRow<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (mut least, mut greatest) = (simd.splat(0.0), simd.splat(0.0));
-        let whole = self.x.chunks_exact(S::LANES);
-        let rest = whole.remainder();
-        for x in whole {
-            (least, greatest) = (simd.min(simd.load(x), least), simd.max(simd.load(x), greatest));
-        }
-        let zero = simd.splat(0.0);
-        let mut least = -simd.largest(simd.sub(zero, least));
-        let mut greatest = simd.largest(greatest);
-        for &x in rest {
-            (least, greatest) = (least.min(x), greatest.max(x));
-        }
-        let range = greatest - least;
-        if range <= 0.0 {
-            return;
-        }
-        let scale = ACTIVATION / range;
-        let zero = (-least * scale).round_ties_even();
-        *self.scale = (range / ACTIVATION, zero as i32);
-        let (scale, offset) = (simd.splat(scale), simd.splat(ROUND + zero));
-        let (whole, rest) = self.x.as_chunks::<WIDE>();
-        let (bytes, last) = self.bytes.split_at_mut(whole.len() * WIDE);
-        for (x, bytes) in whole.iter().zip(bytes.chunks_exact_mut(WIDE)) {
-            quantise(simd, x, scale, offset, bytes);
-        }
-        if !rest.is_empty() {
-            let mut padded = [0f32; WIDE];
-            padded[..rest.len()].copy_from_slice(rest);
-            quantise(simd, &padded, scale, offset, last);
-        }
-    }
-}
-
-/// `bytes = x · scale + zero`, where `offset` is [`ROUND`] more than the zero point.
-#[inline(always)]
-fn quantise<S: Simd>(simd: S, x: &[f32; WIDE], scale: S::V, offset: S::V, bytes: &mut [u8]) {
-    let (bottom, top) = (simd.splat(ROUND), simd.splat(ROUND + ACTIVATION));
-    let mut lanes = [0f32; WIDE];
-    for (x, lane) in x.chunks_exact(S::LANES).zip(lanes.chunks_exact_mut(S::LANES)) {
-        let value = simd.add(simd.mul(simd.load(x), scale), offset);
-        simd.store(lane, simd.min(simd.max(value, bottom), top));
-    }
-    for (byte, lane) in bytes.iter_mut().zip(lanes) {
-        *byte = lane.to_bits() as u8;
-    }
-}
-
 /// Some rows times some panels, on one thread.
 struct Block<'a> {
     input: &'a Rows,
@@ -390,6 +309,7 @@ impl Block<'_> {
 mod tests {
     use super::super::super::noise;
     use super::super::super::simd::{Level, run_at};
+    use super::rows::ACTIVATION;
     use super::*;
 
     fn pack(w: &[f32], n: usize, k: usize) -> Quantised {

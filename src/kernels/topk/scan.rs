@@ -3,9 +3,6 @@
 //! Invariant: sums are of blocks of [`BLOCK`] logits in 16 lanes, lanes folded pairwise, block sums added in order in f64,
 //! no fused multiply-add; so what comes out does not depend on how a row's blocks are divided among scans.
 
-// The loops must become part of `reduce_avx2` to be compiled for its registers.
-#![allow(clippy::inline_always)]
-
 use std::cmp::Ordering;
 
 use anyhow::Result;
@@ -151,6 +148,7 @@ fn reduce_avx2(block: &[f32; BLOCK]) -> ExpSum {
     reduce_portable(block)
 }
 
+// Its loops must become part of `reduce_avx2` to be compiled for its registers.
 #[inline(always)]
 fn reduce_portable(block: &[f32; BLOCK]) -> ExpSum {
     let max = block_max(block);

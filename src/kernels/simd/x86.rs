@@ -1,0 +1,151 @@
+//! The vectors of x86-64: AVX2, and AVX-512 with and without VNNI.
+//!
+//! Invariant: a value of one of the types exists only where the processor has its instructions.
+
+use super::{Kernel, Simd};
+// Some forty intrinsics, all of one module.
+#[allow(clippy::wildcard_imports)]
+use std::arch::x86_64::*;
+
+/// # Safety
+/// The processor must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub unsafe fn enter_avx2(kernel: impl Kernel) {
+    kernel.run(Avx2(()));
+}
+
+/// # Safety
+/// The processor must have AVX-512 F, BW, DQ and VL.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+pub unsafe fn enter_avx512(kernel: impl Kernel) {
+    kernel.run(Avx512::<false>(()));
+}
+
+/// # Safety
+/// The processor must have AVX-512 F, BW, DQ, VL and VNNI.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
+pub unsafe fn enter_avx512_vnni(kernel: impl Kernel) {
+    kernel.run(Avx512::<true>(()));
+}
+
+/// Eight lanes. Made only by `enter_avx2`.
+#[derive(Clone, Copy)]
+pub struct Avx2(());
+
+/// Sixteen lanes, perhaps with VNNI. Made only by `enter_avx512` and `enter_avx512_vnni`.
+#[derive(Clone, Copy)]
+pub struct Avx512<const VNNI: bool>(());
+
+// SAFETY of every block below: the value of type `Avx2` or `Avx512` exists only where the
+// processor has the instructions, and loads and stores are checked against the slice's length.
+macro_rules! simd {
+    ($name:ident $([$vnni:ident])?, $vector:ty, $integers:ty, $lanes:literal,
+     dot($x:ident, $w:ident, $sums:ident) => $dot:expr;
+     $($method:ident($($arg:ident),*) => $body:expr;)*) => {
+        impl $(<const $vnni: bool>)? Simd for $name $(<$vnni>)? {
+            type V = $vector;
+            type Sums = $integers;
+            type Bytes = $integers;
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            fn splat(self, x: f32) -> Self::V {
+                unsafe { simd!(@splat $name)(x) }
+            }
+            #[inline(always)]
+            fn load(self, x: &[f32]) -> Self::V {
+                let x = &x[..$lanes];
+                unsafe { simd!(@load $name)(x.as_ptr()) }
+            }
+            #[inline(always)]
+            unsafe fn load_at(self, x: *const f32) -> Self::V {
+                unsafe { simd!(@load $name)(x) }
+            }
+            #[inline(always)]
+            fn store(self, y: &mut [f32], v: Self::V) {
+                let y = &mut y[..$lanes];
+                unsafe { simd!(@store $name)(y.as_mut_ptr(), v) }
+            }
+            #[inline(always)]
+            fn prefetch(self, x: *const u8) {
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(x.cast()) }
+            }
+            #[inline(always)]
+            fn zero(self) -> Self::Sums {
+                unsafe { simd!(@integer $name)(0) }
+            }
+            #[inline(always)]
+            unsafe fn load_bytes(self, x: *const i8) -> Self::Bytes {
+                unsafe { x.cast::<$integers>().read_unaligned() }
+            }
+            #[inline(always)]
+            unsafe fn splat_bytes(self, x: *const u8) -> Self::Bytes {
+                unsafe { simd!(@integer $name)(x.cast::<i32>().read_unaligned()) }
+            }
+            #[inline(always)]
+            fn dot(self, $x: Self::Bytes, $w: Self::Bytes, $sums: Self::Sums) -> Self::Sums {
+                unsafe { $dot }
+            }
+            #[inline(always)]
+            fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums {
+                let b = &b[..$lanes];
+                unsafe { simd!(@sub_product $name)(sums, simd!(@integer $name)(a), b.as_ptr().cast::<$integers>().read_unaligned()) }
+            }
+            #[inline(always)]
+            fn to_float(self, sums: Self::Sums) -> Self::V {
+                unsafe { simd!(@to_float $name)(sums) }
+            }
+            $(#[inline(always)]
+            fn $method(self, $($arg: Self::V),*) -> Self::V {
+                unsafe { $body }
+            })*
+        }
+    };
+    (@integer Avx2) => { _mm256_set1_epi32 };
+    (@to_float Avx2) => { _mm256_cvtepi32_ps };
+    (@sub_product Avx2) => { |sums, a, b| _mm256_sub_epi32(sums, _mm256_mullo_epi32(a, b)) };
+    (@integer Avx512) => { _mm512_set1_epi32 };
+    (@to_float Avx512) => { _mm512_cvtepi32_ps };
+    (@sub_product Avx512) => { |sums, a, b| _mm512_sub_epi32(sums, _mm512_mullo_epi32(a, b)) };
+    (@splat Avx2) => { _mm256_set1_ps };
+    (@load Avx2) => { _mm256_loadu_ps };
+    (@store Avx2) => { _mm256_storeu_ps };
+    (@splat Avx512) => { _mm512_set1_ps };
+    (@load Avx512) => { _mm512_loadu_ps };
+    (@store Avx512) => { _mm512_storeu_ps };
+}
+
+simd! { Avx2, __m256, __m256i, 8,
+    dot(x, w, sums) => _mm256_add_epi32(sums,
+        _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
+    mul_add(a, b, c) => _mm256_fmadd_ps(a, b, c);
+    add(a, b) => _mm256_add_ps(a, b);
+    sub(a, b) => _mm256_sub_ps(a, b);
+    mul(a, b) => _mm256_mul_ps(a, b);
+    div(a, b) => _mm256_div_ps(a, b);
+    max(a, b) => _mm256_max_ps(a, b);
+    min(a, b) => _mm256_min_ps(a, b);
+    round(a) => _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
+    pow2(a) => _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
+        _mm256_cvtps_epi32(a), _mm256_set1_epi32(127))));
+    zero_where_less(a, b, y) => _mm256_andnot_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b), y);
+}
+
+simd! { Avx512 [VNNI], __m512, __m512i, 16,
+    dot(x, w, sums) => if VNNI {
+        _mm512_dpbusd_epi32(sums, x, w)
+    } else {
+        _mm512_add_epi32(sums, _mm512_madd_epi16(_mm512_maddubs_epi16(x, w), _mm512_set1_epi16(1)))
+    };
+    mul_add(a, b, c) => _mm512_fmadd_ps(a, b, c);
+    add(a, b) => _mm512_add_ps(a, b);
+    sub(a, b) => _mm512_sub_ps(a, b);
+    mul(a, b) => _mm512_mul_ps(a, b);
+    div(a, b) => _mm512_div_ps(a, b);
+    max(a, b) => _mm512_max_ps(a, b);
+    min(a, b) => _mm512_min_ps(a, b);
+    round(a) => _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
+    pow2(a) => _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
+        _mm512_cvtps_epi32(a), _mm512_set1_epi32(127))));
+    zero_where_less(a, b, y) => _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b), y);
+}
