@@ -58,7 +58,7 @@ impl fmt::Display for DeviceChoice {
 /// What a person asks for with `--compute-type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ComputeType {
-    /// f32 on the CPU, f16 on a card.
+    /// On the CPU int8 for families that translate as well in it, f32 for the others; f16 on a card.
     #[default]
     Auto,
     /// Single precision.
@@ -111,6 +111,8 @@ pub struct Placement {
     pub cache: Option<PathBuf>,
     /// What was chosen and why, for people.
     pub sentence: String,
+    /// Why it is not another device, as the end of that sentence.
+    why: String,
     /// Whether the type was asked for by name.
     named: bool,
     /// The CPU, where nobody asked for this card by name.
@@ -129,7 +131,7 @@ impl Placement {
     pub fn new(device: Device, dtype: DType) -> Self {
         let place = if device.is_cpu() { "the CPU" } else { "the card" };
         let sentence = format!("computing on {place} in {}", dtype.as_str());
-        Self { device, dtype, int8: false, cache: None, sentence, named: true, instead: None }
+        Self { device, dtype, int8: false, cache: None, sentence, why: String::new(), named: true, instead: None }
     }
 
     /// Settles what was asked for.
@@ -168,6 +170,23 @@ impl Placement {
     #[must_use]
     pub fn instead(&self) -> Option<&Self> {
         self.instead.as_deref()
+    }
+
+    /// The same, with a folder for eight-bit weights.
+    #[must_use]
+    pub fn with_cache(self, folder: Option<PathBuf>) -> Self {
+        let instead = self.instead.map(|instead| Box::new(instead.with_cache(folder.clone())));
+        Self { cache: folder, instead, ..self }
+    }
+
+    /// The same for a model of a family that translates as well in eight bits: in these on the CPU, unless a type was asked
+    /// for by name.
+    #[must_use]
+    pub fn with_eight_bits(&self) -> Self {
+        if self.named || !self.device.is_cpu() {
+            return self.clone();
+        }
+        Self { named: false, cache: self.cache.clone(), ..on_cpu(ComputeType::Int8, &self.why) }
     }
 
     /// The same for a model that leaves the range of f16: then in bf16, or where the device lacks that, in f32.
@@ -213,7 +232,7 @@ fn on_cpu(compute: ComputeType, why: &str) -> Placement {
     };
     let int8 = compute == ComputeType::Int8;
     let sentence = format!("computing on the CPU in {how}{why}");
-    Placement { int8, sentence, named: compute != ComputeType::Auto, ..Placement::cpu() }
+    Placement { int8, sentence, why: why.to_owned(), named: compute != ComputeType::Auto, ..Placement::cpu() }
 }
 
 fn on_card(card: candle_core::Result<Device>, name: &DeviceChoice, compute: ComputeType) -> Result<Placement> {
@@ -320,6 +339,25 @@ mod tests {
         );
         let int8 = Placement::choose(DeviceChoice::Auto, ComputeType::Int8).unwrap();
         assert!(int8.int8 && int8.device.is_cpu());
+    }
+
+    #[test]
+    fn eight_bits_are_taken_where_nobody_named_a_type() {
+        let folder = Some(PathBuf::from("weights"));
+        let busy = || Err(candle_core::Error::Msg("a card that is busy".to_owned()));
+        let taken = if_usable(busy(), ComputeType::Auto).with_cache(folder.clone()).with_eight_bits();
+        assert!(taken.int8 && taken.cache == folder);
+        assert_eq!(
+            taken.sentence,
+            "computing on the CPU in int8, for the device `cuda:0` cannot be used: a card that is busy"
+        );
+        let named = if_usable(busy(), ComputeType::F32);
+        assert_eq!(named.with_eight_bits().sentence, named.sentence);
+        assert!(!Placement::cpu().with_eight_bits().int8);
+        // A card stays what it is; the CPU to which a model goes for lack of memory takes eight bits too.
+        let card = if_usable(Ok(Device::Cpu), ComputeType::Auto).with_cache(folder.clone());
+        let instead = card.instead().unwrap().with_eight_bits();
+        assert!(instead.int8 && instead.cache == folder, "{}", instead.sentence);
     }
 
     #[test]

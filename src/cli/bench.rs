@@ -13,7 +13,7 @@ use kortom::hub::Hub;
 
 use super::args::BenchArgs;
 use super::choice;
-use super::engines::{self, Model};
+use super::engines::Model;
 use super::job::Job;
 use super::options::MessageOptions;
 use super::progress::Screen;
@@ -31,10 +31,9 @@ pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
     let job = Job::bench(args, file)?;
     let hub = Hub::from_env(job.machine.offline == Some(true));
     let found = choice::translation(&hub, &job, &screen)?;
-    let placement = engines::placement(&job.machine, &screen)?;
     let mut table = format!("{}\n\nbeams  sentences  generated tokens/s\n", found.files.full_name());
-    let model = Model::load(&found, &placement, job.request(), &screen)?;
-    let counts: &[usize] = if placement.device.is_cpu() { &[1, 32] } else { &[1, 32, 512] };
+    let model = Model::load(&found, &job.machine, job.request(), &screen)?;
+    let counts: &[usize] = if model.placement().device.is_cpu() { &[1, 32] } else { &[1, 32, 512] };
     for beams in [1, 4] {
         let session = model.session_with(Overrides {
             num_beams: Some(beams),

@@ -67,13 +67,14 @@ impl Models {
         if translation.is_none() && summary.is_none() {
             return Ok(Self::default());
         }
-        let placement = placement(&job.machine, screen)?;
-        let translates = |found: Resolved| Model::load(&found, &placement, job.request(), screen);
+        let placement = placement(&job.machine)?;
+        let translates = |found: Resolved| Model::new(&found, &placement, job.request(), screen);
         let summarises = |found: Chosen| SummaryModel::load(&found, &placement, job, screen);
         let models = Self {
             translation: translation.map(translates).transpose()?,
             summary: summary.map(summarises).transpose()?,
         };
+        say_where(&models.all().collect::<Vec<_>>(), &job.machine, &placement, screen);
         if job.detects() {
             models.readers(job).try_for_each(Model::knows_its_languages)?;
         }
@@ -143,17 +144,27 @@ impl Models {
     }
 }
 
-/// Where to compute; said when it was left to us.
-pub fn placement(machine: &MachineOptions, screen: &Screen) -> Result<Placement> {
-    let device = machine.device.unwrap_or_default();
-    let mut placement = Placement::choose(device, machine.compute_type.unwrap_or_default())?;
-    if machine.no_cache != Some(true) {
-        placement.cache = stored();
+/// Where to compute.
+fn placement(machine: &MachineOptions) -> Result<Placement> {
+    let placement = Placement::choose(machine.device.unwrap_or_default(), machine.compute_type.unwrap_or_default())?;
+    Ok(placement.with_cache(if machine.no_cache == Some(true) { None } else { stored() }))
+}
+
+/// Says where models compute and in which type, if that was left to us or is not what was asked for.
+fn say_where(models: &[&Model], machine: &MachineOptions, asked: &Placement, screen: &Screen) {
+    let sentences: Vec<&str> = models.iter().map(|model| model.placement().sentence.as_str()).collect();
+    let alike = sentences.windows(2).all(|two| two[0] == two[1]);
+    let as_asked =
+        machine.device.unwrap_or_default() != DeviceChoice::Auto && sentences.iter().all(|one| *one == asked.sentence);
+    match sentences.first() {
+        Some(sentence) if alike && !as_asked => screen.notice(sentence),
+        Some(_) if !as_asked => {
+            for (model, sentence) in models.iter().zip(sentences) {
+                screen.notice(format!("`{}`: {sentence}", model.engine.name()));
+            }
+        }
+        _ => {}
     }
-    if device == DeviceChoice::Auto {
-        screen.notice(&placement.sentence);
-    }
-    Ok(placement)
 }
 
 /// The folder of eight-bit weights that later starts find ready.
@@ -178,7 +189,7 @@ impl SummaryModel {
             request.from = Some(language.to_owned());
             request.to.clone_from(&request.from);
         }
-        let model = Model::new(engine, placement, &chosen.found, request, screen)?;
+        let model = Model::of(engine, &chosen.found, request, screen)?;
         Ok(Self { model, source: chosen.source })
     }
 }
@@ -201,15 +212,20 @@ fn fingerprint(found: &Resolved) -> String {
 }
 
 impl Model {
-    /// Makes a model ready, and sees that it can do what is wanted.
-    pub fn load(found: &Resolved, placement: &Placement, request: Request, screen: &Screen) -> Result<Self> {
-        Self::new(Engine::load(&found.files, placement)?, placement, found, request, screen)
+    /// Loads a model alone, and says where it computes.
+    pub fn load(found: &Resolved, machine: &MachineOptions, request: Request, screen: &Screen) -> Result<Self> {
+        let placement = placement(machine)?;
+        let model = Self::new(found, &placement, request, screen)?;
+        say_where(&[&model], machine, &placement, screen);
+        Ok(model)
     }
 
-    fn new(engine: Engine, placement: &Placement, found: &Resolved, request: Request, screen: &Screen) -> Result<Self> {
-        if engine.placement().sentence != placement.sentence {
-            screen.notice(format!("`{}`: {}", engine.name(), engine.placement().sentence));
-        }
+    fn new(found: &Resolved, placement: &Placement, request: Request, screen: &Screen) -> Result<Self> {
+        Self::of(Engine::load(&found.files, placement)?, found, request, screen)
+    }
+
+    /// Makes a model ready, and sees that it can do what is wanted.
+    fn of(engine: Engine, found: &Resolved, request: Request, screen: &Screen) -> Result<Self> {
         let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());
         let settings = found.entry.filter(|entry| !entry.settings.is_empty());
         let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
@@ -222,6 +238,11 @@ impl Model {
         let seconds = model.engine.work().load.as_secs_f64();
         screen.detail(format!("loaded `{}` in {seconds:.2} s", model.engine.name()));
         Ok(model)
+    }
+
+    /// Where it computes.
+    pub fn placement(&self) -> &Placement {
+        self.engine.placement()
     }
 
     /// What has to be said about its work since the last time.

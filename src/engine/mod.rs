@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::device::Placement;
 use crate::files::ModelFiles;
-use crate::model::{Seq2Seq, Weights};
+use crate::model::{Seq2Seq, Spec, Weights};
 use crate::search::Edges;
 use crate::tokenizer::Tokenizer;
 
@@ -103,7 +103,7 @@ impl Engine {
             let weights = Weights::open(files)?;
             memory::place(placement, |placement| {
                 let spec = checkpoint.spec.clone();
-                let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
+                let placement = suited(placement, &spec)?;
                 let model = if placement.int8 {
                     Seq2Seq::load_int8(spec, &weights, stored(files, &placement).as_deref())?
                 } else {
@@ -145,8 +145,8 @@ impl Engine {
         &self.model
     }
 
-    /// Where and in which type it computes; not always what was asked for, see [`Placement::with_wide_range`] and
-    /// [`Placement::instead`].
+    /// Where and in which type it computes; not always what was asked for, see [`Placement::with_wide_range`],
+    /// [`Placement::with_eight_bits`] and [`Placement::instead`].
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement
@@ -196,6 +196,12 @@ impl Engine {
     pub fn task(&self, name: &str, language: &str) -> String {
         self.checkpoint.task(name, language)
     }
+}
+
+/// What was asked for, as this model can have it.
+fn suited(placement: &Placement, spec: &Spec) -> Result<Placement> {
+    let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
+    Ok(if spec.eight_bits { placement.with_eight_bits() } else { placement })
 }
 
 /// Where the eight-bit weights of a model in a folder are stored.

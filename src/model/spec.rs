@@ -55,6 +55,8 @@ pub struct Spec {
     pub output_bias: Option<&'static str>,
     /// Whether activations leave the range of f16, so that it must not be computed in.
     pub wide_range: bool,
+    /// Whether eight bits were measured to give as good texts, so that they are taken where nobody names a type.
+    pub eight_bits: bool,
     /// Most source tokens the model was made for, specials included.
     pub window: usize,
     /// Names of the weights.

@@ -21,6 +21,10 @@ use crate::files::ModelFiles;
 use super::torch;
 use super::view::View;
 
+/// With a page that is touched Linux maps its neighbours, up to this multiple.
+#[cfg(unix)]
+const AROUND: usize = 1 << 16;
+
 /// The bytes of one file.
 pub(super) enum Bytes {
     Mapped(Mmap),
@@ -43,9 +47,11 @@ impl Bytes {
     pub fn release(&self, start: usize, length: usize) {
         #[cfg(unix)]
         if let Self::Mapped(map) = self {
+            let end = (start + length).next_multiple_of(AROUND).min(map.len());
+            let start = start - start % AROUND;
             // SAFETY: the mapping is shared with the file and read-only, so a page that comes back holds what it held.
             // That a system may decline costs memory, and nothing else.
-            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
+            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
         }
     }
 }

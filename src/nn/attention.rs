@@ -182,7 +182,7 @@ pub struct CrossAttention {
 pub struct Memory {
     /// Fused: `[b, h, width, s']`; else `[b, h, s, width]`.
     keys: Tensor,
-    /// Fused: `[b, s, 2 · inner]`, of which the second half; else `[b, h, s, width]`.
+    /// Fused: `[b, s, inner]`; else `[b, h, s, width]`.
     values: Tensor,
     /// Where nothing is fused: hides the padding, if there is any, `[b, 1, 1, s]`.
     mask: Option<Tensor>,
@@ -212,7 +212,7 @@ impl Memory {
     }
 
     fn group(&self) -> kernel::Group<'_> {
-        kernel::Group { keys: &self.keys, kv: &self.values, lengths: &self.lengths }
+        kernel::Group { keys: &self.keys, values: &self.values, lengths: &self.lengths }
     }
 }
 
@@ -226,7 +226,9 @@ impl CrossAttention {
         let lengths = lengths.to_vec();
         if fused(states) {
             let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: self.shape.heads })?;
-            return Ok(Memory { keys, values: kv, mask: None, lengths });
+            // A copy, so that the keys beside them are not kept a second time.
+            let values = kv.narrow(2, self.shape.inner(), self.shape.inner())?.contiguous()?;
+            return Ok(Memory { keys, values, mask: None, lengths });
         }
         let mask = mask(&lengths, states.dim(1)?, states.dtype(), states.device())?;
         Ok(Memory { keys: self.shape.part(&kv, 0)?, values: self.shape.part(&kv, 1)?, mask, lengths })

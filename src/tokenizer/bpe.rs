@@ -75,16 +75,15 @@ impl SentencePiece {
             return;
         }
         let joined = &text[symbols[left].range.start..symbols[right].range.end];
-        let Some(&id) = self.ids.get(joined) else { return };
-        let piece = &self.pieces[id as usize];
-        match piece.kind {
+        let Some(id) = self.id(joined) else { return };
+        match self.kind(id) {
             PieceKind::Normal | PieceKind::UserDefined => {}
             PieceKind::Unused => {
                 unused.insert(joined, symbols[left].range.len());
             }
             _ => return,
         }
-        agenda.push(Pair { score: piece.score, left, right, length: joined.len() });
+        agenda.push(Pair { score: self.score(id), left, right, length: joined.len() });
     }
 
     /// A piece that may not be used falls apart into the two it was joined from.
@@ -95,8 +94,8 @@ impl SentencePiece {
         unused: &HashMap<&str, usize>,
         pieces: &mut Vec<(Range<usize>, u32)>,
     ) {
-        let id = self.ids.get(&text[range.clone()]).copied().unwrap_or(self.unknown);
-        let split = unused.get(&text[range.clone()]).filter(|_| self.pieces[id as usize].kind == PieceKind::Unused);
+        let id = self.id(&text[range.clone()]).unwrap_or(self.unknown);
+        let split = unused.get(&text[range.clone()]).filter(|_| self.kind(id) == PieceKind::Unused);
         match split {
             Some(&left) => {
                 self.split_unused(text, range.start..range.start + left, unused, pieces);

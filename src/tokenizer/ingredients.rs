@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::charsmap::Charsmap;
 use super::class::Class;
-use super::pieces::{broken, vocabulary};
 use super::proto::{ModelProto, PieceKind};
 use super::settings::{AddedToken, Settings};
+use super::vocabulary::{Vocabulary, broken};
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 
@@ -70,7 +70,7 @@ impl Ingredients {
 
     /// From vocab.json and merges.txt.
     pub(super) fn of_merges(files: &ModelFiles, settings: &Settings) -> Result<Self> {
-        let ids = vocabulary(files, "vocab.json")?;
+        let ids = Vocabulary::read(files, "vocab.json")?.to_map();
         let text = files.read("merges.txt")?;
         let text = std::str::from_utf8(&text).with_context(|| broken(files, "merges.txt"))?;
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
@@ -98,8 +98,8 @@ impl Ingredients {
         let proto = ModelProto::parse(bytes)?;
         Charsmap::parse(&proto.normalizer.charsmap)?;
         let marked = proto.pieces.iter().filter_map(|piece| match piece.kind {
-            PieceKind::Control => Some(AddedToken::special(&piece.text)),
-            PieceKind::UserDefined => Some(AddedToken { special: false, ..AddedToken::special(&piece.text) }),
+            PieceKind::Control => Some(AddedToken::special(piece.text)),
+            PieceKind::UserDefined => Some(AddedToken { special: false, ..AddedToken::special(piece.text) }),
             _ => None,
         });
         Ok(Self {
@@ -136,7 +136,8 @@ fn entries_of_json(model: &Value) -> Result<Entries> {
 /// The ids of a family, from the pieces of its SentencePiece model.
 fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> Result<Entries> {
     let token = |name: &str, default: &str| settings.token(name, default).map(|token| (token.content, 0.0));
-    let pieces = |from: usize| proto.pieces.iter().skip(from).map(|piece| (piece.text.clone(), f64::from(piece.score)));
+    let pieces =
+        |from: usize| proto.pieces.iter().skip(from).map(|piece| (piece.text.to_owned(), f64::from(piece.score)));
     let fairseq = [("bos_token", "<s>"), ("pad_token", "<pad>"), ("eos_token", "</s>"), ("unk_token", "<unk>")];
     let fairseq = fairseq.iter().filter_map(|(name, default)| token(name, default));
     let unigram: Vec<(String, f64)> = match class {
@@ -180,7 +181,7 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> R
 /// The merges that a byte-pair model of SentencePiece implies: it lists its pieces in the order in
 /// which they were joined, but not from what.
 fn merges(proto: &ModelProto) -> Vec<(String, String)> {
-    let known: HashSet<&str> = proto.pieces.iter().map(|piece| piece.text.as_str()).collect();
+    let known: HashSet<&str> = proto.pieces.iter().map(|piece| piece.text).collect();
     let mut merges = Vec::new();
     for piece in &proto.pieces {
         for (cut, _) in piece.text.char_indices().skip(1) {

@@ -14,6 +14,7 @@ mod class;
 mod codes;
 mod ingredients;
 mod languages;
+mod names;
 mod pieces;
 mod pipeline;
 mod proto;
@@ -23,6 +24,7 @@ mod spelling;
 mod splitter;
 mod trie;
 mod unigram;
+mod vocabulary;
 
 use std::collections::HashSet;
 
@@ -42,7 +44,7 @@ use crate::files::ModelFiles;
 /// The tokenizer of one checkpoint.
 #[derive(Debug)]
 pub struct Tokenizer {
-    vocabulary: Vocabulary,
+    model: Model,
     languages: LanguageTable,
     /// Never part of a decoded text.
     language_ids: HashSet<TokenId>,
@@ -52,7 +54,7 @@ pub struct Tokenizer {
 
 /// Who does the cutting: our own SentencePiece with a vocabulary beside it, or the tokenizers crate.
 #[derive(Debug)]
-enum Vocabulary {
+enum Model {
     Pieces(Box<PieceVocabulary>),
     Pipeline(Box<Pipeline>),
 }
@@ -66,22 +68,22 @@ impl Tokenizer {
         let settings = Settings::load(files)?;
         let config = files.json("config.json")?.unwrap_or_default();
         let class = Class::of(files, &settings, &config)?;
-        let vocabulary = match class {
-            Class::Marian => Vocabulary::Pieces(Box::new(PieceVocabulary::marian(files, &settings)?)),
+        let model = match class {
+            Class::Marian => Model::Pieces(Box::new(PieceVocabulary::marian(files, &settings)?)),
             Class::M2m100 => {
                 let codes = class.languages(&settings);
-                Vocabulary::Pieces(Box::new(PieceVocabulary::m2m100(files, &settings, &codes)?))
+                Model::Pieces(Box::new(PieceVocabulary::m2m100(files, &settings, &codes)?))
             }
-            _ => Vocabulary::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
+            _ => Model::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
         };
-        check_size(files, &config, vocabulary.size())?;
-        let languages = language_table(files, &settings, &config, class, &vocabulary);
+        check_size(files, &config, model.size())?;
+        let languages = language_table(files, &settings, &config, class, &model);
         Ok(Self {
             language_ids: languages.tokens.iter().map(|(_, id)| *id).collect(),
             languages,
             max_length: settings.max_length(),
-            clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(false) && vocabulary.may_clean_up(),
-            vocabulary,
+            clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(false) && model.may_clean_up(),
+            model,
         })
     }
 
@@ -96,9 +98,9 @@ impl Tokenizer {
             ids.retain(|id| !self.language_ids.contains(id));
         }
         if says || languages.text_prefix.is_empty() {
-            ids.extend(self.vocabulary.encode(text)?);
+            ids.extend(self.model.encode(text)?);
         } else {
-            ids.extend(self.vocabulary.encode(&format!("{}{text}", languages.text_prefix))?);
+            ids.extend(self.model.encode(&format!("{}{text}", languages.text_prefix))?);
         }
         ids.extend(&languages.source_suffix);
         Ok(ids)
@@ -120,7 +122,7 @@ impl Tokenizer {
     #[must_use]
     pub fn decode(&self, ids: &[TokenId]) -> String {
         let ids: Vec<TokenId> = ids.iter().copied().filter(|id| !self.language_ids.contains(id)).collect();
-        let text = self.vocabulary.decode(&ids);
+        let text = self.model.decode(&ids);
         if self.clean_up { cleaned_up(&text) } else { text }
     }
 
@@ -141,7 +143,7 @@ impl Tokenizer {
     /// One more than the highest id the tokenizer knows.
     #[must_use]
     pub fn vocabulary_size(&self) -> usize {
-        self.vocabulary.size()
+        self.model.size()
     }
 
     /// The most source tokens, specials included, where the checkpoint's tokenizer sets a limit.
@@ -153,11 +155,11 @@ impl Tokenizer {
     /// The id of a token in the model's own spelling.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<TokenId> {
-        self.vocabulary.id(token)
+        self.model.id(token)
     }
 }
 
-impl Vocabulary {
+impl Model {
     fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
         match self {
             Self::Pieces(pieces) => Ok(pieces.encode(text)),
@@ -249,9 +251,9 @@ fn language_table(
     settings: &Settings,
     config: &Value,
     class: Class,
-    vocabulary: &Vocabulary,
+    model: &Model,
 ) -> LanguageTable {
-    let id = |name: &str, default: &str| vocabulary.id(&settings.token(name, default)?.content);
+    let id = |name: &str, default: &str| model.id(&settings.token(name, default)?.content);
     let ids = |name: &str, default: &str| id(name, default).into_iter().collect();
     let (prefix, suffix) = match class {
         // Such a file has a template of its own.
@@ -261,9 +263,9 @@ fn language_table(
     };
     let marian = class == Class::Marian || config.get("model_type").and_then(Value::as_str) == Some("marian");
     let (scheme, tokens) = if marian {
-        marian_languages(settings, vocabulary.tokens_around_a_code(">>", "<<"))
+        marian_languages(settings, model.tokens_around_a_code(">>", "<<"))
     } else {
-        other_languages(settings, class, vocabulary)
+        other_languages(settings, class, model)
     };
     LanguageTable { model: files.name().to_owned(), scheme, tokens, prefix, suffix }
 }
@@ -278,10 +280,10 @@ fn marian_languages(settings: &Settings, targets: Vec<(String, TokenId)>) -> (Sc
     }
 }
 
-fn other_languages(settings: &Settings, class: Class, vocabulary: &Vocabulary) -> (Scheme, Vec<(String, TokenId)>) {
+fn other_languages(settings: &Settings, class: Class, model: &Model) -> (Scheme, Vec<(String, TokenId)>) {
     let scheme = match class {
         Class::T5 | Class::File => {
-            let targets = vocabulary.tokens_around_a_code("<2", ">");
+            let targets = model.tokens_around_a_code("<2", ">");
             return (if targets.is_empty() { Scheme::None } else { Scheme::TargetText }, targets);
         }
         Class::Nllb if settings.flag("legacy_behaviour") == Some(true) => Scheme::SourceLast,
@@ -291,7 +293,7 @@ fn other_languages(settings: &Settings, class: Class, vocabulary: &Vocabulary) -
     };
     let spelled = |code: &str| if class == Class::M2m100 { format!("__{code}__") } else { code.to_owned() };
     let tokens = class.languages(settings).into_iter().map(spelled);
-    (scheme, tokens.filter_map(|token| vocabulary.id(&token).map(|id| (token, id))).collect())
+    (scheme, tokens.filter_map(|token| model.id(&token).map(|id| (token, id))).collect())
 }
 
 /// What transformers calls cleaning up: English punctuation drawn to the word before it.

@@ -3,13 +3,14 @@
 //! Invariant: every piece the model can yield has an id, if only that of `<unk>`; every id decodes
 //! to something, if only nothing. The two families differ in a few facts, which are `Flavour`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
 use super::sentencepiece::{SPACE, SentencePiece};
 use super::settings::{AddedToken, Settings};
 use super::splitter::{Part, Splitter};
+use super::vocabulary::{Vocabulary, broken};
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 
@@ -29,10 +30,9 @@ pub(super) struct PieceVocabulary {
     source: SentencePiece,
     /// The model of target texts, where it is not the source's.
     target: Option<SentencePiece>,
-    /// The ids of target tokens, where they are not the source's; then the target's model decodes too.
-    target_ids: Option<HashMap<String, TokenId>>,
-    ids: HashMap<String, TokenId>,
-    tokens: HashMap<TokenId, String>,
+    vocabulary: Vocabulary,
+    /// The tokens of targets, where they are not the source's; then the target's model decodes too.
+    target_vocabulary: Option<Vocabulary>,
     /// The id of each piece of the source model.
     by_piece: Vec<TokenId>,
     /// The names of all special tokens; their ids are skipped when decoding.
@@ -47,8 +47,8 @@ impl PieceVocabulary {
     /// Marian: source.spm, target.spm, vocab.json and perhaps `target_vocab.json`.
     pub(super) fn marian(files: &ModelFiles, settings: &Settings) -> Result<Self> {
         let separate = settings.flag("separate_vocabs").unwrap_or(false);
-        let ids = vocabulary(files, "vocab.json")?;
-        let decoder = if separate { vocabulary(files, "target_vocab.json")? } else { ids.clone() };
+        let vocabulary = Vocabulary::read(files, "vocab.json")?;
+        let target_vocabulary = separate.then(|| Vocabulary::read(files, "target_vocab.json")).transpose()?;
         let target = sentencepiece(files, "target.spm")?;
         let mut named =
             special_tokens(settings, &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]);
@@ -57,9 +57,8 @@ impl PieceVocabulary {
         Self::new(
             Flavour::Marian,
             sentencepiece(files, "source.spm")?,
-            (Some(target), separate.then(|| decoder.clone())),
-            ids,
-            decoder,
+            (Some(target), target_vocabulary),
+            vocabulary,
             named,
             settings,
         )
@@ -68,9 +67,11 @@ impl PieceVocabulary {
 
     /// M2M100: sentencepiece.bpe.model and vocab.json.
     pub(super) fn m2m100(files: &ModelFiles, settings: &Settings, codes: &[&str]) -> Result<Self> {
-        let mut ids = vocabulary(files, "vocab.json")?;
-        let size = ids.len() as TokenId;
-        ids.extend((size..).zip(codes).map(|(id, code)| (format!("__{code}__"), id)));
+        let mut vocabulary = Vocabulary::read(files, "vocab.json")?;
+        let size = vocabulary.len() as TokenId;
+        for (id, code) in (size..).zip(codes) {
+            vocabulary.insert(&format!("__{code}__"), id)?;
+        }
         let mut named = special_tokens(
             settings,
             &[
@@ -83,42 +84,44 @@ impl PieceVocabulary {
         );
         named.extend(settings.extra_special_tokens());
         let source = sentencepiece(files, "sentencepiece.bpe.model")?;
-        Self::new(Flavour::M2m100, source, (None, None), ids.clone(), ids, named, settings)
+        Self::new(Flavour::M2m100, source, (None, None), vocabulary, named, settings)
             .with_context(|| broken(files, "vocab.json"))
     }
 
     fn new(
         flavour: Flavour,
         source: SentencePiece,
-        (target, target_ids): (Option<SentencePiece>, Option<HashMap<String, TokenId>>),
-        mut ids: HashMap<String, TokenId>,
-        decoder: HashMap<String, TokenId>,
+        (target, target_vocabulary): (Option<SentencePiece>, Option<Vocabulary>),
+        mut vocabulary: Vocabulary,
         named: Vec<AddedToken>,
         settings: &Settings,
     ) -> Result<Self> {
         let unknown_token =
             settings.token("unk_token", "<unk>").map_or_else(|| "<unk>".to_owned(), |token| token.content);
-        let Some(&unknown) = ids.get(&unknown_token) else { bail!("it has no `{unknown_token}`") };
+        let Some(unknown) = vocabulary.id(&unknown_token) else { bail!("it has no `{unknown_token}`") };
         let mut added: BTreeMap<TokenId, AddedToken> = settings.added.clone();
         let mut specials = Vec::new();
+        let highest = |added: &BTreeMap<TokenId, AddedToken>| {
+            vocabulary.iter().map(|(_, id)| id).max().max(added.last_key_value().map(|(&id, _)| id))
+        };
         for token in named {
             let known = added.iter().find(|(_, known)| known.content == token.content).map(|(&id, _)| id);
-            let known = known.or_else(|| ids.get(&token.content).copied());
-            let next = ids.values().chain(added.keys()).max().map_or(0, |id| id + 1);
-            let id = known.unwrap_or(next);
+            let known = known.or_else(|| vocabulary.id(&token.content));
+            let id = known.unwrap_or_else(|| highest(&added).map_or(0, |id| id + 1));
             specials.push((token.content.clone(), id));
             added.entry(id).or_insert(token);
         }
-        let size = ids.values().chain(added.keys()).max().map_or(0, |&id| id as usize + 1);
-        let by_piece = source.pieces().iter().map(|piece| ids.get(&piece.text).copied().unwrap_or(unknown)).collect();
-        ids.extend(added.iter().map(|(&id, token)| (token.content.clone(), id)));
+        let size = highest(&added).map_or(0, |id| id as usize + 1);
+        let by_piece = source.names().iter().map(|piece| vocabulary.id(piece).unwrap_or(unknown)).collect();
+        for (&id, token) in &added {
+            vocabulary.insert(&token.content, id)?;
+        }
         Ok(Self {
             flavour,
             source,
             target,
-            target_ids,
-            tokens: decoder.into_iter().map(|(token, id)| (id, token)).collect(),
-            ids,
+            vocabulary,
+            target_vocabulary,
             by_piece,
             specials,
             splitter: Splitter::new(added.into_iter().collect()),
@@ -128,11 +131,11 @@ impl PieceVocabulary {
     }
 
     pub(super) fn id(&self, token: &str) -> Option<TokenId> {
-        self.ids.get(token).copied()
+        self.vocabulary.id(token)
     }
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, TokenId)> {
-        self.ids.iter().map(|(token, &id)| (token.as_str(), id))
+        self.vocabulary.iter()
     }
 
     pub(super) fn size(&self) -> usize {
@@ -171,13 +174,13 @@ impl PieceVocabulary {
     /// The ids of a text as a target has them; none where the vocabulary lacks a piece of it.
     pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         let segmented = self.target.as_ref().unwrap_or(&self.source).encode(text);
-        let ids = self.target_ids.as_ref().unwrap_or(&self.ids);
-        segmented.pieces.iter().map(|(range, _)| ids.get(&segmented.text[range.clone()]).copied()).collect()
+        let vocabulary = self.target_vocabulary.as_ref().unwrap_or(&self.vocabulary);
+        segmented.pieces.iter().map(|(range, _)| vocabulary.id(&segmented.text[range.clone()])).collect()
     }
 
     /// The text of these ids, special tokens left out.
     pub(super) fn decode(&self, ids: &[TokenId]) -> String {
-        let model = self.target.as_ref().filter(|_| self.target_ids.is_some()).unwrap_or(&self.source);
+        let model = self.target.as_ref().filter(|_| self.target_vocabulary.is_some()).unwrap_or(&self.source);
         let mut text = String::new();
         let mut pieces: Vec<&str> = Vec::with_capacity(ids.len());
         for &id in ids.iter().filter(|&&id| !self.specials.iter().any(|(_, special)| *special == id)) {
@@ -202,9 +205,9 @@ impl PieceVocabulary {
         if let Some(token) = self.splitter.token(id) {
             return Some(&token.content);
         }
-        let token = self.tokens.get(&id).map(String::as_str);
+        let token = self.target_vocabulary.as_ref().unwrap_or(&self.vocabulary).token(id);
         match self.flavour {
-            Flavour::Marian => token.or_else(|| model.pieces().get(id as usize).map(|piece| piece.text.as_str())),
+            Flavour::Marian => token.or_else(|| model.names().name(id)),
             Flavour::M2m100 => token
                 .or_else(|| self.specials.iter().find(|(_, id)| *id == self.unknown).map(|(name, _)| name.as_str())),
         }
@@ -235,24 +238,4 @@ fn special_tokens(settings: &Settings, names: &[(&str, &str)]) -> Vec<AddedToken
 /// Reads a SentencePiece model of a checkpoint.
 pub(super) fn sentencepiece(files: &ModelFiles, file: &str) -> Result<SentencePiece> {
     SentencePiece::parse(&files.read(file)?).with_context(|| broken(files, file))
-}
-
-/// Reads a JSON file of tokens and their ids.
-pub(super) fn vocabulary(files: &ModelFiles, file: &str) -> Result<HashMap<String, TokenId>> {
-    let bytes = files.read(file)?;
-    let ids: HashMap<String, TokenId> = serde_json::from_slice(&bytes).with_context(|| broken(files, file))?;
-    // Ids have no holes to speak of in any checkpoint; one beyond this is a broken file, and would become a table's size.
-    let limit = ids.len() * 2 + 1_000;
-    if let Some((token, id)) = ids.iter().find(|(_, id)| **id as usize > limit) {
-        bail!("{}\ncause: {} tokens, but `{token}` has id {id}", broken(files, file), ids.len());
-    }
-    Ok(ids)
-}
-
-pub(super) fn broken(files: &ModelFiles, file: &str) -> String {
-    format!(
-        "`{file}` of the model `{}` cannot be used\n\
-         hint: the file is broken or cut short; fetch it again",
-        files.name()
-    )
 }

@@ -24,8 +24,8 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 
 use super::class::Class;
 use super::ingredients::{Entries, Ingredients, MANY, PEGASUS_OFFSET, T5_EXTRA_IDS, charsmaps};
-use super::pieces::broken;
 use super::settings::{AddedToken, Settings};
+use super::vocabulary::broken;
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 

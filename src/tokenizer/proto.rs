@@ -19,9 +19,9 @@ pub(super) enum PieceKind {
 }
 
 /// One entry of the vocabulary.
-#[derive(Clone, Debug)]
-pub(super) struct Piece {
-    pub text: String,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    pub text: &'a str,
     pub score: f32,
     pub kind: PieceKind,
 }
@@ -46,17 +46,17 @@ pub(super) struct NormalizerSpec {
 
 /// A SentencePiece model as it is in its file.
 #[derive(Clone, Debug)]
-pub(super) struct ModelProto {
-    pub pieces: Vec<Piece>,
+pub(super) struct ModelProto<'a> {
+    pub pieces: Vec<Piece<'a>>,
     pub algorithm: Algorithm,
     pub byte_fallback: bool,
     pub unk_surface: String,
     pub normalizer: NormalizerSpec,
 }
 
-impl ModelProto {
+impl<'a> ModelProto<'a> {
     /// Parses the bytes of a `.spm` or `.model` file.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self> {
         let mut proto = Self {
             pieces: Vec::new(),
             algorithm: Algorithm::Unigram,
@@ -96,7 +96,7 @@ impl ModelProto {
                 (3, Value::Integer(other)) => bail!("its algorithm is number {other}, neither unigram (1) nor BPE (2)"),
                 (24, Value::Integer(flag)) => self.normalizer.whitespace_as_suffix = flag != 0,
                 (35, Value::Integer(flag)) => self.byte_fallback = flag != 0,
-                (44, Value::Bytes(text)) => self.unk_surface = string(text)?,
+                (44, Value::Bytes(text)) => string(text)?.clone_into(&mut self.unk_surface),
                 _ => {}
             }
         }
@@ -118,8 +118,8 @@ impl ModelProto {
     }
 }
 
-fn piece(bytes: &[u8]) -> Result<Piece> {
-    let mut piece = Piece { text: String::new(), score: 0.0, kind: PieceKind::Normal };
+fn piece(bytes: &[u8]) -> Result<Piece<'_>> {
+    let mut piece = Piece { text: "", score: 0.0, kind: PieceKind::Normal };
     let mut reader = Reader(bytes);
     while let Some((field, value)) = reader.next_field()? {
         match (field, value) {
@@ -157,8 +157,8 @@ fn refuse_denormalizer(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn string(bytes: &[u8]) -> Result<String> {
-    Ok(std::str::from_utf8(bytes).context("a text in it is not UTF-8")?.to_owned())
+fn string(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).context("a text in it is not UTF-8")
 }
 
 /// The value of one field on the wire.

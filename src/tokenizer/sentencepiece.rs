@@ -7,12 +7,12 @@
 //! `normalizer.cc`, `unigram_model.cc` and `bpe_model.cc` (<https://github.com/google/sentencepiece>).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::charsmap::Charsmap;
+use super::names::Names;
 use super::proto::{Algorithm, ModelProto, NormalizerSpec, Piece, PieceKind};
 use super::trie::Trie;
 
@@ -24,8 +24,9 @@ const UNKNOWN_PENALTY: f32 = 10.0;
 /// A SentencePiece model, ready to segment.
 #[derive(Debug)]
 pub(super) struct SentencePiece {
-    pub(super) pieces: Vec<Piece>,
-    pub(super) ids: HashMap<String, u32>,
+    names: Names,
+    /// Score and kind of each piece.
+    pieces: Vec<(f32, PieceKind)>,
     pub(super) trie: Trie,
     /// Symbols that are kept whole wherever they stand, before any character rule.
     pub(super) symbols: Option<Trie>,
@@ -57,7 +58,7 @@ impl SentencePiece {
     }
 
     pub(super) fn new(proto: ModelProto) -> Result<Self> {
-        let ids = distinct(&proto.pieces)?;
+        let names = distinct(&proto.pieces)?;
         let kind = |kind: PieceKind| move |(_, piece): &(u32, &Piece)| piece.kind == kind;
         let numbered = || (0u32..).zip(&proto.pieces);
         let unknown: Vec<u32> = numbered().filter(kind(PieceKind::Unknown)).map(|(id, _)| id).collect();
@@ -72,22 +73,35 @@ impl SentencePiece {
             trie: Trie::new(findable.collect()),
             symbols: (!symbols.is_empty()).then(|| Trie::new(symbols)),
             charsmap: Charsmap::parse(&proto.normalizer.charsmap)?,
-            bytes: if proto.byte_fallback { Some(byte_pieces(&ids)?) } else { None },
+            bytes: if proto.byte_fallback { Some(byte_pieces(&names)?) } else { None },
             // The library starts from these two, and a unigram model may have no normal piece at all.
             unknown_score: scores().fold(f32::MAX, f32::min) - UNKNOWN_PENALTY,
             highest_score: scores().fold(f32::MIN_POSITIVE, f32::max),
-            ids,
             spec: proto.normalizer,
             algorithm: proto.algorithm,
             unknown,
             unknown_surface: proto.unk_surface,
-            pieces: proto.pieces,
+            pieces: proto.pieces.iter().map(|piece| (piece.score, piece.kind)).collect(),
+            names,
         })
     }
 
     /// All pieces, by id.
-    pub(super) fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The id of a piece.
+    pub(super) fn id(&self, piece: &str) -> Option<u32> {
+        self.names.get(piece)
+    }
+
+    pub(super) fn score(&self, id: u32) -> f32 {
+        self.pieces[id as usize].0
+    }
+
+    pub(super) fn kind(&self, id: u32) -> PieceKind {
+        self.pieces[id as usize].1
     }
 
     /// The id of the one unknown piece.
@@ -174,8 +188,8 @@ impl SentencePiece {
         let mut bytes: Vec<u8> = Vec::new();
         let (mut at_start, mut space_eaten) = (true, false);
         for piece in pieces {
-            let id = self.ids.get(piece).copied().unwrap_or(self.unknown);
-            if self.pieces[id as usize].kind == PieceKind::Byte
+            let id = self.id(piece).unwrap_or(self.unknown);
+            if self.kind(id) == PieceKind::Byte
                 && let Ok(byte) = u8::from_str_radix(piece.trim_start_matches("<0x").trim_end_matches('>'), 16)
             {
                 bytes.push(byte);
@@ -193,9 +207,9 @@ impl SentencePiece {
 
     /// What one piece looks like in text, and whether its space at the start of the text was dropped.
     fn surface<'a>(&'a self, piece: &'a str, id: u32, at_start: bool) -> (Cow<'a, str>, bool) {
-        match self.pieces[id as usize].kind {
+        match self.kind(id) {
             PieceKind::Control => return ("".into(), false),
-            PieceKind::Unknown if self.pieces[id as usize].text == piece => {
+            PieceKind::Unknown if self.id(piece) == Some(id) => {
                 return (self.unknown_surface.as_str().into(), false);
             }
             PieceKind::Unknown => return (piece.into(), false),
@@ -213,17 +227,18 @@ impl SentencePiece {
     }
 }
 
-fn distinct(pieces: &[Piece]) -> Result<HashMap<String, u32>> {
-    let mut ids = HashMap::with_capacity(pieces.len());
+fn distinct(pieces: &[Piece]) -> Result<Names> {
+    let mut names = Names::default();
     for (id, piece) in (0u32..).zip(pieces) {
-        ensure!(ids.insert(piece.text.clone(), id).is_none(), "it has the piece `{}` twice", piece.text);
+        ensure!(names.number(piece.text)? == id, "it has the piece `{}` twice", piece.text);
     }
-    Ok(ids)
+    names.shrink_to_fit();
+    Ok(names)
 }
 
-fn byte_pieces(ids: &HashMap<String, u32>) -> Result<Vec<u32>> {
+fn byte_pieces(names: &Names) -> Result<Vec<u32>> {
     (0..=255u8)
-        .map(|byte| ids.get(&format!("<0x{byte:02X}>")).copied())
+        .map(|byte| names.get(&format!("<0x{byte:02X}>")))
         .collect::<Option<_>>()
         .context("it falls back to bytes, but lacks some of the 256 byte pieces")
 }

@@ -15,11 +15,11 @@ impl Tokenizer {
     #[must_use]
     pub fn spellings(&self, text: &str) -> Vec<Vec<TokenId>> {
         let mut spellings: Vec<Vec<TokenId>> = Vec::new();
-        let spaced = self.vocabulary.encode_target(&format!(" {text}")).filter(|ids| self.decode(ids).trim() == text);
+        let spaced = self.model.encode_target(&format!(" {text}")).filter(|ids| self.decode(ids).trim() == text);
         let after = |sign: &&str| {
-            let sign_ids = if sign.is_empty() { Vec::new() } else { self.vocabulary.encode_target(sign)? };
+            let sign_ids = if sign.is_empty() { Vec::new() } else { self.model.encode_target(sign)? };
             let whole = format!("{sign}{text}");
-            let ids = self.vocabulary.encode_target(&whole).filter(|ids| self.decode(ids) == whole)?;
+            let ids = self.model.encode_target(&whole).filter(|ids| self.decode(ids) == whole)?;
             Some(ids.strip_prefix(sign_ids.as_slice())?.to_vec())
         };
         for spelling in spaced.into_iter().chain(SIGNS.iter().filter_map(after)) {
@@ -34,7 +34,7 @@ impl Tokenizer {
     /// it ends with one.
     #[must_use]
     pub fn edges(&self) -> Vec<(bool, bool)> {
-        let mut ids = self.vocabulary.encode_target("a").unwrap_or_default();
+        let mut ids = self.model.encode_target("a").unwrap_or_default();
         let before = self.decode(&ids);
         // Part of a character is taken for part of a letter.
         let is_letter = |c: char| c.is_alphanumeric() || c == char::REPLACEMENT_CHARACTER;

@@ -1,7 +1,7 @@
 //! Which pieces does a text start with: a byte trie over a vocabulary.
 //!
-//! Invariant: the children of a node stand side by side, sorted by their byte, so a step is a
-//! search among at most 256 neighbours and nothing is allocated while walking.
+//! Invariant: the children of a node stand side by side, sorted by their byte, and after them those of the next node, so
+//! a step is a search among at most 256 neighbours and nothing is allocated while walking.
 
 /// No piece ends at this node.
 const NONE: u32 = u32::MAX;
@@ -10,51 +10,45 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Trie {
     /// The byte that leads to each node; the root, node 0, has one that is never read.
     labels: Vec<u8>,
-    nodes: Vec<Node>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    first_child: u32,
-    children: u32,
-    piece: u32,
+    /// The first child of each node, or where it would stand; and, after the last, where the nodes end.
+    first: Vec<u32>,
+    /// The piece that ends at each node.
+    pieces: Vec<u32>,
 }
 
 impl Trie {
     /// Builds the trie of these pieces and their ids. A piece is not empty and occurs once.
     pub(super) fn new(mut pieces: Vec<(&[u8], u32)>) -> Self {
         pieces.sort_unstable();
-        let mut trie = Self { labels: vec![0], nodes: vec![Node { first_child: 0, children: 0, piece: NONE }] };
-        // Breadth first: (node, its pieces, how many bytes of them lead to it).
-        let mut open = std::collections::VecDeque::from([(0usize, &pieces[..], 0usize)]);
-        while let Some((node, mut pieces, depth)) = open.pop_front() {
-            if let Some((text, id)) = pieces.first()
-                && text.len() == depth
-            {
-                trie.nodes[node].piece = *id;
-                pieces = &pieces[1..];
-            }
-            trie.nodes[node].first_child = trie.nodes.len() as u32;
+        let mut trie = Self { labels: vec![0], first: Vec::new(), pieces: Vec::new() };
+        // Breadth first: the pieces of each node, and how many bytes of them lead to it.
+        let mut open = std::collections::VecDeque::from([(&pieces[..], 0usize)]);
+        while let Some((mut pieces, depth)) = open.pop_front() {
+            let ends = pieces.first().filter(|(text, _)| text.len() == depth);
+            trie.pieces.push(ends.map_or(NONE, |(_, id)| *id));
+            pieces = &pieces[usize::from(ends.is_some())..];
+            trie.first.push(trie.labels.len() as u32);
             for group in pieces.chunk_by(|left, right| left.0[depth] == right.0[depth]) {
-                open.push_back((trie.nodes.len(), group, depth + 1));
+                open.push_back((group, depth + 1));
                 trie.labels.push(group[0].0[depth]);
-                trie.nodes.push(Node { first_child: 0, children: 0, piece: NONE });
-                trie.nodes[node].children += 1;
             }
         }
+        trie.first.push(trie.labels.len() as u32);
+        trie.labels.shrink_to_fit();
+        trie.first.shrink_to_fit();
+        trie.pieces.shrink_to_fit();
         trie
     }
 
     /// Calls `found` with the length and id of each piece that `text` starts with, shortest first.
     pub(super) fn prefixes(&self, text: &[u8], mut found: impl FnMut(usize, u32)) {
-        let Some(mut node) = self.nodes.first() else { return };
+        let mut node = 0;
         for (index, byte) in text.iter().enumerate() {
-            let first = node.first_child as usize;
-            let children = &self.labels[first..first + node.children as usize];
-            let Ok(child) = children.binary_search(byte) else { return };
-            node = &self.nodes[first + child];
-            if node.piece != NONE {
-                found(index + 1, node.piece);
+            let Some(&[first, end]) = self.first.get(node..node + 2) else { return };
+            let Ok(child) = self.labels[first as usize..end as usize].binary_search(byte) else { return };
+            node = first as usize + child;
+            if self.pieces[node] != NONE {
+                found(index + 1, self.pieces[node]);
             }
         }
     }

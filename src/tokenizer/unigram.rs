@@ -36,12 +36,11 @@ impl SentencePiece {
             let so_far = best[start].score;
             let mut single = false;
             self.trie.prefixes(&text.as_bytes()[start..], |length, id| {
-                let piece = &self.pieces[id as usize];
-                let score = match piece.kind {
+                let score = match self.kind(id) {
                     PieceKind::Unused => return,
                     // So much that a symbol is always taken whole.
                     PieceKind::UserDefined => (f64::from(length as f32 * self.highest_score) - 0.1) as f32,
-                    _ => piece.score,
+                    _ => self.score(id),
                 };
                 best[start + length].offer(Best { score: so_far + score, start, id });
                 single |= length == char.len_utf8();

@@ -1,6 +1,6 @@
 //! Eight bits beside f32: near to it on every family, and as indifferent to batches.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use kortom::batch::Batch;
@@ -15,6 +15,10 @@ use crate::cli::Place;
 /// One checkpoint of each family that has its own arithmetic.
 const CHECKPOINTS: [&str; 6] = ["tiny-marian", "tiny-bart", "tiny-mbart50", "tiny-pegasus", "tiny-m2m100", "tiny-t5"];
 
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
 fn logits(model: &Seq2Seq) -> Vec<Vec<f32>> {
     let batch = Batch { ids: vec![vec![5, 9, 12, 7, 1], vec![8, 6, 1]], order: vec![0, 1] };
     let memory = model.encode(&batch).unwrap();
@@ -26,9 +30,7 @@ fn logits(model: &Seq2Seq) -> Vec<Vec<f32>> {
 #[test]
 fn logits_are_near_those_of_f32_in_every_family() {
     for name in CHECKPOINTS {
-        let files =
-            ModelFiles::folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name), name, None)
-                .unwrap();
+        let files = ModelFiles::folder(&fixture(name), name, None).unwrap();
         let spec = || family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
         let weights = Weights::open(&files).unwrap();
         let exact = logits(&Seq2Seq::load(spec(), &weights, &Device::Cpu, DType::F32).unwrap());
@@ -40,6 +42,22 @@ fn logits_are_near_those_of_f32_in_every_family() {
             assert!(error > 0.0, "{name}: eight bits should not be exact");
             assert!(error < 0.02 * spread, "{name}: error {error} of a spread of {spread}");
         }
+    }
+}
+
+#[test]
+fn auto_takes_eight_bits_for_the_families_that_were_measured() {
+    for name in CHECKPOINTS {
+        let files = ModelFiles::folder(&fixture(name), name, None).unwrap();
+        let load = |compute| Engine::load(&files, &Placement::choose(DeviceChoice::Cpu, compute).unwrap()).unwrap();
+        let score = |compute| {
+            let engine = load(compute);
+            let made = engine.session(&Request::new(Caller::Generate)).unwrap().generate_tokens(vec![vec![5, 9, 7, 1]]);
+            (engine.placement().sentence.clone(), made.unwrap()[0].score.to_bits())
+        };
+        let taken = if name == "tiny-marian" { ComputeType::Int8 } else { ComputeType::F32 };
+        assert_eq!(score(ComputeType::Auto), score(taken), "{name}");
+        assert_ne!(score(ComputeType::Int8), score(ComputeType::F32), "{name}");
     }
 }
 
@@ -65,7 +83,7 @@ fn a_batch_equals_its_sentences_alone() {
 #[test]
 fn stored_weights_serve_the_next_start_and_change_nothing() {
     let place = Place::new();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-marian");
+    let model = fixture("tiny-marian");
     let run = |more: &[&str]| {
         let mut arguments = vec!["generate", "--model", model.to_str().unwrap(), "--compute-type", "int8"];
         arguments.extend(["--device", "cpu", "--format", "jsonl", "--quiet"].iter().chain(more));

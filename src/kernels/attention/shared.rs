@@ -43,8 +43,8 @@ impl CustomOp1 for TransposeKeys {
 pub struct Group<'a> {
     /// Of [`TransposeKeys`], `[b, heads, d_head, s']`.
     pub keys: &'a Tensor,
-    /// `[b, s, 2 · inner]`, of which the second halves are the values.
-    pub kv: &'a Tensor,
+    /// `[b, s, inner]`.
+    pub values: &'a Tensor,
     /// Length of each sentence, `b` of them.
     pub lengths: &'a [usize],
 }
@@ -79,18 +79,21 @@ impl CustomOp1 for Shared<'_> {
         if rows != self.places.len() || inner != self.heads.inner() {
             bail!("shared attention of {rows} rows of {inner} over {} sentences", self.places.len());
         }
-        let stored: Vec<_> =
-            self.groups.iter().map(|group| (group.keys.storage_and_layout(), group.kv.storage_and_layout())).collect();
+        let stored: Vec<_> = self
+            .groups
+            .iter()
+            .map(|group| (group.keys.storage_and_layout(), group.values.storage_and_layout()))
+            .collect();
         let groups: Vec<Slices> = self
             .groups
             .iter()
             .zip(&stored)
-            .map(|(group, ((keys, keys_layout), (kv, kv_layout)))| {
+            .map(|(group, ((keys, keys_layout), (values, values_layout)))| {
                 let (_, _, _, pad) = keys_layout.shape().dims4()?;
-                let (_, s, _) = kv_layout.shape().dims3()?;
+                let (_, s, _) = values_layout.shape().dims3()?;
                 Ok(Slices {
                     keys: host_slice(keys, keys_layout)?,
-                    kv: host_slice(kv, kv_layout)?,
+                    values: host_slice(values, values_layout)?,
                     pad,
                     s,
                     lengths: group.lengths,
@@ -101,13 +104,13 @@ impl CustomOp1 for Shared<'_> {
         let mut out = vec![0f32; rows * inner];
         let task = |row: usize, out: &mut [f32]| {
             let Place { group, sentence } = self.places[row];
-            let Slices { keys, kv, pad, s, lengths } = groups[group];
+            let Slices { keys, values, pad, s, lengths } = groups[group];
             simd::run(SharedRow {
                 heads: self.heads,
                 query: &queries[row * inner..][..inner],
                 keys: &keys[sentence * inner * pad..][..inner * pad],
                 pad,
-                kv: &kv[sentence * s * 2 * inner..][..s * 2 * inner],
+                values: &values[sentence * s * inner..][..s * inner],
                 length: lengths[sentence],
                 out,
             });
@@ -121,7 +124,7 @@ impl CustomOp1 for Shared<'_> {
 #[derive(Clone, Copy)]
 struct Slices<'a> {
     keys: &'a [f32],
-    kv: &'a [f32],
+    values: &'a [f32],
     pad: usize,
     s: usize,
     lengths: &'a [usize],
@@ -132,7 +135,7 @@ struct SharedRow<'a> {
     query: &'a [f32],
     keys: &'a [f32],
     pad: usize,
-    kv: &'a [f32],
+    values: &'a [f32],
     length: usize,
     out: &'a mut [f32],
 }
@@ -151,7 +154,7 @@ impl Kernel for SharedRow<'_> {
             }
             score_transposed(simd, &query, &self.keys[at * pad..], pad, &mut scores);
             softmax(simd, &mut scores, self.length, None);
-            let values = Rows { data: &self.kv[inner + at..], stride: 2 * inner };
+            let values = Rows { data: &self.values[at..], stride: inner };
             mix(simd, &scores[..self.length], |t| values.row(t, width), &mut self.out[at..at + width]);
         }
     }

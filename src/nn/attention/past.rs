@@ -7,13 +7,16 @@ use super::{Shape, fuses};
 
 /// Cells for each row, or capacity in tokens, at the first step.
 const FIRST_CAPACITY: usize = 32;
+/// Steps after which cells that no row has any more are taken again: beams drop most of theirs soon, and memory that is never
+/// written is never there.
+const SWEEP: usize = 8;
 
 /// Which rows a decoder has, and where each finds its past. Shared by all layers.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
     /// For each row, the cell of each of its tokens, the one being computed included.
     cells: Vec<Vec<u32>>,
-    /// Cells that no row has, as far as is known.
+    /// Cells that no row has, for the next few steps.
     free: Vec<u32>,
     /// Cells in all.
     capacity: usize,
@@ -70,7 +73,9 @@ impl Past {
             held.resize(self.capacity, false);
         }
         // The lowest is taken first.
-        self.free = (0..self.capacity as u32).rev().filter(|&cell| !held[cell as usize]).collect();
+        let free = (0..self.capacity as u32).filter(|&cell| !held[cell as usize]);
+        self.free = free.take(SWEEP * self.rows()).collect();
+        self.free.reverse();
     }
 }
 
@@ -118,7 +123,7 @@ impl PastKeys {
         };
         if now != wanted {
             self.both = Some(if let Some((keys, values)) = self.both.take() {
-                (grown(keys, &wanted)?, grown(values, &wanted)?)
+                (grown(&keys, &wanted)?, grown(&values, &wanted)?)
             } else {
                 let empty = || Tensor::zeros(wanted.as_slice(), like.dtype(), like.device());
                 (empty()?, empty()?)
@@ -128,10 +133,11 @@ impl PastKeys {
     }
 }
 
-/// `old` with zeros after its end on every axis.
-fn grown(mut old: Tensor, shape: &[usize]) -> Result<Tensor> {
-    for (axis, &wanted) in shape.iter().enumerate() {
-        old = old.pad_with_zeros(axis, 0, wanted.saturating_sub(old.dim(axis)?))?;
-    }
-    Ok(old.contiguous()?)
+/// `old` with zeros after its end, on the one axis that is longer.
+fn grown(old: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    let axis = old.dims().iter().zip(shape).position(|(now, wanted)| now < wanted).context("a past that shrinks")?;
+    // Zeros that nothing is written to take no memory.
+    let new = Tensor::zeros(shape, old.dtype(), old.device())?;
+    new.slice_set(&old.contiguous()?, axis, 0)?;
+    Ok(new)
 }

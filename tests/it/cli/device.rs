@@ -17,8 +17,8 @@ fn auto_takes_what_there_is_and_says_so() {
         let ran = Place::new().pipe(arguments, LINE);
         let said = match (cfg!(feature = "cuda"), has_card()) {
             (_, true) => "note: computing on cuda:0 (",
-            (true, false) => "note: computing on the CPU in f32, for the device `cuda:0` cannot be used: DriverError(",
-            (false, false) => "note: computing on the CPU in f32\n",
+            (true, false) => "note: computing on the CPU in int8, for the device `cuda:0` cannot be used: DriverError(",
+            (false, false) => "note: computing on the CPU in int8\n",
         };
         assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
         assert!(ran.good().contains("bridge"));
@@ -27,8 +27,12 @@ fn auto_takes_what_there_is_and_says_so() {
 
 #[test]
 fn what_is_named_is_taken_or_refused() {
-    let cpu = Place::new().pipe(&["translate", "--device", "cpu"], LINE);
+    let cpu = Place::new().pipe(&["translate", "--device", "cpu", "--compute-type", "f32"], LINE);
     assert!(!cpu.stderr.contains("computing"), "{}", cpu.stderr);
+    cpu.good();
+    // The type was left to us.
+    let cpu = Place::new().pipe(&["translate", "--device", "cpu"], LINE);
+    assert!(cpu.stderr.contains("note: computing on the CPU in int8\n"), "{}", cpu.stderr);
     cpu.good();
     // More cards than any machine has.
     for command in ["translate", "digest", "bench"] {

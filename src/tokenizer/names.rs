@@ -1,0 +1,66 @@
+//! Texts by number and numbers by text.
+//!
+//! Invariant: numbers count from 0, and a text has one. The texts lie side by side in one buffer: vocabularies have up to a
+//! quarter of a million of them, most of a few bytes, which as strings of their own would take more memory than a
+//! translation does.
+
+use anyhow::{Context, Result};
+use string_interner::StringInterner;
+use string_interner::backend::StringBackend;
+use string_interner::symbol::{Symbol, SymbolU32};
+
+/// Texts, numbered in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Names(StringInterner<StringBackend<SymbolU32>>);
+
+impl Names {
+    /// The number of a text, which is a new one where the text is new.
+    ///
+    /// # Errors
+    /// When there are no numbers left.
+    pub(super) fn number(&mut self, name: &str) -> Result<u32> {
+        // The interner panics where it has no number left.
+        SymbolU32::try_from_usize(self.0.len()).context("there are too many texts")?;
+        Ok(self.0.get_or_intern(name).to_usize() as u32)
+    }
+
+    /// The number of a text that is there.
+    pub(super) fn get(&self, name: &str) -> Option<u32> {
+        self.0.get(name).map(|symbol| symbol.to_usize() as u32)
+    }
+
+    /// The text of a number.
+    pub(super) fn name(&self, number: u32) -> Option<&str> {
+        self.0.resolve(SymbolU32::try_from_usize(number as usize)?)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All texts, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, name)| name)
+    }
+
+    /// Gives back what room is left over.
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_one_number() {
+        let mut names = Names::default();
+        let numbers: Vec<u32> = ["a", "", "één", "a"].iter().map(|name| names.number(name).unwrap()).collect();
+        assert_eq!(numbers, [0, 1, 2, 0]);
+        names.shrink_to_fit();
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["a", "", "één"]);
+        assert_eq!((names.get("één"), names.get("b"), names.len()), (Some(2), None, 3));
+        assert_eq!((names.name(2), names.name(3), names.name(u32::MAX)), (Some("één"), None, None));
+    }
+}

@@ -1,0 +1,157 @@
+//! The tokens of a vocabulary file and their ids.
+//!
+//! Invariant: every token has one id. No id is far beyond the number of tokens, so that ids are places in a table.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+
+use super::names::Names;
+use crate::batch::TokenId;
+use crate::files::ModelFiles;
+
+/// No token has this id.
+const NONE: u32 = u32::MAX;
+
+/// Tokens by their ids and ids by their tokens.
+#[derive(Debug, Default)]
+pub(super) struct Vocabulary {
+    names: Names,
+    /// By number of the name.
+    ids: Vec<TokenId>,
+    /// By id, the number of the name.
+    by_id: Vec<u32>,
+}
+
+impl Vocabulary {
+    /// Reads a JSON file of tokens and their ids.
+    pub(super) fn read(files: &ModelFiles, file: &str) -> Result<Self> {
+        Self::parse(&files.read(file)?).with_context(|| broken(files, file))
+    }
+
+    fn parse(json: &[u8]) -> Result<Self> {
+        let mut vocabulary = Self::default();
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        deserializer.deserialize_map(Entries(&mut vocabulary))?;
+        deserializer.end()?;
+        // Ids have no holes to speak of in any checkpoint; one beyond this is a broken file, and would become a table's size.
+        let limit = vocabulary.ids.len() * 2 + 1_000;
+        if let Some((token, id)) = vocabulary.iter().find(|(_, id)| *id as usize > limit) {
+            bail!("{} tokens, but `{token}` has id {id}", vocabulary.ids.len());
+        }
+        let entries = (0..).zip(&vocabulary.ids);
+        for (number, &id) in entries {
+            place(&mut vocabulary.by_id, id, number);
+        }
+        vocabulary.names.shrink_to_fit();
+        vocabulary.ids.shrink_to_fit();
+        Ok(vocabulary)
+    }
+
+    /// Gives a token an id; one that had the id is still found by name, and the token by the id it had.
+    pub(super) fn insert(&mut self, token: &str, id: TokenId) -> Result<()> {
+        let number = self.set(token, id)?;
+        place(&mut self.by_id, id, number);
+        Ok(())
+    }
+
+    /// The number of the token.
+    fn set(&mut self, token: &str, id: TokenId) -> Result<u32> {
+        let number = self.names.number(token)?;
+        match self.ids.get_mut(number as usize) {
+            Some(known) => *known = id,
+            None => self.ids.push(id),
+        }
+        Ok(number)
+    }
+
+    pub(super) fn id(&self, token: &str) -> Option<TokenId> {
+        self.names.get(token).map(|number| self.ids[number as usize])
+    }
+
+    pub(super) fn token(&self, id: TokenId) -> Option<&str> {
+        self.by_id.get(id as usize).and_then(|&number| self.names.name(number))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, TokenId)> {
+        self.names.iter().zip(self.ids.iter().copied())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The tokens as a table that can be given away.
+    pub(super) fn to_map(&self) -> HashMap<String, TokenId> {
+        self.iter().map(|(token, id)| (token.to_owned(), id)).collect()
+    }
+}
+
+fn place(by_id: &mut Vec<u32>, id: TokenId, number: u32) {
+    if by_id.len() <= id as usize {
+        by_id.resize(id as usize + 1, NONE);
+    }
+    by_id[id as usize] = number;
+}
+
+/// Reads entries into a vocabulary; of a token that occurs twice the last counts, as everywhere in JSON.
+struct Entries<'a>(&'a mut Vocabulary);
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object of tokens and their ids")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((token, id)) = map.next_entry::<String, TokenId>()? {
+            self.0.set(&token, id).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+/// A file of a checkpoint that makes no sense.
+pub(super) fn broken(files: &ModelFiles, file: &str) -> String {
+    format!(
+        "`{file}` of the model `{}` cannot be used\n\
+         hint: the file is broken or cut short; fetch it again",
+        files.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_and_ids_find_each_other() {
+        let mut vocabulary = Vocabulary::parse(br#"{"b": 2, "a": 0, "c": 2, "a": 1}"#).unwrap();
+        assert_eq!(vocabulary.iter().collect::<Vec<_>>(), [("b", 2), ("a", 1), ("c", 2)]);
+        // Of two tokens with one id the last is decoded, as where transformers turns the table round.
+        let tokens =
+            |vocabulary: &Vocabulary| (0..4).map(|id| vocabulary.token(id).map(str::to_owned)).collect::<Vec<_>>();
+        assert_eq!(tokens(&vocabulary), [None, Some("a".to_owned()), Some("c".to_owned()), None]);
+        vocabulary.insert("d", 3).unwrap();
+        vocabulary.insert("a", 0).unwrap();
+        assert_eq!((vocabulary.id("a"), vocabulary.token(1), vocabulary.token(0)), (Some(0), Some("a"), Some("a")));
+        assert_eq!((vocabulary.id("d"), vocabulary.id("e"), vocabulary.len()), (Some(3), None, 4));
+    }
+
+    #[test]
+    fn what_is_no_vocabulary_is_refused() {
+        for (json, said) in [
+            (r#"["a"]"#, "expected an object of tokens and their ids"),
+            (r#"{"a": -1}"#, "invalid value"),
+            (r#"{"a": 1"#, "EOF"),
+            (r#"{"a": 1} 2"#, "trailing characters"),
+            (r#"{"a": 5000}"#, "1 tokens, but `a` has id 5000"),
+        ] {
+            let error = Vocabulary::parse(json.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}
