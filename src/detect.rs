@@ -4,7 +4,7 @@
 //! whatlang for the rest of the world, which lingua would have to carry with 5 MB for each language. How often they are right
 //! is in Cargo.toml. Neither knows Frisian, which the one takes for Dutch or German and the other for Afrikaans or Dutch: it is told by
 //! its most frequent words, which those do not have. Invariant: the answer depends on the text alone, is the best first, and is
-//! empty for a text without letters. Where the two contradict each other about a text of some length, neither is certain. What
+//! empty for a text without letters that either knows. Where the two contradict each other about a text of some length, neither is certain. What
 //! follows from an answer is for others to say.
 
 use std::sync::LazyLock;
@@ -63,7 +63,7 @@ static NEIGHBOURS: LazyLock<LanguageDetector> = LazyLock::new(|| {
     LanguageDetectorBuilder::from_languages(&[Afrikaans, Dutch, English, French, German]).build()
 });
 
-/// The languages a text may be in, the likeliest first; none for a text without letters.
+/// The languages a text may be in, the likeliest first; none for a text without letters that are known.
 #[must_use]
 pub fn language(text: &str) -> Vec<Detected> {
     let text = beginning(text);
@@ -91,8 +91,10 @@ pub fn language(text: &str) -> Vec<Detected> {
             found = vec![(found[0].0, 0.5), (language, 0.5)];
         }
     }
-    if matches!(found[0].0, "nl" | "af" | "de") && is_frisian(text) {
-        found = vec![("fy", CERTAIN.into()), (found[0].0, 1.0 - f64::from(CERTAIN))];
+    if let Some(&(best @ ("nl" | "af" | "de"), _)) = found.first()
+        && is_frisian(text)
+    {
+        found = vec![("fy", CERTAIN.into()), (best, 1.0 - f64::from(CERTAIN))];
     }
     found.into_iter().map(|(language, sure)| Detected::new(language, sure)).filter(|one| one.confidence > 0.0).collect()
 }
@@ -233,6 +235,13 @@ mod tests {
             assert_eq!(best(text), code, "{text}: {:?}", language(text));
         }
         assert!(language(DUTCH)[0].is_certain());
+    }
+
+    #[test]
+    fn letters_that_nobody_knows_say_nothing() {
+        for text in ["𝐇𝐞𝐭 𝐫𝐞𝐠𝐞𝐧𝐭 𝐯𝐚𝐧𝐝𝐚𝐚𝐠 𝐢𝐧 𝐝𝐞 𝐬𝐭𝐚𝐝", "ᚠᚢᚦᚨᚱᚲ"] {
+            assert_eq!(language(text), []);
+        }
     }
 
     #[test]
