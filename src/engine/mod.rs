@@ -7,6 +7,7 @@
 mod batching;
 mod checkpoint;
 mod decoding;
+mod lanes;
 mod memory;
 mod required;
 mod session;
@@ -28,7 +29,7 @@ use crate::search::Edges;
 use crate::tokenizer::Tokenizer;
 
 pub use checkpoint::{Checkpoint, Settled};
-pub use session::{Candidate, Flow, Generation, Session, SourceTooLong};
+pub use session::{Candidate, Flow, Generation, Incoming, Session, SourceTooLong};
 pub use work::{Gauge, Work};
 
 use batching::Room;

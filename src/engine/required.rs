@@ -80,6 +80,7 @@ impl Session<'_> {
             place,
             tokens: sources[lacking.text].clone(),
             required: Some(lacking.required(self.engine.edges())),
+            guarded: false,
         });
         let mut found = Vec::new();
         for (lacking, (source_tokens, mut hypotheses)) in lacking.iter().zip(self.search(sources, &options)?) {

@@ -64,6 +64,17 @@ pub struct SourceTooLong {
     pub window: usize,
 }
 
+/// A text on its way into a model.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// What its flow knows it by.
+    pub key: usize,
+    /// Its source tokens, as [`Session::encode`] gives them.
+    pub tokens: Vec<TokenId>,
+    /// Whether it is generated as [`Session::generate_guarded`] does.
+    pub guarded: bool,
+}
+
 /// Texts of which more may come while others are under way, for [`Session::follow`].
 pub trait Flow: Sync {
     /// How many wait now.
@@ -72,11 +83,10 @@ pub trait Flow: Sync {
     /// The tokens of the longest that waits now.
     fn longest(&self) -> usize;
 
-    /// The next sources, as [`Session::encode`] gives them, each with a key; as many as `fits` (of a number of sources and
-    /// the tokens of the longest) allows, none when none wait.
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<(usize, Vec<TokenId>)>;
+    /// The next ones, as many as `fits` (of a number of sources and the tokens of the longest) allows; none when none wait.
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming>;
 
-    /// What became of the source with a key.
+    /// What became of the one with a key.
     fn done(&self, key: usize, generation: Generation);
 }
 
@@ -98,10 +108,10 @@ impl<'r> Waiting<'r> for Followed<'_> {
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source<'r>>> {
         let taken = self.flow.take(fits).into_iter();
         taken
-            .map(|(place, tokens)| {
-                self.session.check_length(place, &tokens)?;
+            .map(|Incoming { key, tokens, guarded }| {
+                self.session.check_length(key, &tokens)?;
                 self.session.engine.gauge.asked(tokens.len());
-                Ok(Source { place, tokens, required: None })
+                Ok(Source { place: key, tokens, required: None, guarded })
             })
             .collect()
     }
@@ -204,32 +214,35 @@ impl Session<'_> {
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
+        self.generate_sources(sources, false)
+    }
+
+    fn generate_sources(&self, sources: Vec<Vec<TokenId>>, guarded: bool) -> Result<Vec<Generation>> {
         sources.iter().enumerate().try_for_each(|(index, source)| self.check_length(index, source))?;
         let sources = sources.into_iter().enumerate();
-        let sources = sources.map(|(place, tokens)| Source { place, tokens, required: None });
+        let sources = sources.map(|(place, tokens)| Source { place, tokens, required: None, guarded });
         let made = self.search(sources, &self.settled.settings.options)?;
         made.into_iter().map(|(source_tokens, hypotheses)| self.generation(source_tokens, hypotheses)).collect()
     }
 
-    /// The same, but no sequence of [`GUARD`] tokens occurs twice in a text; none where the settings say so already, or
-    /// draw by chance.
+    /// Whether a guard against repetition makes a difference: not where the settings have one already, or draw by chance.
     #[must_use]
-    pub fn guarded(&self) -> Option<Self> {
+    pub fn can_guard(&self) -> bool {
         let options = &self.settled.settings.options;
-        if (1..=GUARD).contains(&options.no_repeat_ngram_size) || options.sampling.is_some() {
-            return None;
-        }
-        let mut settled = self.settled.clone();
-        settled.settings.options.no_repeat_ngram_size = GUARD;
-        Some(Self { engine: self.engine, settled, batch_tokens: self.batch_tokens })
+        !(1..=GUARD).contains(&options.no_repeat_ngram_size) && options.sampling.is_none()
     }
 
-    /// As [`Self::generate`], by [`Self::guarded`].
+    /// As [`Self::generate`], but no sequence of [`GUARD`] tokens occurs twice in a text; none where that makes no
+    /// difference, see [`Self::can_guard`].
     ///
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
-        self.guarded().map(|guarded| guarded.generate(texts)).transpose()
+        if !self.can_guard() {
+            return Ok(None);
+        }
+        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
+        self.generate_sources(sources, true).map(Some)
     }
 
     /// Decodes what comes until nothing waits any more: a source enters as soon as there is room beside those under way

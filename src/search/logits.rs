@@ -42,13 +42,18 @@ pub(super) struct Subject<'a> {
     source_ngrams: HashMap<Vec<TokenId>, Vec<TokenId>>,
     /// What its target must contain.
     required: Option<Required<'a>>,
+    /// No sequence of so many tokens may occur twice.
+    no_repeat: Option<usize>,
 }
 
 impl<'a> Subject<'a> {
     pub fn new(item: &Item<'_, 'a>, options: &SearchOptions) -> Self {
         let n = options.encoder_no_repeat_ngram_size;
         let source_ngrams = if n == 0 { HashMap::new() } else { ngrams(item.source, n) };
-        Self { source_ngrams, required: item.required }
+        let usual = Some(options.no_repeat_ngram_size).filter(|&n| n > 0);
+        // Of two lengths the shorter allows less.
+        let no_repeat = usual.into_iter().chain(item.no_repeat).min();
+        Self { source_ngrams, required: item.required, no_repeat }
     }
 }
 
@@ -157,8 +162,7 @@ impl<'a> Rules<'a> {
     }
 
     fn ban_repetitions(&self, subject: &Subject, history: &[TokenId], banned: &mut Vec<TokenId>) {
-        let n = self.options.no_repeat_ngram_size;
-        if n > 0 && history.len() >= n {
+        if let Some(n) = subject.no_repeat.filter(|&n| history.len() >= n) {
             let last = &history[history.len() + 1 - n..];
             banned.extend(history.windows(n).filter(|window| window[..n - 1] == *last).map(|window| window[n - 1]));
         }

@@ -61,6 +61,8 @@ pub struct Item<'s, 'r> {
     pub place: u64,
     /// What its target must contain, if anything; needs beams.
     pub required: Option<Required<'r>>,
+    /// No sequence of so many of its tokens occurs twice, if the options allow it at all.
+    pub no_repeat: Option<usize>,
 }
 
 /// One way to go on from the start token to an end.
@@ -120,7 +122,7 @@ struct Open<'a> {
 }
 
 /// How the hypotheses of one item are chosen.
-trait Method {
+trait Method: Send {
     /// The open hypotheses; to begin with, the start tokens.
     fn heads(&self) -> Vec<&Head>;
 

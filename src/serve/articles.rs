@@ -15,8 +15,8 @@ use kortom::summarize::Length;
 use kortom::translate::{Generate, Translator};
 
 use super::asker::{Asker, Heard, Line, SummaryAsker};
+use super::call::Wanted;
 use super::models::{Pair, Task};
-use super::queue::Wanted;
 
 /// What is to be done with articles.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub fn reports<'a>(
 pub struct Memory<'a> {
     session: Session<'a>,
     pair: Pair,
-    said: RefCell<HashMap<Said, Option<Generation>>>,
+    said: RefCell<HashMap<Said, Generation>>,
     /// Which of the other model's hypotheses it gives.
     pub rank: usize,
 }
@@ -104,20 +104,18 @@ impl<'a> Memory<'a> {
     }
 
     /// Remembers what was said.
-    pub fn hear(&self, task: &Task, wanted: &Wanted, generation: Option<&Generation>) {
-        let said =
-            Said { text: wanted.text.clone(), terms: wanted.terms.clone(), guarded: matches!(task, Task::Guard(_)) };
-        self.said.borrow_mut().insert(said, generation.cloned());
+    pub fn hear(&self, wanted: &Wanted, generation: &Generation) {
+        let said = Said { text: wanted.text.clone(), terms: wanted.terms.clone(), guarded: wanted.guarded };
+        self.said.borrow_mut().insert(said, generation.clone());
     }
 
-    fn recall(&self, text: &str, terms: Vec<Vec<String>>, guarded: bool) -> Result<Option<Generation>> {
+    fn recall(&self, text: &str, terms: Vec<Vec<String>>, guarded: bool) -> Result<Generation> {
         let said = Said { text: text.to_owned(), terms, guarded };
         let known = self.said.borrow();
-        let generation = known.get(&said).ok_or_else(|| anyhow!("that has not been said"))?;
-        let Some(generation) = generation.clone() else { return Ok(None) };
+        let generation = known.get(&said).ok_or_else(|| anyhow!("that has not been said"))?.clone();
         let other = generation.hypotheses.get(self.rank).filter(|_| self.rank > 0);
         let text = other.map_or(&generation.text, |other| &other.text).clone();
-        Ok(Some(Generation { text, ..generation }))
+        Ok(Generation { text, ..generation })
     }
 }
 
@@ -129,12 +127,14 @@ impl Generate for Memory<'_> {
     fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
         let owned = |ways: &Vec<&str>| ways.iter().map(|way| (*way).to_owned()).collect();
         let all = texts.iter().zip(terms);
-        all.filter_map(|(text, terms)| self.recall(text, terms.iter().map(owned).collect(), false).transpose())
-            .collect()
+        all.map(|(text, terms)| self.recall(text, terms.iter().map(owned).collect(), false)).collect()
     }
 
     fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
-        texts.iter().map(|text| self.recall(text, Vec::new(), true)).collect()
+        if !self.session.can_guard() {
+            return Ok(None);
+        }
+        texts.iter().map(|text| self.recall(text, Vec::new(), true)).collect::<Result<_>>().map(Some)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use kortom::engine::{Generation, Session};
 use kortom::summarize::abstractive::{Room, Writer};
 use kortom::translate::Generate;
 
+use super::call::{Call, Ticket, Wanted};
 use super::models::{Models, Pair, Task};
-use super::queue::{Call, Queue, Ticket, Wanted};
+use super::queue::Queue;
 use super::refusal::Refusal;
 
 /// How long to wait before looking whether anybody still waits for us.
@@ -22,7 +23,7 @@ const LOOK_UP: Duration = Duration::from_millis(500);
 const LATER: Duration = Duration::from_secs(30);
 
 /// What is known of a text once it is done: what was wanted, and what came of it.
-pub type Heard<'a> = dyn FnMut(&Task, &Wanted, Option<&Generation>) + 'a;
+pub type Heard<'a> = dyn FnMut(&Wanted, &Generation) + 'a;
 
 /// A request's queue.
 pub struct Line<'a> {
@@ -39,9 +40,9 @@ impl Line<'_> {
     ///
     /// # Errors
     /// When the model fails, it takes too long, or nobody waits any more.
-    pub fn ask(&self, task: &Task, wanted: &[Wanted], heard: &mut Heard<'_>) -> Result<Vec<Option<Generation>>> {
+    pub fn ask(&self, task: &Task, wanted: &[Wanted], heard: &mut Heard<'_>) -> Result<Vec<Generation>> {
         let (answers, answered) = mpsc::channel();
-        let mut made: Vec<Option<Generation>> = vec![None; wanted.len()];
+        let mut made = vec![Generation::default(); wanted.len()];
         let waiting = wanted.iter().cloned().collect();
         self.queue.add(Call::new(task.clone(), waiting, answers, self.ticket.clone()));
         for _ in 0..wanted.len() {
@@ -52,8 +53,8 @@ impl Line<'_> {
                     Err(_) => return Err(late().into()),
                 }
             };
-            let generation = generation?;
-            heard(task, &wanted[place], generation.as_ref());
+            let generation = generation.map_err(|reason| anyhow!(reason))?;
+            heard(&wanted[place], &generation);
             made[place] = generation;
         }
         Ok(made)
@@ -83,13 +84,20 @@ impl<'a> Asker<'a> {
         Ok(Self { line, session, pair: pair.clone(), alternatives, heard: heard.into() })
     }
 
-    fn ask(&self, task: &Task, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Option<Generation>>> {
+    fn ask(
+        &self,
+        alternatives: usize,
+        texts: &[&str],
+        terms: &[Vec<Vec<&str>>],
+        guarded: bool,
+    ) -> Result<Vec<Generation>> {
         let owned = |ways: &Vec<&str>| ways.iter().map(|way| (*way).to_owned()).collect();
         let wanted = texts.iter().enumerate().map(|(place, text)| {
             let terms = terms.get(place).map(|terms| terms.iter().map(owned).collect()).unwrap_or_default();
-            Ok(Wanted { place, text: (*text).to_owned(), terms, tokens: self.session.encode(text)? })
+            Ok(Wanted { place, text: (*text).to_owned(), terms, guarded, tokens: self.session.encode(text)? })
         });
-        self.line.ask(task, &wanted.collect::<Result<Vec<_>>>()?, &mut **self.heard.borrow_mut())
+        let task = Task::Translate(self.pair.clone(), alternatives);
+        self.line.ask(&task, &wanted.collect::<Result<Vec<_>>>()?, &mut **self.heard.borrow_mut())
     }
 }
 
@@ -99,12 +107,14 @@ impl Generate for Asker<'_> {
     }
 
     fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
-        let made = self.ask(&Task::Translate(self.pair.clone(), self.alternatives), texts, terms)?;
-        made.into_iter().collect::<Option<_>>().context("the model gave fewer results than there are texts")
+        self.ask(self.alternatives, texts, terms, false)
     }
 
     fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
-        Ok(self.ask(&Task::Guard(self.pair.clone()), texts, &[])?.into_iter().collect())
+        if !self.session.can_guard() {
+            return Ok(None);
+        }
+        self.ask(0, texts, &[], true).map(Some)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {
@@ -135,10 +145,10 @@ impl<'a> SummaryAsker<'a> {
 impl Writer for SummaryAsker<'_> {
     fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>> {
         let wanted = texts.iter().enumerate().map(|(place, text)| {
-            Ok(Wanted { place, text: (*text).to_owned(), terms: Vec::new(), tokens: self.session.encode(text)? })
+            let tokens = self.session.encode(text)?;
+            Ok(Wanted { place, text: (*text).to_owned(), terms: Vec::new(), guarded: false, tokens })
         });
-        let made = self.line.ask(&Task::Summarize(room), &wanted.collect::<Result<Vec<_>>>()?, &mut |_, _, _| {})?;
-        made.into_iter().collect::<Option<_>>().context("the model gave fewer results than there are texts")
+        self.line.ask(&Task::Summarize(room), &wanted.collect::<Result<Vec<_>>>()?, &mut |_, _| {})
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

@@ -4,15 +4,16 @@
 //! text by text, so that only the one at fault is lost.
 
 use std::collections::HashMap;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, anyhow};
-use kortom::batch::TokenId;
-use kortom::engine::{Flow, Generation, Session};
+use anyhow::{Context, Result, anyhow};
+use kortom::engine::{Flow, Generation, Incoming, Session};
 
+use super::call::Turn;
 use super::metrics::Metrics;
-use super::queue::{Queue, Taken, Turn};
+use super::queue::{Queue, Taken};
 
 /// Has a model work on one batch of what waits.
 pub fn batch(
@@ -22,7 +23,7 @@ pub fn batch(
     metrics: &Metrics,
     fits: impl Fn(usize, usize) -> bool,
 ) {
-    let batch = queue.take(turn, fits);
+    let batch = queue.take(turn, fits, iter::empty());
     metrics.batch(batch.len());
     answer(session, batch);
 }
@@ -70,21 +71,21 @@ impl Flow for Desk<'_> {
         self.queue.waiting(self.turn).into_iter().max().unwrap_or(0)
     }
 
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<(usize, Vec<TokenId>)> {
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
         // It may be another's turn by now.
         if self.waiting() == 0 {
             return Vec::new();
         }
-        let taken = self.queue.take(self.turn, fits);
+        let mut open = self.open();
+        let taken = self.queue.take(self.turn, fits, open.under_way.values_mut());
         if !taken.is_empty() {
             self.metrics.batch(taken.len());
         }
-        let mut open = self.open();
         let mut sources = Vec::with_capacity(taken.len());
         for taken in taken {
             let key = open.count;
             open.count += 1;
-            sources.push((key, taken.wanted.tokens.clone()));
+            sources.push(Incoming { key, tokens: taken.wanted.tokens.clone(), guarded: taken.wanted.guarded });
             open.under_way.insert(key, taken);
         }
         sources
@@ -92,7 +93,7 @@ impl Flow for Desk<'_> {
 
     fn done(&self, key: usize, generation: Generation) {
         if let Some(taken) = self.open().under_way.remove(&key) {
-            taken.answer(Ok(Some(generation)));
+            taken.answer(&Ok(generation));
         }
     }
 }
@@ -101,14 +102,18 @@ impl Flow for Desk<'_> {
 fn answer(session: &Session<'_>, batch: Vec<Taken>) {
     let worked = catch_unwind(AssertUnwindSafe(|| generate(session, &batch)));
     match worked.unwrap_or_else(|_| Err(anyhow!("the model panicked"))) {
-        Ok(generations) => batch.into_iter().zip(generations).for_each(|(taken, made)| taken.answer(Ok(Some(made)))),
+        Ok(generations) => batch.into_iter().zip(generations).for_each(|(taken, made)| taken.answer(&Ok(made))),
         Err(_) if batch.len() > 1 => batch.into_iter().for_each(|taken| answer(session, vec![taken])),
-        Err(error) => batch.into_iter().for_each(|taken| taken.answer(Err(anyhow!("{error:#}")))),
+        Err(error) => batch.into_iter().for_each(|taken| taken.answer(&Err(format!("{error:#}")))),
     }
 }
 
 fn generate(session: &Session<'_>, batch: &[Taken]) -> Result<Vec<Generation>> {
     let texts: Vec<&str> = batch.iter().map(|taken| taken.wanted.text.as_str()).collect();
+    // Such a text comes here alone.
+    if batch.iter().any(|taken| taken.wanted.guarded) {
+        return session.generate_guarded(&texts)?.context("there is no guard");
+    }
     let terms: Vec<Vec<Vec<&str>>> = batch.iter().map(|taken| taken.wanted.terms()).collect();
     session.generate_with(&texts, &terms)
 }

@@ -79,7 +79,7 @@ pub async fn digest(State(server): Shared, request: Request) -> Answer<Response>
     }
     let answer = server.work(move |line, _| {
         let Ready { document, pair, .. } = article.ready(line)?;
-        let report = report(reports(line, &extras.wish(pair), 0, vec![document], &mut |_, _, _| {})?)?;
+        let report = report(reports(line, &extras.wish(pair), 0, vec![document], &mut |_, _| {})?)?;
         extras.object(&report)
     });
     Ok(json_response(StatusCode::OK, answer.await?))
@@ -110,7 +110,7 @@ pub async fn summarize(State(server): Shared, request: Request) -> Answer<Respon
             None => article.source,
         };
         let wish = Wish { translate: None, summarize: true, length: extras.length, language };
-        extras.object(&report(reports(line, &wish, 0, vec![document], &mut |_, _, _| {})?)?)
+        extras.object(&report(reports(line, &wish, 0, vec![document], &mut |_, _| {})?)?)
     });
     Ok(json_response(StatusCode::OK, answer.await?))
 }
@@ -190,8 +190,8 @@ fn unfold(line: &Line<'_>, article: &Article, extras: &Extras, events: &Events) 
         }),
     );
     let memory = Memory::new(line, &pair)?;
-    let report = report(reports(line, &extras.wish(pair.clone()), 0, vec![document], &mut |task, text, made| {
-        memory.hear(task, text, made);
+    let report = report(reports(line, &extras.wish(pair.clone()), 0, vec![document], &mut |text, made| {
+        memory.hear(text, made);
         outline.ready(line, &memory, text, &pair).into_iter().for_each(|segment| events.send("segment", segment));
     })?)?;
     outline.rest(&report.segments).into_iter().for_each(|segment| events.send("segment", segment));

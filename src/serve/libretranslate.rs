@@ -129,8 +129,7 @@ struct Translated {
 fn translations(line: &Line<'_>, pair: &Pair, alternatives: usize, documents: &[Document]) -> Answer<Vec<Translated>> {
     let wish = Wish { translate: Some(pair.clone()), summarize: false, length: None, language: pair.to.clone() };
     let mut memory = Memory::new(line, pair)?;
-    let made =
-        reports(line, &wish, alternatives, documents.to_vec(), &mut |task, text, made| memory.hear(task, text, made))?;
+    let made = reports(line, &wish, alternatives, documents.to_vec(), &mut |text, made| memory.hear(text, made))?;
     let text = |report: &Report| report.document.as_ref().map(Document::text).unwrap_or_default();
     let mut made: Vec<Translated> =
         made.iter().map(|report| Translated { text: text(report), ..Translated::default() }).collect();

@@ -2,7 +2,7 @@
 //!
 //! A request's fields (`fields`) are read within the limits (`limits`) and checked against the API keys (`keys`); its
 //! article is worked on in a thread of its own (`articles`), whose texts wait in one queue with those of all other
-//! requests (`asker`, `queue`) for the thread that has the models. `libretranslate` speaks `LibreTranslate`'s API, `digest`
+//! requests (`asker`, `call`, `queue`) for the thread that has the models. `libretranslate` speaks `LibreTranslate`'s API, `digest`
 //! our own, `unfolding` tells of an article while it is translated. `page` is for people: it asks `digest` in a browser.
 //!
 //! Invariant: no request can name a file, a model or an address, or take another one down: what panics is answered with
@@ -10,6 +10,7 @@
 
 mod articles;
 mod asker;
+mod call;
 mod desk;
 mod digest;
 mod events;
@@ -53,11 +54,12 @@ pub use keys::Keys;
 pub use limits::Limits;
 
 use asker::Line;
+use call::Ticket;
 use fields::Fields;
 use files::Files;
 use metrics::Metrics;
 use models::Models;
-use queue::{Queue, Ticket};
+use queue::Queue;
 use refusal::{Answer, Refusal, json_response, response};
 
 /// When to come back to a server that has too much to do.

@@ -76,8 +76,6 @@ pub struct Pair {
 pub enum Task {
     /// Its translation, and so many others of it.
     Translate(Pair, usize),
-    /// The same with a guard against repetition.
-    Guard(Pair),
     /// Its summary, within these bounds.
     Summarize(Option<Room>),
 }
@@ -147,7 +145,6 @@ impl Models {
     pub fn session(&self, task: &Task) -> Result<Session<'_>> {
         match (task, &self.summary) {
             (Task::Translate(pair, alternatives), _) => self.translating(pair, *alternatives),
-            (Task::Guard(pair), _) => self.translating(pair, 0),
             (Task::Summarize(room), Some(summary)) => {
                 let session = summary.model.engine.session(&summary.model.request)?;
                 Ok(room.map(|(least, most)| session.with_room(least, most)).unwrap_or(session))

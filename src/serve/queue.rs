@@ -2,104 +2,27 @@
 //!
 //! Invariant: requests take turns text by text, so that a short one does not wait for the whole of a long one: whichever has
 //! gone longest without a turn is the next to have a text taken. A text enters as soon as there is room for it beside those
-//! under way, of whatever requests; what it becomes does not depend on them. What a request no longer waits for is not
-//! worked on. Who needs which texts belongs to `asker`, what the model does with them to `desk`.
+//! under way, of whatever requests; what it becomes does not depend on them. What several requests want at the same time is
+//! worked on once, and what a request no longer waits for is not worked on. Who needs which texts belongs to `asker`, what
+//! the model does with them to `desk`.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::iter;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use kortom::batch::TokenId;
 use kortom::engine::Generation;
 
+use super::call::{Call, Outcome, Turn, Wanted};
 use super::desk;
 use super::metrics::Metrics;
-use super::models::{Models, Task};
+use super::models::Models;
 
 /// How long a call waits for another task to end before that takes no more texts.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Texts of one length are looked for among as many as would fill so many batches: then there is little padding.
 const CHOICE: usize = 8;
-
-/// A text that waits.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Its place in its call.
-    pub place: usize,
-    /// The text.
-    pub text: String,
-    /// What its translation must contain, each in one of several ways.
-    pub terms: Vec<Vec<String>>,
-    /// Its source tokens.
-    pub tokens: Vec<TokenId>,
-}
-
-impl Wanted {
-    /// What its translation must contain.
-    pub fn terms(&self) -> Vec<Vec<&str>> {
-        self.terms.iter().map(|ways| ways.iter().map(String::as_str).collect()).collect()
-    }
-}
-
-/// What came of a text: nothing where a guard makes no difference.
-pub type Outcome = (usize, Result<Option<Generation>>);
-
-/// Texts of a request that wait for the same thing.
-pub struct Call {
-    turn: Turn,
-    waiting: VecDeque<Wanted>,
-    answers: Sender<Outcome>,
-    ticket: Arc<Ticket>,
-    since: Instant,
-}
-
-impl Call {
-    /// Texts of the request with this ticket, of which each answer goes to `answers`.
-    pub fn new(task: Task, waiting: VecDeque<Wanted>, answers: Sender<Outcome>, ticket: Arc<Ticket>) -> Self {
-        let terms = waiting.iter().any(|wanted| !wanted.terms.is_empty());
-        Self { turn: Turn { task, terms }, waiting, answers, ticket, since: Instant::now() }
-    }
-}
-
-/// What can be worked on together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// What is wanted.
-    pub task: Task,
-    /// Some texts have terms: those that lack one are searched again when all are done.
-    pub terms: bool,
-}
-
-/// A request, as long as somebody waits for its answer.
-#[derive(Debug)]
-pub struct Ticket {
-    deadline: Instant,
-    gone: AtomicBool,
-}
-
-impl Ticket {
-    /// One that is good for so long.
-    pub fn new(time: Duration) -> Arc<Self> {
-        Arc::new(Self { deadline: Instant::now() + time, gone: AtomicBool::new(false) })
-    }
-
-    /// Nobody waits any more.
-    pub fn give_up(&self) {
-        self.gone.store(true, Ordering::Relaxed);
-    }
-
-    /// How long somebody will still wait.
-    pub fn left(&self) -> Duration {
-        if self.gone.load(Ordering::Relaxed) {
-            Duration::ZERO
-        } else {
-            self.deadline.saturating_duration_since(Instant::now())
-        }
-    }
-}
 
 /// The calls that wait, in the order of their turns.
 #[derive(Default)]
@@ -118,7 +41,8 @@ struct State {
 pub struct Taken {
     /// The text.
     pub wanted: Wanted,
-    answers: Sender<Outcome>,
+    /// Where it has what place.
+    answers: Vec<(usize, Sender<Outcome>)>,
 }
 
 /// A text whose turn it may be: the number of its call, its place there, and its tokens.
@@ -135,13 +59,29 @@ impl State {
         &self.calls
     }
 
-    /// The next texts of all calls whose turn it is, one of each in turn.
+    /// Has whoever waits for the same as one of these texts wait for that.
+    fn share<'t>(&mut self, turn: &Turn, texts: impl Iterator<Item = &'t mut Taken>) {
+        let (known, mut answers): (Vec<_>, Vec<_>) =
+            texts.map(|taken| (taken.wanted.essence(), &mut taken.answers)).unzip();
+        let known: HashMap<_, usize> = known.into_iter().zip(0..).collect();
+        for call in self.calls.iter_mut().filter(|call| call.turn == *turn) {
+            call.waiting.retain(|wanted| {
+                let same = known.get(&wanted.essence());
+                same.inspect(|&&same| answers[same].push((wanted.place, call.answers.clone()))).is_none()
+            });
+        }
+    }
+
+    /// The next texts of all calls whose turn it is, one of each in turn, no two of which are the same.
     fn choice(&self, turn: &Turn, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
         let calls: Vec<(usize, &Call)> = self.calls.iter().enumerate().filter(|(_, call)| call.turn == *turn).collect();
         let longest = calls.iter().map(|(_, call)| call.waiting.len()).max().unwrap_or(0);
-        let (mut choice, mut tokens): (Vec<Candidate>, usize) = (Vec::new(), 0);
+        let (mut choice, mut tokens, mut known): (Vec<Candidate>, usize, HashSet<_>) = Default::default();
         for place in 0..longest {
             for (call, wanted) in calls.iter().filter_map(|(call, of)| Some((*call, of.waiting.get(place)?))) {
+                if !known.insert(wanted.essence()) {
+                    continue;
+                }
                 tokens += wanted.tokens.len();
                 choice.push(Candidate { call, place, tokens: wanted.tokens.len() });
                 if !fits(choice.len().div_ceil(CHOICE), tokens.div_ceil(choice.len())) {
@@ -150,6 +90,27 @@ impl State {
             }
         }
         choice
+    }
+
+    /// Takes some texts out; calls that had one go to the end.
+    fn remove(&mut self, mut batch: Vec<Candidate>) -> Vec<Taken> {
+        // From the back, so that the places of the others stay as they are.
+        batch.sort_by_key(|candidate| (candidate.call, std::cmp::Reverse(candidate.place)));
+        let mut taken = Vec::with_capacity(batch.len());
+        let mut served = vec![false; self.calls.len()];
+        for Candidate { call: number, place, .. } in batch {
+            served[number] = true;
+            let call = &mut self.calls[number];
+            if let Some(wanted) = call.waiting.remove(place) {
+                taken.push(Taken { answers: vec![(wanted.place, call.answers.clone())], wanted });
+            }
+        }
+        let mut served = served.into_iter();
+        let (mut last, first): (VecDeque<Call>, VecDeque<Call>) =
+            self.calls.drain(..).partition(|_| served.next() == Some(true));
+        self.calls = first;
+        self.calls.append(&mut last);
+        taken
     }
 }
 
@@ -207,24 +168,19 @@ impl Queue {
     /// Works until the queue is closed and empty.
     pub fn work(&self, models: &Models, metrics: &Metrics) {
         while let Some(turn) = self.next_turn() {
-            let session = models.session(&turn.task).map(|session| match turn.task {
-                Task::Guard(_) => session.guarded(),
-                _ => Some(session),
-            });
-            match session {
+            match models.session(&turn.task) {
                 // What is drawn by chance depends on the place among the others: each text is the first.
-                Ok(Some(session)) if session.settings().options.sampling.is_some() => {
+                Ok(session) if session.settings().options.sampling.is_some() => {
                     desk::batch(self, &session, &turn, metrics, |texts, _| texts == 1);
                 }
-                Ok(Some(session)) if turn.terms => {
+                Ok(session) if turn.terms => {
                     let fits = |texts: usize, longest: usize| session.is_one_batch(texts, longest);
                     desk::batch(self, &session, &turn, metrics, fits);
                 }
-                Ok(Some(session)) => desk::follow(self, &session, &turn, metrics),
-                Ok(None) => self.take(&turn, |_, _| true).into_iter().for_each(|taken| taken.answer(Ok(None))),
+                Ok(session) => desk::follow(self, &session, &turn, metrics),
                 Err(error) => {
-                    let answer = |taken: Taken| taken.answer(Err(anyhow!("{error:#}")));
-                    self.take(&turn, |_, _| true).into_iter().for_each(answer);
+                    let answer = |taken: Taken| taken.answer(&Err(format!("{error:#}")));
+                    self.take(&turn, |_, _| true, iter::empty()).into_iter().for_each(answer);
                 }
             }
         }
@@ -256,27 +212,20 @@ impl Queue {
     }
 
     /// Texts that wait: that of the call which has waited longest, and those nearest to it in length
-    /// among the next ones of all calls. Calls that have a text in it go to the end.
-    pub fn take(&self, turn: &Turn, fits: impl Fn(usize, usize) -> bool) -> Vec<Taken> {
+    /// among the next ones of all calls. Calls that have a text in it go to the end. What is `under_way` already is not
+    /// taken again.
+    pub fn take<'t>(
+        &self,
+        turn: &Turn,
+        fits: impl Fn(usize, usize) -> bool,
+        under_way: impl Iterator<Item = &'t mut Taken>,
+    ) -> Vec<Taken> {
         let mut state = self.state();
+        state.share(turn, under_way);
         state.live();
-        let mut batch = nearest(state.choice(turn, &fits), &fits);
-        // From the back, so that the places of the others stay as they are.
-        batch.sort_by_key(|candidate| (candidate.call, std::cmp::Reverse(candidate.place)));
-        let mut taken = Vec::with_capacity(batch.len());
-        let mut served = vec![false; state.calls.len()];
-        for Candidate { call: number, place, .. } in batch {
-            served[number] = true;
-            let call = &mut state.calls[number];
-            if let Some(wanted) = call.waiting.remove(place) {
-                taken.push(Taken { wanted, answers: call.answers.clone() });
-            }
-        }
-        let mut served = served.into_iter();
-        let (mut last, first): (VecDeque<Call>, VecDeque<Call>) =
-            state.calls.drain(..).partition(|_| served.next() == Some(true));
-        state.calls = first;
-        state.calls.append(&mut last);
+        let batch = nearest(state.choice(turn, &fits), &fits);
+        let mut taken = state.remove(batch);
+        state.share(turn, taken.iter_mut());
         taken
     }
 
@@ -286,19 +235,22 @@ impl Queue {
 }
 
 impl Taken {
-    /// Gives it back to whoever asked.
-    pub fn answer(self, outcome: Result<Option<Generation>>) {
-        // Whoever asked may have gone.
-        let _ = self.answers.send((self.wanted.place, outcome));
+    /// Tells whoever asked.
+    pub fn answer(self, outcome: &Result<Generation, String>) {
+        for (place, answer) in self.answers {
+            // Whoever asked may have gone.
+            let _ = answer.send((place, outcome.clone()));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
 
     use super::*;
-    use crate::serve::models::Pair;
+    use crate::serve::call::Ticket;
+    use crate::serve::models::{Pair, Task};
 
     fn pair(to: &str) -> Task {
         Task::Translate(Pair { from: "nl".to_owned(), to: to.to_owned() }, 0)
@@ -308,7 +260,7 @@ mod tests {
         let ticket = Ticket::new(Duration::from_mins(1));
         let wanted = |(place, &tokens)| {
             let tokens = vec![0; tokens];
-            Wanted { place, text: name.to_owned(), terms: Vec::new(), tokens }
+            Wanted { place, text: format!("{name}{place}"), terms: Vec::new(), guarded: false, tokens }
         };
         let waiting = tokens.iter().enumerate().map(wanted).collect();
         queue.add(Call::new(task, waiting, mpsc::channel().0, ticket.clone()));
@@ -317,12 +269,9 @@ mod tests {
 
     fn take(queue: &Queue, most: usize) -> String {
         let turn = queue.next_turn().unwrap();
-        let mut taken = queue.take(&turn, |texts, _| texts <= most);
-        taken.sort_by(|a, b| (&a.wanted.text, a.wanted.place).cmp(&(&b.wanted.text, b.wanted.place)));
-        taken
-            .iter()
-            .flat_map(|taken| [taken.wanted.text.clone(), taken.wanted.place.to_string(), " ".to_owned()])
-            .collect()
+        let mut taken = queue.take(&turn, |texts, _| texts <= most, iter::empty());
+        taken.sort_by_key(|taken| taken.wanted.text.clone());
+        taken.iter().map(|taken| format!("{} ", taken.wanted.text)).collect()
     }
 
     #[test]
@@ -358,12 +307,51 @@ mod tests {
         add(&queue, pair("en"), "a", &[30, 2, 29, 3, 1]);
         let take = || {
             let turn = queue.next_turn().unwrap();
-            let taken = queue.take(&turn, |texts, longest| texts * longest <= 60);
+            let taken = queue.take(&turn, |texts, longest| texts * longest <= 60, iter::empty());
             let mut lengths: Vec<usize> = taken.iter().map(|taken| taken.wanted.tokens.len()).collect();
             lengths.sort_unstable();
             lengths
         };
         assert_eq!([take(), take()], [vec![29, 30], vec![1, 2, 3]]);
+    }
+
+    #[test]
+    fn what_several_want_is_taken_once() {
+        let queue = Queue::default();
+        let call = |name: &str, change: &dyn Fn(&mut Wanted)| {
+            let (answers, answered) = mpsc::channel();
+            let mut wanted =
+                Wanted { place: 0, text: name.to_owned(), terms: Vec::new(), guarded: false, tokens: vec![1] };
+            let other = Wanted { place: 1, text: format!("not {name}"), ..wanted.clone() };
+            change(&mut wanted);
+            wanted.place = 2;
+            let ticket = Ticket::new(Duration::from_mins(1));
+            queue.add(Call::new(pair("en"), [other, wanted].into(), answers, ticket.clone()));
+            (answered, ticket)
+        };
+        let (first, gone) = call("a", &|_| {});
+        let (second, _) = call("a", &|_| {});
+        let (guarded, _) = call("a", &|wanted| wanted.guarded = true);
+        gone.give_up();
+        let turn = queue.next_turn().unwrap();
+        let mut taken = queue.take(&turn, |_, _| true, iter::empty());
+        taken.sort_by_key(|taken| (taken.wanted.text.clone(), taken.wanted.guarded));
+        assert_eq!(taken.iter().map(|taken| taken.answers.len()).collect::<Vec<_>>(), [1, 1, 2]);
+        // One that comes when it is under way already.
+        let (late, _) = call("a", &|wanted| wanted.text += "!");
+        let next = queue.take(&turn, |_, _| true, taken.iter_mut());
+        assert_eq!(next.iter().map(|taken| taken.wanted.text.as_str()).collect::<Vec<_>>(), ["a!"]);
+        for (number, taken) in taken.into_iter().enumerate() {
+            taken.answer(&Err(number.to_string()));
+        }
+        let heard = |answered: &mpsc::Receiver<Outcome>| -> Vec<(usize, String)> {
+            answered.try_iter().map(|(place, outcome)| (place, outcome.unwrap_err())).collect()
+        };
+        let told = |place: usize, number: &str| (place, number.to_owned());
+        assert_eq!(heard(&first), []);
+        assert_eq!(heard(&second), [told(2, "0"), told(1, "2")]);
+        assert_eq!(heard(&guarded), [told(2, "1"), told(1, "2")]);
+        assert_eq!(heard(&late), [told(1, "2")]);
     }
 
     #[test]

@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json};
 
 use super::articles::Memory;
 use super::asker::Line;
+use super::call::Wanted;
 use super::models::{Pair, Task};
-use super::queue::Wanted;
 
 /// What an article consists of.
 pub struct Outline {

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::thread::{self, ThreadId};
 
-use kortom::batch::TokenId;
 use kortom::device::Placement;
 use kortom::engine::settings::Caller;
-use kortom::engine::{Engine, Flow, Generation, Request};
+use kortom::engine::{Engine, Flow, Generation, Incoming, Request};
 use kortom::files::ModelFiles;
 
 fn bundled() -> Engine {
@@ -59,8 +59,8 @@ fn a_text_is_the_same_alone_and_in_the_place_of_another() {
 
 /// Texts of which the next ones come when others are done.
 struct Trickle {
-    waiting: Mutex<Vec<(usize, Vec<TokenId>)>>,
-    to_come: Mutex<Vec<(usize, Vec<TokenId>)>>,
+    waiting: Mutex<Vec<Incoming>>,
+    to_come: Mutex<Vec<Incoming>>,
     done: Mutex<Vec<(usize, String)>>,
 }
 
@@ -70,10 +70,10 @@ impl Flow for Trickle {
     }
 
     fn longest(&self) -> usize {
-        self.waiting.lock().unwrap().iter().map(|(_, tokens)| tokens.len()).max().unwrap_or(0)
+        self.waiting.lock().unwrap().iter().map(|text| text.tokens.len()).max().unwrap_or(0)
     }
 
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<(usize, Vec<TokenId>)> {
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
         let longest = self.longest();
         let mut waiting = self.waiting.lock().unwrap();
         let count = (1..=waiting.len()).take_while(|&count| fits(count, longest)).count();
@@ -96,7 +96,11 @@ fn what_comes_while_others_are_under_way_is_done_too() {
     };
     let texts: Vec<String> = (1..30).map(text).collect();
     let expected = session.generate(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-    let mut sources: Vec<_> = texts.iter().map(|text| session.encode(text).unwrap()).enumerate().collect();
+    let incoming = |(key, text): (usize, &String)| {
+        let tokens = session.encode(text).unwrap();
+        Incoming { key, tokens, guarded: false }
+    };
+    let mut sources: Vec<Incoming> = texts.iter().enumerate().map(incoming).collect();
     let flow = Trickle {
         to_come: sources.split_off(9).into_iter().rev().collect::<Vec<_>>().into(),
         waiting: sources.into(),
@@ -111,12 +115,93 @@ fn what_comes_while_others_are_under_way_is_done_too() {
     assert_eq!(done, expected);
     // A source that is too long is named.
     let flow = Trickle {
-        waiting: vec![(7, vec![5; engine.window() + 1])].into(),
+        waiting: vec![Incoming { key: 7, tokens: vec![5; engine.window() + 1], guarded: false }].into(),
         to_come: Mutex::default(),
         done: Mutex::default(),
     };
     let error = session.follow(&flow).unwrap_err().to_string();
     assert!(error.contains("but the model takes"), "{error}");
+}
+
+/// What a guard is asked for goes through the model beside what is not.
+#[test]
+fn guarded_texts_are_under_way_with_others() {
+    let engine = bundled();
+    let session = engine.session(&Request::new(Caller::Article)).unwrap();
+    let texts: Vec<String> =
+        (1..7).map(|times| format!("Hij riep {}en ging weg.", "nee, nee, ".repeat(times))).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let free = session.generate(&texts).unwrap();
+    let guarded = session.generate_guarded(&texts).unwrap().unwrap();
+    assert!(free.iter().zip(&guarded).any(|(free, guarded)| free.text != guarded.text), "{guarded:?}");
+    let incoming = |key: usize| {
+        let tokens = session.encode(texts[key / 2]).unwrap();
+        Incoming { key, tokens, guarded: key % 2 == 1 }
+    };
+    let waiting = (0..2 * texts.len()).map(incoming).collect::<Vec<_>>().into();
+    let flow = Trickle { waiting, to_come: Mutex::default(), done: Mutex::default() };
+    session.follow(&flow).unwrap();
+    let mut done = flow.done.into_inner().unwrap();
+    done.sort_unstable();
+    let expected = free.into_iter().zip(guarded).flat_map(|(free, guarded)| [free.text, guarded.text]);
+    assert_eq!(done, expected.enumerate().collect::<Vec<_>>());
+}
+
+/// One text that takes long beside one that does not; others come when that is done and its thread has nothing left.
+struct Late {
+    flow: Trickle,
+    /// The thread that found nothing.
+    resting: Mutex<Option<ThreadId>>,
+}
+
+impl Flow for Late {
+    fn waiting(&self) -> usize {
+        if self.resting.lock().unwrap().is_some_and(|resting| resting != thread::current().id()) {
+            self.flow.waiting.lock().unwrap().append(&mut self.flow.to_come.lock().unwrap());
+        }
+        self.flow.waiting()
+    }
+
+    fn longest(&self) -> usize {
+        self.flow.longest()
+    }
+
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
+        let taken = self.flow.take(fits);
+        if taken.is_empty() {
+            *self.resting.lock().unwrap() = Some(thread::current().id());
+        }
+        taken
+    }
+
+    fn done(&self, key: usize, generation: Generation) {
+        self.flow.done.lock().unwrap().push((key, generation.text));
+    }
+}
+
+#[test]
+fn a_thread_that_had_nothing_left_comes_back() {
+    let engine = bundled();
+    let mut request = Request::new(Caller::Article);
+    // With so many a thread has enough to do with one text.
+    request.flags.num_beams = Some(12);
+    let session = engine.session(&request).unwrap();
+    let texts =
+        ["De kat slaapt in het oude huis van de burgemeester, ".repeat(9), "Ja.".into(), "Nee.".into(), "Dag.".into()];
+    let incoming = |key: usize| Incoming { key, tokens: session.encode(&texts[key]).unwrap(), guarded: false };
+    let flow = Trickle {
+        waiting: vec![incoming(0), incoming(1)].into(),
+        to_come: vec![incoming(2), incoming(3)].into(),
+        done: Mutex::default(),
+    };
+    let late = Late { flow, resting: Mutex::default() };
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    threads.install(|| session.follow(&late)).unwrap();
+    let done = late.flow.done.into_inner().unwrap();
+    assert_eq!(done.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1, 2, 3, 0]);
+    for (key, text) in done {
+        assert_eq!(text, session.generate(&[&texts[key]]).unwrap()[0].text);
+    }
 }
 
 /// Texts that never end, of which the first to be done is fatal.
@@ -131,8 +216,8 @@ impl Flow for Endless {
         3
     }
 
-    fn take(&self, _: &dyn Fn(usize, usize) -> bool) -> Vec<(usize, Vec<TokenId>)> {
-        vec![(0, vec![40, 41, 0]); 4]
+    fn take(&self, _: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
+        vec![Incoming { key: 0, tokens: vec![40, 41, 0], guarded: false }; 4]
     }
 
     fn done(&self, _: usize, _: Generation) {

@@ -73,7 +73,7 @@ fn source(item: u64) -> Vec<u32> {
 fn find(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
     let sources: Vec<Vec<u32>> = items.iter().map(|&item| source(item)).collect();
     let items_in: Vec<Item> =
-        sources.iter().zip(items).map(|(source, &item)| Item { source, place: item, required: None }).collect();
+        sources.iter().zip(items).map(|(source, &item)| Item { source, place: item, ..Item::default() }).collect();
     search(&mut Scripted::new(items), &items_in, options).unwrap()
 }
 
@@ -87,7 +87,7 @@ fn find_joining(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> 
             && let Some(&item) = joining.next()
         {
             model.rows.push((item, Vec::new()));
-            search.join(&[Item { source: &source(item), place: item, required: None }]).unwrap();
+            search.join(&[Item { source: &source(item), place: item, ..Item::default() }]).unwrap();
         }
         if search.items() == 0 && joining.len() == 0 {
             break;

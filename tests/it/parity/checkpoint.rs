@@ -100,7 +100,7 @@ impl Checkpoint {
         let items: Vec<Item> = sources
             .iter()
             .enumerate()
-            .map(|(place, source)| Item { source, place: place as u64, required: None })
+            .map(|(place, source)| Item { source, place: place as u64, ..Item::default() })
             .collect();
         search(&mut Running { model: &self.model, state, nudge }, &items, options).unwrap()
     }

@@ -2,12 +2,15 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 
 use super::{Reply, Server, agent};
+use crate::cli::Place;
 
 /// A number of the server's metrics.
 fn metric(server: &Server, name: &str) -> usize {
@@ -138,6 +141,45 @@ fn what_is_no_text_is_refused_wherever_it_stands() {
     server.send("/digest", "application/json", asked(b"\\ud800")).refused(400, "JSON");
     let nul = server.json("/digest", &json!({ "q": "Het regent\u{0} vandaag." })).good();
     assert!(nul["segments"][0]["source"].as_str().unwrap().contains('\0'), "{nul}");
+}
+
+/// A model that computes nonsense from a question mark.
+fn cracked(place: &Place) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-marian-separate");
+    for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        place.file(&format!("cracked/{}", file.file_name().to_str().unwrap()), std::fs::read(file.path()).unwrap());
+    }
+    let ids: Value = serde_json::from_str(&place.read("cracked/vocab.json")).unwrap();
+    let path = place.path("cracked/model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    let table = tensors.get_mut("model.encoder.embed_tokens.weight").unwrap();
+    let mut rows: Vec<Vec<f32>> = table.to_vec2().unwrap();
+    rows[usize::try_from(ids["?"].as_u64().unwrap()).unwrap()].fill(f32::NAN);
+    *table = Tensor::new(rows, &Device::Cpu).unwrap();
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+}
+
+#[test]
+fn where_the_model_fails_only_what_it_fails_on_is_lost() {
+    let place = Place::new();
+    cracked(&place);
+    let server = Server::start_in(place, &["--model", "cracked", "--compute-type", "f32"]);
+    let asked = |number: usize| {
+        let texts: Vec<String> = (0..30).map(|text| format!("de weg {text} van {number}")).collect();
+        json!({ "q": texts, "source": "nl", "target": "en" })
+    };
+    let server = &server;
+    let bad = json!({ "q": ["de weg", "de weg?"], "source": "nl", "target": "en" });
+    let alone: Vec<Value> = (0..8).map(|number| server.json("/translate", &asked(number)).good()).collect();
+    thread::scope(|scope| {
+        let asking: Vec<_> =
+            (0..8).map(|number| scope.spawn(move || server.json("/translate", &asked(number)).good())).collect();
+        while asking.iter().any(|asking| !asking.is_finished()) {
+            server.json("/translate", &bad).refused(500, "the server failed at this request");
+        }
+        let together: Vec<Value> = asking.into_iter().map(|asking| asking.join().unwrap()).collect();
+        assert_eq!(together, alone);
+    });
 }
 
 #[test]

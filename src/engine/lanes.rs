@@ -1,0 +1,196 @@
+//! Sentences side by side on the threads of the CPU.
+//!
+//! Every thread decodes sentences of its own, in a *lane*: it waits for no other thread, and when enough of its sentences
+//! are over, others take their places at once (continuous batching; Orca, Yu et al. 2022,
+//! <https://www.usenix.org/conference/osdi22/presentation/yu>). A lane without sentences rests, and its thread helps those
+//! that have some; when there is more to do again all begin a new *shift*, with what they have under way.
+//!
+//! Invariant: what a source becomes depends neither on the lane nor on what else is in it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::Engine;
+use super::batching::{Limits, ROWS_PER_THREAD};
+use super::decoding::{Decoding, Source, Waiting, generated};
+use crate::batch::Batch;
+use crate::search::{Search, SearchOptions};
+
+impl Engine {
+    /// Decodes what waits until nothing does, a lane on each thread.
+    pub(super) fn decode_in_lanes<'r>(
+        &self,
+        waiting: &dyn Waiting<'r>,
+        options: &'r SearchOptions,
+        limits: &Limits,
+    ) -> Result<()> {
+        let begin = Instant::now();
+        let lanes = limits.lanes(waiting.longest(), rayon::current_num_threads());
+        let lane = |_| Ok(Mutex::new(Lane::new(self, options, limits, lanes)?));
+        let lanes: Vec<Mutex<Lane>> = (0..lanes).map(lane).collect::<Result<_>>()?;
+        loop {
+            let shift = Shift::default();
+            let worked = rayon::broadcast(|thread| match lanes.get(thread.index()) {
+                Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), waiting),
+                None => Ok(()),
+            });
+            worked.into_iter().collect::<Result<()>>()?;
+            if !shift.is_over() {
+                break;
+            }
+        }
+        // The lanes' times lie side by side: the time that passed is theirs in proportion.
+        let (mut encode, mut decode) = <(Duration, Duration)>::default();
+        for lane in lanes {
+            let (encoding, decoding) = lane.into_inner().unwrap_or_else(PoisonError::into_inner).spent;
+            (encode, decode) = (encode + encoding, decode + decoding);
+        }
+        let whole = begin.elapsed();
+        let encode = whole.mul_f64(encode.as_secs_f64() / (encode + decode).as_secs_f64().max(f64::MIN_POSITIVE));
+        self.gauge.spent(encode, whole.saturating_sub(encode));
+        Ok(())
+    }
+}
+
+/// A time during which lanes work side by side.
+#[derive(Default)]
+struct Shift {
+    /// It ends before the work does.
+    over: AtomicBool,
+    /// How many lanes have nothing to do.
+    resting: AtomicUsize,
+}
+
+impl Shift {
+    /// Has a lane work until it has nothing to do, or the shift is over.
+    fn work<'r>(&self, lane: &mut Lane<'_, 'r>, waiting: &dyn Waiting<'r>) -> Result<()> {
+        let alarm = Alarm(self);
+        while !self.is_over() && lane.fill(waiting)? {
+            // What still waits would be done sooner by those that rest.
+            if self.resting.load(Ordering::Relaxed) > 0 && waiting.len() > 0 {
+                self.end();
+            } else {
+                lane.advance(waiting)?;
+            }
+        }
+        self.resting.fetch_add(1, Ordering::Relaxed);
+        std::mem::forget(alarm);
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Ends the shift wherever a lane leaves its work with an error, or in a panic. The others would go on as long as
+/// anything waits.
+struct Alarm<'a>(&'a Shift);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// What one thread decodes.
+struct Lane<'e, 'r> {
+    decoding: Decoding<'e>,
+    engine: &'e Engine,
+    options: &'r SearchOptions,
+    limits: Limits,
+    lanes: usize,
+    search: Search<'r>,
+    /// What is under way, by how many had joined before it.
+    open: HashMap<usize, Source<'r>>,
+    joined: usize,
+    /// How many were under way when the last had joined.
+    full: usize,
+    /// Encoding, and decoding.
+    spent: (Duration, Duration),
+}
+
+impl<'e, 'r> Lane<'e, 'r> {
+    fn new(engine: &'e Engine, options: &'r SearchOptions, limits: &Limits, lanes: usize) -> Result<Self> {
+        Ok(Self {
+            decoding: Decoding::new(engine, engine.model.idle(), options),
+            engine,
+            options,
+            limits: limits.share(lanes),
+            lanes,
+            search: Search::new(options)?,
+            open: HashMap::new(),
+            joined: 0,
+            full: 0,
+            spent: Default::default(),
+        })
+    }
+
+    /// Has others join if it is time; whether any are under way then.
+    fn fill(&mut self, waiting: &dyn Waiting<'r>) -> Result<bool> {
+        let begin = Instant::now();
+        if self.has_room() {
+            self.join(self.take(waiting)?)?;
+        }
+        self.spent.0 += begin.elapsed();
+        Ok(!self.open.is_empty())
+    }
+
+    /// One more token for each that is under way.
+    fn advance(&mut self, waiting: &dyn Waiting<'r>) -> Result<()> {
+        let begin = Instant::now();
+        for (number, hypotheses) in self.search.advance(&mut self.decoding)? {
+            let source = self.open.remove(&number).context("a sentence ended that had not begun")?;
+            self.engine.gauge.done(source.tokens.len(), generated(&hypotheses));
+            waiting.done(source, hypotheses)?;
+        }
+        self.spent.1 += begin.elapsed();
+        Ok(())
+    }
+
+    /// Whether it is time for others to join: a quarter of the places is free, since encoding takes less time for
+    /// several at once, or there are so few rows that any more cost next to nothing.
+    fn has_room(&self) -> bool {
+        4 * self.open.len() <= 3 * self.full || self.open.len() * self.options.num_beams < ROWS_PER_THREAD
+    }
+
+    /// The next sources, as many as there is room for beside those under way; no more than this lane's share, unless
+    /// these are too few to be worth another lane.
+    fn take(&self, waiting: &dyn Waiting<'r>) -> Result<Vec<Source<'r>>> {
+        let least = ROWS_PER_THREAD.div_ceil(self.options.num_beams.max(self.options.n_best));
+        let share = waiting.len().div_ceil(self.lanes).max(least);
+        let (open, longest) = (self.open.len(), self.open.values().map(|source| source.tokens.len()).max());
+        let fits = |more: usize, longer: usize| {
+            more <= share && self.limits.fits(open + more, longer.max(longest.unwrap_or(0)))
+        };
+        waiting.take(&fits)
+    }
+
+    fn join(&mut self, sources: Vec<Source<'r>>) -> Result<()> {
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch {
+            ids: sources.iter().map(|source| source.tokens.clone()).collect(),
+            order: sources.iter().map(|source| source.place).collect(),
+        };
+        let memory = self.engine.model.encode(&batch)?;
+        self.engine.model.join(&mut self.decoding.state, &memory)?;
+        self.search.join(&sources.iter().map(Source::item).collect::<Vec<_>>())?;
+        for source in sources {
+            self.engine.gauge.begun(source.tokens.len());
+            self.open.insert(self.joined, source);
+            self.joined += 1;
+        }
+        self.full = self.open.len();
+        Ok(())
+    }
+}
