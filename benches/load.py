@@ -6,8 +6,9 @@
 
 Needs Python only, and Linux. Articles have five sentences, no two of which are alike; every answer is compared with what the command line
 made of the article, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
-command line needs to start is taken off its time. `--rounds` repeats all in turn; rates are medians. Processor time says
-something on a machine that does other work too.
+command line needs to start is taken off its time. A rate is that of the steady state: answers from the first of each connection on
+average to the moment when no request is left to be sent; the whole time, with the start and the last few requests, stands beside it.
+`--rounds` repeats all in turn; rates are medians. Processor time says something on a machine that does other work too.
 """
 
 import argparse
@@ -35,7 +36,7 @@ COMPARED = ["translation", "summary", "segments"]
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kortom", type=pathlib.Path, default=batch.ROOT / "target/release/kortom")
-    parser.add_argument("--articles", type=int, default=200)
+    parser.add_argument("--articles", type=int, default=600)
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 8, 64])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=0, help="of load on the most connections, to watch the memory")
@@ -95,37 +96,51 @@ def digest(options, folder, records):
 async def measure(options, folder, server, port):
     lines = (folder / "articles.jsonl").read_text().splitlines(keepends=True)
     requests = [head(json.dumps({"q": json.loads(line)["text"]}).encode()) for line in lines]
-    rates, costs, latencies = (collections.defaultdict(list) for _ in range(3))
+    rates, whole, costs, latencies = (collections.defaultdict(list) for _ in range(4))
     for _ in range(options.rounds):
         _, start, starting = digest(options, folder, lines[0])
         expected, seconds, worked = digest(options, folder, "".join(lines))
         rates[0].append((len(lines) - 1) / (seconds - start))
         costs[0].append((worked - starting) / (len(lines) - 1))
         for connections in options.connections:
-            begin, before = time.monotonic(), processor(server.pid)
-            latencies[connections] += await load(port, requests, expected, connections, iter(range(len(lines))))
-            rates[connections].append(len(lines) / (time.monotonic() - begin))
+            before = processor(server.pid)
+            spans = await load(port, requests, expected, connections, iter(range(len(lines))))
             costs[connections].append((processor(server.pid) - before) / len(lines))
-    table(options, rates, costs, latencies, sum(len(report["segments"]) for report in expected) / len(expected))
+            latencies[connections] += [end - begin for begin, end in spans]
+            rates[connections].append(steady(spans, connections))
+            whole[connections].append(len(spans) / (max(end for _, end in spans) - min(begin for begin, _ in spans)))
+    table(options, rates, whole, costs, latencies, sum(len(report["segments"]) for report in expected) / len(expected))
     if options.storm:
         await storm(port, requests, expected, options.storm)
     if options.minutes:
         await remember(options, server, port, requests, expected)
 
 
-def table(options, rates, costs, latencies, sentences):
+def steady(spans, connections):
+    """Answers per second while all connections ask."""
+    ends = sorted(end for _, end in spans)
+    first, last = ends[connections - 1], max(begin for begin, _ in spans)
+    return sum(first < end <= last for end in ends) / (last - first)
+
+
+def table(options, rates, whole, costs, latencies, sentences):
     command_line = statistics.median(rates[0])
     print(f"{options.articles} articles, {sentences:.1f} sentences each, {options.rounds} rounds")
-    print("| connections | articles/s | sentences/s | of the command line | processor per article | p50 | p99 |")
-    print("|---|---|---|---|---|---|---|")
+    print("| connections | articles/s | sentences/s | of the command line | start and end too | processor per article | p50 | p99 |")
+    print("|---|---|---|---|---|---|---|---|")
     cost = {connections: f"{statistics.median(costs[connections]) * 1000:.0f} ms" for connections in costs}
-    print(f"| command line | {command_line:.2f} | {command_line * sentences:.0f} | | {cost[0]} | | |")
+    print(f"| command line | {command_line:.2f} | {command_line * sentences:.0f} | | | {cost[0]} | | |")
     for connections in options.connections:
         rate, taken = statistics.median(rates[connections]), sorted(latencies[connections])
         at = [f"{taken[int(share * (len(taken) - 1))]:.2f} s" for share in (0.5, 0.99)]
-        single = ", ".join(f"{one / base:.2f}" for one, base in zip(rates[connections], rates[0]))
-        share = f"{rate / command_line:.2f} ({single})"
-        print(f"| {connections} | {rate:.2f} | {rate * sentences:.0f} | {share} | {cost[connections]} | {at[0]} | {at[1]} |", flush=True)
+        shares = f"{share(rates[connections], rates[0])} | {share(whole[connections], rates[0])}"
+        print(f"| {connections} | {rate:.2f} | {rate * sentences:.0f} | {shares} | {cost[connections]} | {at[0]} | {at[1]} |", flush=True)
+
+
+def share(rates, of):
+    """The median of rates beside that of others, and each beside its own."""
+    single = ", ".join(f"{one / base:.2f}" for one, base in zip(rates, of))
+    return f"{statistics.median(rates) / statistics.median(of):.2f} ({single})"
 
 
 def head(body):
@@ -134,8 +149,8 @@ def head(body):
 
 
 async def load(port, requests, expected, connections, numbers):
-    """Asks for all numbered articles over so many connections; how long each answer took."""
-    taken = []
+    """Asks for all numbered articles over so many connections; when each request was sent and answered."""
+    spans = []
 
     async def ask():
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -143,12 +158,12 @@ async def load(port, requests, expected, connections, numbers):
             begin = time.monotonic()
             writer.write(requests[number])
             status, body = await answer(reader)
-            taken.append(time.monotonic() - begin)
+            spans.append((begin, time.monotonic()))
             check(status, body, expected[number])
         writer.close()
 
     await asyncio.gather(*(ask() for _ in range(connections)))
-    return taken
+    return spans
 
 
 async def answer(reader):
