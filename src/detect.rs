@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn letters_that_nobody_knows_say_nothing() {
-        for text in ["𝐇𝐞𝐭 𝐫𝐞𝐠𝐞𝐧𝐭 𝐯𝐚𝐧𝐝𝐚𝐚𝐠 𝐢𝐧 𝐝𝐞 𝐬𝐭𝐚𝐝", "ᚠᚢᚦᚨᚱᚲ"] {
+        for text in ["𝐇𝐞𝐭 𝐫𝐞𝐠𝐞𝐧𝐭 𝐯𝐚𝐧𝐝𝐚𝐚𝐠 𝐢𝐧 𝐝𝐞 𝐬𝐭𝐚𝐝", "ᚠᚢᚦᚨᚱᚲ"]
+        {
             assert_eq!(language(text), []);
         }
     }
