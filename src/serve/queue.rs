@@ -271,7 +271,7 @@ mod tests {
         let turn = queue.next_turn().unwrap();
         let mut taken = queue.take(&turn, |texts, _| texts <= most, iter::empty());
         taken.sort_by_key(|taken| taken.wanted.text.clone());
-        taken.iter().map(|taken| format!("{} ", taken.wanted.text)).collect()
+        taken.iter().flat_map(|taken| [taken.wanted.text.as_str(), " "]).collect()
     }
 
     #[test]
