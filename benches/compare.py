@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import shape
@@ -44,6 +44,8 @@ class Column:
     sentences: int
     first: int = 0
     """Sentences that kortom decodes before, to be warm; they are taken off."""
+    tokens: int = shape.TOKENS
+    """Source tokens, and generated tokens."""
 
 
 COLUMNS = {
@@ -61,8 +63,8 @@ def measure_ctranslate2(folder, column, compute, device, threads):
 
     translator = ctranslate2.Translator(str(folder), device=device, compute_type=compute, inter_threads=1,
                                         intra_threads=threads)
-    sources = [["▁" + word for word in line.split()] + ["</s>"] for line in shape.sources(column.sentences)]
-    options = {"beam_size": column.beams, "min_decoding_length": shape.TOKENS, "max_decoding_length": shape.TOKENS,
+    sources = [["▁" + word for word in line.split()] + ["</s>"] for line in shape.sources(column.sentences, column.tokens)]
+    options = {"beam_size": column.beams, "min_decoding_length": column.tokens, "max_decoding_length": column.tokens,
                "max_batch_size": column.batch, "batch_type": "examples"}
     translator.translate_batch(sources[:column.batch], **options)
     begin = time.perf_counter()
@@ -82,10 +84,10 @@ def measure_transformers(folder, column, compute, device, threads):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     # The slowest by far: fewer sentences, whole batches of them.
     sentences = max(column.batch, column.sentences // 3)
-    lines = shape.sources(sentences)
+    lines = shape.sources(sentences, column.tokens)
     batches = [tokenizer(lines[at:at + column.batch], return_tensors="pt").to(device)
                for at in range(0, sentences, column.batch)]
-    options = {"num_beams": column.beams, "min_new_tokens": shape.TOKENS, "max_new_tokens": shape.TOKENS}
+    options = {"num_beams": column.beams, "min_new_tokens": column.tokens, "max_new_tokens": column.tokens}
     with torch.no_grad():
         model.generate(**batches[0], **(options | {"min_new_tokens": 4, "max_new_tokens": 4}))
         begin = time.perf_counter()
@@ -108,19 +110,19 @@ def measure_matmuls(name, column):
     # Weights of their own each, so that they come from memory as in a model.
     weights = {part: [numpy.ones(matrix, "f4") for matrix in matrices[part]] for part in matrices}
     inputs = {(rows, columns): numpy.ones((rows, columns), "f4") for columns in (width, inner)
-              for rows in (column.batch * column.beams, column.batch * shape.TOKENS)}
+              for rows in (column.batch * column.beams, column.batch * column.tokens)}
 
     def batch():
         begin = time.perf_counter()
-        for part, times, rows in (("source", 1, column.batch * shape.TOKENS),
-                                  ("step", shape.TOKENS, column.batch * column.beams)):
+        for part, times, rows in (("source", 1, column.batch * column.tokens),
+                                  ("step", column.tokens, column.batch * column.beams)):
             for _ in range(times):
                 for weight in weights[part]:
                     inputs[rows, weight.shape[1]] @ weight.T
         return time.perf_counter() - begin
 
     batch()
-    return column.batch * shape.TOKENS, min(batch() for _ in range(3))
+    return column.batch * column.tokens, min(batch() for _ in range(3))
 
 
 def measure_kortom(kortom, folder, column, compute, device, threads):
@@ -133,10 +135,10 @@ def measure_kortom(kortom, folder, column, compute, device, threads):
 def run_kortom(kortom, folder, column, sentences, compute, device, threads):
     """Tokens and seconds of one run of kortom."""
     command = [kortom, "generate", "--model", str(folder), "--device", device, "--compute-type", compute,
-               "--threads", str(threads), "--batch-tokens", str(column.batch * shape.TOKENS),
-               "--beam-size", str(column.beams), "--min-length", str(shape.TOKENS), "--max-length", str(shape.TOKENS),
+               "--threads", str(threads), "--batch-tokens", str(column.batch * column.tokens),
+               "--beam-size", str(column.beams), "--min-length", str(column.tokens), "--max-length", str(column.tokens),
                "--timings", "--format", "jsonl"]
-    run = subprocess.run(command, input="\n".join(shape.sources(sentences)) + "\n", text=True,
+    run = subprocess.run(command, input="\n".join(shape.sources(sentences, column.tokens)) + "\n", text=True,
                          capture_output=True, check=True)
     seconds = sum(timing(run.stderr, part) for part in ("encode", "decode"))
     return sum(json.loads(line)["tokens"] for line in run.stdout.splitlines()), seconds
@@ -167,19 +169,18 @@ def measure(engine, column, arguments):
 
 def measure_apart(engine, column, arguments):
     """One measurement in a process of its own: tokens per second."""
-    number = COLUMNS[arguments.device].index(column)
     # The work folder is that of the shape already.
     command = [sys.executable, __file__, "--kortom", arguments.kortom, "--work", str(arguments.work.parent),
                "--shape", arguments.work.name, "--device", arguments.device, "--threads", str(arguments.threads),
-               "--measure", engine, str(number)]
+               "--measure", engine, json.dumps(asdict(column))]
     threads = str(arguments.threads)
     environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise SystemExit(f"`{engine}` failed:\n{run.stderr}")
-    tokens, seconds, wanted = json.loads(run.stdout.splitlines()[-1])
-    if tokens % wanted != 0:
-        raise SystemExit(f"`{engine}` generated {tokens} tokens, not {wanted} for each sentence")
+    tokens, seconds = json.loads(run.stdout.splitlines()[-1])
+    if tokens % column.tokens != 0:
+        raise SystemExit(f"`{engine}` generated {tokens} tokens, not {column.tokens} for each sentence")
     return tokens / seconds
 
 
@@ -264,8 +265,8 @@ def main():
     arguments = parser.parse_args()
     arguments.work = arguments.work / arguments.shape
     if arguments.measure:
-        engine, column = arguments.measure[0], COLUMNS[arguments.device][int(arguments.measure[1])]
-        print(json.dumps([*measure(engine, column, arguments), shape.TOKENS]))
+        engine, column = arguments.measure[0], Column(**json.loads(arguments.measure[1]))
+        print(json.dumps(measure(engine, column, arguments)))
         return
     prepare(arguments.work, arguments.device)
     engines = arguments.engines or list(ENGINES[arguments.device])

@@ -98,8 +98,8 @@ def write_checkpoint(folder, name="opus-mt"):
     (write_t5 if name.startswith("t5") else write_marian)(folder, SHAPES[name])
 
 
-def sources(count):
-    """Lines that become exactly `TOKENS` tokens, the last of them eos."""
+def sources(count, tokens=TOKENS):
+    """Lines that become exactly so many tokens, the last of them eos."""
     draw = random.Random(2)
-    lines = (" ".join(word(draw.randrange(WORDS - 3)) for _ in range(TOKENS - 1)) for _ in range(count))
+    lines = (" ".join(word(draw.randrange(WORDS - 3)) for _ in range(tokens - 1)) for _ in range(count))
     return [line.ljust(LINE) for line in lines]

@@ -115,6 +115,8 @@ pub struct Placement {
     why: String,
     /// Whether the type was asked for by name.
     named: bool,
+    /// Whether what comes out must be that of the weights as they are.
+    exact: bool,
     /// The CPU, where nobody asked for this card by name.
     instead: Option<Box<Self>>,
 }
@@ -131,7 +133,17 @@ impl Placement {
     pub fn new(device: Device, dtype: DType) -> Self {
         let place = if device.is_cpu() { "the CPU" } else { "the card" };
         let sentence = format!("computing on {place} in {}", dtype.as_str());
-        Self { device, dtype, int8: false, cache: None, sentence, why: String::new(), named: true, instead: None }
+        Self {
+            device,
+            dtype,
+            int8: false,
+            cache: None,
+            sentence,
+            why: String::new(),
+            named: true,
+            exact: false,
+            instead: None,
+        }
     }
 
     /// Settles what was asked for.
@@ -179,11 +191,18 @@ impl Placement {
         Self { cache: folder, instead, ..self }
     }
 
+    /// The same, but in eight bits only if they were asked for by name.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        let instead = self.instead.map(|instead| Box::new(instead.exact()));
+        Self { exact: true, instead, ..self }
+    }
+
     /// The same for a model of a family that translates as well in eight bits: in these on the CPU, unless a type was asked
-    /// for by name.
+    /// for by name, or the result must be exact.
     #[must_use]
     pub fn with_eight_bits(&self) -> Self {
-        if self.named || !self.device.is_cpu() {
+        if self.named || self.exact || !self.device.is_cpu() {
             return self.clone();
         }
         Self { named: false, cache: self.cache.clone(), ..on_cpu(ComputeType::Int8, &self.why) }
@@ -354,10 +373,13 @@ mod tests {
         let named = if_usable(busy(), ComputeType::F32);
         assert_eq!(named.with_eight_bits().sentence, named.sentence);
         assert!(!Placement::cpu().with_eight_bits().int8);
+        let exact = |compute| if_usable(busy(), compute).exact().with_eight_bits().int8;
+        assert!(!exact(ComputeType::Auto) && exact(ComputeType::Int8));
         // A card stays what it is; the CPU to which a model goes for lack of memory takes eight bits too.
         let card = if_usable(Ok(Device::Cpu), ComputeType::Auto).with_cache(folder.clone());
         let instead = card.instead().unwrap().with_eight_bits();
         assert!(instead.int8 && instead.cache == folder, "{}", instead.sentence);
+        assert!(!card.exact().instead().unwrap().with_eight_bits().int8);
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl Models {
             return Ok(Self::default());
         }
         let placement = placement(&job.machine)?;
+        // `generate` gives what transformers gives.
+        let placement = if job.task == Task::Generate { placement.exact() } else { placement };
         let translates = |found: Resolved| Model::new(&found, &placement, job.request(), screen);
         let summarises = |found: Chosen| SummaryModel::load(&found, &placement, job, screen);
         let models = Self {

@@ -18,7 +18,7 @@ pub struct MachineOptions {
     #[serde(with = "as_text")]
     pub device: Option<DeviceChoice>,
     /// Number format of the weights: auto, f32, f16, bf16, int8 [default: auto, which is f16 on a card; on the CPU int8 for models
-    /// that translate as well in it, else f32]
+    /// that translate as well in it, except in `generate`, else f32]
     #[arg(long, value_name = "TYPE")]
     #[serde(with = "as_text")]
     pub compute_type: Option<ComputeType>,

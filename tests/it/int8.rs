@@ -62,6 +62,18 @@ fn auto_takes_eight_bits_for_the_families_that_were_measured() {
 }
 
 #[test]
+fn generate_computes_in_f32_unless_told_otherwise() {
+    let model = fixture("tiny-marian");
+    let said = |arguments: &[&str]| {
+        let ran =
+            Place::new().pipe(&[&["generate", "--model", model.to_str().unwrap()], arguments].concat(), b"de kat\n");
+        ran.stderr.clone()
+    };
+    assert!(said(&[]).contains(" in f32") && !said(&[]).contains("int8"));
+    assert!(said(&["--compute-type", "int8"]).contains("note: computing on the CPU in int8\n"));
+}
+
+#[test]
 fn a_batch_equals_its_sentences_alone() {
     let files =
         ModelFiles::folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en"), "kortom-nl-en", None)
