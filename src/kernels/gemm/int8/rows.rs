@@ -70,10 +70,10 @@ impl Kernel for QuantiseRow<'_> {
         let (scale, offset) = (simd.splat(scale), simd.splat(ROUND + zero));
         let (whole, rest) = self.x.as_chunks::<WIDE>();
         let (bytes, last) = self.bytes.split_at_mut(whole.len() * WIDE);
-        for (x, bytes) in whole.iter().zip(bytes.chunks_exact_mut(WIDE)) {
+        for (x, bytes) in whole.iter().zip(bytes.as_chunks_mut().0) {
             quantise(simd, x, scale, offset, bytes);
         }
-        if !rest.is_empty() {
+        if let Some(last) = last.first_chunk_mut() {
             let mut padded = [0f32; WIDE];
             padded[..rest.len()].copy_from_slice(rest);
             quantise(simd, &padded, scale, offset, last);
@@ -83,14 +83,13 @@ impl Kernel for QuantiseRow<'_> {
 
 /// `bytes = x · scale + zero`, where `offset` is [`ROUND`] more than the zero point.
 #[inline(always)]
-fn quantise<S: Simd>(simd: S, x: &[f32; WIDE], scale: S::V, offset: S::V, bytes: &mut [u8]) {
+fn quantise<S: Simd>(simd: S, x: &[f32; WIDE], scale: S::V, offset: S::V, bytes: &mut [u8; WIDE]) {
     let (bottom, top) = (simd.splat(ROUND), simd.splat(ROUND + ACTIVATION));
     let mut lanes = [0f32; WIDE];
     for (x, lane) in x.chunks_exact(S::LANES).zip(lanes.chunks_exact_mut(S::LANES)) {
         let value = simd.add(simd.mul(simd.load(x), scale), offset);
         simd.store(lane, simd.min(simd.max(value, bottom), top));
     }
-    for (byte, lane) in bytes.iter_mut().zip(lanes) {
-        *byte = lane.to_bits() as u8;
-    }
+    // Of arrays, so that the compiler packs them by vectors.
+    *bytes = lanes.map(|lane| lane.to_bits() as u8);
 }
