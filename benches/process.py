@@ -76,7 +76,7 @@ def compare(compute, beams, source, arguments):
             seconds[engine].append(took)
     ratios = [theirs / ours for ours, theirs in zip(seconds["kortom"], seconds["ctranslate2"])]
     times = " | ".join(f"{statistics.median(took):.2f} s" for took in seconds.values())
-    scores = " | ".join(bleu(found, arguments) for found in lines.values())
+    scores = " | ".join(bleu(lines[engine], arguments) for engine in seconds)
     ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
     print(f"| {compute}, {beams} beam{'s' if beams > 1 else ''} | {times} | {ratio} | {scores} |", flush=True)
 
