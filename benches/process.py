@@ -28,12 +28,11 @@ def convert(model, work, compute):
     return folder
 
 
-def translate(arguments):
+def translate(folder, model, source, beams, batch, threads):
     """What CTranslate2's process does."""
     import ctranslate2
     import sentencepiece
 
-    folder, model, source, beams, batch, threads = arguments
     translator = ctranslate2.Translator(folder, device="cpu", inter_threads=1, intra_threads=int(threads))
     cut, join = (sentencepiece.SentencePieceProcessor(f"{model}/{side}.spm") for side in ("source", "target"))
     lines = Path(source).read_text(encoding="utf-8").splitlines()
@@ -83,8 +82,6 @@ def compare(compute, beams, source, arguments):
 
 def main():
     """Reads the command line, measures and prints the table."""
-    if sys.argv[1:2] == ["--translate"]:
-        return translate(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kortom", required=True, help="the binary, built with --release")
     parser.add_argument("--work", required=True, type=Path, help="scratch folder; the conversions are made there once")
@@ -105,8 +102,10 @@ def main():
     for compute in TYPES:
         for beams in (1, 4):
             compare(compute, beams, source, arguments)
-    return None
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--translate"]:
+        translate(*sys.argv[2:])
+    else:
+        main()

@@ -27,7 +27,7 @@ class Table:
 
 
 TABLES = [
-    Table("sentences at a time, one beam, 30 tokens", [Column(str(n), 1, n, max(2 * n, 12), n) for n in (1, 4, 16, 64, 256)], (1, 2)),
+    Table("sentences at a time, one beam, 30 tokens", [Column(str(n), 1, n, max(n, 12), min(n, 32)) for n in (1, 4, 16, 64, 256)], (1, 2)),
     Table("tokens of source and target, one beam, 16 sentences at a time",
           [Column(str(n), 1, 16, 32, 16, tokens=n) for n in (10, 30, 100, 200, 400)]),
     Table("beams, 16 sentences at a time, 30 tokens", [Column(str(n), n, 16, 32, 16) for n in (1, 2, 4, 8)]),

@@ -3,100 +3,15 @@
 //! Invariant: what was asked for by name is taken or refused, never silently replaced; only `auto` chooses.
 
 mod card;
+mod choice;
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use candle_core::{DType, Device};
 
 pub use card::Card;
-
-/// What a person asks for with `--device`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// CUDA when this build and machine have it, else the CPU.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// The CUDA card of this number.
-    Cuda(usize),
-    /// The GPU of an Apple machine.
-    Metal,
-}
-
-impl FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "auto" => Ok(Self::Auto),
-            None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            None if text == "metal" => Ok(Self::Metal),
-            Some(("cuda", number)) => {
-                number.parse().map(Self::Cuda).map_err(|_| format!("`{number}` is not the number of a card"))
-            }
-            _ => Err("expected auto, cpu, cuda, cuda:N or metal".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for DeviceChoice {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(number) => write!(f, "cuda:{number}"),
-            Self::Metal => f.write_str("metal"),
-        }
-    }
-}
-
-/// What a person asks for with `--compute-type`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ComputeType {
-    /// On the CPU int8 for families that translate as well in it, f32 for the others; f16 on a card.
-    #[default]
-    Auto,
-    /// Single precision.
-    F32,
-    /// Half precision.
-    F16,
-    /// Half the bits, the range of single precision.
-    Bf16,
-    /// Weights and activations in eight bits.
-    Int8,
-}
-
-impl FromStr for ComputeType {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "f32" => Self::F32,
-            "f16" => Self::F16,
-            "bf16" => Self::Bf16,
-            "int8" => Self::Int8,
-            _ => return Err("expected auto, f32, f16, bf16 or int8".to_owned()),
-        })
-    }
-}
-
-impl fmt::Display for ComputeType {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-        })
-    }
-}
+pub use choice::{ComputeType, DeviceChoice};
 
 /// A device and a type to compute in.
 #[derive(Clone, Debug)]
@@ -111,12 +26,10 @@ pub struct Placement {
     pub cache: Option<PathBuf>,
     /// What was chosen and why, for people.
     pub sentence: String,
-    /// Why it is not another device, as the end of that sentence.
-    why: String,
     /// Whether the type was asked for by name.
     named: bool,
-    /// Whether what comes out must be that of the weights as they are.
-    exact: bool,
+    /// What to say instead where it computes in eight bits, if that is left open.
+    eight_bits: Option<String>,
     /// The CPU, where nobody asked for this card by name.
     instead: Option<Box<Self>>,
 }
@@ -133,17 +46,7 @@ impl Placement {
     pub fn new(device: Device, dtype: DType) -> Self {
         let place = if device.is_cpu() { "the CPU" } else { "the card" };
         let sentence = format!("computing on {place} in {}", dtype.as_str());
-        Self {
-            device,
-            dtype,
-            int8: false,
-            cache: None,
-            sentence,
-            why: String::new(),
-            named: true,
-            exact: false,
-            instead: None,
-        }
+        Self { device, dtype, int8: false, cache: None, sentence, named: true, eight_bits: None, instead: None }
     }
 
     /// Settles what was asked for.
@@ -187,25 +90,29 @@ impl Placement {
     /// The same, with a folder for eight-bit weights.
     #[must_use]
     pub fn with_cache(self, folder: Option<PathBuf>) -> Self {
-        let instead = self.instead.map(|instead| Box::new(instead.with_cache(folder.clone())));
-        Self { cache: folder, instead, ..self }
+        self.changed(&move |one| Self { cache: folder.clone(), ..one })
     }
 
     /// The same, but in eight bits only if they were asked for by name.
     #[must_use]
     pub fn exact(self) -> Self {
-        let instead = self.instead.map(|instead| Box::new(instead.exact()));
-        Self { exact: true, instead, ..self }
+        self.changed(&|one| Self { eight_bits: None, ..one })
     }
 
-    /// The same for a model of a family that translates as well in eight bits: in these on the CPU, unless a type was asked
-    /// for by name, or the result must be exact.
+    /// A change to this and to what it may be instead.
+    fn changed(mut self, change: &impl Fn(Self) -> Self) -> Self {
+        self.instead = self.instead.map(|instead| Box::new(instead.changed(change)));
+        change(self)
+    }
+
+    /// The same for a model of a family that translates as well in eight bits: in these where that was left open, which it is
+    /// on the CPU.
     #[must_use]
     pub fn with_eight_bits(&self) -> Self {
-        if self.named || self.exact || !self.device.is_cpu() {
-            return self.clone();
+        match &self.eight_bits {
+            Some(sentence) => Self { int8: true, sentence: sentence.clone(), eight_bits: None, ..self.clone() },
+            None => self.clone(),
         }
-        Self { named: false, cache: self.cache.clone(), ..on_cpu(ComputeType::Int8, &self.why) }
     }
 
     /// The same for a model that leaves the range of f16: then in bf16, or where the device lacks that, in f32.
@@ -250,8 +157,15 @@ fn on_cpu(compute: ComputeType, why: &str) -> Placement {
         ComputeType::Int8 => "int8".to_owned(),
     };
     let int8 = compute == ComputeType::Int8;
-    let sentence = format!("computing on the CPU in {how}{why}");
-    Placement { int8, sentence, why: why.to_owned(), named: compute != ComputeType::Auto, ..Placement::cpu() }
+    let named = compute != ComputeType::Auto;
+    let sentence = |how: &str| format!("computing on the CPU in {how}{why}");
+    Placement {
+        int8,
+        sentence: sentence(&how),
+        named,
+        eight_bits: (!named).then(|| sentence("int8")),
+        ..Placement::cpu()
+    }
 }
 
 fn on_card(card: candle_core::Result<Device>, name: &DeviceChoice, compute: ComputeType) -> Result<Placement> {
@@ -304,19 +218,6 @@ fn remedy(error: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_parse_and_print() {
-        for name in ["auto", "cpu", "cuda:3", "metal"] {
-            assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
-        }
-        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
-        assert!("cuda:x".parse::<DeviceChoice>().is_err());
-        assert!("gpu".parse::<DeviceChoice>().is_err());
-        for name in ["auto", "f32", "f16", "bf16", "int8"] {
-            assert_eq!(name.parse::<ComputeType>().unwrap().to_string(), name);
-        }
-    }
 
     #[test]
     fn a_card_computes_in_f16_unless_told_otherwise() {

@@ -149,4 +149,13 @@ impl ModelFiles {
         })?;
         Ok(Some(value))
     }
+
+    /// What to say of a file whose content makes no sense.
+    pub(crate) fn broken(&self, file: &str) -> String {
+        format!(
+            "`{file}` of the model `{}` cannot be used\n\
+             hint: the file is broken or cut short; fetch it again",
+            self.name
+        )
+    }
 }

@@ -70,7 +70,8 @@ impl Models {
         let placement = placement(&job.machine)?;
         // `generate` gives what transformers gives.
         let placement = if job.task == Task::Generate { placement.exact() } else { placement };
-        let translates = |found: Resolved| Model::new(&found, &placement, job.request(), screen);
+        let translates =
+            |found: Resolved| Model::new(Engine::load(&found.files, &placement)?, &found, job.request(), screen);
         let summarises = |found: Chosen| SummaryModel::load(&found, &placement, job, screen);
         let models = Self {
             translation: translation.map(translates).transpose()?,
@@ -154,18 +155,19 @@ fn placement(machine: &MachineOptions) -> Result<Placement> {
 
 /// Says where models compute and in which type, if that was left to us or is not what was asked for.
 fn say_where(models: &[&Model], machine: &MachineOptions, asked: &Placement, screen: &Screen) {
+    let named = machine.device.is_some_and(|device| device != DeviceChoice::Auto);
     let sentences: Vec<&str> = models.iter().map(|model| model.placement().sentence.as_str()).collect();
-    let alike = sentences.windows(2).all(|two| two[0] == two[1]);
-    let as_asked =
-        machine.device.unwrap_or_default() != DeviceChoice::Auto && sentences.iter().all(|one| *one == asked.sentence);
-    match sentences.first() {
-        Some(sentence) if alike && !as_asked => screen.notice(sentence),
-        Some(_) if !as_asked => {
-            for (model, sentence) in models.iter().zip(sentences) {
-                screen.notice(format!("`{}`: {sentence}", model.engine.name()));
-            }
-        }
-        _ => {}
+    if named && sentences.iter().all(|sentence| *sentence == asked.sentence) {
+        return;
+    }
+    if let [first, others @ ..] = &sentences[..]
+        && others.iter().all(|other| other == first)
+    {
+        screen.notice(first);
+        return;
+    }
+    for (model, sentence) in models.iter().zip(sentences) {
+        screen.notice(format!("`{}`: {sentence}", model.engine.name()));
     }
 }
 
@@ -191,7 +193,7 @@ impl SummaryModel {
             request.from = Some(language.to_owned());
             request.to.clone_from(&request.from);
         }
-        let model = Model::of(engine, &chosen.found, request, screen)?;
+        let model = Model::new(engine, &chosen.found, request, screen)?;
         Ok(Self { model, source: chosen.source })
     }
 }
@@ -217,17 +219,13 @@ impl Model {
     /// Loads a model alone, and says where it computes.
     pub fn load(found: &Resolved, machine: &MachineOptions, request: Request, screen: &Screen) -> Result<Self> {
         let placement = placement(machine)?;
-        let model = Self::new(found, &placement, request, screen)?;
+        let model = Self::new(Engine::load(&found.files, &placement)?, found, request, screen)?;
         say_where(&[&model], machine, &placement, screen);
         Ok(model)
     }
 
-    fn new(found: &Resolved, placement: &Placement, request: Request, screen: &Screen) -> Result<Self> {
-        Self::of(Engine::load(&found.files, placement)?, found, request, screen)
-    }
-
     /// Makes a model ready, and sees that it can do what is wanted.
-    fn of(engine: Engine, found: &Resolved, request: Request, screen: &Screen) -> Result<Self> {
+    fn new(engine: Engine, found: &Resolved, request: Request, screen: &Screen) -> Result<Self> {
         let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());
         let settings = found.entry.filter(|entry| !entry.settings.is_empty());
         let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));

@@ -195,18 +195,18 @@ fn for_each_row(out: &mut [f32], inner: usize, work: usize, task: impl Fn(usize,
     }
 }
 
-/// The same, of a tensor whose storage may be on another device.
-pub(super) fn host_slice<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
-    match storage {
-        Storage::Cpu(storage) => slice(storage, layout),
-        _ => bail!("a kernel takes tensors on the CPU"),
-    }
-}
-
 /// The values of a contiguous f32 tensor.
 pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
         _ => bail!("a kernel takes contiguous f32 tensors"),
+    }
+}
+
+/// The same, of a tensor whose storage may be on another device.
+pub(super) fn host_slice<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => slice(storage, layout),
+        _ => bail!("a kernel takes tensors on the CPU"),
     }
 }

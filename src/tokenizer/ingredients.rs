@@ -15,7 +15,7 @@ use super::charsmap::Charsmap;
 use super::class::Class;
 use super::proto::{ModelProto, PieceKind};
 use super::settings::{AddedToken, Settings};
-use super::vocabulary::{Vocabulary, broken};
+use super::vocabulary::Vocabulary;
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 
@@ -72,17 +72,17 @@ impl Ingredients {
     pub(super) fn of_merges(files: &ModelFiles, settings: &Settings) -> Result<Self> {
         let ids = Vocabulary::read(files, "vocab.json")?.to_map();
         let text = files.read("merges.txt")?;
-        let text = std::str::from_utf8(&text).with_context(|| broken(files, "merges.txt"))?;
+        let text = std::str::from_utf8(&text).with_context(|| files.broken("merges.txt"))?;
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
         let merges = lines
             .map(|line| line.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())))
             .collect::<Option<Vec<_>>>()
-            .with_context(|| broken(files, "merges.txt"))?;
+            .with_context(|| files.broken("merges.txt"))?;
         for (left, right) in &merges {
             ensure!(
                 ids.contains_key(left) && ids.contains_key(right) && ids.contains_key(&format!("{left}{right}")),
                 "{}\ncause: `vocab.json` lacks a part of `{left} {right}`",
-                broken(files, "merges.txt")
+                files.broken("merges.txt")
             );
         }
         Ok(Self {

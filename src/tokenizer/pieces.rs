@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::sentencepiece::{SPACE, SentencePiece};
 use super::settings::{AddedToken, Settings};
 use super::splitter::{Part, Splitter};
-use super::vocabulary::{Vocabulary, broken};
+use super::vocabulary::Vocabulary;
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 
@@ -62,7 +62,7 @@ impl PieceVocabulary {
             named,
             settings,
         )
-        .with_context(|| broken(files, "vocab.json"))
+        .with_context(|| files.broken("vocab.json"))
     }
 
     /// M2M100: sentencepiece.bpe.model and vocab.json.
@@ -85,7 +85,7 @@ impl PieceVocabulary {
         named.extend(settings.extra_special_tokens());
         let source = sentencepiece(files, "sentencepiece.bpe.model")?;
         Self::new(Flavour::M2m100, source, (None, None), vocabulary, named, settings)
-            .with_context(|| broken(files, "vocab.json"))
+            .with_context(|| files.broken("vocab.json"))
     }
 
     fn new(
@@ -237,5 +237,5 @@ fn special_tokens(settings: &Settings, names: &[(&str, &str)]) -> Vec<AddedToken
 
 /// Reads a SentencePiece model of a checkpoint.
 pub(super) fn sentencepiece(files: &ModelFiles, file: &str) -> Result<SentencePiece> {
-    SentencePiece::parse(&files.read(file)?).with_context(|| broken(files, file))
+    SentencePiece::parse(&files.read(file)?).with_context(|| files.broken(file))
 }

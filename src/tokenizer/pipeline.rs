@@ -25,7 +25,6 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use super::class::Class;
 use super::ingredients::{Entries, Ingredients, MANY, PEGASUS_OFFSET, T5_EXTRA_IDS, charsmaps};
 use super::settings::{AddedToken, Settings};
-use super::vocabulary::broken;
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 
@@ -53,7 +52,7 @@ impl Pipeline {
             let ingredients = Ingredients::of_sentencepiece(&files.read(file)?, class, settings);
             (file, ingredients.and_then(|ingredients| build(class, settings, ingredients)))
         };
-        let inner = inner.with_context(|| broken(files, file))?;
+        let inner = inner.with_context(|| files.broken(file))?;
         let size = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
         Ok(Self { inner, own_template: class == Class::File, size })
     }

@@ -28,7 +28,7 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     /// Reads a JSON file of tokens and their ids.
     pub(super) fn read(files: &ModelFiles, file: &str) -> Result<Self> {
-        Self::parse(&files.read(file)?).with_context(|| broken(files, file))
+        Self::parse(&files.read(file)?).with_context(|| files.broken(file))
     }
 
     fn parse(json: &[u8]) -> Result<Self> {
@@ -112,15 +112,6 @@ impl<'de> Visitor<'de> for Entries<'_> {
         }
         Ok(())
     }
-}
-
-/// A file of a checkpoint that makes no sense.
-pub(super) fn broken(files: &ModelFiles, file: &str) -> String {
-    format!(
-        "`{file}` of the model `{}` cannot be used\n\
-         hint: the file is broken or cut short; fetch it again",
-        files.name()
-    )
 }
 
 #[cfg(test)]

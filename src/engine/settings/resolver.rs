@@ -1,0 +1,300 @@
+//! Looks each setting up in all sources, and writes down where it was.
+//!
+//! Invariant: what is read is noted. Which settings there are belongs to `settings`, what a value may be to `layers`.
+
+use std::cmp::Ordering;
+
+use anyhow::{Result, anyhow, bail};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::layers::{Found, Layer, Layers, Origin};
+use super::{Caller, Setting, Settings, Sources, unsupported};
+use crate::batch::TokenId;
+use crate::search::{EarlyStopping, Sampling, SearchOptions};
+
+/// transformers' class default, in new tokens.
+const DEFAULT_MAXIMUM: usize = 20;
+/// transformers' class default of `top_k`, in effect when sampling.
+const DEFAULT_TOP_K: usize = 50;
+/// Settings that only sampling has.
+const SAMPLING: &[&str] = &["temperature", "top_k", "top_p", "seed"];
+/// Settings that are listed under another name.
+const OTHER_NAMES: &[&str] = &["max_length", "bos_token_id"];
+
+/// Looks settings up and writes down where they were.
+pub(super) struct Resolver<'a> {
+    sources: &'a Sources<'a>,
+    /// All sources that count for this checkpoint.
+    pub layers: Layers,
+    /// config.json, where only special tokens are looked for in it.
+    fallback: Option<Layer>,
+    origins: Vec<Setting>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Resolver<'a> {
+    pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
+        let object = |value: &Value, name: &str| {
+            value
+                .as_object()
+                .cloned()
+                .ok_or_else(|| anyhow!("{name} is not a JSON object\nhint: fetch the model again"))
+        };
+        let mut layers = vec![
+            Layer { origin: Origin::Flag, values: sources.flags.values() },
+            Layer { origin: Origin::UserConfig, values: sources.user.values() },
+        ];
+        if let Some(catalogue) = sources.catalogue {
+            layers.push(Layer { origin: Origin::Catalogue, values: object(catalogue, "the catalogue's entry")? });
+        }
+        let config = object(sources.config, "config.json")?;
+        if let Some(task) = sources.task
+            && let Some(values) = config.get("task_specific_params").and_then(|tasks| tasks.get(task)?.as_object())
+        {
+            layers.push(Layer { origin: Origin::Task(task.to_owned()), values: values.clone() });
+        }
+        let config = Layer { origin: Origin::Config, values: config };
+        let mut fallback = None;
+        if let Some(generation_config) = sources.generation_config {
+            let values = object(generation_config, "generation_config.json")?;
+            layers.push(Layer { origin: Origin::GenerationConfig, values });
+            fallback = Some(config);
+        } else {
+            layers.push(config);
+        }
+        Ok(Self { sources, layers: Layers(layers), fallback, origins: Vec::new(), warnings: Vec::new() })
+    }
+
+    fn note(&mut self, name: &'static str, value: impl Serialize, origin: impl Into<String>) {
+        let value = serde_json::to_value(value).unwrap_or(Value::Null);
+        self.origins.push(Setting { name, value, origin: origin.into() });
+    }
+
+    /// A setting as `read` reads it, or the class default.
+    pub fn with<T: Serialize + Clone>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        read: impl Fn(&Found) -> Result<T>,
+    ) -> Result<T> {
+        let (value, origin) = read_or(self.layers.find(name), default, read)?;
+        self.note(name, value.clone(), origin);
+        Ok(value)
+    }
+
+    /// The same for a special token, for which config.json counts even beside a `generation_config.json`.
+    pub fn special<T: Serialize + Clone>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        read: impl Fn(&Found) -> Result<T>,
+    ) -> Result<T> {
+        let found = self.layers.find(name).or_else(|| self.fallback.as_ref()?.find(name));
+        let (value, origin) = read_or(found, default, read)?;
+        self.note(name, value.clone(), origin);
+        Ok(value)
+    }
+
+    pub fn count(&mut self, name: &'static str, default: usize, least: u64) -> Result<usize> {
+        self.with(name, default, |found| found.count(least))
+    }
+
+    /// The start token: `decoder_start_token_id`, or `bos_token_id`, and only then those of a config.json beside
+    /// a `generation_config.json`.
+    pub fn start(&mut self) -> Result<Vec<TokenId>> {
+        let ours = ["decoder_start_token_id", "bos_token_id"].into_iter().find_map(|name| self.layers.find(name));
+        let config = || {
+            ["decoder_start_token_id", "bos_token_id"].into_iter().find_map(|name| self.fallback.as_ref()?.find(name))
+        };
+        let Some(found) = ours.or_else(config) else {
+            bail!(
+                "the checkpoint has neither `decoder_start_token_id` nor `bos_token_id`\n\
+                 hint: add `decoder_start_token_id` to its generation_config.json"
+            );
+        };
+        let (start, origin) = (found.tokens()?, format!("{}, `{}`", found.source(), found.name));
+        if found.name == "bos_token_id"
+            && let Some(other) = config()
+            && other.name == "decoder_start_token_id"
+            && other.tokens()? != start
+        {
+            self.warnings.push(format!(
+                "generation_config.json has no `decoder_start_token_id`: decoding starts with its `bos_token_id` {start:?}, \
+                 as in transformers, though config.json has `decoder_start_token_id` {}",
+                other.value
+            ));
+        }
+        self.note("decoder_start_token_id", &start, origin);
+        Ok(start)
+    }
+
+    /// Sampling or not, and the number of beams. transformers can do both at once, this library cannot: the
+    /// one with the stronger origin wins.
+    pub fn mode(&mut self) -> Result<(Option<Sampling>, usize)> {
+        let (mut sample, mut sample_from) = read_or(self.layers.find("do_sample"), false, Found::truth)?;
+        let (mut beams, mut beams_from) = read_or(self.layers.find("num_beams"), 1, |found| found.count(1))?;
+        if sample && beams > 1 {
+            let strength = |name| self.layers.find(name).map(|found| found.origin);
+            match strength("do_sample").cmp(&strength("num_beams")) {
+                Ordering::Less => (beams, beams_from) = (1, format!("{sample_from}, `do_sample`")),
+                Ordering::Greater => (sample, sample_from) = (false, format!("{beams_from}, `num_beams`")),
+                Ordering::Equal => bail!(
+                    "sampling with {beams} beams is not supported ({sample_from}; {beams_from})\n\
+                     hint: use `--beam-size 1` to sample, or `--beam-size N` alone for beam search"
+                ),
+            }
+        }
+        self.note("do_sample", sample, sample_from);
+        self.note("num_beams", beams, beams_from);
+        let sampling = if sample { Some(self.sampling()?) } else { self.refuse_idle_flags(SAMPLING, "`--sample`")? };
+        if beams == 1 {
+            self.refuse_idle_flags::<()>(&["early_stopping"], "`--beam-size` above 1")?;
+        }
+        Ok((sampling, beams))
+    }
+
+    fn sampling(&mut self) -> Result<Sampling> {
+        Ok(Sampling {
+            temperature: self.with("temperature", 1.0, Found::positive)?,
+            top_k: self.count("top_k", DEFAULT_TOP_K, 0)?,
+            top_p: self.with("top_p", 1.0, |found| match found.number()? {
+                share if (0.0..=1.0).contains(&share) => Ok(share),
+                _ => Err(found.wrong("not possible", "give a number between 0 and 1")),
+            })?,
+            seed: self.with("seed", 0, Found::seed)?,
+        })
+    }
+
+    /// A flag that does nothing without another is refused; the same setting of a file just rests.
+    fn refuse_idle_flags<T>(&self, names: &[&'static str], without: &str) -> Result<Option<T>> {
+        match names.iter().find_map(|&name| self.layers.find(name).filter(|found| found.origin == Origin::Flag)) {
+            Some(found) => bail!("{} does nothing without {without}\nhint: leave it out, or add that", found.source()),
+            None => Ok(None),
+        }
+    }
+
+    pub fn early_stopping(&mut self) -> Result<EarlyStopping> {
+        let read = |found: &Found| match &found.value {
+            Value::Bool(true) => Ok(EarlyStopping::True),
+            Value::Bool(false) => Ok(EarlyStopping::False),
+            Value::String(word) if word == "never" => Ok(EarlyStopping::Never),
+            _ => Err(found.wrong("none of true, false and \"never\"", "give one of these")),
+        };
+        let (stopping, origin) = read_or(self.layers.find("early_stopping"), EarlyStopping::False, read)?;
+        let value = match stopping {
+            EarlyStopping::Never => json!("never"),
+            other => json!(other == EarlyStopping::True),
+        };
+        self.note("early_stopping", value, origin);
+        Ok(stopping)
+    }
+
+    /// The most new tokens after a start of so many.
+    pub fn maximum(&mut self, start: usize) -> Result<usize> {
+        let positions = self.sources.positions.map_or(usize::MAX, |positions| (positions + 1).saturating_sub(start));
+        let found = self.layers.find_either("max_new_tokens", "max_length");
+        let (wanted, origin) = match &found {
+            Some(found) if found.name == "max_length" => {
+                let wanted = found.count(start as u64 + 1)? - start;
+                (wanted, format!("{}, `max_length` {} without the start", found.source(), found.value))
+            }
+            Some(found) => (found.count(1)?, found.source()),
+            // transformers keeps its own default, start token included, within the positions.
+            None if self.sources.caller == Caller::Generate => {
+                (DEFAULT_MAXIMUM.min(positions.saturating_sub(1)).max(1), Origin::Default.to_string())
+            }
+            None => (self.sources.window.saturating_sub(start).max(1), Origin::Window.to_string()),
+        };
+        if wanted <= positions {
+            self.note("max_new_tokens", wanted, origin);
+            return Ok(wanted);
+        }
+        match found {
+            Some(found) if found.origin <= Origin::UserConfig => {
+                bail!(found.wrong("more than the decoder's positions", &format!("give at most {positions}")))
+            }
+            Some(_) => self.warnings.push(format!(
+                "the maximum is {positions} new tokens, not {wanted} ({origin}): the decoder has no more positions"
+            )),
+            None => {}
+        }
+        self.note("max_new_tokens", positions, "the decoder's positions");
+        Ok(positions)
+    }
+
+    /// `min_length`, which counts the start token, and `min_new_tokens`, which wins over it.
+    pub fn minimum(&mut self) -> Result<(usize, usize)> {
+        let (new, origin) = read_or(self.layers.find("min_new_tokens"), None, |found| found.count(0).map(Some))?;
+        self.note("min_new_tokens", new, origin);
+        let (length, origin) = read_or(self.layers.find("min_length"), 0, |found| found.count(0))?;
+        let Some(new) = new else {
+            self.note("min_length", length, origin);
+            return Ok((length, 0));
+        };
+        self.note("min_length", 0, "`min_new_tokens` is set");
+        Ok((0, new))
+    }
+
+    /// The first new token. Old BART checkpoints without a `generation_config.json` ask for `bos_token_id`
+    /// in their own way.
+    pub fn forced_bos(&mut self) -> Result<Option<TokenId>> {
+        let old_way = self.layers.0.last().filter(|layer| layer.origin == Origin::Config).and_then(|config| {
+            config.find("force_bos_token_to_be_generated").filter(|found| found.value == true)?;
+            Some(config.find("bos_token_id"))
+        });
+        let found =
+            self.layers.find("forced_bos_token_id").filter(|found| old_way.is_none() || found.origin < Origin::Config);
+        let found = found.or(old_way.flatten());
+        let (forced, origin) = read_or(found, None, |found| found.token().map(Some))?;
+        self.note("forced_bos_token_id", forced, origin);
+        Ok(forced)
+    }
+
+    /// Checks the whole, and adds the warnings.
+    pub fn finish(mut self, options: SearchOptions) -> Result<Settings> {
+        self.check_catalogue()?;
+        if options.n_best > options.num_beams && options.sampling.is_none() {
+            let found = self
+                .layers
+                .find("num_return_sequences")
+                .ok_or_else(|| anyhow!("more hypotheses than beams\nhint: use more beams"))?;
+            let hint = format!("use `--beam-size {}` or more, or `--sample`", options.n_best);
+            bail!(found.wrong(&format!("more than `num_beams`, which is {}", options.num_beams), &hint));
+        }
+        options.check()?;
+        let least = options.min_new_tokens.max(options.min_length.saturating_sub(options.start.len()));
+        if least >= options.max_new_tokens {
+            let most = options.max_new_tokens;
+            self.warnings
+                .push(format!("no output can end by itself: no end before {least} new tokens, and at most {most}"));
+        }
+        if options.eos.is_empty() {
+            self.warnings.push("the checkpoint has no `eos_token_id`: no output can end by itself".to_owned());
+        }
+        self.warnings.extend(unsupported::warnings(&self.layers, options.sampling.is_some()));
+        Ok(Settings { options, origins: self.origins, warnings: self.warnings })
+    }
+
+    /// The catalogue is ours: it may only hold what is read here.
+    fn check_catalogue(&self) -> Result<()> {
+        let known = |name: &str| {
+            self.origins.iter().any(|setting| setting.name == name)
+                || OTHER_NAMES.contains(&name)
+                || SAMPLING.contains(&name)
+        };
+        let catalogue = self.layers.0.iter().find(|layer| layer.origin == Origin::Catalogue);
+        match catalogue.and_then(|layer| layer.values.keys().find(|name| !known(name))) {
+            Some(name) => bail!("the catalogue sets `{name}`, which is no setting\nhint: correct or remove it"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was found, or the class default; and where it comes from.
+fn read_or<T>(found: Option<Found>, default: T, read: impl Fn(&Found) -> Result<T>) -> Result<(T, String)> {
+    match found {
+        Some(found) => Ok((read(&found)?, found.source())),
+        None => Ok((default, Origin::Default.to_string())),
+    }
+}
