@@ -105,9 +105,14 @@ impl Limits {
         if self.asked { (sentences * self.rows / ROWS_PER_THREAD).clamp(1, threads) } else { threads }
     }
 
-    /// For one of so many threads that decode side by side.
-    pub fn share(&self, lanes: usize) -> Self {
-        Self { tokens: self.tokens / lanes, ..*self }
+    /// To how many lanes so many sentences give enough to do.
+    pub fn lanes_for(&self, sentences: usize) -> usize {
+        (sentences * self.rows).div_ceil(ROWS_PER_THREAD)
+    }
+
+    /// For some of the lanes that decode side by side.
+    pub fn share(&self, lanes: usize, of: usize) -> Self {
+        Self { tokens: self.tokens * lanes / of, ..*self }
     }
 
     /// Whether so many sentences, the longest of so many tokens, are one batch.

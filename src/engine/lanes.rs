@@ -3,7 +3,8 @@
 //! Every thread decodes sentences of its own, in a *lane*: it waits for no other thread, and when enough of its sentences
 //! are over, others take their places at once (continuous batching; Orca, Yu et al. 2022,
 //! <https://www.usenix.org/conference/osdi22/presentation/yu>). A lane without sentences rests, and its thread helps those
-//! that have some; when there is more to do again all begin a new *shift*, with what they have under way.
+//! that have some; when there is more to do again all begin a new *shift*, with what they have under way. What waits then
+//! is dealt out, so that all have about as much to do.
 //!
 //! Invariant: what a source becomes depends neither on the lane nor on what else is in it.
 
@@ -18,6 +19,7 @@ use super::Engine;
 use super::batching::{Limits, ROWS_PER_THREAD};
 use super::decoding::{Decoding, Source, Waiting, generated};
 use crate::batch::Batch;
+use crate::model::threads;
 use crate::search::{Search, SearchOptions};
 
 impl Engine {
@@ -31,9 +33,10 @@ impl Engine {
         let begin = Instant::now();
         let lanes = limits.lanes(waiting.longest(), rayon::current_num_threads());
         let lane = |_| Ok(Mutex::new(Lane::new(self, options, limits, lanes)?));
-        let lanes: Vec<Mutex<Lane>> = (0..lanes).map(lane).collect::<Result<_>>()?;
+        let mut lanes: Vec<Mutex<Lane>> = (0..lanes).map(lane).collect::<Result<_>>()?;
         loop {
-            let shift = Shift::default();
+            deal(&mut lanes, waiting, limits)?;
+            let shift = Shift { whole: lanes.len() == rayon::current_num_threads(), ..Shift::default() };
             let worked = rayon::broadcast(|thread| match lanes.get(thread.index()) {
                 Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), waiting),
                 None => Ok(()),
@@ -56,9 +59,43 @@ impl Engine {
     }
 }
 
+/// Gives idle lanes what waits, as much as there is room for.
+fn deal<'r>(lanes: &mut [Mutex<Lane<'_, 'r>>], waiting: &dyn Waiting<'r>, limits: &Limits) -> Result<()> {
+    let all = lanes.len();
+    let lanes = lanes.iter_mut().map(|lane| lane.get_mut().unwrap_or_else(PoisonError::into_inner));
+    let mut idle: Vec<&mut Lane> = lanes.filter(|lane| lane.is_idle()).collect();
+    let room = limits.share(idle.len(), all);
+    let mut sources = waiting.take(&|more, longest| room.fits(more, longest))?;
+    sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.place));
+    idle.truncate(limits.lanes_for(sources.len()));
+    let lengths: Vec<usize> = sources.iter().map(|source| source.tokens.len()).collect();
+    let (hands, mut sources) = (hands(&lengths, idle.len()), sources.into_iter());
+    for (lane, count) in idle.into_iter().zip(hands) {
+        lane.hand = sources.by_ref().take(count).collect();
+    }
+    Ok(())
+}
+
+/// How many sources of these `lengths` each lane gets, one after the other, so that all have about as many tokens.
+fn hands(lengths: &[usize], lanes: usize) -> Vec<usize> {
+    let share = lengths.iter().sum::<usize>() / lanes.max(1);
+    let mut counts = vec![0; lanes];
+    let (mut lane, mut tokens) = (0, 0);
+    for length in lengths {
+        if lane + 1 < lanes && tokens > 0 && tokens + length / 2 > share {
+            (lane, tokens) = (lane + 1, 0);
+        }
+        counts[lane] += 1;
+        tokens += length;
+    }
+    counts
+}
+
 /// A time during which lanes work side by side.
 #[derive(Default)]
 struct Shift {
+    /// There is a lane for each thread.
+    whole: bool,
     /// It ends before the work does.
     over: AtomicBool,
     /// How many lanes have nothing to do.
@@ -69,17 +106,22 @@ impl Shift {
     /// Has a lane work until it has nothing to do, or the shift is over.
     fn work<'r>(&self, lane: &mut Lane<'_, 'r>, waiting: &dyn Waiting<'r>) -> Result<()> {
         let alarm = Alarm(self);
-        while !self.is_over() && lane.fill(waiting)? {
+        while !self.is_over() && threads::work(self.all_work(), || lane.fill(waiting))? {
             // What still waits would be done sooner by those that rest.
             if self.resting.load(Ordering::Relaxed) > 0 && waiting.len() > 0 {
                 self.end();
             } else {
-                lane.advance(waiting)?;
+                threads::work(self.all_work(), || lane.advance(waiting))?;
             }
         }
         self.resting.fetch_add(1, Ordering::Relaxed);
         std::mem::forget(alarm);
         Ok(())
+    }
+
+    /// Whether no thread could help another.
+    fn all_work(&self) -> bool {
+        self.whole && self.resting.load(Ordering::Relaxed) == 0
     }
 
     fn is_over(&self) -> bool {
@@ -109,6 +151,8 @@ struct Lane<'e, 'r> {
     limits: Limits,
     lanes: usize,
     search: Search<'r>,
+    /// What it was dealt.
+    hand: Vec<Source<'r>>,
     /// What is under way, by how many had joined before it.
     open: HashMap<usize, Source<'r>>,
     joined: usize,
@@ -124,9 +168,10 @@ impl<'e, 'r> Lane<'e, 'r> {
             decoding: Decoding::new(engine, engine.model.idle(), options),
             engine,
             options,
-            limits: limits.share(lanes),
+            limits: limits.share(1, lanes),
             lanes,
             search: Search::new(options)?,
+            hand: Vec::new(),
             open: HashMap::new(),
             joined: 0,
             full: 0,
@@ -137,7 +182,10 @@ impl<'e, 'r> Lane<'e, 'r> {
     /// Has others join if it is time; whether any are under way then.
     fn fill(&mut self, waiting: &dyn Waiting<'r>) -> Result<bool> {
         let begin = Instant::now();
-        if self.has_room() {
+        let hand = std::mem::take(&mut self.hand);
+        if !hand.is_empty() {
+            self.join(hand)?;
+        } else if self.has_room() {
             self.join(self.take(waiting)?)?;
         }
         self.spent.0 += begin.elapsed();
@@ -154,6 +202,11 @@ impl<'e, 'r> Lane<'e, 'r> {
         }
         self.spent.1 += begin.elapsed();
         Ok(())
+    }
+
+    /// Whether it has nothing to do. What it was dealt in a shift that was over too soon it still has.
+    fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.hand.is_empty()
     }
 
     /// Whether it is time for others to join: a quarter of the places is free, since encoding takes less time for
@@ -192,5 +245,35 @@ impl<'e, 'r> Lane<'e, 'r> {
         }
         self.full = self.open.len();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hands_are_about_alike_and_hold_all() {
+        assert_eq!(hands(&[20, 18, 15, 12, 10, 8], 2), [2, 4]);
+        assert_eq!(hands(&[9, 9, 9, 9], 2), [2, 2]);
+        assert_eq!(hands(&[100, 2, 2], 3), [1, 1, 1]);
+        assert_eq!(hands(&[7], 2), [1, 0]);
+        assert_eq!(hands(&[], 2), [0, 0]);
+        assert_eq!(hands(&[], 0), [0; 0]);
+        for count in 1..40 {
+            let lengths: Vec<usize> = (0..count).map(|i| 60 - i).collect();
+            for lanes in 1..=8.min(count) {
+                let hands = hands(&lengths, lanes);
+                let mut rest = lengths.iter();
+                let tokens: Vec<usize> = hands.iter().map(|&hand| rest.by_ref().take(hand).sum()).collect();
+                assert!(rest.next().is_none(), "{count} on {lanes}");
+                let share = lengths.iter().sum::<usize>() / lanes;
+                // The last takes what the others left by rounding, which may add up.
+                assert!(
+                    tokens[..lanes - 1].iter().all(|&tokens| tokens.abs_diff(share) <= 31),
+                    "{tokens:?}, each {share}"
+                );
+            }
+        }
     }
 }

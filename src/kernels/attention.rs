@@ -15,6 +15,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, bail};
 use rayon::prelude::*;
 
 use super::simd::{self, Kernel, Simd, WIDE};
+use super::threads::divides;
 
 pub use past::{Append, Past};
 pub use shared::{Group, Place, Shared, TransposeKeys};
@@ -180,18 +181,18 @@ impl Cells {
 }
 
 fn for_each(tasks: usize, work: usize, task: impl Fn(usize) + Send + Sync) {
-    if work < PARALLEL_WORK {
-        (0..tasks).for_each(task);
-    } else {
+    if divides(work, PARALLEL_WORK) {
         (0..tasks).into_par_iter().for_each(task);
+    } else {
+        (0..tasks).for_each(task);
     }
 }
 
 fn for_each_row(out: &mut [f32], inner: usize, work: usize, task: impl Fn(usize, &mut [f32]) + Send + Sync) {
-    if work < PARALLEL_WORK {
-        out.chunks_exact_mut(inner).enumerate().for_each(|(row, out)| task(row, out));
-    } else {
+    if divides(work, PARALLEL_WORK) {
         out.par_chunks_exact_mut(inner).enumerate().for_each(|(row, out)| task(row, out));
+    } else {
+        out.chunks_exact_mut(inner).enumerate().for_each(|(row, out)| task(row, out));
     }
 }
 

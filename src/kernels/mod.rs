@@ -14,6 +14,7 @@ pub mod attention;
 pub mod gemm;
 pub mod norm;
 pub mod simd;
+pub mod threads;
 pub mod topk;
 
 /// Reproducible values in -1..1 for the kernels' tests.

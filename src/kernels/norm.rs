@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::attention::slice;
 use super::simd::{self, Kernel, Simd};
+use super::threads::divides;
 
 /// Values below which one thread does all.
 const PARALLEL_WORK: usize = 1 << 15;
@@ -63,10 +64,10 @@ impl CustomOp2 for RmsNorm {
 fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f32> {
     let mut y = vec![0f32; x.len()];
     let row = |(x, y): (&[f32], &mut [f32])| simd::run(Row { x, weight, bias, eps, y });
-    if x.len() < PARALLEL_WORK {
-        x.chunks_exact(weight.len()).zip(y.chunks_exact_mut(weight.len())).for_each(row);
-    } else {
+    if divides(x.len(), PARALLEL_WORK) {
         x.par_chunks_exact(weight.len()).zip(y.par_chunks_exact_mut(weight.len())).for_each(row);
+    } else {
+        x.chunks_exact(weight.len()).zip(y.chunks_exact_mut(weight.len())).for_each(row);
     }
     y
 }

@@ -19,6 +19,7 @@ use std::path::Path;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
+pub use crate::kernels::threads;
 pub use decoder::DecoderState;
 pub use spec::Spec;
 pub use view::View;

@@ -14,6 +14,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 
 use super::super::simd::{self, Kernel, Simd, WIDE};
+use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
 use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 
@@ -77,7 +78,7 @@ impl Weights for Packed {
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
         let input = pack_rows(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.panels(), m * self.n * self.k >= PARALLEL_WORK);
+        let tasks = tasks(m, BLOCK, self.panels(), divides(m * self.n * self.k, PARALLEL_WORK));
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
                 simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
@@ -90,7 +91,7 @@ impl Weights for Packed {
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
         let m = x.len() / self.k;
         let input = pack_rows(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), m * self.n * self.k >= PARALLEL_WORK);
+        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), divides(m * self.n * self.k, PARALLEL_WORK));
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
             simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
@@ -112,10 +113,10 @@ fn pack_rows(x: &[f32], m: usize, k: usize) -> Cow<'_, [f32]> {
             }
         }
     };
-    if m * k < PARALLEL_WORK {
-        x.chunks(GROUP * k).zip(packed.chunks_mut(GROUP * k)).for_each(pack);
-    } else {
+    if divides(m * k, PARALLEL_WORK) {
         x.par_chunks(GROUP * k).zip(packed.par_chunks_mut(GROUP * k)).for_each(pack);
+    } else {
+        x.chunks(GROUP * k).zip(packed.chunks_mut(GROUP * k)).for_each(pack);
     }
     Cow::Owned(packed)
 }

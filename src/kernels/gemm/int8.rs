@@ -19,6 +19,7 @@ use memmap2::Mmap;
 use rayon::prelude::*;
 
 use super::super::simd::{self, Kernel, Simd, WIDE};
+use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
 use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 
@@ -189,7 +190,7 @@ impl Weights for Quantised {
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.panels(), m * self.n * self.k >= PARALLEL_WORK);
+        let tasks = tasks(m, BLOCK, self.panels(), divides(m * self.n * self.k, PARALLEL_WORK));
         let (lines, stride) = (self.lines(), self.stride());
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
@@ -203,7 +204,7 @@ impl Weights for Quantised {
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), m * self.n * self.k >= PARALLEL_WORK);
+        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), divides(m * self.n * self.k, PARALLEL_WORK));
         let (lines, stride) = (self.lines(), self.stride());
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {

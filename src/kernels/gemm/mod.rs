@@ -231,9 +231,10 @@ impl Output {
         // SAFETY: as the caller promises.
         unsafe {
             let values = self.values.wrapping_add(row * self.stride + panel * WIDE);
-            // Of a known length it is two stores; of another, a call.
             if width == WIDE {
-                std::ptr::copy_nonoverlapping(sums.as_ptr(), values, WIDE);
+                for (chunk, at) in sums.chunks_exact(S::LANES).zip((0..).step_by(S::LANES)) {
+                    values.add(at).cast::<S::V>().write_unaligned(simd.load(chunk));
+                }
             } else {
                 std::ptr::copy_nonoverlapping(sums.as_ptr(), values, width);
             }

@@ -61,21 +61,25 @@ impl Scan {
     }
 
     fn take_whole(&mut self, block: &[f32; BLOCK], start: usize) {
-        let sum = reduce(block);
+        let (sum, maxima) = reduce(block);
         self.sums.push(sum);
-        self.choose(block, sum.max, start);
-    }
-
-    /// Takes up the best of a block, whose greatest is `max`.
-    fn choose(&mut self, block: &[f32; BLOCK], max: f32, start: usize) {
         if self.k > INSERTION {
             let all = (start as u32..).zip(block.iter().copied());
             self.best.extend(all.filter(|&(_, x)| x > f32::NEG_INFINITY));
-        } else if max > self.least() {
-            for (lanes, at) in block.chunks_exact(LANES).zip((start..).step_by(LANES)) {
-                if lanes.iter().fold(f32::NEG_INFINITY, |max, &x| max.max(x)) > self.least() {
-                    lanes.iter().zip(at as u32..).for_each(|(&x, token)| self.insert(token, x));
-                }
+        } else if sum.max > self.least() {
+            self.choose(block, &maxima, start);
+        }
+    }
+
+    /// Takes up the best of a block, with the greatest of each lane.
+    fn choose(&mut self, block: &[f32; BLOCK], maxima: &[f32; LANES], start: usize) {
+        let marks = mark(block, maxima, self.k, self.least());
+        for (run, marks) in marks.as_chunks().0.iter().enumerate() {
+            let mut marks = u128::from_le_bytes(*marks);
+            while marks != 0 {
+                let column = run * size_of::<u128>() + marks.trailing_zeros() as usize / 8;
+                self.insert((start + column) as u32, block[column]);
+                marks &= marks - 1;
             }
         }
     }
@@ -92,9 +96,13 @@ impl Scan {
     /// Tokens come in ascending order: of equals the lower stays before.
     fn insert(&mut self, token: u32, x: f32) {
         if x > self.least() {
-            let place = self.best.partition_point(|&(_, other)| other >= x);
-            self.best.insert(place, (token, x));
-            self.best.truncate(self.k);
+            self.best.truncate(self.k - 1);
+            self.best.push((token, x));
+            let mut place = self.best.len() - 1;
+            while place > 0 && self.best[place - 1].1 < x {
+                self.best.swap(place - 1, place);
+                place -= 1;
+            }
         }
     }
 
@@ -132,7 +140,8 @@ impl Scan {
     }
 }
 
-fn reduce(block: &[f32; BLOCK]) -> ExpSum {
+/// The sum of a block, and the greatest of each lane.
+fn reduce(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2, which was asked on the line above; the function needs no more.
@@ -141,30 +150,74 @@ fn reduce(block: &[f32; BLOCK]) -> ExpSum {
     reduce_portable(block)
 }
 
+/// Marks with a 1 what may be among the best `k` of a block, and is no less than `least`.
+fn mark(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: as above.
+        return unsafe { mark_avx2(block, maxima, k, least) };
+    }
+    mark_portable(block, maxima, k, least)
+}
+
 /// The same arithmetic, compiled for wider registers.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn reduce_avx2(block: &[f32; BLOCK]) -> ExpSum {
+fn reduce_avx2(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
     reduce_portable(block)
 }
 
-// Its loops must become part of `reduce_avx2` to be compiled for its registers.
+/// The same as well.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn mark_avx2(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
+    mark_portable(block, maxima, k, least)
+}
+
+// The loops of these must become part of the above to be compiled for their registers.
 #[inline(always)]
-fn reduce_portable(block: &[f32; BLOCK]) -> ExpSum {
-    let max = block_max(block);
+fn reduce_portable(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
+    let maxima = lane_maxima(block);
+    let max = maxima.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
     let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
-    ExpSum { max, sum: block_exp_sum(block, shift) }
+    (ExpSum { max, sum: block_exp_sum(block, shift) }, maxima)
 }
 
 #[inline(always)]
-fn block_max(block: &[f32; BLOCK]) -> f32 {
+fn lane_maxima(block: &[f32; BLOCK]) -> [f32; LANES] {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     for chunk in block.chunks_exact(LANES) {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = if x > *lane { x } else { *lane };
         }
     }
-    lanes.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max })
+    lanes
+}
+
+#[inline(always)]
+fn mark_portable(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
+    // Of the greatest of each lane k are no less than this: what is less is not among the best k.
+    let enough = kth_greatest(maxima, k);
+    let least = if enough > least { enough } else { least };
+    let mut marks = [0; BLOCK];
+    for (mark, &x) in marks.iter_mut().zip(block) {
+        *mark = u8::from(x >= least);
+    }
+    marks
+}
+
+/// The greatest of some numbers that is no greater than `k` of them, itself included; minus infinity where there are not so
+/// many.
+#[inline(always)]
+fn kth_greatest(numbers: &[f32; LANES], k: usize) -> f32 {
+    let mut no_less = [0; LANES];
+    for &other in numbers {
+        for (count, &x) in no_less.iter_mut().zip(numbers) {
+            *count += u32::from(other >= x);
+        }
+    }
+    let enough = numbers.iter().zip(no_less).filter(|(_, no_less)| *no_less as usize >= k);
+    enough.fold(f32::NEG_INFINITY, |greatest, (&x, _)| if x > greatest { x } else { greatest })
 }
 
 #[inline(always)]
@@ -228,7 +281,8 @@ mod tests {
         for seed in 0..20 {
             let block: [f32; BLOCK] = noise(BLOCK, seed).try_into().unwrap();
             let (wide, portable) = (reduce(&block), reduce_portable(&block));
-            assert_eq!((wide.sum.to_bits(), wide.max), (portable.sum.to_bits(), portable.max));
+            assert_eq!((wide.0.sum.to_bits(), wide.1), (portable.0.sum.to_bits(), portable.1));
+            assert_eq!(mark(&block, &wide.1, 3, 0.5), mark_portable(&block, &wide.1, 3, 0.5));
         }
     }
 }

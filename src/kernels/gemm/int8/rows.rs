@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::PARALLEL_WORK;
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
+use crate::kernels::threads::divides;
 
 /// The greatest quantised activation.
 pub const ACTIVATION: f32 = 255.0;
@@ -29,11 +30,11 @@ impl Rows {
         let mut rows = Self { bytes: vec![0; m * stride], stride, scales: vec![(0.0, 0); m] };
         let quantise = |x, bytes, scale| simd::run(QuantiseRow { x, bytes, scale });
         let work = rows.bytes.chunks_exact_mut(stride).zip(&mut rows.scales);
-        if m * k < PARALLEL_WORK {
-            x.chunks_exact(k).zip(work).for_each(|(x, (bytes, scale))| quantise(x, bytes, scale));
-        } else {
+        if divides(m * k, PARALLEL_WORK) {
             let work = work.collect::<Vec<_>>();
             x.par_chunks_exact(k).zip(work).for_each(|(x, (bytes, scale))| quantise(x, bytes, scale));
+        } else {
+            x.chunks_exact(k).zip(work).for_each(|(x, (bytes, scale))| quantise(x, bytes, scale));
         }
         rows
     }
