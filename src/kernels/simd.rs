@@ -168,7 +168,14 @@ pub trait Simd: Copy {
     fn largest(self, v: Self::V) -> f32 {
         let mut lanes = [f32::NEG_INFINITY; WIDE];
         self.store(&mut lanes, v);
-        lanes.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b))
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                lanes[i] = if lanes[i] > lanes[i + width] { lanes[i] } else { lanes[i + width] };
+            }
+        }
+        lanes[0]
     }
 }
 

@@ -2,26 +2,28 @@
 //!
 //! Invariant: the order of every sum is fixed by the lengths alone.
 
-use crate::kernels::simd::{Simd, WIDE};
+use crate::kernels::simd::Simd;
 
 /// `scores[t] = Σ_j query[j] · keys[j][t]`, for the whole of `scores` (a multiple of 16).
 #[inline(always)]
 pub fn score_transposed<S: Simd>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) {
     let mut t = 0;
     while t < scores.len() {
-        // 64 keys at a time hide the latency of the chain over j.
-        if scores.len() - t >= 4 * WIDE {
-            score_chunk::<S, 8>(simd, query, &keys[t..], pad, &mut scores[t..]);
-            t += 8 * S::LANES;
-        } else {
-            score_chunk::<S, 1>(simd, query, &keys[t..], pad, &mut scores[t..]);
-            t += S::LANES;
-        }
+        let (keys, scores) = (&keys[t..], &mut scores[t..]);
+        // Several vectors at a time hide the latency of the chain over j.
+        let vectors = match scores.len() / S::LANES {
+            8.. => score_chunk::<S, 8>(simd, query, keys, pad, scores),
+            4.. => score_chunk::<S, 4>(simd, query, keys, pad, scores),
+            2.. => score_chunk::<S, 2>(simd, query, keys, pad, scores),
+            _ => score_chunk::<S, 1>(simd, query, keys, pad, scores),
+        };
+        t += vectors * S::LANES;
     }
 }
 
+/// The first `C` vectors of scores; gives `C`.
 #[inline(always)]
-fn score_chunk<S: Simd, const C: usize>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) {
+fn score_chunk<S: Simd, const C: usize>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) -> usize {
     let mut sums = [simd.splat(0.0); C];
     for (j, &q) in query.iter().enumerate() {
         let q = simd.splat(q);
@@ -33,6 +35,7 @@ fn score_chunk<S: Simd, const C: usize>(simd: S, query: &[f32], keys: &[f32], pa
     for c in 0..C {
         simd.store(&mut scores[c * S::LANES..], sums[c]);
     }
+    C
 }
 
 /// In place over the first `length` scores; what lies beyond becomes 0.
@@ -65,23 +68,22 @@ pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], length: usize, bias: Option
 /// `out = Σ_t weights[t] · value(t)`, in the order of time.
 #[inline(always)]
 pub fn mix<'v, S: Simd>(simd: S, weights: &[f32], value: impl Fn(usize) -> &'v [f32], out: &mut [f32]) {
-    let width = out.len();
     let mut at = 0;
-    while at < width {
-        if width - at >= 8 * S::LANES {
-            mix_chunk::<S, 8>(simd, weights, &value, at, out);
-            at += 8 * S::LANES;
-        } else if width - at >= S::LANES {
-            mix_chunk::<S, 1>(simd, weights, &value, at, out);
-            at += S::LANES;
-        } else {
-            let sum = weights.iter().enumerate().fold(0f32, |sum, (t, &weight)| sum + weight * value(t)[at]);
-            out[at] = sum;
-            at += 1;
-        }
+    while at < out.len() {
+        at += match (out.len() - at) / S::LANES {
+            8.. => mix_chunk::<S, 8>(simd, weights, &value, at, out),
+            4.. => mix_chunk::<S, 4>(simd, weights, &value, at, out),
+            2.. => mix_chunk::<S, 2>(simd, weights, &value, at, out),
+            1 => mix_chunk::<S, 1>(simd, weights, &value, at, out),
+            _ => {
+                out[at] = weights.iter().enumerate().fold(0f32, |sum, (t, &weight)| sum + weight * value(t)[at]);
+                1
+            }
+        };
     }
 }
 
+/// The `C` vectors of the mix from `at` on; gives how many values these are.
 #[inline(always)]
 fn mix_chunk<'v, S: Simd, const C: usize>(
     simd: S,
@@ -89,7 +91,7 @@ fn mix_chunk<'v, S: Simd, const C: usize>(
     value: &impl Fn(usize) -> &'v [f32],
     at: usize,
     out: &mut [f32],
-) {
+) -> usize {
     let mut sums = [simd.splat(0.0); C];
     for (t, &weight) in weights.iter().enumerate() {
         let weight = simd.splat(weight);
@@ -101,6 +103,7 @@ fn mix_chunk<'v, S: Simd, const C: usize>(
     for c in 0..C {
         simd.store(&mut out[at + c * S::LANES..], sums[c]);
     }
+    C * S::LANES
 }
 
 #[inline(always)]

@@ -253,12 +253,8 @@ impl Block<'_> {
         }
         for r in 0..R {
             for p in 0..P {
-                let mut out = [0f32; WIDE];
-                for v in 0..V {
-                    simd.store(&mut out[v * S::LANES..], sums[r][p][v]);
-                }
                 // SAFETY: the row and the panel are this task's.
-                unsafe { self.output.write(simd, first + r, panel + p, &mut out, &self.epilogue) };
+                unsafe { self.output.write(simd, first + r, panel + p, sums[r][p], &self.epilogue) };
             }
         }
     }

@@ -292,15 +292,15 @@ impl Block<'_> {
             let (step, zero) = self.input.scales[row + r];
             for p in 0..P {
                 let scales = parts[p].0;
-                let mut out = [0f32; WIDE];
+                let mut out = [simd.splat(0.0); V];
                 for v in 0..V {
                     let at = v * S::LANES;
                     let sum = simd.sub_product(sums[r][p][v], zero, &scales.sums[at..]);
                     let scale = simd.mul(simd.splat(step), simd.load(&scales.steps[at..]));
-                    simd.store(&mut out[at..], simd.mul(simd.to_float(sum), scale));
+                    out[v] = simd.mul(simd.to_float(sum), scale);
                 }
                 // SAFETY: the row and the panel are this task's.
-                unsafe { self.output.write(simd, row + r, panel + p, &mut out, &self.epilogue) };
+                unsafe { self.output.write(simd, row + r, panel + p, out, &self.epilogue) };
             }
         }
     }

@@ -213,48 +213,73 @@ impl Output {
     /// # Safety
     /// `row` and `panel` must lie inside the output, and no other task may have both.
     #[inline(always)]
-    unsafe fn write<S: Simd>(self, simd: S, row: usize, panel: usize, sums: &mut [f32; WIDE], epilogue: &Epilogue) {
+    unsafe fn write<S: Simd, const V: usize>(
+        self,
+        simd: S,
+        row: usize,
+        panel: usize,
+        sums: [S::V; V],
+        epilogue: &Epilogue,
+    ) {
         let columns = self.columns(panel);
         let (start, width) = (row * self.n + columns.start, columns.len());
-        if let Some(bias) = epilogue.bias {
-            combine(simd, sums, &bias[columns]);
-        }
-        if let Some(activation) = epilogue.activation {
-            for chunk in sums.chunks_exact_mut(S::LANES) {
-                let value = activation.apply(simd, simd.load(chunk));
-                simd.store(chunk, value);
+        let bias = epilogue.bias.map(|bias| &bias[columns]);
+        let residual = epilogue.residual.map(|residual| &residual[start..start + width]);
+        let values = self.values.wrapping_add(row * self.stride + panel * WIDE);
+        if width == WIDE {
+            for (v, sums) in sums.into_iter().enumerate() {
+                let at = v * S::LANES;
+                let value = finish(simd, sums, epilogue.activation, from(bias, at), from(residual, at));
+                // SAFETY: as the caller promises.
+                unsafe { values.add(at).cast::<S::V>().write_unaligned(value) };
             }
+            return;
         }
-        if let Some(residual) = epilogue.residual {
-            combine(simd, sums, &residual[start..start + width]);
+        // The last panel has fewer outputs.
+        let (bias, residual) = (bias.map(padded), residual.map(padded));
+        let mut out = [0f32; WIDE];
+        for (v, sums) in sums.into_iter().enumerate() {
+            let at = v * S::LANES;
+            let (bias, residual) = (from(bias.as_ref(), at), from(residual.as_ref(), at));
+            simd.store(&mut out[at..], finish(simd, sums, epilogue.activation, bias, residual));
         }
         // SAFETY: as the caller promises.
-        unsafe {
-            let values = self.values.wrapping_add(row * self.stride + panel * WIDE);
-            if width == WIDE {
-                for (chunk, at) in sums.chunks_exact(S::LANES).zip((0..).step_by(S::LANES)) {
-                    values.add(at).cast::<S::V>().write_unaligned(simd.load(chunk));
-                }
-            } else {
-                std::ptr::copy_nonoverlapping(sums.as_ptr(), values, width);
-            }
-        }
+        unsafe { std::ptr::copy_nonoverlapping(out.as_ptr(), values, width) };
     }
 }
 
-/// `sums += more`, of which the last panel has fewer.
+/// What follows a place, where there is anything.
 #[inline(always)]
-fn combine<S: Simd>(simd: S, sums: &mut [f32; WIDE], more: &[f32]) {
-    if more.len() == WIDE {
-        for (sum, more) in sums.chunks_exact_mut(S::LANES).zip(more.chunks_exact(S::LANES)) {
-            let value = simd.add(simd.load(sum), simd.load(more));
-            simd.store(sum, value);
-        }
-    } else {
-        for (sum, more) in sums.iter_mut().zip(more) {
-            *sum += more;
-        }
+fn from(values: Option<&(impl AsRef<[f32]> + ?Sized)>, at: usize) -> Option<&[f32]> {
+    Some(&values?.as_ref()[at..])
+}
+
+/// As many values as a panel has, zeros at the end.
+fn padded(values: &[f32]) -> [f32; WIDE] {
+    std::array::from_fn(|i| values.get(i).copied().unwrap_or(0.0))
+}
+
+/// A vector of sums with what an [`Epilogue`] says of it. No closures here, nor wherever vectors are about: the compiler does not
+/// always inline them, and calls every instruction then.
+#[inline(always)]
+fn finish<S: Simd>(
+    simd: S,
+    sums: S::V,
+    activation: Option<Activation>,
+    bias: Option<&[f32]>,
+    residual: Option<&[f32]>,
+) -> S::V {
+    let mut value = sums;
+    if let Some(bias) = bias {
+        value = simd.add(value, simd.load(bias));
     }
+    if let Some(activation) = activation {
+        value = activation.apply(simd, value);
+    }
+    if let Some(residual) = residual {
+        value = simd.add(value, simd.load(residual));
+    }
+    value
 }
 
 #[cfg(test)]
