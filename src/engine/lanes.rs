@@ -22,6 +22,9 @@ use crate::batch::Batch;
 use crate::model::threads;
 use crate::search::{Search, SearchOptions};
 
+/// Tokens of padding whose encoding takes longer than to begin another batch.
+const PADDING: usize = 16;
+
 impl Engine {
     /// Decodes what waits until nothing does, a lane on each thread.
     pub(super) fn decode_in_lanes<'r>(
@@ -93,6 +96,15 @@ fn hands(mut lengths: &[usize], lanes: usize) -> Vec<usize> {
         count
     };
     (0..lanes).map(hand).collect()
+}
+
+/// How many sources of these `lengths`, the longest first, are best encoded together: those that come after would need so
+/// much padding beside them that a batch of their own takes less time.
+fn alike(lengths: &[usize]) -> usize {
+    let padding = |&(place, length): &(usize, &usize)| {
+        4 * length <= 3 * lengths[0] && (lengths[0] - length) * (lengths.len() - place) >= PADDING
+    };
+    lengths.iter().enumerate().find(padding).map_or(lengths.len(), |(place, _)| place)
 }
 
 /// A time during which lanes work side by side.
@@ -231,23 +243,25 @@ impl<'e, 'r> Lane<'e, 'r> {
         waiting.take(&fits)
     }
 
-    fn join(&mut self, sources: Vec<Source<'r>>) -> Result<()> {
-        if sources.is_empty() {
-            return Ok(());
+    fn join(&mut self, mut sources: Vec<Source<'r>>) -> Result<()> {
+        sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.place));
+        while !sources.is_empty() {
+            let lengths: Vec<usize> = sources.iter().map(|source| source.tokens.len()).collect();
+            let others = sources.split_off(alike(&lengths));
+            let batch = Batch {
+                ids: sources.iter().map(|source| source.tokens.clone()).collect(),
+                order: sources.iter().map(|source| source.place).collect(),
+            };
+            let memory = self.engine.model.encode(&batch)?;
+            self.engine.model.join(&mut self.decoding.state, &memory)?;
+            self.search.join(&sources.iter().map(Source::item).collect::<Vec<_>>())?;
+            for source in std::mem::replace(&mut sources, others) {
+                self.engine.gauge.begun(source.tokens.len());
+                self.open.insert(self.joined, source);
+                self.joined += 1;
+            }
+            self.full = self.open.len();
         }
-        let batch = Batch {
-            ids: sources.iter().map(|source| source.tokens.clone()).collect(),
-            order: sources.iter().map(|source| source.place).collect(),
-        };
-        let memory = self.engine.model.encode(&batch)?;
-        self.engine.model.join(&mut self.decoding.state, &memory)?;
-        self.search.join(&sources.iter().map(Source::item).collect::<Vec<_>>())?;
-        for source in sources {
-            self.engine.gauge.begun(source.tokens.len());
-            self.open.insert(self.joined, source);
-            self.joined += 1;
-        }
-        self.full = self.open.len();
         Ok(())
     }
 }
@@ -255,6 +269,17 @@ impl<'e, 'r> Lane<'e, 'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_encoded_together_needs_little_padding() {
+        assert_eq!(alike(&[25, 24, 11, 3]), 2);
+        assert_eq!(alike(&[11, 3]), 2);
+        assert_eq!(alike(&[40, 3]), 1);
+        assert_eq!(alike(&[40, 39, 38, 31]), 4);
+        assert_eq!(alike(&[40; 9]), 9);
+        let lengths: Vec<usize> = (1..=60).rev().collect();
+        assert_eq!(alike(&lengths), 15);
+    }
 
     #[test]
     fn hands_are_about_alike_and_hold_all() {

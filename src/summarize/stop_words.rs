@@ -1,14 +1,19 @@
 //! Words that say nothing about what an article is about, as data, in lower case.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::segment::Language;
 
 /// Whether a word is too common to tell sentences apart.
 pub(super) fn is_stop_word(word: &str, language: Language) -> bool {
-    let list = match language {
-        Language::Dutch => DUTCH,
-        Language::English => ENGLISH,
+    static DUTCH: LazyLock<HashSet<&str>> = LazyLock::new(|| DUTCH_WORDS.split_whitespace().collect());
+    static ENGLISH: LazyLock<HashSet<&str>> = LazyLock::new(|| ENGLISH_WORDS.split_whitespace().collect());
+    let words = match language {
+        Language::Dutch => &DUTCH,
+        Language::English => &ENGLISH,
     };
-    word.chars().count() == 1 && !word.starts_with(char::is_numeric) || list.split_whitespace().any(|stop| stop == word)
+    word.chars().count() == 1 && !word.starts_with(char::is_numeric) || words.contains(word)
 }
 
 /// Whether a sentence that starts with this word leans on the one before it.
@@ -20,7 +25,7 @@ pub(super) fn points_back(word: &str, language: Language) -> bool {
     list.split_whitespace().any(|pointer| pointer == word)
 }
 
-const DUTCH: &str = "
+const DUTCH_WORDS: &str = "
     aan aangezien achter af afgelopen al aldus alle alleen alles als altijd ander andere anderen anders bent ben beide
     bij bijna bijvoorbeeld binnen boven buiten daar daarbij daardoor daarin daarmee daarna daarnaast daarom daarop
     daarvan daarvoor dan dat de deed den der deze die dient dit doch doen doet door dus echter een eens eerst eerste elk
@@ -43,7 +48,7 @@ const DUTCH_POINTERS: &str = "
     omdat toch toen vervolgens want wel ze zij zijn zo zulke ik we wij
 ";
 
-const ENGLISH: &str = "
+const ENGLISH_WORDS: &str = "
     a about above according across after again against ago all almost alone along already also although always am among an and another any anyone
     anything are around as asked at away back be became because become been before began behind being below between both but by
     came can cannot could did do does doing done down during each either else enough even ever every everyone far few
