@@ -3,16 +3,19 @@
 //! Invariant: to the library this is a model like any other, so that an article becomes what it becomes on the command
 //! line. Whoever listens hears of each text as soon as it is done.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use kortom::check;
 use kortom::engine::{Generation, Session};
 use kortom::summarize::abstractive::{Room, Writer};
 use kortom::translate::Generate;
 
-use super::call::{Call, Ticket, Wanted};
+use super::call::{Call, Outcome, Ticket, Wanted};
 use super::models::{Models, Pair, Task};
 use super::queue::Queue;
 use super::refusal::Refusal;
@@ -41,23 +44,32 @@ impl Line<'_> {
     /// # Errors
     /// When the model fails, it takes too long, or nobody waits any more.
     pub fn ask(&self, task: &Task, wanted: &[Wanted], heard: &mut Heard<'_>) -> Result<Vec<Generation>> {
-        let (answers, answered) = mpsc::channel();
+        let answered = self.begin(task, wanted.to_vec());
         let mut made = vec![Generation::default(); wanted.len()];
-        let waiting = wanted.iter().cloned().collect();
-        self.queue.add(Call::new(task.clone(), waiting, answers, self.ticket.clone()));
         for _ in 0..wanted.len() {
-            let (place, generation) = loop {
-                match answered.recv_timeout(LOOK_UP.min(self.ticket.left())) {
-                    Ok(answer) => break answer,
-                    Err(RecvTimeoutError::Timeout) if !self.ticket.left().is_zero() => {}
-                    Err(_) => return Err(late().into()),
-                }
-            };
-            let generation = generation.map_err(|reason| anyhow!(reason))?;
+            let (place, generation) = self.next(&answered)?;
             heard(&wanted[place], &generation);
             made[place] = generation;
         }
         Ok(made)
+    }
+
+    /// Has texts wait; what a model makes of them comes to the receiver.
+    fn begin(&self, task: &Task, wanted: Vec<Wanted>) -> Receiver<Outcome> {
+        let (answers, answered) = mpsc::channel();
+        self.queue.add(Call::new(task.clone(), wanted.into(), answers, self.ticket.clone()));
+        answered
+    }
+
+    /// The next generation, with its place.
+    fn next(&self, answered: &Receiver<Outcome>) -> Result<(usize, Generation)> {
+        loop {
+            match answered.recv_timeout(LOOK_UP.min(self.ticket.left())) {
+                Ok((place, generation)) => return Ok((place, generation.map_err(|reason| anyhow!(reason))?)),
+                Err(RecvTimeoutError::Timeout) if !self.ticket.left().is_zero() => {}
+                Err(_) => return Err(late().into()),
+            }
+        }
     }
 }
 
@@ -71,7 +83,15 @@ pub struct Asker<'a> {
     session: Session<'a>,
     pair: Pair,
     alternatives: usize,
-    heard: std::cell::RefCell<&'a mut Heard<'a>>,
+    heard: RefCell<&'a mut Heard<'a>>,
+    /// What was asked for with a guard before anybody wanted it, by its text.
+    ahead: RefCell<HashMap<String, Begun>>,
+}
+
+/// A text that was asked for.
+struct Begun {
+    wanted: Wanted,
+    answered: Receiver<Outcome>,
 }
 
 impl<'a> Asker<'a> {
@@ -81,23 +101,35 @@ impl<'a> Asker<'a> {
     /// When the model cannot do that.
     pub fn new(line: &'a Line<'a>, pair: &Pair, alternatives: usize, heard: &'a mut Heard<'a>) -> Result<Self> {
         let session = line.models.session(&Task::Translate(pair.clone(), alternatives))?;
-        Ok(Self { line, session, pair: pair.clone(), alternatives, heard: heard.into() })
+        let ahead = RefCell::default();
+        Ok(Self { line, session, pair: pair.clone(), alternatives, heard: heard.into(), ahead })
     }
 
-    fn ask(
-        &self,
-        alternatives: usize,
-        texts: &[&str],
-        terms: &[Vec<Vec<&str>>],
-        guarded: bool,
-    ) -> Result<Vec<Generation>> {
-        let owned = |ways: &Vec<&str>| ways.iter().map(|way| (*way).to_owned()).collect();
-        let wanted = texts.iter().enumerate().map(|(place, text)| {
-            let terms = terms.get(place).map(|terms| terms.iter().map(owned).collect()).unwrap_or_default();
-            Ok(Wanted { place, text: (*text).to_owned(), terms, guarded, tokens: self.session.encode(text)? })
-        });
-        let task = Task::Translate(self.pair.clone(), alternatives);
-        self.line.ask(&task, &wanted.collect::<Result<Vec<_>>>()?, &mut **self.heard.borrow_mut())
+    fn wanted(&self, place: usize, text: &str, terms: &[Vec<&str>], guarded: bool) -> Result<Wanted> {
+        let terms = terms.iter().map(|ways| ways.iter().map(|way| (*way).to_owned()).collect()).collect();
+        Ok(Wanted { place, text: text.to_owned(), terms, guarded, tokens: self.session.encode(text)? })
+    }
+
+    /// Hears of a generation. The library will want one with a guard where the model repeats itself, once it has heard all
+    /// of them: that is begun now, beside the others.
+    fn hear(&self, wanted: &Wanted, generation: &Generation) {
+        let repeats = || check::repetition(&wanted.text, &generation.text).is_some();
+        if wanted.terms.is_empty() && self.session.can_guard() && repeats() {
+            self.ahead.borrow_mut().insert(wanted.text.clone(), self.begin_guarded(wanted.clone()));
+        }
+        (self.heard.borrow_mut())(wanted, generation);
+    }
+
+    fn begin_guarded(&self, wanted: Wanted) -> Begun {
+        let wanted = Wanted { place: 0, guarded: true, ..wanted };
+        let answered = self.line.begin(&Task::Translate(self.pair.clone(), 0), vec![wanted.clone()]);
+        Begun { wanted, answered }
+    }
+
+    /// What is ahead of us, or is begun now.
+    fn guarded(&self, text: &str) -> Result<Begun> {
+        let ahead = self.ahead.borrow_mut().remove(text);
+        ahead.map_or_else(|| Ok(self.begin_guarded(self.wanted(0, text, &[], true)?)), Ok)
     }
 }
 
@@ -107,14 +139,24 @@ impl Generate for Asker<'_> {
     }
 
     fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
-        self.ask(self.alternatives, texts, terms, false)
+        let terms = |place: usize| terms.get(place).map_or(&[][..], Vec::as_slice);
+        let wanted = texts.iter().enumerate().map(|(place, text)| self.wanted(place, text, terms(place), false));
+        let task = Task::Translate(self.pair.clone(), self.alternatives);
+        let wanted = wanted.collect::<Result<Vec<_>>>()?;
+        self.line.ask(&task, &wanted, &mut |wanted, generation| self.hear(wanted, generation))
     }
 
     fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
         if !self.session.can_guard() {
             return Ok(None);
         }
-        self.ask(0, texts, &[], true).map(Some)
+        let begun = texts.iter().map(|text| self.guarded(text)).collect::<Result<Vec<_>>>()?;
+        let answer = |Begun { wanted, answered }| {
+            let (_, generation) = self.line.next(&answered)?;
+            (self.heard.borrow_mut())(&wanted, &generation);
+            Ok(generation)
+        };
+        begun.into_iter().map(answer).collect::<Result<_>>().map(Some)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

@@ -62,6 +62,7 @@ struct Extras {
 /// An article that is read.
 struct Ready {
     document: Document,
+    /// Where its sender does not say what it is.
     detected: Option<Detected>,
     pair: Pair,
 }
@@ -141,7 +142,7 @@ impl Article {
 
     fn ready(&self, line: &Line<'_>) -> Answer<Ready> {
         let document = self.document()?;
-        let detected = self.detect(&document);
+        let detected = if self.source == "auto" { self.detect(&document) } else { None };
         let pair = line.models.pair_of(&self.source, &self.target, detected.as_ref())?;
         Ok(Ready { document, detected, pair })
     }
@@ -177,6 +178,7 @@ fn report(reports: Vec<Report>) -> Answer<Report> {
 /// Tells of an article as it is translated.
 fn unfold(line: &Line<'_>, article: &Article, extras: &Extras, events: &Events) -> Answer<()> {
     let Ready { document, detected, pair } = article.ready(line)?;
+    let detected = detected.or_else(|| article.detect(&document));
     let mut outline = Outline::new(line, &pair, &document)?;
     events.send(
         "start",
