@@ -15,28 +15,52 @@ use super::call::Turn;
 use super::metrics::Metrics;
 use super::queue::{Queue, Taken};
 
+/// All that a desk knows of a model.
+pub trait Works {
+    /// Works on what a flow has until nothing waits there.
+    ///
+    /// # Errors
+    /// When the model fails; some of what was taken is not done then.
+    fn follow(&self, flow: &dyn Flow) -> Result<()>;
+
+    /// Works on a batch; a text with a guard comes alone.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn generate(&self, batch: &[Taken]) -> Result<Vec<Generation>>;
+}
+
+impl Works for Session<'_> {
+    fn follow(&self, flow: &dyn Flow) -> Result<()> {
+        Session::follow(self, flow)
+    }
+
+    fn generate(&self, batch: &[Taken]) -> Result<Vec<Generation>> {
+        let texts: Vec<&str> = batch.iter().map(|taken| taken.wanted.text.as_str()).collect();
+        if batch.iter().any(|taken| taken.wanted.guarded) {
+            return self.generate_guarded(&texts)?.context("there is no guard");
+        }
+        let terms: Vec<Vec<Vec<&str>>> = batch.iter().map(|taken| taken.wanted.terms()).collect();
+        self.generate_with(&texts, &terms)
+    }
+}
+
 /// Has a model work on one batch of what waits.
-pub fn batch(
-    queue: &Queue,
-    session: &Session<'_>,
-    turn: &Turn,
-    metrics: &Metrics,
-    fits: impl Fn(usize, usize) -> bool,
-) {
+pub fn batch(queue: &Queue, model: &impl Works, turn: &Turn, metrics: &Metrics, fits: impl Fn(usize, usize) -> bool) {
     let batch = queue.take(turn, fits, iter::empty());
     metrics.batch(batch.len());
-    answer(session, batch);
+    answer(model, batch);
 }
 
 /// Has a model work on what waits and on what comes, until nothing does or it is another's turn.
-pub fn follow(queue: &Queue, session: &Session<'_>, turn: &Turn, metrics: &Metrics) {
+pub fn follow(queue: &Queue, model: &impl Works, turn: &Turn, metrics: &Metrics) {
     let desk = Desk { queue, turn, metrics, open: Mutex::default() };
-    let worked = catch_unwind(AssertUnwindSafe(|| session.follow(&desk)));
+    let worked = catch_unwind(AssertUnwindSafe(|| model.follow(&desk)));
     // None are left but when it failed or panicked.
     let left = desk.open.into_inner().unwrap_or_else(PoisonError::into_inner).under_way;
     debug_assert!(left.is_empty() || !matches!(worked, Ok(Ok(()))));
     for taken in left.into_values() {
-        answer(session, vec![taken]);
+        answer(model, vec![taken]);
     }
 }
 
@@ -99,21 +123,83 @@ impl Flow for Desk<'_> {
 }
 
 /// Has the model work on a batch, and answers.
-fn answer(session: &Session<'_>, batch: Vec<Taken>) {
-    let worked = catch_unwind(AssertUnwindSafe(|| generate(session, &batch)));
+fn answer(model: &impl Works, batch: Vec<Taken>) {
+    let worked = catch_unwind(AssertUnwindSafe(|| model.generate(&batch)));
     match worked.unwrap_or_else(|_| Err(anyhow!("the model panicked"))) {
         Ok(generations) => batch.into_iter().zip(generations).for_each(|(taken, made)| taken.answer(&Ok(made))),
-        Err(_) if batch.len() > 1 => batch.into_iter().for_each(|taken| answer(session, vec![taken])),
+        Err(_) if batch.len() > 1 => batch.into_iter().for_each(|taken| answer(model, vec![taken])),
         Err(error) => batch.into_iter().for_each(|taken| taken.answer(&Err(format!("{error:#}")))),
     }
 }
 
-fn generate(session: &Session<'_>, batch: &[Taken]) -> Result<Vec<Generation>> {
-    let texts: Vec<&str> = batch.iter().map(|taken| taken.wanted.text.as_str()).collect();
-    // Such a text comes here alone.
-    if batch.iter().any(|taken| taken.wanted.guarded) {
-        return session.generate_guarded(&texts)?.context("there is no guard");
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use anyhow::ensure;
+
+    use super::*;
+    use crate::serve::call::{Call, Ticket, Wanted};
+    use crate::serve::models::Task;
+
+    /// A model that repeats what it is told, but panics at some texts and fails at others.
+    struct Fragile;
+
+    impl Fragile {
+        fn make(text: &str) -> Result<Generation> {
+            assert!(text != "panic", "as it should");
+            ensure!(text != "fail", "no memory");
+            Ok(Generation { text: text.to_owned(), ..Generation::default() })
+        }
     }
-    let terms: Vec<Vec<Vec<&str>>> = batch.iter().map(|taken| taken.wanted.terms()).collect();
-    session.generate_with(&texts, &terms)
+
+    impl Works for Fragile {
+        fn follow(&self, flow: &dyn Flow) -> Result<()> {
+            let taken = flow.take(&|_, _| true);
+            taken.into_iter().try_for_each(|Incoming { key, tokens, .. }| {
+                let bytes = tokens.into_iter().map(|token| token as u8).collect();
+                flow.done(key, Self::make(&String::from_utf8(bytes)?)?);
+                Ok(())
+            })
+        }
+
+        fn generate(&self, batch: &[Taken]) -> Result<Vec<Generation>> {
+            batch.iter().map(|taken| Self::make(&taken.wanted.text)).collect()
+        }
+    }
+
+    /// What each of these texts is told, by way of `work`.
+    fn told(texts: &[&str], work: impl Fn(&Queue, &Turn, &Metrics)) -> Vec<Result<String, String>> {
+        let (answers, answered) = mpsc::channel();
+        let wanted = |(place, text): (usize, &&str)| {
+            let tokens = text.bytes().map(u32::from).collect();
+            Wanted { place, text: (*text).to_owned(), terms: Vec::new(), guarded: false, tokens }
+        };
+        let waiting: VecDeque<Wanted> = texts.iter().enumerate().map(wanted).collect();
+        let (task, ticket) = (Task::Summarize(None), Ticket::new(Duration::from_mins(1)));
+        let queue = Queue::default();
+        queue.add(Call::new(task.clone(), waiting, answers, ticket));
+        work(&queue, &Turn { task, terms: false }, &Metrics::default());
+        assert_eq!(queue.len(), 0);
+        drop(queue);
+        let mut told: Vec<_> = answered.iter().collect();
+        told.sort_by_key(|(place, _)| *place);
+        assert!(told.iter().map(|(place, _)| *place).eq(0..texts.len()), "each has one answer");
+        told.into_iter().map(|(_, outcome)| outcome.map(|made| made.text)).collect()
+    }
+
+    #[test]
+    fn a_model_that_panics_or_fails_costs_only_the_text_at_fault_its_answer() {
+        let texts = ["a", "panic", "b", "fail", "c", "panic", "d"];
+        let expected = texts.map(|text| match text {
+            "panic" => Err("the model panicked".to_owned()),
+            "fail" => Err("no memory".to_owned()),
+            text => Ok(text.to_owned()),
+        });
+        assert_eq!(told(&texts, |queue, turn, metrics| follow(queue, &Fragile, turn, metrics)), expected);
+        assert_eq!(told(&texts, |queue, turn, metrics| batch(queue, &Fragile, turn, metrics, |_, _| true)), expected);
+        assert_eq!(told(&["a"], |queue, turn, metrics| follow(queue, &Fragile, turn, metrics)), [Ok("a".to_owned())]);
+    }
 }
