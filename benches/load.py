@@ -4,8 +4,8 @@
     python benches/load.py --kortom target/release/kortom --minutes 10     # and memory, sampled every ten seconds
     python benches/load.py --kortom target/release/kortom --storm 1000     # and so many requests at the same moment
 
-Needs Python only, and Linux. Articles have five sentences, no two of which are alike; every answer is compared with what the command line
-made of the article, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
+Needs Python only, and Linux. Articles have as many sentences as those in `examples/` (`--sentences` for others), no two of which are alike;
+every answer is compared with what the command line made of the article, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
 command line needs to start is taken off its time. A rate is that of the steady state: answers from the first of each connection on
 average to the moment when no request is left to be sent; the whole time, with the start and the last few requests, stands beside it.
 `--rounds` repeats all in turn; rates are medians. Processor time says something on a machine that does other work too.
@@ -36,7 +36,8 @@ COMPARED = ["translation", "summary", "segments"]
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kortom", type=pathlib.Path, default=batch.ROOT / "target/release/kortom")
-    parser.add_argument("--articles", type=int, default=600)
+    parser.add_argument("--articles", type=int, default=200)
+    parser.add_argument("--sentences", type=int, default=20, help="of an article; its headings are two more")
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 8, 64])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=0, help="of load on the most connections, to watch the memory")
@@ -47,7 +48,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kortom-load-"))
     try:
-        make(folder, options.articles)
+        make(folder, options.articles, options.sentences)
         server, port = serve(options, folder)
         try:
             asyncio.run(measure(options, folder, server, port))
@@ -57,13 +58,14 @@ def main():
         shutil.rmtree(folder)
 
 
-def make(folder, count):
-    """Articles of five sentences, of which no two are alike: kortom translates equal sentences of one run once."""
+def make(folder, count, length):
+    """Articles of which no two sentences are alike: kortom translates equal sentences of one run once."""
     draw, sentences = random.Random(1), [sentence for sentence in batch.pool() if sentence.endswith(".")]
     with open(folder / "articles.jsonl", "w") as records:
         for number in range(count):
-            drawn = [f"{sentence[:-1]}, zegt getuige {number}." for sentence in draw.sample(sentences, 4)]
-            text = f"Bericht {number} telt vijf zinnen. {drawn[0]} {drawn[1]}\n\nVervolg\n\n{drawn[2]} {drawn[3]}\n"
+            drawn = [f"{sentence[:-1]}, zegt getuige {number}." for sentence in draw.sample(sentences, length)]
+            first, second = (" ".join(half) for half in (drawn[: length // 2], drawn[length // 2 :]))
+            text = f"Bericht {number}\n\n{first}\n\nVervolg van bericht {number}\n\n{second}\n"
             records.write(json.dumps({"id": number, "text": text}) + "\n")
 
 

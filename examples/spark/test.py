@@ -144,7 +144,8 @@ def run(options, job, killing=None, kill=None, code=0, more=()):
     """The job on a cluster of its own; with `killing`, a process is killed once a few partitions are there."""
     submit = Path(__import__("pyspark").__file__).parent / "bin/spark-submit"
     command = [submit, "--master", options.master, "--conf", "spark.executor.memory=512m", "--driver-memory", "1g"]
-    command += ["--conf", "spark.ui.enabled=false", "--files", options.kortom, *more, HERE / "digest.py", *job]
+    command += ["--conf", "spark.ui.enabled=false", "--files", options.kortom, *more, HERE / "digest.py"]
+    command += ["--kortom", options.kortom.name, *job]
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     environment["SPARK_WORKER_DIR"] = tempfile.mkdtemp(prefix="kortom-spark-workers-")
     with tempfile.TemporaryFile() as log:

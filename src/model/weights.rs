@@ -186,7 +186,9 @@ impl Weights {
             hash.update((bytes.len() as u64).to_le_bytes());
             let step = (bytes.len() / SAMPLES).max(SAMPLE);
             for start in (0..bytes.len()).step_by(step) {
-                hash.update(&bytes[start..bytes.len().min(start + SAMPLE)]);
+                let end = bytes.len().min(start + SAMPLE);
+                hash.update(&bytes[start..end]);
+                bytes.release(start, end - start);
             }
             hash.update(&bytes[bytes.len() - bytes.len().min(SAMPLE)..]);
         }
