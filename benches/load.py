@@ -110,7 +110,7 @@ async def measure(options, folder, server, port):
             costs[connections].append((processor(server.pid) - before) / len(lines))
             latencies[connections] += [end - begin for begin, end in spans]
             rates[connections].append(steady(spans, connections))
-            whole[connections].append(len(spans) / (max(end for _, end in spans) - min(begin for begin, _ in spans)))
+            whole[connections].append(overall(spans))
     table(options, rates, whole, costs, latencies, sum(len(report["segments"]) for report in expected) / len(expected))
     if options.storm:
         await storm(port, requests, expected, options.storm)
@@ -119,10 +119,17 @@ async def measure(options, folder, server, port):
 
 
 def steady(spans, connections):
-    """Answers per second while all connections ask."""
+    """Answers per second while all connections ask; of so few that there is hardly such a time, all answers in all the time."""
+    if len(spans) < 4 * connections:
+        return overall(spans)
     ends = sorted(end for _, end in spans)
     first, last = ends[connections - 1], max(begin for begin, _ in spans)
     return sum(first < end <= last for end in ends) / (last - first)
+
+
+def overall(spans):
+    """Answers per second from the first request to the last answer."""
+    return len(spans) / (max(end for _, end in spans) - min(begin for begin, _ in spans))
 
 
 def table(options, rates, whole, costs, latencies, sentences):
