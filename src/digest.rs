@@ -4,9 +4,6 @@
 //! in one call, and so do all parts of them that are summarised. What is wrong with one article is in its report's
 //! warnings.
 
-use std::panic::resume_unwind;
-use std::thread;
-
 use anyhow::Result;
 
 use crate::check::{self, Checks, Finding, Flag};
@@ -93,25 +90,17 @@ impl Digest<'_> {
     /// # Errors
     /// When a model fails.
     pub fn run(&self, documents: Vec<Document>) -> Result<Vec<Report>> {
-        let expected = self.expected();
-        let (translations, foreign) = thread::scope(|scope| {
-            // Beside the model: what follows it is waited for.
-            let foreign = scope.spawn(|| documents.iter().map(|source| foreign(source, expected)).collect::<Vec<_>>());
-            let translations = self.translations(&documents)?;
-            Ok::<_, anyhow::Error>((translations, foreign.join().unwrap_or_else(|panic| resume_unwind(panic))))
-        })?;
+        let translations: Vec<Option<Translation>> = match &self.translating {
+            Some(step) => {
+                let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to));
+                let translator = translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary);
+                translator.translate(&documents)?.into_iter().map(Some).collect()
+            }
+            None => documents.iter().map(|_| None).collect(),
+        };
         let summaries = self.summaries(&documents, &translations)?;
-        let parts = documents.into_iter().zip(translations).zip(summaries).zip(foreign);
-        let report = |(((source, translation), summary), foreign)| self.report(source, translation, summary, foreign);
-        Ok(parts.map(report).collect())
-    }
-
-    /// Translations, where any are wanted.
-    fn translations(&self, documents: &[Document]) -> Result<Vec<Option<Translation>>> {
-        let Some(step) = &self.translating else { return Ok(documents.iter().map(|_| None).collect()) };
-        let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to));
-        let translator = translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary);
-        Ok(translator.translate(documents)?.into_iter().map(Some).collect())
+        let parts = documents.into_iter().zip(translations).zip(summaries);
+        Ok(parts.map(|((source, translation), summary)| self.report(source, translation, summary)).collect())
     }
 
     /// Summaries of what there is to read, where any are wanted.
@@ -125,19 +114,19 @@ impl Digest<'_> {
         Ok(step.summarize(&read)?.into_iter().map(Some).collect())
     }
 
-    /// The language of the articles, as a code, if a model reads them.
-    fn expected(&self) -> Option<&str> {
+    /// A warning when the article is clearly in another language than the model that reads it.
+    fn foreign(&self, source: &Document) -> Option<String> {
         let writing = self.summarizing.as_ref().and_then(|step| step.writing.as_ref());
-        self.translating.as_ref().map(|step| step.from).or(writing.map(|writing| writing.from))
+        let expected = self.translating.as_ref().map(|step| step.from).or(writing.map(|writing| writing.from))?;
+        let found = detect::foreign(&readable(source), expected)?.language;
+        Some(format!(
+            "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
+            detect::name(found),
+            detect::name(expected)
+        ))
     }
 
-    fn report(
-        &self,
-        source: Document,
-        translation: Option<Translation>,
-        summary: Option<Summary>,
-        foreign: Option<String>,
-    ) -> Report {
+    fn report(&self, source: Document, translation: Option<Translation>, summary: Option<Summary>) -> Report {
         let mut report = Report {
             id: source.id.clone().unwrap_or_else(|| source.input.clone()),
             input: source.input.clone(),
@@ -159,7 +148,7 @@ impl Digest<'_> {
             report.warnings = translation.warnings;
             report.document = Some(translation.document);
         }
-        report.warnings.extend(foreign);
+        report.warnings.extend(self.foreign(&source));
         if let Some(summary) = summary {
             self.add_summary(&mut report, summary);
         }
@@ -181,17 +170,6 @@ impl Digest<'_> {
         report.summary_notes.extend(summary.flags.contains(&Flag::Truncated).then(Finding::truncated));
         report.warnings.extend(summary.warnings);
     }
-}
-
-/// A warning when an article is clearly in another language than the expected one.
-fn foreign(source: &Document, expected: Option<&str>) -> Option<String> {
-    let expected = expected?;
-    let found = detect::foreign(&readable(source), expected)?.language;
-    Some(format!(
-        "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
-        detect::name(found),
-        detect::name(expected)
-    ))
 }
 
 /// The text of an article: Markdown reads well as it is, the markup of pages and subtitles does not.

@@ -105,9 +105,9 @@ impl<'a> Asker<'a> {
         Ok(Self { line, session, pair: pair.clone(), alternatives, heard: heard.into(), ahead })
     }
 
-    fn wanted(&self, place: usize, text: &str, terms: &[Vec<&str>], guarded: bool) -> Result<Wanted> {
+    fn wanted(&self, place: usize, text: &str, terms: &[Vec<&str>]) -> Result<Wanted> {
         let terms = terms.iter().map(|ways| ways.iter().map(|way| (*way).to_owned()).collect()).collect();
-        Ok(Wanted { place, text: text.to_owned(), terms, guarded, tokens: self.session.encode(text)? })
+        Ok(Wanted { place, text: text.to_owned(), terms, guarded: false, tokens: self.session.encode(text)? })
     }
 
     /// Hears of a generation. The library will want one with a guard where the model repeats itself, once it has heard all
@@ -129,7 +129,7 @@ impl<'a> Asker<'a> {
     /// What is ahead of us, or is begun now.
     fn guarded(&self, text: &str) -> Result<Begun> {
         let ahead = self.ahead.borrow_mut().remove(text);
-        ahead.map_or_else(|| Ok(self.begin_guarded(self.wanted(0, text, &[], true)?)), Ok)
+        ahead.map_or_else(|| Ok(self.begin_guarded(self.wanted(0, text, &[])?)), Ok)
     }
 }
 
@@ -140,7 +140,7 @@ impl Generate for Asker<'_> {
 
     fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
         let terms = |place: usize| terms.get(place).map_or(&[][..], Vec::as_slice);
-        let wanted = texts.iter().enumerate().map(|(place, text)| self.wanted(place, text, terms(place), false));
+        let wanted = texts.iter().enumerate().map(|(place, text)| self.wanted(place, text, terms(place)));
         let task = Task::Translate(self.pair.clone(), self.alternatives);
         let wanted = wanted.collect::<Result<Vec<_>>>()?;
         self.line.ask(&task, &wanted, &mut |wanted, generation| self.hear(wanted, generation))
