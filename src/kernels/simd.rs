@@ -140,6 +140,9 @@ pub trait Simd: Copy {
     /// To each sum the four products of its lane: `x` without sign, `w` with. Exact as long as two products
     /// together are below 2^15.
     fn dot(self, x: Self::Bytes, w: Self::Bytes, sums: Self::Sums) -> Self::Sums;
+    /// [`Self::dot`] of both, exact as long as the four products that are added in 16 bits (two neighbours of the first, and the same two
+    /// of the second) fit them: they may be added before they are widened.
+    fn dot_pair(self, x: [Self::Bytes; 2], w: [Self::Bytes; 2], sums: Self::Sums) -> Self::Sums;
     /// `sums - a * b`, `b` of `LANES` values.
     fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums;
     /// The nearest `f32` of each sum.
@@ -300,6 +303,10 @@ impl Simd for Generic {
     fn dot(self, x: Self::Bytes, w: Self::Bytes, sums: Self::Sums) -> Self::Sums {
         let product = |x: i8, w: i8| i32::from(x.cast_unsigned()) * i32::from(w);
         std::array::from_fn(|i| (0..4).fold(sums[i], |sum, j| sum + product(x[i][j], w[i][j])))
+    }
+    #[inline(always)]
+    fn dot_pair(self, x: [Self::Bytes; 2], w: [Self::Bytes; 2], sums: Self::Sums) -> Self::Sums {
+        self.dot(x[1], w[1], self.dot(x[0], w[0], sums))
     }
     #[inline(always)]
     fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums {

@@ -21,7 +21,7 @@ use crate::kernels::gemm::{Quantised, Weights};
 
 const MAGIC: &[u8; 8] = b"kortom-8";
 /// Changes when the layout of the file or of [`Quantised`] does.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const ALIGNMENT: usize = 64;
 
 #[derive(Deserialize, PartialEq, Serialize)]

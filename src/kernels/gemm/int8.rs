@@ -8,10 +8,12 @@
 //! Invariant: the sums are whole numbers and exact; what becomes of them depends on the row and the output
 //! alone.
 //!
-//! The weights lie in panels of 16 outputs: their scales, then `[ceil(k / 4)][16][4]` bytes.
+//! The weights lie in panels of 16 outputs, see [`panel`].
 
+mod panel;
 mod rows;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -23,45 +25,20 @@ use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
 use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 
+use panel::{Cell, DEPTH, Layout, Line, Panel};
 use rows::Rows;
 
-/// The greatest quantised weight, by magnitude: 2 · 255 · 64 < 2^15.
-const WEIGHT: f32 = 64.0;
-/// Inputs that one instruction multiplies and adds for each output.
-const DEPTH: usize = 4;
-/// Rows of one register tile.
-const GROUP: usize = 4;
 /// Rows whose quantised inputs stay in the second-level cache.
-const BLOCK: usize = 24 * GROUP;
+const BLOCK: usize = 96;
 /// Products with fewer multiply-adds than this are not worth waking a second thread for.
 const PARALLEL_WORK: usize = 1 << 18;
 
-/// [`DEPTH`] inputs of each output of a panel.
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Cell([[i8; DEPTH]; WIDE]);
-
-/// What a panel's sums are finished with.
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Scales {
-    /// What one step of each output's weights is worth.
-    steps: [f32; WIDE],
-    /// The sum of each output's quantised weights: what a row's zero point adds.
-    sums: [i32; WIDE],
-}
-
-/// A weight matrix `[n, k]` in eight bits: a panel's scales, and its cells after them.
+/// A weight matrix `[n, k]` in eight bits.
 pub struct Quantised {
     lines: Lines,
     n: usize,
     k: usize,
 }
-
-/// 64 bytes, the unit of both [`Cell`] and half of [`Scales`].
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([u8; 64]);
 
 /// Where the panels lie.
 enum Lines {
@@ -70,39 +47,33 @@ enum Lines {
     Mapped(Arc<Mmap>, usize),
 }
 
-/// Lines that hold a panel's scales.
-const SCALES: usize = size_of::<Scales>() / size_of::<Line>();
-
 impl Quantised {
     /// Quantises rows of `k` values; `fill(row, values)` writes one.
+    ///
+    /// # Panics
+    /// When `k` is more than 262,144.
     pub fn pack(n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
-        let stride = SCALES + k.div_ceil(DEPTH);
-        let mut lines = vec![Line([0; 64]); n.div_ceil(WIDE) * stride];
-        lines.par_chunks_mut(stride).enumerate().for_each_init(
-            || vec![0f32; k],
-            |row, (panel, lines)| {
-                let (scales, cells) = lines.split_at_mut(SCALES);
-                // SAFETY: as many lines as a `Scales` has, of its alignment; and a cell is a line. Both are plain numbers.
-                let (scales, cells) = unsafe {
-                    let cells = std::slice::from_raw_parts_mut(cells.as_mut_ptr().cast::<Cell>(), cells.len());
-                    (&mut *scales.as_mut_ptr().cast::<Scales>(), cells)
-                };
-                for column in 0..WIDE.min(n - panel * WIDE) {
-                    fill(panel * WIDE + column, row);
-                    (scales.steps[column], scales.sums[column]) = quantise_output(row, column, cells);
-                }
+        let layout = Layout::new(k);
+        let mut lines = vec![Line::EMPTY; n.div_ceil(WIDE) * layout.lines()];
+        lines.par_chunks_mut(layout.lines()).enumerate().for_each_init(
+            || (vec![0f32; k], vec![Cell::EMPTY; layout.depth]),
+            |(values, cells), (panel, lines)| {
+                let first = panel * WIDE;
+                layout.pack(WIDE.min(n - first), |output, values| fill(first + output, values), lines, (values, cells));
             },
         );
         Self { lines: Lines::Owned(lines), n, k }
     }
 
     /// What [`Self::bytes`] gave for a matrix of this size, now at `start` in a file; `None` when the file ends
-    /// before it does, or `start` is not a multiple of 64.
+    /// before it does, when it is none, or when `start` is not a multiple of 64.
     #[must_use]
     pub fn mapped(n: usize, k: usize, file: Arc<Mmap>, start: usize) -> Option<Self> {
-        let size = n.div_ceil(WIDE) * (SCALES + k.div_ceil(DEPTH)) * size_of::<Line>();
+        let layout = Layout::new(k);
+        let size = n.div_ceil(WIDE) * layout.lines() * size_of::<Line>();
         let fits = start.checked_add(size)? <= file.len() && start.is_multiple_of(size_of::<Line>());
-        fits.then_some(Self { lines: Lines::Mapped(file, start), n, k })
+        let matrix = fits.then_some(Self { lines: Lines::Mapped(file, start), n, k })?;
+        layout.holds(matrix.lines()).then_some(matrix)
     }
 
     /// Whether it lies in a file.
@@ -123,49 +94,20 @@ impl Quantised {
         match &self.lines {
             Lines::Owned(lines) => lines,
             Lines::Mapped(file, start) => {
-                let count = self.panels() * self.stride();
+                let count = self.panels() * self.layout().lines();
                 // SAFETY: `mapped` has seen that they lie in the file, which begins at a page.
                 unsafe { std::slice::from_raw_parts(file[*start..].as_ptr().cast(), count) }
             }
         }
     }
 
+    fn layout(&self) -> Layout {
+        Layout::new(self.k)
+    }
+
     fn panels(&self) -> usize {
         self.n.div_ceil(WIDE)
     }
-
-    fn depth(&self) -> usize {
-        self.k.div_ceil(DEPTH)
-    }
-
-    /// Lines of a panel.
-    fn stride(&self) -> usize {
-        SCALES + self.depth()
-    }
-}
-
-/// Scales and cells of panel `panel` of `lines`.
-fn panel_at(lines: &[Line], stride: usize, panel: usize) -> (&Scales, &[Cell]) {
-    let (scales, cells) = lines[panel * stride..][..stride].split_at(SCALES);
-    // SAFETY: as many lines as a `Scales` has, of its alignment; and a cell is a line. Both are plain numbers.
-    unsafe { (&*scales.as_ptr().cast(), std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len())) }
-}
-
-/// Writes one output's weights; the worth of a step, and their sum.
-fn quantise_output(row: &[f32], column: usize, cells: &mut [Cell]) -> (f32, i32) {
-    let greatest = row.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
-    if greatest == 0.0 {
-        return (0.0, 0);
-    }
-    let step = greatest / WEIGHT;
-    let mut sum = 0;
-    for (cell, values) in cells.iter_mut().zip(row.chunks(DEPTH)) {
-        for (slot, value) in cell.0[column].iter_mut().zip(values) {
-            *slot = (value / step).round() as i8;
-            sum += i32::from(*slot);
-        }
-    }
-    (step, sum)
 }
 
 impl Weights for Quantised {
@@ -178,10 +120,11 @@ impl Weights for Quantised {
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
-        let (scales, cells) = panel_at(self.lines(), self.stride(), row / WIDE);
-        let step = scales.steps[row % WIDE];
-        for (out, cell) in out.chunks_mut(DEPTH).zip(cells) {
-            for (out, &weight) in out.iter_mut().zip(&cell.0[row % WIDE]) {
+        let panel = self.layout().panel(self.lines(), row / WIDE);
+        let step = panel.scales.steps[row % WIDE];
+        for (cell, &inputs) in panel.cells.iter().zip(panel.order) {
+            let out = out.iter_mut().skip(usize::from(inputs) * DEPTH);
+            for (out, &weight) in out.zip(&cell.0[row % WIDE]) {
                 *out = f32::from(weight) * step;
             }
         }
@@ -191,10 +134,10 @@ impl Weights for Quantised {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
         let tasks = tasks(m, BLOCK, self.panels(), divides(m * self.n * self.k, PARALLEL_WORK));
-        let (lines, stride) = (self.lines(), self.stride());
+        let (lines, layout) = (self.lines(), self.layout());
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
-                simd::run(Block { input: &input, rows, panels, lines, stride, epilogue, output });
+                simd::run(Block { input: &input, rows, panels, lines, layout, epilogue, output });
             });
         };
         // SAFETY: the tasks are all rows times all panels.
@@ -205,10 +148,10 @@ impl Weights for Quantised {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
         let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), divides(m * self.n * self.k, PARALLEL_WORK));
-        let (lines, stride) = (self.lines(), self.stride());
+        let (lines, layout) = (self.lines(), self.layout());
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
-            simd::run(Block { input: &input, rows, panels, lines, stride, epilogue, output });
+            simd::run(Block { input: &input, rows, panels, lines, layout, epilogue, output });
         })
     }
 }
@@ -216,11 +159,10 @@ impl Weights for Quantised {
 /// Some rows times some panels, on one thread.
 struct Block<'a> {
     input: &'a Rows,
-    rows: std::ops::Range<usize>,
-    panels: std::ops::Range<usize>,
+    rows: Range<usize>,
+    panels: Range<usize>,
     lines: &'a [Line],
-    /// Lines of a panel.
-    stride: usize,
+    layout: Layout,
     epilogue: Epilogue<'a>,
     output: Output,
 }
@@ -228,27 +170,35 @@ struct Block<'a> {
 impl Kernel for Block<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        // Rows at once, as many as there are registers for: of 32, or of 16 that hold half a panel each.
+        let group = if S::LANES == WIDE { 8 } else { 3 };
+        let groups = self.rows.len().div_ceil(group);
         let mut panel = self.panels.start;
         while panel < self.panels.end {
             // One row alone takes four panels at once, to have as many loads under way.
             let width = if self.rows.len() == 1 && panel + 4 <= self.panels.end { 4 } else { 1 };
-            let next = self.lines.as_ptr().wrapping_add((panel + width) * self.stride).cast();
-            let groups = self.rows.len().div_ceil(GROUP);
-            for (number, row) in self.rows.clone().step_by(GROUP).enumerate() {
-                let bytes = width * self.stride * size_of::<Line>();
-                let ahead = Ahead::new(next, bytes, number, groups, self.stride - SCALES);
-                match (S::LANES == WIDE, self.rows.end - row, width) {
+            let bytes = width * self.layout.lines() * size_of::<Line>();
+            let next = self.lines.as_ptr().wrapping_add((panel + width) * self.layout.lines()).cast();
+            let mut row = self.rows.start;
+            for number in 0..groups {
+                let rows = self.rows.start + (number + 1) * self.rows.len() / groups - row;
+                let ahead = Ahead::new(next, bytes, number, groups, self.layout.depth / 2);
+                match (S::LANES == WIDE, rows, width) {
                     (true, 1, 4) => self.tile::<S, 1, 4, 1>(simd, row, panel, ahead),
                     (true, 1, _) => self.tile::<S, 1, 1, 1>(simd, row, panel, ahead),
                     (true, 2, _) => self.tile::<S, 2, 1, 1>(simd, row, panel, ahead),
                     (true, 3, _) => self.tile::<S, 3, 1, 1>(simd, row, panel, ahead),
-                    (true, ..) => self.tile::<S, 4, 1, 1>(simd, row, panel, ahead),
+                    (true, 4, _) => self.tile::<S, 4, 1, 1>(simd, row, panel, ahead),
+                    (true, 5, _) => self.tile::<S, 5, 1, 1>(simd, row, panel, ahead),
+                    (true, 6, _) => self.tile::<S, 6, 1, 1>(simd, row, panel, ahead),
+                    (true, 7, _) => self.tile::<S, 7, 1, 1>(simd, row, panel, ahead),
+                    (true, ..) => self.tile::<S, 8, 1, 1>(simd, row, panel, ahead),
                     (false, 1, 4) => self.tile::<S, 1, 4, 2>(simd, row, panel, ahead),
                     (false, 1, _) => self.tile::<S, 1, 1, 2>(simd, row, panel, ahead),
                     (false, 2, _) => self.tile::<S, 2, 1, 2>(simd, row, panel, ahead),
-                    (false, 3, _) => self.tile::<S, 3, 1, 2>(simd, row, panel, ahead),
-                    (false, ..) => self.tile::<S, 4, 1, 2>(simd, row, panel, ahead),
+                    (false, ..) => self.tile::<S, 3, 1, 2>(simd, row, panel, ahead),
                 }
+                row += rows;
             }
             panel += width;
         }
@@ -265,24 +215,47 @@ impl Block<'_> {
         panel: usize,
         mut ahead: Ahead,
     ) {
-        let (depth, stride) = (self.stride - SCALES, self.input.stride);
-        let parts: [(&Scales, &[Cell]); P] = std::array::from_fn(|p| panel_at(self.lines, self.stride, panel + p));
-        let panels: [*const i8; P] = parts.map(|(_, cells)| cells.as_ptr().cast());
+        let stride = self.input.stride;
+        let panels: [Panel; P] = std::array::from_fn(|p| self.layout.panel(self.lines, panel + p));
+        let cells: [*const i8; P] = std::array::from_fn(|p| panels[p].cells.as_ptr().cast());
+        let order: [*const u16; P] = std::array::from_fn(|p| panels[p].order.as_ptr());
         let rows: [*const u8; R] = std::array::from_fn(|r| self.input.bytes[(row + r) * stride..][..stride].as_ptr());
         let mut sums = [[[simd.zero(); V]; P]; R];
-        for i in 0..depth {
+        // The same for all panels: what stands in pairs may also be taken one by one.
+        let pairs = panels.iter().fold(usize::MAX, |least, panel| least.min(panel.pairs));
+        // SAFETY of both loops: each panel has `depth` cells of 64 bytes and as many places, of which those in pairs are the
+        // first; a place is below `depth`, and each row has `depth` times 4 bytes. Slices here would cost a spill for every
+        // bounds check.
+        for pair in 0..pairs {
             ahead.step(simd);
-            // SAFETY: each panel has `depth` cells of 64 bytes, and each row `depth` times 4 bytes. Slices here
-            // would cost a spill for every bounds check.
-            unsafe {
-                let w: [[S::Bytes; V]; P] = std::array::from_fn(|p| {
-                    std::array::from_fn(|v| simd.load_bytes(panels[p].add(DEPTH * (i * WIDE + v * S::LANES))))
-                });
-                for r in 0..R {
-                    let x = simd.splat_bytes(rows[r].add(i * DEPTH));
-                    for p in 0..P {
+            for p in 0..P {
+                unsafe {
+                    let inputs: [usize; 2] = std::array::from_fn(|i| DEPTH * usize::from(*order[p].add(2 * pair + i)));
+                    let w: [[S::Bytes; V]; 2] = std::array::from_fn(|i| {
+                        std::array::from_fn(|v| {
+                            simd.load_bytes(cells[p].add(DEPTH * ((2 * pair + i) * WIDE + v * S::LANES)))
+                        })
+                    });
+                    for r in 0..R {
+                        let x = [simd.splat_bytes(rows[r].add(inputs[0])), simd.splat_bytes(rows[r].add(inputs[1]))];
                         for v in 0..V {
-                            sums[r][p][v] = simd.dot(x, w[p][v], sums[r][p][v]);
+                            sums[r][p][v] = simd.dot_pair(x, [w[0][v], w[1][v]], sums[r][p][v]);
+                        }
+                    }
+                }
+            }
+        }
+        for cell in 2 * pairs..self.layout.depth {
+            ahead.step(simd);
+            for p in 0..P {
+                unsafe {
+                    let inputs = DEPTH * usize::from(*order[p].add(cell));
+                    let w: [S::Bytes; V] =
+                        std::array::from_fn(|v| simd.load_bytes(cells[p].add(DEPTH * (cell * WIDE + v * S::LANES))));
+                    for r in 0..R {
+                        let x = simd.splat_bytes(rows[r].add(inputs));
+                        for v in 0..V {
+                            sums[r][p][v] = simd.dot(x, w[v], sums[r][p][v]);
                         }
                     }
                 }
@@ -291,7 +264,7 @@ impl Block<'_> {
         for r in 0..R {
             let (step, zero) = self.input.scales[row + r];
             for p in 0..P {
-                let scales = parts[p].0;
+                let scales = panels[p].scales;
                 let mut out = [simd.splat(0.0); V];
                 for v in 0..V {
                     let at = v * S::LANES;
@@ -310,6 +283,7 @@ impl Block<'_> {
 mod tests {
     use super::super::super::noise;
     use super::super::super::simd::{Level, run_at};
+    use super::panel::WEIGHT;
     use super::rows::ACTIVATION;
     use super::*;
 
@@ -338,29 +312,47 @@ mod tests {
         }
     }
 
-    #[test]
-    fn all_instruction_sets_give_the_same_bits_at_the_extremes() {
-        let (m, n, k) = (6, 40, 259);
-        // Only the ends of both ranges, where an instruction that saturates would show.
+    /// The outputs of six rows of the greatest activations, of which every instruction set gives the same bits; and how many
+    /// cells of the first panel stand in pairs.
+    fn at_the_extremes(w: &[f32], n: usize, k: usize) -> (Vec<f32>, usize) {
+        let m = 6;
+        // Only the ends of the range, where an instruction that saturates would show.
         let x: Vec<f32> = (0..m * k).map(|i| if i % k == 0 { -1e-6 } else { 1.0 }).collect();
-        let w: Vec<f32> = (0..n * k).map(|i| if (i / k) % 2 == 0 { 1.0 } else { -1.0 }).collect();
-        let packed = pack(&w, n, k);
+        let packed = pack(w, n, k);
         let input = Rows::quantise(&x, m, k);
         let at = |level| {
-            let (lines, stride, panels) = (packed.lines(), packed.stride(), 0..packed.panels());
+            let (lines, layout, panels) = (packed.lines(), packed.layout(), 0..packed.panels());
             let epilogue = Epilogue::default();
             let write = |output| {
-                run_at(level, Block { input: &input, rows: 0..m, panels, lines, stride, epilogue, output });
+                run_at(level, Block { input: &input, rows: 0..m, panels, lines, layout, epilogue, output });
             };
             // SAFETY: the block is all rows times all panels.
-            let y = unsafe { Output::collect(m, n, write) };
-            y.iter().map(|y| y.to_bits()).collect::<Vec<_>>()
+            unsafe { Output::collect(m, n, write) }
         };
+        let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
         let generic = at(Level::Generic);
-        assert!((f32::from_bits(generic[0]) - (k - 1) as f32).abs() < 1.0, "{}", f32::from_bits(generic[0]));
         for level in [Level::Avx2, Level::Avx512, Level::Avx512Vnni] {
-            assert_eq!(at(level), generic, "{level:?}");
+            assert_eq!(bits(&at(level)), bits(&generic), "{level:?}");
         }
+        (generic, 2 * packed.layout().panel(packed.lines(), 0).pairs)
+    }
+
+    #[test]
+    fn all_instruction_sets_give_the_same_bits_at_the_extremes() {
+        let (n, k) = (40, 264);
+        let sign = |i: usize| if (i / k).is_multiple_of(2) { 1.0 } else { -1.0 };
+        // The greatest weights everywhere, so that no two cells make a pair.
+        let (y, paired) = at_the_extremes(&(0..n * k).map(sign).collect::<Vec<f32>>(), n, k);
+        assert_eq!(paired, 0);
+        assert!((y[0] - 263.0).abs() < 1.0 && (y[1] + 263.0).abs() < 1.0, "{} {}", y[0], y[1]);
+        // In every other cell, so that each pair comes as near to the end of 16 bits as any can.
+        let every_other = |i: usize| if (i / DEPTH).is_multiple_of(2) { sign(i) } else { 0.0 };
+        let (y, paired) = at_the_extremes(&(0..n * k).map(every_other).collect::<Vec<f32>>(), n, k);
+        assert_eq!(paired, k / DEPTH);
+        assert!((y[0] - 131.0).abs() < 1.0 && (y[1] + 131.0).abs() < 1.0, "{} {}", y[0], y[1]);
+        // Of all sizes, so that some are in pairs and some are not.
+        let (_, paired) = at_the_extremes(&noise(n * k, 9), n, k);
+        assert!((1..k / DEPTH).contains(&paired), "{paired}");
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub struct Avx512<const VNNI: bool>(());
 macro_rules! simd {
     ($name:ident $([$vnni:ident])?, $vector:ty, $integers:ty, $lanes:literal,
      dot($x:ident, $w:ident, $sums:ident) => $dot:expr;
+     dot_pair($xs:ident, $ws:ident, $before:ident) => $dot_pair:expr;
      $($method:ident($($arg:ident),*) => $body:expr;)*) => {
         impl $(<const $vnni: bool>)? Simd for $name $(<$vnni>)? {
             type V = $vector;
@@ -87,6 +88,10 @@ macro_rules! simd {
                 unsafe { $dot }
             }
             #[inline(always)]
+            fn dot_pair(self, $xs: [Self::Bytes; 2], $ws: [Self::Bytes; 2], $before: Self::Sums) -> Self::Sums {
+                unsafe { $dot_pair }
+            }
+            #[inline(always)]
             fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums {
                 let b = &b[..$lanes];
                 unsafe { simd!(@sub_product $name)(sums, simd!(@integer $name)(a), b.as_ptr().cast::<$integers>().read_unaligned()) }
@@ -118,6 +123,8 @@ macro_rules! simd {
 simd! { Avx2, __m256, __m256i, 8,
     dot(x, w, sums) => _mm256_add_epi32(sums,
         _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
+    dot_pair(x, w, sums) => _mm256_add_epi32(sums, _mm256_madd_epi16(
+        _mm256_add_epi16(_mm256_maddubs_epi16(x[0], w[0]), _mm256_maddubs_epi16(x[1], w[1])), _mm256_set1_epi16(1)));
     mul_add(a, b, c) => _mm256_fmadd_ps(a, b, c);
     add(a, b) => _mm256_add_ps(a, b);
     sub(a, b) => _mm256_sub_ps(a, b);
@@ -136,6 +143,12 @@ simd! { Avx512 [VNNI], __m512, __m512i, 16,
         _mm512_dpbusd_epi32(sums, x, w)
     } else {
         _mm512_add_epi32(sums, _mm512_madd_epi16(_mm512_maddubs_epi16(x, w), _mm512_set1_epi16(1)))
+    };
+    dot_pair(x, w, sums) => if VNNI {
+        _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums, x[0], w[0]), x[1], w[1])
+    } else {
+        _mm512_add_epi32(sums, _mm512_madd_epi16(
+            _mm512_add_epi16(_mm512_maddubs_epi16(x[0], w[0]), _mm512_maddubs_epi16(x[1], w[1])), _mm512_set1_epi16(1)))
     };
     mul_add(a, b, c) => _mm512_fmadd_ps(a, b, c);
     add(a, b) => _mm512_add_ps(a, b);
