@@ -66,7 +66,7 @@ impl Quantised {
     }
 
     /// What [`Self::bytes`] gave for a matrix of this size, now at `start` in a file; `None` when the file ends
-    /// before it does, when it is none, or when `start` is not a multiple of 64.
+    /// before it does, when a panel names cells that it does not have, or when `start` is not a multiple of 64.
     #[must_use]
     pub fn mapped(n: usize, k: usize, file: Arc<Mmap>, start: usize) -> Option<Self> {
         let layout = Layout::new(k);

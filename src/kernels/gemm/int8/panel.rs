@@ -177,10 +177,9 @@ fn arrange(cells: &[Cell]) -> (u16, Vec<u16>) {
             None => alone.push(cell),
         }
     }
-    // Two that found nobody take the cells of a pair apart, if each fits one of them.
-    let kept = alone.len() % 2;
-    let mut left = alone.split_off(alone.len() - kept);
-    for two in alone.chunks_exact(2) {
+    // Two that found nobody take the cells of a pair apart, if each fits one of them. Cells are even in number, and so are they.
+    let mut left = Vec::new();
+    for &two in alone.as_chunks::<2>().0 {
         let suits = |[c, d]: [usize; 2]| fit(two[0], c) && fit(two[1], d);
         let found = (0..pairs.len()).rev().take(TRIES).find_map(|at| {
             let [c, d] = pairs[at];
