@@ -22,42 +22,76 @@ pub enum Level {
     Generic,
     /// x86-64 with AVX2 and FMA.
     Avx2,
+    /// The same with AVX-VNNI, which multiplies bytes and adds the products in one instruction.
+    AvxVnni,
     /// x86-64 with AVX-512 F, BW, DQ, VL.
     Avx512,
-    /// The same with VNNI, which multiplies bytes in one instruction.
+    /// The same with AVX-512 VNNI.
     Avx512Vnni,
 }
 
 impl Level {
+    /// From the best to the least.
+    pub const ALL: [Self; 5] = [Self::Avx512Vnni, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Generic];
+
     /// The best level of this processor, or a lesser one chosen with [`Level::force`].
     #[must_use]
     pub fn current() -> Self {
-        *CURRENT.get_or_init(Self::detect)
+        *CURRENT.get_or_init(|| Self::Avx512Vnni.available())
     }
 
-    /// Uses `level` from now on. Only before the first kernel has run, and only downwards; returns
-    /// whether it took effect.
+    /// Uses `level` from now on, for a processor that is wrong about itself, or to compare. Only before the first kernel has
+    /// run, and only one that the processor has; returns whether it took effect.
     pub fn force(level: Self) -> bool {
-        level <= Self::detect() && CURRENT.set(level).is_ok()
+        level.exists() && *CURRENT.get_or_init(|| level) == level
     }
 
-    /// The best level of this processor.
+    /// Its name, lower case.
     #[must_use]
-    pub fn detect() -> Self {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::Avx2 => "avx2",
+            Self::AvxVnni => "avx-vnni",
+            Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512-vnni",
+        }
+    }
+
+    /// The level of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+
+    /// This level, or the best below it that the processor has.
+    #[must_use]
+    pub fn available(self) -> Self {
+        Self::ALL.into_iter().find(|level| *level <= self && level.exists()).unwrap_or(Self::Generic)
+    }
+
+    /// Whether this processor has it.
+    fn exists(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f")
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx512 = avx2
+                && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                return if is_x86_feature_detected!("avx512vnni") { Self::Avx512Vnni } else { Self::Avx512 };
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self::Avx2;
+                && is_x86_feature_detected!("avx512vl");
+            match self {
+                Self::Generic => true,
+                Self::Avx2 => avx2,
+                Self::AvxVnni => avx2 && is_x86_feature_detected!("avxvnni"),
+                Self::Avx512 => avx512,
+                Self::Avx512Vnni => avx512 && is_x86_feature_detected!("avx512vnni"),
             }
         }
-        Self::Generic
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            self == Self::Generic
+        }
     }
 }
 
@@ -191,17 +225,26 @@ pub trait Kernel {
 /// Runs a kernel with the instructions of [`Level::current`].
 #[inline]
 pub fn run(kernel: impl Kernel) {
-    run_at(Level::current(), kernel);
+    enter(Level::current(), kernel);
 }
 
 /// Runs a kernel with the instructions of `level`, or of what the processor has if that is less.
 #[inline]
 pub fn run_at(level: Level, kernel: impl Kernel) {
-    match level.min(Level::detect()) {
+    enter(level.available(), kernel);
+}
+
+/// Only for a level that [`Level::available`] gave.
+#[inline]
+fn enter(level: Level, kernel: impl Kernel) {
+    match level {
         Level::Generic => kernel.run(Generic),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `detect` has found the instruction set on this processor.
+        // SAFETY: `available` has found the instruction set on this processor.
         Level::Avx2 => unsafe { x86::enter_avx2(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Level::AvxVnni => unsafe { x86::enter_avx_vnni(kernel) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Level::Avx512 => unsafe { x86::enter_avx512(kernel) },

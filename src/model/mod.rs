@@ -33,6 +33,7 @@ use positions::RelativeBias;
 use spec::{Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
+use crate::kernels::gemm::Quantised;
 use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, PositionTable, fuses};
 
 /// An encoder-decoder with its output layer.
@@ -70,6 +71,9 @@ impl Seq2Seq {
     /// As [`Self::load`].
     pub fn load_int8(spec: Spec, weights: &Weights, cache: Option<&Path>) -> Result<Self> {
         let checkpoint = weights.fingerprint();
+        // A folder that different machines share has a file for each form.
+        let cache = cache.map(|cache| cache.with_added_extension(Quantised::form()));
+        let cache = cache.as_deref();
         let quantiser = Quantiser::new(cache, &checkpoint);
         let model = Self::build(spec, weights, &Device::Cpu, DType::F32, Some(&quantiser))?;
         if let Some(cache) = cache {

@@ -21,13 +21,15 @@ use crate::kernels::gemm::{Quantised, Weights};
 
 const MAGIC: &[u8; 8] = b"kortom-8";
 /// Changes when the layout of the file or of [`Quantised`] does.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const ALIGNMENT: usize = 64;
 
 #[derive(Deserialize, PartialEq, Serialize)]
 struct Header {
     format: u32,
     version: String,
+    /// [`Quantised::form`].
+    form: String,
     checkpoint: String,
     checksum: u32,
     matrices: Vec<Entry>,
@@ -94,7 +96,8 @@ fn write(matrices: &[Arc<Quantised>], checkpoint: &str, file: &File) -> io::Resu
     }
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let checkpoint = checkpoint.to_owned();
-    let header = Header { format: FORMAT, version, checkpoint, checksum: hasher.finalize(), matrices: entries };
+    let form = Quantised::form().to_owned();
+    let header = Header { format: FORMAT, version, form, checkpoint, checksum: hasher.finalize(), matrices: entries };
     let header = serde_json::to_vec(&header)?;
     let mut file = BufWriter::new(file);
     file.write_all(MAGIC)?;
@@ -120,6 +123,7 @@ impl Stored {
         let start = payload_start(length);
         let ours = map.starts_with(MAGIC)
             && (header.format, header.version.as_str()) == (FORMAT, env!("CARGO_PKG_VERSION"))
+            && header.form == Quantised::form()
             && header.checkpoint == checkpoint
             && crc32fast::hash(map.get(start..)?) == header.checksum;
         ours.then(|| Self { map: Arc::new(map), start, matrices: header.matrices })

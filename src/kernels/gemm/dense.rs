@@ -251,11 +251,13 @@ impl Block<'_> {
                 }
             }
         }
-        for r in 0..R {
-            for p in 0..P {
-                // SAFETY: the row and the panel are this task's.
-                unsafe { self.output.write(simd, first + r, panel + p, sums[r][p], &self.epilogue) };
+        for p in 0..P {
+            let mut out = [[simd.splat(0.0); V]; R];
+            for r in 0..R {
+                out[r] = sums[r][p];
             }
+            // SAFETY: the rows and the panel are this task's.
+            unsafe { self.output.write(simd, first, panel + p, out, &self.epilogue) };
         }
     }
 }

@@ -25,7 +25,7 @@ use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
 use super::{Ahead, Epilogue, Output, Weights, best, tasks};
 
-use panel::{Cell, DEPTH, Layout, Line, Panel};
+use panel::{Cell, DEPTH, Layout, Line, Order, Panel};
 use rows::Rows;
 
 /// Rows whose quantised inputs stay in the second-level cache.
@@ -36,6 +36,7 @@ const PARALLEL_WORK: usize = 1 << 18;
 /// A weight matrix `[n, k]` in eight bits.
 pub struct Quantised {
     lines: Lines,
+    layout: Layout,
     n: usize,
     k: usize,
 }
@@ -53,7 +54,11 @@ impl Quantised {
     /// # Panics
     /// When `k` is more than 262,144.
     pub fn pack(n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
-        let layout = Layout::new(k);
+        Self::pack_in(Order::current(), n, k, fill)
+    }
+
+    fn pack_in(order: Order, n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        let layout = Layout::new(k, order);
         let mut lines = vec![Line::EMPTY; n.div_ceil(WIDE) * layout.lines()];
         lines.par_chunks_mut(layout.lines()).enumerate().for_each_init(
             || (vec![0f32; k], vec![Cell::EMPTY; layout.depth]),
@@ -62,17 +67,26 @@ impl Quantised {
                 layout.pack(WIDE.min(n - first), |output, values| fill(first + output, values), lines, (values, cells));
             },
         );
-        Self { lines: Lines::Owned(lines), n, k }
+        Self { lines: Lines::Owned(lines), layout, n, k }
     }
 
-    /// What [`Self::bytes`] gave for a matrix of this size, now at `start` in a file; `None` when the file ends
+    /// What tells stored matrices of different processors apart: those of another form mean something else.
+    #[must_use]
+    pub fn form() -> &'static str {
+        match Order::current() {
+            Order::Plain => "plain",
+            Order::Pairs => "pairs",
+        }
+    }
+
+    /// What [`Self::bytes`] gave for a matrix of this size in the same [`form`](Self::form), now at `start` in a file; `None` when the file ends
     /// before it does, when a panel names cells that it does not have, or when `start` is not a multiple of 64.
     #[must_use]
     pub fn mapped(n: usize, k: usize, file: Arc<Mmap>, start: usize) -> Option<Self> {
-        let layout = Layout::new(k);
+        let layout = Layout::new(k, Order::current());
         let size = n.div_ceil(WIDE) * layout.lines() * size_of::<Line>();
         let fits = start.checked_add(size)? <= file.len() && start.is_multiple_of(size_of::<Line>());
-        let matrix = fits.then_some(Self { lines: Lines::Mapped(file, start), n, k })?;
+        let matrix = fits.then_some(Self { lines: Lines::Mapped(file, start), layout, n, k })?;
         layout.holds(matrix.lines()).then_some(matrix)
     }
 
@@ -94,15 +108,11 @@ impl Quantised {
         match &self.lines {
             Lines::Owned(lines) => lines,
             Lines::Mapped(file, start) => {
-                let count = self.panels() * self.layout().lines();
+                let count = self.panels() * self.layout.lines();
                 // SAFETY: `mapped` has seen that they lie in the file, which begins at a page.
                 unsafe { std::slice::from_raw_parts(file[*start..].as_ptr().cast(), count) }
             }
         }
-    }
-
-    fn layout(&self) -> Layout {
-        Layout::new(self.k)
     }
 
     fn panels(&self) -> usize {
@@ -120,10 +130,11 @@ impl Weights for Quantised {
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
-        let panel = self.layout().panel(self.lines(), row / WIDE);
+        let panel = self.layout.panel(self.lines(), row / WIDE);
         let step = panel.scales.steps[row % WIDE];
-        for (cell, &inputs) in panel.cells.iter().zip(panel.order) {
-            let out = out.iter_mut().skip(usize::from(inputs) * DEPTH);
+        for (number, cell) in panel.cells.iter().enumerate() {
+            let inputs = panel.places.get(number).map_or(number, |&inputs| inputs.into());
+            let out = out.iter_mut().skip(inputs * DEPTH);
             for (out, &weight) in out.zip(&cell.0[row % WIDE]) {
                 *out = f32::from(weight) * step;
             }
@@ -134,7 +145,7 @@ impl Weights for Quantised {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
         let tasks = tasks(m, BLOCK, self.panels(), divides(m * self.n * self.k, PARALLEL_WORK));
-        let (lines, layout) = (self.lines(), self.layout());
+        let (lines, layout) = (self.lines(), self.layout);
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
                 simd::run(Block { input: &input, rows, panels, lines, layout, epilogue, output });
@@ -148,7 +159,7 @@ impl Weights for Quantised {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
         let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), divides(m * self.n * self.k, PARALLEL_WORK));
-        let (lines, layout) = (self.lines(), self.layout());
+        let (lines, layout) = (self.lines(), self.layout);
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
             simd::run(Block { input: &input, rows, panels, lines, layout, epilogue, output });
@@ -170,6 +181,45 @@ struct Block<'a> {
 impl Kernel for Block<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        match self.layout.order {
+            Order::Plain => self.plain(simd),
+            Order::Pairs => self.paired(simd),
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Some rows times some panels in plain order: as many of both as there are registers for.
+    #[inline(always)]
+    fn plain<S: Simd>(&self, simd: S) {
+        let (group, width) = if S::LANES == WIDE { (6, 4) } else { (6, 1) };
+        let groups = self.rows.len().div_ceil(group);
+        let width = if groups == 1 && self.rows.len() == 1 { 4 } else { width };
+        for panel in self.panels.clone().step_by(width) {
+            for number in 0..groups {
+                let (row, rows, ahead) = self.group::<1>(number, groups, panel + width, width);
+                match (S::LANES == WIDE, rows) {
+                    (true, 1) => self.tile::<S, 1, 4, 1>(simd, row, panel, ahead),
+                    (true, 2) => self.tile::<S, 2, 4, 1>(simd, row, panel, ahead),
+                    (true, 3) => self.tile::<S, 3, 4, 1>(simd, row, panel, ahead),
+                    (true, 4) => self.tile::<S, 4, 4, 1>(simd, row, panel, ahead),
+                    (true, 5) => self.tile::<S, 5, 4, 1>(simd, row, panel, ahead),
+                    (true, _) => self.tile::<S, 6, 4, 1>(simd, row, panel, ahead),
+                    (false, 1) if width == 4 => self.tile::<S, 1, 4, 2>(simd, row, panel, ahead),
+                    (false, 1) => self.tile::<S, 1, 1, 2>(simd, row, panel, ahead),
+                    (false, 2) => self.tile::<S, 2, 1, 2>(simd, row, panel, ahead),
+                    (false, 3) => self.tile::<S, 3, 1, 2>(simd, row, panel, ahead),
+                    (false, 4) => self.tile::<S, 4, 1, 2>(simd, row, panel, ahead),
+                    (false, 5) => self.tile::<S, 5, 1, 2>(simd, row, panel, ahead),
+                    (false, _) => self.tile::<S, 6, 1, 2>(simd, row, panel, ahead),
+                }
+            }
+        }
+    }
+
+    /// The same in pairs: a panel names its inputs in an order of its own, so that panels at once share nothing.
+    #[inline(always)]
+    fn paired<S: Simd>(&self, simd: S) {
         // Rows at once, as many as there are registers for: of 32, or of 16 that hold half a panel each.
         let group = if S::LANES == WIDE { 8 } else { 3 };
         let groups = self.rows.len().div_ceil(group);
@@ -177,36 +227,41 @@ impl Kernel for Block<'_> {
         while panel < self.panels.end {
             // One row alone takes four panels at once, to have as many loads under way.
             let width = if self.rows.len() == 1 && panel + 4 <= self.panels.end { 4 } else { 1 };
-            let bytes = width * self.layout.lines() * size_of::<Line>();
-            let next = self.lines.as_ptr().wrapping_add((panel + width) * self.layout.lines()).cast();
-            let mut row = self.rows.start;
             for number in 0..groups {
-                let rows = self.rows.start + (number + 1) * self.rows.len() / groups - row;
-                let ahead = Ahead::new(next, bytes, number, groups, self.layout.depth / 2);
+                let (row, rows, ahead) = self.group::<2>(number, groups, panel + width, width);
                 match (S::LANES == WIDE, rows, width) {
-                    (true, 1, 4) => self.tile::<S, 1, 4, 1>(simd, row, panel, ahead),
-                    (true, 1, _) => self.tile::<S, 1, 1, 1>(simd, row, panel, ahead),
-                    (true, 2, _) => self.tile::<S, 2, 1, 1>(simd, row, panel, ahead),
-                    (true, 3, _) => self.tile::<S, 3, 1, 1>(simd, row, panel, ahead),
-                    (true, 4, _) => self.tile::<S, 4, 1, 1>(simd, row, panel, ahead),
-                    (true, 5, _) => self.tile::<S, 5, 1, 1>(simd, row, panel, ahead),
-                    (true, 6, _) => self.tile::<S, 6, 1, 1>(simd, row, panel, ahead),
-                    (true, 7, _) => self.tile::<S, 7, 1, 1>(simd, row, panel, ahead),
-                    (true, ..) => self.tile::<S, 8, 1, 1>(simd, row, panel, ahead),
-                    (false, 1, 4) => self.tile::<S, 1, 4, 2>(simd, row, panel, ahead),
-                    (false, 1, _) => self.tile::<S, 1, 1, 2>(simd, row, panel, ahead),
-                    (false, 2, _) => self.tile::<S, 2, 1, 2>(simd, row, panel, ahead),
-                    (false, ..) => self.tile::<S, 3, 1, 2>(simd, row, panel, ahead),
+                    (true, 1, 4) => self.paired_tile::<S, 1, 4, 1>(simd, row, panel, ahead),
+                    (true, 1, _) => self.paired_tile::<S, 1, 1, 1>(simd, row, panel, ahead),
+                    (true, 2, _) => self.paired_tile::<S, 2, 1, 1>(simd, row, panel, ahead),
+                    (true, 3, _) => self.paired_tile::<S, 3, 1, 1>(simd, row, panel, ahead),
+                    (true, 4, _) => self.paired_tile::<S, 4, 1, 1>(simd, row, panel, ahead),
+                    (true, 5, _) => self.paired_tile::<S, 5, 1, 1>(simd, row, panel, ahead),
+                    (true, 6, _) => self.paired_tile::<S, 6, 1, 1>(simd, row, panel, ahead),
+                    (true, 7, _) => self.paired_tile::<S, 7, 1, 1>(simd, row, panel, ahead),
+                    (true, ..) => self.paired_tile::<S, 8, 1, 1>(simd, row, panel, ahead),
+                    (false, 1, 4) => self.paired_tile::<S, 1, 4, 2>(simd, row, panel, ahead),
+                    (false, 1, _) => self.paired_tile::<S, 1, 1, 2>(simd, row, panel, ahead),
+                    (false, 2, _) => self.paired_tile::<S, 2, 1, 2>(simd, row, panel, ahead),
+                    (false, ..) => self.paired_tile::<S, 3, 1, 2>(simd, row, panel, ahead),
                 }
-                row += rows;
             }
             panel += width;
         }
     }
-}
 
-impl Block<'_> {
-    /// `R` rows times `P` panels of `V` vectors each.
+    /// Of `groups` about equal groups of rows the first row of one, how many it has, and what it asks for of the `width` panels
+    /// from `next` on, in steps of so many `CELLS`.
+    #[inline(always)]
+    fn group<const CELLS: usize>(&self, number: usize, groups: usize, next: usize, width: usize) -> (usize, usize, Ahead) {
+        let start = |number: usize| self.rows.start + number * self.rows.len() / groups;
+        let bytes = width * self.layout.lines() * size_of::<Line>();
+        let next = self.lines.as_ptr().wrapping_add(next * self.layout.lines()).cast();
+        let ahead = Ahead::new(next, bytes, number, groups, self.layout.depth / CELLS);
+        (start(number), start(number + 1) - start(number), ahead)
+    }
+
+    /// `R` rows times `P` panels of `V` vectors each. Where fewer panels are left, the last is multiplied again in place of those
+    /// that there are not.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(
         &self,
@@ -215,11 +270,45 @@ impl Block<'_> {
         panel: usize,
         mut ahead: Ahead,
     ) {
-        let stride = self.input.stride;
+        let last = self.panels.end - 1;
+        let cells: [*const i8; P] =
+            std::array::from_fn(|p| self.layout.panel(self.lines, last.min(panel + p)).cells.as_ptr().cast());
+        let rows = self.inputs::<R>(row);
+        let mut sums = [[[simd.zero(); V]; P]; R];
+        for cell in 0..self.layout.depth {
+            ahead.step(simd);
+            // SAFETY: each panel has `depth` cells of 64 bytes, and each row `depth` times 4 bytes. Slices here would cost a
+            // spill for every bounds check.
+            unsafe {
+                let w: [[S::Bytes; V]; P] = std::array::from_fn(|p| {
+                    std::array::from_fn(|v| simd.load_bytes(cells[p].add(DEPTH * (cell * WIDE + v * S::LANES))))
+                });
+                for r in 0..R {
+                    let x = simd.splat_bytes(rows[r].add(DEPTH * cell));
+                    for p in 0..P {
+                        for v in 0..V {
+                            sums[r][p][v] = simd.dot(x, w[p][v], sums[r][p][v]);
+                        }
+                    }
+                }
+            }
+        }
+        self.finish(simd, row, panel, &sums);
+    }
+
+    /// `R` rows times `P` panels of `V` vectors each, in pairs.
+    #[inline(always)]
+    fn paired_tile<S: Simd, const R: usize, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        panel: usize,
+        mut ahead: Ahead,
+    ) {
         let panels: [Panel; P] = std::array::from_fn(|p| self.layout.panel(self.lines, panel + p));
         let cells: [*const i8; P] = std::array::from_fn(|p| panels[p].cells.as_ptr().cast());
-        let order: [*const u16; P] = std::array::from_fn(|p| panels[p].order.as_ptr());
-        let rows: [*const u8; R] = std::array::from_fn(|r| self.input.bytes[(row + r) * stride..][..stride].as_ptr());
+        let places: [*const u16; P] = std::array::from_fn(|p| panels[p].places.as_ptr());
+        let rows = self.inputs::<R>(row);
         let mut sums = [[[simd.zero(); V]; P]; R];
         // The same for all panels: what stands in pairs may also be taken one by one.
         let pairs = panels.iter().fold(usize::MAX, |least, panel| least.min(panel.pairs));
@@ -230,7 +319,7 @@ impl Block<'_> {
             ahead.step(simd);
             for p in 0..P {
                 unsafe {
-                    let inputs: [usize; 2] = std::array::from_fn(|i| DEPTH * usize::from(*order[p].add(2 * pair + i)));
+                    let inputs: [usize; 2] = std::array::from_fn(|i| DEPTH * usize::from(*places[p].add(2 * pair + i)));
                     let w: [[S::Bytes; V]; 2] = std::array::from_fn(|i| {
                         std::array::from_fn(|v| {
                             simd.load_bytes(cells[p].add(DEPTH * ((2 * pair + i) * WIDE + v * S::LANES)))
@@ -249,7 +338,7 @@ impl Block<'_> {
             ahead.step(simd);
             for p in 0..P {
                 unsafe {
-                    let inputs = DEPTH * usize::from(*order[p].add(cell));
+                    let inputs = DEPTH * usize::from(*places[p].add(cell));
                     let w: [S::Bytes; V] =
                         std::array::from_fn(|v| simd.load_bytes(cells[p].add(DEPTH * (cell * WIDE + v * S::LANES))));
                     for r in 0..R {
@@ -261,20 +350,40 @@ impl Block<'_> {
                 }
             }
         }
-        for r in 0..R {
-            let (step, zero) = self.input.scales[row + r];
-            for p in 0..P {
-                let scales = panels[p].scales;
-                let mut out = [simd.splat(0.0); V];
+        self.finish(simd, row, panel, &sums);
+    }
+
+    /// The bytes of `R` rows, `stride` of each.
+    #[inline(always)]
+    fn inputs<const R: usize>(&self, row: usize) -> [*const u8; R] {
+        let stride = self.input.stride;
+        std::array::from_fn(|r| self.input.bytes[(row + r) * stride..][..stride].as_ptr())
+    }
+
+    /// Makes numbers of sums and writes them.
+    #[inline(always)]
+    fn finish<S: Simd, const R: usize, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        panel: usize,
+        sums: &[[[S::Sums; V]; P]; R],
+    ) {
+        let inputs = &self.input.scales[row..row + R];
+        for p in 0..P.min(self.panels.end - panel) {
+            let scales = self.layout.panel(self.lines, panel + p).scales;
+            let mut out = [[simd.splat(0.0); V]; R];
+            for r in 0..R {
+                let (step, zero) = inputs[r];
                 for v in 0..V {
                     let at = v * S::LANES;
                     let sum = simd.sub_product(sums[r][p][v], zero, &scales.sums[at..]);
                     let scale = simd.mul(simd.splat(step), simd.load(&scales.steps[at..]));
-                    out[v] = simd.mul(simd.to_float(sum), scale);
+                    out[r][v] = simd.mul(simd.to_float(sum), scale);
                 }
-                // SAFETY: the row and the panel are this task's.
-                unsafe { self.output.write(simd, row + r, panel + p, out, &self.epilogue) };
             }
+            // SAFETY: the rows and the panel are this task's.
+            unsafe { self.output.write(simd, row, panel + p, out, &self.epilogue) };
         }
     }
 }

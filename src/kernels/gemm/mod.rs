@@ -208,43 +208,49 @@ impl Output {
         panel * WIDE..self.n.min((panel + 1) * WIDE)
     }
 
-    /// Finishes the sums of one row and panel, and writes them.
+    /// Finishes the sums of some rows of one panel, from `row` on, and writes them.
     ///
     /// # Safety
-    /// `row` and `panel` must lie inside the output, and no other task may have both.
+    /// The rows and `panel` must lie inside the output, and no other task may have any of the rows and the panel.
     #[inline(always)]
-    unsafe fn write<S: Simd, const V: usize>(
+    unsafe fn write<S: Simd, const R: usize, const V: usize>(
         self,
         simd: S,
         row: usize,
         panel: usize,
-        sums: [S::V; V],
+        sums: [[S::V; V]; R],
         epilogue: &Epilogue,
     ) {
         let columns = self.columns(panel);
-        let (start, width) = (row * self.n + columns.start, columns.len());
-        let bias = epilogue.bias.map(|bias| &bias[columns]);
-        let residual = epilogue.residual.map(|residual| &residual[start..start + width]);
+        let width = columns.len();
+        let bias = epilogue.bias.map(|bias| &bias[columns.clone()]);
+        let residual = |row: usize| epilogue.residual.map(|residual| &residual[row * self.n + columns.start..][..width]);
         let values = self.values.wrapping_add(row * self.stride + panel * WIDE);
         if width == WIDE {
-            for (v, sums) in sums.into_iter().enumerate() {
-                let at = v * S::LANES;
-                let value = finish(simd, sums, epilogue.activation, from(bias, at), from(residual, at));
-                // SAFETY: as the caller promises.
-                unsafe { values.add(at).cast::<S::V>().write_unaligned(value) };
+            for (r, sums) in sums.into_iter().enumerate() {
+                let (values, residual) = (values.wrapping_add(r * self.stride), residual(row + r));
+                for (v, sums) in sums.into_iter().enumerate() {
+                    let at = v * S::LANES;
+                    let value = finish(simd, sums, epilogue.activation, from(bias, at), from(residual, at));
+                    // SAFETY: as the caller promises.
+                    unsafe { values.add(at).cast::<S::V>().write_unaligned(value) };
+                }
             }
             return;
         }
         // The last panel has fewer outputs.
-        let (bias, residual) = (bias.map(padded), residual.map(padded));
-        let mut out = [0f32; WIDE];
-        for (v, sums) in sums.into_iter().enumerate() {
-            let at = v * S::LANES;
-            let (bias, residual) = (from(bias.as_ref(), at), from(residual.as_ref(), at));
-            simd.store(&mut out[at..], finish(simd, sums, epilogue.activation, bias, residual));
+        let bias = bias.map(padded);
+        for (r, sums) in sums.into_iter().enumerate() {
+            let (values, residual) = (values.wrapping_add(r * self.stride), residual(row + r).map(padded));
+            let mut out = [0f32; WIDE];
+            for (v, sums) in sums.into_iter().enumerate() {
+                let at = v * S::LANES;
+                let (bias, residual) = (from(bias.as_ref(), at), from(residual.as_ref(), at));
+                simd.store(&mut out[at..], finish(simd, sums, epilogue.activation, bias, residual));
+            }
+            // SAFETY: as the caller promises.
+            unsafe { std::ptr::copy_nonoverlapping(out.as_ptr(), values, width) };
         }
-        // SAFETY: as the caller promises.
-        unsafe { std::ptr::copy_nonoverlapping(out.as_ptr(), values, width) };
     }
 }
 

@@ -1,4 +1,4 @@
-//! The vectors of x86-64: AVX2, and AVX-512 with and without VNNI.
+//! The vectors of x86-64: AVX2 and AVX-512, each with and without VNNI.
 //!
 //! Invariant: a value of one of the types exists only where the processor has its instructions.
 
@@ -11,7 +11,14 @@ use std::arch::x86_64::*;
 /// The processor must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 pub unsafe fn enter_avx2(kernel: impl Kernel) {
-    kernel.run(Avx2(()));
+    kernel.run(Avx2::<false>(()));
+}
+
+/// # Safety
+/// The processor must have AVX2, FMA and AVX-VNNI.
+#[target_feature(enable = "avx2,fma,avxvnni")]
+pub unsafe fn enter_avx_vnni(kernel: impl Kernel) {
+    kernel.run(Avx2::<true>(()));
 }
 
 /// # Safety
@@ -28,9 +35,9 @@ pub unsafe fn enter_avx512_vnni(kernel: impl Kernel) {
     kernel.run(Avx512::<true>(()));
 }
 
-/// Eight lanes. Made only by `enter_avx2`.
+/// Eight lanes, perhaps with VNNI. Made only by `enter_avx2` and `enter_avx_vnni`.
 #[derive(Clone, Copy)]
-pub struct Avx2(());
+pub struct Avx2<const VNNI: bool>(());
 
 /// Sixteen lanes, perhaps with VNNI. Made only by `enter_avx512` and `enter_avx512_vnni`.
 #[derive(Clone, Copy)]
@@ -39,11 +46,11 @@ pub struct Avx512<const VNNI: bool>(());
 // SAFETY of every block below: the value of type `Avx2` or `Avx512` exists only where the
 // processor has the instructions, and loads and stores are checked against the slice's length.
 macro_rules! simd {
-    ($name:ident $([$vnni:ident])?, $vector:ty, $integers:ty, $lanes:literal,
+    ($name:ident, $vector:ty, $integers:ty, $lanes:literal,
      dot($x:ident, $w:ident, $sums:ident) => $dot:expr;
      dot_pair($xs:ident, $ws:ident, $before:ident) => $dot_pair:expr;
      $($method:ident($($arg:ident),*) => $body:expr;)*) => {
-        impl $(<const $vnni: bool>)? Simd for $name $(<$vnni>)? {
+        impl<const VNNI: bool> Simd for $name<VNNI> {
             type V = $vector;
             type Sums = $integers;
             type Bytes = $integers;
@@ -121,10 +128,17 @@ macro_rules! simd {
 }
 
 simd! { Avx2, __m256, __m256i, 8,
-    dot(x, w, sums) => _mm256_add_epi32(sums,
-        _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
-    dot_pair(x, w, sums) => _mm256_add_epi32(sums, _mm256_madd_epi16(
-        _mm256_add_epi16(_mm256_maddubs_epi16(x[0], w[0]), _mm256_maddubs_epi16(x[1], w[1])), _mm256_set1_epi16(1)));
+    dot(x, w, sums) => if VNNI {
+        _mm256_dpbusd_avx_epi32(sums, x, w)
+    } else {
+        _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)))
+    };
+    dot_pair(x, w, sums) => if VNNI {
+        _mm256_dpbusd_avx_epi32(_mm256_dpbusd_avx_epi32(sums, x[0], w[0]), x[1], w[1])
+    } else {
+        _mm256_add_epi32(sums, _mm256_madd_epi16(
+            _mm256_add_epi16(_mm256_maddubs_epi16(x[0], w[0]), _mm256_maddubs_epi16(x[1], w[1])), _mm256_set1_epi16(1)))
+    };
     mul_add(a, b, c) => _mm256_fmadd_ps(a, b, c);
     add(a, b) => _mm256_add_ps(a, b);
     sub(a, b) => _mm256_sub_ps(a, b);
@@ -138,7 +152,7 @@ simd! { Avx2, __m256, __m256i, 8,
     zero_where_less(a, b, y) => _mm256_andnot_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b), y);
 }
 
-simd! { Avx512 [VNNI], __m512, __m512i, 16,
+simd! { Avx512, __m512, __m512i, 16,
     dot(x, w, sums) => if VNNI {
         _mm512_dpbusd_epi32(sums, x, w)
     } else {

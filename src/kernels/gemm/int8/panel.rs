@@ -1,12 +1,13 @@
-//! The weights of sixteen outputs in eight bits, in lines of 64 bytes: what their sums are finished with, the order of
-//! their cells, and the cells, each of which has [`DEPTH`] inputs of every output.
+//! The weights of sixteen outputs in eight bits, in lines of 64 bytes: what their sums are finished with, and their cells, each
+//! of which has [`DEPTH`] inputs of every output.
 //!
-//! AVX2 multiplies bytes and adds two products in 16 bits; to widen those sums takes it as long as the products themselves. So
-//! cells stand in pairs whose sums are added before they are widened. Invariant: the four products that a pair adds in
+//! With VNNI products are added in 32 bits at once, and cells stand in the order of their inputs. AVX2 and AVX-512 without VNNI multiply
+//! bytes and add two products in 16 bits; to widen those sums takes as long as the products themselves. For these,
+//! cells stand in pairs whose sums are added before they are widened, and a panel says in which order. Invariant: the four products that a pair adds in
 //! 16 bits fit them whatever the activations are, for of the four weights neither the positive nor the negative ones add up to more
 //! than [`REACH`]. Most neighbours make such a pair; the others find another partner, and those that find none stand alone at the end.
 
-use super::super::super::simd::WIDE;
+use super::super::super::simd::{Level, WIDE};
 
 /// Inputs that one instruction multiplies and adds for each output.
 pub const DEPTH: usize = 4;
@@ -52,9 +53,30 @@ pub struct Scales {
 /// Lines that hold a panel's scales.
 const SCALES: usize = size_of::<Scales>() / size_of::<Line>();
 
+/// How the cells of a panel follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As their inputs do.
+    Plain,
+    /// In pairs that may be added in 16 bits.
+    Pairs,
+}
+
+impl Order {
+    /// What the instructions in use are fastest with. All can read both.
+    pub fn current() -> Self {
+        match Level::current() {
+            Level::Avx2 | Level::Avx512 => Self::Pairs,
+            Level::Generic | Level::AvxVnni | Level::Avx512Vnni => Self::Plain,
+        }
+    }
+}
+
 /// Where the parts of a panel are.
 #[derive(Clone, Copy)]
 pub struct Layout {
+    /// How its cells follow one another.
+    pub order: Order,
     /// Cells, the last of which may be empty.
     pub depth: usize,
     /// Lines before the cells.
@@ -66,8 +88,9 @@ pub struct Panel<'a> {
     pub scales: &'a Scales,
     /// Pairs of cells; the cells after them stand alone.
     pub pairs: usize,
-    /// For each cell in its place the number of the inputs it multiplies, in units of [`DEPTH`].
-    pub order: &'a [u16],
+    /// For each cell in its place the number of the inputs it multiplies, in units of [`DEPTH`]; nothing where cells are
+    /// in plain order.
+    pub places: &'a [u16],
     pub cells: &'a [Cell],
 }
 
@@ -76,12 +99,14 @@ impl Layout {
     ///
     /// # Panics
     /// When they are more than 262,144.
-    pub fn new(k: usize) -> Self {
-        // An even number, so that none needs to stay without a partner.
-        let depth = k.div_ceil(2 * DEPTH) * 2;
+    pub fn new(k: usize, order: Order) -> Self {
+        let (depth, places) = match order {
+            Order::Plain => (k.div_ceil(DEPTH), 0),
+            // An even number, so that none needs to stay without a partner; the number of pairs, and a place for each cell.
+            Order::Pairs => (k.div_ceil(2 * DEPTH) * 2, 1 + k.div_ceil(2 * DEPTH) * 2),
+        };
         assert!(depth <= CELLS, "a layer with {k} inputs");
-        // The number of pairs, and a place for each cell, in two bytes each.
-        Self { depth, head: SCALES + (1 + depth).div_ceil(size_of::<Line>() / size_of::<u16>()) }
+        Self { order, depth, head: SCALES + (places * size_of::<u16>()).div_ceil(size_of::<Line>()) }
     }
 
     /// Lines of a panel.
@@ -90,24 +115,31 @@ impl Layout {
     }
 
     /// Panel `number` of `lines`.
+    #[inline(always)]
     pub fn panel(self, lines: &[Line], number: usize) -> Panel<'_> {
         let (head, cells) = lines[number * self.lines()..][..self.lines()].split_at(self.head);
-        let (scales, order) = head.split_at(SCALES);
-        // SAFETY: as many lines as a `Scales` has, of its alignment; a cell is a line; and the lines of the order have room for
-        // as many numbers. All of them are plain.
-        unsafe {
-            let order = std::slice::from_raw_parts(order.as_ptr().cast::<u16>(), 1 + self.depth);
-            let cells = std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len());
-            Panel { scales: &*scales.as_ptr().cast(), pairs: order[0].into(), order: &order[1..], cells }
-        }
+        let (scales, numbers) = head.split_at(SCALES);
+        // SAFETY: as many lines as a `Scales` has, of its alignment; and a cell is a line. Both are plain.
+        let (scales, cells) =
+            unsafe { (&*scales.as_ptr().cast(), std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len())) };
+        let (pairs, places): (_, &[u16]) = match self.order {
+            Order::Plain => (0, &[]),
+            Order::Pairs => {
+                // SAFETY: the lines have room for as many plain numbers.
+                let numbers = unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast::<u16>(), 1 + self.depth) };
+                (numbers[0].into(), &numbers[1..])
+            }
+        };
+        Panel { scales, pairs, places, cells }
     }
 
     /// Whether all panels name only cells that there are, which those who multiply rely on.
     pub fn holds(self, lines: &[Line]) -> bool {
-        (0..lines.len() / self.lines()).all(|number| {
-            let panel = self.panel(lines, number);
-            2 * panel.pairs <= self.depth && panel.order.iter().all(|&cell| usize::from(cell) < self.depth)
-        })
+        self.order == Order::Plain
+            || (0..lines.len() / self.lines()).all(|number| {
+                let panel = self.panel(lines, number);
+                2 * panel.pairs <= self.depth && panel.places.iter().all(|&cell| usize::from(cell) < self.depth)
+            })
     }
 
     /// Quantises outputs, at most sixteen, to the `lines` of a panel; `fill(output, values)` writes the weights of one.
@@ -125,20 +157,29 @@ impl Layout {
             fill(output, values);
             (scales.steps[output], scales.sums[output]) = quantise(values, output, cells);
         }
-        let (pairs, order) = arrange(cells);
-        let (head, places) = lines.split_at_mut(self.head);
-        let numbers = std::iter::once(pairs).chain(order.iter().copied());
+        let (head, rest) = lines.split_at_mut(self.head);
         // SAFETY: as in `panel`.
-        unsafe {
-            head.as_mut_ptr().cast::<Scales>().write(scales);
-            let slots = head[SCALES..].as_mut_ptr().cast::<u16>();
-            for (at, number) in numbers.enumerate() {
-                slots.add(at).write(number);
-            }
-            for (place, cell) in places.iter_mut().zip(&order) {
-                std::ptr::from_mut(place).cast::<Cell>().write(cells[usize::from(*cell)]);
+        unsafe { head.as_mut_ptr().cast::<Scales>().write(scales) };
+        match self.order {
+            Order::Plain => write(rest, &*cells),
+            Order::Pairs => {
+                let (pairs, places) = arrange(cells);
+                let slots = head[SCALES..].as_mut_ptr().cast::<u16>();
+                for (at, &number) in std::iter::once(&pairs).chain(&places).enumerate() {
+                    // SAFETY: as in `panel`.
+                    unsafe { slots.add(at).write(number) };
+                }
+                write(rest, places.iter().map(|&cell| &cells[usize::from(cell)]));
             }
         }
+    }
+}
+
+/// One cell to a line.
+fn write<'a>(lines: &mut [Line], cells: impl IntoIterator<Item = &'a Cell>) {
+    for (line, cell) in lines.iter_mut().zip(cells) {
+        // SAFETY: a cell is a line.
+        unsafe { std::ptr::from_mut(line).cast::<Cell>().write(*cell) };
     }
 }
 
@@ -225,7 +266,7 @@ mod tests {
     use super::*;
 
     fn packed(w: &[f32], k: usize) -> (Layout, Vec<Line>) {
-        let layout = Layout::new(k);
+        let layout = Layout::new(k, Order::Pairs);
         let mut lines = vec![Line::EMPTY; layout.lines()];
         let mut room = (vec![0.0; k], vec![Cell::EMPTY; layout.depth]);
         let fill = |output: usize, values: &mut [f32]| values.copy_from_slice(&w[output * k..][..k]);
@@ -238,7 +279,7 @@ mod tests {
         for k in [8, 100, 517] {
             let (layout, lines) = packed(&noise(WIDE * k, 3), k);
             let panel = layout.panel(&lines, 0);
-            let mut seen = panel.order.to_vec();
+            let mut seen = panel.places.to_vec();
             seen.sort_unstable();
             assert!(seen.into_iter().map(usize::from).eq(0..layout.depth), "every cell once");
             for pair in panel.cells[..2 * panel.pairs].chunks(2) {
@@ -276,7 +317,7 @@ mod tests {
     fn weights_that_fit_nowhere_stand_alone() {
         let (layout, lines) = packed(&[1.0; WIDE * 40], 40);
         let panel = layout.panel(&lines, 0);
-        assert_eq!((panel.pairs, panel.order.len()), (0, 10));
+        assert_eq!((panel.pairs, panel.places.len()), (0, 10));
         assert!(panel.cells.iter().all(|cell| cell.0 == [[64; DEPTH]; WIDE]));
     }
 
