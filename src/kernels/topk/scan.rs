@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use anyhow::Result;
 
 use super::{ExpSum, RowTop, check};
+use crate::kernels::simd::{self, Kernel, Simd};
 
 /// Logits per block.
 pub const BLOCK: usize = 256;
@@ -142,36 +143,45 @@ impl Scan {
 
 /// The sum of a block, and the greatest of each lane.
 fn reduce(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, which was asked on the line above; the function needs no more.
-        return unsafe { reduce_avx2(block) };
-    }
-    reduce_portable(block)
+    let mut found = (ExpSum { max: 0.0, sum: 0.0 }, [0.0; LANES]);
+    simd::run(Reduce { block, found: &mut found });
+    found
 }
 
 /// Marks with a 1 what may be among the best `k` of a block, and is no less than `least`.
 fn mark(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: as above.
-        return unsafe { mark_avx2(block, maxima, k, least) };
+    let mut marks = [0; BLOCK];
+    simd::run(Mark { block, maxima, k, least, marks: &mut marks });
+    marks
+}
+
+/// [`reduce_portable`], compiled for the instruction set in use.
+struct Reduce<'a> {
+    block: &'a [f32; BLOCK],
+    found: &'a mut (ExpSum, [f32; LANES]),
+}
+
+impl Kernel for Reduce<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        *self.found = reduce_portable(self.block);
     }
-    mark_portable(block, maxima, k, least)
 }
 
-/// The same arithmetic, compiled for wider registers.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn reduce_avx2(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
-    reduce_portable(block)
+/// [`mark_portable`], likewise.
+struct Mark<'a> {
+    block: &'a [f32; BLOCK],
+    maxima: &'a [f32; LANES],
+    k: usize,
+    least: f32,
+    marks: &'a mut [u8; BLOCK],
 }
 
-/// The same as well.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn mark_avx2(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
-    mark_portable(block, maxima, k, least)
+impl Kernel for Mark<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        *self.marks = mark_portable(self.block, self.maxima, self.k, self.least);
+    }
 }
 
 // The loops of these must become part of the above to be compiled for their registers.
