@@ -141,7 +141,7 @@ impl Kernel for FullHead<'_> {
             softmax(simd, &mut scores, self.length, bias);
             // SAFETY: this task alone has this sentence and head.
             let out = unsafe { self.out.slice(t * inner + at, width) };
-            mix(simd, &scores[..self.length], |t| values.row(t, width), out);
+            mix(simd, &scores, [pad, self.length, width], |t| values.row(t, width), out);
         }
     }
 }

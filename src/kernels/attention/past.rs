@@ -94,20 +94,21 @@ impl Kernel for PastRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (inner, width, length) = (self.heads.inner(), self.heads.width, self.cells.len());
-        let mut scores = vec![0f32; length.next_multiple_of(WIDE)];
-        let mut query = vec![0f32; width];
-        for head in 0..self.heads.count {
-            let at = head * width;
-            for (scaled, &q) in query.iter_mut().zip(&self.query[at..]) {
-                *scaled = q * self.heads.scale;
+        let pad = length.next_multiple_of(WIDE);
+        let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
+        let mut scores = vec![0f32; self.heads.count * pad];
+        // All heads of a cell at once: cells lie anywhere, and are read fastest from end to end.
+        for (t, &cell) in self.cells.iter().enumerate() {
+            let key = &self.keys[cell as usize * inner..][..inner];
+            for (head, (query, key)) in query.chunks_exact(width).zip(key.chunks_exact(width)).enumerate() {
+                scores[head * pad + t] = dot(simd, query, key);
             }
-            for (score, &cell) in scores.iter_mut().zip(self.cells) {
-                *score = dot(simd, &query, &self.keys[cell as usize * inner + at..][..width]);
-            }
-            let bias = self.heads.bias.map(|bias| bias.row(head, length - 1, length));
-            softmax(simd, &mut scores, length, bias);
-            let value = |t: usize| &self.values[self.cells[t] as usize * inner + at..][..width];
-            mix(simd, &scores[..length], value, &mut self.out[at..at + width]);
         }
+        for (head, scores) in scores.chunks_exact_mut(pad).enumerate() {
+            let bias = self.heads.bias.map(|bias| bias.row(head, length - 1, length));
+            softmax(simd, scores, length, bias);
+        }
+        let value = |t: usize| &self.values[self.cells[t] as usize * inner..][..inner];
+        mix(simd, &scores, [pad, length, width], value, self.out);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the order of every sum is fixed by the lengths alone.
 
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::{Simd, WIDE};
 
 /// `scores[t] = Σ_j query[j] · keys[j][t]`, for the whole of `scores` (a multiple of 16).
 #[inline(always)]
@@ -65,18 +65,29 @@ pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], length: usize, bias: Option
     }
 }
 
-/// `out = Σ_t weights[t] · value(t)`, in the order of time.
+/// Of every head `out = Σ_t weights[t] · value(t)`, in the order of time: `weights` are `[heads, pad]`, `value` gives all heads'
+/// values `[heads · width]` of one of `length` times. Several heads at a time, for a row of values is read fastest as it lies.
 #[inline(always)]
-pub fn mix<'v, S: Simd>(simd: S, weights: &[f32], value: impl Fn(usize) -> &'v [f32], out: &mut [f32]) {
+pub fn mix<'v, S: Simd>(
+    simd: S,
+    weights: &[f32],
+    [pad, length, width]: [usize; 3],
+    value: impl Fn(usize) -> &'v [f32],
+    out: &mut [f32],
+) {
+    let of = |at: usize| &weights[at / width * pad..][..length];
     let mut at = 0;
     while at < out.len() {
-        at += match (out.len() - at) / S::LANES {
-            8.. => mix_chunk::<S, 8>(simd, weights, &value, at, out),
-            4.. => mix_chunk::<S, 4>(simd, weights, &value, at, out),
-            2.. => mix_chunk::<S, 2>(simd, weights, &value, at, out),
-            1 => mix_chunk::<S, 1>(simd, weights, &value, at, out),
+        // A vector lies in one head, or else a number at a time.
+        let vectors = if width.is_multiple_of(S::LANES) { (out.len() - at) / S::LANES } else { 0 };
+        at += match vectors {
+            16.. if S::LANES == WIDE => mix_chunk::<S, 16>(simd, of, length, &value, at, out),
+            8.. => mix_chunk::<S, 8>(simd, of, length, &value, at, out),
+            4.. => mix_chunk::<S, 4>(simd, of, length, &value, at, out),
+            2.. => mix_chunk::<S, 2>(simd, of, length, &value, at, out),
+            1 => mix_chunk::<S, 1>(simd, of, length, &value, at, out),
             _ => {
-                out[at] = weights.iter().enumerate().fold(0f32, |sum, (t, &weight)| sum + weight * value(t)[at]);
+                out[at] = of(at).iter().enumerate().fold(0f32, |sum, (t, &weight)| sum + weight * value(t)[at]);
                 1
             }
         };
@@ -85,18 +96,21 @@ pub fn mix<'v, S: Simd>(simd: S, weights: &[f32], value: impl Fn(usize) -> &'v [
 
 /// The `C` vectors of the mix from `at` on; gives how many values these are.
 #[inline(always)]
-fn mix_chunk<'v, S: Simd, const C: usize>(
+fn mix_chunk<'v, 'w, S: Simd, const C: usize>(
     simd: S,
-    weights: &[f32],
+    weights: impl Fn(usize) -> &'w [f32],
+    length: usize,
     value: &impl Fn(usize) -> &'v [f32],
     at: usize,
     out: &mut [f32],
 ) -> usize {
     let mut sums = [simd.splat(0.0); C];
-    for (t, &weight) in weights.iter().enumerate() {
-        let weight = simd.splat(weight);
+    let weights: [&[f32]; C] = std::array::from_fn(|c| weights(at + c * S::LANES));
+    for t in 0..length {
         let value = &value(t)[at..at + C * S::LANES];
         for c in 0..C {
+            // SAFETY: weights are `length` many.
+            let weight = simd.splat(unsafe { *weights[c].get_unchecked(t) });
             sums[c] = simd.mul_add(weight, simd.load(&value[c * S::LANES..]), sums[c]);
         }
     }

@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::scores::{mix, score_transposed, softmax};
-use super::{Heads, Rows, for_each_row, host_slice, slice};
+use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 
 /// `[b, s, 2 · inner]` (keys, values side by side) to keys transposed for [`Shared`],
@@ -145,17 +145,13 @@ impl Kernel for SharedRow<'_> {
     fn run<S: Simd>(self, simd: S) {
         let (inner, width, pad) = (self.heads.inner(), self.heads.width, self.pad);
         let reach = self.length.next_multiple_of(WIDE);
-        let mut scores = vec![0f32; reach];
-        let mut query = vec![0f32; width];
-        for head in 0..self.heads.count {
+        let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
+        let mut scores = vec![0f32; self.heads.count * reach];
+        for (head, scores) in scores.chunks_exact_mut(reach).enumerate() {
             let at = head * width;
-            for (scaled, &q) in query.iter_mut().zip(&self.query[at..]) {
-                *scaled = q * self.heads.scale;
-            }
-            score_transposed(simd, &query, &self.keys[at * pad..], pad, &mut scores);
-            softmax(simd, &mut scores, self.length, None);
-            let values = Rows { data: &self.values[at..], stride: inner };
-            mix(simd, &scores[..self.length], |t| values.row(t, width), &mut self.out[at..at + width]);
+            score_transposed(simd, &query[at..at + width], &self.keys[at * pad..], pad, scores);
+            softmax(simd, scores, self.length, None);
         }
+        mix(simd, &scores, [reach, self.length, width], |t| &self.values[t * inner..][..inner], self.out);
     }
 }
