@@ -3,14 +3,15 @@
 use std::env;
 use std::fmt::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use kortom::kernels::simd::Level;
 
 use super::args::{ConfigArgs, ConfigCommand};
 use super::options::AllOptions;
 use super::settings::SettingsFile;
 
 /// Variables that kortom heeds, besides its options, and what each is for.
-pub const VARIABLES: [(&str, &str); 13] = [
+pub const VARIABLES: [(&str, &str); 14] = [
     ("KORTOM_MODELS", "a folder of model folders, looked in first"),
     ("HF_HOME", "the folder of everything Hugging Face"),
     ("HF_HUB_CACHE", "the cache of models, else the folder `hub` in HF_HOME"),
@@ -24,7 +25,28 @@ pub const VARIABLES: [(&str, &str); 13] = [
     ("NO_PROXY", "hosts that are reached without it"),
     ("SSL_CERT_FILE", "certificates to trust in place of the system's"),
     ("NO_COLOR", "no colours"),
+    (SIMD, "the instruction set to compute with, instead of the processor's best"),
 ];
+
+/// See [`set_simd`].
+const SIMD: &str = "KORTOM_SIMD";
+
+/// Heeds the variable that names an instruction set.
+///
+/// # Errors
+/// When there is none of that name, or the processor has it not.
+pub fn set_simd() -> Result<()> {
+    let Some(name) = env::var_os(SIMD).filter(|name| !name.is_empty()) else { return Ok(()) };
+    let has: Vec<&str> = Level::ALL.into_iter().filter(|level| level.available() == *level).map(Level::name).collect();
+    let taken = name.to_str().and_then(Level::named).is_some_and(Level::force);
+    ensure!(
+        taken,
+        "{SIMD} is `{}`, which this processor cannot compute with\nhint: unset it, or name one of: {}",
+        name.to_string_lossy(),
+        has.join(", ")
+    );
+    Ok(())
+}
 
 /// What the command prints.
 pub fn answer(args: &ConfigArgs, file: &SettingsFile) -> Result<String> {

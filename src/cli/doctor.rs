@@ -6,6 +6,7 @@ use std::process::Command;
 
 use kortom::device::{ComputeType, DeviceChoice, Placement};
 use kortom::hub::{BUNDLED, Hub, Installed, Task};
+use kortom::kernels::simd::Level;
 
 use super::args::DoctorArgs;
 use super::progress::told;
@@ -72,6 +73,7 @@ fn processor() -> Finding {
     if !lacks.is_empty() {
         text += &format!(" (not: {})", lacks.join(", "));
     }
+    text += &format!("; computing with {}", Level::current().name());
     let finding = Finding::good("processor", text);
     if has.contains(&"AVX2") && has.contains(&"FMA") {
         return finding;

@@ -69,6 +69,7 @@ pub fn run() -> Result<ExitCode> {
         Ok(typed) => typed,
         Err(error) => return parse_error(&error),
     };
+    config::set_simd()?;
     let file = SettingsFile::load()?;
     let Some(command) = typed.command else { return print(WELCOME) };
     match command {

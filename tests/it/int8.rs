@@ -8,9 +8,10 @@ use kortom::device::{ComputeType, DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Request};
 use kortom::files::ModelFiles;
+use kortom::kernels::simd::Level;
 use kortom::model::{Seq2Seq, Weights, family};
 
-use crate::cli::Place;
+use crate::cli::{Place, Ran};
 
 /// One checkpoint of each family that has its own arithmetic.
 const CHECKPOINTS: [&str; 6] = ["tiny-marian", "tiny-bart", "tiny-mbart50", "tiny-pegasus", "tiny-m2m100", "tiny-t5"];
@@ -96,6 +97,8 @@ fn a_batch_equals_its_sentences_alone() {
 fn stored_weights_serve_the_next_start_and_change_nothing() {
     let place = Place::new();
     let model = fixture("tiny-marian");
+    let text = place.path("text.txt");
+    std::fs::write(&text, "de kat slaapt\n").unwrap();
     let run = |more: &[&str]| {
         let mut arguments = vec!["generate", "--model", model.to_str().unwrap(), "--compute-type", "int8"];
         arguments.extend(["--device", "cpu", "--format", "jsonl", "--quiet"].iter().chain(more));
@@ -111,5 +114,12 @@ fn stored_weights_serve_the_next_start_and_change_nothing() {
     std::fs::write(&file, "something else").unwrap();
     assert_eq!(run(&[]), first);
     assert!(std::fs::metadata(&file).unwrap().len() > 1000, "made anew");
+    // What another processor would read in another order is stored beside it.
+    for level in Level::ALL {
+        let mut command = place.command(&["generate", "--model", model.to_str().unwrap(), "--compute-type", "int8"]);
+        command.env("KORTOM_SIMD", level.available().name()).args(["--device", "cpu", "--quiet"]).arg(&text);
+        Ran::from(command.output().unwrap()).good();
+    }
+    assert_eq!(stored(), if Level::Avx2.available() == Level::Avx2 { 2 } else { 1 });
     place.run(&["doctor"]).good();
 }

@@ -252,7 +252,13 @@ impl Block<'_> {
     /// Of `groups` about equal groups of rows the first row of one, how many it has, and what it asks for of the `width` panels
     /// from `next` on, in steps of so many `CELLS`.
     #[inline(always)]
-    fn group<const CELLS: usize>(&self, number: usize, groups: usize, next: usize, width: usize) -> (usize, usize, Ahead) {
+    fn group<const CELLS: usize>(
+        &self,
+        number: usize,
+        groups: usize,
+        next: usize,
+        width: usize,
+    ) -> (usize, usize, Ahead) {
         let start = |number: usize| self.rows.start + number * self.rows.len() / groups;
         let bytes = width * self.layout.lines() * size_of::<Line>();
         let next = self.lines.as_ptr().wrapping_add(next * self.layout.lines()).cast();
@@ -421,34 +427,40 @@ mod tests {
         }
     }
 
-    /// The outputs of six rows of the greatest activations, of which every instruction set gives the same bits; and how many
-    /// cells of the first panel stand in pairs.
+    /// The outputs of rows of the greatest activations, of which every instruction set gives the same bits in either order; and
+    /// how many cells of the first panel stand in pairs.
     fn at_the_extremes(w: &[f32], n: usize, k: usize) -> (Vec<f32>, usize) {
-        let m = 6;
+        let m = 7;
         // Only the ends of the range, where an instruction that saturates would show.
         let x: Vec<f32> = (0..m * k).map(|i| if i % k == 0 { -1e-6 } else { 1.0 }).collect();
-        let packed = pack(w, n, k);
         let input = Rows::quantise(&x, m, k);
-        let at = |level| {
-            let (lines, layout, panels) = (packed.lines(), packed.layout(), 0..packed.panels());
+        let [plain, pairs] = [Order::Plain, Order::Pairs]
+            .map(|order| Quantised::pack_in(order, n, k, |row, out| out.copy_from_slice(&w[row * k..][..k])));
+        let at = |level, rows: usize, packed: &Quantised| {
+            let (lines, layout, panels) = (packed.lines(), packed.layout, 0..packed.panels());
             let epilogue = Epilogue::default();
             let write = |output| {
-                run_at(level, Block { input: &input, rows: 0..m, panels, lines, layout, epilogue, output });
+                run_at(level, Block { input: &input, rows: 0..rows, panels, lines, layout, epilogue, output });
             };
-            // SAFETY: the block is all rows times all panels.
-            unsafe { Output::collect(m, n, write) }
+            // SAFETY: the block is all panels times as many rows as there are outputs of.
+            unsafe { Output::collect(rows, n, write) }
         };
         let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
-        let generic = at(Level::Generic);
-        for level in [Level::Avx2, Level::Avx512, Level::Avx512Vnni] {
-            assert_eq!(bits(&at(level)), bits(&generic), "{level:?}");
+        let generic = at(Level::Generic, m, &plain);
+        for level in Level::ALL {
+            for (packed, rows) in
+                [&plain, &pairs].into_iter().flat_map(|packed| (1..=m).map(move |rows| (packed, rows)))
+            {
+                let some = at(level, rows, packed);
+                assert_eq!(bits(&some), bits(&generic[..rows * n]), "{level:?} {:?} {rows}", packed.layout.order);
+            }
         }
-        (generic, 2 * packed.layout().panel(packed.lines(), 0).pairs)
+        (generic, 2 * pairs.layout.panel(pairs.lines(), 0).pairs)
     }
 
     #[test]
     fn all_instruction_sets_give_the_same_bits_at_the_extremes() {
-        let (n, k) = (40, 264);
+        let (n, k) = (88, 264);
         let sign = |i: usize| if (i / k).is_multiple_of(2) { 1.0 } else { -1.0 };
         // The greatest weights everywhere, so that no two cells make a pair.
         let (y, paired) = at_the_extremes(&(0..n * k).map(sign).collect::<Vec<f32>>(), n, k);
@@ -467,12 +479,14 @@ mod tests {
     #[test]
     fn rows_come_back_out_of_the_panels() {
         let w = noise(37 * 9, 7);
-        let packed = pack(&w, 37, 9);
-        for (row, exact) in w.chunks_exact(9).enumerate() {
-            let mut out = [0f32; 9];
-            packed.row(row, &mut out);
-            let greatest = exact.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
-            assert!(out.iter().zip(exact).all(|(a, b)| (a - b).abs() <= greatest * 0.5001 / WEIGHT));
+        for order in [Order::Plain, Order::Pairs] {
+            let packed = Quantised::pack_in(order, 37, 9, |row, out| out.copy_from_slice(&w[row * 9..][..9]));
+            for (row, exact) in w.chunks_exact(9).enumerate() {
+                let mut out = [0f32; 9];
+                packed.row(row, &mut out);
+                let greatest = exact.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+                assert!(out.iter().zip(exact).all(|(a, b)| (a - b).abs() <= greatest * 0.5001 / WEIGHT), "{order:?}");
+            }
         }
     }
 }

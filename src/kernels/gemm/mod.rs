@@ -224,7 +224,8 @@ impl Output {
         let columns = self.columns(panel);
         let width = columns.len();
         let bias = epilogue.bias.map(|bias| &bias[columns.clone()]);
-        let residual = |row: usize| epilogue.residual.map(|residual| &residual[row * self.n + columns.start..][..width]);
+        let residual =
+            |row: usize| epilogue.residual.map(|residual| &residual[row * self.n + columns.start..][..width]);
         let values = self.values.wrapping_add(row * self.stride + panel * WIDE);
         if width == WIDE {
             for (r, sums) in sums.into_iter().enumerate() {

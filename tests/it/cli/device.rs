@@ -1,8 +1,12 @@
 //! Where it computes: what is taken, what is refused, and what is said about it.
 
-use kortom::device::{ComputeType, DeviceChoice, Placement};
+use std::path::Path;
 
-use super::Place;
+use kortom::device::{ComputeType, DeviceChoice, Placement};
+use kortom::kernels::simd::Level;
+use serde_json::Value;
+
+use super::{Place, Ran, objects};
 
 const LINE: &[u8] = b"De brug is in mei klaar.\n";
 
@@ -43,6 +47,55 @@ fn what_is_named_is_taken_or_refused() {
         let ran = Place::new().pipe(&["translate", "--device", "cuda"], LINE).bad(2, &[said, "hint: ", "--device cpu"]);
         assert!(ran.stdout.is_empty());
     }
+}
+
+/// The instruction sets that this processor has.
+fn levels() -> impl Iterator<Item = Level> {
+    Level::ALL.into_iter().filter(|level| level.available() == *level)
+}
+
+/// Some of our own sentences through the bundled model, and what transformers makes of them.
+#[test]
+fn every_instruction_set_gives_what_transformers_gives() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join("tests/fixtures/bundled").join(name)).unwrap();
+    let expected: Value = serde_json::from_str(&read("expected.json")).unwrap();
+    let (sources, expected): (Vec<String>, Vec<&Value>) =
+        read("sources.txt").lines().map(str::to_owned).zip(expected["beam4"].as_array().unwrap()).step_by(9).unzip();
+    let model = root.join("models/kortom-nl-en");
+    for level in levels() {
+        let place = Place::new();
+        let file = place.path("sources.txt");
+        std::fs::write(&file, sources.join("\n")).unwrap();
+        let arguments =
+            ["--device", "cpu", "--compute-type", "f32", "--beam-size", "4", "--format", "jsonl", "--quiet"];
+        let mut command = place.command(&["generate", "--model", model.to_str().unwrap(), file.to_str().unwrap()]);
+        let ran = Ran::from(command.args(arguments).env("KORTOM_SIMD", level.name()).output().unwrap());
+        let found = objects(&ran.good());
+        assert!(found.len() == expected.len() && found.len() > 20);
+        for (found, expected) in found.iter().zip(&expected) {
+            let tie = expected["margin"].as_f64().unwrap() < 1e-4;
+            assert!(found["target"] == expected["text"] || tie, "{level:?}: {found}, expected {expected}");
+        }
+    }
+}
+
+#[test]
+fn an_instruction_set_that_is_none_is_refused() {
+    let place = Place::new();
+    for name in ["sse9", "AVX2", "avx512-"] {
+        let ran = Ran::from(place.command(&["doctor"]).env("KORTOM_SIMD", name).output().unwrap());
+        ran.bad(2, &["KORTOM_SIMD", name, "hint: ", "generic"]);
+    }
+    for level in Level::ALL {
+        let ran = Ran::from(place.command(&["doctor"]).env("KORTOM_SIMD", level.name()).output().unwrap());
+        if levels().any(|has| has == level) {
+            assert!(ran.good().contains(&format!("; computing with {}\n", level.name())));
+        } else {
+            ran.bad(2, &["KORTOM_SIMD", level.name()]);
+        }
+    }
+    place.command(&["doctor"]).env("KORTOM_SIMD", "").output().map(Ran::from).unwrap().good();
 }
 
 #[test]
