@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::device::Placement;
 use crate::files::ModelFiles;
-use crate::model::{Seq2Seq, Spec, Weights};
+use crate::model::{self, Seq2Seq, Spec, Weights};
 use crate::search::Edges;
 use crate::tokenizer::Tokenizer;
 
@@ -202,7 +202,8 @@ impl Engine {
 /// What was asked for, as this model can have it.
 fn suited(placement: &Placement, spec: &Spec) -> Result<Placement> {
     let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
-    Ok(if spec.eight_bits { placement.with_eight_bits() } else { placement })
+    let faster = spec.eight_bits && model::eight_bits_are_faster();
+    Ok(if faster { placement.with_eight_bits() } else { placement })
 }
 
 /// Where the eight-bit weights of a model in a folder are stored.

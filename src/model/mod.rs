@@ -34,6 +34,7 @@ use spec::{Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
 use crate::kernels::gemm::Quantised;
+use crate::kernels::simd::Level;
 use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, PositionTable, fuses};
 
 /// An encoder-decoder with its output layer.
@@ -52,6 +53,13 @@ pub struct Memory {
     pub states: Tensor,
     /// Source length of each sentence.
     pub lengths: Vec<usize>,
+}
+
+/// Whether eight bits are faster than f32 here. Without instructions for products of bytes they are not: three times as slow on
+/// an x86-64 that has nothing but its base (benches/README.md).
+#[must_use]
+pub fn eight_bits_are_faster() -> bool {
+    Level::current() != Level::Generic
 }
 
 impl Seq2Seq {

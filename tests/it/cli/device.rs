@@ -30,6 +30,17 @@ fn auto_takes_what_there_is_and_says_so() {
 }
 
 #[test]
+fn eight_bits_are_not_taken_where_they_are_slower() {
+    let place = Place::new();
+    let text = place.path("line.txt");
+    std::fs::write(&text, LINE).unwrap();
+    let mut command = place.command(&["translate", "--device", "cpu", text.to_str().unwrap()]);
+    let ran = Ran::from(command.env("KORTOM_SIMD", "generic").output().unwrap());
+    assert!(!ran.stderr.contains("in int8"), "{}", ran.stderr);
+    assert!(ran.good().contains("bridge"));
+}
+
+#[test]
 fn what_is_named_is_taken_or_refused() {
     let cpu = Place::new().pipe(&["translate", "--device", "cpu", "--compute-type", "f32"], LINE);
     assert!(!cpu.stderr.contains("computing"), "{}", cpu.stderr);
