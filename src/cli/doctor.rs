@@ -83,7 +83,7 @@ fn processor() -> Finding {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn processor() -> Finding {
-    Finding::good("processor", std::env::consts::ARCH)
+    Finding::good("processor", format!("{}; computing with {}", std::env::consts::ARCH, Level::current().name()))
 }
 
 fn threads() -> Finding {
