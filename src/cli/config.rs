@@ -37,7 +37,7 @@ const SIMD: &str = "KORTOM_SIMD";
 /// When there is none of that name, or the processor has it not.
 pub fn set_simd() -> Result<()> {
     let Some(name) = env::var_os(SIMD).filter(|name| !name.is_empty()) else { return Ok(()) };
-    let has: Vec<&str> = Level::ALL.into_iter().filter(|level| level.available() == *level).map(Level::name).collect();
+    let has: Vec<&str> = Level::ALL.into_iter().filter(|level| level.exists()).map(Level::name).collect();
     let taken = name.to_str().and_then(Level::named).is_some_and(Level::force);
     ensure!(
         taken,

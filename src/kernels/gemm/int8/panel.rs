@@ -100,13 +100,17 @@ impl Layout {
     /// # Panics
     /// When they are more than 262,144.
     pub fn new(k: usize, order: Order) -> Self {
-        let (depth, places) = match order {
+        let (depth, numbers) = match order {
             Order::Plain => (k.div_ceil(DEPTH), 0),
-            // An even number, so that none needs to stay without a partner; the number of pairs, and a place for each cell.
-            Order::Pairs => (k.div_ceil(2 * DEPTH) * 2, 1 + k.div_ceil(2 * DEPTH) * 2),
+            Order::Pairs => {
+                // An even number, so that none needs to stay without a partner.
+                let depth = k.div_ceil(DEPTH).next_multiple_of(2);
+                // That of the pairs, and a place for each cell.
+                (depth, 1 + depth)
+            }
         };
         assert!(depth <= CELLS, "a layer with {k} inputs");
-        Self { order, depth, head: SCALES + (places * size_of::<u16>()).div_ceil(size_of::<Line>()) }
+        Self { order, depth, head: SCALES + (numbers * size_of::<u16>()).div_ceil(size_of::<Line>()) }
     }
 
     /// Lines of a panel.
