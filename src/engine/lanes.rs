@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -19,7 +19,7 @@ use super::Engine;
 use super::batching::{Limits, ROWS_PER_THREAD};
 use super::decoding::{Decoding, Source, Waiting, generated};
 use crate::batch::Batch;
-use crate::model::threads;
+use crate::model::{DecoderState, threads};
 use crate::search::{Search, SearchOptions};
 
 /// Tokens of padding whose encoding takes longer than to begin another batch.
@@ -52,13 +52,21 @@ impl Engine {
         // The lanes' times lie side by side: the time that passed is theirs in proportion.
         let (mut encode, mut decode) = <(Duration, Duration)>::default();
         for lane in lanes {
-            let (encoding, decoding) = lane.into_inner().unwrap_or_else(PoisonError::into_inner).spent;
-            (encode, decode) = (encode + encoding, decode + decoding);
+            let Lane { spent, mut decoding, .. } = lane.into_inner().unwrap_or_else(PoisonError::into_inner);
+            (encode, decode) = (encode + spent.0, decode + spent.1);
+            decoding.state.clear();
+            self.rested().push(decoding.state);
         }
         let whole = begin.elapsed();
         let encode = whole.mul_f64(encode.as_secs_f64() / (encode + decode).as_secs_f64().max(f64::MIN_POSITIVE));
         self.gauge.spent(encode, whole.saturating_sub(encode));
         Ok(())
+    }
+}
+
+impl Engine {
+    fn rested(&self) -> MutexGuard<'_, Vec<DecoderState>> {
+        self.rested.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -180,8 +188,9 @@ struct Lane<'e, 'r> {
 
 impl<'e, 'r> Lane<'e, 'r> {
     fn new(engine: &'e Engine, options: &'r SearchOptions, limits: &Limits, lanes: usize) -> Result<Self> {
+        let state = engine.rested().pop().unwrap_or_else(|| engine.model.idle());
         Ok(Self {
-            decoding: Decoding::new(engine, engine.model.idle(), options),
+            decoding: Decoding::new(engine, state, options),
             engine,
             options,
             limits: limits.share(1, lanes),

@@ -15,7 +15,7 @@ pub mod settings;
 mod work;
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::device::Placement;
 use crate::files::ModelFiles;
-use crate::model::{self, Seq2Seq, Spec, Weights};
+use crate::model::{self, DecoderState, Seq2Seq, Spec, Weights};
 use crate::search::Edges;
 use crate::tokenizer::Tokenizer;
 
@@ -49,6 +49,8 @@ pub struct Engine {
     gauge: Gauge,
     /// Where words may begin and end, once anybody asks.
     edges: OnceLock<Edges>,
+    /// Decoders without rows, for the next lanes: their memory is not new.
+    rested: Mutex<Vec<DecoderState>>,
 }
 
 /// What somebody wants from a model; everything left out is settled by the checkpoint.
@@ -125,6 +127,7 @@ impl Engine {
             load: begin.elapsed(),
             gauge: Gauge::default(),
             edges: OnceLock::new(),
+            rested: Mutex::default(),
         })
     }
 

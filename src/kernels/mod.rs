@@ -11,6 +11,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod embedding;
 pub mod gemm;
 pub mod norm;
 pub mod simd;

@@ -51,6 +51,12 @@ impl DecoderState {
         self.keys.iter().all(PastKeys::stay)
     }
 
+    /// Forgets all rows.
+    pub fn clear(&mut self) {
+        (self.past, self.places, self.groups) = Default::default();
+        self.keys.iter_mut().for_each(PastKeys::clear);
+    }
+
     /// Row `i` becomes what row `rows[i]` was; a row may repeat or be left out.
     ///
     /// # Errors

@@ -145,22 +145,24 @@ impl SelfAttention {
         bias: Option<&Bias>,
     ) -> Result<Tensor> {
         let qkv = self.qkv.forward(x)?;
-        let (cells, inner) = (past.cells(), self.shape.inner());
-        let (keys, values) = keys.reserve(past, self.shape, &qkv)?;
-        let mixed = if fused(x) {
-            keys.inplace_op2(&qkv, &kernel::Append { cells, from: inner })?;
-            values.inplace_op2(&qkv, &kernel::Append { cells, from: 2 * inner })?;
-            let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
-            qkv.apply_op3_no_bwd(keys, values, &kernel::Past { heads, cells })?
-        } else {
-            let time = past.time() - 1;
-            let qkv = qkv.unsqueeze(1)?;
-            keys.slice_set(&self.shape.part(&qkv, 1)?, 2, time)?;
-            values.slice_set(&self.shape.part(&qkv, 2)?, 2, time)?;
-            let q = (self.shape.part(&qkv, 0)? * f64::from(self.shape.scale))?;
-            let bias = bias.map(|bias| bias.of_past(time + 1)).transpose()?.flatten();
-            let (keys, values) = (keys.narrow(2, 0, time + 1)?, values.narrow(2, 0, time + 1)?);
-            join(&attend(&q, &keys, &values, [None, bias.as_ref()])?)?.squeeze(1)?
+        let mixed = match keys {
+            PastKeys::Staying(cache) => {
+                cache.append(&qkv, past.cells())?;
+                let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
+                qkv.apply_op1_no_bwd(&kernel::Past { heads, cache, cells: past.cells() })?
+            }
+            PastKeys::Gathered(both) => {
+                let time = past.time() - 1;
+                let qkv = qkv.unsqueeze(1)?;
+                let [q, new_keys, new_values] = [0, 1, 2].map(|i| self.shape.part(&qkv, i));
+                let (keys, values) = past::reserve(both, past, self.shape, &qkv)?;
+                keys.slice_set(&new_keys?, 2, time)?;
+                values.slice_set(&new_values?, 2, time)?;
+                let q = (q? * f64::from(self.shape.scale))?;
+                let bias = bias.map(|bias| bias.of_past(time + 1)).transpose()?.flatten();
+                let (keys, values) = (keys.narrow(2, 0, time + 1)?, values.narrow(2, 0, time + 1)?);
+                join(&attend(&q, &keys, &values, [None, bias.as_ref()])?)?.squeeze(1)?
+            }
         };
         self.out.forward_added(&mixed, residual)
     }

@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
-use super::Matrix;
+use super::{Matrix, fused};
+use crate::kernels::embedding::AddRows;
 
 /// Token and position embedding, `ids` to `[n, d]`.
 pub struct Embedding {
@@ -32,37 +33,37 @@ impl PositionTable {
         Ok(())
     }
 
-    /// The rows of sequences of equal length `s`: `[s, d]`, or `[b, s, d]` where they are not all the same.
-    fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
+    /// The row of each token of sequences of equal length `s`, which begin at position 0.
+    fn of_sequences(&self, ids: &[u32], s: usize) -> Result<Vec<u32>> {
         self.reaches(s)?;
-        let Some(unplaced) = self.unplaced.filter(|unplaced| ids.contains(unplaced)) else {
-            return Ok(self.rows.narrow(0, self.first, s)?);
-        };
         let mut rows = Vec::with_capacity(ids.len());
         for sequence in ids.chunks(s) {
             let mut next = self.first;
             for &id in sequence {
-                rows.push(if id == unplaced { self.first - 1 } else { next } as u32);
-                next += usize::from(id != unplaced);
+                let placed = self.unplaced != Some(id);
+                rows.push(if placed { next } else { self.first - 1 } as u32);
+                next += usize::from(placed);
             }
         }
-        let rows = self.rows.index_select(&Tensor::new(rows, self.rows.device())?, 0)?;
-        Ok(rows.reshape((ids.len() / s, s, rows.dim(1)?))?)
+        Ok(rows)
     }
 
-    /// The rows of tokens at these positions: `[r, d]`, or `[1, d]` where they are all the same.
-    fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
+    /// The row of each token at its position.
+    fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Vec<u32>> {
         self.reaches(positions.iter().max().map_or(0, |position| position + 1))?;
-        let unplaced = |id: u32| self.unplaced == Some(id);
-        if let [first, rest @ ..] = positions
-            && rest.iter().all(|position| position == first)
-            && !ids.iter().any(|&id| unplaced(id))
-        {
-            return Ok(self.rows.narrow(0, self.first + first, 1)?);
+        let row = |(&id, &position): (&u32, &usize)| {
+            if self.unplaced == Some(id) { self.first - 1 } else { self.first + position }
+        };
+        Ok(ids.iter().zip(positions).map(|placed| row(placed) as u32).collect())
+    }
+
+    /// Adds each token's row to it: `[n, d]`, of which this is the only user.
+    fn add(&self, x: Tensor, rows: &[u32]) -> Result<Tensor> {
+        if fused(&x) {
+            x.inplace_op2(&self.rows, &AddRows { rows })?;
+            return Ok(x);
         }
-        let row = |(&id, &position): (&u32, &usize)| if unplaced(id) { self.first - 1 } else { self.first + position };
-        let rows: Vec<u32> = ids.iter().zip(positions).map(|placed| row(placed) as u32).collect();
-        Ok(self.rows.index_select(&Tensor::new(rows, self.rows.device())?, 0)?)
+        Ok((x + self.rows.index_select(&Tensor::new(rows, self.rows.device())?, 0)?)?)
     }
 }
 
@@ -78,12 +79,12 @@ impl Embedding {
     /// # Errors
     /// When an id or position is outside its table.
     pub fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
-        let x = self.scaled(ids)?;
-        let x = x.reshape((ids.len() / s, s, x.dim(1)?))?;
-        Ok(match &self.positions {
-            Some(table) => x.broadcast_add(&table.sequences(ids, s)?)?,
-            None => x,
-        })
+        let x = match &self.positions {
+            Some(table) => table.add(self.scaled(ids)?, &table.of_sequences(ids, s)?)?,
+            None => self.scaled(ids)?,
+        };
+        let d = x.dim(1)?;
+        Ok(x.reshape((ids.len() / s, s, d))?)
     }
 
     /// One token per row, each at its position, to `[r, d]`.
@@ -91,11 +92,10 @@ impl Embedding {
     /// # Errors
     /// As [`Self::sequences`].
     pub fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
-        let x = self.scaled(ids)?;
-        Ok(match &self.positions {
-            Some(table) => x.broadcast_add(&table.at(ids, positions)?)?,
-            None => x,
-        })
+        match &self.positions {
+            Some(table) => table.add(self.scaled(ids)?, &table.at(ids, positions)?),
+            None => self.scaled(ids),
+        }
     }
 
     fn scaled(&self, ids: &[u32]) -> Result<Tensor> {

@@ -4,72 +4,82 @@
 //! of time: so rows may have pasts of different lengths, hypotheses share the cells of what they have in common, and
 //! nothing moves when rows are reordered.
 
-use candle_core::{CpuStorage, CustomOp3, InplaceOp2, Layout, Result, Shape, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::scores::{dot, mix, softmax};
-use super::{Heads, for_each_row, slice};
+use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 
-/// Writes columns `from..from + inner` of each row of `[r, …]` into its newest cell.
-pub struct Append<'a> {
-    /// The cells of each row; the last is the newest.
-    pub cells: &'a [Vec<u32>],
-    /// First column to take.
-    pub from: usize,
+/// Keys and values of one layer, `[cells, inner]` each. It grows with what is written: no memory is filled before.
+#[derive(Default)]
+pub struct KvCache {
+    keys: Vec<f32>,
+    values: Vec<f32>,
 }
 
-impl InplaceOp2 for Append<'_> {
-    fn name(&self) -> &'static str {
-        "append"
+impl KvCache {
+    /// Forgets what was written, but keeps its memory for what will be, unless there is room for more than `kept` values.
+    pub fn clear(&mut self, kept: usize) {
+        for all in [&mut self.keys, &mut self.values] {
+            all.clear();
+            if all.capacity() > kept {
+                all.shrink_to_fit();
+            }
+        }
     }
 
-    fn cpu_fwd(
-        &self,
-        cells: &mut CpuStorage,
-        cells_layout: &Layout,
-        new: &CpuStorage,
-        new_layout: &Layout,
-    ) -> Result<()> {
-        let (_, inner) = cells_layout.shape().dims2()?;
-        let (_, width) = new_layout.shape().dims2()?;
-        let new = slice(new, new_layout)?;
-        let CpuStorage::F32(cells) = cells else { bail!("the past is not f32") };
-        for (new, cell) in new.chunks_exact(width).zip(self.cells.iter().filter_map(|cells| cells.last())) {
-            cells[*cell as usize * inner..][..inner].copy_from_slice(&new[self.from..][..inner]);
+    /// Writes the keys and values in `[r, 3 · inner]` (queries, keys, values side by side) into the newest cell of each
+    /// row, the last of its `cells`. A cell is new or was written before.
+    ///
+    /// # Errors
+    /// When cells were left out, or shapes, types or devices do not fit.
+    pub fn append(&mut self, qkv: &Tensor, cells: &[Vec<u32>]) -> Result<()> {
+        let (rows, width) = qkv.dims2()?;
+        let (storage, layout) = qkv.storage_and_layout();
+        let inner = width / 3;
+        if width != 3 * inner || rows != cells.len() {
+            bail!("{} rows of a past for {rows} of {width}", cells.len());
+        }
+        for (new, cell) in
+            host_slice(&storage, layout)?.chunks_exact(width).zip(cells.iter().filter_map(|row| row.last()))
+        {
+            let start = *cell as usize * inner;
+            for (all, new) in [(&mut self.keys, &new[inner..2 * inner]), (&mut self.values, &new[2 * inner..])] {
+                if start == all.len() {
+                    all.extend_from_slice(new);
+                } else if let Some(old) = all.get_mut(start..start + inner) {
+                    old.copy_from_slice(new);
+                } else {
+                    bail!("cell {cell} comes before those that are not written yet");
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// Queries (the first `inner` columns of `[r, 3 · inner]`) over the keys and values, `[cells, inner]`, of their
-/// rows' cells, to `[r, inner]`.
+/// Queries (the first `inner` columns of `[r, 3 · inner]`) over the keys and values of their rows' cells, to `[r, inner]`.
 pub struct Past<'a> {
     /// The heads.
     pub heads: Heads<'a>,
+    /// What was written.
+    pub cache: &'a KvCache,
     /// The cells of each row, in the order of time.
     pub cells: &'a [Vec<u32>],
 }
 
-impl CustomOp3 for Past<'_> {
+impl CustomOp1 for Past<'_> {
     fn name(&self) -> &'static str {
         "past-attention"
     }
 
-    fn cpu_fwd(
-        &self,
-        qkv: &CpuStorage,
-        qkv_layout: &Layout,
-        keys: &CpuStorage,
-        keys_layout: &Layout,
-        values: &CpuStorage,
-        values_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (qkv, keys, values) = (slice(qkv, qkv_layout)?, slice(keys, keys_layout)?, slice(values, values_layout)?);
-        let (rows, width) = qkv_layout.shape().dims2()?;
-        let (_, inner) = keys_layout.shape().dims2()?;
-        if inner != self.heads.inner() || self.cells.len() != rows {
-            bail!("attention of {rows} rows over a past of another shape");
+    fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, width) = layout.shape().dims2()?;
+        let inner = self.heads.inner();
+        if width != 3 * inner || self.cells.len() != rows {
+            bail!("attention of {rows} rows of {width} over a past of another shape");
         }
+        let (qkv, KvCache { keys, values }) = (slice(qkv, layout)?, self.cache);
         let mut out = vec![0f32; rows * inner];
         let task = |row: usize, out: &mut [f32]| {
             let query = &qkv[row * width..][..inner];
@@ -110,5 +120,29 @@ impl Kernel for PastRow<'_> {
         }
         let value = |t: usize| &self.values[self.cells[t] as usize * inner..][..inner];
         mix(simd, &scores, [pad, length, width], value, self.out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn cells_are_written_in_order_and_again_and_none_is_left_out() -> Result<()> {
+        let qkv = |first: f32| Tensor::arange(first, first + 12.0, &Device::Cpu)?.reshape((2, 6));
+        let mut cache = KvCache::default();
+        cache.append(&qkv(0.0)?, &[vec![0], vec![1]])?;
+        cache.append(&qkv(100.0)?, &[vec![0, 2], vec![1, 0]])?;
+        assert_eq!(cache.keys, [108.0, 109.0, 8.0, 9.0, 102.0, 103.0]);
+        assert_eq!(cache.values, [110.0, 111.0, 10.0, 11.0, 104.0, 105.0]);
+        assert!(cache.append(&qkv(0.0)?, &[vec![0], vec![4]]).is_err());
+        assert!(cache.append(&qkv(0.0)?, &[vec![0]]).is_err());
+        cache.clear(usize::MAX);
+        assert!(cache.keys.is_empty() && cache.keys.capacity() > 0);
+        cache.clear(0);
+        assert_eq!(cache.values.capacity(), 0);
+        Ok(())
     }
 }

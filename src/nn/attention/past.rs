@@ -4,12 +4,15 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 
 use super::{Shape, fuses};
+use crate::kernels::attention::KvCache;
 
 /// Cells for each row, or capacity in tokens, at the first step.
 const FIRST_CAPACITY: usize = 32;
 /// Steps after which cells that no row has any more are taken again: beams drop most of theirs soon, and memory that is never
 /// written is never there.
 const SWEEP: usize = 8;
+/// Values for which keys, and values, keep their memory: 1 MiB.
+const KEPT: usize = 1 << 18;
 
 /// Which rows a decoder has, and where each finds its past. Shared by all layers.
 #[derive(Clone, Debug, Default)]
@@ -79,24 +82,33 @@ impl Past {
     }
 }
 
-/// Keys and values of one decoder layer's past. Fused, `[cells, inner]` each; else `[rows, h, capacity, width]`, as
-/// products take them.
-pub struct PastKeys {
-    stay: bool,
-    both: Option<(Tensor, Tensor)>,
+/// Keys and values of one decoder layer's past.
+pub enum PastKeys {
+    /// Where they were written they stay: on the fused path.
+    Staying(KvCache),
+    /// `[rows, h, capacity, width]` each, as products take them, gathered when rows are reordered.
+    Gathered(Option<(Tensor, Tensor)>),
 }
 
 impl PastKeys {
     /// Nothing yet.
     #[must_use]
     pub fn new(dtype: DType, device: &Device) -> Self {
-        Self { stay: fuses(dtype, device), both: None }
+        if fuses(dtype, device) { Self::Staying(KvCache::default()) } else { Self::Gathered(None) }
     }
 
-    /// Whether keys stay where they were written when rows are reordered: on the fused path.
+    /// Whether they stay where they were written when rows are reordered.
     #[must_use]
     pub fn stay(&self) -> bool {
-        self.stay
+        matches!(self, Self::Staying(_))
+    }
+
+    /// Forgets all rows. Memory of some size is kept for others, since new memory has to be filled with zeros by the system.
+    pub fn clear(&mut self) {
+        match self {
+            Self::Staying(cache) => cache.clear(KEPT),
+            Self::Gathered(both) => *both = None,
+        }
     }
 
     /// Gathers rows where keys do not stay in place.
@@ -104,39 +116,38 @@ impl PastKeys {
     /// # Errors
     /// When a row does not exist.
     pub fn select(&mut self, rows: &Tensor) -> Result<()> {
-        if let (false, Some((keys, values))) = (self.stay, &self.both) {
-            self.both = Some((keys.index_select(rows, 0)?, values.index_select(rows, 0)?));
+        if let Self::Gathered(Some((keys, values))) = self {
+            (*keys, *values) = (keys.index_select(rows, 0)?, values.index_select(rows, 0)?);
         }
         Ok(())
     }
+}
 
-    /// Keys and values with room for the whole past of all rows, of the type and on the device of `like`.
-    pub(super) fn reserve(&mut self, past: &Past, heads: Shape, like: &Tensor) -> Result<(&Tensor, &Tensor)> {
-        let now = self.both.as_ref().map(|(keys, _)| keys.dims().to_vec()).unwrap_or_default();
-        let wanted = if self.stay {
-            vec![past.capacity, heads.inner()]
+/// Keys and values with room for the whole past of all rows, of the type and on the device of `like`.
+pub(super) fn reserve<'a>(
+    both: &'a mut Option<(Tensor, Tensor)>,
+    past: &Past,
+    heads: Shape,
+    like: &Tensor,
+) -> Result<(&'a Tensor, &'a Tensor)> {
+    let now = both.as_ref().map(|(keys, _)| keys.dims().to_vec()).unwrap_or_default();
+    let capacity = now.get(2).copied().unwrap_or(0);
+    let reach = if capacity < past.time() { (2 * capacity).max(FIRST_CAPACITY).max(past.time()) } else { capacity };
+    let wanted = [past.rows(), heads.heads, reach, heads.width];
+    if now != wanted {
+        *both = Some(if let Some((keys, values)) = both.take() {
+            (grown(&keys, &wanted)?, grown(&values, &wanted)?)
         } else {
-            let capacity = now.get(2).copied().unwrap_or(0);
-            let reach =
-                if capacity < past.time() { (2 * capacity).max(FIRST_CAPACITY).max(past.time()) } else { capacity };
-            vec![past.rows(), heads.heads, reach, heads.width]
-        };
-        if now != wanted {
-            self.both = Some(if let Some((keys, values)) = self.both.take() {
-                (grown(&keys, &wanted)?, grown(&values, &wanted)?)
-            } else {
-                let empty = || Tensor::zeros(wanted.as_slice(), like.dtype(), like.device());
-                (empty()?, empty()?)
-            });
-        }
-        self.both.as_ref().map(|(keys, values)| (keys, values)).context("a past without keys")
+            let empty = || Tensor::zeros(&wanted, like.dtype(), like.device());
+            (empty()?, empty()?)
+        });
     }
+    both.as_ref().map(|(keys, values)| (keys, values)).context("a past without keys")
 }
 
 /// `old` with zeros after its end, on the one axis that is longer.
 fn grown(old: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let axis = old.dims().iter().zip(shape).position(|(now, wanted)| now < wanted).context("a past that shrinks")?;
-    // Zeros that nothing is written to take no memory.
     let new = Tensor::zeros(shape, old.dtype(), old.device())?;
     new.slice_set(&old.contiguous()?, axis, 0)?;
     Ok(new)
