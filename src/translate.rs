@@ -13,7 +13,6 @@ mod again;
 mod protect;
 mod sentence;
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use anyhow::Result;
@@ -38,7 +37,18 @@ pub trait Generate {
     fn generate_with(&self, texts: &[&str], _terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
         self.generate(texts)
     }
-    /// The same with a guard against repetition; none where there can be none.
+    /// The same, and `heard` is told of each text as soon as it is done.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn generate_heard(&self, texts: &[&str], terms: &[Vec<Vec<&str>>], heard: &mut Heard) -> Result<Vec<Generation>> {
+        let generations = self.generate_with(texts, terms)?;
+        for (place, generation) in generations.iter().enumerate() {
+            heard(place, generation);
+        }
+        Ok(generations)
+    }
+    /// As [`Self::generate`], with a guard against repetition; none where there can be none.
     ///
     /// # Errors
     /// When the model fails.
@@ -50,6 +60,9 @@ pub trait Generate {
     /// The most tokens of source the model takes.
     fn window(&self) -> usize;
 }
+
+/// Is told what came of the text in a place, and says whether that text will be wanted with a guard too.
+pub type Heard<'a> = dyn FnMut(usize, &Generation) -> bool + 'a;
 
 impl Generate for Session<'_> {
     fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
@@ -136,12 +149,16 @@ enum Plan {
     Model(Sentence),
 }
 
-/// What the model made of all texts.
+/// What the model made of a text.
 #[derive(Default)]
-struct Answers {
-    generations: Vec<Generation>,
-    /// Those it was asked for again, by their places.
-    again: HashMap<usize, Again>,
+struct Answer {
+    /// The text.
+    source: String,
+    generation: Generation,
+    /// What is found wrong with it.
+    findings: Vec<Finding>,
+    /// Where it was asked for again.
+    again: Option<Again>,
 }
 
 /// A block's sentences, by their place in it.
@@ -176,11 +193,11 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
             .iter()
             .map(|document| document.blocks.iter().map(|block| self.plan(block, &mut texts)).collect())
             .collect::<Result<Vec<Vec<Sentences>>>>()?;
-        let mut answers = Answers::default();
+        let mut answers = Vec::new();
         self.answer(&texts, &mut answers)?;
         for (_, plan) in plans.iter_mut().flatten().flatten() {
             if let Plan::Model(sentence) = plan
-                && sentence.target(&answers.generations).is_none()
+                && sentence.target(&answers).is_none()
             {
                 *sentence = self.apart(&sentence.source, &mut texts)?;
             }
@@ -190,20 +207,35 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// Adds what the model makes of each text without an answer; where it repeats itself, it is asked again.
-    fn answer(&self, texts: &Texts, answers: &mut Answers) -> Result<()> {
-        let first = answers.generations.len();
+    fn answer(&self, texts: &Texts, answers: &mut Vec<Answer>) -> Result<()> {
+        let first = answers.len();
         let sources: Vec<&str> = texts.asked[first..].iter().map(String::as_str).collect();
         let terms = &texts.terms[first..];
         if sources.is_empty() {
             return Ok(());
         }
-        let mut generations = self.model.generate_with(&sources, terms)?;
+        let mut findings: Vec<Vec<Finding>> = vec![Vec::new(); sources.len()];
+        let generations = self.model.generate_heard(&sources, terms, &mut |place, generation| {
+            findings[place] = self.findings(sources[place], &generation.text);
+            terms[place].is_empty() && again::is_needed(&findings[place])
+        })?;
+        let parts = sources.into_iter().zip(generations).zip(findings);
+        answers.extend(parts.map(|((source, generation), findings)| Answer {
+            source: source.to_owned(),
+            generation,
+            findings,
+            again: None,
+        }));
         if let Some(checks) = self.checks {
-            let again = again::guard(self.model, checks, &sources, &mut generations, |place| terms[place].is_empty())?;
-            answers.again.extend(again.into_iter().map(|(place, again)| (first + place, again)));
+            let free = answers[first..].iter_mut().zip(terms).filter(|(_, terms)| terms.is_empty());
+            again::guard(self.model, checks, free.map(|(answer, _)| answer).collect())?;
         }
-        answers.generations.append(&mut generations);
         Ok(())
+    }
+
+    /// What is found wrong with a translation, where anybody looks.
+    fn findings(&self, source: &str, target: &str) -> Vec<Finding> {
+        self.checks.map(|checks| checks.findings(source, target)).unwrap_or_default()
     }
 
     /// Cuts a block into sentences and says for each where its translation comes from.
@@ -272,7 +304,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// Puts the translations where the sentences were.
-    fn rebuild(&self, document: &Document, plan: Vec<Sentences>, answers: &Answers) -> Translation {
+    fn rebuild(&self, document: &Document, plan: Vec<Sentences>, answers: &[Answer]) -> Translation {
         let mut translated = document.clone();
         let mut segments = Vec::new();
         for (block, sentences) in translated.blocks.iter_mut().zip(plan) {
@@ -307,30 +339,31 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// What a report says of a sentence.
-    fn segment(&self, plan: Plan, answers: &Answers) -> Segment {
-        let mut segment = match plan {
-            Plan::Copy(text) => return Segment { source: text.clone(), target: text, ..Segment::default() },
+    fn segment(&self, plan: Plan, answers: &[Answer]) -> Segment {
+        match plan {
+            Plan::Copy(text) => Segment { source: text.clone(), target: text, ..Segment::default() },
             Plan::Model(sentence) => self.asked(sentence, answers),
-        };
-        if let Some(checks) = &self.checks {
-            let findings = checks.findings(&segment.source, &segment.target);
-            segment.note(findings);
         }
-        segment
     }
 
-    /// A sentence that a model was asked for, with what is to be said of how it went.
-    fn asked(&self, sentence: Sentence, answers: &Answers) -> Segment {
-        let asked: Vec<usize> = sentence.asked().collect();
-        let mut segment = sentence.segment(&answers.generations);
+    /// A sentence that a model was asked for, with what is to be said of it.
+    fn asked(&self, sentence: Sentence, answers: &[Answer]) -> Segment {
+        let asked: Vec<&Answer> = sentence.asked().map(|index| &answers[index]).collect();
+        let mut segment = sentence.segment(answers);
         if self.checks.is_some() {
-            let scores = asked.iter().flat_map(|&index| &answers.generations[index].token_scores);
+            let scores = asked.iter().flat_map(|answer| &answer.generation.token_scores);
             segment.note(check::low_score(scores.sum::<f32>() / segment.tokens.max(1) as f32));
-            let again: Vec<&Again> = asked.iter().filter_map(|index| answers.again.get(index)).collect();
+            let again: Vec<&Again> = asked.iter().filter_map(|answer| answer.again.as_ref()).collect();
             segment.decoded_again = !again.is_empty();
             segment.note(again.into_iter().map(Again::finding));
         }
         segment.note(self.lacking(&segment));
+        let findings = match asked[..] {
+            // Most sentences are what the model was asked for, and were looked at when they came.
+            [one] if (&one.source, &one.generation.text) == (&segment.source, &segment.target) => one.findings.clone(),
+            _ => self.findings(&segment.source, &segment.target),
+        };
+        segment.note(findings);
         segment
     }
 

@@ -10,10 +10,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use kortom::check;
 use kortom::engine::{Generation, Session};
 use kortom::summarize::abstractive::{Room, Writer};
-use kortom::translate::Generate;
+use kortom::translate::{self, Generate};
 
 use super::call::{Call, Outcome, Ticket, Wanted};
 use super::models::{Models, Pair, Task};
@@ -110,11 +109,10 @@ impl<'a> Asker<'a> {
         Ok(Wanted { place, text: text.to_owned(), terms, guarded: false, tokens: self.session.encode(text)? })
     }
 
-    /// Hears of a generation. The library will want one with a guard where the model repeats itself, once it has heard all
-    /// of them: that is begun now, beside the others.
-    fn hear(&self, wanted: &Wanted, generation: &Generation) {
-        let repeats = || check::repetition(&wanted.text, &generation.text).is_some();
-        if wanted.terms.is_empty() && self.session.can_guard() && repeats() {
+    /// Tells of a generation. The library will want one with a guard once it has heard all of them: that is begun now, beside
+    /// the others.
+    fn tell(&self, wanted: &Wanted, generation: &Generation, heard: &mut translate::Heard<'_>) {
+        if heard(wanted.place, generation) && self.session.can_guard() {
             self.ahead.borrow_mut().insert(wanted.text.clone(), self.begin_guarded(wanted.clone()));
         }
         (self.heard.borrow_mut())(wanted, generation);
@@ -139,11 +137,20 @@ impl Generate for Asker<'_> {
     }
 
     fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
+        self.generate_heard(texts, terms, &mut |_, _| false)
+    }
+
+    fn generate_heard(
+        &self,
+        texts: &[&str],
+        terms: &[Vec<Vec<&str>>],
+        heard: &mut translate::Heard<'_>,
+    ) -> Result<Vec<Generation>> {
         let terms = |place: usize| terms.get(place).map_or(&[][..], Vec::as_slice);
         let wanted = texts.iter().enumerate().map(|(place, text)| self.wanted(place, text, terms(place)));
         let task = Task::Translate(self.pair.clone(), self.alternatives);
         let wanted = wanted.collect::<Result<Vec<_>>>()?;
-        self.line.ask(&task, &wanted, &mut |wanted, generation| self.hear(wanted, generation))
+        self.line.ask(&task, &wanted, &mut |wanted, generation| self.tell(wanted, generation, heard))
     }
 
     fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {

@@ -3,11 +3,9 @@
 //! Invariant: whether a text is decoded again, and which of the two generations is kept, depends on nothing
 //! but that text; so rows stay as they are whatever is beside them.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
 
-use super::Generate;
+use super::{Answer, Generate};
 use crate::check::{self, Checks, Finding, Flag};
 use crate::engine::Generation;
 
@@ -31,34 +29,37 @@ impl Again {
     }
 }
 
-/// Asks the model again wherever it repeats itself and is `free` to write what it likes, and keeps the better
-/// generation. Returns what came of it, by the places of the texts.
-pub(super) fn guard<G: Generate + ?Sized>(
-    model: &G,
-    checks: Checks,
-    sources: &[&str],
-    generations: &mut [Generation],
-    free: impl Fn(usize) -> bool,
-) -> Result<HashMap<usize, Again>> {
-    let loops =
-        |(place, generation): (usize, &Generation)| Some((place, check::repetition(sources[place], &generation.text)?));
-    let found: Vec<(usize, Finding)> =
-        generations.iter().enumerate().filter(|(place, _)| free(*place)).filter_map(loops).collect();
-    let texts: Vec<&str> = found.iter().map(|(place, _)| sources[*place]).collect();
-    let guarded = if texts.is_empty() { None } else { model.generate_guarded(&texts)? };
-    let mut again = HashMap::new();
-    for ((place, first), guarded) in found.into_iter().zip(guarded.into_iter().flatten()) {
-        let better = faults(checks, sources[place], &guarded) < faults(checks, sources[place], &generations[place]);
-        if better {
-            generations[place] = guarded;
-        }
-        again.insert(place, if better { Again::Better(first.reason) } else { Again::NoBetter });
-    }
-    Ok(again)
+/// Whether a model is to be asked again because of what was found.
+pub(super) fn is_needed(findings: &[Finding]) -> bool {
+    repetition(findings).is_some()
 }
 
-/// What is wrong with a generation: how many flags it would carry, and how many tokens repeat.
-fn faults(checks: Checks, source: &str, generation: &Generation) -> (usize, usize) {
-    let flags = check::flags(&checks.findings(source, &generation.text)).len();
-    (flags + usize::from(generation.truncated), check::repeated(source, &generation.text))
+fn repetition(findings: &[Finding]) -> Option<&Finding> {
+    findings.iter().find(|finding| finding.flag == Flag::Repetition)
+}
+
+/// Asks the model again wherever it repeats itself, and keeps the better generation.
+pub(super) fn guard<G: Generate + ?Sized>(model: &G, checks: Checks, mut answers: Vec<&mut Answer>) -> Result<()> {
+    answers.retain(|answer| is_needed(&answer.findings));
+    let texts: Vec<&str> = answers.iter().map(|answer| answer.source.as_str()).collect();
+    let guarded = if texts.is_empty() { None } else { model.generate_guarded(&texts)? };
+    for (answer, generation) in answers.into_iter().zip(guarded.into_iter().flatten()) {
+        let findings = checks.findings(&answer.source, &generation.text);
+        let first =
+            (faults(&answer.findings, &answer.generation), check::repeated(&answer.source, &answer.generation.text));
+        let second = (faults(&findings, &generation), check::repeated(&answer.source, &generation.text));
+        answer.again = Some(if second < first {
+            let reason = repetition(&answer.findings).map(|finding| finding.reason.clone());
+            (answer.generation, answer.findings) = (generation, findings);
+            Again::Better(reason.unwrap_or_default())
+        } else {
+            Again::NoBetter
+        });
+    }
+    Ok(())
+}
+
+/// How many flags a generation would carry.
+fn faults(findings: &[Finding], generation: &Generation) -> usize {
+    check::flags(findings).len() + usize::from(generation.truncated)
 }

@@ -9,8 +9,8 @@ use crate::check::Finding;
 use crate::engine::{Candidate, Generation};
 use crate::glossary::Glossary;
 
-use super::Segment;
 use super::protect::{self, Masked};
+use super::{Answer, Segment};
 
 /// The texts a model is asked for, each once.
 #[derive(Default)]
@@ -60,13 +60,13 @@ impl Sentence {
     }
 
     /// Its translation; none when the model lost a protected span.
-    pub(super) fn target(&self, generations: &[Generation]) -> Option<String> {
+    pub(super) fn target(&self, answers: &[Answer]) -> Option<String> {
         let mut target = String::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Asked(index, joint) => {
                     target.push_str(joint);
-                    target.push_str(&generations[*index].text);
+                    target.push_str(&answers[*index].generation.text);
                 }
                 Piece::Kept(text) => target.push_str(text),
             }
@@ -78,12 +78,12 @@ impl Sentence {
     }
 
     /// What a report says of it, but for what is found wrong with it.
-    pub(super) fn segment(self, generations: &[Generation]) -> Segment {
-        let asked: Vec<&Generation> = self.asked().map(|index| &generations[index]).collect();
+    pub(super) fn segment(self, answers: &[Answer]) -> Segment {
+        let asked: Vec<&Generation> = self.asked().map(|index| &answers[index].generation).collect();
         let weight = |generation: &Generation| generation.target_tokens.max(1) as f32;
         let mut segment = Segment {
             // A model that writes a protected span of its own accord must not have this sentence.
-            target: self.target(generations).unwrap_or_else(|| self.source.clone()),
+            target: self.target(answers).unwrap_or_else(|| self.source.clone()),
             tokens: asked.iter().map(|generation| generation.target_tokens).sum(),
             ..Segment::default()
         };

@@ -7,7 +7,7 @@ use kortom::check::{Checks, Flag};
 use kortom::document::{BlockKind, Document, Format};
 use kortom::engine::Generation;
 use kortom::segment::Language;
-use kortom::translate::{Generate, Translation, Translator};
+use kortom::translate::{Generate, Heard, Translation, Translator};
 
 /// A model that shouts: what it is asked comes back in capitals, in brackets.
 struct Shouter {
@@ -118,7 +118,10 @@ fn a_cut_output_is_flagged_and_said() {
 }
 
 /// A model that loops on some words; with the guard it gets some of them right.
+#[derive(Default)]
 struct Looper {
+    /// Texts that it was told it would be asked for with the guard.
+    announced: RefCell<Vec<String>>,
     guarded: RefCell<Vec<String>>,
 }
 
@@ -140,6 +143,22 @@ impl Generate for Looper {
         Ok(texts.iter().map(|text| Self::answer(text, &target(text))).collect())
     }
 
+    /// The last is done first.
+    fn generate_heard(
+        &self,
+        texts: &[&str],
+        _terms: &[Vec<Vec<&str>>],
+        heard: &mut Heard<'_>,
+    ) -> Result<Vec<Generation>> {
+        let generations = self.generate(texts)?;
+        for (place, generation) in generations.iter().enumerate().rev() {
+            if heard(place, generation) {
+                self.announced.borrow_mut().insert(0, texts[place].to_owned());
+            }
+        }
+        Ok(generations)
+    }
+
     fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
         self.guarded.borrow_mut().extend(texts.iter().map(|text| (*text).to_owned()));
         let target =
@@ -158,11 +177,12 @@ impl Generate for Looper {
 
 #[test]
 fn a_loop_is_decoded_again_and_the_better_one_kept() {
-    let model = Looper { guarded: RefCell::default() };
+    let model = Looper::default();
     let document = Document::parse("-", "De man liep. De vrouw liep. Het regent.", Format::Text);
     let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "en"));
     let translation = translator.translate(std::slice::from_ref(&document)).unwrap().remove(0);
     assert_eq!(model.guarded.borrow()[..], ["De man liep.", "De vrouw liep."]);
+    assert_eq!(model.announced, model.guarded);
     assert_eq!(translation.document.text(), "The man walked. The woman the woman walked. HET REGENT.");
     let [better, no_better, good] = &translation.segments[..] else { panic!("{:?}", translation.segments) };
     assert_eq!((&better.flags[..], better.tokens, better.decoded_again), (&[Flag::Repetition][..], 3, true));
@@ -178,7 +198,7 @@ fn a_loop_is_decoded_again_and_the_better_one_kept() {
 
 #[test]
 fn a_model_that_guesses_is_told_on() {
-    let model = Looper { guarded: RefCell::default() };
+    let model = Looper::default();
     let document = Document::parse("-", "Een raadsel hier. Geen hier.", Format::Text);
     let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "fr"));
     let flags = translator.translate(&[document]).unwrap().remove(0).segments.into_iter().map(|segment| segment.flags);
