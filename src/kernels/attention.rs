@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::simd::{self, Kernel, Simd, WIDE};
 use super::threads::divides;
 
-pub use past::{KvCache, Past};
+pub use past::{FIRST_CAPACITY, KvCache, Past};
 pub use shared::{Group, Place, Shared, TransposeKeys};
 
 use scores::{mix, score_transposed, softmax};

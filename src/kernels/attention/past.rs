@@ -10,6 +10,9 @@ use super::scores::{dot, mix, softmax};
 use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 
+/// Cells for each row that there is room for at the first step.
+pub const FIRST_CAPACITY: usize = 32;
+
 /// Keys and values of one layer, `[cells, inner]` each. It grows with what is written: no memory is filled before.
 #[derive(Default)]
 pub struct KvCache {
@@ -46,6 +49,9 @@ impl KvCache {
             let start = *cell as usize * inner;
             for (all, new) in [(&mut self.keys, &new[inner..2 * inner]), (&mut self.values, &new[2 * inner..])] {
                 if start == all.len() {
+                    if all.len() == all.capacity() {
+                        all.reserve_exact(all.len().max(rows * inner * FIRST_CAPACITY));
+                    }
                     all.extend_from_slice(new);
                 } else if let Some(old) = all.get_mut(start..start + inner) {
                     old.copy_from_slice(new);

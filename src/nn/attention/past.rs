@@ -4,15 +4,13 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 
 use super::{Shape, fuses};
-use crate::kernels::attention::KvCache;
+use crate::kernels::attention::{FIRST_CAPACITY, KvCache};
 
-/// Cells for each row, or capacity in tokens, at the first step.
-const FIRST_CAPACITY: usize = 32;
 /// Steps after which cells that no row has any more are taken again: beams drop most of theirs soon, and memory that is never
 /// written is never there.
 const SWEEP: usize = 8;
-/// Values for which keys, and values, keep their memory: 1 MiB.
-const KEPT: usize = 1 << 18;
+/// Values for which keys, and values, keep their memory: 2 MiB.
+const KEPT: usize = 1 << 19;
 
 /// Which rows a decoder has, and where each finds its past. Shared by all layers.
 #[derive(Clone, Debug, Default)]
