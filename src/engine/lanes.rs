@@ -62,9 +62,7 @@ impl Engine {
         self.gauge.spent(encode, whole.saturating_sub(encode));
         Ok(())
     }
-}
 
-impl Engine {
     fn rested(&self) -> MutexGuard<'_, Vec<DecoderState>> {
         self.rested.lock().unwrap_or_else(PoisonError::into_inner)
     }
