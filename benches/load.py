@@ -5,7 +5,7 @@
     python benches/load.py --kortom target/release/kortom --storm 1000     # and so many requests at the same moment
 
 Needs Python only, and Linux. Articles have as many sentences as those in `examples/` (`--sentences` for others), no two of which are alike;
-every answer is compared with what the command line made of the article, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
+every answer is compared with what the command line made of the article, after the round, and one that differs ends the run. A connection asks for a digest, waits for it and asks for the next. What the
 command line needs to start is taken off its time. A rate is that of the steady state: answers from the first of each connection on
 average to the moment when no request is left to be sent; the whole time, with the start and the last few requests, stands beside it.
 `--rounds` repeats all in turn; rates are medians. Processor time says something on a machine that does other work too.
@@ -105,8 +105,11 @@ async def measure(options, folder, server, port):
         rates[0].append((len(lines) - 1) / (seconds - start))
         costs[0].append((worked - starting) / (len(lines) - 1))
         for connections in options.connections:
-            before = processor(server.pid)
-            spans = await load(port, requests, expected, connections, iter(range(len(lines))))
+            before, answers = processor(server.pid), []
+            spans = await load(port, requests, connections, iter(range(len(lines))), lambda *came: answers.append(came))
+            # Not before: whoever asks shares the processor with the server.
+            for number, status, body in answers:
+                check(status, body, expected[number])
             costs[connections].append((processor(server.pid) - before) / len(lines))
             latencies[connections] += [end - begin for begin, end in spans]
             rates[connections].append(steady(spans, connections))
@@ -157,8 +160,9 @@ def head(body):
     return f"POST /digest HTTP/1.1\r\n{fields}\r\n".encode() + body
 
 
-async def load(port, requests, expected, connections, numbers):
-    """Asks for all numbered articles over so many connections; when each request was sent and answered."""
+async def load(port, requests, connections, numbers, heard):
+    """Asks for all numbered articles over so many connections; when each request was sent and answered. `heard` gets its
+    number, the status and the body."""
     spans = []
 
     async def ask():
@@ -168,7 +172,7 @@ async def load(port, requests, expected, connections, numbers):
             writer.write(requests[number])
             status, body = await answer(reader)
             spans.append((begin, time.monotonic()))
-            check(status, body, expected[number])
+            heard(number, status, body)
         writer.close()
 
     await asyncio.gather(*(ask() for _ in range(connections)))
@@ -214,7 +218,8 @@ async def remember(options, server, port, requests, expected):
     """The server's memory while it is kept busy."""
     end = time.monotonic() + 60 * options.minutes
     numbers = itertools.takewhile(lambda _: time.monotonic() < end, itertools.cycle(range(len(requests))))
-    working = asyncio.create_task(load(port, requests, expected, max(options.connections), numbers))
+    heard = lambda number, status, body: check(status, body, expected[number])
+    working = asyncio.create_task(load(port, requests, max(options.connections), numbers, heard))
     sizes = []
     while not working.done():
         await asyncio.wait([working], timeout=10)
