@@ -6,9 +6,6 @@ use candle_core::{DType, Device, Tensor};
 use super::{Shape, fuses};
 use crate::kernels::attention::{FIRST_CAPACITY, KvCache};
 
-/// Steps after which cells that no row has any more are taken again: beams drop most of theirs soon, and memory that is never
-/// written is never there.
-const SWEEP: usize = 8;
 /// Values for which keys, and values, keep their memory: 2 MiB.
 const KEPT: usize = 1 << 19;
 
@@ -17,10 +14,6 @@ const KEPT: usize = 1 << 19;
 pub struct Past {
     /// For each row, the cell of each of its tokens, the one being computed included.
     cells: Vec<Vec<u32>>,
-    /// Cells that no row has, for the next few steps.
-    free: Vec<u32>,
-    /// Cells in all.
-    capacity: usize,
 }
 
 impl Past {
@@ -47,36 +40,25 @@ impl Past {
         self.cells.resize(self.cells.len() + rows, Vec::new());
     }
 
-    /// A new token in every row.
+    /// A new token in every row. It gets the lowest cell that no row has: rows and beams come and go, and memory that is never
+    /// written is never there.
     pub fn advance(&mut self) {
-        if self.free.len() < self.rows() {
-            self.find_free();
+        let mut held = Vec::new();
+        for cell in self.cells.iter().flatten().map(|&cell| cell as usize) {
+            if held.len() <= cell {
+                held.resize(cell + 1, false);
+            }
+            held[cell] = true;
         }
+        let mut free = (0..).filter(|&cell| held.get(cell as usize) != Some(&true));
         for cells in &mut self.cells {
-            cells.extend(self.free.pop());
+            cells.extend(free.next());
         }
     }
 
     /// Row `i` becomes what row `rows[i]` was.
     pub fn select(&mut self, rows: &[usize]) {
         self.cells = rows.iter().map(|&row| self.cells[row].clone()).collect();
-    }
-
-    /// Finds the cells that no row has any more; makes new ones unless these will do for some time.
-    fn find_free(&mut self) {
-        let mut held = vec![false; self.capacity];
-        for &cell in self.cells.iter().flatten() {
-            held[cell as usize] = true;
-        }
-        let free = held.iter().filter(|&&held| !held).count();
-        if free < self.rows().max(self.capacity / 4) {
-            self.capacity = (2 * self.capacity).max(self.rows() * FIRST_CAPACITY);
-            held.resize(self.capacity, false);
-        }
-        // The lowest is taken first.
-        let free = (0..self.capacity as u32).filter(|&cell| !held[cell as usize]);
-        self.free = free.take(SWEEP * self.rows()).collect();
-        self.free.reverse();
     }
 }
 
