@@ -214,17 +214,15 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         if sources.is_empty() {
             return Ok(());
         }
-        let mut findings: Vec<Vec<Finding>> = vec![Vec::new(); sources.len()];
+        let mut heard: Vec<Option<Vec<Finding>>> = vec![None; sources.len()];
         let generations = self.model.generate_heard(&sources, terms, &mut |place, generation| {
-            findings[place] = self.findings(sources[place], &generation.text);
-            terms[place].is_empty() && again::is_needed(&findings[place])
+            let findings = heard[place].insert(self.findings(sources[place], &generation.text));
+            terms[place].is_empty() && again::is_needed(findings)
         })?;
-        let parts = sources.into_iter().zip(generations).zip(findings);
-        answers.extend(parts.map(|((source, generation), findings)| Answer {
-            source: source.to_owned(),
-            generation,
-            findings,
-            again: None,
+        answers.extend(sources.into_iter().zip(generations).zip(heard).map(|((source, generation), heard)| {
+            // Nothing goes unchecked, whatever a model leaves out.
+            let findings = heard.unwrap_or_else(|| self.findings(source, &generation.text));
+            Answer { source: source.to_owned(), generation, findings, again: None }
         }));
         if let Some(checks) = self.checks {
             let free = answers[first..].iter_mut().zip(terms).filter(|(_, terms)| terms.is_empty());

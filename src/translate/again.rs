@@ -45,10 +45,8 @@ pub(super) fn guard<G: Generate + ?Sized>(model: &G, checks: Checks, mut answers
     let guarded = if texts.is_empty() { None } else { model.generate_guarded(&texts)? };
     for (answer, generation) in answers.into_iter().zip(guarded.into_iter().flatten()) {
         let findings = checks.findings(&answer.source, &generation.text);
-        let first =
-            (faults(&answer.findings, &answer.generation), check::repeated(&answer.source, &answer.generation.text));
-        let second = (faults(&findings, &generation), check::repeated(&answer.source, &generation.text));
-        answer.again = Some(if second < first {
+        let first = faults(&answer.source, &answer.generation, &answer.findings);
+        answer.again = Some(if faults(&answer.source, &generation, &findings) < first {
             let reason = repetition(&answer.findings).map(|finding| finding.reason.clone());
             (answer.generation, answer.findings) = (generation, findings);
             Again::Better(reason.unwrap_or_default())
@@ -59,7 +57,8 @@ pub(super) fn guard<G: Generate + ?Sized>(model: &G, checks: Checks, mut answers
     Ok(())
 }
 
-/// How many flags a generation would carry.
-fn faults(findings: &[Finding], generation: &Generation) -> usize {
-    check::flags(findings).len() + usize::from(generation.truncated)
+/// What is wrong with a generation: how many flags it would carry, and how many tokens repeat.
+fn faults(source: &str, generation: &Generation, findings: &[Finding]) -> (usize, usize) {
+    let flags = check::flags(findings).len();
+    (flags + usize::from(generation.truncated), check::repeated(source, &generation.text))
 }
