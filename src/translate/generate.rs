@@ -1,0 +1,65 @@
+//! What a translator asks of a model, and how an engine's session gives it.
+//!
+//! Invariant: generations come in the order of their texts, whenever each of them is told of.
+
+use anyhow::Result;
+
+use crate::engine::{Generation, Session};
+
+/// All that a translator knows of a model.
+pub trait Generate {
+    /// One generation for each text, in their order.
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>>;
+    /// The same, and each contains its text's terms as far as possible, each term in one of several ways. A model
+    /// that cannot be told what to write leaves it to chance.
+    fn generate_with(&self, texts: &[&str], _terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
+        self.generate(texts)
+    }
+    /// The same, and `heard` is told of each text as soon as it is done.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn generate_heard(&self, texts: &[&str], terms: &[Vec<Vec<&str>>], heard: &mut Heard) -> Result<Vec<Generation>> {
+        let generations = self.generate_with(texts, terms)?;
+        for (place, generation) in generations.iter().enumerate() {
+            heard(place, generation);
+        }
+        Ok(generations)
+    }
+    /// As [`Self::generate`], with a guard against repetition; none where there can be none.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn generate_guarded(&self, _texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        Ok(None)
+    }
+    /// How many tokens of the window this text takes.
+    fn count_tokens(&self, text: &str) -> Result<usize>;
+    /// The most tokens of source the model takes.
+    fn window(&self) -> usize;
+}
+
+/// Is told what came of the text in a place, and says whether that text will be wanted with a guard too.
+pub type Heard<'a> = dyn FnMut(usize, &Generation) -> bool + 'a;
+
+impl Generate for Session<'_> {
+    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
+        Session::generate(self, texts)
+    }
+
+    fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
+        Session::generate_with(self, texts, terms)
+    }
+
+    fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+        Session::generate_guarded(self, texts)
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(self.encode(text)?.len())
+    }
+
+    fn window(&self) -> usize {
+        self.engine().window()
+    }
+}
