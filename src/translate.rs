@@ -162,7 +162,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         let mut heard: Vec<Option<Vec<Finding>>> = vec![None; sources.len()];
         let generations = self.model.generate_heard(&sources, terms, &mut |place, generation| {
             let findings = heard[place].insert(self.findings(sources[place], &generation.text));
-            terms[place].is_empty() && again::is_needed(findings)
+            terms[place].is_empty() && again::is_needed(generation, findings)
         })?;
         answers.extend(sources.into_iter().zip(generations).zip(heard).map(|((source, generation), heard)| {
             // Nothing goes unchecked, whatever a model leaves out.

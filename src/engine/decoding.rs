@@ -12,10 +12,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::batching::Limits;
-use super::{Engine, GUARD, Gauge};
+use super::{Engine, Gauge};
 use crate::batch::{Batch, TokenId};
 use crate::model::{DecoderState, Seq2Seq};
-use crate::search::{self, Hypothesis, Item, Logits, Required, SearchOptions, Step};
+use crate::search::{self, Divergence, Found, Item, Logits, Required, SearchOptions, Step};
 
 /// A source that waits to be decoded.
 pub(super) struct Source<'r> {
@@ -24,19 +24,14 @@ pub(super) struct Source<'r> {
     pub tokens: Vec<TokenId>,
     /// What its target must contain.
     pub required: Option<Required<'r>>,
-    /// Whether its target must not repeat itself.
-    pub guarded: bool,
+    /// With this its target must not repeat itself.
+    pub guard: Option<Divergence>,
 }
 
 impl<'r> Source<'r> {
     /// The same, as the search knows it.
     pub fn item(&self) -> Item<'_, 'r> {
-        Item {
-            source: &self.tokens,
-            place: self.place as u64,
-            required: self.required,
-            no_repeat: self.guarded.then_some(GUARD),
-        }
+        Item { source: &self.tokens, place: self.place as u64, required: self.required, guard: self.guard.as_ref() }
     }
 }
 
@@ -52,7 +47,7 @@ pub(super) trait Waiting<'r>: Sync {
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source<'r>>>;
 
     /// What became of one.
-    fn done(&self, source: Source<'r>, hypotheses: Vec<Hypothesis>) -> Result<()>;
+    fn done(&self, source: Source<'r>, found: Found) -> Result<()>;
 }
 
 /// Sources in a line, the longest first: there is little padding, and the greatest need of memory is met first.
@@ -60,14 +55,14 @@ pub(super) struct Line<'r>(Mutex<Places<'r>>);
 
 struct Places<'r> {
     waiting: VecDeque<Source<'r>>,
-    /// By place: how many tokens the source has, and its hypotheses.
-    found: Vec<(usize, Vec<Hypothesis>)>,
+    /// By place: how many tokens the source has, and what was found for it.
+    found: Vec<(usize, Found)>,
 }
 
 impl<'r> Line<'r> {
     /// Of all sources from place 0 on.
     pub fn new(mut sources: Vec<Source<'r>>) -> Self {
-        let found = vec![(0, Vec::new()); sources.len()];
+        let found = vec![(0, Found::default()); sources.len()];
         sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.place));
         Self(Mutex::new(Places { waiting: sources.into(), found }))
     }
@@ -77,8 +72,8 @@ impl<'r> Line<'r> {
         self.places().waiting.iter().map(|source| source.tokens.len()).sum()
     }
 
-    /// By place: how many tokens the source has, and its hypotheses.
-    pub fn into_found(self) -> Vec<(usize, Vec<Hypothesis>)> {
+    /// By place: how many tokens the source has, and what was found for it.
+    pub fn into_found(self) -> Vec<(usize, Found)> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner).found
     }
 
@@ -103,8 +98,8 @@ impl<'r> Waiting<'r> for Line<'r> {
         Ok(places.waiting.drain(..count).collect())
     }
 
-    fn done(&self, source: Source<'r>, hypotheses: Vec<Hypothesis>) -> Result<()> {
-        self.places().found[source.place] = (source.tokens.len(), hypotheses);
+    fn done(&self, source: Source<'r>, found: Found) -> Result<()> {
+        self.places().found[source.place] = (source.tokens.len(), found);
         Ok(())
     }
 }
@@ -148,19 +143,14 @@ impl Engine {
                 done.extend(batch.order.iter().copied().zip(found));
                 Ok(())
             })?;
-            for (index, hypotheses) in done {
-                waiting.done(taken[index].take().context("a source was decoded twice")?, hypotheses)?;
+            for (index, found) in done {
+                waiting.done(taken[index].take().context("a source was decoded twice")?, found)?;
             }
         }
     }
 
-    /// The hypotheses of each sequence of a batch.
-    fn decode_batch(
-        &self,
-        batch: &Batch,
-        sources: &[&Source],
-        options: &SearchOptions,
-    ) -> Result<Vec<Vec<Hypothesis>>> {
+    /// What is found for each sequence of a batch. All begin at the start.
+    fn decode_batch(&self, batch: &Batch, sources: &[&Source], options: &SearchOptions) -> Result<Vec<Found>> {
         let begin = Instant::now();
         for source in sources {
             self.gauge.begun(source.tokens.len());
@@ -168,19 +158,21 @@ impl Engine {
         let memory = self.model.encode(batch)?;
         let encoded = Instant::now();
         let mut decoding = Decoding::new(self, self.model.start(&memory)?, options);
-        let items: Vec<Item> = sources.iter().map(|source| source.item()).collect();
+        let from_start = |source: &Source| source.guard.as_ref().map(|_| &Divergence::Unknown);
+        let items = sources.iter().map(|source| Item { guard: from_start(source), ..source.item() });
+        let items: Vec<Item> = items.collect();
         let found = search::search(&mut decoding, &items, options)?;
         self.gauge.spent(encoded - begin, encoded.elapsed());
-        for (source, hypotheses) in sources.iter().zip(&found) {
-            self.gauge.done(source.tokens.len(), generated(hypotheses));
+        for (source, found) in sources.iter().zip(&found) {
+            self.gauge.done(source.tokens.len(), generated(found));
         }
         Ok(found)
     }
 }
 
 /// How many tokens the best hypothesis has.
-pub(super) fn generated(hypotheses: &[Hypothesis]) -> usize {
-    hypotheses.first().map_or(0, |best| best.tokens.len())
+pub(super) fn generated(found: &Found) -> usize {
+    found.hypotheses.first().map_or(0, |best| best.tokens.len())
 }
 
 /// A model under way, as the search sees it.

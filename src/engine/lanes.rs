@@ -20,7 +20,7 @@ use super::batching::{Limits, ROWS_PER_THREAD};
 use super::decoding::{Decoding, Source, Waiting, generated};
 use crate::batch::Batch;
 use crate::model::{DecoderState, threads};
-use crate::search::{Search, SearchOptions};
+use crate::search::{Item, Search, SearchOptions};
 
 /// Tokens of padding whose encoding takes longer than to begin another batch.
 const PADDING: usize = 16;
@@ -218,10 +218,10 @@ impl<'e, 'r> Lane<'e, 'r> {
     /// One more token for each that is under way.
     fn advance(&mut self, waiting: &dyn Waiting<'r>) -> Result<()> {
         let begin = Instant::now();
-        for (number, hypotheses) in self.search.advance(&mut self.decoding)? {
+        for (number, found) in self.search.advance(&mut self.decoding)? {
             let source = self.open.remove(&number).context("a sentence ended that had not begun")?;
-            self.engine.gauge.done(source.tokens.len(), generated(&hypotheses));
-            waiting.done(source, hypotheses)?;
+            self.engine.gauge.done(source.tokens.len(), generated(&found));
+            waiting.done(source, found)?;
         }
         self.spent.1 += begin.elapsed();
         Ok(())
@@ -260,8 +260,11 @@ impl<'e, 'r> Lane<'e, 'r> {
                 order: sources.iter().map(|source| source.place).collect(),
             };
             let memory = self.engine.model.encode(&batch)?;
-            self.engine.model.join(&mut self.decoding.state, &memory)?;
-            self.search.join(&sources.iter().map(Source::item).collect::<Vec<_>>())?;
+            let items: Vec<Item> = sources.iter().map(Source::item).collect();
+            let fed: Vec<_> = items.iter().map(Item::fed).collect();
+            self.engine.gauge.stepped(fed.iter().map(|rows| rows[0].len()).sum());
+            self.engine.model.join(&mut self.decoding.state, &memory, &fed)?;
+            self.search.join(&items)?;
             for source in std::mem::replace(&mut sources, others) {
                 self.engine.gauge.begun(source.tokens.len());
                 self.open.insert(self.joined, source);

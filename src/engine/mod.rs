@@ -28,15 +28,13 @@ use crate::model::{self, DecoderState, Seq2Seq, Spec, Weights};
 use crate::search::Edges;
 use crate::tokenizer::Tokenizer;
 
+pub use crate::search::{Divergence, GUARD};
 pub use checkpoint::{Checkpoint, Settled};
 pub use session::{Candidate, Flow, Generation, Incoming, Session, SourceTooLong};
 pub use work::{Gauge, Work};
 
 use batching::Room;
 use settings::{Caller, Overrides};
-
-/// Where a model repeats itself, sequences of so many tokens are kept from occurring twice.
-pub const GUARD: usize = 3;
 
 /// A loaded checkpoint.
 pub struct Engine {

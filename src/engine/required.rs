@@ -80,13 +80,13 @@ impl Session<'_> {
             place,
             tokens: sources[lacking.text].clone(),
             required: Some(lacking.required(self.engine.edges())),
-            guarded: false,
+            guard: None,
         });
         let mut found = Vec::new();
-        for (lacking, (source_tokens, mut hypotheses)) in lacking.iter().zip(self.search(sources, &options)?) {
-            hypotheses.retain(|hypothesis| hypothesis.missing == 0);
-            if !hypotheses.is_empty() {
-                found.push((lacking.text, self.generation(source_tokens, hypotheses)?));
+        for (lacking, (source_tokens, mut searched)) in lacking.iter().zip(self.search(sources, &options)?) {
+            searched.hypotheses.retain(|hypothesis| hypothesis.missing == 0);
+            if !searched.hypotheses.is_empty() {
+                found.push((lacking.text, self.generation(source_tokens, searched)?));
             }
         }
         Ok(found)

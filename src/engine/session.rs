@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::batching::Limits;
 use super::decoding::{Line, Source, Waiting};
 use super::settings::Settings;
-use super::{Engine, GUARD, Settled};
+use super::{Engine, Settled};
 use crate::batch::TokenId;
-use crate::search::{Hypothesis, SearchOptions};
+use crate::search::{Divergence, Found, SearchOptions};
 use crate::tokenizer::Languages;
 
 /// An engine with everything settled that a request left open.
@@ -41,6 +41,8 @@ pub struct Generation {
     pub tokens: Vec<TokenId>,
     /// The best hypotheses, this one first, where more than one was asked for.
     pub hypotheses: Vec<Candidate>,
+    /// Where a guard against repetition would first have made a difference.
+    pub divergence: Divergence,
 }
 
 /// One of several generations.
@@ -71,8 +73,8 @@ pub struct Incoming {
     pub key: usize,
     /// Its source tokens, as [`Session::encode`] gives them.
     pub tokens: Vec<TokenId>,
-    /// Whether it is generated as [`Session::generate_guarded`] does.
-    pub guarded: bool,
+    /// With this it is generated as [`Session::generate_guarded`] does.
+    pub guard: Option<Divergence>,
 }
 
 /// Texts of which more may come while others are under way, for [`Session::follow`].
@@ -108,16 +110,16 @@ impl<'r> Waiting<'r> for Followed<'_> {
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source<'r>>> {
         let taken = self.flow.take(fits).into_iter();
         taken
-            .map(|Incoming { key, tokens, guarded }| {
+            .map(|Incoming { key, tokens, guard }| {
                 self.session.check_length(key, &tokens)?;
                 self.session.engine.gauge.asked(tokens.len());
-                Ok(Source { place: key, tokens, required: None, guarded })
+                Ok(Source { place: key, tokens, required: None, guard })
             })
             .collect()
     }
 
-    fn done(&self, source: Source<'r>, hypotheses: Vec<Hypothesis>) -> Result<()> {
-        self.flow.done(source.place, self.session.generation(source.tokens.len(), hypotheses)?);
+    fn done(&self, source: Source<'r>, found: Found) -> Result<()> {
+        self.flow.done(source.place, self.session.generation(source.tokens.len(), found)?);
         Ok(())
     }
 }
@@ -214,35 +216,36 @@ impl Session<'_> {
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
-        self.generate_sources(sources, false)
+        self.generate_sources(sources.into_iter().map(|tokens| (tokens, None)).collect())
     }
 
-    fn generate_sources(&self, sources: Vec<Vec<TokenId>>, guarded: bool) -> Result<Vec<Generation>> {
-        sources.iter().enumerate().try_for_each(|(index, source)| self.check_length(index, source))?;
+    fn generate_sources(&self, sources: Vec<(Vec<TokenId>, Option<Divergence>)>) -> Result<Vec<Generation>> {
+        sources.iter().enumerate().try_for_each(|(index, (tokens, _))| self.check_length(index, tokens))?;
         let sources = sources.into_iter().enumerate();
-        let sources = sources.map(|(place, tokens)| Source { place, tokens, required: None, guarded });
+        let sources = sources.map(|(place, (tokens, guard))| Source { place, tokens, required: None, guard });
         let made = self.search(sources, &self.settled.settings.options)?;
-        made.into_iter().map(|(source_tokens, hypotheses)| self.generation(source_tokens, hypotheses)).collect()
+        made.into_iter().map(|(source_tokens, found)| self.generation(source_tokens, found)).collect()
     }
 
     /// Whether a guard against repetition makes a difference: not where the settings have one already, or draw by chance.
     #[must_use]
     pub fn can_guard(&self) -> bool {
-        let options = &self.settled.settings.options;
-        !(1..=GUARD).contains(&options.no_repeat_ngram_size) && options.sampling.is_none()
+        self.settled.settings.options.can_guard()
     }
 
-    /// As [`Self::generate`], but no sequence of [`GUARD`] tokens occurs twice in a text; none where that makes no
-    /// difference, see [`Self::can_guard`].
+    /// As [`Self::generate`], but no sequence of [`super::GUARD`] tokens occurs twice in a text; none where that makes no
+    /// difference, see [`Self::can_guard`]. With each text comes the divergence of what this session made of it without a
+    /// guard. If that is known, the search goes on from there; from the start it finds the same, but for the last digits of
+    /// scores.
     ///
     /// # Errors
     /// As [`Self::generate`].
-    pub fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+    pub fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
         if !self.can_guard() {
             return Ok(None);
         }
-        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
-        self.generate_sources(sources, true).map(Some)
+        let source = |&(text, divergence): &(&str, &Divergence)| Ok((self.encode(text)?, Some(divergence.clone())));
+        self.generate_sources(texts.iter().map(source).collect::<Result<_>>()?).map(Some)
     }
 
     /// Decodes what comes until nothing waits any more: a source enters as soon as there is room beside those under way
@@ -256,12 +259,12 @@ impl Session<'_> {
         self.engine.decode(&Followed { session: self, flow }, options, &self.limits(options))
     }
 
-    /// The hypotheses of each source, in the order of their places, with the number of its tokens.
+    /// What is found for each source, in the order of their places, with the number of its tokens.
     pub(super) fn search<'r>(
         &self,
         sources: impl Iterator<Item = Source<'r>>,
         options: &'r SearchOptions,
-    ) -> Result<Vec<(usize, Vec<Hypothesis>)>> {
+    ) -> Result<Vec<(usize, Found)>> {
         let line = Line::new(sources.collect());
         self.engine.gauge.asked(line.source_tokens());
         self.engine.decode(&line, options, &self.limits(options))?;
@@ -280,8 +283,8 @@ impl Session<'_> {
         engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens)
     }
 
-    pub(super) fn generation(&self, source_tokens: usize, hypotheses: Vec<Hypothesis>) -> Result<Generation> {
-        let tokenizer = self.engine.tokenizer();
+    pub(super) fn generation(&self, source_tokens: usize, found: Found) -> Result<Generation> {
+        let (tokenizer, Found { hypotheses, divergence }) = (self.engine.tokenizer(), found);
         let candidates = if hypotheses.len() > 1 {
             hypotheses.iter().map(|h| Candidate { text: tokenizer.decode(&h.tokens), score: h.score }).collect()
         } else {
@@ -297,6 +300,7 @@ impl Session<'_> {
             token_scores: best.token_scores,
             tokens: best.tokens,
             hypotheses: candidates,
+            divergence,
         })
     }
 }

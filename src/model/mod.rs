@@ -152,17 +152,18 @@ impl Seq2Seq {
     /// When the device fails.
     pub fn start(&self, memory: &Memory) -> Result<DecoderState> {
         let mut state = self.idle();
-        self.join(&mut state, memory)?;
+        self.join(&mut state, memory, &vec![vec![&[][..]]; memory.lengths.len()])?;
         Ok(state)
     }
 
-    /// One row more for each sentence of a memory, before its first token. Only a decoder without rows takes sentences
-    /// where [`Self::joins`] is false.
+    /// More rows for each sentence of a memory, after the others: for each list of tokens in `fed` one that has been fed
+    /// those already. Where [`Self::joins`] is false, only a decoder without rows takes sentences, before their first
+    /// tokens.
     ///
     /// # Errors
-    /// When the device fails.
-    pub fn join(&self, state: &mut DecoderState, memory: &Memory) -> Result<()> {
-        self.decoder.join(state, &memory.states, &memory.lengths)
+    /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
+    pub fn join(&self, state: &mut DecoderState, memory: &Memory, fed: &[Vec<&[TokenId]>]) -> Result<()> {
+        self.decoder.join(state, &memory.states, &memory.lengths, fed)
     }
 
     /// Whether sentences can join others that are being decoded already.

@@ -11,9 +11,10 @@
 
 use anyhow::Result;
 
+use super::guard::{Divergence, Fork, GUARD, repetitions};
 use super::logits::Candidates;
 use super::required::{Required, turns};
-use super::{EarlyStopping, Head, Hypothesis, Method, SearchOptions, no_choice, normalized};
+use super::{EarlyStopping, Found, Head, Hypothesis, Item, Method, SearchOptions, no_choice, normalized};
 use crate::batch::TokenId;
 
 /// One open hypothesis.
@@ -42,6 +43,7 @@ pub(super) struct Beams<'a> {
     open: Vec<Beam>,
     /// What each is worth, and the hypothesis.
     finished: Vec<(f32, Hypothesis)>,
+    divergence: Divergence,
 }
 
 /// How many continuations of an item are looked at: enough for all beams to go on even if every one of them
@@ -59,24 +61,31 @@ impl Method for Beams<'_> {
         self.open.iter_mut().map(|beam| &mut beam.head).collect()
     }
 
-    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Vec<Hypothesis>>> {
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Found>> {
         let new = 1 + self.open.first().map_or(0, |beam| beam.head.token_scores.len());
         self.take(candidates, new);
-        if self.is_over(new) { self.hypotheses().map(Some) } else { Ok(None) }
+        if self.is_over(new) { self.found().map(Some) } else { Ok(None) }
     }
 }
 
 impl<'a> Beams<'a> {
-    pub fn new(required: Option<Required<'a>>, options: &'a SearchOptions) -> Self {
-        let beam = Beam { head: Head::new(&options.start), sum: 0.0 };
-        Self { options, required, open: vec![beam], finished: Vec::new() }
+    pub fn new(item: &Item<'_, 'a>, options: &'a SearchOptions) -> Self {
+        let (open, finished) = match item.fork() {
+            Some(Fork { open, finished }) => (open.clone(), finished.clone()),
+            None => (vec![(Head::new(&options.start), 0.0)], Vec::new()),
+        };
+        let open = open.into_iter().map(|(head, sum)| Beam { head, sum }).collect();
+        let divergence = Divergence::begin(item.is_watched(options));
+        Self { options, required: item.required, open, finished, divergence }
     }
 
     /// Takes the `new`-th token: of the best continuations, those that end among the first `num_beams` are
     /// finished hypotheses, those that end further down are dropped, and the others are the new beams.
     fn take(&mut self, candidates: &[Candidates], new: usize) {
         let mut next = Vec::with_capacity(self.options.num_beams);
-        for (rank, continuation) in self.best(candidates).into_iter().enumerate() {
+        let best = self.best(candidates);
+        self.look(candidates, &best);
+        for (rank, continuation) in best.into_iter().enumerate() {
             let ends = self.options.eos.contains(&continuation.token);
             if !ends && new < self.options.max_new_tokens {
                 if next.len() < self.options.num_beams {
@@ -115,6 +124,21 @@ impl<'a> Beams<'a> {
         }
         all.truncate(continuations(self.options));
         all
+    }
+
+    /// Remembers how things stand if a guard would change what is the best, or whether it is cut.
+    fn look(&mut self, candidates: &[Candidates], best: &[Continuation]) {
+        let Self { options, open, finished, divergence, .. } = self;
+        let differs = || {
+            open.iter().enumerate().any(|(index, beam)| {
+                let is_best = |token| best.iter().any(|other| (other.beam, other.token) == (index, token));
+                // Whatever is banned makes the others more likely where they are to add up to 1 again.
+                candidates[beam.head.row].cut
+                    || repetitions(&beam.head.history, GUARD).any(|token| options.renormalize || is_best(token))
+            })
+        };
+        let branch = |beam: &Beam| (beam.head.clone(), beam.sum);
+        divergence.look(differs, || Fork { open: open.iter().map(branch).collect(), finished: finished.clone() });
     }
 
     /// Puts a hypothesis of `new` tokens in its place among the finished ones, if it is good enough for one.
@@ -156,10 +180,11 @@ impl<'a> Beams<'a> {
         self.worth(best, length) <= *worst
     }
 
-    fn hypotheses(&mut self) -> Result<Vec<Hypothesis>> {
+    fn found(&mut self) -> Result<Found> {
         self.finished.truncate(self.options.n_best);
-        let finished = std::mem::take(&mut self.finished);
-        if finished.is_empty() { Err(no_choice()) } else { Ok(finished.into_iter().map(|(_, found)| found).collect()) }
+        let hypotheses: Vec<_> = std::mem::take(&mut self.finished).into_iter().map(|(_, found)| found).collect();
+        let divergence = std::mem::take(&mut self.divergence);
+        if hypotheses.is_empty() { Err(no_choice()) } else { Ok(Found { hypotheses, divergence }) }
     }
 }
 
@@ -190,10 +215,23 @@ mod tests {
         let finished = |score| {
             (score, Hypothesis { tokens: vec![1], score, token_scores: vec![score], truncated: false, missing: 0 })
         };
-        let mut search = Beams::new(None, &options);
+        let mut search = Beams::new(&Item::default(), &options);
         search.open[0].sum = -10.0;
         search.finished = vec![finished(worst + 1.0), finished(worst)];
         search.is_over(2)
+    }
+
+    /// With a guard the model might have ended there by itself.
+    #[test]
+    fn what_is_cut_is_cut_by_a_guard_only_perhaps() {
+        let options = SearchOptions { num_beams: 2, ..SearchOptions::greedy(0, 1, 10) };
+        for cut in [false, true] {
+            let mut search = Beams::new(&Item::default(), &options);
+            let best = vec![(1, -0.5), (2, -1.0)];
+            let candidates = Candidates { best, log_sum: 0.0, cut, wanted: Vec::new(), missing: 0 };
+            assert!(search.advance(&[candidates]).unwrap().is_none());
+            assert_eq!(matches!(search.divergence, Divergence::At(_)), cut);
+        }
     }
 
     #[test]

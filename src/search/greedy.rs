@@ -5,15 +5,17 @@
 
 use anyhow::Result;
 
+use super::guard::{Divergence, Fork, GUARD, repetitions};
 use super::logits::Candidates;
 use super::sample::Sampler;
-use super::{Head, Hypothesis, Method, SearchOptions, no_choice, normalized};
+use super::{Found, Head, Hypothesis, Item, Method, SearchOptions, no_choice, normalized};
 
 /// One item's search: greedy, or sampling of `n_best` hypotheses.
 pub(super) struct Greedy<'a> {
     options: &'a SearchOptions,
     open: Vec<Row>,
     ended: Vec<Hypothesis>,
+    divergence: Divergence,
 }
 
 /// One hypothesis under way.
@@ -24,11 +26,21 @@ struct Row {
 }
 
 impl<'a> Greedy<'a> {
-    /// For the item at `place`.
-    pub fn new(place: u64, options: &'a SearchOptions) -> Self {
-        let sampler = |sample| options.sampling.map(|sampling| Sampler::new(sampling, place, sample));
-        let row = |sample| Row { head: Head::new(&options.start), sampler: sampler(sample) };
-        Self { options, open: (0..options.n_best as u64).map(row).collect(), ended: Vec::new() }
+    pub fn new(item: &Item, options: &'a SearchOptions) -> Self {
+        let sampler = |sample| options.sampling.map(|sampling| Sampler::new(sampling, item.place, sample));
+        let forked = item.fork().and_then(|fork| fork.open.first()).map(|(head, _)| head.clone());
+        let head = forked.unwrap_or_else(|| Head::new(&options.start));
+        let row = |sample| Row { head: head.clone(), sampler: sampler(sample) };
+        let open = (0..options.n_best as u64).map(row).collect();
+        Self { options, open, ended: Vec::new(), divergence: Divergence::begin(item.is_watched(options)) }
+    }
+
+    /// Remembers how things stand if a guard would ban anything: that makes all other tokens more likely.
+    fn look(&mut self) {
+        let Self { open, divergence, .. } = self;
+        let differs = || open.iter().any(|row| repetitions(&row.head.history, GUARD).next().is_some());
+        let branch = |row: &Row| (row.head.clone(), 0.0);
+        divergence.look(differs, || Fork { open: open.iter().map(branch).collect(), finished: Vec::new() });
     }
 }
 
@@ -41,7 +53,8 @@ impl Method for Greedy<'_> {
         self.open.iter_mut().map(|row| &mut row.head).collect()
     }
 
-    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Vec<Hypothesis>>> {
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Found>> {
+        self.look();
         for mut row in std::mem::take(&mut self.open) {
             let candidates = &candidates[row.head.row];
             if row.advance(candidates, self.options)? {
@@ -54,7 +67,10 @@ impl Method for Greedy<'_> {
             return Ok(None);
         }
         self.ended.sort_by(|a, b| b.score.total_cmp(&a.score));
-        Ok(Some(std::mem::take(&mut self.ended)))
+        Ok(Some(Found {
+            hypotheses: std::mem::take(&mut self.ended),
+            divergence: std::mem::take(&mut self.divergence),
+        }))
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
 
+use super::guard::{GUARD, repetitions};
 use super::required::{Progress, Required};
 use super::{Item, SearchOptions, beam};
 use crate::batch::TokenId;
@@ -52,7 +53,7 @@ impl<'a> Subject<'a> {
         let source_ngrams = if n == 0 { HashMap::new() } else { ngrams(item.source, n) };
         let usual = Some(options.no_repeat_ngram_size).filter(|&n| n > 0);
         // Of two lengths the shorter allows less.
-        let no_repeat = usual.into_iter().chain(item.no_repeat).min();
+        let no_repeat = usual.into_iter().chain(item.guard.map(|_| GUARD)).min();
         Self { source_ngrams, required: item.required, no_repeat }
     }
 }
@@ -162,10 +163,7 @@ impl<'a> Rules<'a> {
     }
 
     fn ban_repetitions(&self, subject: &Subject, history: &[TokenId], banned: &mut Vec<TokenId>) {
-        if let Some(n) = subject.no_repeat.filter(|&n| history.len() >= n) {
-            let last = &history[history.len() + 1 - n..];
-            banned.extend(history.windows(n).filter(|window| window[..n - 1] == *last).map(|window| window[n - 1]));
-        }
+        banned.extend(subject.no_repeat.into_iter().flat_map(|n| repetitions(history, n)));
         let n = self.options.encoder_no_repeat_ngram_size;
         if n > 0 && history.len() + 1 >= n {
             banned.extend(subject.source_ngrams.get(&history[history.len() + 1 - n..]).into_iter().flatten());

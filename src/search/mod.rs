@@ -12,6 +12,8 @@
 //! 6. choose: the best token of each row (`greedy`), a token by chance (`sample`), or the best
 //!    continuations of all rows of an item (`beam`); hypotheses that end are put aside; go on at 1 until no item is left.
 //!
+//! A search with a guard against repetition goes on from where one without would first have gone another way (`guard`).
+//!
 //! Responsible for: tokens and scores equal to those of transformers 5.23's `generate`. Invariant: what an
 //! item gets does not depend on the other items, nor on when it joined them, in no bit. Items with terms that their
 //! target must contain (`required`) are searched by beams of which each bank has its share; transformers has nothing like
@@ -20,6 +22,7 @@
 
 mod beam;
 mod greedy;
+mod guard;
 mod logits;
 mod options;
 mod required;
@@ -30,6 +33,7 @@ use anyhow::{Result, ensure};
 use crate::batch::TokenId;
 
 pub use crate::kernels::topk::Logits;
+pub use guard::{Divergence, Fork, GUARD};
 pub use options::{EarlyStopping, Sampling, SearchOptions};
 pub use required::{Edges, LEAST_BEAMS, Required};
 
@@ -61,8 +65,8 @@ pub struct Item<'s, 'r> {
     pub place: u64,
     /// What its target must contain, if anything; needs beams.
     pub required: Option<Required<'r>>,
-    /// No sequence of so many of its tokens occurs twice, if the options allow it at all.
-    pub no_repeat: Option<usize>,
+    /// With this it is guarded against repetition, from where a search without parts from that.
+    pub guard: Option<&'s Divergence>,
 }
 
 /// One way to go on from the start token to an end.
@@ -82,20 +86,29 @@ pub struct Hypothesis {
     pub missing: usize,
 }
 
-/// Finds the hypotheses of each item, best first: `n_best` of them, or fewer where the rules leave no more.
+/// What a search found for one item.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The hypotheses, best first: `n_best` of them, or fewer where the rules leave no more.
+    pub hypotheses: Vec<Hypothesis>,
+    /// Where a guard against repetition would first have made a difference.
+    pub divergence: Divergence,
+}
+
+/// What there is to find for each item.
 ///
 /// # Errors
-/// As [`Search::advance`].
-pub fn search(model: &mut dyn Step, items: &[Item], options: &SearchOptions) -> Result<Vec<Vec<Hypothesis>>> {
+/// As [`Search::join`] and [`Search::advance`].
+pub fn search(model: &mut dyn Step, items: &[Item], options: &SearchOptions) -> Result<Vec<Found>> {
     let mut search = Search::new(options)?;
     search.join(items)?;
-    let mut found = vec![Vec::new(); items.len()];
+    let mut all = vec![Found::default(); items.len()];
     while search.items() > 0 {
-        for (item, hypotheses) in search.advance(model)? {
-            found[item] = hypotheses;
+        for (item, found) in search.advance(model)? {
+            all[item] = found;
         }
     }
-    Ok(found)
+    Ok(all)
 }
 
 /// Items on their way to their hypotheses.
@@ -116,7 +129,7 @@ struct Open<'a> {
     subject: Subject<'a>,
     /// How many tokens its rows have been fed.
     fed: usize,
-    /// Its only row, as long as it is fed the start tokens.
+    /// Its first row: its only one, as long as it is fed the start tokens.
     row: usize,
     method: Box<dyn Method + 'a>,
 }
@@ -129,12 +142,12 @@ trait Method: Send {
     /// The same.
     fn heads_mut(&mut self) -> Vec<&mut Head>;
 
-    /// Takes the next token of each open hypothesis out of the candidates of its row; the hypotheses, best first, when the
-    /// item is over.
-    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Vec<Hypothesis>>>;
+    /// Takes the next token of each open hypothesis out of the candidates of its row; what was found, when the item is over.
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Found>>;
 }
 
 /// An open hypothesis.
+#[derive(Clone, Debug)]
 struct Head {
     /// The model's row from which it goes on.
     row: usize,
@@ -159,44 +172,46 @@ impl<'a> Search<'a> {
         self.open.len()
     }
 
-    /// Takes in items. The model must have got a row for each of them, after those that it had, which has been fed
-    /// nothing yet.
+    /// Takes in items. The model must have got the rows of each of them, in their order after those that it had, and have
+    /// fed them what [`Item::fed`] says.
     ///
     /// # Errors
-    /// When an item has required terms, and there are no beams for them.
+    /// When an item has required terms, and there are no beams for them, or a fork of more hypotheses than there are beams.
     pub fn join(&mut self, items: &[Item<'_, 'a>]) -> Result<()> {
         ensure!(
             self.options.num_beams > 1 || items.iter().all(|item| item.required.is_none()),
             "required terms cannot be searched for with one beam\nhint: use {LEAST_BEAMS} beams"
         );
         for item in items {
-            let method: Box<dyn Method + 'a> = if self.options.num_beams > 1 {
-                Box::new(Beams::new(item.required, self.options))
+            let mut method: Box<dyn Method + 'a> = if self.options.num_beams > 1 {
+                Box::new(Beams::new(item, self.options))
             } else {
-                Box::new(Greedy::new(item.place, self.options))
+                Box::new(Greedy::new(item, self.options))
             };
-            let subject = Subject::new(item, self.options);
-            self.open.push(Open { number: self.joined, subject, fed: 0, row: self.rows, method });
+            let (subject, fed) = (Subject::new(item, self.options), item.fed());
+            ensure!(fed.len() <= self.options.num_beams, "a search of fewer beams cannot go on from {}", fed.len());
+            method.heads_mut().into_iter().zip(self.rows..).for_each(|(head, row)| head.row = row);
+            self.open.push(Open { number: self.joined, subject, fed: fed[0].len(), row: self.rows, method });
             self.joined += 1;
-            self.rows += 1;
+            self.rows += fed.len();
         }
         Ok(())
     }
 
     /// Feeds the model one token for each open hypothesis, and chooses the next. The items that are now over, by how many
-    /// had joined before them, with their hypotheses, best first: `n_best` of them, or fewer where the rules leave no more.
+    /// had joined before them, with what was found for them.
     ///
     /// # Errors
     /// When the options name a token that the model does not have, or allow no token to begin with; and when the model
     /// fails. Where they allow none later on, the hypothesis ends there, truncated.
-    pub fn advance(&mut self, model: &mut dyn Step) -> Result<Vec<(usize, Vec<Hypothesis>)>> {
+    pub fn advance(&mut self, model: &mut dyn Step) -> Result<Vec<(usize, Found)>> {
         let logits = self.feed(model)?;
         let rows: Vec<_> = self.open.iter().flat_map(|item| item.rows(self.options)).collect();
         let candidates = self.rules.candidates(&logits, &rows)?;
         let (mut over, mut open) = (Vec::new(), Vec::with_capacity(self.open.len()));
         for mut item in std::mem::take(&mut self.open) {
             match item.advance(&candidates, self.options)? {
-                Some(hypotheses) => over.push((item.number, hypotheses)),
+                Some(found) => over.push((item.number, found)),
                 None => open.push(item),
             }
         }
@@ -239,7 +254,7 @@ impl<'a> Open<'a> {
     }
 
     /// Takes the next tokens, see [`Method::advance`].
-    fn advance(&mut self, candidates: &[Candidates], options: &SearchOptions) -> Result<Option<Vec<Hypothesis>>> {
+    fn advance(&mut self, candidates: &[Candidates], options: &SearchOptions) -> Result<Option<Found>> {
         if self.fed < options.start.len() {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use anyhow::{Result, anyhow};
 use kortom::digest::{Digest, Summarizing, Translating, Writing};
 use kortom::document::Document;
-use kortom::engine::{Generation, Session};
+use kortom::engine::{Divergence, Generation, Session};
 use kortom::report::Report;
 use kortom::segment::Language;
 use kortom::summarize::Length;
@@ -105,7 +105,7 @@ impl<'a> Memory<'a> {
 
     /// Remembers what was said.
     pub fn hear(&self, wanted: &Wanted, generation: &Generation) {
-        let said = Said { text: wanted.text.clone(), terms: wanted.terms.clone(), guarded: wanted.guarded };
+        let said = Said { text: wanted.text.clone(), terms: wanted.terms.clone(), guarded: wanted.guard.is_some() };
         self.said.borrow_mut().insert(said, generation.clone());
     }
 
@@ -130,11 +130,11 @@ impl Generate for Memory<'_> {
         all.map(|(text, terms)| self.recall(text, terms.iter().map(owned).collect(), false)).collect()
     }
 
-    fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+    fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
         if !self.session.can_guard() {
             return Ok(None);
         }
-        texts.iter().map(|text| self.recall(text, Vec::new(), true)).collect::<Result<_>>().map(Some)
+        texts.iter().map(|(text, _)| self.recall(text, Vec::new(), true)).collect::<Result<_>>().map(Some)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

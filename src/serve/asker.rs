@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use kortom::engine::{Generation, Session};
+use kortom::engine::{Divergence, Generation, Session};
 use kortom::summarize::abstractive::{Room, Writer};
 use kortom::translate::{self, Generate};
 
@@ -106,28 +106,31 @@ impl<'a> Asker<'a> {
 
     fn wanted(&self, place: usize, text: &str, terms: &[Vec<&str>]) -> Result<Wanted> {
         let terms = terms.iter().map(|ways| ways.iter().map(|way| (*way).to_owned()).collect()).collect();
-        Ok(Wanted { place, text: text.to_owned(), terms, guarded: false, tokens: self.session.encode(text)? })
+        Ok(Wanted { place, text: text.to_owned(), terms, guard: None, tokens: self.session.encode(text)? })
     }
 
     /// Tells of a generation. The library will want one with a guard once it has heard all of them: that is begun now, beside
     /// the others.
     fn tell(&self, wanted: &Wanted, generation: &Generation, heard: &mut translate::Heard<'_>) {
         if heard(wanted.place, generation) && self.session.can_guard() {
-            self.ahead.borrow_mut().insert(wanted.text.clone(), self.begin_guarded(wanted.clone()));
+            let begun = self.begin_guarded(wanted.clone(), &generation.divergence);
+            self.ahead.borrow_mut().insert(wanted.text.clone(), begun);
         }
         (self.heard.borrow_mut())(wanted, generation);
     }
 
-    fn begin_guarded(&self, wanted: Wanted) -> Begun {
-        let wanted = Wanted { place: 0, guarded: true, ..wanted };
+    fn begin_guarded(&self, wanted: Wanted, divergence: &Divergence) -> Begun {
+        // A search for alternatives has options of its own.
+        let divergence = if self.alternatives == 0 { divergence.clone() } else { Divergence::Unknown };
+        let wanted = Wanted { place: 0, guard: Some(divergence), ..wanted };
         let answered = self.line.begin(&Task::Translate(self.pair.clone(), 0), vec![wanted.clone()]);
         Begun { wanted, answered }
     }
 
     /// What is ahead of us, or is begun now.
-    fn guarded(&self, text: &str) -> Result<Begun> {
+    fn guarded(&self, text: &str, divergence: &Divergence) -> Result<Begun> {
         let ahead = self.ahead.borrow_mut().remove(text);
-        ahead.map_or_else(|| Ok(self.begin_guarded(self.wanted(0, text, &[])?)), Ok)
+        ahead.map_or_else(|| Ok(self.begin_guarded(self.wanted(0, text, &[])?, divergence)), Ok)
     }
 }
 
@@ -153,11 +156,12 @@ impl Generate for Asker<'_> {
         self.line.ask(&task, &wanted, &mut |wanted, generation| self.tell(wanted, generation, heard))
     }
 
-    fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+    fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
         if !self.session.can_guard() {
             return Ok(None);
         }
-        let begun = texts.iter().map(|text| self.guarded(text)).collect::<Result<Vec<_>>>()?;
+        let begun =
+            texts.iter().map(|(text, divergence)| self.guarded(text, divergence)).collect::<Result<Vec<_>>>()?;
         let answer = |Begun { wanted, answered }| {
             let (_, generation) = self.line.next(&answered)?;
             (self.heard.borrow_mut())(&wanted, &generation);
@@ -195,7 +199,7 @@ impl Writer for SummaryAsker<'_> {
     fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>> {
         let wanted = texts.iter().enumerate().map(|(place, text)| {
             let tokens = self.session.encode(text)?;
-            Ok(Wanted { place, text: (*text).to_owned(), terms: Vec::new(), guarded: false, tokens })
+            Ok(Wanted { place, text: (*text).to_owned(), terms: Vec::new(), guard: None, tokens })
         });
         self.line.ask(&Task::Summarize(room), &wanted.collect::<Result<Vec<_>>>()?, &mut |_, _| {})
     }

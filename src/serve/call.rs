@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use kortom::batch::TokenId;
-use kortom::engine::Generation;
+use kortom::engine::{Divergence, Generation};
 
 use super::models::Task;
 
@@ -22,8 +22,8 @@ pub struct Wanted {
     pub text: String,
     /// What its translation must contain, each in one of several ways.
     pub terms: Vec<Vec<String>>,
-    /// Its translation must not repeat itself.
-    pub guarded: bool,
+    /// With this its translation must not repeat itself.
+    pub guard: Option<Divergence>,
     /// Its source tokens.
     pub tokens: Vec<TokenId>,
 }
@@ -34,9 +34,10 @@ impl Wanted {
         self.terms.iter().map(|ways| ways.iter().map(String::as_str).collect()).collect()
     }
 
-    /// All that decides what it becomes.
-    pub fn essence(&self) -> (&str, &[Vec<String>], bool) {
-        (&self.text, &self.terms, self.guarded)
+    /// All that decides what it becomes. Where the search for a text parts from that with a guard is known or not, but it is
+    /// always the same place.
+    pub fn essence(&self) -> (&str, &[Vec<String>], Option<bool>) {
+        (&self.text, &self.terms, self.guard.as_ref().map(|guard| matches!(guard, Divergence::Unknown)))
     }
 }
 

@@ -36,10 +36,12 @@ impl Works for Session<'_> {
     }
 
     fn generate(&self, batch: &[Taken]) -> Result<Vec<Generation>> {
-        let texts: Vec<&str> = batch.iter().map(|taken| taken.wanted.text.as_str()).collect();
-        if batch.iter().any(|taken| taken.wanted.guarded) {
-            return self.generate_guarded(&texts)?.context("there is no guard");
+        let guarded = batch.iter().filter_map(|taken| Some((taken.wanted.text.as_str(), taken.wanted.guard.as_ref()?)));
+        let guarded: Vec<_> = guarded.collect();
+        if !guarded.is_empty() {
+            return self.generate_guarded(&guarded)?.context("there is no guard");
         }
+        let texts: Vec<&str> = batch.iter().map(|taken| taken.wanted.text.as_str()).collect();
         let terms: Vec<Vec<Vec<&str>>> = batch.iter().map(|taken| taken.wanted.terms()).collect();
         self.generate_with(&texts, &terms)
     }
@@ -109,7 +111,7 @@ impl Flow for Desk<'_> {
         for taken in taken {
             let key = open.count;
             open.count += 1;
-            sources.push(Incoming { key, tokens: taken.wanted.tokens.clone(), guarded: taken.wanted.guarded });
+            sources.push(Incoming { key, tokens: taken.wanted.tokens.clone(), guard: taken.wanted.guard.clone() });
             open.under_way.insert(key, taken);
         }
         sources
@@ -175,7 +177,7 @@ mod tests {
         let (answers, answered) = mpsc::channel();
         let wanted = |(place, text): (usize, &&str)| {
             let tokens = text.bytes().map(u32::from).collect();
-            Wanted { place, text: (*text).to_owned(), terms: Vec::new(), guarded: false, tokens }
+            Wanted { place, text: (*text).to_owned(), terms: Vec::new(), guard: None, tokens }
         };
         let waiting: VecDeque<Wanted> = texts.iter().enumerate().map(wanted).collect();
         let (task, ticket) = (Task::Summarize(None), Ticket::new(Duration::from_mins(1)));

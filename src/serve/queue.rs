@@ -248,6 +248,8 @@ impl Taken {
 mod tests {
     use std::sync::{Arc, mpsc};
 
+    use kortom::engine::Divergence;
+
     use super::*;
     use crate::serve::call::Ticket;
     use crate::serve::models::{Pair, Task};
@@ -260,7 +262,7 @@ mod tests {
         let ticket = Ticket::new(Duration::from_mins(1));
         let wanted = |(place, &tokens)| {
             let tokens = vec![0; tokens];
-            Wanted { place, text: format!("{name}{place}"), terms: Vec::new(), guarded: false, tokens }
+            Wanted { place, text: format!("{name}{place}"), terms: Vec::new(), guard: None, tokens }
         };
         let waiting = tokens.iter().enumerate().map(wanted).collect();
         queue.add(Call::new(task, waiting, mpsc::channel().0, ticket.clone()));
@@ -321,7 +323,7 @@ mod tests {
         let call = |name: &str, change: &dyn Fn(&mut Wanted)| {
             let (answers, answered) = mpsc::channel();
             let mut wanted =
-                Wanted { place: 0, text: name.to_owned(), terms: Vec::new(), guarded: false, tokens: vec![1] };
+                Wanted { place: 0, text: name.to_owned(), terms: Vec::new(), guard: None, tokens: vec![1] };
             let other = Wanted { place: 1, text: format!("not {name}"), ..wanted.clone() };
             change(&mut wanted);
             wanted.place = 2;
@@ -331,11 +333,11 @@ mod tests {
         };
         let (first, gone) = call("a", &|_| {});
         let (second, _) = call("a", &|_| {});
-        let (guarded, _) = call("a", &|wanted| wanted.guarded = true);
+        let (guarded, _) = call("a", &|wanted| wanted.guard = Some(Divergence::Unknown));
         gone.give_up();
         let turn = queue.next_turn().unwrap();
         let mut taken = queue.take(&turn, |_, _| true, iter::empty());
-        taken.sort_by_key(|taken| (taken.wanted.text.clone(), taken.wanted.guarded));
+        taken.sort_by_key(|taken| (taken.wanted.text.clone(), taken.wanted.guard.is_some()));
         assert_eq!(taken.iter().map(|taken| taken.answers.len()).collect::<Vec<_>>(), [1, 1, 2]);
         // One that comes when it is under way already.
         let (late, _) = call("a", &|wanted| wanted.text += "!");

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{Answer, Generate};
 use crate::check::{self, Checks, Finding, Flag};
-use crate::engine::Generation;
+use crate::engine::{Divergence, Generation};
 
 /// What decoding a text again gave.
 #[derive(Clone, Debug)]
@@ -29,9 +29,9 @@ impl Again {
     }
 }
 
-/// Whether a model is to be asked again because of what was found.
-pub(super) fn is_needed(findings: &[Finding]) -> bool {
-    repetition(findings).is_some()
+/// Whether a model is to be asked again because of what was found, and may say something else then.
+pub(super) fn is_needed(generation: &Generation, findings: &[Finding]) -> bool {
+    repetition(findings).is_some() && !matches!(generation.divergence, Divergence::Never)
 }
 
 fn repetition(findings: &[Finding]) -> Option<&Finding> {
@@ -40,8 +40,13 @@ fn repetition(findings: &[Finding]) -> Option<&Finding> {
 
 /// Asks the model again wherever it repeats itself, and keeps the better generation.
 pub(super) fn guard<G: Generate + ?Sized>(model: &G, checks: Checks, mut answers: Vec<&mut Answer>) -> Result<()> {
-    answers.retain(|answer| is_needed(&answer.findings));
-    let texts: Vec<&str> = answers.iter().map(|answer| answer.source.as_str()).collect();
+    answers.retain(|answer| repetition(&answer.findings).is_some());
+    let (answers, same): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| is_needed(&answer.generation, &answer.findings));
+    for answer in same {
+        answer.again = Some(Again::NoBetter);
+    }
+    let texts: Vec<_> = answers.iter().map(|answer| (answer.source.as_str(), &answer.generation.divergence)).collect();
     let guarded = if texts.is_empty() { None } else { model.generate_guarded(&texts)? };
     for (answer, generation) in answers.into_iter().zip(guarded.into_iter().flatten()) {
         let findings = checks.findings(&answer.source, &generation.text);

@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use crate::engine::{Generation, Session};
+use crate::engine::{Divergence, Generation, Session};
 
 /// All that a translator knows of a model.
 pub trait Generate {
@@ -26,11 +26,12 @@ pub trait Generate {
         }
         Ok(generations)
     }
-    /// As [`Self::generate`], with a guard against repetition; none where there can be none.
+    /// As [`Self::generate`], with a guard against repetition; none where there can be none. With each text comes what its
+    /// generation says of where that would first have made a difference.
     ///
     /// # Errors
     /// When the model fails.
-    fn generate_guarded(&self, _texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+    fn generate_guarded(&self, _texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
         Ok(None)
     }
     /// How many tokens of the window this text takes.
@@ -51,7 +52,7 @@ impl Generate for Session<'_> {
         Session::generate_with(self, texts, terms)
     }
 
-    fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
+    fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
         Session::generate_guarded(self, texts)
     }
 

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use kortom::device::Placement;
 use kortom::engine::settings::Caller;
-use kortom::engine::{Engine, Flow, Generation, Incoming, Request};
+use kortom::engine::{Divergence, Engine, Flow, Generation, Incoming, Request};
 use kortom::files::ModelFiles;
 
 fn bundled() -> Engine {
@@ -98,7 +98,7 @@ fn what_comes_while_others_are_under_way_is_done_too() {
     let expected = session.generate(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     let incoming = |(key, text): (usize, &String)| {
         let tokens = session.encode(text).unwrap();
-        Incoming { key, tokens, guarded: false }
+        Incoming { key, tokens, guard: None }
     };
     let mut sources: Vec<Incoming> = texts.iter().enumerate().map(incoming).collect();
     let flow = Trickle {
@@ -115,7 +115,7 @@ fn what_comes_while_others_are_under_way_is_done_too() {
     assert_eq!(done, expected);
     // A source that is too long is named.
     let flow = Trickle {
-        waiting: vec![Incoming { key: 7, tokens: vec![5; engine.window() + 1], guarded: false }].into(),
+        waiting: vec![Incoming { key: 7, tokens: vec![5; engine.window() + 1], guard: None }].into(),
         to_come: Mutex::default(),
         done: Mutex::default(),
     };
@@ -132,18 +132,28 @@ fn guarded_texts_are_under_way_with_others() {
         (1..7).map(|times| format!("Hij riep {}en ging weg.", "nee, nee, ".repeat(times))).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let free = session.generate(&texts).unwrap();
-    let guarded = session.generate_guarded(&texts).unwrap().unwrap();
+    let guarded: Vec<_> = texts.iter().zip(&free).map(|(text, free)| (*text, &free.divergence)).collect();
+    let guarded = session.generate_guarded(&guarded).unwrap().unwrap();
+    // From the start the same is found.
+    let from_start: Vec<_> = texts.iter().map(|text| (*text, &Divergence::Unknown)).collect();
+    for (one, other) in session.generate_guarded(&from_start).unwrap().unwrap().iter().zip(&guarded) {
+        assert_eq!((&one.text, &one.tokens, one.truncated), (&other.text, &other.tokens, other.truncated));
+        assert!((one.score - other.score).abs() < 1e-5 && one.token_scores.len() == other.token_scores.len());
+    }
+    assert!(free.iter().all(|free| !matches!(free.divergence, Divergence::Unknown)));
     assert!(free.iter().zip(&guarded).any(|(free, guarded)| free.text != guarded.text), "{guarded:?}");
     let incoming = |key: usize| {
         let tokens = session.encode(texts[key / 2]).unwrap();
-        Incoming { key, tokens, guarded: key % 2 == 1 }
+        // Some from where it makes a difference, some from the start.
+        let known = if key % 4 == 1 { free[key / 2].divergence.clone() } else { Divergence::Unknown };
+        Incoming { key, tokens, guard: (key % 2 == 1).then_some(known) }
     };
     let waiting = (0..2 * texts.len()).map(incoming).collect::<Vec<_>>().into();
     let flow = Trickle { waiting, to_come: Mutex::default(), done: Mutex::default() };
     session.follow(&flow).unwrap();
     let mut done = flow.done.into_inner().unwrap();
     done.sort_unstable();
-    let expected = free.into_iter().zip(guarded).flat_map(|(free, guarded)| [free.text, guarded.text]);
+    let expected = free.iter().zip(guarded).flat_map(|(free, guarded)| [free.text.clone(), guarded.text]);
     assert_eq!(done, expected.enumerate().collect::<Vec<_>>());
 }
 
@@ -188,7 +198,7 @@ fn a_thread_that_had_nothing_left_comes_back() {
     let session = engine.session(&request).unwrap();
     let texts =
         ["De kat slaapt in het oude huis van de burgemeester, ".repeat(9), "Ja.".into(), "Nee.".into(), "Dag.".into()];
-    let incoming = |key: usize| Incoming { key, tokens: session.encode(&texts[key]).unwrap(), guarded: false };
+    let incoming = |key: usize| Incoming { key, tokens: session.encode(&texts[key]).unwrap(), guard: None };
     let flow = Trickle {
         waiting: vec![incoming(0), incoming(1)].into(),
         to_come: vec![incoming(2), incoming(3)].into(),
@@ -217,7 +227,7 @@ impl Flow for Endless {
     }
 
     fn take(&self, _: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
-        vec![Incoming { key: 0, tokens: vec![40, 41, 0], guarded: false }; 4]
+        vec![Incoming { key: 0, tokens: vec![40, 41, 0], guard: None }; 4]
     }
 
     fn done(&self, _: usize, _: Generation) {

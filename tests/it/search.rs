@@ -10,7 +10,8 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use kortom::glossary::Ways;
 use kortom::search::{
-    EarlyStopping, Edges, Hypothesis, Item, Logits, Required, Sampling, Search, SearchOptions, Step, search,
+    Divergence, EarlyStopping, Edges, Found, GUARD, Hypothesis, Item, Logits, Required, Sampling, Search,
+    SearchOptions, Step, search,
 };
 use serde_json::Value;
 
@@ -71,10 +72,23 @@ fn source(item: u64) -> Vec<u32> {
 }
 
 fn find(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
-    let sources: Vec<Vec<u32>> = items.iter().map(|&item| source(item)).collect();
-    let items_in: Vec<Item> =
-        sources.iter().zip(items).map(|(source, &item)| Item { source, place: item, ..Item::default() }).collect();
-    search(&mut Scripted::new(items), &items_in, options).unwrap()
+    find_guarded(&items.iter().map(|&item| (item, None)).collect::<Vec<_>>(), options)
+        .into_iter()
+        .map(|found| found.hypotheses)
+        .collect()
+}
+
+/// The same, some with a guard.
+fn find_guarded(items: &[(u64, Option<&Divergence>)], options: &SearchOptions) -> Vec<Found> {
+    let sources: Vec<Vec<u32>> = items.iter().map(|&(item, _)| source(item)).collect();
+    let items: Vec<Item> = sources
+        .iter()
+        .zip(items)
+        .map(|(source, &(place, guard))| Item { source, place, guard, ..Item::default() })
+        .collect();
+    let mut model = Scripted::new(&[]);
+    model.rows = items.iter().flat_map(|item| item.fed().into_iter().map(|fed| (item.place, fed.to_vec()))).collect();
+    search(&mut model, &items, options).unwrap()
 }
 
 /// The same, but the items join one by one, each two steps after the one before.
@@ -93,8 +107,8 @@ fn find_joining(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> 
             break;
         }
         if search.items() > 0 {
-            for (number, hypotheses) in search.advance(&mut model).unwrap() {
-                found[number] = hypotheses;
+            for (number, done) in search.advance(&mut model).unwrap() {
+                found[number] = done.hypotheses;
             }
         }
     }
@@ -280,6 +294,79 @@ fn where_the_rules_leave_no_token_the_output_is_cut() {
     }
 }
 
+/// Of few tokens, so that they repeat, under rules of all kinds.
+fn repetitive() -> Vec<SearchOptions> {
+    let suppress: Vec<u32> = (0..V as u32).filter(|token| ![EOS, 5, 6, 7, 8, 9].contains(token)).collect();
+    let plain = SearchOptions { suppress, ..SearchOptions::greedy(START, EOS, 19) };
+    let rules = [
+        plain.clone(),
+        SearchOptions { renormalize: true, ..plain.clone() },
+        SearchOptions { forced_eos: vec![EOS], max_new_tokens: 9, ..plain.clone() },
+        SearchOptions { repetition_penalty: 1.3, ..plain.clone() },
+        SearchOptions { min_length: 6, bad_words: vec![vec![5, 6]], ..plain.clone() },
+        SearchOptions { start: vec![START, 5, 5], ..plain },
+    ];
+    let beams = |num_beams| rules.clone().into_iter().map(move |rules| SearchOptions { num_beams, ..rules });
+    [1, 2, 4].into_iter().flat_map(beams).collect()
+}
+
+#[test]
+fn a_guarded_search_goes_on_from_where_it_parts_from_one_without() {
+    let mut same = 0;
+    for options in repetitive() {
+        let items: Vec<u64> = (0..300).collect();
+        let all = |guard: &dyn Fn(usize) -> Option<&'static Divergence>| {
+            find_guarded(&items.iter().map(|&item| (item, guard(item as usize))).collect::<Vec<_>>(), &options)
+        };
+        let free = all(&|_| None);
+        let from_start = all(&|_| Some(&Divergence::Unknown));
+        let known: Vec<_> = items.iter().zip(&free).map(|(&item, free)| (item, Some(&free.divergence))).collect();
+        let guarded = find_guarded(&known, &options);
+        let mut changed = 0;
+        for ((free, from_start), guarded) in free.iter().zip(&from_start).zip(&guarded) {
+            let [free_best, start_best, best] = [free, from_start, guarded].map(|found| &found.hypotheses[0]);
+            assert_eq!((&best.tokens, best.truncated), (&start_best.tokens, start_best.truncated), "{options:?}");
+            for (score, other) in best.token_scores.iter().zip(&start_best.token_scores) {
+                assert!((score - other).abs() < 1e-5, "{options:?}");
+            }
+            let grams: Vec<&[u32]> = best.tokens.windows(GUARD).collect();
+            assert_eq!(grams.iter().collect::<BTreeSet<_>>().len(), grams.len(), "{:?}", best.tokens);
+            match free.divergence {
+                Divergence::Unknown => panic!("nobody looked"),
+                Divergence::Never => {
+                    assert_eq!((&best.tokens, best.truncated), (&free_best.tokens, free_best.truncated));
+                }
+                Divergence::At(_) => {}
+            }
+            same += usize::from(matches!(free.divergence, Divergence::Never));
+            changed += usize::from(best.tokens != free_best.tokens);
+        }
+        assert!(changed >= 20, "{changed} changed: {options:?}");
+    }
+    assert!(same >= 300, "{same} the same");
+}
+
+#[test]
+fn nobody_looks_for_a_guard_that_makes_no_difference() {
+    let plain = SearchOptions::greedy(START, EOS, 19);
+    let sampling = Some(Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 0 });
+    for options in [SearchOptions { no_repeat_ngram_size: 2, ..plain.clone() }, SearchOptions { sampling, ..plain }] {
+        assert!(!options.can_guard());
+        assert!(matches!(find_guarded(&[(1, None)], &options)[0].divergence, Divergence::Unknown));
+    }
+}
+
+#[test]
+fn a_search_of_fewer_beams_goes_on_from_no_fork_of_more() {
+    let wide = repetitive().pop().unwrap();
+    let narrow = SearchOptions { num_beams: 2, ..wide.clone() };
+    let free = (0..).map(|item| find_guarded(&[(item, None)], &wide).remove(0));
+    let forked = free.map(|found| found.divergence).find(|divergence| matches!(divergence, Divergence::At(_))).unwrap();
+    let item = Item { guard: Some(&forked), ..Item::default() };
+    let error = Search::new(&narrow).unwrap().join(&[item]).unwrap_err().to_string();
+    assert!(error.contains("fewer beams"), "{error}");
+}
+
 #[test]
 fn rows_are_as_few_as_can_be() {
     let options = SearchOptions { num_beams: 4, ..SearchOptions::greedy(START, EOS, 40) };
@@ -299,7 +386,7 @@ fn several_start_tokens_are_all_fed() {
     let mut model = Scripted::new(&[8]);
     let found = search(&mut model, &[Item::default()], &options).unwrap();
     assert_eq!(model.rows[0].1[..3], [START, 5, 6]);
-    assert!(found[0][0].tokens.len() <= 12);
+    assert!(found[0].hypotheses[0].tokens.len() <= 12);
 }
 
 #[test]
@@ -366,7 +453,8 @@ fn find_with(items: &[(u64, &[Ways<u32>])], options: &SearchOptions) -> Vec<Vec<
     };
     let items: Vec<Item> =
         items.iter().map(|&(item, terms)| Item { place: item, required: required(terms), ..Item::default() }).collect();
-    search(&mut Scripted::new(&numbers), &items, options).unwrap()
+    let found = search(&mut Scripted::new(&numbers), &items, options).unwrap();
+    found.into_iter().map(|found| found.hypotheses).collect()
 }
 
 /// Up to four terms of one to four tokens, with up to three ways to write each, made from a number.

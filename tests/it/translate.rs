@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use anyhow::Result;
 use kortom::check::{Checks, Flag};
 use kortom::document::{BlockKind, Document, Format};
-use kortom::engine::Generation;
+use kortom::engine::{Divergence, Generation};
 use kortom::segment::Language;
 use kortom::translate::{Generate, Heard, Translation, Translator};
 
@@ -139,10 +139,12 @@ impl Generate for Looper {
     fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
         let target = |text: &str| match text {
             "De man liep." => "The man the man the man walked.".to_owned(),
-            "De vrouw liep." => "The woman the woman walked.".to_owned(),
+            "De vrouw liep." | "De hond liep." => "The woman the woman walked.".to_owned(),
             text => text.to_uppercase(),
         };
-        Ok(texts.iter().map(|text| Self::answer(text, &target(text))).collect())
+        let divergence = |text: &str| if text == "De hond liep." { Divergence::Never } else { Divergence::Unknown };
+        let answer = |text: &&str| Generation { divergence: divergence(text), ..Self::answer(text, &target(text)) };
+        Ok(texts.iter().map(answer).collect())
     }
 
     /// The last is done first.
@@ -161,11 +163,11 @@ impl Generate for Looper {
         Ok(generations)
     }
 
-    fn generate_guarded(&self, texts: &[&str]) -> Result<Option<Vec<Generation>>> {
-        self.guarded.borrow_mut().extend(texts.iter().map(|text| (*text).to_owned()));
+    fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
+        self.guarded.borrow_mut().extend(texts.iter().map(|(text, _)| (*text).to_owned()));
         let target =
-            |text: &&str| if *text == "De man liep." { "The man walked." } else { "Walked walked walked walked." };
-        Ok(Some(texts.iter().map(|text| Self::answer(text, target(text))).collect()))
+            |text: &str| if text == "De man liep." { "The man walked." } else { "Walked walked walked walked." };
+        Ok(Some(texts.iter().map(|(text, _)| Self::answer(text, target(text))).collect()))
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {
@@ -205,6 +207,15 @@ fn decode_again(model: &Looper) {
     assert!(translation.warnings[0].contains("in 2 of 3 segments the model repeated itself"));
     let unchecked = Translator::new(model, Language::Dutch, Language::English).translate(&[document]).unwrap();
     assert!(unchecked[0].document.text().starts_with("The man the man"));
+}
+
+#[test]
+fn what_would_be_the_same_with_a_guard_is_not_decoded_again() {
+    let (model, document) = (Looper::default(), Document::parse("-", "De hond liep.", Format::Text));
+    let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "en"));
+    let segment = translator.translate(&[document]).unwrap().remove(0).segments.remove(0);
+    assert!(model.guarded.borrow().is_empty() && model.announced.borrow().is_empty());
+    assert!(segment.notes.iter().any(|note| note.reason.ends_with("gave nothing better")), "{:?}", segment.notes);
 }
 
 #[test]

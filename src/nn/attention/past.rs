@@ -43,6 +43,14 @@ impl Past {
     /// A new token in every row. It gets the lowest cell that no row has: rows and beams come and go, and memory that is never
     /// written is never there.
     pub fn advance(&mut self) {
+        let mut free = self.free();
+        for cells in &mut self.cells {
+            cells.extend(free.next());
+        }
+    }
+
+    /// The cells that no row has, in their order.
+    fn free(&self) -> impl Iterator<Item = u32> + use<> {
         let mut held = Vec::new();
         for cell in self.cells.iter().flatten().map(|&cell| cell as usize) {
             if held.len() <= cell {
@@ -50,10 +58,26 @@ impl Past {
             }
             held[cell] = true;
         }
-        let mut free = (0..).filter(|&cell| held.get(cell as usize) != Some(&true));
-        for cells in &mut self.cells {
-            cells.extend(free.next());
+        (0..).filter(move |&cell| held.get(cell as usize) != Some(&true))
+    }
+
+    /// Tokens that are computed at once, a row each, beside the rows here: each token comes after its parent, an earlier one
+    /// of them, or is a first token.
+    #[must_use]
+    pub fn tree(&self, parents: &[Option<usize>]) -> Self {
+        let mut free = self.free();
+        let mut cells: Vec<Vec<u32>> = Vec::with_capacity(parents.len());
+        for parent in parents {
+            let mut own = parent.map_or_else(Vec::new, |parent| cells[parent].clone());
+            own.extend(free.next());
+            cells.push(own);
         }
+        Self { cells }
+    }
+
+    /// A row's past becomes that of another's row.
+    pub fn adopt(&mut self, row: usize, other: &Self, its: usize) {
+        self.cells[row].clone_from(&other.cells[its]);
     }
 
     /// Row `i` becomes what row `rows[i]` was.

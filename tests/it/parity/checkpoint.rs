@@ -102,7 +102,8 @@ impl Checkpoint {
             .enumerate()
             .map(|(place, source)| Item { source, place: place as u64, ..Item::default() })
             .collect();
-        search(&mut Running { model: &self.model, state, nudge }, &items, options).unwrap()
+        let found = search(&mut Running { model: &self.model, state, nudge }, &items, options).unwrap();
+        found.into_iter().map(|found| found.hypotheses).collect()
     }
 }
 
