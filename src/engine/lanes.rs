@@ -4,7 +4,8 @@
 //! are over, others take their places at once (continuous batching; Orca, Yu et al. 2022,
 //! <https://www.usenix.org/conference/osdi22/presentation/yu>). A lane without sentences rests, and its thread helps those
 //! that have some; when there is more to do again all begin a new *shift*, with what they have under way. What waits then
-//! is dealt out, so that all have about as much to do.
+//! is dealt out, so that all have about as much to do; and where nothing waits, a lane that rests takes over half of what
+//! another has under way.
 //!
 //! Invariant: what a source becomes depends neither on the lane nor on what else is in it.
 
@@ -39,6 +40,7 @@ impl Engine {
         let mut lanes: Vec<Mutex<Lane>> = (0..lanes).map(lane).collect::<Result<_>>()?;
         loop {
             deal(&mut lanes, waiting, limits)?;
+            level(&mut lanes, limits)?;
             let shift = Shift { whole: lanes.len() == rayon::current_num_threads(), ..Shift::default() };
             let worked = rayon::broadcast(|thread| match lanes.get(thread.index()) {
                 Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), waiting),
@@ -81,6 +83,20 @@ fn deal<'r>(lanes: &mut [Mutex<Lane<'_, 'r>>], waiting: &dyn Waiting<'r>, limits
     let (hands, mut sources) = (hands(&lengths, idle.len()), sources.into_iter());
     for (lane, count) in idle.into_iter().zip(hands) {
         lane.hand = sources.by_ref().take(count).collect();
+    }
+    Ok(())
+}
+
+/// Gives idle lanes half of what another has under way, as long as that is enough for two.
+fn level(lanes: &mut [Mutex<Lane>], limits: &Limits) -> Result<()> {
+    let lanes = lanes.iter_mut().map(|lane| lane.get_mut().unwrap_or_else(PoisonError::into_inner));
+    let (mut idle, mut busy): (Vec<&mut Lane>, Vec<&mut Lane>) = lanes.partition(|lane| lane.is_idle());
+    while let (Some(fullest), Some(other)) = (busy.iter_mut().max_by_key(|lane| lane.open.len()), idle.pop()) {
+        if limits.lanes_for(fullest.open.len()) < 2 {
+            break;
+        }
+        fullest.halve(other)?;
+        busy.push(other);
     }
     Ok(())
 }
@@ -129,8 +145,8 @@ impl Shift {
     fn work<'r>(&self, lane: &mut Lane<'_, 'r>, waiting: &dyn Waiting<'r>) -> Result<()> {
         let alarm = Alarm(self);
         while !self.is_over() && threads::work(self.all_work(), || lane.fill(waiting))? {
-            // What still waits would be done sooner by those that rest.
-            if self.resting.load(Ordering::Relaxed) > 0 && waiting.len() > 0 {
+            // What still waits would be done sooner by those that rest, and so would half of much.
+            if self.resting.load(Ordering::Relaxed) > 0 && (waiting.len() > 0 || lane.is_enough_for_two()) {
                 self.end();
             } else {
                 threads::work(self.all_work(), || lane.advance(waiting))?;
@@ -230,6 +246,24 @@ impl<'e, 'r> Lane<'e, 'r> {
     /// Whether it has nothing to do. What it was dealt in a shift that was over too soon it still has.
     fn is_idle(&self) -> bool {
         self.open.is_empty() && self.hand.is_empty()
+    }
+
+    /// Whether it has so much under way that another lane is worth its while.
+    fn is_enough_for_two(&self) -> bool {
+        self.limits.lanes_for(self.open.len()) > 1
+    }
+
+    /// Gives every second source under way to another lane.
+    fn halve(&mut self, other: &mut Self) -> Result<()> {
+        let (rows, numbers) = self.search.halve(&mut other.search);
+        self.engine.model.receive(&mut other.decoding.state, &self.decoding.state, &rows)?;
+        other.joined += numbers.len();
+        for (mine, theirs) in numbers {
+            let source = self.open.remove(&mine).context("a sentence went that had not begun")?;
+            other.open.insert(theirs, source);
+        }
+        (self.full, other.full) = (self.open.len(), other.open.len());
+        Ok(())
     }
 
     /// Whether it is time for others to join: a quarter of the places is free, since encoding takes less time for

@@ -162,6 +162,25 @@ impl Decoder {
         Ok(())
     }
 
+    /// More rows, after the others, that go on from rows of another state.
+    pub fn receive(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
+        let DecoderState { rows: mine, store } = state;
+        let cells = mine.past.receive(&other.rows.past, rows);
+        for ((layer, keys), theirs) in self.layers.iter().zip(&mut store.keys).zip(&other.store.keys) {
+            keys.copy(theirs, &cells, layer.self_attention.0.shape.inner())?;
+        }
+        let mut groups = HashMap::new();
+        for &row in rows {
+            let Place { group, sentence } = other.rows.places[row];
+            let group = *groups.entry(group).or_insert_with(|| {
+                store.groups.push(other.store.groups[group].clone());
+                store.groups.len() - 1
+            });
+            mine.places.push(Place { group, sentence });
+        }
+        Ok(())
+    }
+
     /// `[r, d]` for the last token of each row.
     pub fn step(&self, state: &mut DecoderState, tokens: &[u32]) -> Result<Tensor> {
         anyhow::ensure!(tokens.len() == state.rows(), "{} tokens for {} rows", tokens.len(), state.rows());

@@ -166,6 +166,14 @@ impl Seq2Seq {
         self.decoder.join(state, &memory.states, &memory.lengths, fed)
     }
 
+    /// More rows for a decoder, after the others, that go on from rows of another decoder.
+    ///
+    /// # Errors
+    /// Where [`Self::joins`] is false.
+    pub fn receive(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
+        self.decoder.receive(state, other, rows)
+    }
+
     /// Whether sentences can join others that are being decoded already.
     #[must_use]
     pub fn joins(&self) -> bool {

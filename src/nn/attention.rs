@@ -181,6 +181,7 @@ pub struct CrossAttention {
 }
 
 /// Keys and values of sentences that were encoded together, computed once, whatever the number of rows that read them.
+#[derive(Clone)]
 pub struct Memory {
     /// Fused: `[b, h, width, s']`; else `[b, h, s, width]`.
     keys: Tensor,

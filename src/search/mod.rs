@@ -198,6 +198,31 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    /// Has another search, with a model of its own, go on with every second item. The rows that its model must get after its
+    /// own, by their numbers in the model here; and by how many had joined before each item, here and there.
+    pub fn halve(&mut self, other: &mut Self) -> (Vec<usize>, Vec<(usize, usize)>) {
+        let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+        for (place, mut item) in std::mem::take(&mut self.open).into_iter().enumerate() {
+            if place % 2 == 0 {
+                self.open.push(item);
+                continue;
+            }
+            for row in item.rows_mut(self.options) {
+                let known = rows.iter().position(|known| known == row).unwrap_or(rows.len());
+                if known == rows.len() {
+                    rows.push(*row);
+                }
+                *row = other.rows + known;
+            }
+            numbers.push((item.number, other.joined));
+            item.number = other.joined;
+            other.joined += 1;
+            other.open.push(item);
+        }
+        other.rows += rows.len();
+        (rows, numbers)
+    }
+
     /// Feeds the model one token for each open hypothesis, and chooses the next. The items that are now over, by how many
     /// had joined before them, with what was found for them.
     ///
@@ -242,6 +267,14 @@ impl<'a> Open<'a> {
             return vec![(&mut self.row, token)];
         }
         self.method.heads_mut().into_iter().map(Head::next).collect()
+    }
+
+    /// The rows that it goes on from.
+    fn rows_mut(&mut self, options: &SearchOptions) -> Vec<&mut usize> {
+        if self.fed < options.start.len() {
+            return vec![&mut self.row];
+        }
+        self.method.heads_mut().into_iter().map(|head| &mut head.row).collect()
     }
 
     /// Of each of its rows, the subject and what the row has been fed.

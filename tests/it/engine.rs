@@ -214,6 +214,28 @@ fn a_thread_that_had_nothing_left_comes_back() {
     }
 }
 
+/// Texts of one length, some of which take long: threads that are done with theirs take over half of what others have.
+#[test]
+fn what_a_text_becomes_does_not_depend_on_how_many_threads_there_are() {
+    let engine = bundled();
+    let session = engine.session(&Request::new(Caller::Article)).unwrap();
+    let text = |number: usize| match number {
+        0..8 => format!("De kat van buurman {number} slaapt in het oude huis van de burgemeester van Zwolle."),
+        _ => format!("Nee, {} nee!", "nee, ".repeat(number)),
+    };
+    let texts: Vec<String> = (0..16).map(text).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let made = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let made = pool.install(|| session.generate(&texts)).unwrap();
+        made.into_iter().map(|made| (made.text, made.score.to_bits())).collect::<Vec<_>>()
+    };
+    let alone = made(1);
+    for threads in [2, 3, 5] {
+        assert_eq!(made(threads), alone, "{threads} threads");
+    }
+}
+
 /// Texts that never end, of which the first to be done is fatal.
 struct Endless(Mutex<usize>);
 

@@ -43,25 +43,49 @@ impl KvCache {
         if width != 3 * inner || rows != cells.len() {
             bail!("{} rows of a past for {rows} of {width}", cells.len());
         }
+        let room = rows * inner * FIRST_CAPACITY;
         for (new, cell) in
             host_slice(&storage, layout)?.chunks_exact(width).zip(cells.iter().filter_map(|row| row.last()))
         {
-            let start = *cell as usize * inner;
-            for (all, new) in [(&mut self.keys, &new[inner..2 * inner]), (&mut self.values, &new[2 * inner..])] {
-                if start == all.len() {
-                    if all.len() == all.capacity() {
-                        all.reserve_exact(all.len().max(rows * inner * FIRST_CAPACITY));
-                    }
-                    all.extend_from_slice(new);
-                } else if let Some(old) = all.get_mut(start..start + inner) {
-                    old.copy_from_slice(new);
-                } else {
-                    bail!("cell {cell} comes before those that are not written yet");
-                }
+            write(&mut self.keys, *cell, &new[inner..2 * inner], room)?;
+            write(&mut self.values, *cell, &new[2 * inner..], room)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what another cache has, of this `inner`, into cells of this one: pairs of a cell there and one here, which is
+    /// new or was written before.
+    ///
+    /// # Errors
+    /// When cells were left out, here or there.
+    pub fn copy(&mut self, other: &Self, cells: &[(u32, u32)], inner: usize) -> Result<()> {
+        for (all, theirs) in [(&mut self.keys, &other.keys), (&mut self.values, &other.values)] {
+            for &(from, to) in cells {
+                let Some(new) = theirs.get(from as usize * inner..(from as usize + 1) * inner) else {
+                    bail!("there is nothing in cell {from}");
+                };
+                write(all, to, new, cells.len() * inner)?;
             }
         }
         Ok(())
     }
+}
+
+/// Writes a cell, the next one or one that was written before. Where there is no room left, some is made for as much again
+/// as there is, and `room` values at least.
+fn write(all: &mut Vec<f32>, cell: u32, new: &[f32], room: usize) -> Result<()> {
+    let start = cell as usize * new.len();
+    if start == all.len() {
+        if all.len() == all.capacity() {
+            all.reserve_exact(all.len().max(room));
+        }
+        all.extend_from_slice(new);
+    } else if let Some(old) = all.get_mut(start..start + new.len()) {
+        old.copy_from_slice(new);
+    } else {
+        bail!("cell {cell} comes before those that are not written yet");
+    }
+    Ok(())
 }
 
 /// Queries (the first `inner` columns of `[r, 3 · inner]`) over the keys and values of their rows' cells, to `[r, inner]`.
@@ -145,6 +169,13 @@ mod tests {
         assert_eq!(cache.values, [110.0, 111.0, 10.0, 11.0, 104.0, 105.0]);
         assert!(cache.append(&qkv(0.0)?, &[vec![0], vec![4]]).is_err());
         assert!(cache.append(&qkv(0.0)?, &[vec![0]]).is_err());
+        let mut other = KvCache::default();
+        other.copy(&cache, &[(2, 0), (0, 1)], 2)?;
+        assert_eq!(
+            (&other.keys[..], &other.values[..]),
+            (&[102.0, 103.0, 108.0, 109.0][..], &[104.0, 105.0, 110.0, 111.0][..])
+        );
+        assert!(other.copy(&cache, &[(3, 2)], 2).is_err() && other.copy(&cache, &[(0, 3)], 2).is_err());
         cache.clear(usize::MAX);
         assert!(cache.keys.is_empty() && cache.keys.capacity() > 0);
         cache.clear(0);

@@ -1,6 +1,6 @@
 //! What a decoder remembers of its own tokens.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 
 use super::{Shape, fuses};
@@ -80,6 +80,17 @@ impl Past {
         self.cells[row].clone_from(&other.cells[its]);
     }
 
+    /// More rows, after the others, with the pasts that some rows have elsewhere: pairs of each cell there and its own here.
+    pub fn receive(&mut self, other: &Self, rows: &[usize]) -> Vec<(u32, u32)> {
+        let mut held: Vec<u32> = rows.iter().flat_map(|&row| &other.cells[row]).copied().collect();
+        held.sort_unstable();
+        held.dedup();
+        let pairs: Vec<(u32, u32)> = held.into_iter().zip(self.free()).collect();
+        let own = |cell: &u32| pairs[pairs.partition_point(|(theirs, _)| theirs < cell)].1;
+        self.cells.extend(rows.iter().map(|&row| other.cells[row].iter().map(own).collect()));
+        pairs
+    }
+
     /// Row `i` becomes what row `rows[i]` was.
     pub fn select(&mut self, rows: &[usize]) {
         self.cells = rows.iter().map(|&row| self.cells[row].clone()).collect();
@@ -112,6 +123,17 @@ impl PastKeys {
         match self {
             Self::Staying(cache) => cache.clear(KEPT),
             Self::Gathered(both) => *both = None,
+        }
+    }
+
+    /// Takes over cells of another layer's past of this `inner`, see [`Past::receive`].
+    ///
+    /// # Errors
+    /// When keys do not stay where they were written.
+    pub fn copy(&mut self, other: &Self, cells: &[(u32, u32)], inner: usize) -> Result<()> {
+        match (self, other) {
+            (Self::Staying(mine), Self::Staying(theirs)) => Ok(mine.copy(theirs, cells, inner)?),
+            _ => bail!("rows cannot go from one decoder to another on this device"),
         }
     }
 
