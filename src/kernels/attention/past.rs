@@ -167,8 +167,6 @@ mod tests {
         cache.append(&qkv(100.0)?, &[vec![0, 2], vec![1, 0]])?;
         assert_eq!(cache.keys, [108.0, 109.0, 8.0, 9.0, 102.0, 103.0]);
         assert_eq!(cache.values, [110.0, 111.0, 10.0, 11.0, 104.0, 105.0]);
-        assert!(cache.append(&qkv(0.0)?, &[vec![0], vec![4]]).is_err());
-        assert!(cache.append(&qkv(0.0)?, &[vec![0]]).is_err());
         let mut other = KvCache::default();
         other.copy(&cache, &[(2, 0), (0, 1)], 2)?;
         assert_eq!(
@@ -176,6 +174,8 @@ mod tests {
             (&[102.0, 103.0, 108.0, 109.0][..], &[104.0, 105.0, 110.0, 111.0][..])
         );
         assert!(other.copy(&cache, &[(3, 2)], 2).is_err() && other.copy(&cache, &[(0, 3)], 2).is_err());
+        assert!(cache.append(&qkv(0.0)?, &[vec![0], vec![4]]).is_err());
+        assert!(cache.append(&qkv(0.0)?, &[vec![0]]).is_err());
         cache.clear(usize::MAX);
         assert!(cache.keys.is_empty() && cache.keys.capacity() > 0);
         cache.clear(0);
