@@ -297,7 +297,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
             let scores = asked.iter().flat_map(|answer| &answer.generation.token_scores);
             segment.note(check::low_score(scores.sum::<f32>() / segment.tokens.max(1) as f32));
             let again: Vec<&Again> = asked.iter().filter_map(|answer| answer.again.as_ref()).collect();
-            segment.decoded_again = !again.is_empty();
+            segment.decoded_again = again.iter().any(|again| !matches!(again, Again::Same));
             segment.note(again.into_iter().map(Again::finding));
         }
         segment.note(self.lacking(&segment));

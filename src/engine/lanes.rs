@@ -40,7 +40,7 @@ impl Engine {
         let mut lanes: Vec<Mutex<Lane>> = (0..lanes).map(lane).collect::<Result<_>>()?;
         loop {
             deal(&mut lanes, waiting, limits)?;
-            level(&mut lanes, limits)?;
+            level(&mut lanes)?;
             let shift = Shift { whole: lanes.len() == rayon::current_num_threads(), ..Shift::default() };
             let worked = rayon::broadcast(|thread| match lanes.get(thread.index()) {
                 Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), waiting),
@@ -88,11 +88,11 @@ fn deal<'r>(lanes: &mut [Mutex<Lane<'_, 'r>>], waiting: &dyn Waiting<'r>, limits
 }
 
 /// Gives idle lanes half of what another has under way, as long as that is enough for two.
-fn level(lanes: &mut [Mutex<Lane>], limits: &Limits) -> Result<()> {
+fn level(lanes: &mut [Mutex<Lane>]) -> Result<()> {
     let lanes = lanes.iter_mut().map(|lane| lane.get_mut().unwrap_or_else(PoisonError::into_inner));
     let (mut idle, mut busy): (Vec<&mut Lane>, Vec<&mut Lane>) = lanes.partition(|lane| lane.is_idle());
     while let (Some(fullest), Some(other)) = (busy.iter_mut().max_by_key(|lane| lane.open.len()), idle.pop()) {
-        if limits.lanes_for(fullest.open.len()) < 2 {
+        if !fullest.is_enough_for_two() {
             break;
         }
         fullest.halve(other)?;

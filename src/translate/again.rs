@@ -16,6 +16,8 @@ pub(super) enum Again {
     Better(String),
     /// None that is better.
     NoBetter,
+    /// Nothing else: it was not decoded, since the guard would have changed nothing.
+    Same,
 }
 
 impl Again {
@@ -24,6 +26,7 @@ impl Again {
         let reason = match self {
             Self::Better(first) => format!("decoded again with a guard against repetition: at first, {first}"),
             Self::NoBetter => "decoding again with a guard against repetition gave nothing better".to_owned(),
+            Self::Same => "a guard against repetition would change nothing".to_owned(),
         };
         Finding::new(Flag::Repetition, reason)
     }
@@ -44,7 +47,7 @@ pub(super) fn guard<G: Generate + ?Sized>(model: &G, checks: Checks, mut answers
     let (answers, same): (Vec<_>, Vec<_>) =
         answers.into_iter().partition(|answer| is_needed(&answer.generation, &answer.findings));
     for answer in same {
-        answer.again = Some(Again::NoBetter);
+        answer.again = Some(Again::Same);
     }
     let texts: Vec<_> = answers.iter().map(|answer| (answer.source.as_str(), &answer.generation.divergence)).collect();
     let guarded = if texts.is_empty() { None } else { model.generate_guarded(&texts)? };
