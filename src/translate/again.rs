@@ -34,7 +34,11 @@ impl Again {
 
 /// Whether a model is to be asked again because of what was found, and may say something else then.
 pub(super) fn is_needed(generation: &Generation, findings: &[Finding]) -> bool {
-    repetition(findings).is_some() && !matches!(generation.divergence, Divergence::Never)
+    repetition(findings).is_some() && !would_be_same(generation)
+}
+
+fn would_be_same(generation: &Generation) -> bool {
+    matches!(generation.divergence, Divergence::Never)
 }
 
 fn repetition(findings: &[Finding]) -> Option<&Finding> {
@@ -44,8 +48,7 @@ fn repetition(findings: &[Finding]) -> Option<&Finding> {
 /// Asks the model again wherever it repeats itself, and keeps the better generation.
 pub(super) fn guard<G: Generate + ?Sized>(model: &G, checks: Checks, mut answers: Vec<&mut Answer>) -> Result<()> {
     answers.retain(|answer| repetition(&answer.findings).is_some());
-    let (answers, same): (Vec<_>, Vec<_>) =
-        answers.into_iter().partition(|answer| is_needed(&answer.generation, &answer.findings));
+    let (same, answers): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| would_be_same(&answer.generation));
     for answer in same {
         answer.again = Some(Again::Same);
     }
