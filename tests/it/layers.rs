@@ -32,12 +32,13 @@ const MODULES: [(&str, &[&str]); 23] = [
 ];
 
 /// Foreign names and the only places where they may stand.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("clap::", &["cli"]),
     ("hf_hub::", &["hub"]),
     ("tokenizers::", &["tokenizer"]),
     ("lingua::", &["detect"]),
     ("whatlang::", &["detect"]),
+    ("tikv_jemallocator::", &["main"]),
     ("std::env", &["cli", "hub"]),
     ("unsafe ", &["kernels", "model/weights.rs", "device/card.rs"]),
 ];
