@@ -1,18 +1,23 @@
 //! `LibreTranslate`'s API, so that its clients need not know whom they talk to
 //! (<https://github.com/LibreTranslate/LibreTranslate>).
 //!
-//! Invariant: what it answers has the same fields; what it takes is taken. Confidence is in percent there.
+//! Invariant: what it answers has the same fields; what it takes is taken. Confidence is in percent there. As there, clients
+//! that are pages of other origins may read the answers: they say nothing of other requests.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Path as Named, Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use axum::routing::{get, post};
 use kortom::detect::{self, Detected};
 use kortom::document::{Document, Format, decode};
 use kortom::report::Report;
 use serde_json::{Map, Value, json};
+use tower_http::cors::{Any, CorsLayer};
 
 use super::articles::{Memory, Wish, reports};
 use super::asker::Line;
@@ -28,6 +33,22 @@ const MOST_ALTERNATIVES: usize = 10;
 /// Files that can be translated, by their extensions.
 const EXTENSIONS: [&str; 5] = [".txt", ".md", ".html", ".htm", ".srt"];
 
+/// What clients ask for, from whatever origin.
+pub fn routes() -> Router<Arc<Server>> {
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
+    Router::new()
+        .route("/translate", post(translate))
+        .route("/languages", get(languages))
+        .route("/detect", post(detect_language))
+        .route("/translate_file", post(translate_file))
+        .route("/download_file/{name}", get(download_file))
+        .route("/frontend/settings", get(settings))
+        .layer(cors)
+}
+
 /// What `/translate` is asked for.
 struct Texts {
     all: Vec<String>,
@@ -39,7 +60,7 @@ struct Texts {
 }
 
 /// `POST /translate`.
-pub async fn translate(State(server): Shared, request: Request) -> Answer<Response> {
+async fn translate(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
     server.admit(&headers, &fields)?;
@@ -153,12 +174,12 @@ fn percent(found: &Detected) -> Value {
 }
 
 /// `GET /languages`.
-pub async fn languages(State(server): Shared) -> Response {
+async fn languages(State(server): Shared) -> Response {
     json_response(StatusCode::OK, server.models.list().to_string())
 }
 
 /// `POST /detect`.
-pub async fn detect_language(State(server): Shared, request: Request) -> Answer<Response> {
+async fn detect_language(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
     server.admit(&headers, &fields)?;
@@ -170,7 +191,7 @@ pub async fn detect_language(State(server): Shared, request: Request) -> Answer<
 }
 
 /// `GET /frontend/settings`.
-pub async fn settings(State(server): Shared) -> Response {
+async fn settings(State(server): Shared) -> Response {
     let Pair { from, to } = server.models.usual();
     let language = |code: &str| json!({ "code": code, "name": detect::name(code) });
     let settings = json!({
@@ -187,7 +208,7 @@ pub async fn settings(State(server): Shared) -> Response {
 }
 
 /// `POST /translate_file`.
-pub async fn translate_file(State(server): Shared, request: Request) -> Answer<Response> {
+async fn translate_file(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let mut fields = Fields::read(request, &server.limits).await?;
     server.admit(&headers, &fields)?;
@@ -228,7 +249,7 @@ fn translated_file(line: &Line<'_>, name: &str, text: &str, source: &str, target
 }
 
 /// `GET /download_file/{name}`.
-pub async fn download_file(State(server): Shared, Named(name): Named<String>) -> Answer<Response> {
+async fn download_file(State(server): Shared, Named(name): Named<String>) -> Answer<Response> {
     let id = name.split('.').next().unwrap_or_default();
     let file = server.files.find(id).ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, "there is no such file, or it has not been fetched for too long")

@@ -171,12 +171,7 @@ impl Server {
 fn router(server: Arc<Server>) -> Router {
     Router::new()
         .merge(page::routes())
-        .route("/translate", post(libretranslate::translate))
-        .route("/languages", get(libretranslate::languages))
-        .route("/detect", post(libretranslate::detect_language))
-        .route("/translate_file", post(libretranslate::translate_file))
-        .route("/download_file/{name}", get(libretranslate::download_file))
-        .route("/frontend/settings", get(libretranslate::settings))
+        .merge(libretranslate::routes())
         .route("/digest", post(digest::digest))
         .route("/summarize", post(digest::summarize))
         .route("/health", get(health))

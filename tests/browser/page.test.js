@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, afterEach, test } from "node:test";
@@ -282,4 +284,19 @@ test("events are read however they are cut", async () => {
       return Array.fromAsync(events(body));
     }, [stream, size]);
   for (const size of [1, 2, 3, 7, 1000]) assert.deepEqual(await read(size), expected, `pieces of ${size}`);
+});
+
+test("a page of another origin may translate as with LibreTranslate, and read nothing else", async () => {
+  const other = createServer((_, response) => response.end("<!doctype html>")).listen(0, "127.0.0.1");
+  await once(other, "listening");
+  await page.goto(`http://127.0.0.1:${other.address().port}`);
+  const ask = (path) =>
+    page.evaluate(async (url) => {
+      const body = JSON.stringify({ q: "Het regent vandaag.", source: "nl", target: "en" });
+      const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+      return fetch(url, asked).then((response) => response.json(), () => "refused by the browser");
+    }, address + path);
+  assert.deepEqual(await ask("/translate"), { translatedText: "It's raining today." });
+  assert.equal(await ask("/digest"), "refused by the browser");
+  other.close();
 });

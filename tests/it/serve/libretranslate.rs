@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::Server;
+use super::{Server, agent};
+use crate::cli::Place;
 
 const DUTCH: &str = "Het regent vandaag in de stad en de kinderen van de school mogen niet naar buiten. De gemeente bouwt een \
                      nieuwe brug over het water, maar de buurt is het er niet mee eens en wil een park voor de honden.";
@@ -65,6 +66,36 @@ fn languages_are_told_and_those_without_a_model_refused() {
     }
     let settings = server.get("/frontend/settings").good();
     assert_eq!((&settings["charLimit"], &settings["keyRequired"]), (&100_000.into(), &false.into()));
+}
+
+#[test]
+fn pages_of_other_origins_may_read_these_answers_and_no_others() {
+    let place = Place::new();
+    place.file("keys", "open-sesame\n");
+    let server = Server::start_in(place, &["--api-keys", "keys"]);
+    let origin = ("Origin", "https://reader.example");
+    for (path, allowed) in [("/translate", Some("*")), ("/digest", None), ("/summarize", None)] {
+        let url = server.url(path);
+        let asking = agent().options(&url).header(origin.0, origin.1).header("Access-Control-Request-Method", "POST");
+        let asked = asking.header("Access-Control-Request-Headers", "content-type").call().unwrap();
+        let sending = agent().post(&url).header(origin.0, origin.1).header("Content-Type", "application/json");
+        let refused = sending.send("{}").unwrap();
+        assert_eq!(refused.status(), 403, "{path}");
+        for reply in [&asked, &refused] {
+            let found = reply.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+            assert_eq!(found, allowed, "{path}");
+        }
+        if allowed.is_some() {
+            assert_eq!(asked.status(), 200, "{path}");
+            assert_eq!(asked.headers()["access-control-allow-methods"], "GET,POST", "{path}");
+            assert_eq!(asked.headers()["access-control-allow-headers"], "authorization,content-type", "{path}");
+        }
+        assert!(asked.headers().get("access-control-allow-credentials").is_none(), "{path}");
+    }
+    for path in ["/", "/metrics"] {
+        let reply = agent().get(server.url(path)).header(origin.0, origin.1).call().unwrap();
+        assert!(reply.headers().get("access-control-allow-origin").is_none(), "{path}");
+    }
 }
 
 /// A form with a file, as browsers send it.
