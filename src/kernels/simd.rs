@@ -123,6 +123,8 @@ pub trait Simd: Copy {
     unsafe fn load_at(self, x: *const f32) -> Self::V;
     /// Writes the lanes to the start of `y`.
     fn store(self, y: &mut [f32], v: Self::V);
+    /// Writes the lowest byte of each lane, as it lies in memory, to the start of `y`.
+    fn store_low_bytes(self, y: &mut [u8], v: Self::V);
     /// `a * b + c`; rounded once where the instruction set has it.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a + b`.
@@ -287,6 +289,28 @@ mod tests {
                 let error = (f64::from(y) - exact).abs();
                 assert!(error <= 2.5e-7 * exact + 2e-38, "exp({x}) = {y}, should be {exact}");
             }
+        }
+    }
+
+    struct LowBytes<'a>(&'a [f32], &'a mut [u8]);
+
+    impl Kernel for LowBytes<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            for (x, y) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact_mut(S::LANES)) {
+                simd.store_low_bytes(y, simd.load(x));
+            }
+        }
+    }
+
+    #[test]
+    fn low_bytes_are_those_of_each_lane_in_order() {
+        let x: Vec<f32> = (0..64u32).map(|i| f32::from_bits(0x4b40_0000 + i * 1001)).collect();
+        let expected: Vec<u8> = x.iter().map(|x| x.to_bits() as u8).collect();
+        for level in Level::ALL {
+            let mut y = vec![0; x.len()];
+            run_at(level, LowBytes(&x, &mut y));
+            assert_eq!(y, expected, "{level:?}");
         }
     }
 

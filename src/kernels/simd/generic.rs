@@ -37,6 +37,10 @@ impl Simd for Generic {
         y[..8].copy_from_slice(&v);
     }
     #[inline(always)]
+    fn store_low_bytes(self, y: &mut [u8], v: Self::V) {
+        y[..8].copy_from_slice(&v.map(|x| x.to_bits() as u8));
+    }
+    #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }

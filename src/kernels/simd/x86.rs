@@ -75,6 +75,12 @@ macro_rules! simd {
                 unsafe { simd!(@store $name)(y.as_mut_ptr(), v) }
             }
             #[inline(always)]
+            fn store_low_bytes(self, y: &mut [u8], v: Self::V) {
+                let y = &mut y[..$lanes];
+                let bytes = unsafe { simd!(@low_bytes $name)(v) };
+                y.copy_from_slice(&bytes);
+            }
+            #[inline(always)]
             fn prefetch(self, x: *const u8) {
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(x.cast()) }
             }
@@ -114,9 +120,20 @@ macro_rules! simd {
         }
     };
     (@integer Avx2) => { _mm256_set1_epi32 };
+    (@low_bytes Avx2) => { |v| {
+        // In each half the four bytes first, then both halves side by side.
+        let first = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+            0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+        let fours = _mm256_shuffle_epi8(_mm256_castps_si256(v), first);
+        let both = _mm_unpacklo_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256::<1>(fours));
+        _mm_cvtsi128_si64(both).to_le_bytes()
+    } };
     (@to_float Avx2) => { _mm256_cvtepi32_ps };
     (@sub_product Avx2) => { |sums, a, b| _mm256_sub_epi32(sums, _mm256_mullo_epi32(a, b)) };
     (@integer Avx512) => { _mm512_set1_epi32 };
+    (@low_bytes Avx512) => {
+        |v| std::mem::transmute::<__m128i, [u8; 16]>(_mm512_cvtepi32_epi8(_mm512_castps_si512(v)))
+    };
     (@to_float Avx512) => { _mm512_cvtepi32_ps };
     (@sub_product Avx512) => { |sums, a, b| _mm512_sub_epi32(sums, _mm512_mullo_epi32(a, b)) };
     (@splat Avx2) => { _mm256_set1_ps };

@@ -14,6 +14,8 @@ use crate::kernels::simd::{self, Kernel, Simd};
 pub const BLOCK: usize = 256;
 /// Partial results kept side by side, two AVX2 registers of f32.
 const LANES: usize = 16;
+/// Maxima that are looked for side by side.
+const CHAINS: usize = 4;
 /// Up to this many best tokens are kept by insertion; more are selected, then sorted.
 const INSERTION: usize = 128;
 
@@ -155,7 +157,7 @@ fn mark(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u
     marks
 }
 
-/// [`reduce_portable`], compiled for the instruction set in use.
+/// The sum of a block, and the greatest of each lane.
 struct Reduce<'a> {
     block: &'a [f32; BLOCK],
     found: &'a mut (ExpSum, [f32; LANES]),
@@ -163,12 +165,19 @@ struct Reduce<'a> {
 
 impl Kernel for Reduce<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        *self.found = reduce_portable(self.block);
+    fn run<S: Simd>(self, simd: S) {
+        let maxima = lane_maxima(simd, self.block);
+        let mut max = simd.splat(f32::NEG_INFINITY);
+        for lanes in maxima.chunks_exact(S::LANES) {
+            max = simd.max(simd.load(lanes), max);
+        }
+        let max = simd.largest(max);
+        let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
+        *self.found = (ExpSum { max, sum: block_exp_sum(self.block, shift) }, maxima);
     }
 }
 
-/// [`mark_portable`], likewise.
+/// [`mark_portable`], compiled for the instruction set in use.
 struct Mark<'a> {
     block: &'a [f32; BLOCK],
     maxima: &'a [f32; LANES],
@@ -186,20 +195,18 @@ impl Kernel for Mark<'_> {
 
 // The loops of these must become part of the above to be compiled for their registers.
 #[inline(always)]
-fn reduce_portable(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
-    let maxima = lane_maxima(block);
-    let max = maxima.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
-    let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
-    (ExpSum { max, sum: block_exp_sum(block, shift) }, maxima)
-}
-
-#[inline(always)]
-fn lane_maxima(block: &[f32; BLOCK]) -> [f32; LANES] {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in block.chunks_exact(LANES) {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = if x > *lane { x } else { *lane };
+fn lane_maxima<S: Simd>(simd: S, block: &[f32; BLOCK]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    for (lane, lanes) in lanes.chunks_exact_mut(S::LANES).enumerate() {
+        // Several chains at a time: each maximum waits for the one before it. What is not a number is not the greater.
+        let mut greatest = [simd.splat(f32::NEG_INFINITY); CHAINS];
+        for chunks in block.chunks_exact(CHAINS * LANES) {
+            for (greatest, chunk) in greatest.iter_mut().zip(chunks.chunks_exact(LANES)) {
+                *greatest = simd.max(simd.load(&chunk[lane * S::LANES..]), *greatest);
+            }
         }
+        let [a, b, c, d] = greatest;
+        simd.store(lanes, simd.max(simd.max(a, b), simd.max(c, d)));
     }
     lanes
 }
@@ -274,6 +281,14 @@ fn exp(x: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::kernels::noise;
+    use crate::kernels::simd::{Level, run_at};
+
+    /// The greatest of a block, and of each lane.
+    fn naive(block: &[f32; BLOCK]) -> (f32, [f32; LANES]) {
+        let lane = |lane| block.iter().skip(lane).step_by(LANES).copied().fold(f32::NEG_INFINITY, f32::max);
+        let lanes = std::array::from_fn(lane);
+        (lanes.into_iter().fold(f32::NEG_INFINITY, f32::max), lanes)
+    }
 
     #[test]
     fn exp_is_within_two_in_ten_million() {
@@ -290,8 +305,10 @@ mod tests {
     fn wide_registers_do_not_change_a_bit() {
         for seed in 0..20 {
             let block: [f32; BLOCK] = noise(BLOCK, seed).try_into().unwrap();
-            let (wide, portable) = (reduce(&block), reduce_portable(&block));
+            let (wide, mut portable) = (reduce(&block), (ExpSum { max: 0.0, sum: 0.0 }, [0.0; LANES]));
+            run_at(Level::Generic, Reduce { block: &block, found: &mut portable });
             assert_eq!((wide.0.sum.to_bits(), wide.1), (portable.0.sum.to_bits(), portable.1));
+            assert_eq!((wide.0.max, wide.1), naive(&block));
             assert_eq!(mark(&block, &wide.1, 3, 0.5), mark_portable(&block, &wide.1, 3, 0.5));
         }
     }

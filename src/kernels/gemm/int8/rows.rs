@@ -86,11 +86,8 @@ impl Kernel for QuantiseRow<'_> {
 #[inline(always)]
 fn quantise<S: Simd>(simd: S, x: &[f32; WIDE], scale: S::V, offset: S::V, bytes: &mut [u8; WIDE]) {
     let (bottom, top) = (simd.splat(ROUND), simd.splat(ROUND + ACTIVATION));
-    let mut lanes = [0f32; WIDE];
-    for (x, lane) in x.chunks_exact(S::LANES).zip(lanes.chunks_exact_mut(S::LANES)) {
+    for (x, bytes) in x.chunks_exact(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
         let value = simd.add(simd.mul(simd.load(x), scale), offset);
-        simd.store(lane, simd.min(simd.max(value, bottom), top));
+        simd.store_low_bytes(bytes, simd.min(simd.max(value, bottom), top));
     }
-    // Of arrays, so that the compiler packs them by vectors.
-    *bytes = lanes.map(|lane| lane.to_bits() as u8);
 }
