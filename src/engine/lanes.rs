@@ -41,7 +41,8 @@ impl Engine {
         loop {
             deal(&mut lanes, waiting, limits)?;
             level(&mut lanes)?;
-            let shift = Shift { whole: lanes.len() == rayon::current_num_threads(), ..Shift::default() };
+            let whole = lanes.len() == rayon::current_num_threads();
+            let shift = Shift { lanes: lanes.len(), whole, ..Shift::default() };
             let worked = rayon::broadcast(|thread| match lanes.get(thread.index()) {
                 Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), waiting),
                 None => Ok(()),
@@ -132,6 +133,7 @@ fn alike(lengths: &[usize]) -> usize {
 /// A time during which lanes work side by side.
 #[derive(Default)]
 struct Shift {
+    lanes: usize,
     /// There is a lane for each thread.
     whole: bool,
     /// It ends before the work does.
@@ -152,9 +154,20 @@ impl Shift {
                 threads::work(self.all_work(), || lane.advance(waiting))?;
             }
         }
-        self.resting.fetch_add(1, Ordering::Relaxed);
+        let before = self.resting.fetch_add(1, Ordering::Relaxed);
         std::mem::forget(alarm);
+        self.help(before);
         Ok(())
+    }
+
+    /// Takes its share of the kernels of those that work. To wake a thread takes longer than most kernels do, so one stays awake for
+    /// each lane that works: this one, if no more than so many rested `before` it.
+    fn help(&self, before: usize) {
+        while !self.is_over() && before + self.resting.load(Ordering::Relaxed) < self.lanes {
+            if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                std::thread::yield_now();
+            }
+        }
     }
 
     /// Whether no thread could help another.

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::super::simd::{self, Kernel, Simd, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
-use super::{Ahead, Epilogue, Output, Weights, best, tasks};
+use super::{Ahead, Epilogue, Output, TILE, Weights, best, tasks};
 
 /// Rows of one register tile.
 const GROUP: usize = 6;
@@ -78,7 +78,7 @@ impl Weights for Packed {
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
         let input = pack_rows(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.panels(), divides(m * self.n * self.k, PARALLEL_WORK));
+        let tasks = tasks(m, BLOCK, (self.panels(), TILE), divides(m * self.n * self.k, PARALLEL_WORK));
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
                 simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
@@ -91,7 +91,7 @@ impl Weights for Packed {
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
         let m = x.len() / self.k;
         let input = pack_rows(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), divides(m * self.n * self.k, PARALLEL_WORK));
+        let tasks = tasks(m, BLOCK, (self.n.div_ceil(topk::BLOCK), 1), divides(m * self.n * self.k, PARALLEL_WORK));
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
             simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use super::super::simd::{self, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
-use super::{Epilogue, Output, Weights, best, tasks};
+use super::{Epilogue, Output, TILE, Weights, best, tasks};
 
 use block::Block;
 use panel::{Cell, DEPTH, Layout, Line, Order};
@@ -145,7 +145,7 @@ impl Weights for Quantised {
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.panels(), divides(m * self.n * self.k, PARALLEL_WORK));
+        let tasks = tasks(m, BLOCK, (self.panels(), TILE), divides(m * self.n * self.k, PARALLEL_WORK));
         let (lines, layout) = (self.lines(), self.layout);
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
@@ -159,7 +159,7 @@ impl Weights for Quantised {
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
         let m = x.len() / self.k;
         let input = Rows::quantise(x, m, self.k);
-        let tasks = tasks(m, BLOCK, self.n.div_ceil(topk::BLOCK), divides(m * self.n * self.k, PARALLEL_WORK));
+        let tasks = tasks(m, BLOCK, (self.n.div_ceil(topk::BLOCK), 1), divides(m * self.n * self.k, PARALLEL_WORK));
         let (lines, layout) = (self.lines(), self.layout);
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {

@@ -101,18 +101,26 @@ impl CustomOp2 for Product<'_> {
     }
 }
 
-/// Blocks of at most `block` rows times ranges of panels, for all threads if the work is worth waking them. Of the
-/// same rows the ranges come in order.
-fn tasks(m: usize, block: usize, panels: usize, parallel: bool) -> Vec<(Range<usize>, Range<usize>)> {
-    let blocks = m.div_ceil(block);
+/// Panels that a tile takes at once, at most: with fewer left at the end of a range it does work for nothing.
+const TILE: usize = 4;
+
+/// Blocks of at most `block` rows times ranges of so many `units` of outputs, whole multiples of `together`, for all threads if the
+/// work is worth waking them. Of the same rows the ranges come in order.
+fn tasks(
+    m: usize,
+    block: usize,
+    (units, together): (usize, usize),
+    parallel: bool,
+) -> Vec<(Range<usize>, Range<usize>)> {
+    let (blocks, most) = (m.div_ceil(block), units.div_ceil(together));
     let threads = rayon::current_num_threads();
     let ranges = if !parallel || threads == 1 {
         1
     } else {
-        // A few tasks a thread, so that one that is held up does not hold up all.
-        (threads * 4).div_ceil(blocks).max(if blocks == 1 { threads } else { 1 }).min(panels)
+        // Two tasks a thread, so that one that is held up does not hold up all. Each has work of its own to begin with.
+        (threads * 2).div_ceil(blocks).max(if blocks == 1 { threads } else { 1 }).min(most)
     };
-    let start = |range: usize| range * panels / ranges;
+    let start = |range: usize| units.min(range * most / ranges * together);
     let rows = |number: usize| number * block..m.min((number + 1) * block);
     (0..ranges)
         .flat_map(|range| (0..blocks).map(move |number| (rows(number), start(range)..start(range + 1))))
@@ -293,6 +301,20 @@ fn finish<S: Simd>(
 mod tests {
     use super::super::noise;
     use super::*;
+
+    #[test]
+    fn tasks_are_all_rows_times_all_panels_in_whole_tiles() {
+        for (m, panels) in [(1, 1), (4, 48), (7, 627), (96, 5), (97, 16), (300, 3)] {
+            for parallel in [false, true] {
+                let tasks = tasks(m, 96, (panels, TILE), parallel);
+                let area: usize = tasks.iter().map(|(rows, panels)| rows.len() * panels.len()).sum();
+                assert_eq!(area, m * panels);
+                assert!(tasks.iter().all(|(_, range)| range.start % TILE == 0 && !range.is_empty()), "{tasks:?}");
+                let first: Vec<_> = tasks.iter().filter(|(rows, _)| rows.start == 0).collect();
+                assert!(first.is_sorted_by(|a, b| a.1.end == b.1.start), "{tasks:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_row_has_the_same_bits_in_any_batch() {
