@@ -1,14 +1,10 @@
 //! The `kortom` command.
 
+mod allocator;
 mod cli;
 mod serve;
 
 use std::process::ExitCode;
-
-// A server's memory stays the same under load with it; Cargo.toml has the figures.
-#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match cli::run() {

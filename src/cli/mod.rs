@@ -30,6 +30,7 @@ mod serve;
 mod settings;
 mod sink;
 mod terms;
+mod threads;
 mod timings;
 mod work;
 

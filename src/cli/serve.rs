@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::args::ServeArgs;
 use super::engines::Models;
@@ -12,6 +12,7 @@ use super::job::Job;
 use super::progress::Screen;
 use super::settings::SettingsFile;
 use super::terms;
+use super::threads;
 use crate::serve::models::Pair;
 use crate::serve::{self, Keys, Limits};
 
@@ -22,8 +23,7 @@ pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
         bail!("a server has usual languages\nhint: name them with --from and --to; each request may say `auto`");
     }
     let keys = args.api_keys.as_deref().map(Keys::load).transpose()?.unwrap_or_default();
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(job.machine.threads.unwrap_or(0));
-    threads.build_global().context("cannot start the threads")?;
+    threads::start(job.machine.threads)?;
     let screen = Screen::new(&job.print.messages);
     let models = Models::load(&job, &screen)?;
     let glossary = {

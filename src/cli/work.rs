@@ -25,13 +25,13 @@ use super::read::{Resume, read_ahead};
 use super::run::{Windows, Work, drive};
 use super::sink::{Destination, Sink};
 use super::terms;
+use super::threads;
 use super::timings::{Summaries, Timings};
 
 /// Does the job.
 pub fn run(job: &Job) -> Result<ExitCode> {
     interrupt::catch(if resumes(job) { "\nhint: the same command with `--resume` goes on from here" } else { "" })?;
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(job.machine.threads.unwrap_or(0));
-    threads.build_global().context("cannot start the threads")?;
+    threads::start(job.machine.threads)?;
     let mut screen = Screen::new(&job.print.messages);
     let missing = |screen: &Screen| job.found.failures.iter().for_each(|failure| screen.failure(failure));
     if job.found.sources.is_empty() {

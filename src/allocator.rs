@@ -1,0 +1,43 @@
+//! The program's allocator.
+//!
+//! Responsible for memory that stays the same under load (Cargo.toml has the figures): jemalloc is set up in `.cargo/config.toml` to
+//! keep no freed pieces for a thread, since a server has one for each request. The few threads that compute, and live as long
+//! as the program, keep some all the same.
+
+#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
+mod jemalloc {
+    use tikv_jemalloc_ctl::{Access, AsName};
+
+    #[global_allocator]
+    static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+    /// Has this thread keep pieces that it frees, to use them again without asking anybody.
+    pub fn keep_freed() {
+        // It works without, only slower.
+        let _ = b"thread.tcache.enabled\0".name().write(true);
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_thread_keeps_what_it_frees_when_it_is_told_to() {
+            let keeps = || Access::<bool>::read(b"thread.tcache.enabled\0".name()).unwrap();
+            std::thread::spawn(move || {
+                assert!(!keeps(), "without .cargo/config.toml all threads do");
+                keep_freed();
+                assert!(keeps());
+            })
+            .join()
+            .unwrap();
+        }
+    }
+}
+
+#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
+pub use jemalloc::keep_freed;
+
+/// Other allocators know for themselves what to keep.
+#[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
+pub fn keep_freed() {}
