@@ -136,7 +136,9 @@ impl Digest<'_> {
         };
         let read = translation.as_ref().map_or(&source, |translation| &translation.document);
         report.title = read.title().map(str::to_owned);
-        if let (Some(summary), Some(step)) = (&summary, &self.summarizing) {
+        // Whole sentences of an article claim nothing that is not in it.
+        let written = summary.as_ref().filter(|summary| summary.method == Method::Abstractive);
+        if let (Some(summary), Some(step)) = (written, &self.summarizing) {
             let of_source = step.writing.as_ref().is_some_and(|writing| writing.source);
             let language = if step.language == Language::Dutch { "nl" } else { "en" };
             let article = readable(if of_source { &source } else { read });

@@ -312,8 +312,9 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
 
     /// The terms that the glossary requires and that are not in the translation, protected spans not counted.
     fn lacking(&self, segment: &Segment) -> Vec<Finding> {
+        let Some(glossary) = self.glossary else { return Vec::new() };
         let source = Masked::new(&segment.source).text;
-        let terms = self.glossary.map(|glossary| glossary.terms(&source)).unwrap_or_default();
+        let terms = glossary.terms(&source);
         let bytes = |ways: &Vec<&str>| ways.iter().map(|way| way.as_bytes().to_vec()).collect();
         let ways: Vec<_> = terms.iter().map(|term| bytes(&term.ways)).collect();
         let missing = glossary::missing(&Masked::new(&segment.target).text, &ways).into_iter();
