@@ -165,19 +165,24 @@ def head(body):
 def load(port, requests, connections, numbers, heard):
     """Asks for all numbered articles over so many connections; when each request was sent and answered. `heard` gets its
     number, the status and the body."""
-    spans, lock = [], threading.Lock()
+    spans, failed, lock = [], threading.Event(), threading.Lock()
 
     def following():
         with lock:
-            return next(numbers, None)
+            return None if failed.is_set() else next(numbers, None)
 
     def ask(_):
-        with connection(port) as server:
-            while (number := following()) is not None:
-                begin = time.monotonic()
-                status, body = answer(server, requests[number])
-                spans.append((begin, time.monotonic()))
-                heard(number, status, body)
+        try:
+            with connection(port) as server:
+                while (number := following()) is not None:
+                    begin = time.monotonic()
+                    status, body = answer(server, requests[number])
+                    spans.append((begin, time.monotonic()))
+                    heard(number, status, body)
+        except BaseException:
+            # The others need not go on.
+            failed.set()
+            raise
 
     at_once(connections, ask)
     return spans

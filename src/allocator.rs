@@ -11,10 +11,13 @@ mod jemalloc {
     #[global_allocator]
     static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+    /// What jemalloc calls it whether this thread keeps pieces.
+    const KEEPS: &[u8] = b"thread.tcache.enabled\0";
+
     /// Has this thread keep pieces that it frees, to use them again without asking anybody.
     pub fn keep_freed() {
         // It works without, only slower.
-        let _ = b"thread.tcache.enabled\0".name().write(true);
+        let _ = KEEPS.name().write(true);
     }
 
     #[cfg(test)]
@@ -23,7 +26,7 @@ mod jemalloc {
 
         #[test]
         fn a_thread_keeps_what_it_frees_when_it_is_told_to() {
-            let keeps = || Access::<bool>::read(b"thread.tcache.enabled\0".name()).unwrap();
+            let keeps = || Access::<bool>::read(KEEPS.name()).unwrap();
             std::thread::spawn(move || {
                 assert!(!keeps(), "without .cargo/config.toml all threads do");
                 keep_freed();

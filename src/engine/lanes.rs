@@ -41,8 +41,7 @@ impl Engine {
         loop {
             deal(&mut lanes, waiting, limits)?;
             level(&mut lanes)?;
-            let whole = lanes.len() == rayon::current_num_threads();
-            let shift = Shift { lanes: lanes.len(), whole, ..Shift::default() };
+            let shift = Shift { lanes: lanes.len(), ..Shift::default() };
             let worked = rayon::broadcast(|thread| match lanes.get(thread.index()) {
                 Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), waiting),
                 None => Ok(()),
@@ -133,9 +132,8 @@ fn alike(lengths: &[usize]) -> usize {
 /// A time during which lanes work side by side.
 #[derive(Default)]
 struct Shift {
+    /// How many lanes there are, whether they have something to do or not.
     lanes: usize,
-    /// There is a lane for each thread.
-    whole: bool,
     /// It ends before the work does.
     over: AtomicBool,
     /// How many lanes have nothing to do.
@@ -170,9 +168,9 @@ impl Shift {
         }
     }
 
-    /// Whether no thread could help another.
+    /// Whether no thread could help another: each has a lane that works.
     fn all_work(&self) -> bool {
-        self.whole && self.resting.load(Ordering::Relaxed) == 0
+        self.lanes == rayon::current_num_threads() && self.resting.load(Ordering::Relaxed) == 0
     }
 
     fn is_over(&self) -> bool {

@@ -117,8 +117,8 @@ fn tasks(
     let ranges = if !parallel || threads == 1 {
         1
     } else {
-        // Two tasks a thread, so that one that is held up does not hold up all. Each has work of its own to begin with.
-        (threads * 2).div_ceil(blocks).max(if blocks == 1 { threads } else { 1 }).min(most)
+        // Two tasks a thread, so that one that is held up does not hold up all; more would be too small to be worth their while.
+        (threads * 2).div_ceil(blocks).min(most)
     };
     let start = |range: usize| units.min(range * most / ranges * together);
     let rows = |number: usize| number * block..m.min((number + 1) * block);
