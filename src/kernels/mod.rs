@@ -14,6 +14,7 @@ pub mod attention;
 pub mod embedding;
 pub mod gemm;
 pub mod norm;
+pub mod pages;
 pub mod simd;
 pub mod threads;
 pub mod topk;

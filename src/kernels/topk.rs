@@ -157,6 +157,7 @@ fn check(rest: &ExpSum, edited: &[f32]) -> Result<()> {
 mod tests {
     use super::super::gemm::{Epilogue, Packed, Quantised};
     use super::super::noise;
+    use super::super::pages::Pages;
     use super::*;
 
     /// Numbers between -8 and 8 that repeat for a seed; every fifth is equal to its neighbour.
@@ -215,12 +216,14 @@ mod tests {
 
     #[test]
     fn a_product_that_is_not_kept_has_the_same_best_as_one_that_is() {
-        let k = 32;
+        let (k, pages) = (32, Pages::default());
         for n in [1, 15, 256, 300, 5003] {
             let (x, w, bias) = (noise(70 * k, 5), noise(n * k, n as u64), noise(n, 7));
             let fill = |row: usize, out: &mut [f32]| out.copy_from_slice(&w[row * k..][..k]);
-            let forms: [Arc<dyn Weights>; 2] =
-                [Arc::new(Packed::pack(n, k, fill)), Arc::new(Quantised::pack(n, k, fill))];
+            let forms: [Arc<dyn Weights>; 2] = [
+                Arc::new(Packed::pack(&pages, n, k, fill).unwrap()),
+                Arc::new(Quantised::pack(&pages, n, k, fill).unwrap()),
+            ];
             for weight in forms {
                 let epilogue = Epilogue { bias: Some(&bias), ..Epilogue::default() };
                 let kept = Tensor::from_vec(weight.multiply(&x, epilogue), (70, n), &Device::Cpu).unwrap();

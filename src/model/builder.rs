@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 
 use crate::kernels::gemm::Packed;
+use crate::kernels::pages::Pages;
 use crate::nn::{CrossAttention, FeedForward, Linear, Matrix, Norm, SelfAttention, Shape};
 
 use super::packed::Quantiser;
@@ -19,6 +20,8 @@ pub(super) struct Builder<'a> {
     pub weights: &'a Weights,
     pub device: &'a Device,
     pub dtype: DType,
+    /// Where matrices lie that are packed.
+    pub pages: &'a Pages,
     /// For matrices in eight bits.
     pub quantiser: Option<&'a Quantiser>,
 }
@@ -66,8 +69,8 @@ impl Builder<'_> {
             views[part].row(row - first, out);
         };
         let matrix = match self.quantiser {
-            Some(quantiser) => Matrix::Packed(quantiser.matrix(n, k, fill)),
-            None => Matrix::Packed(Arc::new(Packed::pack(n, k, fill))),
+            Some(quantiser) => Matrix::Packed(quantiser.matrix(self.pages, n, k, fill)?),
+            None => Matrix::Packed(Arc::new(Packed::pack(self.pages, n, k, fill)?)),
         };
         views.iter().for_each(View::release);
         Ok(matrix)

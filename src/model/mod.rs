@@ -34,6 +34,7 @@ use spec::{Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
 use crate::kernels::gemm::Quantised;
+use crate::kernels::pages::Pages;
 use crate::kernels::simd::Level;
 use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, PositionTable, fuses};
 
@@ -97,7 +98,7 @@ impl Seq2Seq {
         dtype: DType,
         quantiser: Option<&Quantiser>,
     ) -> Result<Self> {
-        let builder = Builder { spec: &spec, weights, device, dtype, quantiser };
+        let builder = Builder { spec: &spec, weights, device, dtype, pages: &Pages::default(), quantiser };
         let [source, target, output] = embeddings(&builder)?;
         let encoder = encoder(&builder, source)?;
         let decoder = decoder(&builder, target)?;

@@ -18,6 +18,7 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::gemm::{Quantised, Weights};
+use crate::kernels::pages::{self, Pages};
 
 const MAGIC: &[u8; 8] = b"kortom-8";
 /// Changes when the layout of the file or of [`Quantised`] does.
@@ -63,12 +64,21 @@ impl Quantiser {
     }
 
     /// The next matrix, `[n, k]`; `fill(row, values)` writes a row of what it is made of.
-    pub fn matrix(&self, n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Arc<Quantised> {
+    ///
+    /// # Errors
+    /// When there is no memory for it in `pages`.
+    pub fn matrix(
+        &self,
+        pages: &Pages,
+        n: usize,
+        k: usize,
+        fill: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> io::Result<Arc<Quantised>> {
         let mut given = self.given.borrow_mut();
         let stored = self.stored.as_ref().and_then(|stored| stored.matrix(given.len(), n, k));
-        let matrix = Arc::new(stored.unwrap_or_else(|| Quantised::pack(n, k, fill)));
+        let matrix = Arc::new(stored.map_or_else(|| Quantised::pack(pages, n, k, fill), Ok)?);
         given.push(matrix.clone());
-        matrix
+        Ok(matrix)
     }
 
     /// Stores the matrices of a model that is complete, unless they were stored already.
@@ -118,6 +128,7 @@ impl Stored {
     fn open(path: &Path, checkpoint: &str) -> Option<Self> {
         let file = File::open(path).ok()?;
         let map = super::weights::map(&file).ok()?;
+        pages::advise(&map);
         let length = usize::try_from(u64::from_le_bytes(map.get(8..16)?.try_into().ok()?)).ok()?;
         let header: Header = serde_json::from_slice(map.get(16..length.checked_add(16)?)?).ok()?;
         let start = payload_start(length);
@@ -151,13 +162,13 @@ mod tests {
     /// Two matrices of `seed`, made or taken from `file`; whether they were taken, and their numbers.
     fn round(file: &Path, checkpoint: &str, seed: usize) -> (bool, Vec<f32>) {
         let quantiser = Quantiser::new(Some(file), checkpoint);
-        let sizes = [(37, 20), (5, 64)];
+        let (sizes, pages) = ([(37, 20), (5, 64)], Pages::default());
         let fill = |row: usize, out: &mut [f32]| {
             for (column, out) in out.iter_mut().enumerate() {
                 *out = value(seed, row, column);
             }
         };
-        let matrices = sizes.map(|(n, k)| quantiser.matrix(n, k, fill));
+        let matrices = sizes.map(|(n, k)| quantiser.matrix(&pages, n, k, fill).unwrap());
         quantiser.store(file, checkpoint).unwrap();
         let mut numbers = Vec::new();
         for (matrix, (n, k)) in matrices.iter().zip(sizes) {

@@ -8,11 +8,13 @@
 //! reason (the scheme of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008).
 
 use std::borrow::Cow;
+use std::io;
 use std::ops::Range;
 
 use anyhow::Result;
 use rayon::prelude::*;
 
+use super::super::pages::{Pages, Plain, Slab};
 use super::super::simd::{self, Kernel, Simd, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
@@ -29,29 +31,36 @@ const PARALLEL_WORK: usize = 1 << 17;
 #[derive(Clone, Copy)]
 struct Lane([f32; WIDE]);
 
+// SAFETY: numbers, aligned to as many bytes as they have.
+unsafe impl Plain for Lane {}
+
 /// A weight matrix `[n, k]` in f32.
 pub struct Packed {
-    lanes: Vec<Lane>,
+    lanes: Slab<Lane>,
     n: usize,
     k: usize,
 }
 
 impl Packed {
     /// Packs rows that come one after another, each with `k` values; `fill(row, values)` writes one.
-    pub fn pack(n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
-        let mut lanes = vec![Lane([0.0; WIDE]); n.div_ceil(WIDE) * k];
-        lanes.par_chunks_mut(k.max(1)).enumerate().for_each_init(
-            || vec![0f32; k],
-            |row, (panel, lanes)| {
-                for column in 0..WIDE.min(n - panel * WIDE) {
-                    fill(panel * WIDE + column, row);
-                    for (lane, &value) in lanes.iter_mut().zip(row.iter()) {
-                        lane.0[column] = value;
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn pack(pages: &Pages, n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> io::Result<Self> {
+        let lanes = pages.slab(n.div_ceil(WIDE) * k, |lanes: &mut [Lane]| {
+            lanes.par_chunks_mut(k.max(1)).enumerate().for_each_init(
+                || vec![0f32; k],
+                |row, (panel, lanes)| {
+                    for column in 0..WIDE.min(n - panel * WIDE) {
+                        fill(panel * WIDE + column, row);
+                        for (lane, &value) in lanes.iter_mut().zip(row.iter()) {
+                            lane.0[column] = value;
+                        }
                     }
-                }
-            },
-        );
-        Self { lanes, n, k }
+                },
+            );
+        })?;
+        Ok(Self { lanes, n, k })
     }
 
     fn panels(&self) -> usize {
@@ -269,7 +278,7 @@ mod tests {
     use super::*;
 
     fn pack(w: &[f32], n: usize, k: usize) -> Packed {
-        Packed::pack(n, k, |row, out| out.copy_from_slice(&w[row * k..][..k]))
+        Packed::pack(&Pages::default(), n, k, |row, out| out.copy_from_slice(&w[row * k..][..k])).unwrap()
     }
 
     #[test]

@@ -14,12 +14,14 @@ mod block;
 mod panel;
 mod rows;
 
+use std::io;
 use std::sync::Arc;
 
 use anyhow::Result;
 use memmap2::Mmap;
 use rayon::prelude::*;
 
+use super::super::pages::{Pages, Slab};
 use super::super::simd::{self, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
@@ -44,7 +46,7 @@ pub struct Quantised {
 
 /// Where the panels lie.
 enum Lines {
-    Owned(Vec<Line>),
+    Owned(Slab<Line>),
     /// From this byte of a file on.
     Mapped(Arc<Mmap>, usize),
 }
@@ -52,23 +54,32 @@ enum Lines {
 impl Quantised {
     /// Quantises rows of `k` values; `fill(row, values)` writes one.
     ///
+    /// # Errors
+    /// When there is no memory for it.
+    ///
     /// # Panics
     /// When `k` is more than 262,144.
-    pub fn pack(n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
-        Self::pack_in(Order::current(), n, k, fill)
+    pub fn pack(pages: &Pages, n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> io::Result<Self> {
+        Self::pack_in(Order::current(), pages, [n, k], fill)
     }
 
-    fn pack_in(order: Order, n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+    fn pack_in(
+        order: Order,
+        pages: &Pages,
+        [n, k]: [usize; 2],
+        fill: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> io::Result<Self> {
         let layout = Layout::new(k, order);
-        let mut lines = vec![Line::EMPTY; n.div_ceil(WIDE) * layout.lines()];
-        lines.par_chunks_mut(layout.lines()).enumerate().for_each_init(
-            || (vec![0f32; k], vec![Cell::EMPTY; layout.depth]),
-            |(values, cells), (panel, lines)| {
-                let first = panel * WIDE;
-                layout.pack(WIDE.min(n - first), |output, values| fill(first + output, values), lines, (values, cells));
-            },
-        );
-        Self { lines: Lines::Owned(lines), layout, n, k }
+        let lines = pages.slab(n.div_ceil(WIDE) * layout.lines(), |lines| {
+            lines.par_chunks_mut(layout.lines()).enumerate().for_each_init(
+                || (vec![0f32; k], vec![Cell::EMPTY; layout.depth]),
+                |(values, cells), (panel, lines)| {
+                    let (first, room) = (panel * WIDE, (&mut values[..], &mut cells[..]));
+                    layout.pack(WIDE.min(n - first), |output, values| fill(first + output, values), lines, room);
+                },
+            );
+        })?;
+        Ok(Self { lines: Lines::Owned(lines), layout, n, k })
     }
 
     /// What tells stored matrices of different processors apart: those of another form mean something else.
@@ -177,7 +188,12 @@ mod tests {
     use super::*;
 
     fn pack(w: &[f32], n: usize, k: usize) -> Quantised {
-        Quantised::pack(n, k, |row, out| out.copy_from_slice(&w[row * k..][..k]))
+        pack_in(Order::current(), w, n, k)
+    }
+
+    fn pack_in(order: Order, w: &[f32], n: usize, k: usize) -> Quantised {
+        let fill = |row: usize, out: &mut [f32]| out.copy_from_slice(&w[row * k..][..k]);
+        Quantised::pack_in(order, &Pages::default(), [n, k], fill).unwrap()
     }
 
     #[test]
@@ -208,8 +224,7 @@ mod tests {
         // Only the ends of the range, where an instruction that saturates would show.
         let x: Vec<f32> = (0..m * k).map(|i| if i % k == 0 { -1e-6 } else { 1.0 }).collect();
         let input = Rows::quantise(&x, m, k);
-        let [plain, pairs] = [Order::Plain, Order::Pairs]
-            .map(|order| Quantised::pack_in(order, n, k, |row, out| out.copy_from_slice(&w[row * k..][..k])));
+        let [plain, pairs] = [Order::Plain, Order::Pairs].map(|order| pack_in(order, w, n, k));
         let at = |level, rows: usize, packed: &Quantised| {
             let (lines, layout, panels) = (packed.lines(), packed.layout, 0..packed.panels());
             let epilogue = Epilogue::default();
@@ -254,7 +269,7 @@ mod tests {
     fn rows_come_back_out_of_the_panels() {
         let w = noise(37 * 9, 7);
         for order in [Order::Plain, Order::Pairs] {
-            let packed = Quantised::pack_in(order, 37, 9, |row, out| out.copy_from_slice(&w[row * 9..][..9]));
+            let packed = pack_in(order, &w, 37, 9);
             for (row, exact) in w.chunks_exact(9).enumerate() {
                 let mut out = [0f32; 9];
                 packed.row(row, &mut out);

@@ -300,6 +300,7 @@ fn finish<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::super::noise;
+    use super::super::pages::Pages;
     use super::*;
 
     #[test]
@@ -321,8 +322,11 @@ mod tests {
         let (n, k) = (300, 96);
         let (x, w) = (noise(150 * k, 5), noise(n * k, 6));
         let fill = |row: usize, out: &mut [f32]| out.copy_from_slice(&w[row * k..][..k]);
-        let forms: [(&str, &dyn Weights); 2] =
-            [("f32", &Packed::pack(n, k, fill)), ("int8", &Quantised::pack(n, k, fill))];
+        let pages = Pages::default();
+        let forms: [(&str, &dyn Weights); 2] = [
+            ("f32", &Packed::pack(&pages, n, k, fill).unwrap()),
+            ("int8", &Quantised::pack(&pages, n, k, fill).unwrap()),
+        ];
         for (form, weights) in forms {
             let all = weights.multiply(&x, Epilogue::default());
             for m in 1..=13 {

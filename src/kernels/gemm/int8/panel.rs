@@ -7,6 +7,7 @@
 //! 16 bits fit them whatever the activations are, for of the four weights neither the positive nor the negative ones add up to more
 //! than [`REACH`]. Most neighbours make such a pair; the others find another partner, and those that find none stand alone at the end.
 
+use super::super::super::pages::Plain;
 use super::super::super::simd::{Level, WIDE};
 
 /// Inputs that one instruction multiplies and adds for each output.
@@ -25,10 +26,8 @@ const CELLS: usize = 1 << 16;
 #[derive(Clone, Copy)]
 pub struct Line([u8; 64]);
 
-impl Line {
-    /// Nothing but noughts.
-    pub const EMPTY: Self = Self([0; 64]);
-}
+// SAFETY: bytes, aligned to as many.
+unsafe impl Plain for Line {}
 
 /// [`DEPTH`] inputs of each output.
 #[repr(C, align(64))]
@@ -271,7 +270,7 @@ mod tests {
 
     fn packed(w: &[f32], k: usize) -> (Layout, Vec<Line>) {
         let layout = Layout::new(k, Order::Pairs);
-        let mut lines = vec![Line::EMPTY; layout.lines()];
+        let mut lines = vec![Line([0; 64]); layout.lines()];
         let mut room = (vec![0.0; k], vec![Cell::EMPTY; layout.depth]);
         let fill = |output: usize, values: &mut [f32]| values.copy_from_slice(&w[output * k..][..k]);
         layout.pack(w.len() / k, fill, &mut lines, (&mut room.0, &mut room.1));

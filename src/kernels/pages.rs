@@ -1,0 +1,116 @@
+//! Memory for the weights of a model, in large pages where the system has them.
+//!
+//! Every step reads all weights of the decoder. In pages of 4 KiB the processor has to look up one for every 64 lines, which for a few
+//! rows takes up to a sixth of a product's time (benches/README.md).
+//! Invariant: no two slabs share a byte, and none changes once it is written.
+
+use std::cell::RefCell;
+use std::io;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use memmap2::{Mmap, MmapMut, MmapRaw};
+
+/// What is asked for at a time, in whole large pages. What nobody writes to takes no memory.
+const CHUNK: usize = 16 * LARGE;
+/// A large page of x86-64 and most others.
+const LARGE: usize = 2 << 20;
+/// Where a slab may begin.
+const ALIGNMENT: usize = 64;
+
+/// What weights consist of.
+///
+/// # Safety
+/// Bytes of 0 must be a value, and it must not ask for more than [`ALIGNMENT`].
+pub unsafe trait Plain: Copy + Send + Sync {}
+
+/// Where the weights of one model lie, one after another.
+#[derive(Default)]
+pub struct Pages(RefCell<Option<Chunk>>);
+
+/// Large pages, of which the first bytes are in use.
+struct Chunk {
+    map: Arc<MmapRaw>,
+    used: usize,
+}
+
+/// Weights in such pages, which are there as long as it is.
+pub struct Slab<T> {
+    map: Arc<MmapRaw>,
+    start: usize,
+    count: usize,
+    of: PhantomData<T>,
+}
+
+impl Pages {
+    /// So many zeros, and what `write` makes of them.
+    ///
+    /// # Errors
+    /// When the system has no memory for them.
+    pub fn slab<T: Plain>(&self, count: usize, write: impl FnOnce(&mut [T])) -> io::Result<Slab<T>> {
+        let size = (count * size_of::<T>()).next_multiple_of(ALIGNMENT);
+        let open = self.0.take().filter(|chunk| chunk.map.len() - chunk.used >= size);
+        let Chunk { map, used: start } = open.map_or_else(|| Chunk::new(size), Ok)?;
+        self.0.replace(Some(Chunk { map: map.clone(), used: start + size }));
+        // SAFETY: they are zeros, aligned, inside the map, and no other slab has them.
+        write(unsafe { std::slice::from_raw_parts_mut(map.as_mut_ptr().add(start).cast(), count) });
+        Ok(Slab { map, start, count, of: PhantomData })
+    }
+}
+
+impl Chunk {
+    /// With room for so many bytes.
+    fn new(size: usize) -> io::Result<Self> {
+        let map = MmapMut::map_anon(size.next_multiple_of(LARGE).max(CHUNK))?;
+        // Whoever has no large pages has small ones.
+        #[cfg(target_os = "linux")]
+        map.advise(memmap2::Advice::HugePage).ok();
+        Ok(Self { map: Arc::new(map.into()), used: 0 })
+    }
+}
+
+impl<T> Deref for Slab<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: as when it was written, which is over.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(self.start).cast(), self.count) }
+    }
+}
+
+/// Asks for a file in large pages, if the system reads it into such.
+pub fn advise(file: &Mmap) {
+    #[cfg(target_os = "linux")]
+    file.advise(memmap2::Advice::HugePage).ok();
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // SAFETY: a number of bytes, of which zeros are one.
+    unsafe impl Plain for u64 {}
+
+    #[test]
+    fn slabs_share_nothing_and_outlive_the_pages() {
+        let pages = Pages::default();
+        // More than a chunk in all, one of them by itself.
+        let counts = [0, 1, 7, 100_000, CHUNK / 16, 9, CHUNK / 16, CHUNK / 8 + 1, 3];
+        let slab = |(number, count): (u64, usize)| {
+            let write = |values: &mut [u64]| {
+                assert!(values.iter().all(|&value| value == 0), "slab {number}");
+                values.fill(number);
+            };
+            pages.slab(count, write).unwrap()
+        };
+        let slabs: Vec<Slab<u64>> = (1..).zip(counts).map(slab).collect();
+        drop(pages);
+        for ((number, count), slab) in (1..).zip(counts).zip(&slabs) {
+            assert!(slab.len() == count && slab.iter().all(|&value| value == number), "slab {number}");
+            assert!(slab.as_ptr().addr().is_multiple_of(ALIGNMENT), "slab {number}");
+        }
+    }
+}
