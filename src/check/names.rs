@@ -85,10 +85,16 @@ pub(super) fn names<'t>(tokens: &[Token<'t>], language: Language) -> Vec<Name<'t
 /// Whether nearly all words after the first have capitals, or most of the longer ordinary ones.
 fn is_headline(tokens: &[Token], language: Language) -> bool {
     let words: Vec<&Token> = tokens.iter().filter(|token| token.kind == Kind::Letters).skip(1).collect();
-    let all = words.iter().filter(|token| token.is_capitalised()).count();
-    let ordinary = words.iter().filter(|token| token.text.chars().count() > 3 && is_ordinary(&bare(token), language));
-    let (capitals, small): (Vec<&Token>, Vec<&Token>) = ordinary.partition(|token| token.is_capitalised());
-    all * 10 > words.len() * 7 || capitals.len() > small.len()
+    let (capitals, small): (Vec<&Token>, Vec<&Token>) = words.iter().partition(|token| token.is_capitalised());
+    let ordinary = |tokens: &[&Token]| {
+        tokens.iter().filter(|token| token.text.chars().count() > 3 && is_ordinary(&bare(token), language)).count()
+    };
+    if capitals.len() * 10 > words.len() * 7 {
+        return true;
+    }
+    // Most sentences have none, and need not be looked through.
+    let capitalised = ordinary(&capitals);
+    capitalised > 0 && capitalised > ordinary(&small)
 }
 
 /// A word without accents and without the `'s` of possession or number.
@@ -125,11 +131,19 @@ fn opens(token: &Token) -> bool {
         || (token.kind == Kind::Sign && matches!(token.text, "-" | "‚"))
 }
 
+/// Those names for which the other side has nothing.
+fn lacking<'t>(mut names: Vec<Name<'t>>, other: &[Token]) -> Vec<Name<'t>> {
+    if !names.is_empty() {
+        let words = Words::of(other);
+        names.retain(|name| !words.has(&name.plain));
+    }
+    names
+}
+
 /// Names that one side has and the other has not.
 pub(super) fn findings(source: &[Token], target: &[Token], languages: (Language, Language)) -> Vec<Finding> {
-    let (from, to) = (Words::of(source), Words::of(target));
-    let mut lost: Vec<Name> = names(source, languages.0).into_iter().filter(|name| !to.has(&name.plain)).collect();
-    let mut new: Vec<Name> = names(target, languages.1).into_iter().filter(|name| !from.has(&name.plain)).collect();
+    let mut lost = lacking(names(source, languages.0), target);
+    let mut new = lacking(names(target, languages.1), source);
     // Abbreviations are translated, as `VK` and `UK` are, and there is no list of all of them.
     if lost.iter().any(Name::is_abbreviation) && new.iter().any(Name::is_abbreviation) {
         lost.retain(|name| !name.is_abbreviation());

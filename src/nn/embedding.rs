@@ -80,8 +80,8 @@ impl Embedding {
     /// When an id or position is outside its table.
     pub fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
         let x = match &self.positions {
-            Some(table) => table.add(self.scaled(ids)?, &table.of_sequences(ids, s)?)?,
-            None => self.scaled(ids)?,
+            Some(table) => table.add(self.tokens.rows(ids, self.scale)?, &table.of_sequences(ids, s)?)?,
+            None => self.tokens.rows(ids, self.scale)?,
         };
         let d = x.dim(1)?;
         Ok(x.reshape((ids.len() / s, s, d))?)
@@ -93,13 +93,8 @@ impl Embedding {
     /// As [`Self::sequences`].
     pub fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
         match &self.positions {
-            Some(table) => table.add(self.scaled(ids)?, &table.at(ids, positions)?),
-            None => self.scaled(ids),
+            Some(table) => table.add(self.tokens.rows(ids, self.scale)?, &table.at(ids, positions)?),
+            None => self.tokens.rows(ids, self.scale),
         }
-    }
-
-    fn scaled(&self, ids: &[u32]) -> Result<Tensor> {
-        let x = self.tokens.rows(ids)?;
-        Ok(if (self.scale - 1.0).abs() < f64::EPSILON { x } else { (x * self.scale)? })
     }
 }

@@ -32,11 +32,11 @@ impl Matrix {
         }
     }
 
-    /// The rows of these numbers, `[rows, k]`.
+    /// The rows of these numbers, `[rows, k]`, times `scale`.
     ///
     /// # Errors
     /// When a row is outside the matrix.
-    pub fn rows(&self, rows: &[u32]) -> Result<Tensor> {
+    pub fn rows(&self, rows: &[u32], scale: f64) -> Result<Tensor> {
         match self {
             Self::Packed(packed) => {
                 let k = packed.k();
@@ -44,6 +44,9 @@ impl Matrix {
                 for (&row, out) in rows.iter().zip(out.chunks_exact_mut(k)) {
                     anyhow::ensure!((row as usize) < packed.n(), "row {row} of a matrix of {} rows", packed.n());
                     packed.row(row as usize, out);
+                    if scale != 1.0 {
+                        out.iter_mut().for_each(|x| *x *= scale as f32);
+                    }
                 }
                 Ok(Tensor::from_vec(out, (rows.len(), k), &candle_core::Device::Cpu)?)
             }
@@ -54,7 +57,8 @@ impl Matrix {
                     anyhow::bail!("row {row} of a matrix of {n} rows");
                 }
                 let rows = Tensor::new(rows, tensor.device())?;
-                Ok(tensor.index_select(&rows, 0)?)
+                let rows = tensor.index_select(&rows, 0)?;
+                Ok(if scale == 1.0 { rows } else { (rows * scale)? })
             }
         }
     }

@@ -10,33 +10,37 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Trie {
     /// The byte that leads to each node; the root, node 0, has one that is never read.
     labels: Vec<u8>,
-    /// The first child of each node, or where it would stand; and, after the last, where the nodes end.
-    first: Vec<u32>,
-    /// The piece that ends at each node.
-    pieces: Vec<u32>,
+    /// And one more after the last, which has no children and where those of others end.
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// The first child, or where it would stand: where the children of the node before end.
+    first: u32,
+    /// The piece that ends here.
+    piece: u32,
 }
 
 impl Trie {
     /// Builds the trie of these pieces and their ids. A piece is not empty and occurs once.
     pub(super) fn new(mut pieces: Vec<(&[u8], u32)>) -> Self {
         pieces.sort_unstable();
-        let mut trie = Self { labels: vec![0], first: Vec::new(), pieces: Vec::new() };
+        let mut trie = Self { labels: vec![0], nodes: Vec::new() };
         // Breadth first: the pieces of each node, and how many bytes of them lead to it.
         let mut open = std::collections::VecDeque::from([(&pieces[..], 0usize)]);
         while let Some((mut pieces, depth)) = open.pop_front() {
             let ends = pieces.first().filter(|(text, _)| text.len() == depth);
-            trie.pieces.push(ends.map_or(NONE, |(_, id)| *id));
+            trie.nodes.push(Node { first: trie.labels.len() as u32, piece: ends.map_or(NONE, |(_, id)| *id) });
             pieces = &pieces[usize::from(ends.is_some())..];
-            trie.first.push(trie.labels.len() as u32);
             for group in pieces.chunk_by(|left, right| left.0[depth] == right.0[depth]) {
                 open.push_back((group, depth + 1));
                 trie.labels.push(group[0].0[depth]);
             }
         }
-        trie.first.push(trie.labels.len() as u32);
+        trie.nodes.push(Node { first: trie.labels.len() as u32, piece: NONE });
         trie.labels.shrink_to_fit();
-        trie.first.shrink_to_fit();
-        trie.pieces.shrink_to_fit();
+        trie.nodes.shrink_to_fit();
         trie
     }
 
@@ -44,11 +48,11 @@ impl Trie {
     pub(super) fn prefixes(&self, text: &[u8], mut found: impl FnMut(usize, u32)) {
         let mut node = 0;
         for (index, byte) in text.iter().enumerate() {
-            let Some(&[first, end]) = self.first.get(node..node + 2) else { return };
-            let Ok(child) = self.labels[first as usize..end as usize].binary_search(byte) else { return };
-            node = first as usize + child;
-            if self.pieces[node] != NONE {
-                found(index + 1, self.pieces[node]);
+            let Some(&[this, next]) = self.nodes.get(node..node + 2) else { return };
+            let Ok(child) = self.labels[this.first as usize..next.first as usize].binary_search(byte) else { return };
+            node = this.first as usize + child;
+            if self.nodes[node].piece != NONE {
+                found(index + 1, self.nodes[node].piece);
             }
         }
     }

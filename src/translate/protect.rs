@@ -84,7 +84,11 @@ fn is_word(text: &str, at: usize, mask: &str) -> bool {
 /// Whether every protected span of the source is one of the target's, as often.
 pub(super) fn keeps(source: &str, target: &str) -> bool {
     let all = |text: &str| spans(text).into_iter().map(|span| text[span].to_owned()).collect::<Vec<_>>();
-    let (mine, theirs) = (all(source), all(target));
+    let mine = all(source);
+    if mine.is_empty() {
+        return true;
+    }
+    let theirs = all(target);
     let count = |spans: &[String], span: &String| spans.iter().filter(|other| *other == span).count();
     mine.iter().all(|span| count(&mine, span) == count(&theirs, span))
 }
