@@ -134,7 +134,7 @@ fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> 
 /// # Errors
 /// When a logit is not a number or the greatest is infinite.
 pub fn row_top(row: &[f32], k: usize, edited: &[u32]) -> Result<RowTop> {
-    let mut scan = Scan::new(k);
+    let mut scan = Scan::new(k, row.len().div_ceil(BLOCK));
     for (number, block) in row.chunks(BLOCK).enumerate() {
         scan.take(block, number * BLOCK, edited);
     }

@@ -136,7 +136,7 @@ fn best(
 ) -> Result<Vec<RowTop>> {
     let scan = |(rows, blocks): &(Range<usize>, Range<usize>)| {
         let mut values = vec![0f32; rows.len() * BLOCK];
-        let mut scans = vec![Scan::new(k); rows.len()];
+        let mut scans: Vec<Scan> = rows.clone().map(|_| Scan::new(k, blocks.len())).collect();
         for block in blocks.clone() {
             let columns = block * BLOCK..n.min((block + 1) * BLOCK);
             let output = Output::window(&mut values, rows.start, columns.start, n);
@@ -147,9 +147,14 @@ fn best(
         }
         scans
     };
-    let mut whole = vec![Scan::new(k); m];
+    let mut whole: Vec<Scan> = Vec::with_capacity(m);
+    // Of the first ranges of outputs come all rows, and then what follows these in their rows.
     for ((rows, _), scans) in tasks.iter().zip(tasks.par_iter().map(scan).collect::<Vec<_>>()) {
-        whole[rows.clone()].iter_mut().zip(scans).for_each(|(whole, next)| whole.append(next));
+        if rows.start == whole.len() {
+            whole.extend(scans);
+        } else {
+            whole[rows.clone()].iter_mut().zip(scans).for_each(|(whole, next)| whole.append(next));
+        }
     }
     whole.into_iter().map(Scan::finish).collect()
 }

@@ -20,7 +20,6 @@ const CHAINS: usize = 4;
 const INSERTION: usize = 128;
 
 /// What is known of some of a row's blocks.
-#[derive(Clone)]
 pub struct Scan {
     k: usize,
     /// The best `k` so far, best first, or where `k` is great all there are.
@@ -32,9 +31,10 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Nothing yet.
-    pub fn new(k: usize) -> Self {
-        Self { k, best: Vec::new(), sums: Vec::new(), edited: Vec::new() }
+    /// Nothing yet, with room for so many blocks.
+    pub fn new(k: usize, blocks: usize) -> Self {
+        let best = if k > INSERTION { Vec::new() } else { Vec::with_capacity(k) };
+        Self { k, best, sums: Vec::with_capacity(blocks), edited: Vec::new() }
     }
 
     /// Looks at a block, of which the first logit is that of token `start`; `edited` are all that are edited in the row,
