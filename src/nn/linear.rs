@@ -44,8 +44,8 @@ impl Matrix {
                 for (&row, out) in rows.iter().zip(out.chunks_exact_mut(k)) {
                     anyhow::ensure!((row as usize) < packed.n(), "row {row} of a matrix of {} rows", packed.n());
                     packed.row(row as usize, out);
-                    if scale != 1.0 {
-                        out.iter_mut().for_each(|x| *x *= scale as f32);
+                    for x in out {
+                        *x *= scale as f32;
                     }
                 }
                 Ok(Tensor::from_vec(out, (rows.len(), k), &candle_core::Device::Cpu)?)
@@ -58,7 +58,7 @@ impl Matrix {
                 }
                 let rows = Tensor::new(rows, tensor.device())?;
                 let rows = tensor.index_select(&rows, 0)?;
-                Ok(if scale == 1.0 { rows } else { (rows * scale)? })
+                Ok(if (scale - 1.0).abs() < f64::EPSILON { rows } else { (rows * scale)? })
             }
         }
     }
