@@ -22,7 +22,7 @@ const ALIGNMENT: usize = 64;
 /// What weights consist of.
 ///
 /// # Safety
-/// Bytes of 0 must be a value, and it must not ask for more than [`ALIGNMENT`].
+/// Bytes of 0 must be a value, and its alignment 64 bytes at most.
 pub unsafe trait Plain: Copy + Send + Sync {}
 
 /// Where the weights of one model lie, one after another.
