@@ -79,10 +79,10 @@ impl Embedding {
     /// # Errors
     /// When an id or position is outside its table.
     pub fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
-        let x = match &self.positions {
-            Some(table) => table.add(self.tokens.rows(ids, self.scale)?, &table.of_sequences(ids, s)?)?,
-            None => self.tokens.rows(ids, self.scale)?,
-        };
+        let mut x = self.tokens.rows(ids, self.scale)?;
+        if let Some(table) = &self.positions {
+            x = table.add(x, &table.of_sequences(ids, s)?)?;
+        }
         let d = x.dim(1)?;
         Ok(x.reshape((ids.len() / s, s, d))?)
     }
@@ -92,9 +92,10 @@ impl Embedding {
     /// # Errors
     /// As [`Self::sequences`].
     pub fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
+        let x = self.tokens.rows(ids, self.scale)?;
         match &self.positions {
-            Some(table) => table.add(self.tokens.rows(ids, self.scale)?, &table.at(ids, positions)?),
-            None => self.tokens.rows(ids, self.scale),
+            Some(table) => table.add(x, &table.at(ids, positions)?),
+            None => Ok(x),
         }
     }
 }

@@ -35,8 +35,6 @@ pub(super) struct PieceVocabulary {
     target_vocabulary: Option<Vocabulary>,
     /// The id of each piece of the source model.
     by_piece: Vec<TokenId>,
-    /// The piece of each id in the model that decodes, or its unknown piece.
-    by_id: Vec<u32>,
     /// The names of all special tokens; their ids are skipped when decoding.
     specials: Vec<(String, TokenId)>,
     splitter: Splitter,
@@ -118,28 +116,18 @@ impl PieceVocabulary {
         for (&id, token) in &added {
             vocabulary.insert(&token.content, id)?;
         }
-        let mut new = Self {
+        Ok(Self {
             flavour,
             source,
             target,
             vocabulary,
             target_vocabulary,
             by_piece,
-            by_id: Vec::new(),
             specials,
             splitter: Splitter::new(added.into_iter().collect()),
             unknown,
             size,
-        };
-        let model = new.decoding();
-        let piece = |id| new.token(id).and_then(|token| model.id(token)).unwrap_or(model.unknown());
-        new.by_id = (0..size as TokenId).map(piece).collect();
-        Ok(new)
-    }
-
-    /// The model whose pieces targets consist of.
-    fn decoding(&self) -> &SentencePiece {
-        self.target.as_ref().filter(|_| self.target_vocabulary.is_some()).unwrap_or(&self.source)
+        })
     }
 
     pub(super) fn id(&self, token: &str) -> Option<TokenId> {
@@ -192,20 +180,18 @@ impl PieceVocabulary {
 
     /// The text of these ids, special tokens left out.
     pub(super) fn decode(&self, ids: &[TokenId]) -> String {
-        let model = self.decoding();
-        // A model may have more pieces than the vocabulary has ids.
-        let known = |token: &str| model.id(token).unwrap_or(model.unknown());
+        let model = self.target.as_ref().filter(|_| self.target_vocabulary.is_some()).unwrap_or(&self.source);
         let mut text = String::new();
-        let mut pieces: Vec<(&str, u32)> = Vec::with_capacity(ids.len());
+        let mut pieces: Vec<&str> = Vec::with_capacity(ids.len());
         for &id in ids.iter().filter(|&&id| !self.specials.iter().any(|(_, special)| *special == id)) {
-            let Some(token) = self.token(id) else { continue };
+            let Some(token) = self.token(id, model) else { continue };
             // A special token under a foreign id: transformers shows it.
             if self.specials.iter().any(|(special, _)| special == token) {
                 text += &model.decode(pieces.drain(..));
                 text += token;
                 text += if self.flavour == Flavour::Marian { " " } else { "" };
             } else {
-                pieces.push((token, self.by_id.get(id as usize).copied().unwrap_or_else(|| known(token))));
+                pieces.push(token);
             }
         }
         text += &model.decode(pieces);
@@ -215,13 +201,13 @@ impl PieceVocabulary {
         text.trim_matches(is_python_space).to_owned()
     }
 
-    fn token(&self, id: TokenId) -> Option<&str> {
+    fn token<'a>(&'a self, id: TokenId, model: &'a SentencePiece) -> Option<&'a str> {
         if let Some(token) = self.splitter.token(id) {
             return Some(&token.content);
         }
         let token = self.target_vocabulary.as_ref().unwrap_or(&self.vocabulary).token(id);
         match self.flavour {
-            Flavour::Marian => token.or_else(|| self.decoding().names().name(id)),
+            Flavour::Marian => token.or_else(|| model.names().name(id)),
             Flavour::M2m100 => token
                 .or_else(|| self.specials.iter().find(|(_, id)| *id == self.unknown).map(|(name, _)| name.as_str())),
         }

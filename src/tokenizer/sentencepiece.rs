@@ -182,13 +182,13 @@ impl SentencePiece {
         }
     }
 
-    /// Puts pieces together: `▁` becomes a space, byte pieces become characters, control pieces vanish. Each comes with its id,
-    /// or that of the unknown piece.
-    pub(super) fn decode<'a>(&self, pieces: impl IntoIterator<Item = (&'a str, u32)>) -> String {
+    /// Puts pieces together: `▁` becomes a space, byte pieces become characters, control pieces vanish.
+    pub(super) fn decode<'a>(&self, pieces: impl IntoIterator<Item = &'a str>) -> String {
         let mut text = String::new();
         let mut bytes: Vec<u8> = Vec::new();
         let (mut at_start, mut space_eaten) = (true, false);
-        for (piece, id) in pieces {
+        for piece in pieces {
+            let id = self.id(piece).unwrap_or(self.unknown);
             if self.kind(id) == PieceKind::Byte
                 && let Ok(byte) = u8::from_str_radix(piece.trim_start_matches("<0x").trim_end_matches('>'), 16)
             {

@@ -10,7 +10,7 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Trie {
     /// The byte that leads to each node; the root, node 0, has one that is never read.
     labels: Vec<u8>,
-    /// And one more after the last, which has no children and where those of others end.
+    /// All nodes, and one more that only says where the children of the last end.
     nodes: Vec<Node>,
 }
 
