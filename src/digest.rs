@@ -144,11 +144,11 @@ impl Digest<'_> {
             let article = readable(if of_source { &source } else { read });
             report.summary_notes = check::unsupported(&summary.text, &article, language);
         }
-        if let Some(translation) = translation {
+        if let (Some(translation), Some(step)) = (translation, &self.translating) {
             report.translation = Some(readable(&translation.document));
             report.segments = translation.segments;
             report.warnings = translation.warnings;
-            report.document = Some(translation.document);
+            report.document = Some(translation.document.in_language(&source, step.to));
         }
         report.warnings.extend(self.foreign(&source));
         if let Some(summary) = summary {

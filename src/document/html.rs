@@ -2,7 +2,7 @@
 //!
 //! The tokenizer (`html5gum`) says where tags are, and what is between them is text; tags of phrases
 //! (links, emphasis) are marks inside blocks, all others part blocks. Code, pictures, formulas and what
-//! is marked `translate="no"` go through as they are. Which blocks are the article's is asked of a
+//! is marked `translate="no"` go through as they are; so does a title, unless all of the page is meant. Which blocks are the article's is asked of a
 //! readability library; a page it can make nothing of gives its headings, paragraphs and items outside
 //! of menus and the like, or with `--html-whole` a page gives everything.
 
@@ -21,7 +21,7 @@ const UNMISTAKABLE: usize = 25;
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
     emitter.naively_switch_states(true);
-    let mut reader = Reader { text, ..Reader::default() };
+    let mut reader = Reader { text, whole: format == Format::HtmlWhole, ..Reader::default() };
     for token in Tokenizer::new_with_emitter(text, emitter) {
         let Ok(token) = token;
         match token {
@@ -34,7 +34,7 @@ pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
     }
     reader.flush(text.len());
     reader.end_block();
-    let blocks = if format == Format::HtmlWhole { reader.all() } else { article(text, reader.blocks) };
+    let blocks = if reader.whole { reader.all() } else { article(text, reader.blocks) };
     Document::assemble(input, text, format, blocks)
 }
 
@@ -101,7 +101,6 @@ fn is_kept(name: &str) -> bool {
         "audio"
             | "canvas"
             | "code"
-            | "head"
             | "iframe"
             | "kbd"
             | "math"
@@ -126,6 +125,55 @@ fn is_frame(name: &str) -> bool {
     matches!(name, "aside" | "button" | "dialog" | "footer" | "menu" | "nav")
 }
 
+/// Whether an element ends where another begins, without a tag of its own.
+fn ends_before(name: &str, next: &str) -> bool {
+    match name {
+        "p" => is_box(next),
+        "li" | "tr" => next == name,
+        "td" | "th" => matches!(next, "td" | "th" | "tr"),
+        "dt" | "dd" => matches!(next, "dt" | "dd"),
+        _ => false,
+    }
+}
+
+/// Whether a paragraph cannot hold an element of this name: HTML, "The p element".
+fn is_box(name: &str) -> bool {
+    matches!(
+        name,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "center"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hr"
+            | "main"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "p"
+            | "pre"
+            | "section"
+            | "table"
+            | "ul"
+    )
+}
+
 /// A tag's name in lower case.
 fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).to_ascii_lowercase()
@@ -145,6 +193,8 @@ struct Found {
 #[derive(Default)]
 struct Reader<'a> {
     text: &'a str,
+    /// All of the page is meant, its title too.
+    whole: bool,
     blocks: Vec<Found>,
     /// Names of the elements around that part blocks, innermost last.
     around: Vec<String>,
@@ -155,23 +205,35 @@ struct Reader<'a> {
     read: usize,
     /// The text since then, with its entities resolved.
     said: String,
-    /// An element that goes through as it is: its name, where it starts, how deep inside its like.
-    kept: Option<(String, usize, usize)>,
+    /// An element that goes through as it is.
+    kept: Option<Kept>,
+}
+
+/// An element that goes through as it is.
+struct Kept {
+    name: String,
+    start: usize,
+    /// Names of the elements inside it, innermost last.
+    inside: Vec<String>,
 }
 
 impl Reader<'_> {
     fn start(&mut self, tag: &StartTag<usize>, range: Range<usize>) {
         let name = name(&tag.name);
         let void = is_void(&name) || tag.self_closing;
-        if let Some((kept, _, depth)) = &mut self.kept {
-            *depth += usize::from(!void && *kept == name);
-            return;
+        if let Some(kept) = &mut self.kept {
+            if !(kept.inside.is_empty() && ends_before(&kept.name, &name)) {
+                kept.inside.extend((!void).then_some(name));
+                return;
+            }
+            self.end_kept(range.start);
         }
         self.flush(range.start);
         let untranslated = tag.attributes.get(&b"translate"[..]).is_some_and(|value| value.as_slice() == b"no");
-        if is_kept(&name) || (untranslated && !void) {
+        let is_title = self.whole && name == "title";
+        if (is_kept(&name) && !is_title) || (untranslated && !void) {
             if !void {
-                self.kept = Some((name, range.start, 0));
+                self.kept = Some(Kept { name, start: range.start, inside: Vec::new() });
             }
         } else if is_phrase(&name) {
             let kind = if void { MarkKind::Single } else { MarkKind::Open };
@@ -186,22 +248,20 @@ impl Reader<'_> {
     }
 
     fn end(&mut self, name: &str, range: Range<usize>) {
-        if let Some((kept, start, depth)) = self.kept.take() {
-            if kept == name && depth == 0 {
-                self.said.clear();
-                let kept_range = start..range.end;
-                let in_text = is_phrase(name) || matches!(name, "code" | "kbd" | "samp" | "var" | "math" | "svg");
-                if in_text {
-                    self.mark(MarkKind::Single, kept_range);
-                } else {
-                    self.end_block();
-                }
-                self.read = range.end;
-            } else {
-                let depth = depth - usize::from(kept == name);
-                self.kept = Some((kept, start, depth));
+        if let Some(kept) = &mut self.kept {
+            if let Some(at) = kept.inside.iter().rposition(|inside| inside == name) {
+                kept.inside.truncate(at);
+                return;
             }
-            return;
+            if kept.name == name {
+                self.end_kept(range.end);
+                return;
+            }
+            if !self.around.iter().any(|around| around == name) {
+                return;
+            }
+            // What is around it ends, and it has no end of its own.
+            self.end_kept(range.start);
         }
         self.flush(range.start);
         if is_phrase(name) {
@@ -217,6 +277,18 @@ impl Reader<'_> {
         self.read = self.read.max(range.end);
     }
 
+    /// Ends the element that goes through as it is: a mark where it can stand in a sentence.
+    fn end_kept(&mut self, end: usize) {
+        let Some(Kept { name, start, .. }) = self.kept.take() else { return };
+        self.said.clear();
+        if is_phrase(&name) || matches!(name.as_str(), "code" | "kbd" | "samp" | "var" | "math" | "svg") {
+            self.mark(MarkKind::Single, start..end);
+        } else {
+            self.end_block();
+        }
+        self.read = end;
+    }
+
     /// Something that stands by itself.
     fn single(&mut self, range: Range<usize>) {
         if self.kept.is_none() {
@@ -228,11 +300,9 @@ impl Reader<'_> {
         }
     }
 
-    /// Goes into an element; one of a kind that cannot stand in its like ends the one before.
+    /// Goes into an element; one that has no end of its own ends here.
     fn enter(&mut self, name: String) {
-        if matches!(name.as_str(), "p" | "li" | "td" | "th" | "tr" | "dt" | "dd")
-            && self.around.last().is_some_and(|last| *last == name)
-        {
+        while self.around.last().is_some_and(|last| ends_before(last, &name)) {
             self.around.pop();
         }
         self.around.push(name);
@@ -272,6 +342,7 @@ impl Reader<'_> {
         let kind = self.around.iter().rev().find_map(|name| match name.as_str() {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => Some(BlockKind::Heading),
             "figcaption" | "caption" => Some(BlockKind::Caption),
+            "title" => Some(BlockKind::Title),
             "td" | "th" => Some(BlockKind::Cell),
             "li" | "dd" | "dt" => Some(BlockKind::Item),
             "p" | "blockquote" => Some(BlockKind::Paragraph),
@@ -325,6 +396,11 @@ fn chosen(blocks: &[Found], article: &str, title: &str) -> Vec<bool> {
     };
     if let Some(at) = blocks[..first].iter().rposition(is_title) {
         chosen[at] = true;
+    }
+    // The library leaves out whatever repeats the title, also where it parts the text.
+    let last = chosen.iter().rposition(|chosen| *chosen).unwrap_or(0);
+    for at in first..last {
+        chosen[at] |= is_title(&blocks[at]);
     }
     chosen
 }

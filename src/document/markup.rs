@@ -185,7 +185,7 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
 }
 
 /// Text written so that none of it is taken for markup; `first` when a line starts with it.
-fn escape(text: &str, style: Style, first: bool) -> String {
+pub(super) fn escape(text: &str, style: Style, first: bool) -> String {
     match style {
         Style::Plain => text.to_owned(),
         Style::Html => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),

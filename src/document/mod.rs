@@ -7,6 +7,7 @@
 //! sentences end inside a block belongs to `segment`.
 
 mod carry;
+mod head;
 mod html;
 pub mod jsonl;
 mod lines;
@@ -91,6 +92,8 @@ impl FromStr for Format {
 pub enum BlockKind {
     /// The date an archive put before the article; never translated.
     Date,
+    /// What a web page is called in the tab of a browser, where all of the page is meant.
+    Title,
     /// A headline or the line above a section.
     Heading,
     /// Running text.
@@ -242,6 +245,19 @@ impl Document {
             }
             Format::Text | Format::Srt | Format::Jsonl | Format::Lines => None,
         }
+    }
+
+    /// The article with what it says of itself in the language of its blocks: a web page names its language, and its title
+    /// often repeats a heading. `source` is the article before it was translated, `language` a code such as `en`.
+    #[must_use]
+    pub fn in_language(mut self, source: &Self, language: &str) -> Self {
+        if matches!(self.format, Format::Html | Format::HtmlWhole) {
+            let pairs = source.blocks.iter().zip(&self.blocks);
+            let headings = pairs.filter(|(source, _)| source.kind == BlockKind::Heading);
+            let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();
+            self.gaps[0] = head::translated(&self.gaps[0], &headings, language);
+        }
+        self
     }
 
     /// The whole article, gaps and blocks joined.

@@ -74,7 +74,7 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
             continue;
         }
         let kind = match original.kind {
-            BlockKind::Heading => " heading",
+            BlockKind::Title | BlockKind::Heading => " heading",
             BlockKind::Caption | BlockKind::Credit | BlockKind::Label => " caption",
             _ => "",
         };

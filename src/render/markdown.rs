@@ -47,7 +47,7 @@ fn translation(document: &Document, dated: bool) -> String {
         match block.kind {
             BlockKind::Date if dated => continue,
             BlockKind::Date => text += &format!("*{}*\n", block.text),
-            BlockKind::Heading => text += &format!("## {}", block.text),
+            BlockKind::Title | BlockKind::Heading => text += &format!("## {}", block.text),
             BlockKind::Item => text += &format!("- {}", block.text),
             BlockKind::Credit => text += &format!("*{}*", block.text),
             _ => text += &escaped(&block.text),

@@ -159,7 +159,8 @@ fn translations(line: &Line<'_>, pair: &Pair, alternatives: usize, documents: &[
         for (made, document) in made.iter_mut().zip(documents) {
             // What cannot be said in this way has no alternative.
             let Ok(mut other) = memory.translator(line).translate(std::slice::from_ref(document)) else { continue };
-            let other = other.pop().map(|other| other.document.text()).unwrap_or_default();
+            let other =
+                other.pop().map(|other| other.document.in_language(document, &pair.to).text()).unwrap_or_default();
             if other != made.text && !made.alternatives.contains(&other) {
                 made.alternatives.push(other);
             }

@@ -149,7 +149,7 @@ fn alone(block: Block, format: Format) -> Document {
 fn kind(kind: BlockKind) -> &'static str {
     match kind {
         BlockKind::Date => "date",
-        BlockKind::Heading => "heading",
+        BlockKind::Title | BlockKind::Heading => "heading",
         BlockKind::Paragraph => "paragraph",
         BlockKind::Item => "list",
         BlockKind::Caption => "caption",

@@ -3,7 +3,7 @@
 use super::{Place, objects};
 
 const MARKDOWN: &str = "# De brug\n\nDe **brug** is [open](https://voorbeeld.nl).\n";
-const PAGE: &str = "<html><body><nav><a href=/>Voorpagina</a></nav><article><h1>De brug is open</h1><p>De <b>nieuwe</b> \
+const PAGE: &str = "<html lang=nl><head><title>De brug is open - De Krant</title><body><nav><a href=/>Voorpagina</a></nav><article><h1>De brug is open</h1><p>De <b>nieuwe</b> \
     brug bij het dorp is vanaf zaterdag open voor het verkeer, meldt de gemeente. De bouw duurde twee jaar langer dan \
     gepland.</p><p>De schippers zijn boos, omdat de brug op werkdagen dicht blijft tussen zeven en negen \
     uur.</p></article></body></html>";
@@ -54,7 +54,11 @@ fn of_a_page_the_article_is_taken_or_all_of_it() {
     place.file("none.html", "<html><body><nav><a href=/>Voorpagina</a></nav></body></html>");
     let article = place.run(&["translate", "p.html"]).good();
     assert!(article.contains("<nav><a href=/>Voorpagina</a></nav>") && article.contains("<b>"), "{article}");
+    let heading = article.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>")).unwrap().0;
+    let start = format!("<html lang=en><head><title>{heading} - De Krant</title><body>");
+    assert!(article.starts_with(&start) && heading != "De brug is open", "{article}");
     let whole = place.run(&["translate", "p.html", "--html-whole"]).good();
+    assert!(whole.starts_with("<html lang=en><head><title>") && !whole.contains(">De brug is open"), "{whole}");
     assert!(whole.contains("<nav><a href=/>") && !whole.contains("Voorpagina"), "{whole}");
     let said = ["`none.html`: there is no article in this page", "--html-whole", "1 failed, 1 done"];
     let ran = place.run(&["translate", "none.html", "p.html"]).bad(1, &said);

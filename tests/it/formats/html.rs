@@ -27,7 +27,7 @@ fn a_page_keeps_its_tags() {
         "Dit blijft zoals het is",
         "<img src=a.jpg alt=\"Foto\"><figcaption>DE BRUG",
         "BRUG ’S OCHTENDS",
-        "<title>De brug</title>",
+        "<title>DE BRUG</title>",
         "CONTACT EN COLOFON",
     ] {
         assert!(page.contains(kept), "{kept} in {page}");
@@ -44,6 +44,80 @@ fn only_the_article_of_a_page_is_translated() {
     assert_eq!(translation.document.title(), Some("DE NIEUWE BRUG BIJ WIERDUM GAAT OPEN"));
     let small = translate(&Capitals, "<p>Hallo <i>wereld</i>.</p>", Format::Html);
     assert_eq!(small.document.text(), "<p>HALLO <i>WERELD</i>.</p>");
+}
+
+/// A page in English, with what it says of itself.
+fn english(text: &str, format: Format) -> String {
+    translate(&Capitals, text, format).document.in_language(&Document::parse("-", text, format), "en").text()
+}
+
+#[test]
+fn a_page_says_that_it_is_in_another_language() {
+    let page = english(PAGE, Format::Html);
+    let start = "<!DOCTYPE html>\n<html lang=en><head><title>De brug</title><style>";
+    assert!(page.starts_with(start) && page.contains(">Voorpagina<"), "{page}");
+    for (title, expected) in [
+        ("Een &amp; twee", "EEN &amp; TWEE"),
+        ("\n Een &amp; twee\n  - De Krant \n", "\n EEN &amp; TWEE - De Krant \n"),
+        ("Nieuws | Een &#38; twee | De Krant &gt; 1", "Nieuws | EEN &amp; TWEE | De Krant &gt; 1"),
+        ("Een &amp; tweede", "Een &amp; tweede"),
+        ("Meer over Een &amp; twee", "Meer over Een &amp; twee"),
+        ("Drie | Drie vier", "Drie | DRIE VIER"),
+        ("<h2>Iets anders", "<h2>Iets anders"),
+        ("", ""),
+    ] {
+        let page = |language: &str, title: &str, words: [&str; 4]| {
+            let [heading, text, other, more] = words;
+            format!(
+                "<html class=a xml:lang = '{language}' lang=\"{language}\"><head><meta charset=utf-8><title>{title}</title>\
+                 <body><article><h1>{heading}</h1><p lang=nl>{text}</p><h2>{other}</h2><p>{more}</p></article></body></html>"
+            )
+        };
+        let dutch = page("nl-NL", title, ["Een &amp; twee", "Dat is een zin.", "Drie vier", "Dat is er nog een."]);
+        let expected = page("en", expected, ["EEN &amp; TWEE", "DAT IS EEN ZIN.", "DRIE VIER", "DAT IS ER NOG EEN."]);
+        assert_eq!(english(&dutch, Format::Html), expected);
+    }
+    let whole = english("<html lang=nl><title>Een | Twee</title><h1>Een</h1>", Format::HtmlWhole);
+    assert_eq!(whole, "<html lang=en><title>EEN | TWEE</title><h1>EEN</h1>");
+    let marked =
+        english("\u{feff}<HTML LANG=nl>\r\n<TITLE>Één</TITLE><h1>Één</h1><p>Dat is een zin.</p>", Format::Html);
+    assert!(marked.starts_with("\u{feff}<HTML LANG=en>\r\n<TITLE>ÉÉN</TITLE><h1>ÉÉN<"), "{marked}");
+    for same in ["<html lang=en-GB><p>A.</p>", "<html lang=''><p>A.</p>", "<html><p lang=nl>A.</p>", "<p>A.</p>", ""] {
+        assert_eq!(english(same, Format::HtmlWhole), same);
+    }
+    let models = translate(&Capitals, "<html lang=nl><p>A.</p>", Format::Html).document;
+    let source = Document::parse("-", "<html lang=nl><p>A.</p>", Format::Html);
+    assert_eq!(models.clone().in_language(&source, "en_XX").text(), "<html lang=en><p>A.</p>");
+    assert_eq!(models.in_language(&source, "eng_Latn").text(), "<html lang=eng-Latn><p>A.</p>");
+    let svg = "<html><body><svg><title>Een</title></svg><article><h1>Een</h1><p>Dat is een zin.</p></article>";
+    assert!(english(svg, Format::Html).contains("<title>Een</title></svg><article><h1>EEN<"));
+}
+
+#[test]
+fn elements_without_an_end_of_their_own_do_not_swallow_what_follows() {
+    for (text, expected) in [
+        ("<head><meta charset=utf-8><body><p>Wel.</p>", "<head><meta charset=utf-8><body><p>WEL.</p>"),
+        ("<div><pre>niet</div><p>Wel.", "<div><pre>niet</div><p>WEL."),
+        ("<p>Wel <code>niet</p><p>Wel.", "<p>WEL <code>niet</p><p>WEL."),
+        ("<p translate=no>niet<p>Wel.", "<p translate=no>niet<p>WEL."),
+        ("<p translate=no>niet <b>niet<div>Wel.</div>", "<p translate=no>niet <b>niet<div>Wel.</div>"),
+        ("<p translate=no>niet <b>niet</b><div>Wel.</div>", "<p translate=no>niet <b>niet</b><div>WEL.</div>"),
+        ("<ul><li translate=no>niet<li>Wel.</ul>Wel.", "<ul><li translate=no>niet<li>WEL.</ul>WEL."),
+        ("<ul><li translate=no>niet</ul>Wel.", "<ul><li translate=no>niet</ul>WEL."),
+        ("<table><tr><td translate=no>niet<tr><td>Wel.", "<table><tr><td translate=no>niet<tr><td>WEL."),
+        ("<dl><dt translate=no>niet<dd>Wel.</dl>", "<dl><dt translate=no>niet<dd>WEL.</dl>"),
+        ("<div translate=no><ul><li>niet</ul>niet</div>Wel.", "<div translate=no><ul><li>niet</ul>niet</div>WEL."),
+        ("<p>Wel <svg><g><path></g></svg> wel.", "<p>WEL <svg><g><path></g></svg> WEL."),
+    ] {
+        assert_eq!(translate(&Capitals, text, Format::HtmlWhole).document.text(), expected);
+    }
+    let page = "<html><head><title>Een</title><body><h1>De brug</h1><p>De brug is open, zegt de gemeente.</p>";
+    let article = translate(&Capitals, page, Format::Html).document;
+    assert_eq!(
+        article.text(),
+        page.replace("De brug<", "DE BRUG<")
+            .replace("De brug is open, zegt de gemeente.", "DE BRUG IS OPEN, ZEGT DE GEMEENTE.")
+    );
 }
 
 #[test]

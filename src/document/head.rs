@@ -1,0 +1,97 @@
+//! What a web page says of itself before its article: its language, and the title in the tab of a browser.
+//!
+//! Invariant: nothing else of the page's head changes, and nothing is said that no model said: a title is translated
+//! where it repeats a heading of the article, as most do, often with the name of the site, which stays.
+
+use std::ops::Range;
+
+use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+
+use super::markup::{Style, escape};
+
+/// `head`, which stands before the first block of a page, for an article in `language`. `headings` are those of the
+/// article, in both languages.
+pub(super) fn translated(head: &str, headings: &[(&str, &str)], language: &str) -> String {
+    let mut changes: Vec<(Range<usize>, String)> = Vec::new();
+    let mut title: Option<(usize, String)> = None;
+    let mut emitter = DefaultEmitter::<usize>::new_with_span();
+    emitter.naively_switch_states(true);
+    for token in Tokenizer::new_with_emitter(head, emitter) {
+        let Ok(token) = token;
+        match token {
+            Token::StartTag(tag) => match &tag.name[..] {
+                b"html" => changes.extend(languages(head, &tag, language)),
+                b"title" => title = Some((tag.span.end, String::new())),
+                // From here on a title is that of a picture.
+                b"body" | b"svg" => break,
+                _ => {}
+            },
+            Token::String(string) => {
+                if let Some((_, said)) = &mut title {
+                    said.push_str(&String::from_utf8_lossy(&string.value));
+                }
+            }
+            Token::EndTag(tag) => {
+                let ended = title.take().filter(|_| &tag.name[..] == b"title");
+                if let Some((start, said)) = ended
+                    && let Some(written) = head.get(start..tag.span.start)
+                {
+                    let start = start + written.len() - written.trim_ascii_start().len();
+                    let range = start..start + written.trim_ascii().len();
+                    changes.extend(retold(&said, headings).map(|said| (range, said)));
+                }
+            }
+            Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
+        }
+    }
+    let mut head = head.to_owned();
+    for (range, text) in changes.into_iter().rev() {
+        head.replace_range(range, &text);
+    }
+    head
+}
+
+/// Where the tag of the whole page names another language than this one, and what it should say.
+fn languages(head: &str, tag: &StartTag<usize>, language: &str) -> Vec<(Range<usize>, String)> {
+    // As models write it: `en_XX`.
+    let tagged = language.trim_end_matches("_XX").replace('_', "-");
+    let main = |code: &str| code.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    let mut ranges: Vec<Range<usize>> = ["lang", "xml:lang"]
+        .iter()
+        .filter_map(|name| {
+            let value = tag.attributes.get(name.as_bytes())?;
+            let code =
+                std::str::from_utf8(value).ok().filter(|code| !code.is_empty() && main(code) != main(&tagged))?;
+            let name = value.span.start..head.len();
+            let after = name.start + head.get(name)?.find('=')? + 1;
+            let start = after + head[after..].find(|c: char| !c.is_ascii_whitespace() && c != '"' && c != '\'')?;
+            head[start..].starts_with(code).then(|| start..start + code.len())
+        })
+        .collect();
+    ranges.sort_by_key(|range| range.start);
+    ranges.into_iter().map(|range| (range, tagged.clone())).collect()
+}
+
+/// A title in which the longest heading that is a part of it stands in the other language.
+fn retold(title: &str, headings: &[(&str, &str)]) -> Option<String> {
+    let title = collapsed(title);
+    let parted = |word: Option<&str>| word.is_none_or(|word| !word.contains(char::is_alphanumeric));
+    let (at, source, target) = headings
+        .iter()
+        .filter_map(|&(source, target)| {
+            let source = collapsed(source);
+            let at = title.find(&source)?;
+            let (before, after) = (&title[..at], &title[at + source.len()..]);
+            let whole = (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '));
+            let part = parted(before.split(' ').rev().nth(1)) && parted(after.split(' ').nth(1));
+            (whole && part).then_some((at, source, target))
+        })
+        .max_by_key(|(_, source, _)| source.len())?;
+    let said = format!("{}{}{}", &title[..at], collapsed(target), &title[at + source.len()..]);
+    (said != title).then(|| escape(&said, Style::Html, false))
+}
+
+/// With one space where there is white space.
+fn collapsed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
