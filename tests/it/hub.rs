@@ -8,7 +8,7 @@ use std::time::Duration;
 use kortom::hub::{Hub, HubOptions, Origin, Task, Verdict};
 use tempfile::TempDir;
 
-use crate::fake_hub::{self, FakeHub, Fault, Setup, sha256};
+use crate::fake_hub::{self, Asked, FakeHub, Fault, Setup, sha256};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -431,6 +431,27 @@ fn a_proxy_is_used_unless_the_host_is_excepted() {
     assert!(error.contains("proxy does not let us through") && error.contains("403"), "{error}");
     options.proxies.except = Some("*".to_owned());
     assert!(error_of(Hub::new(options).pull(NAME, false)).contains("cannot reach `hub.invalid`"));
+}
+
+#[test]
+fn a_proxy_is_told_the_password_in_its_address() {
+    let server = setup(&weights()).start(0);
+    let (_home, mut options) = client(&server);
+    options.endpoint = "http://hub.invalid".to_owned();
+    options.proxies.http = Some(server.endpoint().replace("://", "://jan:ge%40heim@"));
+    Hub::new(options.clone()).pull(NAME, false).unwrap();
+    let told = |asked: &Asked| asked.headers.get("proxy-authorization").cloned();
+    let through = server.asked("CONNECT", "");
+    // `jan:ge@heim` in base 64.
+    assert!(!through.is_empty() && through.iter().all(|asked| told(asked).unwrap() == "Basic amFuOmdlQGhlaW0="));
+    assert!(server.asked("GET", "").iter().all(|asked| told(asked).is_none()));
+
+    server.fault("CONNECT", "", Fault::Status(407, "proxy-authenticate: Basic\r\n"));
+    let (_home, mut options) = client(&server);
+    options.endpoint = "http://hub.invalid".to_owned();
+    options.proxies.http = Some(server.endpoint());
+    let error = error_of(Hub::new(options).pull(NAME, false));
+    assert!(error.contains("name and a password") && error.contains("HTTPS_PROXY"), "{error}");
 }
 
 #[test]
