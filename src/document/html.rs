@@ -19,9 +19,20 @@ const UNMISTAKABLE: usize = 25;
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
+    let blocks = if format == Format::HtmlWhole { all(text) } else { article(text, read(text, false)) };
+    Document::assemble(input, text, format, blocks)
+}
+
+/// All blocks of a page, or of a piece of one, and where they are in it.
+pub(super) fn all(text: &str) -> Vec<(Range<usize>, Block)> {
+    read(text, true).into_iter().map(|found| (found.range, found.block)).collect()
+}
+
+/// The blocks of a page; with its title where all of it is meant.
+fn read(text: &str, whole: bool) -> Vec<Found> {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
     emitter.naively_switch_states(true);
-    let mut reader = Reader { text, whole: format == Format::HtmlWhole, ..Reader::default() };
+    let mut reader = Reader { text, whole, ..Reader::default() };
     for token in Tokenizer::new_with_emitter(text, emitter) {
         let Ok(token) = token;
         match token {
@@ -34,8 +45,7 @@ pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
     }
     reader.flush(text.len());
     reader.end_block();
-    let blocks = if reader.whole { reader.all() } else { article(text, reader.blocks) };
-    Document::assemble(input, text, format, blocks)
+    reader.blocks
 }
 
 /// Whether an element of this name has no content and no end.
@@ -352,10 +362,6 @@ impl Reader<'_> {
             || (self.around.iter().any(|name| name == "header") && !self.around.iter().any(|name| name == "article"));
         let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, Style::Html);
         self.blocks.push(Found { range, block, framed, textual: kind.is_some() });
-    }
-
-    fn all(self) -> Vec<(Range<usize>, Block)> {
-        self.blocks.into_iter().map(|found| (found.range, found.block)).collect()
     }
 }
 

@@ -1,15 +1,16 @@
 //! Markdown: `CommonMark`, with tables, footnotes, strikethrough, task lists and front matter.
 //!
-//! Headings, paragraphs, items and table cells are blocks; code, HTML blocks, front matter, link
-//! definitions and all signs that make the structure are gaps. Inside a block emphasis, links and the
-//! like are marks, and code and pictures stand by themselves: none of it is sent to a model.
+//! Headings, paragraphs, items and table cells are blocks; code, front matter, link definitions and all signs
+//! that make the structure are gaps. A block of HTML is read as `html` reads a page, unless the signs of a quotation
+//! run through its lines. Inside a block emphasis, links and the like are marks, and code and pictures stand by
+//! themselves: none of it is sent to a model.
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::markup::{Inline, MarkKind, Style};
-use super::{Block, BlockKind, Document, Format};
+use super::{Block, BlockKind, Document, Format, html};
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str) -> Document {
@@ -41,6 +42,8 @@ struct Reader<'a> {
     inline: Inline,
     /// How deep inside something that no block is made of.
     skipping: usize,
+    /// How far a block of HTML is read, as long as there is nothing else on its lines.
+    html: Option<usize>,
     /// A sign has begun that reaches as far as what it encloses.
     opening: bool,
     /// A line has just ended: what quotes and items repeat at the next line's start belongs to the end.
@@ -52,6 +55,10 @@ impl Reader<'_> {
         match event {
             Event::Start(tag) => self.start(tag, range),
             Event::End(tag) => self.end(*tag, range),
+            Event::Html(_) => {
+                let alone = self.html.filter(|&read| self.text[read..range.start].trim_ascii().is_empty());
+                self.html = alone.map(|_| range.end);
+            }
             _ if self.skipping > 0 => {}
             Event::Text(text) => self.words(text, range),
             Event::Code(_) | Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {
@@ -66,7 +73,7 @@ impl Reader<'_> {
                 self.read_on(&range);
                 self.after_break = true;
             }
-            Event::HardBreak | Event::Html(_) | Event::Rule => self.end_block(),
+            Event::HardBreak | Event::Rule => self.end_block(),
             // A box to tick is part of its item's sign.
             Event::TaskListMarker(_) => self.open = None,
         }
@@ -94,7 +101,7 @@ impl Reader<'_> {
             }
             Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::MetadataBlock(_) => {
                 self.end_block();
-                self.skipping = 1;
+                (self.skipping, self.html) = (1, Some(range.start));
                 return;
             }
             // A paragraph in an item is still the item's text.
@@ -107,6 +114,11 @@ impl Reader<'_> {
     fn end(&mut self, tag: TagEnd, range: Range<usize>) {
         if self.skipping > 0 {
             self.skipping -= 1;
+            if tag == TagEnd::HtmlBlock && self.html.is_some() {
+                let moved = |at: Range<usize>| range.start + at.start..range.start + at.end;
+                let blocks = html::all(&self.text[range.clone()]).into_iter();
+                self.blocks.extend(blocks.map(|(at, block)| (moved(at), block)));
+            }
             return;
         }
         match tag {
@@ -159,7 +171,7 @@ impl Reader<'_> {
         }
         let kind = match () {
             () if tag.starts_with("</") => MarkKind::Close,
-            () if super::html::is_void(name) || tag.ends_with("/>") || name.is_empty() => MarkKind::Single,
+            () if html::is_void(name) || tag.ends_with("/>") || name.is_empty() => MarkKind::Single,
             () => MarkKind::Open,
         };
         self.inline.mark(kind, &self.text[range.clone()]);

@@ -14,7 +14,7 @@ impl Dice {
     }
 }
 
-const MARKDOWN_PIECES: [&str; 37] = [
+const MARKDOWN_PIECES: [&str; 40] = [
     "een woord ",
     "Zin. ",
     "*",
@@ -39,6 +39,9 @@ const MARKDOWN_PIECES: [&str; 37] = [
     "<b>",
     "</b>",
     "<br>",
+    "<div>",
+    "</div>\n",
+    "<pre>",
     "<!-- x -->",
     "| a | b |\n|---|---|\n| c | d |\n",
     "```\n",

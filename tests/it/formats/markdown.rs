@@ -65,7 +65,7 @@ DE NIEUWE **FIETSBRUG** OVER HET [KANAAL BIJ WIERDUM](https://voorbeeld.nl "Tite
 echo "niet vertalen"
 ```
 
-<div class="x">blok</div>
+<div class="x">BLOK</div>
 
 TEKST MET EEN NOOT[^1], EEN ![foto](a.png) EN <https://voorbeeld.nl>. NOG <b>VET</b>. REGEL MET HARDE BREUK  
 EN VERDER. 3 \* 4 & MEER.
@@ -105,7 +105,7 @@ const NASTY: [&str; 14] = [
     "| a | b \\| c | `x\\|y` |\r\n|:--|:-:|--:|\r\n| een | | **drie** |\r\n|   |twee|[vier](x)|\r\n",
     "\u{feff}---\r\ntitel: \"Niet *vertalen*\"\r\nlijst:\r\n  - a\r\n---\r\n\r\n# Kop #\r\n\r\nTekst zonder eind",
     "+++\ntitel = 'x'\n+++\n\nTekst\n=====\n\nMeer\n---\n\nEinde",
-    "<!-- niet **vertalen** -->\n\n<details open>\n<summary>blok</summary>\n\nWel vertalen.\n\n</details>\n",
+    "<!-- niet **vertalen** -->\n\n<details open>\n<summary>Blok <b>een</b></summary>\n\nWel vertalen.\n\n</details>\n",
     "<?php echo 'niets'; ?>\n\n<![CDATA[ niets ]]>\n\n<!DOCTYPE html>\n\n<script>\nlet a = 1;\n</script>\n\nWel.\n",
     "Zie [de kaart][k], [k] en [deze](<a b.html> 'Titel (x)').\n\n[k]: <https://x.nl/a b> \"Een *titel*\"\n",
     "![alt *tekst*](a.png \"titel\") Een foto. ![][k]\n\n[![knop](b.svg)](https://c.nl)\n\n[k]: c.png\n",
@@ -129,12 +129,35 @@ fn code_and_comments_are_not_for_the_model() {
             sources(&translate(&Capitals, text, Format::Markdown)).into_iter().map(str::to_owned).collect::<Vec<_>>()
         })
         .collect();
-    for kept in ["niets", "niet ", "vertalen**", "code", "blok", "echo", "titel", "x.nl", "alt"] {
+    for kept in ["niets", "niet ", "vertalen**", "code", "echo", "titel", "x.nl", "alt"] {
         assert!(asked.iter().all(|source| !source.contains(kept)), "{kept}: {asked:?}");
     }
     for wanted in ["Alinea in vier.", "drie", "vier", "Wel vertalen.", "Tweede alinea.", "dieper", "Tekst zonder eind"]
     {
         assert!(asked.iter().any(|source| source == wanted), "{wanted}: {asked:?}");
+    }
+}
+
+#[test]
+fn html_among_markdown_is_read_as_html() {
+    for (text, expected) in [
+        (
+            "<p align=\"center\">\n  Een &amp; <em>twee</em>\n  regels.\n</p>\n\n**Drie**\n",
+            "<p align=\"center\">\n  EEN &amp; <em>TWEE</em> REGELS.\n</p>\n\n**DRIE**\n",
+        ),
+        ("- punt\n\n  <div>Een</div>\n", "- PUNT\n\n  <div>EEN</div>\n"),
+        (
+            "<pre>\nniets\n\nniets\n</pre>\n<!-- niets -->\nEen\n",
+            "<pre>\nniets\n\nniets\n</pre>\n<!-- niets -->\nEEN\n",
+        ),
+        ("<div>Een\n\n*Twee*\n\n</div>\nDrie\n", "<div>EEN\n\n*TWEE*\n\n</div>\nDRIE\n"),
+        ("<div>\r\nEen\r\n</div>\r\n\r\nTwee\r\n", "<div>\r\nEEN\r\n</div>\r\n\r\nTWEE\r\n"),
+        ("- <div>\n  Een\n  </div>\n- twee\n", "- <div>\n  EEN\n  </div>\n- TWEE\n"),
+        ("> <div>Een</div>\n", "> <div>EEN</div>\n"),
+        // The second line's sign is none of HTML.
+        ("> <div>niets\n> niets</div>\n\nEen\n", "> <div>niets\n> niets</div>\n\nEEN\n"),
+    ] {
+        assert_eq!(translate(&Capitals, text, Format::Markdown).document.text(), expected);
     }
 }
 
