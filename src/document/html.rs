@@ -6,6 +6,7 @@
 //! readability library; a page it can make nothing of gives its headings, paragraphs and items outside
 //! of menus and the like, or with `--html-whole` a page gives everything.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use dom_smoothie::Readability;
@@ -14,8 +15,8 @@ use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 
-/// A text at least this long, in bytes without white space, is not in the article by chance.
-const UNMISTAKABLE: usize = 25;
+/// The first of the characters that mean nothing to anybody, but for a few fonts of icons.
+const FIRST_SIGN: char = '\u{100000}';
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
@@ -367,11 +368,7 @@ impl Reader<'_> {
 
 /// The blocks that are the article's.
 fn article(page: &str, blocks: Vec<Found>) -> Vec<(Range<usize>, Block)> {
-    let read = Readability::new(page, None, None).and_then(|mut page| page.parse()).ok();
-    let chosen: Vec<bool> = match &read {
-        Some(article) => chosen(&blocks, &squeeze(&article.text_content), &squeeze(&article.title)),
-        None => blocks.iter().map(|found| found.textual).collect(),
-    };
+    let chosen = chosen(page, &blocks).unwrap_or_else(|| blocks.iter().map(|found| found.textual).collect());
     blocks
         .into_iter()
         .zip(chosen)
@@ -380,38 +377,44 @@ fn article(page: &str, blocks: Vec<Found>) -> Vec<(Range<usize>, Block)> {
         .collect()
 }
 
-/// Finds the blocks in the article's text, in their order; and its title, which stands above that text.
-fn chosen(blocks: &[Found], article: &str, title: &str) -> Vec<bool> {
-    let mut read = 0;
-    let mut chosen: Vec<bool> = Vec::with_capacity(blocks.len());
-    for found in blocks {
-        let text = squeeze(&found.block.text);
-        let rest = &article[read..];
-        let at = match rest.find(&text) {
-            Some(0) => Some(0),
-            Some(at) if text.len() >= UNMISTAKABLE => Some(at),
-            _ => None,
-        };
-        read += at.map_or(0, |at| at + text.len());
-        chosen.push(at.is_some());
+/// Which blocks the library leaves in the article; none where it finds no article. In the page it is given, each block
+/// begins with a sign of its own: what a block says may stand in a page more than once.
+fn chosen(page: &str, blocks: &[Found]) -> Option<Vec<bool>> {
+    let used: HashSet<char> = page.chars().filter(|&c| is_sign(c)).collect();
+    let signs: Vec<char> = (FIRST_SIGN..=char::MAX).filter(|sign| !used.contains(sign)).take(blocks.len()).collect();
+    if signs.len() < blocks.len() {
+        return None;
     }
+    let (mut signed, mut end) = (String::with_capacity(page.len() + 4 * signs.len()), 0);
+    for (found, sign) in blocks.iter().zip(&signs) {
+        signed.push_str(&page[end..found.range.start]);
+        signed.push(*sign);
+        end = found.range.start;
+    }
+    signed.push_str(&page[end..]);
+    let read = Readability::new(signed, None, None).and_then(|mut page| page.parse()).ok()?;
+    let left: HashSet<char> = read.text_content.chars().filter(|&c| is_sign(c)).collect();
+    let mut chosen: Vec<bool> = signs.iter().map(|sign| left.contains(sign)).collect();
+    // The library leaves out the title, which stands above the text, and what repeats it, also where that parts the text.
     let first = chosen.iter().position(|chosen| *chosen).unwrap_or(0);
+    let last = chosen.iter().rposition(|chosen| *chosen).unwrap_or(0);
+    let title = squeeze(&read.title);
     let is_title = |found: &Found| {
         let text = squeeze(&found.block.text);
-        found.block.kind == BlockKind::Heading && !text.is_empty() && (title.contains(&text) || text.contains(title))
+        found.block.kind == BlockKind::Heading && !text.is_empty() && (title.contains(&text) || text.contains(&title))
     };
-    if let Some(at) = blocks[..first].iter().rposition(is_title) {
-        chosen[at] = true;
-    }
-    // The library leaves out whatever repeats the title, also where it parts the text.
-    let last = chosen.iter().rposition(|chosen| *chosen).unwrap_or(0);
-    for at in first..last {
+    let above = blocks[..first].iter().rposition(is_title);
+    for at in above.into_iter().chain(first..last) {
         chosen[at] |= is_title(&blocks[at]);
     }
-    chosen
+    Some(chosen)
 }
 
-/// A text without its white space.
+fn is_sign(c: char) -> bool {
+    c >= FIRST_SIGN
+}
+
+/// A text without white space and signs.
 fn squeeze(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
+    text.chars().filter(|c| !c.is_whitespace() && !is_sign(*c)).collect()
 }

@@ -46,6 +46,27 @@ fn only_the_article_of_a_page_is_translated() {
     assert_eq!(small.document.text(), "<p>HALLO <i>WERELD</i>.</p>");
 }
 
+#[test]
+fn the_shortest_parts_of_an_article_are_translated_whatever_stands_before_them() {
+    let page = "<body><nav><a href=/>Dat is alles.</a></nav><article><h1>De brug is dicht</h1><p>De brug over het kanaal is \
+        maandag dicht, zegt de gemeente in een bericht aan de inwoners.</p><pre>niet</pre><p>Dat is alles.</p><p>De gemeente \
+        vervangt dan het wegdek, dat al jaren slecht is volgens de wethouder.</p><p translate=no>niet</p><p>Kort.</p><ul>\
+        <li>Een</li><li>Twee</li></ul><svg><title>niet</title></svg><p>Dat is alles.</p><p>Fietsers kunnen met een pont naar \
+        de overkant, die elk kwartier vaart van zeven tot zeven.</p><h2>Auto's</h2><p>Niet.</p><blockquote>Dat is <code>niet\
+        </code>.</blockquote></article><footer>Dat is alles.</footer></body>";
+    let translation = translate(&Capitals, page, Format::Html);
+    let asked = sources(&translation);
+    let short: Vec<&str> = asked.into_iter().filter(|source| source.len() < 25).collect();
+    let expected =
+        ["De brug is dicht", "Dat is alles.", "Kort.", "Een", "Twee", "Dat is alles.", "Auto's", "Niet.", "Dat is."];
+    assert_eq!(short, expected);
+    let whole = translation.document.text();
+    assert!(whole.contains("<a href=/>Dat is alles.</a>") && whole.contains("<footer>Dat is alles.<"), "{whole}");
+    // Fonts of icons use characters like those that say which blocks are left.
+    let icons = page.replace("Dat is alles.<", "Dat is \u{100000} \u{100002} alles.<");
+    assert_eq!(sources(&translate(&Capitals, &icons, Format::Html)).len(), translation.segments.len());
+}
+
 /// A page in English, with what it says of itself.
 fn english(text: &str, format: Format) -> String {
     translate(&Capitals, text, format).document.in_language(&Document::parse("-", text, format), "en").text()
