@@ -92,7 +92,8 @@ impl Digest<'_> {
     pub fn run(&self, documents: Vec<Document>) -> Result<Vec<Report>> {
         let translations: Vec<Option<Translation>> = match &self.translating {
             Some(step) => {
-                let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to));
+                let translator =
+                    Translator::new(step.model, Language::of(step.from), Language::of(step.to)).restoring();
                 let translator = translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary);
                 translator.translate(&documents)?.into_iter().map(Some).collect()
             }

@@ -12,6 +12,7 @@
 mod again;
 mod generate;
 mod protect;
+mod quotes;
 mod sentence;
 
 use std::ops::Range;
@@ -81,6 +82,7 @@ pub struct Translator<'a, G: ?Sized> {
     to: Language,
     checks: Option<Checks>,
     glossary: Option<&'a Glossary>,
+    restores: bool,
 }
 
 /// What stands on buttons, in Dutch and in English.
@@ -112,13 +114,20 @@ type Sentences = Vec<(Range<usize>, Plan)>;
 impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     /// Translates with `model`, from one language to another.
     pub fn new(model: &'a G, from: Language, to: Language) -> Self {
-        Self { model, from, to, checks: None, glossary: None }
+        Self { model, from, to, checks: None, glossary: None, restores: false }
     }
 
     /// Has every sentence checked.
     #[must_use]
     pub fn checking(self, checks: Checks) -> Self {
         Self { checks: Some(checks), ..self }
+    }
+
+    /// Gives the model signs that it knows: one for a quotation mark in two, and those of a typewriter where its vocabulary lacks
+    /// those of print. Whatever else it lacks is put where the model says that something was. Without this a text is that of transformers, which leaves it out.
+    #[must_use]
+    pub fn restoring(self) -> Self {
+        Self { restores: true, ..self }
     }
 
     /// With the terms of a glossary.
@@ -161,19 +170,33 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         }
         let mut heard: Vec<Option<Vec<Finding>>> = vec![None; sources.len()];
         let generations = self.model.generate_heard(&sources, terms, &mut |place, generation| {
-            let findings = heard[place].insert(self.findings(sources[place], &generation.text));
+            let restored = self.restored(sources[place], generation);
+            let text = restored.as_ref().unwrap_or(&generation.text);
+            let findings = heard[place].insert(self.findings(sources[place], text));
             terms[place].is_empty() && again::is_needed(generation, findings)
         })?;
-        answers.extend(sources.into_iter().zip(generations).zip(heard).map(|((source, generation), heard)| {
+        answers.extend(sources.into_iter().zip(generations).zip(heard).map(|((source, mut generation), heard)| {
+            self.restore(source, &mut generation);
             // Nothing goes unchecked, whatever a model leaves out.
             let findings = heard.unwrap_or_else(|| self.findings(source, &generation.text));
             Answer { source: source.to_owned(), generation, findings, again: None }
         }));
         if let Some(checks) = self.checks {
             let free = answers[first..].iter_mut().zip(terms).filter(|(_, terms)| terms.is_empty());
-            again::guard(self.model, checks, free.map(|(answer, _)| answer).collect())?;
+            again::guard(self, checks, free.map(|(answer, _)| answer).collect())?;
         }
         Ok(())
+    }
+
+    fn restored(&self, source: &str, generation: &Generation) -> Option<String> {
+        if self.restores { self.model.restored(source, generation) } else { None }
+    }
+
+    /// Gives a generation the text that it has with what the vocabulary lacks.
+    fn restore(&self, source: &str, generation: &mut Generation) {
+        if let Some(text) = self.restored(source, generation) {
+            generation.text = text;
+        }
     }
 
     /// What is found wrong with a translation, where anybody looks.
@@ -230,6 +253,8 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         masks: impl Fn(&str) -> Vec<&'static str>,
         texts: &mut Texts<'a>,
     ) -> Result<Vec<Piece>> {
+        let joined = if self.restores { quotes::joined(text) } else { text.into() };
+        let text = if self.restores { &*self.model.spelled(&joined) } else { text };
         let ranges = segment::wrap(text, self.model.window(), |text| self.model.count_tokens(text))?;
         if let [_] = ranges[..] {
             // Not the piece but the whole: a line is not trimmed.

@@ -4,6 +4,7 @@
 //! mark of the source is there once, in a nesting that is as well-formed as the source's was. Where a
 //! mark goes when words change places is decided in `carry`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::carry::Carrier;
@@ -51,10 +52,23 @@ pub struct Markup {
 }
 
 impl Markup {
+    /// That of a block which has none, but is written with characters that are not in its text.
+    pub(super) fn none(source: &str) -> Self {
+        Self { source: source.to_owned(), marks: Vec::new(), style: Style::Plain }
+    }
+
     /// The block with its markup.
     pub(super) fn source(&self) -> &str {
         &self.source
     }
+}
+
+/// Characters that nobody sees and no vocabulary knows: they say where a word or a line may be divided, or may not.
+const INVISIBLE: [char; 4] = ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}'];
+
+/// A text without them. A word with one inside it is another word to a model.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if text.contains(INVISIBLE) { text.replace(INVISIBLE, "").into() } else { text.into() }
 }
 
 /// A block in the making: text and marks in the order they are met.
@@ -67,12 +81,12 @@ pub(super) struct Inline {
 impl Inline {
     /// Text, as a reader sees it.
     pub(super) fn text(&mut self, text: &str) {
-        self.text.push_str(text);
+        self.text.push_str(&visible(text));
     }
 
     /// Text in which white space of any length is one space, and none is at the front.
     pub(super) fn flowing_text(&mut self, text: &str) {
-        for c in text.chars() {
+        for c in visible(text).chars() {
             // A no-break space is no white space of the format but a character someone wanted.
             let space = c.is_whitespace() && c != '\u{a0}' && c != '\u{202f}';
             if !space {

@@ -16,6 +16,7 @@ mod markup;
 mod srt;
 mod text;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -135,7 +136,7 @@ pub struct Block {
     pub kind: BlockKind,
     /// Its text as a reader sees it: without markup, but with the line breaks of plain text.
     pub text: String,
-    /// The markup inside it, in formats that have any.
+    /// The markup inside it, in formats that have any, or how it is written where that is not its text.
     markup: Option<Box<Markup>>,
 }
 
@@ -144,6 +145,16 @@ impl Block {
     #[must_use]
     pub fn plain(kind: BlockKind, text: &str) -> Self {
         Self { kind, text: text.to_owned(), markup: None }
+    }
+
+    /// The block that stands in plain text as `source`.
+    fn of_text(kind: BlockKind, source: &str) -> Self {
+        match markup::visible(source) {
+            Cow::Owned(text) if kind != BlockKind::Line && !text.trim().is_empty() => {
+                Self { kind, text: text.trim().to_owned(), markup: Some(Box::new(Markup::none(source))) }
+            }
+            _ => Self::plain(kind, source),
+        }
     }
 
     /// The block as it stands in the article.
@@ -210,7 +221,7 @@ impl Document {
 
     /// Cuts `text` at `blocks`, which are in order and do not overlap; the rest becomes gaps.
     fn cut(input: &str, text: &str, format: Format, blocks: &[(Range<usize>, BlockKind)]) -> Self {
-        let blocks = blocks.iter().map(|(range, kind)| (range.clone(), Block::plain(*kind, &text[range.clone()])));
+        let blocks = blocks.iter().map(|(range, kind)| (range.clone(), Block::of_text(*kind, &text[range.clone()])));
         Self::assemble(input, text, format, blocks.collect())
     }
 

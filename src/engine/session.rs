@@ -2,6 +2,7 @@
 //!
 //! Invariant: generations come in the order of their texts. What goes through the model when belongs to `decoding`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use anyhow::{Context, Result};
@@ -199,6 +200,19 @@ impl Session<'_> {
         } else {
             tokenizer.encode(&format!("{prefix}{text}"), languages)
         }
+    }
+
+    /// A text with other signs for those that the vocabulary lacks, see [`crate::tokenizer::Tokenizer::spelled`].
+    #[must_use]
+    pub fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.engine.tokenizer().spelled(text)
+    }
+
+    /// What a generation says with what its text has in the place of tokens for what the vocabulary lacks, see
+    /// [`crate::tokenizer::Tokenizer::decode_restoring`].
+    #[must_use]
+    pub fn restored(&self, text: &str, generation: &Generation) -> Option<String> {
+        self.engine.tokenizer().decode_restoring(&generation.tokens, text)
     }
 
     /// One generation for each text, in their order. Any number of texts: they are sorted by length and

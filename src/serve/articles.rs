@@ -2,6 +2,7 @@
 //!
 //! Invariant: what comes of an article is what the command line makes of it with the same models.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -100,7 +101,8 @@ impl<'a> Memory<'a> {
     /// A translator that works from memory.
     pub fn translator(&self, line: &'a Line<'a>) -> Translator<'_, Self> {
         let Pair { from, to } = &self.pair;
-        Translator::new(self, Language::of(from), Language::of(to)).with_glossary(line.models.glossary(&self.pair))
+        let translator = Translator::new(self, Language::of(from), Language::of(to)).restoring();
+        translator.with_glossary(line.models.glossary(&self.pair))
     }
 
     /// Remembers what was said.
@@ -135,6 +137,15 @@ impl Generate for Memory<'_> {
             return Ok(None);
         }
         texts.iter().map(|(text, _)| self.recall(text, Vec::new(), true)).collect::<Result<_>>().map(Some)
+    }
+
+    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.session.spelled(text)
+    }
+
+    fn restored(&self, text: &str, generation: &Generation) -> Option<String> {
+        // The tokens of another hypothesis are not remembered.
+        if self.rank > 0 { None } else { self.session.restored(text, generation) }
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

@@ -3,6 +3,7 @@
 //! Invariant: to the library this is a model like any other, so that an article becomes what it becomes on the command
 //! line. Whoever listens hears of each text as soon as it is done.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -168,6 +169,14 @@ impl Generate for Asker<'_> {
             Ok(generation)
         };
         begun.into_iter().map(answer).collect::<Result<_>>().map(Some)
+    }
+
+    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.session.spelled(text)
+    }
+
+    fn restored(&self, text: &str, generation: &Generation) -> Option<String> {
+        self.session.restored(text, generation)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

@@ -4,6 +4,7 @@
 //! library, asked for this sentence alone, can make it from what the model has said so far; one that needs more, because
 //! something in it got lost on the way, is told with the report.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -48,6 +49,10 @@ impl Generate for Echo<'_> {
         Ok(texts.iter().map(|text| Generation { text: (*text).to_owned(), ..Generation::default() }).collect())
     }
 
+    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.session.spelled(text)
+    }
+
     fn count_tokens(&self, text: &str) -> Result<usize> {
         Ok(self.session.encode(text)?.len())
     }
@@ -65,7 +70,7 @@ impl Outline {
     pub fn new(line: &Line<'_>, pair: &Pair, document: &Document) -> Result<Self> {
         let session = line.models.session(&Task::Translate(pair.clone(), 0))?;
         let echo = Echo { session: &session, asked: RefCell::default() };
-        let translator = Translator::new(&echo, Language::of(&pair.from), Language::of(&pair.to));
+        let translator = Translator::new(&echo, Language::of(&pair.from), Language::of(&pair.to)).restoring();
         let (mut sentences, mut needing): (Vec<Sentence>, HashMap<String, Vec<usize>>) = Default::default();
         let mut blocks = Vec::with_capacity(document.blocks.len());
         for (number, block) in document.blocks.iter().enumerate() {

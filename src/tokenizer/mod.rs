@@ -26,6 +26,7 @@ mod trie;
 mod unigram;
 mod vocabulary;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use anyhow::{Result, bail};
@@ -50,7 +51,25 @@ pub struct Tokenizer {
     language_ids: HashSet<TokenId>,
     max_length: Option<usize>,
     clean_up: bool,
+    spellings: Vec<Spelling>,
 }
+
+/// What may stand for signs that a vocabulary lacks.
+#[derive(Debug)]
+struct Spelling {
+    lacking: Vec<char>,
+    /// These and their like.
+    signs: &'static str,
+    other: &'static str,
+}
+
+/// Signs of print, and what typewriters have in their place.
+const SPELLINGS: [(&str, &str); 4] = [
+    ("\u{2018}\u{2019}\u{201a}\u{201b}\u{2032}\u{b4}", "'"),
+    ("\u{201c}\u{201d}\u{201e}\u{201f}\u{2033}\u{ab}\u{bb}", "\""),
+    ("\u{2010}\u{2011}\u{2013}\u{2014}\u{2015}\u{2212}", "-"),
+    ("\u{2026}", "..."),
+];
 
 /// Who does the cutting: our own SentencePiece with a vocabulary beside it, or the tokenizers crate.
 #[derive(Debug)]
@@ -83,6 +102,7 @@ impl Tokenizer {
             languages,
             max_length: settings.max_length(),
             clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(false) && model.may_clean_up(),
+            spellings: spellings(&model),
             model,
         })
     }
@@ -106,6 +126,20 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// A text with other signs for those that the vocabulary lacks, where there are any: a vocabulary without `\u{201e}`
+    /// knows `"`. What a model is told in place of a token for whatever it does not know, it understands.
+    #[must_use]
+    pub fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut spelled = Cow::from(text);
+        for Spelling { lacking, signs, other } in &self.spellings {
+            if spelled.contains(&lacking[..]) {
+                // Its like too: quotation marks come in pairs.
+                spelled = spelled.replace(|sign| signs.contains(sign), other).into();
+            }
+        }
+        spelled
+    }
+
     /// Whether a text begins with a target token of its own, which then counts.
     fn says_its_target(&self, text: &str) -> bool {
         let tokens = &self.languages.tokens;
@@ -121,8 +155,28 @@ impl Tokenizer {
     /// The text of these ids, without special and language tokens.
     #[must_use]
     pub fn decode(&self, ids: &[TokenId]) -> String {
+        self.decode_with(ids, "")
+    }
+
+    /// As [`Self::decode`], but where the ids have tokens for what the vocabulary lacks (a currency, a picture, a
+    /// foreign script), with what the source has there. None where they have no such token, more of them than the source,
+    /// or the source has different ones, which may have changed places.
+    #[must_use]
+    pub fn decode_restoring(&self, ids: &[TokenId], source: &str) -> Option<String> {
+        let unknown = self.model.unknown()?;
+        let wanted = ids.iter().filter(|&&id| id == unknown).count();
+        if wanted == 0 {
+            return None;
+        }
+        let parts = self.model.unknown_parts(source);
+        let first = parts.first()?;
+        let same = wanted <= parts.len() && parts.iter().all(|part| part == first);
+        same.then(|| self.decode_with(ids, first))
+    }
+
+    fn decode_with(&self, ids: &[TokenId], unknown: &str) -> String {
         let ids: Vec<TokenId> = ids.iter().copied().filter(|id| !self.language_ids.contains(id)).collect();
-        let text = self.model.decode(&ids);
+        let text = self.model.decode(&ids, unknown);
         if self.clean_up { cleaned_up(&text) } else { text }
     }
 
@@ -159,6 +213,16 @@ impl Tokenizer {
     }
 }
 
+/// Those spellings that a model needs and knows.
+fn spellings(model: &Model) -> Vec<Spelling> {
+    let lacks = |text: &str| !model.unknown_parts(text).is_empty();
+    let needed = SPELLINGS.iter().map(|&(signs, other)| {
+        let lacking = signs.chars().filter(|sign| lacks(sign.encode_utf8(&mut [0; 4]))).collect();
+        Spelling { lacking, signs, other }
+    });
+    needed.filter(|spelling| !spelling.lacking.is_empty() && !lacks(spelling.other)).collect()
+}
+
 impl Model {
     fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
         match self {
@@ -174,10 +238,24 @@ impl Model {
         }
     }
 
-    fn decode(&self, ids: &[TokenId]) -> String {
+    fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         match self {
-            Self::Pieces(pieces) => pieces.decode(ids),
-            Self::Pipeline(pipeline) => pipeline.decode(ids),
+            Self::Pieces(pieces) => pieces.decode(ids, unknown),
+            Self::Pipeline(pipeline) => pipeline.decode(ids, unknown),
+        }
+    }
+
+    fn unknown(&self) -> Option<TokenId> {
+        match self {
+            Self::Pieces(pieces) => Some(pieces.unknown()),
+            Self::Pipeline(pipeline) => pipeline.unknown(),
+        }
+    }
+
+    fn unknown_parts(&self, text: &str) -> Vec<String> {
+        match self {
+            Self::Pieces(pieces) => pieces.unknown_parts(text),
+            Self::Pipeline(pipeline) => pipeline.unknown_parts(text),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
-use super::sentencepiece::{SPACE, SentencePiece};
+use super::sentencepiece::{SPACE, Segmented, SentencePiece};
 use super::settings::{AddedToken, Settings};
 use super::splitter::{Part, Splitter};
 use super::vocabulary::Vocabulary;
@@ -161,14 +161,33 @@ impl PieceVocabulary {
             text = rest;
         }
         let segmented = self.source.encode(text);
-        ids.extend(segmented.pieces.into_iter().map(|(range, piece)| {
-            if piece == self.source.unknown() {
+        ids.extend(self.pieces(&segmented).map(|(_, id)| id));
+    }
+
+    /// The pieces of a text and their ids.
+    fn pieces<'s>(&'s self, segmented: &'s Segmented) -> impl Iterator<Item = (&'s str, TokenId)> {
+        segmented.pieces.iter().map(|(range, piece)| {
+            let text = &segmented.text[range.clone()];
+            let id = if *piece == self.source.unknown() {
                 // A vocabulary may know what its SentencePiece model does not.
-                self.id(&segmented.text[range]).unwrap_or(self.unknown)
+                self.id(text).unwrap_or(self.unknown)
             } else {
-                self.by_piece[piece as usize]
-            }
-        }));
+                self.by_piece[*piece as usize]
+            };
+            (text, id)
+        })
+    }
+
+    /// The id that stands for whatever has none.
+    pub(super) fn unknown(&self) -> TokenId {
+        self.unknown
+    }
+
+    /// The parts of a text that have no id of their own.
+    pub(super) fn unknown_parts(&self, text: &str) -> Vec<String> {
+        let segmented = self.source.encode(text);
+        let unknown = self.pieces(&segmented).filter(|(_, id)| *id == self.unknown);
+        unknown.map(|(part, _)| part.replace(SPACE, " ")).collect()
     }
 
     /// The ids of a text as a target has them; none where the vocabulary lacks a piece of it.
@@ -178,12 +197,19 @@ impl PieceVocabulary {
         segmented.pieces.iter().map(|(range, _)| vocabulary.id(&segmented.text[range.clone()])).collect()
     }
 
-    /// The text of these ids, special tokens left out.
-    pub(super) fn decode(&self, ids: &[TokenId]) -> String {
+    /// The text of these ids, special tokens left out, with `unknown` for each that stands for what has none.
+    pub(super) fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         let model = self.target.as_ref().filter(|_| self.target_vocabulary.is_some()).unwrap_or(&self.source);
         let mut text = String::new();
         let mut pieces: Vec<&str> = Vec::with_capacity(ids.len());
-        for &id in ids.iter().filter(|&&id| !self.specials.iter().any(|(_, special)| *special == id)) {
+        for &id in ids {
+            if id == self.unknown && !unknown.is_empty() {
+                pieces.push(unknown);
+                continue;
+            }
+            if self.specials.iter().any(|(_, special)| *special == id) {
+                continue;
+            }
             let Some(token) = self.token(id, model) else { continue };
             // A special token under a foreign id: transformers shows it.
             if self.specials.iter().any(|(special, _)| special == token) {

@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, anyhow};
+use tokenizers::Decoder;
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
@@ -34,6 +35,8 @@ pub(super) struct Pipeline {
     inner: tokenizers::Tokenizer,
     /// Whether the template of tokenizer.json puts the tokens around a text.
     own_template: bool,
+    /// The id that stands for whatever has none, where there can be any.
+    unknown: Option<TokenId>,
     size: usize,
 }
 
@@ -54,7 +57,8 @@ impl Pipeline {
         };
         let inner = inner.with_context(|| files.broken(file))?;
         let size = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
-        Ok(Self { inner, own_template: class == Class::File, size })
+        let unknown = settings.token("unk_token", "<unk>").and_then(|token| inner.token_to_id(&token.content));
+        Ok(Self { inner, own_template: class == Class::File, unknown, size })
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
@@ -67,9 +71,31 @@ impl Pipeline {
         Some(self.inner.encode_fast(text, false).ok()?.get_ids().to_vec())
     }
 
-    /// Bytes split over tokens are joined before they are read as text, since all ids are decoded at once.
-    pub(super) fn decode(&self, ids: &[TokenId]) -> String {
-        self.inner.decode(ids, true).unwrap_or_default()
+    pub(super) fn unknown(&self) -> Option<TokenId> {
+        self.unknown
+    }
+
+    /// The parts of a text that have no id of their own.
+    pub(super) fn unknown_parts(&self, text: &str) -> Vec<String> {
+        let Ok(encoding) = self.inner.encode(text, false) else { return Vec::new() };
+        let places = encoding.get_ids().iter().zip(encoding.get_offsets());
+        let unknown = places.filter(|(id, _)| Some(**id) == self.unknown);
+        unknown.filter_map(|(_, &(start, end))| text.get(start..end).map(str::to_owned)).collect()
+    }
+
+    /// The text of these ids, special tokens left out, with `unknown` for each that stands for what has none. Bytes
+    /// split over tokens are joined before they are read as text, since all ids are decoded at once.
+    pub(super) fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
+        if unknown.is_empty() {
+            return self.inner.decode(ids, true).unwrap_or_default();
+        }
+        let special = |token: &String| self.inner.get_added_vocabulary().is_special_token(token);
+        let tokens = ids.iter().filter_map(|&id| match self.inner.id_to_token(id) {
+            _ if Some(id) == self.unknown => Some(unknown.to_owned()),
+            token => token.filter(|token| !special(token)),
+        });
+        let tokens = tokens.collect();
+        self.inner.get_decoder().and_then(|decoder| decoder.decode(tokens).ok()).unwrap_or_default()
     }
 
     pub(super) fn id(&self, token: &str) -> Option<TokenId> {

@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 
-use super::{Answer, Generate};
+use super::{Answer, Generate, Translator};
 use crate::check::{self, Checks, Finding, Flag};
 use crate::engine::{Divergence, Generation};
 
@@ -46,15 +46,20 @@ fn repetition(findings: &[Finding]) -> Option<&Finding> {
 }
 
 /// Asks the model again wherever it repeats itself, and keeps the better generation.
-pub(super) fn guard<G: Generate + ?Sized>(model: &G, checks: Checks, mut answers: Vec<&mut Answer>) -> Result<()> {
+pub(super) fn guard<G: Generate + ?Sized>(
+    translator: &Translator<'_, G>,
+    checks: Checks,
+    mut answers: Vec<&mut Answer>,
+) -> Result<()> {
     answers.retain(|answer| repetition(&answer.findings).is_some());
     let (same, answers): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| would_be_same(&answer.generation));
     for answer in same {
         answer.again = Some(Again::Same);
     }
     let texts: Vec<_> = answers.iter().map(|answer| (answer.source.as_str(), &answer.generation.divergence)).collect();
-    let guarded = if texts.is_empty() { None } else { model.generate_guarded(&texts)? };
-    for (answer, generation) in answers.into_iter().zip(guarded.into_iter().flatten()) {
+    let guarded = if texts.is_empty() { None } else { translator.model.generate_guarded(&texts)? };
+    for (answer, mut generation) in answers.into_iter().zip(guarded.into_iter().flatten()) {
+        translator.restore(&answer.source, &mut generation);
         let findings = checks.findings(&answer.source, &generation.text);
         let first = faults(&answer.source, &answer.generation, &answer.findings);
         answer.again = Some(if faults(&answer.source, &generation, &findings) < first {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: generations come in the order of their texts, whenever each of them is told of.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 
 use crate::engine::{Divergence, Generation, Session};
@@ -34,6 +36,15 @@ pub trait Generate {
     fn generate_guarded(&self, _texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
         Ok(None)
     }
+    /// A text with other signs for those that the vocabulary lacks, where there are any.
+    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        text.into()
+    }
+    /// What the generation of a text says, with what the text has in the place of what the vocabulary lacks; none where it
+    /// lacks nothing, or that cannot be told.
+    fn restored(&self, _text: &str, _generation: &Generation) -> Option<String> {
+        None
+    }
     /// How many tokens of the window this text takes.
     fn count_tokens(&self, text: &str) -> Result<usize>;
     /// The most tokens of source the model takes.
@@ -54,6 +65,14 @@ impl Generate for Session<'_> {
 
     fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
         Session::generate_guarded(self, texts)
+    }
+
+    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        Session::spelled(self, text)
+    }
+
+    fn restored(&self, text: &str, generation: &Generation) -> Option<String> {
+        Session::restored(self, text, generation)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

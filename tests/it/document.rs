@@ -22,6 +22,28 @@ fn failures(table: &str, language: Language) -> Vec<String> {
 }
 
 #[test]
+fn characters_that_nobody_sees_are_no_part_of_what_is_said() {
+    let (hidden, said) = ("De ge\u{ad}meen\u{ad}te\u{200b} bouwt\u{2060}.", "De gemeente bouwt.");
+    for (text, format) in [
+        (format!("{hidden}\n\n{hidden}\n"), Format::Text),
+        (format!("- {hidden}\n\n*{hidden}*\n"), Format::Markdown),
+        (format!("<p>De ge&shy;meen<b>\u{ad}te</b>\u{200b} bouwt&#x2060;.</p><p>{hidden}</p>"), Format::HtmlWhole),
+        (
+            format!("1\n00:00:01,000 --> 00:00:02,000\n{hidden}\n\n2\n00:00:03,000 --> 00:00:04,000\n{hidden}\n"),
+            Format::Srt,
+        ),
+    ] {
+        let document = Document::parse("-", &text, format);
+        assert!(document.blocks.iter().all(|block| block.text == said) && document.blocks.len() == 2, "{document:?}");
+        assert_eq!(document.text(), text);
+        let translated = document.blocks[1].translated(&[(0..said.len(), "Yes.".to_owned())]);
+        assert_eq!(translated.source().replace('*', ""), "Yes.", "{text}");
+    }
+    let line = Document::parse("-", hidden, Format::Lines);
+    assert_eq!(line.blocks[0].text, hidden);
+}
+
+#[test]
 fn sentences_end_where_the_tables_say() {
     let dutch = failures(include_str!("../fixtures/sentences/nl.txt"), Language::Dutch);
     let english = failures(include_str!("../fixtures/sentences/en.txt"), Language::English);

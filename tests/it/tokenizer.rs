@@ -208,6 +208,46 @@ fn cleaning_up_happens_where_the_checkpoint_asks_for_it() {
 }
 
 #[test]
+fn what_a_vocabulary_lacks_is_taken_from_the_source() {
+    let mut lacking = 0;
+    for kind in fs::read_dir(fixture("")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let tokenizer = load(&kind).unwrap();
+        let languages = Languages::default();
+        let ids = |text: &str| tokenizer.encode(text, &languages).unwrap();
+        let source = "een \u{6751} twee \u{6751}";
+        let (plain, restored) = (tokenizer.decode(&ids(source)), tokenizer.decode_restoring(&ids(source), source));
+        assert_eq!(tokenizer.decode_restoring(&ids("een twee"), source), None, "{kind:?}");
+        if plain.contains('\u{6751}') {
+            assert_eq!(restored, None, "{kind:?}");
+            continue;
+        }
+        lacking += 1;
+        let restored = restored.unwrap_or_else(|| panic!("{kind:?}: {plain:?}"));
+        assert_eq!(restored.matches('\u{6751}').count(), 2, "{kind:?}: {restored:?}");
+        assert_eq!(restored.replace([' ', '\u{6751}'], ""), plain.replace(' ', ""), "{kind:?}");
+        // As many as the source has, and only where they are all the same.
+        assert_eq!(tokenizer.decode_restoring(&ids(source), "een \u{6751} twee"), None, "{kind:?}");
+        assert_eq!(tokenizer.decode_restoring(&ids(source), "een \u{6751} twee \u{5e02}"), None, "{kind:?}");
+        let fewer = tokenizer.decode_restoring(&ids("een \u{6751}"), source);
+        assert!(fewer.is_some_and(|text| text.matches('\u{6751}').count() == 1), "{kind:?}");
+    }
+    assert!(lacking >= 12, "{lacking}");
+}
+
+#[test]
+fn signs_that_a_vocabulary_lacks_are_spelled_with_those_it_has() {
+    let tokenizer = load(&bundled()).unwrap();
+    // It lacks the first quotation mark, not the second; a character rule spells out the dots.
+    let print = "\u{201e}\u{2019}s Avonds\u{201d} \u{2013} ja\u{2026}";
+    assert_eq!(tokenizer.spelled(print), "\"'s Avonds\" \u{2013} ja\u{2026}");
+    for plain in ["'s Avonds", "\u{201c}Ja\u{201d}", "caf\u{e9} \u{20ac} 3"] {
+        assert_eq!(tokenizer.spelled(plain), plain);
+    }
+    // Bytes stand for whatever it lacks.
+    assert_eq!(load(&fixture("bart")).unwrap().spelled("\u{201e}\u{2019}s\u{201d}"), "\u{201e}\u{2019}s\u{201d}");
+}
+
+#[test]
 fn ids_that_nothing_stands_for_leave_nothing_behind() {
     for folder in ["t5", "t5-json", "bart", "nllb", "marian", "mbart"] {
         let tokenizer = load(&fixture(folder)).unwrap();

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use super::Server;
 use crate::cli::{ARTICLE, objects};
 
-/// An article with all that can happen to a sentence: spans to protect, nothing to translate, said twice.
+/// An article with all that can happen to a sentence: spans to protect, nothing to translate, said twice, signs that the
+/// vocabulary lacks or nobody sees.
 const NASTY: &str = "date 2021-03 Kijk op www.voorbeeld.nl/a?b=1 of mail a@b.nl voor meer.\n\nBrug\n\n***\n\nHet regent \
-                     vandaag. De brug is 12 meter lang. Het regent vandaag.\n\nEen man. © AP";
+                     vandaag. De brug is 12 meter lang. Het regent vandaag. Een kaartje kost € 3,50.\n\nDe ge\u{ad}meente \
+                     bouwt. ,,Mooi’’, zei ze ’s avonds.\n\nEen man. © AP";
 
 #[test]
 fn a_digest_is_that_of_the_command_line() {
