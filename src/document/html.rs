@@ -2,21 +2,20 @@
 //!
 //! The tokenizer (`html5gum`) says where tags are, and what is between them is text; tags of phrases
 //! (links, emphasis) are marks inside blocks, all others part blocks. Code, pictures, formulas and what
-//! is marked `translate="no"` go through as they are; so does a title, unless all of the page is meant. Which blocks are the article's is asked of a
-//! readability library; a page it can make nothing of gives its headings, paragraphs and items outside
-//! of menus and the like, or with `--html-whole` a page gives everything.
+//! is marked `translate="no"` go through as they are; so does the title, unless all of the page is meant.
 
-use std::collections::HashSet;
+mod article;
+mod elements;
+
 use std::ops::Range;
 
-use dom_smoothie::Readability;
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
-
-/// The first of the characters that mean nothing to anybody, but for a few fonts of icons.
-const FIRST_SIGN: char = '\u{100000}';
+use article::{Found, article};
+pub(super) use elements::is_void;
+use elements::{ends_before, is_frame, is_kept, is_phrase};
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
@@ -49,155 +48,9 @@ fn read(text: &str, whole: bool) -> Vec<Found> {
     reader.blocks
 }
 
-/// Whether an element of this name has no content and no end.
-pub(super) fn is_void(name: &str) -> bool {
-    matches!(
-        name,
-        "area"
-            | "base"
-            | "br"
-            | "col"
-            | "embed"
-            | "hr"
-            | "img"
-            | "input"
-            | "link"
-            | "meta"
-            | "source"
-            | "track"
-            | "wbr"
-    )
-}
-
-/// Whether a tag of this name stands among the words of a sentence.
-fn is_phrase(name: &str) -> bool {
-    matches!(
-        name,
-        "a" | "abbr"
-            | "acronym"
-            | "b"
-            | "bdi"
-            | "bdo"
-            | "big"
-            | "cite"
-            | "data"
-            | "del"
-            | "dfn"
-            | "em"
-            | "font"
-            | "i"
-            | "img"
-            | "ins"
-            | "label"
-            | "mark"
-            | "q"
-            | "s"
-            | "small"
-            | "span"
-            | "strike"
-            | "strong"
-            | "sub"
-            | "sup"
-            | "time"
-            | "tt"
-            | "u"
-            | "wbr"
-    )
-}
-
-/// Whether the content of an element of this name is no text to translate.
-fn is_kept(name: &str) -> bool {
-    matches!(
-        name,
-        "audio"
-            | "canvas"
-            | "code"
-            | "iframe"
-            | "kbd"
-            | "math"
-            | "noscript"
-            | "object"
-            | "pre"
-            | "samp"
-            | "script"
-            | "select"
-            | "style"
-            | "svg"
-            | "template"
-            | "textarea"
-            | "title"
-            | "var"
-            | "video"
-    )
-}
-
-/// Whether an element of this name is around articles, not in them.
-fn is_frame(name: &str) -> bool {
-    matches!(name, "aside" | "button" | "dialog" | "footer" | "menu" | "nav")
-}
-
-/// Whether an element ends where another begins, without a tag of its own.
-fn ends_before(name: &str, next: &str) -> bool {
-    match name {
-        "p" => is_box(next),
-        "li" | "tr" => next == name,
-        "td" | "th" => matches!(next, "td" | "th" | "tr"),
-        "dt" | "dd" => matches!(next, "dt" | "dd"),
-        _ => false,
-    }
-}
-
-/// Whether a paragraph cannot hold an element of this name: HTML, "The p element".
-fn is_box(name: &str) -> bool {
-    matches!(
-        name,
-        "address"
-            | "article"
-            | "aside"
-            | "blockquote"
-            | "center"
-            | "details"
-            | "dialog"
-            | "div"
-            | "dl"
-            | "fieldset"
-            | "figcaption"
-            | "figure"
-            | "footer"
-            | "form"
-            | "h1"
-            | "h2"
-            | "h3"
-            | "h4"
-            | "h5"
-            | "h6"
-            | "header"
-            | "hr"
-            | "main"
-            | "menu"
-            | "nav"
-            | "ol"
-            | "p"
-            | "pre"
-            | "section"
-            | "table"
-            | "ul"
-    )
-}
-
 /// A tag's name in lower case.
 fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).to_ascii_lowercase()
-}
-
-/// A block that was found.
-struct Found {
-    range: Range<usize>,
-    block: Block,
-    /// Whether it stands in a menu, a footer or the like.
-    framed: bool,
-    /// Whether it is the content of an element for text, not of any box of the page.
-    textual: bool,
 }
 
 /// Reads the tokens of a page.
@@ -364,57 +217,4 @@ impl Reader<'_> {
         let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, Style::Html);
         self.blocks.push(Found { range, block, framed, textual: kind.is_some() });
     }
-}
-
-/// The blocks that are the article's.
-fn article(page: &str, blocks: Vec<Found>) -> Vec<(Range<usize>, Block)> {
-    let chosen = chosen(page, &blocks).unwrap_or_else(|| blocks.iter().map(|found| found.textual).collect());
-    blocks
-        .into_iter()
-        .zip(chosen)
-        .filter(|(found, chosen)| *chosen && !found.framed)
-        .map(|(found, _)| (found.range, found.block))
-        .collect()
-}
-
-/// Which blocks the library leaves in the article; none where it finds no article. In the page it is given, each block
-/// begins with a sign of its own: what a block says may stand in a page more than once.
-fn chosen(page: &str, blocks: &[Found]) -> Option<Vec<bool>> {
-    let used: HashSet<char> = page.chars().filter(|&c| is_sign(c)).collect();
-    let signs: Vec<char> = (FIRST_SIGN..=char::MAX).filter(|sign| !used.contains(sign)).take(blocks.len()).collect();
-    if signs.len() < blocks.len() {
-        return None;
-    }
-    let (mut signed, mut end) = (String::with_capacity(page.len() + 4 * signs.len()), 0);
-    for (found, sign) in blocks.iter().zip(&signs) {
-        signed.push_str(&page[end..found.range.start]);
-        signed.push(*sign);
-        end = found.range.start;
-    }
-    signed.push_str(&page[end..]);
-    let read = Readability::new(signed, None, None).and_then(|mut page| page.parse()).ok()?;
-    let left: HashSet<char> = read.text_content.chars().filter(|&c| is_sign(c)).collect();
-    let mut chosen: Vec<bool> = signs.iter().map(|sign| left.contains(sign)).collect();
-    // The library leaves out the title, which stands above the text, and what repeats it, also where that parts the text.
-    let first = chosen.iter().position(|chosen| *chosen).unwrap_or(0);
-    let last = chosen.iter().rposition(|chosen| *chosen).unwrap_or(0);
-    let title = squeeze(&read.title);
-    let is_title = |found: &Found| {
-        let text = squeeze(&found.block.text);
-        found.block.kind == BlockKind::Heading && !text.is_empty() && (title.contains(&text) || text.contains(&title))
-    };
-    let above = blocks[..first].iter().rposition(is_title);
-    for at in above.into_iter().chain(first..last) {
-        chosen[at] |= is_title(&blocks[at]);
-    }
-    Some(chosen)
-}
-
-fn is_sign(c: char) -> bool {
-    c >= FIRST_SIGN
-}
-
-/// A text without white space and signs.
-fn squeeze(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace() && !is_sign(*c)).collect()
 }

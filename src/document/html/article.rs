@@ -1,0 +1,75 @@
+//! Which blocks of a page are its article's: a readability library is asked. A page it can make nothing of gives its
+//! headings, paragraphs and items, outside of menus and the like.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use dom_smoothie::Readability;
+
+use crate::document::{Block, BlockKind};
+
+/// The first of the characters that mean nothing to anybody, but for a few fonts of icons.
+const FIRST_SIGN: char = '\u{100000}';
+
+/// A block that was found.
+pub(super) struct Found {
+    pub(super) range: Range<usize>,
+    pub(super) block: Block,
+    /// Whether it stands in a menu, a footer or the like.
+    pub(super) framed: bool,
+    /// Whether it is the content of an element for text, not of any box of the page.
+    pub(super) textual: bool,
+}
+
+/// The blocks that are the article's.
+pub(super) fn article(page: &str, blocks: Vec<Found>) -> Vec<(Range<usize>, Block)> {
+    let chosen = chosen(page, &blocks).unwrap_or_else(|| blocks.iter().map(|found| found.textual).collect());
+    blocks
+        .into_iter()
+        .zip(chosen)
+        .filter(|(found, chosen)| *chosen && !found.framed)
+        .map(|(found, _)| (found.range, found.block))
+        .collect()
+}
+
+/// Which blocks the library leaves in the article; none where it finds no article. In the page it is given, each block
+/// begins with a sign of its own: what a block says may stand in a page more than once.
+fn chosen(page: &str, blocks: &[Found]) -> Option<Vec<bool>> {
+    let used: HashSet<char> = page.chars().filter(|&c| is_sign(c)).collect();
+    let signs: Vec<char> = (FIRST_SIGN..=char::MAX).filter(|sign| !used.contains(sign)).take(blocks.len()).collect();
+    if signs.len() < blocks.len() {
+        return None;
+    }
+    let (mut signed, mut end) = (String::with_capacity(page.len() + 4 * signs.len()), 0);
+    for (found, sign) in blocks.iter().zip(&signs) {
+        signed.push_str(&page[end..found.range.start]);
+        signed.push(*sign);
+        end = found.range.start;
+    }
+    signed.push_str(&page[end..]);
+    let read = Readability::new(signed, None, None).and_then(|mut page| page.parse()).ok()?;
+    let left: HashSet<char> = read.text_content.chars().filter(|&c| is_sign(c)).collect();
+    let mut chosen: Vec<bool> = signs.iter().map(|sign| left.contains(sign)).collect();
+    // The library leaves out the title, which stands above the text, and what repeats it, also where that parts the text.
+    let first = chosen.iter().position(|chosen| *chosen).unwrap_or(0);
+    let last = chosen.iter().rposition(|chosen| *chosen).unwrap_or(0);
+    let title = squeeze(&read.title);
+    let is_title = |found: &Found| {
+        let text = squeeze(&found.block.text);
+        found.block.kind == BlockKind::Heading && !text.is_empty() && (title.contains(&text) || text.contains(&title))
+    };
+    let above = blocks[..first].iter().rposition(is_title);
+    for at in above.into_iter().chain(first..last) {
+        chosen[at] |= is_title(&blocks[at]);
+    }
+    Some(chosen)
+}
+
+fn is_sign(c: char) -> bool {
+    c >= FIRST_SIGN
+}
+
+/// A text without white space and signs.
+fn squeeze(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && !is_sign(*c)).collect()
+}

@@ -1,0 +1,137 @@
+//! What HTML says of its elements, by name: which have no end, stand among words, or end where another begins.
+
+/// Whether an element of this name has no content and no end.
+pub(in crate::document) fn is_void(name: &str) -> bool {
+    matches!(
+        name,
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "link"
+            | "meta"
+            | "source"
+            | "track"
+            | "wbr"
+    )
+}
+
+/// Whether a tag of this name stands among the words of a sentence.
+pub(super) fn is_phrase(name: &str) -> bool {
+    matches!(
+        name,
+        "a" | "abbr"
+            | "acronym"
+            | "b"
+            | "bdi"
+            | "bdo"
+            | "big"
+            | "cite"
+            | "data"
+            | "del"
+            | "dfn"
+            | "em"
+            | "font"
+            | "i"
+            | "img"
+            | "ins"
+            | "label"
+            | "mark"
+            | "q"
+            | "s"
+            | "small"
+            | "span"
+            | "strike"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "time"
+            | "tt"
+            | "u"
+            | "wbr"
+    )
+}
+
+/// Whether the content of an element of this name is no text to translate.
+pub(super) fn is_kept(name: &str) -> bool {
+    matches!(
+        name,
+        "audio"
+            | "canvas"
+            | "code"
+            | "iframe"
+            | "kbd"
+            | "math"
+            | "noscript"
+            | "object"
+            | "pre"
+            | "samp"
+            | "script"
+            | "select"
+            | "style"
+            | "svg"
+            | "template"
+            | "textarea"
+            | "title"
+            | "var"
+            | "video"
+    )
+}
+
+/// Whether an element of this name is around articles, not in them.
+pub(super) fn is_frame(name: &str) -> bool {
+    matches!(name, "aside" | "button" | "dialog" | "footer" | "menu" | "nav")
+}
+
+/// Whether an element ends where another begins, without a tag of its own.
+pub(super) fn ends_before(name: &str, next: &str) -> bool {
+    match name {
+        "p" => is_box(next),
+        "li" | "tr" => next == name,
+        "td" | "th" => matches!(next, "td" | "th" | "tr"),
+        "dt" | "dd" => matches!(next, "dt" | "dd"),
+        _ => false,
+    }
+}
+
+/// Whether a paragraph cannot hold an element of this name: HTML, "The p element".
+fn is_box(name: &str) -> bool {
+    matches!(
+        name,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "center"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hr"
+            | "main"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "p"
+            | "pre"
+            | "section"
+            | "table"
+            | "ul"
+    )
+}
