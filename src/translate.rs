@@ -108,6 +108,14 @@ struct Answer {
     again: Option<Again>,
 }
 
+/// A generation that was looked at.
+#[derive(Clone)]
+struct Looked {
+    text: String,
+    /// What is found wrong with it.
+    findings: Vec<Finding>,
+}
+
 /// A block's sentences, by their place in it.
 type Sentences = Vec<(Range<usize>, Plan)>;
 
@@ -123,8 +131,9 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         Self { checks: Some(checks), ..self }
     }
 
-    /// Gives the model signs that it knows: one for a quotation mark in two, and those of a typewriter where its vocabulary lacks
-    /// those of print. Whatever else it lacks is put where the model says that something was. Without this a text is that of transformers, which leaves it out.
+    /// Gives the model signs that it knows: one for a quotation mark in two, and those of a typewriter where its
+    /// vocabulary lacks those of print. Whatever else it lacks is put where the model says that something was. Without
+    /// this a text is that of transformers, which leaves it out.
     #[must_use]
     pub fn restoring(self) -> Self {
         Self { restores: true, ..self }
@@ -168,35 +177,29 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         if sources.is_empty() {
             return Ok(());
         }
-        let mut heard: Vec<Option<Vec<Finding>>> = vec![None; sources.len()];
+        let mut heard: Vec<Option<Looked>> = vec![None; sources.len()];
         let generations = self.model.generate_heard(&sources, terms, &mut |place, generation| {
-            let restored = self.restored(sources[place], generation);
-            let text = restored.as_ref().unwrap_or(&generation.text);
-            let findings = heard[place].insert(self.findings(sources[place], text));
-            terms[place].is_empty() && again::is_needed(generation, findings)
+            let heard = heard[place].insert(self.look(sources[place], generation));
+            terms[place].is_empty() && again::is_needed(generation, &heard.findings)
         })?;
-        answers.extend(sources.into_iter().zip(generations).zip(heard).map(|((source, mut generation), heard)| {
-            self.restore(source, &mut generation);
+        answers.extend(sources.into_iter().zip(generations).zip(heard).map(|((source, generation), heard)| {
             // Nothing goes unchecked, whatever a model leaves out.
-            let findings = heard.unwrap_or_else(|| self.findings(source, &generation.text));
+            let Looked { text, findings } = heard.unwrap_or_else(|| self.look(source, &generation));
+            let generation = Generation { text, ..generation };
             Answer { source: source.to_owned(), generation, findings, again: None }
         }));
-        if let Some(checks) = self.checks {
+        if self.checks.is_some() {
             let free = answers[first..].iter_mut().zip(terms).filter(|(_, terms)| terms.is_empty());
-            again::guard(self, checks, free.map(|(answer, _)| answer).collect())?;
+            again::guard(self, free.map(|(answer, _)| answer).collect())?;
         }
         Ok(())
     }
 
-    fn restored(&self, source: &str, generation: &Generation) -> Option<String> {
-        if self.restores { self.model.restored(source, generation) } else { None }
-    }
-
-    /// Gives a generation the text that it has with what the vocabulary lacks.
-    fn restore(&self, source: &str, generation: &mut Generation) {
-        if let Some(text) = self.restored(source, generation) {
-            generation.text = text;
-        }
+    /// What a generation says, with what the vocabulary lacks, and what is found wrong with it.
+    fn look(&self, source: &str, generation: &Generation) -> Looked {
+        let restored = if self.restores { self.model.restored(source, generation) } else { None };
+        let text = restored.unwrap_or_else(|| generation.text.clone());
+        Looked { findings: self.findings(source, &text), text }
     }
 
     /// What is found wrong with a translation, where anybody looks.

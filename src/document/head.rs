@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+use html5gum::{StartTag, Token};
 
+use super::html;
 use super::markup::{Style, escape};
 
 /// `head`, which stands before the first block of a page, for an article in `language`. `headings` are those of the
@@ -14,10 +15,7 @@ use super::markup::{Style, escape};
 pub(super) fn translated(head: &str, headings: &[(&str, &str)], language: &str) -> String {
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     let mut title: Option<(usize, String)> = None;
-    let mut emitter = DefaultEmitter::<usize>::new_with_span();
-    emitter.naively_switch_states(true);
-    for token in Tokenizer::new_with_emitter(head, emitter) {
-        let Ok(token) = token;
+    for token in html::tokens(head) {
         match token {
             Token::StartTag(tag) => match &tag.name[..] {
                 b"html" => changes.extend(languages(head, &tag, language)),

@@ -30,11 +30,8 @@ pub(super) fn all(text: &str) -> Vec<(Range<usize>, Block)> {
 
 /// The blocks of a page; with its title where all of it is meant.
 fn read(text: &str, whole: bool) -> Vec<Found> {
-    let mut emitter = DefaultEmitter::<usize>::new_with_span();
-    emitter.naively_switch_states(true);
     let mut reader = Reader { text, whole, ..Reader::default() };
-    for token in Tokenizer::new_with_emitter(text, emitter) {
-        let Ok(token) = token;
+    for token in tokens(text) {
         match token {
             Token::StartTag(tag) => reader.start(&tag, tag.span.start..tag.span.end),
             Token::EndTag(tag) => reader.end(&name(&tag.name), tag.span.start..tag.span.end),
@@ -46,6 +43,13 @@ fn read(text: &str, whole: bool) -> Vec<Found> {
     reader.flush(text.len());
     reader.end_block();
     reader.blocks
+}
+
+/// Tags and text, and where they are; scripts and the like hold none.
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<usize>> {
+    let mut emitter = DefaultEmitter::<usize>::new_with_span();
+    emitter.naively_switch_states(true);
+    Tokenizer::new_with_emitter(text, emitter).map(|Ok(token)| token)
 }
 
 /// A tag's name in lower case.

@@ -258,11 +258,17 @@ impl Document {
         }
     }
 
+    /// Whether it is a web page.
+    #[must_use]
+    pub fn is_page(&self) -> bool {
+        matches!(self.format, Format::Html | Format::HtmlWhole)
+    }
+
     /// The article with what it says of itself in the language of its blocks: a web page names its language, and its title
     /// often repeats a heading. `source` is the article before it was translated, `language` a code such as `en`.
     #[must_use]
     pub fn in_language(mut self, source: &Self, language: &str) -> Self {
-        if matches!(self.format, Format::Html | Format::HtmlWhole) {
+        if self.is_page() {
             let pairs = source.blocks.iter().zip(&self.blocks);
             let headings = pairs.filter(|(source, _)| source.kind == BlockKind::Heading);
             let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();

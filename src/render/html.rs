@@ -4,7 +4,7 @@
 //! page itself stays that page, in the other language, as long as nothing is added to it.
 
 use crate::check::Finding;
-use crate::document::{Block, BlockKind, Document, Format};
+use crate::document::{Block, BlockKind, Document};
 use crate::report::Report;
 use crate::segment::on_one_line;
 use crate::translate::Segment;
@@ -15,13 +15,9 @@ const STYLE: &str = include_str!("page.css");
 /// One article.
 pub(super) fn article(report: &Report) -> String {
     match &report.document {
-        Some(document) if report.summary.is_none() && is_page(document) => document.text(),
+        Some(document) if report.summary.is_none() && document.is_page() => document.text(),
         _ => page(report),
     }
-}
-
-fn is_page(document: &Document) -> bool {
-    matches!(document.format, Format::Html | Format::HtmlWhole)
 }
 
 fn page(report: &Report) -> String {
@@ -160,6 +156,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::check::Flag;
+    use crate::document::Format;
 
     fn segment(source: &str, findings: Vec<Finding>) -> Segment {
         let mut segment =

@@ -5,8 +5,8 @@
 
 use anyhow::Result;
 
-use super::{Answer, Generate, Translator};
-use crate::check::{self, Checks, Finding, Flag};
+use super::{Answer, Generate, Looked, Translator};
+use crate::check::{self, Finding, Flag};
 use crate::engine::{Divergence, Generation};
 
 /// What decoding a text again gave.
@@ -46,11 +46,7 @@ fn repetition(findings: &[Finding]) -> Option<&Finding> {
 }
 
 /// Asks the model again wherever it repeats itself, and keeps the better generation.
-pub(super) fn guard<G: Generate + ?Sized>(
-    translator: &Translator<'_, G>,
-    checks: Checks,
-    mut answers: Vec<&mut Answer>,
-) -> Result<()> {
+pub(super) fn guard<G: Generate + ?Sized>(translator: &Translator<'_, G>, mut answers: Vec<&mut Answer>) -> Result<()> {
     answers.retain(|answer| repetition(&answer.findings).is_some());
     let (same, answers): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| would_be_same(&answer.generation));
     for answer in same {
@@ -58,9 +54,9 @@ pub(super) fn guard<G: Generate + ?Sized>(
     }
     let texts: Vec<_> = answers.iter().map(|answer| (answer.source.as_str(), &answer.generation.divergence)).collect();
     let guarded = if texts.is_empty() { None } else { translator.model.generate_guarded(&texts)? };
-    for (answer, mut generation) in answers.into_iter().zip(guarded.into_iter().flatten()) {
-        translator.restore(&answer.source, &mut generation);
-        let findings = checks.findings(&answer.source, &generation.text);
+    for (answer, generation) in answers.into_iter().zip(guarded.into_iter().flatten()) {
+        let Looked { text, findings } = translator.look(&answer.source, &generation);
+        let generation = Generation { text, ..generation };
         let first = faults(&answer.source, &answer.generation, &answer.findings);
         answer.again = Some(if faults(&answer.source, &generation, &findings) < first {
             let reason = repetition(&answer.findings).map(|finding| finding.reason.clone());

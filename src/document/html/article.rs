@@ -59,9 +59,8 @@ fn chosen(page: &str, blocks: &[Found]) -> Option<Vec<bool>> {
         found.block.kind == BlockKind::Heading && !text.is_empty() && (title.contains(&text) || text.contains(&title))
     };
     let above = blocks[..first].iter().rposition(is_title);
-    for at in above.into_iter().chain(first..last) {
-        chosen[at] |= is_title(&blocks[at]);
-    }
+    let among = (first..last).filter(|&at| is_title(&blocks[at]));
+    above.into_iter().chain(among).for_each(|at| chosen[at] = true);
     Some(chosen)
 }
 

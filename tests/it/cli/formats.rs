@@ -3,7 +3,8 @@
 use super::{Place, objects};
 
 const MARKDOWN: &str = "# De brug\n\nDe **brug** is [open](https://voorbeeld.nl).\n";
-const PAGE: &str = "<html lang=nl><head><title>De brug is open - De Krant</title><body><nav><a href=/>Voorpagina</a></nav><article><h1>De brug is open</h1><p>De <b>nieuwe</b> \
+const PAGE: &str = "<html lang=nl><head><title>De brug is open - De Krant</title><body><nav>\
+    <a href=/>Voorpagina</a></nav><article><h1>De brug is open</h1><p>De <b>nieuwe</b> \
     brug bij het dorp is vanaf zaterdag open voor het verkeer, meldt de gemeente. De bouw duurde twee jaar langer dan \
     gepland.</p><p>De schippers zijn boos, omdat de brug op werkdagen dicht blijft tussen zeven en negen \
     uur.</p></article></body></html>";
