@@ -52,6 +52,7 @@ pub mod check;
 pub mod digest;
 pub mod report;
 pub mod render;
+pub mod score;
 
 pub use digest::{Digest, digest};
 pub use report::{LineReport, Report};

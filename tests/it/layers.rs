@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself.
-const MODULES: [(&str, &[&str]); 24] = [
+const MODULES: [(&str, &[&str]); 25] = [
     ("glossary", &[]),
     ("document", &["glossary"]),
     ("batch", &[]),
@@ -15,6 +15,7 @@ const MODULES: [(&str, &[&str]); 24] = [
     ("detect", &[]),
     ("segment", &["document"]),
     ("check", &["document"]),
+    ("score", &[]),
     ("nn", &["kernels"]),
     ("tokenizer", &["batch", "files"]),
     ("search", &["batch", "glossary", "kernels"]),
