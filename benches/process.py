@@ -9,6 +9,7 @@ the smallest and the largest. `--lines 1` measures how soon the first line is th
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -56,13 +57,16 @@ def run(engine, compute, beams, source, arguments):
 
 
 def bleu(lines, arguments):
-    """As sacrebleu gives it."""
+    """By `kortom score`, which gives sacreBLEU's numbers."""
     if arguments.reference is None:
         return "-"
-    import sacrebleu
-
     references = arguments.reference.read_text(encoding="utf-8").splitlines()[:len(lines)]
-    return f"{sacrebleu.corpus_bleu(lines, [references]).score:.2f}"
+    files = [arguments.work / "reference.txt", arguments.work / "hypotheses.txt"]
+    for file, texts in zip(files, (references, lines)):
+        file.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
+    command = [arguments.kortom, "score", "--format", "json", "--reference", *files]
+    (system,) = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return f"{system['metrics'][0]['score']:.2f}"
 
 
 def compare(compute, beams, source, arguments):

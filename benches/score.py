@@ -8,11 +8,11 @@ the two columns should be the same; `lines that differ` counts where they are no
 """
 
 import argparse
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-
-import sacrebleu
 
 
 def kortom_lines(arguments, compute):
@@ -42,11 +42,16 @@ def transformers_lines(arguments, sources):
     return targets
 
 
-def scores(targets, references):
-    """BLEU and chrF as sacrebleu gives them."""
-    bleu = sacrebleu.corpus_bleu(targets, [references])
-    chrf = sacrebleu.corpus_chrf(targets, [references])
-    return bleu.score, chrf.score
+def scores(arguments, rows):
+    """BLEU and chrF of each row, by `kortom score`, which gives sacreBLEU's numbers."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(number) for number in range(len(rows))]
+        for file, (_, targets) in zip(files, rows):
+            file.write_text("".join(target.replace("\n", " ") + "\n" for target in targets), encoding="utf-8")
+        command = [arguments.kortom, "score", "--reference", arguments.reference, "--format", "json", *files]
+        systems = json.loads(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
+    metrics = [{metric["name"]: metric for metric in system["metrics"]} for system in systems]
+    return [(found["BLEU"]["score"], found["chrF2"]["score"]) for found in metrics], metrics[0]["BLEU"]["signature"]
 
 
 def main():
@@ -66,12 +71,13 @@ def main():
     theirs = transformers_lines(arguments, sources)
     rows = [("transformers f32", theirs)]
     rows += [(f"kortom {compute}", kortom_lines(arguments, compute)) for compute in arguments.compute_types]
-    print(f"{arguments.source.name}, {len(sources)} lines, beam {arguments.beams}, sacrebleu {sacrebleu.__version__}\n")
-    print("| | BLEU | chrF | lines that differ |\n|---|---|---|---|")
     for name, targets in rows:
         if len(targets) != len(references):
             sys.exit(f"`{name}` gave {len(targets)} lines for {len(references)}")
-        bleu, chrf = scores(targets, references)
+    found, signature = scores(arguments, rows)
+    print(f"{arguments.source.name}, {len(sources)} lines, beam {arguments.beams}, BLEU {signature}\n")
+    print("| | BLEU | chrF | lines that differ |\n|---|---|---|---|")
+    for (name, targets), (bleu, chrf) in zip(rows, found):
         differ = sum(a != b for a, b in zip(targets, theirs))
         print(f"| {name} | {bleu:.2f} | {chrf:.2f} | {differ} |")
 

@@ -62,6 +62,8 @@ pub enum Command {
     Generate(Box<GenerateArgs>),
     /// Answer over HTTP, for clients of `LibreTranslate` too
     Serve(Box<ServeArgs>),
+    /// Score translations or summaries by references: BLEU, chrF, TER, ROUGE
+    Score(Box<super::score::ScoreArgs>),
     /// List, fetch, inspect and remove models
     Models(super::models::ModelsArgs),
     /// Say what this machine and this build can do, and what to do about the rest

@@ -26,6 +26,7 @@ mod options;
 mod progress;
 mod read;
 mod run;
+mod score;
 mod serve;
 mod settings;
 mod sink;
@@ -82,6 +83,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Models(args) => models::run(&args),
         Command::Doctor(args) => print(&doctor::report(&args)),
         Command::Bench(args) => bench::run(&args, &file),
+        Command::Score(args) => score::run(*args, &file),
         Command::Config(args) => print(&config::answer(&args, &file)?),
         Command::Completions(args) => print(&String::from_utf8_lossy(&completions::script(args.shell))),
         Command::Man => print(&String::from_utf8_lossy(&manual::page()?)),

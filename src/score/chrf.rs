@@ -68,8 +68,9 @@ mod tests {
 
     #[test]
     fn one_sign_leaves_a_word() {
-        assert_eq!(without_signs("(hi) 'tis \u{e9}! \u{1f600} - so..."), [
-            "(hi", ")", "'", "tis", "\u{e9}", "!", "\u{1f600}", "-", "so..", "."
-        ]);
+        assert_eq!(
+            without_signs("(hi) 'tis \u{e9}! \u{1f600} - so..."),
+            ["(hi", ")", "'", "tis", "\u{e9}", "!", "\u{1f600}", "-", "so..", "."]
+        );
     }
 }

@@ -97,7 +97,8 @@ impl<'a> Beam<'a> {
             let across = Cell { cost: above[before].cost + u32::from(!keeps), edit };
             let insert = Cell { cost: current[before].cost + 1, edit: Edit::Insert };
             // Of equals the first.
-            let best = [delete, insert].into_iter().fold(across, |best, one| if one.cost < best.cost { one } else { best });
+            let best =
+                [delete, insert].into_iter().fold(across, |best, one| if one.cost < best.cost { one } else { best });
             current[column] = best;
         }
     }

@@ -72,7 +72,8 @@ pub fn paired(metric: Metric, baseline: &Counts, system: &Counts, resampling: &R
         let (own, own_width) = bootstrap(metric, system, resampling);
         let (other, other_width) = bootstrap(metric, baseline, resampling);
         let width = if own_width == other_width { own_width } else { Width::Double };
-        let differences: Vec<f64> = own.iter().zip(&other).map(|(one, other)| width.round((one - other).abs())).collect();
+        let differences: Vec<f64> =
+            own.iter().zip(&other).map(|(one, other)| width.round((one - other).abs())).collect();
         let usual = mean(&differences, width);
         let differences = differences.into_iter().map(|one| width.round(one - usual)).collect();
         (differences, width, Some(estimate(own, own_width)))

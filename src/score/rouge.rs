@@ -80,7 +80,11 @@ impl Rouge {
         let pairs = hypotheses.iter().zip(references);
         let each: Vec<_> = pairs.map(|(one, other)| self.compare(one.as_ref(), other.as_ref())).collect();
         let mean = |part: fn(&Agreement) -> f64| each.iter().map(part).sum::<f64>() / each.len().max(1) as f64;
-        Agreement { precision: mean(|one| one.precision), recall: mean(|one| one.recall), fmeasure: mean(|one| one.fmeasure) }
+        Agreement {
+            precision: mean(|one| one.precision),
+            recall: mean(|one| one.recall),
+            fmeasure: mean(|one| one.fmeasure),
+        }
     }
 }
 
@@ -139,11 +143,8 @@ fn subsequence(reference: &[String], hypothesis: &[String]) -> Vec<usize> {
     for (row, word) in reference.iter().enumerate() {
         for (column, other) in hypothesis.iter().enumerate() {
             let at = (row + 1) * columns + column + 1;
-            table[at] = if word == other {
-                table[at - columns - 1] + 1
-            } else {
-                table[at - columns].max(table[at - 1])
-            };
+            table[at] =
+                if word == other { table[at - columns - 1] + 1 } else { table[at - columns].max(table[at - 1]) };
         }
     }
     let (mut row, mut column) = (reference.len(), hypothesis.len());

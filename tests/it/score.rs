@@ -5,8 +5,36 @@ use kortom::score::{Counts, Metric, Resampling, baseline_interval, confidence, p
 use serde_json::Value;
 
 const WORDS: [&str; 30] = [
-    "the", "The", "rain", "rain,", "falls", "1,000.50", "can't", "x-ray", "(soft)", "café", "naïve", "😀", "U.S.", "5-6", "&amp;",
-    "mill.", "stop!", "…", "“so”", "ÉTÉ", "co-op,", "no.", "3.5%", "a", "of", "and", "it", "'tis", "e.g.,", "<skipped>",
+    "the",
+    "The",
+    "rain",
+    "rain,",
+    "falls",
+    "1,000.50",
+    "can't",
+    "x-ray",
+    "(soft)",
+    "café",
+    "naïve",
+    "😀",
+    "U.S.",
+    "5-6",
+    "&amp;",
+    "mill.",
+    "stop!",
+    "…",
+    "“so”",
+    "ÉTÉ",
+    "co-op,",
+    "no.",
+    "3.5%",
+    "a",
+    "of",
+    "and",
+    "it",
+    "'tis",
+    "e.g.,",
+    "<skipped>",
 ];
 
 /// The numbers that both sides draw.

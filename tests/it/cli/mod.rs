@@ -13,6 +13,7 @@ mod lines;
 mod memory;
 mod models;
 mod outputs;
+mod score;
 mod summaries;
 
 use std::io::Write;
