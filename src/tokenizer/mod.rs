@@ -1,9 +1,8 @@
 //! Text to token ids and back, for one checkpoint.
 //!
 //! Invariant: what `encode` gives is what the checkpoint's own class of transformers gives for the
-//! text, and every id that `encode` can give is below `vocabulary_size`, which is at most that of
-//! the model. Decoding accepts any id: special and language tokens, and ids that nothing stands
-//! for, leave nothing behind.
+//! text, and the model has a row for every id that `encode` gives. Decoding accepts any id: special
+//! and language tokens, and ids that nothing stands for, leave nothing behind.
 //!
 //! Which family's rules apply is decided once, in `Tokenizer::load`. How long a text may be, and how
 //! texts become batches, belongs to `engine`.
@@ -18,6 +17,7 @@ mod names;
 mod pieces;
 mod pipeline;
 mod proto;
+mod rows;
 mod sentencepiece;
 mod settings;
 mod spelling;
@@ -29,7 +29,7 @@ mod vocabulary;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
 pub use self::languages::{LanguageError, Languages};
@@ -38,6 +38,7 @@ use self::class::Class;
 use self::languages::{LanguageTable, Scheme};
 use self::pieces::{PieceVocabulary, language_code};
 use self::pipeline::Pipeline;
+use self::rows::Rows;
 use self::settings::Settings;
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
@@ -46,6 +47,7 @@ use crate::files::ModelFiles;
 #[derive(Debug)]
 pub struct Tokenizer {
     model: Model,
+    rows: Rows,
     languages: LanguageTable,
     /// Never part of a decoded text.
     language_ids: HashSet<TokenId>,
@@ -82,7 +84,7 @@ impl Tokenizer {
     /// Reads a checkpoint's tokenizer: config.json and `tokenizer_config.json` say which kind it is.
     ///
     /// # Errors
-    /// When a file is missing, broken, of an unknown kind, or holds more tokens than the model.
+    /// When a file is missing, broken, of an unknown kind, or of another model.
     pub fn load(files: &ModelFiles) -> Result<Self> {
         let settings = Settings::load(files)?;
         let config = files.json("config.json")?.unwrap_or_default();
@@ -95,10 +97,14 @@ impl Tokenizer {
             }
             _ => Model::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
         };
-        check_size(files, &config, model.size())?;
-        let languages = language_table(files, &settings, &config, class, &model);
+        let mut languages = language_table(files, &settings, &config, class, &model);
+        rows::check(files, &config, &model, &languages)?;
+        let language_ids = languages.tokens.iter().map(|(_, id)| *id).collect();
+        let rows = Rows::of(&config);
+        languages.tokens.retain(|(_, id)| rows.lacking(&[*id]).is_none());
         Ok(Self {
-            language_ids: languages.tokens.iter().map(|(_, id)| *id).collect(),
+            rows,
+            language_ids,
             languages,
             max_length: settings.max_length(),
             clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(false) && model.may_clean_up(),
@@ -110,7 +116,7 @@ impl Tokenizer {
     /// The ids of a source text, with the language tokens and end of sentence that the model expects.
     ///
     /// # Errors
-    /// When the tokenizer cannot represent the text at all.
+    /// When the tokenizer cannot represent the text at all, or has a token for it that the model has no row for.
     pub fn encode(&self, text: &str, languages: &Languages) -> Result<Vec<TokenId>> {
         let mut ids = languages.source_prefix.clone();
         let says = self.says_its_target(text);
@@ -123,6 +129,7 @@ impl Tokenizer {
             ids.extend(self.model.encode(&format!("{}{text}", languages.text_prefix))?);
         }
         ids.extend(&languages.source_suffix);
+        self.rows.check(&ids, &self.model, &self.languages.model)?;
         Ok(ids)
     }
 
@@ -266,11 +273,28 @@ impl Model {
         }
     }
 
+    /// The token of an id, as the tokenizer writes it.
+    fn token(&self, id: TokenId) -> Option<String> {
+        match self {
+            Self::Pieces(pieces) => pieces.tokens().find(|(_, other)| *other == id).map(|(token, _)| token.to_owned()),
+            Self::Pipeline(pipeline) => pipeline.token(id),
+        }
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Pieces(pieces) => pieces.size(),
             Self::Pipeline(pipeline) => pipeline.size(),
         }
+    }
+
+    /// How many tokens there are, and how many of them from an id on.
+    fn count(&self, from: usize) -> (usize, usize) {
+        let ids: Vec<TokenId> = match self {
+            Self::Pieces(pieces) => pieces.tokens().map(|(_, id)| id).collect(),
+            Self::Pipeline(pipeline) => pipeline.tokens().map(|(_, id)| id).collect(),
+        };
+        (ids.len(), ids.iter().filter(|&&id| id as usize >= from).count())
     }
 
     /// Tokens that are a language code between these two, by id.
@@ -298,30 +322,6 @@ impl Model {
             Self::Pipeline(pipeline) => !pipeline.is_bpe(),
         }
     }
-}
-
-/// A model may have more rows than its tokenizer has tokens, but never fewer; and its own special tokens must be among
-/// those of the tokenizer.
-fn check_size(files: &ModelFiles, config: &Value, size: usize) -> Result<()> {
-    const HINT: &str = "hint: the files are of two different models; fetch them again, all from one place";
-    let name = files.name();
-    if let Some(rows) = config.get("vocab_size").and_then(Value::as_u64)
-        && size as u64 > rows
-    {
-        bail!(
-            "the tokenizer of the model `{name}` has {size} tokens, but its config.json has room for {rows} (`vocab_size`)\n{HINT}"
-        );
-    }
-    for key in ["eos_token_id", "pad_token_id"] {
-        if let Some(id) = config.get(key).and_then(Value::as_u64)
-            && id >= size as u64
-        {
-            bail!(
-                "the tokenizer of the model `{name}` has {size} tokens, but its config.json has {id} as `{key}`\n{HINT}"
-            );
-        }
-    }
-    Ok(())
 }
 
 fn language_table(

@@ -102,6 +102,10 @@ impl Pipeline {
         self.inner.token_to_id(token)
     }
 
+    pub(super) fn token(&self, id: TokenId) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     pub(super) fn tokens(&self) -> impl Iterator<Item = (String, TokenId)> {
         self.inner.get_vocab(true).into_iter()
     }

@@ -11,7 +11,7 @@ const SIGNS: [&str; 6] = ["", "(", "\"", "-", "“", "'"];
 
 impl Tokenizer {
     /// The ways in which tokens write a text after a space, and right after a sign or at the start; none where the
-    /// vocabulary cannot.
+    /// vocabulary or the model cannot.
     #[must_use]
     pub fn spellings(&self, text: &str) -> Vec<Vec<TokenId>> {
         let mut spellings: Vec<Vec<TokenId>> = Vec::new();
@@ -23,7 +23,8 @@ impl Tokenizer {
             Some(ids.strip_prefix(sign_ids.as_slice())?.to_vec())
         };
         for spelling in spaced.into_iter().chain(SIGNS.iter().filter_map(after)) {
-            if !spelling.is_empty() && !spellings.contains(&spelling) {
+            let has_rows = spelling.iter().all(|&id| (id as usize) < self.rows.target);
+            if has_rows && !spelling.is_empty() && !spellings.contains(&spelling) {
                 spellings.push(spelling);
             }
         }

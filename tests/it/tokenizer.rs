@@ -353,16 +353,67 @@ fn a_length_that_lies_is_refused() {
 }
 
 #[test]
-fn a_tokenizer_larger_than_its_model_is_refused() {
+fn a_token_without_a_row_is_refused_where_a_text_has_it() {
     let folder = copy("bart");
-    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(500));
-    let message = load(folder.path()).unwrap_err().to_string();
-    assert!(
-        message.starts_with("the tokenizer of the model `model` has 600 tokens, but its config.json has room for 500"),
-        "{message}"
+    let whole = load(folder.path()).unwrap();
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(599));
+    let tokenizer = load(folder.path()).unwrap();
+    let languages = Languages::default();
+    for text in ["The old ferryman", "", "<mas k> & mask"] {
+        assert_eq!(tokenizer.encode(text, &languages).unwrap(), whole.encode(text, &languages).unwrap());
+    }
+    assert_eq!(
+        tokenizer.encode("The <mask> ferryman", &languages).unwrap_err().to_string(),
+        "the text has `<mask>`, which is token 599, but the model `model` has 599 rows and none for it\n\
+         hint: take it out of the text"
     );
+    // Nor is it among the ways in which a required term can be written.
+    assert!(!whole.spellings("<mask>").is_empty() || whole.spellings("port").iter().any(|ids| ids.contains(&598)));
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(598));
+    assert!(load(folder.path()).unwrap().spellings("port").iter().flatten().all(|&id| id < 598));
     edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(640));
     assert_eq!(load(folder.path()).unwrap().vocabulary_size(), 600);
+}
+
+#[test]
+fn a_language_without_a_row_is_one_that_the_model_lacks() {
+    let folder = copy("mbart");
+    let whole = load(folder.path()).unwrap();
+    let dutch = whole.token_id("nl_XX").unwrap();
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(dutch + 1));
+    let tokenizer = load(folder.path()).unwrap();
+    let pair = (Some("nl"), Some("en"));
+    assert_eq!(tokenizer.languages(pair.0, pair.1).unwrap(), whole.languages(pair.0, pair.1).unwrap());
+    assert_eq!(tokenizer.known_languages().last(), Some("nl_XX"));
+    let message = language_error(folder.path(), Some("ro"), None).to_string();
+    assert!(message.starts_with("the model `model` does not know the language `ro`\nhint: it knows "), "{message}");
+    let languages = tokenizer.languages(pair.0, pair.1).unwrap();
+    let message = tokenizer.encode("zh_CN", &languages).unwrap_err().to_string();
+    assert!(message.contains("the text has `zh_CN`"), "{message}");
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_refused_with_what_shows_it() {
+    let folder = copy("bart");
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(299));
+    assert_eq!(
+        load(folder.path()).unwrap_err().to_string(),
+        "the tokenizer of the model `model` has 600 tokens, but its config.json has room for 299 (`vocab_size`): 301 of \
+         them have no row in the model, which is more than half\n\
+         hint: the files are of two different models; fetch them again, all from one place"
+    );
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(300));
+    load(folder.path()).unwrap();
+    // Of what stands around every text nothing may lack a row.
+    edit(folder.path(), "vocab.json", |vocabulary| {
+        vocabulary["</s>"] = json!(600);
+        vocabulary["port2"] = json!(2);
+    });
+    let message = load(folder.path()).unwrap_err().to_string();
+    assert!(
+        message.contains("`</s>`, which stands in every text, is token 600 and has no row in the model"),
+        "{message}"
+    );
 }
 
 #[test]

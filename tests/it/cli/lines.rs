@@ -67,6 +67,35 @@ fn a_bad_line_leaves_an_empty_one() {
     assert!(lines.len() == 3 && lines[1].is_empty() && !lines[2].is_empty(), "{lines:?}");
 }
 
+/// A copy of a tiny BART whose last token, `<mask>`, has no row, as in `facebook/bart-large-cnn`.
+fn without_a_row(place: &Place) {
+    let tiny = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bart");
+    for name in ["config.json", "generation_config.json", "merges.txt", "tokenizer_config.json", "vocab.json"] {
+        let text = std::fs::read_to_string(tiny.join(name)).unwrap();
+        place.file(&format!("cnn/{name}"), text.replace("\"vocab_size\": 400", "\"vocab_size\": 399"));
+    }
+    let weights = candle_core::safetensors::load(tiny.join("model.safetensors"), &candle_core::Device::Cpu).unwrap();
+    let cut = weights.into_iter().map(|(name, tensor)| {
+        let axis = tensor.dims().iter().position(|&size| size == 400);
+        let tensor = axis.map(|axis| tensor.narrow(axis, 0, 399).unwrap().contiguous().unwrap()).unwrap_or(tensor);
+        (name, tensor)
+    });
+    let cut: std::collections::HashMap<String, candle_core::Tensor> = cut.collect();
+    candle_core::safetensors::save(&cut, place.path("cnn/model.safetensors")).unwrap();
+}
+
+#[test]
+fn a_token_without_a_row_fails_its_line_alone() {
+    let place = Place::new();
+    without_a_row(&place);
+    let generate = ["generate", "--model", "./cnn"];
+    let ran = place.pipe(&generate, b"The old ferryman.\nThe <mask> ferryman.\nWhy not?\n");
+    let ran = ran.bad(1, &["`-:2`: the text has `<mask>`, which is token 399, but the model `", "hint: take it out"]);
+    let lines: Vec<&str> = ran.stdout.split_terminator('\n').collect();
+    assert!(lines.len() == 3 && lines[1].is_empty(), "{lines:?}");
+    assert_eq!(place.pipe(&generate, b"The old ferryman.\nWhy not?\n").good(), format!("{}\n{}\n", lines[0], lines[2]));
+}
+
 #[test]
 fn what_is_cut_is_flagged() {
     let place = Place::new();

@@ -1,0 +1,83 @@
+//! Which tokens a model has rows for in its embeddings.
+//!
+//! Invariant: a tokenizer that stays may have tokens without a row, but only such as most texts lack: published models
+//! have them (<https://github.com/huggingface/transformers/issues/3108>). A text that has one is refused where it is encoded.
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::Model;
+use super::languages::LanguageTable;
+use crate::batch::TokenId;
+use crate::files::ModelFiles;
+
+/// The rows of a model's embeddings; as many as there can be where config.json does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rows {
+    /// Of the encoder's.
+    pub(super) source: usize,
+    /// Of the decoder's.
+    pub(super) target: usize,
+}
+
+impl Rows {
+    pub(super) fn of(config: &Value) -> Self {
+        let size = |key: &str| Some(config.get(key)?.as_u64()? as usize);
+        let source = size("vocab_size").unwrap_or(usize::MAX);
+        let apart = config.get("share_encoder_decoder_embeddings").and_then(Value::as_bool) == Some(false);
+        Self { source, target: size("decoder_vocab_size").filter(|_| apart).unwrap_or(source) }
+    }
+
+    /// The first of some source tokens that the model has no row for.
+    pub(super) fn lacking(&self, ids: &[TokenId]) -> Option<TokenId> {
+        ids.iter().copied().find(|&id| id as usize >= self.source)
+    }
+
+    /// Refuses a source text with a token that the model has no row for.
+    pub(super) fn check(&self, ids: &[TokenId], tokenizer: &Model, model: &str) -> Result<()> {
+        match self.lacking(ids) {
+            None => Ok(()),
+            Some(id) => bail!(
+                "the text has `{}`, which is token {id}, but the model `{model}` has {} rows and none for it\n\
+                 hint: take it out of the text",
+                tokenizer.token(id).unwrap_or_default(),
+                self.source
+            ),
+        }
+    }
+}
+
+/// Refuses the tokenizer of another model: one with more tokens without a row than with one, one that puts a token without a
+/// row around every text, and one without the model's own special tokens.
+pub(super) fn check(files: &ModelFiles, config: &Value, model: &Model, languages: &LanguageTable) -> Result<()> {
+    const HINT: &str = "hint: the files are of two different models; fetch them again, all from one place";
+    let (name, size, rows) = (files.name(), model.size(), Rows::of(config));
+    if size > rows.source {
+        let (tokens, lacking) = model.count(rows.source);
+        if 2 * lacking > tokens {
+            bail!(
+                "the tokenizer of the model `{name}` has {tokens} tokens, but its config.json has room for {} \
+                 (`vocab_size`): {lacking} of them have no row in the model, which is more than half\n{HINT}",
+                rows.source
+            );
+        }
+    }
+    if let Some(id) = rows.lacking(&[&languages.prefix[..], &languages.suffix].concat()) {
+        bail!(
+            "the tokenizer of the model `{name}` has {size} tokens, but its config.json has room for {} (`vocab_size`): \
+             `{}`, which stands in every text, is token {id} and has no row in the model\n{HINT}",
+            rows.source,
+            model.token(id).unwrap_or_default()
+        );
+    }
+    for key in ["eos_token_id", "pad_token_id"] {
+        if let Some(id) = config.get(key).and_then(Value::as_u64)
+            && id >= size as u64
+        {
+            bail!(
+                "the tokenizer of the model `{name}` has {size} tokens, but its config.json has {id} as `{key}`\n{HINT}"
+            );
+        }
+    }
+    Ok(())
+}
