@@ -111,7 +111,8 @@ impl Seq2Seq {
         if let Some(bias) = &bias {
             anyhow::ensure!(
                 bias.elem_count() == spec.vocabulary,
-                "the bias on the logits has {} entries for a vocabulary of {}",
+                "the bias on the logits has {} entries for a vocabulary of {}\n\
+                 hint: config.json and the weights must be of the same checkpoint",
                 bias.elem_count(),
                 spec.vocabulary
             );
@@ -295,8 +296,11 @@ fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, 
     let rows = spec.window;
     let positions = match spec.positions {
         Positions::Sinusoidal => match builder.find(names.positions) {
-            Some(view) if view.shape() == [rows, spec.width] => table(0, view.tensor(DType::F32, &Device::Cpu)?)?,
-            _ => table(0, positions::sinusoidal(rows, spec.width)?)?,
+            Some(view) => {
+                view.expect(names.positions, &[rows, spec.width])?;
+                table(0, view.tensor(DType::F32, &Device::Cpu)?)?
+            }
+            None => table(0, positions::sinusoidal(rows, spec.width)?)?,
         },
         Positions::SinusoidalFairseq { padding } => {
             let first = padding as usize + 1;

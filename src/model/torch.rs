@@ -22,8 +22,8 @@ const LEGACY: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20,
 /// Where each storage begins in the file, and how many bytes it has.
 type Storages = HashMap<String, (usize, usize)>;
 
-/// The tensors of a checkpoint file.
-pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
+/// The tensors of a checkpoint file: where each lies, or the storage class of those that no layer can be made of.
+pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>)>> {
     let (object, storages) = if bytes.starts_with(b"PK") {
         archive(bytes)?
     } else if bytes.starts_with(&LEGACY) {
@@ -35,8 +35,11 @@ pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
     for (name, value) in state_dict(object)? {
         if let Object::Unicode(name) = name
             && let Some(tensor) = tensor(value).with_context(|| format!("in the tensor `{name}`"))?
-            && let Some(dtype) = tensor.dtype
         {
+            let Some(dtype) = dtype(&tensor.class) else {
+                places.push((name, Err(tensor.class)));
+                continue;
+            };
             let storage = storages.get(&tensor.storage);
             let &(start, length) = storage.with_context(|| format!("the data of `{name}` is missing\n{HINT}"))?;
             let size = dtype.size_in_bytes();
@@ -47,7 +50,7 @@ pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
                 place.extent().is_some_and(|extent| extent <= length - offset),
                 "`{name}` is larger than its data\n{HINT}"
             );
-            places.push((name, place));
+            places.push((name, Ok(place)));
         }
     }
     ensure!(!places.is_empty(), "the checkpoint holds no tensors by name\n{HINT}");
@@ -133,6 +136,7 @@ fn storage_sizes(object: &Object, sizes: &mut HashMap<String, usize>) {
     }
 }
 
+/// The floating point types; all others (position ids, masks) no layer reads.
 fn dtype(storage: &str) -> Option<DType> {
     match storage {
         "FloatStorage" => Some(DType::F32),
@@ -145,9 +149,11 @@ fn dtype(storage: &str) -> Option<DType> {
 
 fn element_size(storage: &str) -> usize {
     match storage {
-        "DoubleStorage" | "LongStorage" => 8,
-        "FloatStorage" | "IntStorage" => 4,
+        "ComplexDoubleStorage" => 16,
+        "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => 8,
+        "FloatStorage" | "IntStorage" | "QInt32Storage" => 4,
         "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
+        // ByteStorage, CharStorage, BoolStorage, QInt8Storage, QUInt8Storage.
         _ => 1,
     }
 }
@@ -206,8 +212,8 @@ fn refuse_code(object: &Object) -> Result<()> {
 
 struct Rebuilt {
     storage: String,
-    /// `None` for types that no layer reads.
-    dtype: Option<DType>,
+    /// The class of its storage, which says the type of its elements.
+    class: String,
     offset: usize,
     shape: Vec<usize>,
     strides: Vec<usize>,
@@ -238,7 +244,7 @@ fn tensor(object: Object) -> Result<Option<Rebuilt>> {
     let (shape, strides) = (sizes(shape)?, sizes(strides)?);
     ensure!(shape.len() == strides.len(), "a shape and strides that do not fit\n{HINT}");
     let offset = size(offset)?;
-    Ok(Some(Rebuilt { storage: key.clone(), dtype: dtype(class_name), offset, shape, strides }))
+    Ok(Some(Rebuilt { storage: key.clone(), class: class_name.clone(), offset, shape, strides }))
 }
 
 fn sizes(object: &Object) -> Result<Vec<usize>> {

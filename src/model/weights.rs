@@ -88,11 +88,14 @@ pub(super) fn map(file: &File) -> io::Result<Mmap> {
 }
 
 /// All tensors of a checkpoint.
+#[derive(Default)]
 pub struct Weights {
     files: Vec<Bytes>,
     /// When each mapped file was written.
     stamps: Vec<String>,
     places: BTreeMap<String, (usize, Place)>,
+    /// Tensors of numbers that are not floating point, with the name of their type.
+    others: BTreeMap<String, String>,
 }
 
 impl Weights {
@@ -107,7 +110,7 @@ impl Weights {
                 continue;
             }
             let names = if SINGLE.contains(&file) { vec![file.to_owned()] } else { shards(files, file)? };
-            let mut weights = Self { files: Vec::new(), stamps: Vec::new(), places: BTreeMap::new() };
+            let mut weights = Self::default();
             for name in names {
                 weights
                     .add(files, &name)
@@ -138,6 +141,13 @@ impl Weights {
         let is_safetensors = std::path::Path::new(name).extension().is_some_and(|end| end == "safetensors");
         let places = if is_safetensors { safetensors_places(&bytes)? } else { torch::places(&bytes)? };
         for (tensor, place) in places {
+            let place = match place {
+                Ok(place) => place,
+                Err(numbers) => {
+                    self.others.insert(tensor, numbers);
+                    continue;
+                }
+            };
             let end = place.extent().and_then(|extent| extent.checked_add(place.start));
             ensure!(end.is_some_and(|end| end <= bytes.len()), "`{tensor}` lies outside the file: it is cut short");
             self.places.insert(tensor, (index, place));
@@ -224,6 +234,15 @@ impl Weights {
     }
 
     fn missing(&self, names: &[&str]) -> String {
+        // Without the family's prefix too, as where such a tensor is looked for.
+        let is = |wanted: &str, name: &str| wanted.strip_suffix(name).is_some_and(|x| x.is_empty() || x.ends_with('.'));
+        let other = |(name, _): &(&String, &String)| names.iter().any(|wanted| is(wanted, name));
+        if let Some((name, numbers)) = self.others.iter().find(other) {
+            return format!(
+                "the tensor `{name}` is stored as `{numbers}`, but a layer is made of floating point numbers\n\
+                 hint: take the checkpoint in f32, f16 or bf16, not a quantised copy of it"
+            );
+        }
         let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
         // The neighbours say more than the first names of the alphabet would.
         let mut stem = *names.first().unwrap_or(&"");
@@ -255,7 +274,7 @@ pub(super) fn contiguous(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
+fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>)>> {
     const HINT: &str = "hint: the file is damaged or cut short; fetch it again";
     let (header, metadata) = SafeTensors::read_metadata(bytes)
         .map_err(|error| anyhow::anyhow!("not a valid safetensors file: {error}\n{HINT}"))?;
@@ -268,7 +287,10 @@ fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
             safetensors::Dtype::BF16 => DType::BF16,
             safetensors::Dtype::F64 => DType::F64,
             // Integer tensors are position ids and the like, which no layer reads.
-            _ => continue,
+            other => {
+                places.push((name, Err(format!("{other:?}"))));
+                continue;
+            }
         };
         let place = Place {
             dtype,
@@ -281,7 +303,7 @@ fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Place)>> {
             place.extent() == Some(claimed),
             "the header gives `{name}` {claimed} bytes, which is not its shape\n{HINT}"
         );
-        places.push((name, place));
+        places.push((name, Ok(place)));
     }
     Ok(places)
 }

@@ -1,4 +1,4 @@
-//! A Hub on the loopback address, with faults to order.
+//! A Hub on the loopback address with one repository or more, and faults to order.
 //!
 //! It speaks what the real one does: a JSON description, HEAD with entity tags, large files redirected to a store under
 //! another host name (`localhost` for `127.0.0.1`), ranges. Every request is written down, so a test can say what must
@@ -19,7 +19,7 @@ use sha2::Digest;
 
 pub const COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 
-/// A file of the one repository; what is above this size is in the store, as with LFS.
+/// Files above this size are in the store, as with LFS.
 const LARGE: usize = 1000;
 
 /// What goes wrong with one answer.
@@ -47,10 +47,12 @@ pub struct Asked {
     pub headers: HashMap<String, String>,
 }
 
+/// A repository: its name, and its files with their contents.
+type Repository = (String, Vec<(String, Vec<u8>)>);
+
 #[derive(Default)]
 struct State {
-    repository: String,
-    files: Vec<(String, Vec<u8>)>,
+    repositories: Vec<Repository>,
     license: Option<&'static str>,
     token: Option<&'static str>,
     claimed_size: Option<u64>,
@@ -69,8 +71,14 @@ pub struct Setup(State);
 
 impl Setup {
     pub fn new(repository: &str, files: &[(&str, &[u8])]) -> Self {
+        Self(State::default()).and(repository, files)
+    }
+
+    /// Another repository on the same hub.
+    pub fn and(mut self, repository: &str, files: &[(&str, &[u8])]) -> Self {
         let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
-        Self(State { repository: repository.to_owned(), files, ..State::default() })
+        self.0.repositories.push((repository.to_owned(), files));
+        self
     }
 
     pub fn license(mut self, license: &'static str) -> Self {
@@ -180,7 +188,8 @@ fn answer(state: &State, asked: &Asked, stream: &TcpStream, fault: Option<&Fault
         _ => {}
     }
     if let Some(hash) = path.strip_prefix("/store/") {
-        let found = state.files.iter().find(|(_, bytes)| sha256(bytes) == hash);
+        let mut files = state.repositories.iter().flat_map(|(_, files)| files);
+        let found = files.find(|(_, bytes)| sha256(bytes) == hash);
         return found.map_or(Ok(false), |(_, bytes)| content(stream, asked, "", bytes, fault));
     }
     let allowed =
@@ -188,22 +197,39 @@ fn answer(state: &State, asked: &Asked, stream: &TcpStream, fault: Option<&Fault
     if !allowed {
         return reply(stream, asked, 401, "x-error-code: RepoNotFound\r\n", b"", None);
     }
-    let repository = &state.repository;
-    if let Some(revision) = path.strip_prefix(&format!("/api/models/{repository}/revision/")) {
-        if revision != "main" && revision != COMMIT {
-            return reply(stream, asked, 404, "x-error-code: RevisionNotFound\r\n", b"", None);
+    for repository in &state.repositories {
+        if let Some(answered) = of_repository(state, repository, asked, path, stream, fault) {
+            return answered;
         }
-        return reply(stream, asked, 200, "content-type: application/json\r\n", description(state).as_bytes(), None);
     }
-    if path.starts_with(&format!("/api/models/{repository}/tree/")) {
-        return reply(stream, asked, 200, "content-type: application/json\r\n", tree(state).as_bytes(), None);
+    reply(stream, asked, 404, "x-error-code: RepoNotFound\r\n", b"", None)
+}
+
+/// The answer of one repository; nothing when the path is none of its.
+fn of_repository(
+    state: &State,
+    repository: &Repository,
+    asked: &Asked,
+    path: &str,
+    stream: &TcpStream,
+    fault: Option<&Fault>,
+) -> Option<std::io::Result<bool>> {
+    const JSON: &str = "content-type: application/json\r\n";
+    let (name, files) = repository;
+    if let Some(revision) = path.strip_prefix(&format!("/api/models/{name}/revision/")) {
+        if revision != "main" && revision != COMMIT {
+            return Some(reply(stream, asked, 404, "x-error-code: RevisionNotFound\r\n", b"", None));
+        }
+        return Some(reply(stream, asked, 200, JSON, description(state, repository).as_bytes(), None));
     }
-    let name = path.strip_prefix(&format!("/{repository}/resolve/")).and_then(|rest| rest.split_once('/'));
-    match name.and_then(|(_, name)| state.files.iter().find(|(other, _)| other == name)) {
+    if path.starts_with(&format!("/api/models/{name}/tree/")) {
+        return Some(reply(stream, asked, 200, JSON, tree(files).as_bytes(), None));
+    }
+    let (_, wanted) = path.strip_prefix(&format!("/{name}/resolve/"))?.split_once('/')?;
+    Some(match files.iter().find(|(other, _)| other == wanted) {
         Some((_, bytes)) => file(state, asked, stream, bytes, fault),
-        None if name.is_some() => reply(stream, asked, 404, "x-error-code: EntryNotFound\r\n", b"", None),
-        None => reply(stream, asked, 404, "x-error-code: RepoNotFound\r\n", b"", None),
-    }
+        None => reply(stream, asked, 404, "x-error-code: EntryNotFound\r\n", b"", None),
+    })
 }
 
 /// A file's own address: small ones are answered here, large ones by the store.
@@ -275,18 +301,18 @@ fn reply(
     Ok(false)
 }
 
-fn description(state: &State) -> String {
-    let siblings: Vec<_> = state.files.iter().map(|(name, _)| serde_json::json!({"rfilename": name})).collect();
+fn description(state: &State, (name, files): &Repository) -> String {
+    let siblings: Vec<_> = files.iter().map(|(name, _)| serde_json::json!({"rfilename": name})).collect();
     let card = state.license.map(|license| serde_json::json!({"license": license}));
     let description = serde_json::json!({
-        "id": state.repository, "modelId": state.repository, "sha": COMMIT, "siblings": siblings, "cardData": card,
+        "id": name, "modelId": name, "sha": COMMIT, "siblings": siblings, "cardData": card,
         "private": false, "gated": false, "disabled": false, "downloads": 0, "likes": 0, "tags": []
     });
     description.to_string()
 }
 
-fn tree(state: &State) -> String {
-    let entries = state.files.iter().map(|(name, bytes)| {
+fn tree(files: &[(String, Vec<u8>)]) -> String {
+    let entries = files.iter().map(|(name, bytes)| {
         let lfs = (bytes.len() > LARGE)
             .then(|| serde_json::json!({"oid": sha256(bytes), "size": bytes.len(), "pointerSize": 130}));
         let mut entry = serde_json::json!({"type": "file", "oid": git_hash(bytes), "size": bytes.len(), "path": name});

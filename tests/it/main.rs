@@ -17,6 +17,7 @@ mod hub;
 mod int8;
 mod layers;
 mod parity;
+mod published;
 mod score;
 mod search;
 mod serve;

@@ -126,12 +126,22 @@ fn settle(resolved: &Resolved, task: Option<Task>) -> Result<Settled> {
         request.catalogue = Some(Value::Object(entry.settings.clone()));
         request.prefix.clone_from(&entry.prefix);
     }
+    let checkpoint = Checkpoint::open(&resolved.files)?;
     if task == Some(Task::Summarize) {
         request.task = Some("summarization".to_owned());
+        // Of many languages that it writes, a model is told the one that it summarises.
+        let told = resolved.entry.and_then(|entry| entry.to.first()).map(|language| Request {
+            from: Some(language.clone()),
+            to: Some(language.clone()),
+            ..request.clone()
+        });
+        if let Some(settled) = told.and_then(|told| checkpoint.settle(&told).ok()) {
+            return Ok(settled);
+        }
     } else if task == Some(Task::Translate) {
         (request.from, request.to) = (Some("nl".to_owned()), Some("en".to_owned()));
     }
-    Checkpoint::open(&resolved.files)?.settle(&request)
+    checkpoint.settle(&request)
 }
 
 /// Every effective setting, the prefix among them where there is one.

@@ -82,7 +82,7 @@ fn difference(found: &Hypothesis, expected: &Value) -> Option<String> {
     if !near(f64::from(found.score), score) {
         return Some(format!("score {}, expected {score}", found.score));
     }
-    let scores = floats(&expected["tokens"]);
+    let scores = expected.get("tokens").map_or_else(Vec::new, floats);
     let wrong = (0..scores.len()).find(|&i| !near(f64::from(found.token_scores[i]), scores[i]))?;
     Some(format!("score of token {wrong} is {}, expected {}", found.token_scores[wrong], scores[wrong]))
 }

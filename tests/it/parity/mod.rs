@@ -12,8 +12,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod changed;
-mod checkpoint;
-mod compare;
+pub mod checkpoint;
+pub mod compare;
 mod composed;
 mod half;
 mod invariance;
