@@ -28,6 +28,10 @@ const SMALL: [&str; 14] = [
     "README.md",
 ];
 
+/// Files one of which every repository with a tokenizer has; some need no vocabulary.
+const TOKENIZERS: [&str; 6] =
+    ["tokenizer_config.json", "tokenizer.json", "vocab.json", "source.spm", "spiece.model", "sentencepiece.bpe.model"];
+
 /// The forms weights come in, the preferred first: the file or index, and the beginning and end of a shard's name.
 const WEIGHTS: [(&str, Option<(&str, &str)>); 4] = [
     ("model.safetensors", None),
@@ -40,13 +44,19 @@ const WEIGHTS: [(&str, Option<(&str, &str)>); 4] = [
 /// never looks whole.
 ///
 /// # Errors
-/// When there is no `config.json`, or no weights in a form that can be read.
+/// When there is no `config.json`, nothing of a tokenizer, or no weights in a form that can be read.
 pub(super) fn wanted(repository: &str, names: &[String]) -> Result<Vec<String>> {
     let has = |name: &str| names.iter().any(|other| other == name);
     if !has("config.json") {
         bail!(
             "the repository `{repository}` has no `config.json`\n\
              hint: it is not a model that transformers could load; choose another, see `kortom models list`"
+        );
+    }
+    if !TOKENIZERS.iter().any(|name| has(name)) {
+        bail!(
+            "the repository `{repository}` has no file of a tokenizer\n\
+             hint: its model card may say of which model it takes one; put the files of both into one folder and give that"
         );
     }
     let Some((main, shard)) = WEIGHTS.iter().find(|(main, _)| has(main)) else {
@@ -140,20 +150,24 @@ mod tests {
     fn shards_follow_their_index_and_none_leads_out_of_the_folder() {
         let all = names(&[
             "config.json",
+            "spiece.model",
             "model.safetensors.index.json",
             "model-00001-of-00002.safetensors",
             "model-00002-of-00002.safetensors",
             "model-/../../x.safetensors",
         ]);
         let wanted = wanted("a/b", &all).unwrap();
-        assert_eq!(wanted.len(), 4);
+        assert_eq!(wanted.len(), 5);
         assert!(wanted.iter().all(|name| is_plain(name)));
     }
 
     #[test]
-    fn a_repository_without_weights_is_refused() {
-        let error = wanted("a/b", &names(&["config.json", "tf_model.h5"])).unwrap_err().to_string();
+    fn a_repository_without_weights_or_tokenizer_is_refused() {
+        let error = wanted("a/b", &names(&["config.json", "spiece.model", "tf_model.h5"])).unwrap_err().to_string();
         assert!(error.contains("no weights") && error.contains("hint:"), "{error}");
+        // Before gigabytes are fetched in vain.
+        let error = wanted("a/b", &names(&["config.json", "pytorch_model.bin"])).unwrap_err().to_string();
+        assert!(error.contains("no file of a tokenizer") && error.contains("hint:"), "{error}");
         assert!(wanted("a/b", &names(&["model.safetensors"])).is_err());
     }
 
