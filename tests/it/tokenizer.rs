@@ -405,6 +405,7 @@ fn a_tokenizer_of_another_model_is_refused_with_what_shows_it() {
     edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(300));
     load(folder.path()).unwrap();
     // Of what stands around every text nothing may lack a row.
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(301));
     edit(folder.path(), "vocab.json", |vocabulary| {
         vocabulary["</s>"] = json!(600);
         vocabulary["port2"] = json!(2);
