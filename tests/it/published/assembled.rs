@@ -40,7 +40,8 @@ impl Assembled {
             }
         }
         let weights = made.tiny["weights"].as_str().unwrap();
-        let name = if weights.ends_with(".bin") { "pytorch_model.bin" } else { "model.safetensors" };
+        let pickle = Path::new(weights).extension().is_some_and(|end| end == "bin");
+        let name = if pickle { "pytorch_model.bin" } else { "model.safetensors" };
         fs::copy(fixtures().join(weights), made.path().join(name)).unwrap();
         made
     }

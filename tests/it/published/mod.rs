@@ -103,7 +103,7 @@ fn every_alias_generates_what_transformers_generates() {
     tally.check_ties();
 }
 
-/// Older copies have no generation_config.json: what config.json says of decoding counts then.
+/// Older copies have no `generation_config.json`: what config.json says of decoding counts then.
 #[test]
 fn without_generation_config_the_keys_of_config_count() {
     for entry in entries() {
