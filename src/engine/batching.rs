@@ -339,7 +339,7 @@ mod tests {
         assert!(at(1, 4) < at(2, 4) && at(2, 4) < at(128, 4), "{} {}", at(1, 4), at(2, 4));
         assert_eq!(at(0, 4), 1);
         // Summaries of whole windows: it is not memory that ends such a batch on a large card.
-        let wide = Spec { encoder: Stack { heads: 16, layers: 12, inner: 4096 }, ..spec() };
+        let wide = Spec { encoder: Stack { heads: 16, layers: 12, inner: 4096, ..spec().encoder }, ..spec() };
         let options = SearchOptions { num_beams: 4, ..SearchOptions::greedy(0, 1, 142) };
         let limits_of = |free: usize| Limits::new(&wide, DType::F16, &options, None, Some(free));
         let found = (1..1 << 20).take_while(|&sentences| limits_of(128 << 30).fits(sentences, 1024)).count();

@@ -51,7 +51,7 @@ impl Checkpoint {
     /// Most source tokens, specials included, that the model was made for.
     #[must_use]
     pub fn window(&self) -> usize {
-        let window = self.spec.window;
+        let window = self.spec.encoder.window;
         self.tokenizer.max_length().map_or(window, |most| window.min(most))
     }
 
@@ -69,7 +69,7 @@ impl Checkpoint {
             config: &self.config,
             generation_config: self.generation_config.as_ref(),
             window: self.window(),
-            positions: self.spec.capacity(),
+            positions: self.spec.target_capacity(),
             caller: request.caller,
         })?;
         settings.take_languages(languages.forced_bos, languages.decoder_start);

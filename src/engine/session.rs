@@ -168,7 +168,7 @@ impl Session<'_> {
     pub fn with_room(&self, least: usize, most: usize) -> Self {
         let mut settled = self.settled.clone();
         let start = settled.settings.options.start.len();
-        let positions = self.engine.checkpoint.spec.capacity();
+        let positions = self.engine.checkpoint.spec.target_capacity();
         let room = positions.map_or(most, |positions| (positions + 1).saturating_sub(start).min(most));
         settled.settings.take_room(least, room);
         Self { engine: self.engine, settled, batch_tokens: self.batch_tokens }
@@ -286,7 +286,7 @@ impl Session<'_> {
     }
 
     fn check_length(&self, index: usize, source: &[TokenId]) -> Result<()> {
-        match self.engine.model.spec().capacity() {
+        match self.engine.model.spec().source_capacity() {
             Some(window) if source.len() > window => Err(SourceTooLong { index, tokens: source.len(), window }.into()),
             _ => Ok(()),
         }

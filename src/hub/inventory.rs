@@ -15,9 +15,7 @@ use super::cache::{self, RepoId, Snapshot};
 use super::catalog::{self, Entry, Task};
 use super::{Hub, Origin, digest, facts, layout};
 use crate::files::ModelFiles;
-
-/// The `model_type`s of encoder-decoder models; others in the cache belong to other programs.
-const FAMILIES: [&str; 8] = ["marian", "bart", "mbart", "pegasus", "m2m_100", "t5", "mt5", "umt5"];
+use crate::model::family;
 
 /// One model on this machine.
 #[derive(Clone, Debug, Serialize)]
@@ -128,7 +126,8 @@ impl Hub {
         for snapshot in cache::snapshots(&self.options.cache)? {
             let files = snapshot.files().ok();
             let known = catalog::repository(&snapshot.repository);
-            match files.filter(|files| family(files).is_some_and(|family| FAMILIES.contains(&family.as_str()))) {
+            // Models that cannot be run belong to other programs.
+            match files.filter(|files| family(files).is_some_and(|name| family::is_known(&name))) {
                 Some(files) => found.push(in_cache(&files, &snapshot, known)),
                 None => others += 1,
             }

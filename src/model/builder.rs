@@ -77,10 +77,10 @@ impl Builder<'_> {
     }
 
     /// Projections `names` under `prefix`, all `[n, k]`, side by side.
-    fn linear(&self, prefix: &str, names: &[&str], n: usize, k: usize) -> Result<Linear> {
+    fn linear(&self, prefix: &str, names: &[&str], [n, k]: [usize; 2], biased: bool) -> Result<Linear> {
         let name = |part: &str, end: &str| format!("{prefix}{part}.{end}");
         let views = names.iter().map(|part| self.get(&name(part, "weight"), &[n, k])).collect::<Result<Vec<_>>>()?;
-        let bias = if self.spec.linear_bias {
+        let bias = if biased {
             let parts = names.iter().map(|part| self.vector(&name(part, "bias"), n)).collect::<Result<Vec<_>>>()?;
             Some(Tensor::cat(&parts, 0)?)
         } else {
@@ -102,12 +102,12 @@ impl Builder<'_> {
 
     /// Self-attention of layer `prefix` and its normalisation.
     pub fn self_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(SelfAttention, Norm)> {
-        let (shape, d) = (self.heads(stack), self.spec.width);
-        let [q, k, v, out] = self.spec.names.projections;
+        let (shape, d, biased) = (self.heads(stack), self.spec.width, stack.attention_bias);
+        let [q, k, v, out] = names.projections;
         let inside = format!("{prefix}{}.", names.self_attention.0);
         let attention = SelfAttention {
-            qkv: self.linear(&inside, &[q, k, v], shape.inner(), d)?,
-            out: self.linear(&inside, &[out], d, shape.inner())?,
+            qkv: self.linear(&inside, &[q, k, v], [shape.inner(), d], biased)?,
+            out: self.linear(&inside, &[out], [d, shape.inner()], biased)?,
             shape,
         };
         Ok((attention, self.norm(&format!("{prefix}{}", names.self_attention.1))?))
@@ -115,13 +115,13 @@ impl Builder<'_> {
 
     /// Cross-attention of layer `prefix` and its normalisation.
     pub fn cross_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(CrossAttention, Norm)> {
-        let (shape, d) = (self.heads(stack), self.spec.width);
-        let [q, k, v, out] = self.spec.names.projections;
+        let (shape, d, biased) = (self.heads(stack), self.spec.width, stack.attention_bias);
+        let [q, k, v, out] = names.cross_projections;
         let inside = format!("{prefix}{}.", names.cross_attention.0);
         let attention = CrossAttention {
-            q: self.linear(&inside, &[q], shape.inner(), d)?,
-            kv: self.linear(&inside, &[k, v], shape.inner(), d)?,
-            out: self.linear(&inside, &[out], d, shape.inner())?,
+            q: self.linear(&inside, &[q], [shape.inner(), d], biased)?,
+            kv: self.linear(&inside, &[k, v], [shape.inner(), d], biased)?,
+            out: self.linear(&inside, &[out], [d, shape.inner()], biased)?,
             shape,
         };
         Ok((attention, self.norm(&format!("{prefix}{}", names.cross_attention.1))?))
@@ -129,15 +129,15 @@ impl Builder<'_> {
 
     /// The feed-forward part of layer `prefix` and its normalisation.
     pub fn feed_forward(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(FeedForward, Norm)> {
-        let (d, inner) = (self.spec.width, stack.inner);
+        let (d, inner, biased) = (self.spec.width, stack.inner, stack.feed_forward_bias);
         let [up, gate, down, norm] = names.feed_forward;
         let (gate, up) = if self.spec.gated {
-            let gate = self.linear(prefix, &[&format!("{gate}_0")], inner, d)?;
-            (Some(gate), self.linear(prefix, &[&format!("{up}_1")], inner, d)?)
+            let gate = self.linear(prefix, &[&format!("{gate}_0")], [inner, d], biased)?;
+            (Some(gate), self.linear(prefix, &[&format!("{up}_1")], [inner, d], biased)?)
         } else {
-            (None, self.linear(prefix, &[up], inner, d)?)
+            (None, self.linear(prefix, &[up], [inner, d], biased)?)
         };
-        let down = self.linear(prefix, &[down], d, inner)?;
+        let down = self.linear(prefix, &[down], [d, inner], biased)?;
         let part = FeedForward { up, gate, down, activation: self.spec.activation };
         Ok((part, self.norm(&format!("{prefix}{norm}"))?))
     }

@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::nn::{Bias, Embedding, FeedForward, Norm, SelfAttention, Sequences};
 
 use super::positions::{RelativeBias, of_layer};
-use super::spec::NormPlacement;
+use super::spec::{NormPlacement, Pattern};
 
 /// The encoder stack.
 pub(super) struct Encoder {
@@ -25,6 +25,8 @@ pub(super) struct Encoder {
 /// One layer of the encoder.
 pub(super) struct EncoderLayer {
     pub attention: (SelfAttention, Norm),
+    /// What a token sees of its sentence.
+    pub pattern: Pattern,
     pub feed_forward: (FeedForward, Norm),
 }
 
@@ -48,7 +50,9 @@ impl Encoder {
         for (index, layer) in self.layers.iter().enumerate() {
             let (attention, norm) = &layer.attention;
             let bias = of_layer(&biases, index);
-            x = placed(self.placement, norm, &x, |x, residual| attention.encode(x, residual, &sequences, bias))?;
+            x = placed(self.placement, norm, &x, |x, residual| match layer.pattern {
+                Pattern::Full => attention.encode(x, residual, &sequences, bias),
+            })?;
             let (feed_forward, norm) = &layer.feed_forward;
             x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
         }

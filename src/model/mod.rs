@@ -259,6 +259,7 @@ fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
             let prefix = format!("{}{layer}.", names.layers);
             Ok(EncoderLayer {
                 attention: builder.self_attention(&prefix, names, &spec.encoder)?,
+                pattern: spec.encoder.pattern(layer),
                 feed_forward: builder.feed_forward(&prefix, names, &spec.encoder)?,
             })
         })
@@ -293,7 +294,7 @@ fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, 
         let rows = rows.to_dtype(builder.dtype)?.to_device(builder.device)?;
         Ok::<_, anyhow::Error>(Some(PositionTable { rows, first, unplaced: None }))
     };
-    let rows = spec.window;
+    let rows = stack.window;
     let positions = match spec.positions {
         Positions::Sinusoidal => match builder.find(names.positions) {
             Some(view) => {

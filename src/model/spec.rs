@@ -39,8 +39,6 @@ pub struct Spec {
     pub final_norm: bool,
     /// Normalisation of the embeddings.
     pub embedding_norm: bool,
-    /// Biases of the linear layers.
-    pub linear_bias: bool,
     /// How a token knows its place.
     pub positions: Positions,
     /// Factor on embeddings.
@@ -57,20 +55,28 @@ pub struct Spec {
     pub wide_range: bool,
     /// Whether eight bits were measured to give as good texts, so that they are taken where nobody names a type.
     pub eight_bits: bool,
-    /// Most source tokens the model was made for, specials included.
-    pub window: usize,
     /// Names of the weights.
     pub names: Names,
 }
 
 impl Spec {
-    /// Most tokens a sequence can have, specials included, where the positions end.
+    /// Most tokens a source can have, specials included, where the encoder's positions end.
     #[must_use]
-    pub fn capacity(&self) -> Option<usize> {
+    pub fn source_capacity(&self) -> Option<usize> {
+        self.capacity(&self.encoder)
+    }
+
+    /// Most tokens a target can have, the start token included, where the decoder's positions end.
+    #[must_use]
+    pub fn target_capacity(&self) -> Option<usize> {
+        self.capacity(&self.decoder)
+    }
+
+    fn capacity(&self, stack: &Stack) -> Option<usize> {
         match self.positions {
             Positions::Relative { .. } => None,
             Positions::Sinusoidal | Positions::SinusoidalFairseq { .. } | Positions::Learned { .. } => {
-                Some(self.window)
+                Some(stack.window)
             }
         }
     }
@@ -85,6 +91,29 @@ pub struct Stack {
     pub heads: usize,
     /// Inner width of the feed-forward layer.
     pub inner: usize,
+    /// Most tokens the stack was made for, specials included; with absolute positions, how many there are.
+    pub window: usize,
+    /// Whether the projections of attention have biases.
+    pub attention_bias: bool,
+    /// Whether the feed-forward layers have biases.
+    pub feed_forward_bias: bool,
+    /// What a token sees of its own sequence, layer by layer, and again from the first where layers are more. Never empty.
+    pub attention: Vec<Pattern>,
+}
+
+impl Stack {
+    /// What a token sees of its own sequence in a layer.
+    #[must_use]
+    pub fn pattern(&self, layer: usize) -> Pattern {
+        self.attention[layer % self.attention.len()]
+    }
+}
+
+/// What a token sees of its own sequence. A decoder's token never sees a later one, whatever the pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// All of it.
+    Full,
 }
 
 /// Where normalisation stands.
@@ -134,8 +163,6 @@ pub struct Names {
     pub encoder: StackNames,
     /// The decoder's names.
     pub decoder: StackNames,
-    /// Query, key, value and output projections.
-    pub projections: [&'static str; 4],
 }
 
 /// Names in one stack.
@@ -151,8 +178,12 @@ pub struct StackNames {
     pub layers: &'static str,
     /// Self-attention and its normalisation.
     pub self_attention: (&'static str, &'static str),
+    /// Query, key, value and output projections of self-attention.
+    pub projections: [&'static str; 4],
     /// Cross-attention and its normalisation.
     pub cross_attention: (&'static str, &'static str),
+    /// Query, key, value and output projections of cross-attention.
+    pub cross_projections: [&'static str; 4],
     /// Up, gate and down projections, and their normalisation.
     pub feed_forward: [&'static str; 4],
     /// After the last layer.

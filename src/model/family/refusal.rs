@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::Config;
+use super::{Config, FAMILIES, Family};
 
 /// Encoder-decoders of other kinds, and what they have that no `Spec` says.
 const OTHERS: [(&str, &str); 8] = [
@@ -18,7 +18,11 @@ const OTHERS: [(&str, &str); 8] = [
 
 /// Why a family cannot be used.
 pub(super) fn unknown(family: &str, config: &Config) -> String {
-    let known = "marian, bart, mbart, pegasus, m2m_100 (also NLLB), t5 (also MADLAD-400), mt5, umt5";
+    let named = |family: &Family| match family.also {
+        Some(also) => format!("{} (also {also})", family.model_type),
+        None => family.model_type.to_owned(),
+    };
+    let known = FAMILIES.iter().map(named).collect::<Vec<_>>().join(", ");
     let class = config.class().unwrap_or_default();
     let other = OTHERS.iter().find(|(name, _)| *name == family);
     let what = match (family, other) {

@@ -82,8 +82,8 @@ impl Checkpoint {
             task: None,
             config: &self.files.json("config.json").unwrap().unwrap(),
             generation_config,
-            window: self.model.spec().window,
-            positions: self.model.spec().capacity(),
+            window: self.model.spec().encoder.window,
+            positions: self.model.spec().target_capacity(),
             caller: Caller::Generate,
         };
         resolve(&sources).unwrap().options

@@ -95,7 +95,7 @@ fn old_keys_nulls_and_floats_of_config_are_taken_as_in_transformers() {
             task: None,
             config: &config,
             generation_config: None,
-            window: model.spec().window,
+            window: model.spec().encoder.window,
             // More than this model has: as many as the reference of these settings.
             positions: Some(1024),
             caller: Caller::Generate,
