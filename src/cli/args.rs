@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::options::{
     DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MessageOptions, OutputOptions, PrintOptions,
-    SamplingOptions, SummaryOptions, TermOptions,
+    ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
 };
 
 /// What people do most.
@@ -146,6 +146,8 @@ pub struct SummarizeArgs {
     #[command(flatten)]
     pub output: OutputOptions,
     #[command(flatten)]
+    pub read: ReadOptions,
+    #[command(flatten)]
     pub decode: DecodeOptions,
     #[command(flatten)]
     pub sampling: SamplingOptions,
@@ -170,6 +172,8 @@ pub struct GenerateArgs {
     pub input_format: Option<super::options::InputFormat>,
     #[command(flatten)]
     pub output: OutputOptions,
+    #[command(flatten)]
+    pub read: ReadOptions,
     #[command(flatten)]
     pub decode: DecodeOptions,
     /// How many outputs for each line, best first; needs --format json or jsonl
@@ -283,6 +287,8 @@ pub struct Wanted {
     pub languages: LanguageOptions,
     #[command(flatten)]
     pub terms: TermOptions,
+    #[command(flatten)]
+    pub read: ReadOptions,
     #[command(flatten)]
     pub summary: SummaryOptions,
 }

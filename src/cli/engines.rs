@@ -255,7 +255,8 @@ impl Model {
         let session = self.session()?;
         let (name, prefix) = (self.engine.name(), session.prefix());
         let options = &session.settings().options;
-        Ok(format!("{name} {} {prefix:?} {:?} {options:?}", self.fingerprint, session.languages()))
+        let global = session.global_attention();
+        Ok(format!("{name} {} {prefix:?} {:?} {options:?} {global:?}", self.fingerprint, session.languages()))
     }
 
     /// Something that generates.

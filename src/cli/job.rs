@@ -7,8 +7,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use kortom::engine::Request;
 use kortom::engine::settings::{Caller, Overrides};
+use kortom::engine::{GlobalAttention, Request};
 use kortom::summarize::Length;
 
 use super::args::{BenchArgs, DigestArgs, GenerateArgs, ServeArgs, SummarizeArgs, TranslateArgs, Wanted};
@@ -16,8 +16,8 @@ use super::decoding::{Decoding, Typed};
 use super::forms::{check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
 use super::options::{
-    DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions, PrintOptions,
-    SamplingOptions, SummaryOptions, TermOptions,
+    self, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions,
+    PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
 };
 use super::settings::{SettingsFile, offline_environment};
 use super::sink::{Destination, is_folder};
@@ -76,6 +76,8 @@ pub struct Job {
     pub glossary: Option<PathBuf>,
     /// The summary, for those tasks that make one.
     pub summary: Option<Wish>,
+    /// Which tokens of a source see everything, where somebody says.
+    pub global_attention: Option<GlobalAttention>,
     /// How to search.
     pub decoding: Decoding,
     /// Where to compute.
@@ -140,6 +142,9 @@ impl Job {
             print: &args.print,
         };
         let mut job = Self::common(&common, file)?;
+        if args.read.global_attention.is_some() {
+            job.decoding.typed.get_or_insert("global-attention".to_owned());
+        }
         let wish = wish(&args.summary, args.model.as_deref(), "--model", file)?;
         if wish.method == Method::Extractive {
             job.refuse_decoding_without_model()?;
@@ -147,6 +152,7 @@ impl Job {
         job.from.clone_from(&args.from);
         job.model = args.model.clone().or_else(|| file.text("summary-model"));
         job.summary = Some(wish);
+        job.global_attention = global_attention(&file.fill(&args.read)?);
         Ok(job)
     }
 
@@ -173,6 +179,7 @@ impl Job {
         }
         job.to.clone_from(&args.languages.to);
         job.model.clone_from(&args.model);
+        job.global_attention = global_attention(&args.read);
         Ok(job)
     }
 
@@ -238,6 +245,7 @@ impl Job {
             to: None,
             glossary: None,
             summary: None,
+            global_attention: None,
             decoding: Decoding::new(&typed.decoding, file, typed.task == Task::Generate)?,
             machine,
             print: file.fill(typed.print)?,
@@ -279,15 +287,19 @@ impl Job {
         request.from = self.named().map(str::to_owned);
         request.to.clone_from(&self.to);
         request.batch_tokens = self.machine.batch_tokens;
+        if self.task == Task::Generate {
+            request.global_attention = self.global_attention;
+        }
         request
     }
 
     /// What is wanted from the summary model: in a digest, options of decoding are for the translation.
     pub fn summary_request(&self) -> Request {
+        let global_attention = self.global_attention;
         if self.task == Task::Summarize {
-            return Request { from: None, ..self.request() };
+            return Request { from: None, global_attention, ..self.request() };
         }
-        Request { batch_tokens: self.machine.batch_tokens, ..Request::new(Caller::Article) }
+        Request { batch_tokens: self.machine.batch_tokens, global_attention, ..Request::new(Caller::Article) }
     }
 
     /// Somebody said how many tokens a summary has.
@@ -332,6 +344,7 @@ impl Job {
         self.model = wanted.model.model.clone().or_else(|| file.text("model"));
         self.summary_model = wanted.summary_model.clone().or_else(|| file.text("summary-model"));
         self.summary = Some(wish(&wanted.summary, wanted.summary_model.as_deref(), "--summary-model", file)?);
+        self.global_attention = global_attention(&file.fill(&wanted.read)?);
         Ok(self)
     }
 
@@ -341,6 +354,14 @@ impl Job {
         self.to = languages.to;
         Ok(())
     }
+}
+
+/// As the engine knows it.
+fn global_attention(read: &ReadOptions) -> Option<GlobalAttention> {
+    read.global_attention.map(|which| match which {
+        options::GlobalAttention::None => GlobalAttention::None,
+        options::GlobalAttention::First => GlobalAttention::First,
+    })
 }
 
 /// The summary asked for; `model` is the flag's value, if it was typed.

@@ -59,6 +59,17 @@ pub struct TermOptions {
     pub glossary: Option<std::path::PathBuf>,
 }
 
+/// How sources are read. In `digest` this acts on the summary model.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Models")]
+pub struct ReadOptions {
+    /// Which tokens of a source see all others and are seen by all, in models that leave it to the caller (LED) [default:
+    /// first for a summary, else none]
+    #[arg(long, value_name = "WHICH")]
+    pub global_attention: Option<GlobalAttention>,
+}
+
 /// How the output is searched for. In `digest` these act on the translation; the summary model keeps its own.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -219,6 +230,9 @@ pub struct AllOptions {
     pub machine: MachineOptions,
     #[command(flatten)]
     #[serde(flatten)]
+    pub read: ReadOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
     pub decode: DecodeOptions,
     /// Outputs per line, best first
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -238,6 +252,16 @@ pub struct AllOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub print: PrintOptions,
+}
+
+/// Which tokens of a source see all others and are seen by all.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum GlobalAttention {
+    /// None
+    None,
+    /// The first
+    First,
 }
 
 /// When beam search stops.

@@ -163,6 +163,7 @@ fn default(key: &str) -> &'static str {
         "prefix" => "the model's, if any",
         "seed" => "0",
         "glossary" => "none",
+        "global-attention" => "first for a summary, else none",
         _ => "as the model's makers set it",
     }
 }

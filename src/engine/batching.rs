@@ -13,6 +13,7 @@ use candle_core::{DType, Device};
 use crate::batch::{Batch, TokenId, batches};
 use crate::device::Card;
 use crate::model::Spec;
+use crate::model::spec::Pattern;
 use crate::search::SearchOptions;
 
 use super::memory::is_out_of_memory;
@@ -20,6 +21,8 @@ use super::memory::is_out_of_memory;
 /// Padded source tokens under way on the CPU: enough rows to keep it busy, few enough for their states to stay in its
 /// caches.
 const CPU_TOKENS: usize = 1536;
+/// Padded source tokens of sentences that are not too many, however long: their memory takes some hundred KB a token.
+const LEAST_TOKENS: usize = 16_384;
 /// Rows with which one thread is busier computing than reading weights.
 pub(super) const ROWS_PER_THREAD: usize = 12;
 /// Rows with which any card is busy.
@@ -38,7 +41,7 @@ pub(super) struct Limits {
     tokens: usize,
     /// Sentences.
     sentences: usize,
-    /// Sentences that are not too many, however long.
+    /// Sentences that are not too many, however long, up to [`LEAST_TOKENS`].
     least: usize,
     /// Bytes, by the estimate of `need`.
     bytes: usize,
@@ -58,13 +61,15 @@ struct Need {
     sentence: usize,
     /// Bytes for each token of its source: its states and its memory.
     token: usize,
-    /// Bytes for each pair of source tokens: attention.
+    /// Bytes for each pair of source tokens of which one sees the other: attention.
     pair: usize,
+    /// Which do.
+    pattern: Pattern,
     /// Bytes for each token of its target: keys and values in every beam.
     target: usize,
     /// Most tokens of a target.
     most: usize,
-    /// Elements of the largest tensor, for each sentence, for each token of its source, and for each pair of these.
+    /// Elements of the largest tensor, for each sentence, for each token of its source, and for each such pair of these.
     elements: [usize; 3],
 }
 
@@ -118,7 +123,8 @@ impl Limits {
     /// Whether so many sentences, the longest of so many tokens, are one batch.
     pub fn fits(&self, sentences: usize, longest: usize) -> bool {
         let within = |each: usize, most: usize| sentences.saturating_mul(each) <= most;
-        sentences <= self.least
+        sentences <= 1
+            || (sentences <= self.least && within(longest, LEAST_TOKENS))
             || (sentences <= self.sentences
                 && within(longest, self.tokens)
                 && within(self.need.bytes(longest), self.bytes)
@@ -140,6 +146,7 @@ impl Need {
             sentence: rows * spec.vocabulary * (2 * size + 12),
             token: position + 2 * size * (8 * spec.width + 2 * spec.encoder.inner),
             pair: spec.encoder.heads * (8 + 2 * size),
+            pattern: spec.encoder.pattern(0),
             // Grown and gathered they are there twice, and grown by half too much.
             target: 3 * rows * position,
             most: options.max_new_tokens,
@@ -154,12 +161,14 @@ impl Need {
     /// An estimate; a target is taken to be twice as long as its source at most.
     fn bytes(&self, longest: usize) -> usize {
         let target = (2 * longest).max(32).min(self.most);
-        self.sentence + target.saturating_mul(self.target) + longest.saturating_mul(self.token + longest * self.pair)
+        self.sentence
+            + target.saturating_mul(self.target)
+            + longest.saturating_mul(self.token + self.pattern.seen(longest) * self.pair)
     }
 
     fn elements(&self, longest: usize) -> usize {
         let [sentence, token, pair] = self.elements;
-        sentence.max(longest * token).max(longest * longest * pair)
+        sentence.max(longest * token).max(longest * self.pattern.seen(longest) * pair)
     }
 }
 
@@ -350,6 +359,9 @@ mod tests {
             size(&Limits::new(&wide, DType::F16, &SearchOptions::greedy(0, 1, 20), None, Some(1 << 40)))
         };
         assert_eq!((rows(8), rows(16), rows(32)), (CARD_ROWS, CARD_ROWS - 1, MOST_PRODUCTS / 32));
+        // Whole documents go one at a time where many sentences would go together.
+        let document = |longest| (1..100).take_while(|&n| limits(None, None, 1).fits(n, longest)).count();
+        assert_eq!([document(1024), document(4096), document(16_384), document(100_000)], [12, 4, 1, 1]);
         // A card with a little memory gets batches that it holds by the estimate, and no more are asked for.
         assert_eq!(size(&limits(Some(90), Some(1 << 40), 4)), 3);
     }

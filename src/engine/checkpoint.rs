@@ -2,10 +2,11 @@
 //!
 //! Responsible for settling a [`Request`]; quick for a model of any size, since no weights are touched.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::files::ModelFiles;
+use crate::model::spec::GlobalAttention;
 use crate::model::{Spec, family};
 use crate::tokenizer::{Languages, Tokenizer};
 
@@ -30,6 +31,8 @@ pub struct Settled {
     pub languages: Languages,
     /// What stands before every source.
     pub prefix: String,
+    /// Which tokens of a source see everything.
+    pub global_attention: GlobalAttention,
 }
 
 impl Checkpoint {
@@ -68,14 +71,33 @@ impl Checkpoint {
             task: request.task.as_deref(),
             config: &self.config,
             generation_config: self.generation_config.as_ref(),
-            window: self.window(),
+            window: self.window().min(self.spec.decoder.window),
             positions: self.spec.target_capacity(),
             caller: request.caller,
         })?;
         settings.take_languages(languages.forced_bos, languages.decoder_start);
         let task_prefix = || self.task_prefix(request.task.as_deref()?);
         let prefix = request.prefix.clone().or_else(task_prefix).unwrap_or_default();
-        Ok(Settled { settings, languages, prefix })
+        let global_attention = self.global_attention(request)?;
+        if self.spec.has_global_first() {
+            settings.note_global_attention(global_attention, request.global_attention.is_some());
+        }
+        Ok(Settled { settings, languages, prefix, global_attention })
+    }
+
+    /// Which tokens see everything: for a task the first, as the cards of such models ask.
+    fn global_attention(&self, request: &Request) -> Result<GlobalAttention> {
+        ensure!(
+            request.global_attention.is_none() || self.spec.has_global_first(),
+            "`--global-attention` does not apply to `{}`, a model of the family `{}`\nhint: leave it out",
+            self.name,
+            self.spec.family
+        );
+        let usual = match request.task {
+            Some(_) if self.spec.has_global_first() => GlobalAttention::First,
+            _ => GlobalAttention::None,
+        };
+        Ok(request.global_attention.unwrap_or(usual))
     }
 
     /// The name of the `task_specific_params` for a task: those for this language where there are some.

@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use super::batching::Limits;
 use super::{Engine, Gauge};
 use crate::batch::{Batch, TokenId};
+use crate::model::spec::GlobalAttention;
 use crate::model::{DecoderState, Seq2Seq};
 use crate::search::{self, Divergence, Found, Item, Logits, Required, SearchOptions, Step};
 
@@ -111,11 +112,12 @@ impl Engine {
         waiting: &dyn Waiting<'r>,
         options: &'r SearchOptions,
         limits: &Limits,
+        global: GlobalAttention,
     ) -> Result<()> {
         let decoded = if self.model.joins() {
-            self.decode_in_lanes(waiting, options, limits)
+            self.decode_in_lanes(waiting, options, limits, global)
         } else {
-            self.decode_in_batches(waiting, options, limits)
+            self.decode_in_batches(waiting, options, limits, global)
         };
         decoded.inspect_err(|_| self.gauge.abandoned())
     }
@@ -125,6 +127,7 @@ impl Engine {
         waiting: &dyn Waiting<'r>,
         options: &'r SearchOptions,
         limits: &Limits,
+        global: GlobalAttention,
     ) -> Result<()> {
         loop {
             let taken = waiting.take(&|sources, longest| self.room.within(limits).fits(sources, longest))?;
@@ -137,7 +140,7 @@ impl Engine {
             let decode = |batch: &Batch| {
                 let sources: Vec<&Source> = batch.order.iter().filter_map(|&index| taken[index].as_ref()).collect();
                 // Half of them may be begun again.
-                self.decode_batch(batch, &sources, options).inspect_err(|_| self.gauge.abandoned())
+                self.decode_batch(batch, &sources, options, global).inspect_err(|_| self.gauge.abandoned())
             };
             self.room.each_batch(sequences, limits, decode, |batch, found| {
                 done.extend(batch.order.iter().copied().zip(found));
@@ -150,12 +153,18 @@ impl Engine {
     }
 
     /// What is found for each sequence of a batch. All begin at the start.
-    fn decode_batch(&self, batch: &Batch, sources: &[&Source], options: &SearchOptions) -> Result<Vec<Found>> {
+    fn decode_batch(
+        &self,
+        batch: &Batch,
+        sources: &[&Source],
+        options: &SearchOptions,
+        global: GlobalAttention,
+    ) -> Result<Vec<Found>> {
         let begin = Instant::now();
         for source in sources {
             self.gauge.begun(source.tokens.len());
         }
-        let memory = self.model.encode(batch)?;
+        let memory = self.model.encode(batch, global)?;
         let encoded = Instant::now();
         let mut decoding = Decoding::new(self, self.model.start(&memory)?, options);
         let from_start = |source: &Source| source.guard.as_ref().map(|_| &Divergence::Unknown);

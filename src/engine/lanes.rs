@@ -20,11 +20,14 @@ use super::Engine;
 use super::batching::{Limits, ROWS_PER_THREAD};
 use super::decoding::{Decoding, Source, Waiting, generated};
 use crate::batch::Batch;
+use crate::model::spec::GlobalAttention;
 use crate::model::{DecoderState, threads};
 use crate::search::{Item, Search, SearchOptions};
 
 /// Tokens of padding whose encoding takes longer than to begin another batch.
 const PADDING: usize = 16;
+/// Tokens beyond which sources gain nothing by being encoded together, and only take memory.
+const TOGETHER: usize = 8192;
 
 impl Engine {
     /// Decodes what waits until nothing does, a lane on each thread.
@@ -33,10 +36,11 @@ impl Engine {
         waiting: &dyn Waiting<'r>,
         options: &'r SearchOptions,
         limits: &Limits,
+        global: GlobalAttention,
     ) -> Result<()> {
         let begin = Instant::now();
         let lanes = limits.lanes(waiting.longest(), rayon::current_num_threads());
-        let lane = |_| Ok(Mutex::new(Lane::new(self, options, limits, lanes)?));
+        let lane = |_| Ok(Mutex::new(Lane { global, ..Lane::new(self, options, limits, lanes)? }));
         let mut lanes: Vec<Mutex<Lane>> = (0..lanes).map(lane).collect::<Result<_>>()?;
         loop {
             deal(&mut lanes, waiting, limits)?;
@@ -121,10 +125,11 @@ fn hands(mut lengths: &[usize], lanes: usize) -> Vec<usize> {
 }
 
 /// How many sources of these `lengths`, the longest first, are best encoded together: those that come after would need so
-/// much padding beside them that a batch of their own takes less time.
+/// much padding beside them that a batch of their own takes less time, or are too many.
 fn alike(lengths: &[usize]) -> usize {
     let padding = |&(place, length): &(usize, &usize)| {
-        4 * length <= 3 * lengths[0] && (lengths[0] - length) * (lengths.len() - place) >= PADDING
+        let padded = 4 * length <= 3 * lengths[0] && (lengths[0] - length) * (lengths.len() - place) >= PADDING;
+        padded || (place > 0 && (place + 1) * lengths[0] > TOGETHER)
     };
     lengths.iter().enumerate().find(padding).map_or(lengths.len(), |(place, _)| place)
 }
@@ -197,6 +202,8 @@ struct Lane<'e, 'r> {
     decoding: Decoding<'e>,
     engine: &'e Engine,
     options: &'r SearchOptions,
+    /// Which tokens of a source see everything.
+    global: GlobalAttention,
     limits: Limits,
     lanes: usize,
     search: Search<'r>,
@@ -218,6 +225,7 @@ impl<'e, 'r> Lane<'e, 'r> {
             decoding: Decoding::new(engine, state, options),
             engine,
             options,
+            global: GlobalAttention::None,
             limits: limits.share(1, lanes),
             lanes,
             search: Search::new(options)?,
@@ -304,7 +312,7 @@ impl<'e, 'r> Lane<'e, 'r> {
                 ids: sources.iter().map(|source| source.tokens.clone()).collect(),
                 order: sources.iter().map(|source| source.place).collect(),
             };
-            let memory = self.engine.model.encode(&batch)?;
+            let memory = self.engine.model.encode(&batch, self.global)?;
             let items: Vec<Item> = sources.iter().map(Source::item).collect();
             let fed: Vec<_> = items.iter().map(Item::fed).collect();
             self.engine.gauge.stepped(fed.iter().map(|rows| rows[0].len()).sum());
@@ -332,6 +340,7 @@ mod tests {
         assert_eq!(alike(&[40, 3]), 1);
         assert_eq!(alike(&[40, 39, 38, 31]), 4);
         assert_eq!(alike(&[40; 9]), 9);
+        assert_eq!((alike(&[1024; 12]), alike(&[5000; 2]), alike(&[16_000])), (8, 1, 1));
         let lengths: Vec<usize> = (1..=60).rev().collect();
         assert_eq!(alike(&lengths), 15);
     }

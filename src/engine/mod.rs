@@ -28,6 +28,7 @@ use crate::model::{self, DecoderState, Seq2Seq, Spec, Weights};
 use crate::search::Edges;
 use crate::tokenizer::Tokenizer;
 
+pub use crate::model::spec::GlobalAttention;
 pub use crate::search::{Divergence, GUARD};
 pub use checkpoint::{Checkpoint, Settled};
 pub use session::{Candidate, Flow, Generation, Incoming, Session, SourceTooLong};
@@ -70,6 +71,9 @@ pub struct Request {
     pub to: Option<String>,
     /// Text before every source; `None` takes that of the task, if it has one.
     pub prefix: Option<String>,
+    /// Which tokens see everything, of models that leave that to the caller. `None` is none, and the first for a task, as
+    /// their makers ask.
+    pub global_attention: Option<GlobalAttention>,
     /// Padded source tokens per batch; `None` takes what suits the device.
     pub batch_tokens: Option<usize>,
 }
@@ -87,6 +91,7 @@ impl Request {
             from: None,
             to: None,
             prefix: None,
+            global_attention: None,
             batch_tokens: None,
         }
     }

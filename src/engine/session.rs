@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::batching::Limits;
 use super::decoding::{Line, Source, Waiting};
 use super::settings::Settings;
-use super::{Engine, Settled};
+use super::{Engine, GlobalAttention, Settled};
 use crate::batch::TokenId;
 use crate::search::{Divergence, Found, SearchOptions};
 use crate::tokenizer::Languages;
@@ -157,6 +157,12 @@ impl Session<'_> {
         &self.settled.languages
     }
 
+    /// Which tokens of a source see everything.
+    #[must_use]
+    pub fn global_attention(&self) -> GlobalAttention {
+        self.settled.global_attention
+    }
+
     /// What stands before every source.
     #[must_use]
     pub fn prefix(&self) -> &str {
@@ -270,7 +276,8 @@ impl Session<'_> {
     /// When a source is too long, or the model or device fails; what was taken and is not done is then lost.
     pub fn follow(&self, flow: &dyn Flow) -> Result<()> {
         let options = &self.settled.settings.options;
-        self.engine.decode(&Followed { session: self, flow }, options, &self.limits(options))
+        let global = self.settled.global_attention;
+        self.engine.decode(&Followed { session: self, flow }, options, &self.limits(options), global)
     }
 
     /// What is found for each source, in the order of their places, with the number of its tokens.
@@ -281,7 +288,7 @@ impl Session<'_> {
     ) -> Result<Vec<(usize, Found)>> {
         let line = Line::new(sources.collect());
         self.engine.gauge.asked(line.source_tokens());
-        self.engine.decode(&line, options, &self.limits(options))?;
+        self.engine.decode(&line, options, &self.limits(options), self.settled.global_attention)?;
         Ok(line.into_found())
     }
 

@@ -22,6 +22,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::batch::TokenId;
+use crate::model::spec::GlobalAttention;
 use crate::search::SearchOptions;
 
 pub use layers::Origin;
@@ -95,6 +96,14 @@ impl Settings {
             self.options.start = vec![token];
             self.replace("decoder_start_token_id", token, "the target language");
         }
+    }
+
+    /// Lists which tokens of a source see everything, and whether somebody said so.
+    pub fn note_global_attention(&mut self, global: GlobalAttention, asked: bool) {
+        let value = if global == GlobalAttention::First { "first" } else { "none" };
+        let origin = if asked { "flag `--global-attention`" } else { "as its makers ask" };
+        let setting = Setting { name: "global_attention", value: value.into(), origin: origin.to_owned() };
+        self.origins.push(setting);
     }
 
     /// Gives every output at least and at most so many new tokens.

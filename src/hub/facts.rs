@@ -64,7 +64,7 @@ pub fn made_for(files: &ModelFiles) -> Result<(Option<Task>, bool)> {
         tasks.is_some_and(|tasks| !tasks.is_empty() && tasks.keys().all(|task| task.starts_with("summarization")));
     Ok(match config.get("model_type").and_then(Value::as_str) {
         Some("marian") => (Some(Task::Translate), true),
-        Some("pegasus") => (Some(Task::Summarize), true),
+        Some("pegasus" | "pegasus_x" | "bigbird_pegasus") => (Some(Task::Summarize), true),
         Some("m2m_100") => (Some(Task::Translate), false),
         _ => (summarises.then_some(Task::Summarize), false),
     })

@@ -8,8 +8,12 @@
 //! `[d_head, s]`; those of `Past` one key at a time, since its keys lie wherever they were written.
 
 mod past;
+pub mod pattern;
 mod scores;
 mod shared;
+mod sparse;
+mod sums;
+mod tile;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, bail};
 use rayon::prelude::*;
@@ -18,7 +22,10 @@ use super::simd::{self, Kernel, Simd, WIDE};
 use super::threads::divides;
 
 pub use past::{FIRST_CAPACITY, KvCache, Past};
+pub use pattern::Pattern;
 pub use shared::{Group, Place, Shared, TransposeKeys};
+pub use sparse::Sparse;
+pub use sums::BlockSums;
 
 use scores::{mix, score_transposed, softmax};
 
@@ -43,6 +50,13 @@ impl DistanceBias {
     #[must_use]
     pub fn row(&self, head: usize, query: usize, keys: usize) -> &[f32] {
         &self.table[head * self.width + self.zero - query..][..keys]
+    }
+
+    /// The values for one head of keys that follow one another, the first of them `first` after the query.
+    #[inline(always)]
+    #[must_use]
+    pub fn values(&self, head: usize, first: isize, keys: usize) -> &[f32] {
+        &self.table[(head * self.width + self.zero).saturating_add_signed(first)..][..keys]
     }
 }
 

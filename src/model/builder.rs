@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 
+use crate::kernels::attention::Pattern;
 use crate::kernels::gemm::Packed;
 use crate::kernels::pages::Pages;
-use crate::nn::{CrossAttention, FeedForward, Linear, Matrix, Norm, SelfAttention, Shape};
+use crate::nn::{CrossAttention, FeedForward, FirstToken, Linear, Matrix, Norm, SelfAttention, Shape};
 
 use super::packed::Quantiser;
 use super::spec::{Spec, Stack, StackNames};
@@ -109,8 +110,39 @@ impl Builder<'_> {
             qkv: self.linear(&inside, &[q, k, v], [shape.inner(), d], biased)?,
             out: self.linear(&inside, &[out], [d, shape.inner()], biased)?,
             shape,
+            sums: None,
+            first: None,
         };
         Ok((attention, self.norm(&format!("{prefix}{}", names.self_attention.1))?))
+    }
+
+    /// As [`Self::self_attention`], with what a pattern needs besides.
+    pub fn encoder_attention(
+        &self,
+        prefix: &str,
+        names: &StackNames,
+        stack: &Stack,
+        pattern: Pattern,
+    ) -> Result<(SelfAttention, Norm)> {
+        let (mut attention, norm) = self.self_attention(prefix, names, stack)?;
+        if let Pattern::WindowAndSums { .. } = pattern {
+            attention.sums = Some(self.norm(&format!("{prefix}{}", names.globals.norm))?);
+        }
+        if self.spec.has_global_first() {
+            let ([q, k, v], inside) = (names.globals.projections, format!("{prefix}{}.", names.self_attention.0));
+            let (shape, biased) = ([attention.shape.inner(), self.spec.width], stack.attention_bias);
+            let q = self.linear(&inside, &[q], shape, biased)?;
+            attention.first = Some(FirstToken { q, kv: self.linear(&inside, &[k, v], shape, biased)? });
+        }
+        Ok((attention, norm))
+    }
+
+    /// The normalisation of global tokens in layer `prefix`, where there are any.
+    pub fn global_norm(&self, prefix: &str, names: &StackNames, pattern: Pattern) -> Result<Option<Norm>> {
+        match pattern {
+            Pattern::Blocks { .. } => self.norm(&format!("{prefix}{}", names.globals.norm)).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Cross-attention of layer `prefix` and its normalisation.

@@ -1,20 +1,25 @@
 //! Source tokens to the memory that the decoder reads.
 
 use anyhow::Result;
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 
 use crate::batch::Batch;
-use crate::nn::{Bias, Embedding, FeedForward, Norm, SelfAttention, Sequences};
+use crate::kernels::attention::Pattern;
+use crate::nn::{Bias, Embedding, FeedForward, Norm, RunBiases, SelfAttention, Sequences};
 
 use super::positions::{RelativeBias, of_layer};
-use super::spec::{NormPlacement, Pattern};
+use super::spec::{GlobalAttention, NormPlacement};
 
 /// The encoder stack.
 pub(super) struct Encoder {
     pub embedding: Embedding,
     pub embedding_norm: Option<Norm>,
+    /// Tokens that stand in front of every sentence on its way through the layers, `[globals, d]`.
+    pub globals: Option<Tensor>,
     /// One for each layer, one for all of them, or none.
     pub relative: Vec<RelativeBias>,
+    /// By distance in blocks, in all layers.
+    pub by_block: Option<RelativeBias>,
     pub layers: Vec<EncoderLayer>,
     pub final_norm: Option<Norm>,
     pub placement: NormPlacement,
@@ -25,17 +30,79 @@ pub(super) struct Encoder {
 /// One layer of the encoder.
 pub(super) struct EncoderLayer {
     pub attention: (SelfAttention, Norm),
+    /// Normalises global tokens in the place of the other.
+    pub global_norm: Option<Norm>,
     /// What a token sees of its sentence.
     pub pattern: Pattern,
     pub feed_forward: (FeedForward, Norm),
 }
 
+impl EncoderLayer {
+    /// What a token sees where this is asked for.
+    fn pattern(&self, global: GlobalAttention) -> Pattern {
+        match (self.pattern, global) {
+            (Pattern::Window { radius, .. }, GlobalAttention::First) => Pattern::Window { radius, first: true },
+            (pattern, _) => pattern,
+        }
+    }
+
+    /// What attention reads where it stands after its normalisation: that of global tokens is another.
+    fn normed(&self, x: &Tensor, globals: usize) -> Result<Tensor> {
+        let (_, norm) = &self.attention;
+        let Some(global_norm) = &self.global_norm else { return norm.forward(x) };
+        let tokens = x.narrow(1, globals, x.dim(1)? - globals)?.contiguous()?;
+        let globals = x.narrow(1, 0, globals)?.contiguous()?;
+        Ok(Tensor::cat(&[global_norm.forward(&globals)?, norm.forward(&tokens)?], 1)?)
+    }
+}
+
 impl Encoder {
     /// `[b, s, d]`; what stands past a sentence's length has no meaning.
-    pub fn forward(&self, batch: &Batch) -> Result<Tensor> {
+    pub fn forward(&self, batch: &Batch, global: GlobalAttention) -> Result<Tensor> {
+        let (lengths, s) = (batch.ids.iter().map(Vec::len).collect::<Vec<_>>(), batch.longest());
+        let mut x = self.embedded(batch)?;
+        let sequences = Sequences::new(&lengths, s, x.dtype(), x.device())?;
+        let biases = self.biases(s, x.dtype(), x.device())?;
+        let by_block = self
+            .by_block
+            .as_ref()
+            .zip(self.layers.first())
+            .map(|(relative, layer)| Bias::over_runs(relative.distances(layer.pattern.extra(s) + 1)));
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (attention, norm) = &layer.attention;
+            let bias = of_layer(&biases, index);
+            let attend = |x: &Tensor, residual: &Tensor| match layer.pattern(global) {
+                Pattern::Full => attention.encode(x, residual, &sequences, bias),
+                pattern => {
+                    let biases = RunBiases { by_distance: bias, by_block: by_block.as_ref() };
+                    attention.encode_sparse(x, residual, &sequences, pattern, biases)
+                }
+            };
+            x = match self.placement {
+                NormPlacement::Pre => attend(&layer.normed(&x, self.globals())?, &x)?,
+                NormPlacement::Post => norm.forward(&attend(&x, &x)?)?,
+            };
+            let (feed_forward, norm) = &layer.feed_forward;
+            x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
+        }
+        if self.globals() > 0 {
+            x = x.narrow(1, self.globals(), s)?.contiguous()?;
+        }
+        match &self.final_norm {
+            Some(norm) => norm.forward(&x),
+            None => Ok(x),
+        }
+    }
+
+    /// How many global tokens there are.
+    fn globals(&self) -> usize {
+        self.globals.as_ref().map_or(0, |globals| globals.dims()[0])
+    }
+
+    /// What the first layer reads, `[b, globals + s, d]`.
+    fn embedded(&self, batch: &Batch) -> Result<Tensor> {
         let s = batch.longest();
-        let lengths: Vec<usize> = batch.ids.iter().map(Vec::len).collect();
-        let mut ids = Vec::with_capacity(s * lengths.len());
+        let mut ids = Vec::with_capacity(s * batch.ids.len());
         for sentence in &batch.ids {
             ids.extend_from_slice(sentence);
             ids.resize(ids.len() + s - sentence.len(), self.pad);
@@ -44,22 +111,22 @@ impl Encoder {
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
-        let sequences = Sequences::new(&lengths, s, x.dtype(), x.device())?;
-        let bias = |relative: &RelativeBias| Bias::over_sequences(relative.distances(s), s, x.dtype(), x.device());
-        let biases = self.relative.iter().map(bias).collect::<Result<Vec<_>>>()?;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let (attention, norm) = &layer.attention;
-            let bias = of_layer(&biases, index);
-            x = placed(self.placement, norm, &x, |x, residual| match layer.pattern {
-                Pattern::Full => attention.encode(x, residual, &sequences, bias),
-            })?;
-            let (feed_forward, norm) = &layer.feed_forward;
-            x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
-        }
-        match &self.final_norm {
-            Some(norm) => norm.forward(&x),
-            None => Ok(x),
-        }
+        Ok(match &self.globals {
+            Some(globals) => {
+                let globals = globals.unsqueeze(0)?.repeat((batch.ids.len(), 1, 1))?;
+                Tensor::cat(&[globals, x], 1)?
+            }
+            None => x,
+        })
+    }
+
+    /// The biases of sentences of up to `s` tokens, as far as the layers see.
+    fn biases(&self, s: usize, dtype: DType, device: &Device) -> Result<Vec<Bias>> {
+        let bias = |(index, relative): (usize, &RelativeBias)| match self.layers[index].pattern {
+            Pattern::Full => Bias::over_sequences(relative.distances(s), s, dtype, device),
+            pattern => Ok(Bias::over_runs(relative.distances(pattern.reach(s)))),
+        };
+        self.relative.iter().enumerate().map(bias).collect()
     }
 }
 

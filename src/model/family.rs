@@ -2,6 +2,8 @@
 //!
 //! Each row of differences is checked against transformers by the parity tests.
 
+mod long;
+mod names;
 mod refusal;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,8 +11,10 @@ use serde_json::Value;
 
 use crate::batch::TokenId;
 use crate::kernels::activation::Activation;
+use crate::kernels::attention::Pattern;
 
-use super::spec::{Names, NormPlacement, Pattern, Positions, Spec, Stack, StackNames};
+use super::spec::{NormPlacement, Positions, Spec, Stack};
+use names::{BART_NAMES, T5_NAMES};
 
 /// A family of encoder-decoders.
 struct Family {
@@ -22,7 +26,7 @@ struct Family {
 }
 
 /// All families that can be run.
-const FAMILIES: [Family; 8] = [
+const FAMILIES: [Family; 12] = [
     Family { model_type: "marian", also: None, read: marian },
     Family { model_type: "bart", also: None, read: bart },
     Family { model_type: "mbart", also: None, read: mbart },
@@ -31,6 +35,10 @@ const FAMILIES: [Family; 8] = [
     Family { model_type: "t5", also: Some("MADLAD-400"), read: t5 },
     Family { model_type: "mt5", also: None, read: mt5 },
     Family { model_type: "umt5", also: None, read: umt5 },
+    Family { model_type: "led", also: None, read: long::led },
+    Family { model_type: "longt5", also: None, read: long::longt5 },
+    Family { model_type: "pegasus_x", also: None, read: long::pegasus_x },
+    Family { model_type: "bigbird_pegasus", also: None, read: long::bigbird_pegasus },
 ];
 
 fn find(model_type: &str) -> Option<&'static Family> {
@@ -115,7 +123,7 @@ fn pegasus(config: &Config) -> Result<Spec> {
 
 fn m2m_100(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    spec.positions = Positions::SinusoidalFairseq { padding: config.size_or("pad_token_id", 1)? as TokenId };
+    spec.positions = Positions::SinusoidalFairseq { padding: Some(config.size_or("pad_token_id", 1)? as TokenId) };
     spec.final_norm = true;
     spec.output_bias = None;
     Ok(spec)
@@ -123,9 +131,14 @@ fn m2m_100(config: &Config) -> Result<Spec> {
 
 /// What the families that came through fairseq have in common; a pre-norm stack without extras.
 fn bart_like(config: &Config) -> Result<Spec> {
+    let positions = config.size("max_position_embeddings")?;
+    bart_with_positions(config, [positions; 2])
+}
+
+/// As [`bart_like`], with so many positions in the encoder and in the decoder.
+fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     let width = config.size("d_model")?;
-    let window = config.size("max_position_embeddings")?;
-    let stack = |side: &str| -> Result<Stack> {
+    let stack = |side: &str, window: usize| -> Result<Stack> {
         Ok(Stack {
             layers: config.size(&format!("{side}_layers"))?,
             heads: config.size(&format!("{side}_attention_heads"))?,
@@ -136,7 +149,7 @@ fn bart_like(config: &Config) -> Result<Spec> {
             attention: vec![Pattern::Full],
         })
     };
-    let (encoder, decoder) = (stack("encoder")?, stack("decoder")?);
+    let (encoder, decoder) = (stack("encoder", windows[0])?, stack("decoder", windows[1])?);
     let heads = encoder.heads.max(1);
     ensure!(
         encoder.heads == decoder.heads && width % heads == 0,
@@ -254,78 +267,6 @@ fn activation(name: &str) -> Result<Activation> {
     })
 }
 
-const BART_PROJECTIONS: [&str; 4] = ["q_proj", "k_proj", "v_proj", "out_proj"];
-
-const BART_NAMES: Names = Names {
-    prefix: "model.",
-    shared: "model.shared.weight",
-    encoder: StackNames {
-        embedding: "model.encoder.embed_tokens.weight",
-        positions: "model.encoder.embed_positions.weight",
-        embedding_norm: "model.encoder.layernorm_embedding",
-        layers: "model.encoder.layers.",
-        self_attention: ("self_attn", "self_attn_layer_norm"),
-        projections: BART_PROJECTIONS,
-        cross_attention: ("encoder_attn", "encoder_attn_layer_norm"),
-        cross_projections: BART_PROJECTIONS,
-        feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
-        final_norm: "model.encoder.layer_norm",
-    },
-    decoder: StackNames {
-        embedding: "model.decoder.embed_tokens.weight",
-        positions: "model.decoder.embed_positions.weight",
-        embedding_norm: "model.decoder.layernorm_embedding",
-        layers: "model.decoder.layers.",
-        self_attention: ("self_attn", "self_attn_layer_norm"),
-        projections: BART_PROJECTIONS,
-        cross_attention: ("encoder_attn", "encoder_attn_layer_norm"),
-        cross_projections: BART_PROJECTIONS,
-        feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
-        final_norm: "model.decoder.layer_norm",
-    },
-};
-
-const T5_PROJECTIONS: [&str; 4] = ["q", "k", "v", "o"];
-
-const T5_NAMES: Names = Names {
-    prefix: "",
-    shared: "shared.weight",
-    encoder: StackNames {
-        embedding: "encoder.embed_tokens.weight",
-        positions: "layer.0.SelfAttention.relative_attention_bias.weight",
-        embedding_norm: "",
-        layers: "encoder.block.",
-        self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
-        projections: T5_PROJECTIONS,
-        cross_attention: ("", ""),
-        cross_projections: T5_PROJECTIONS,
-        feed_forward: [
-            "layer.1.DenseReluDense.wi",
-            "layer.1.DenseReluDense.wi",
-            "layer.1.DenseReluDense.wo",
-            "layer.1.layer_norm",
-        ],
-        final_norm: "encoder.final_layer_norm",
-    },
-    decoder: StackNames {
-        embedding: "decoder.embed_tokens.weight",
-        positions: "layer.0.SelfAttention.relative_attention_bias.weight",
-        embedding_norm: "",
-        layers: "decoder.block.",
-        self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
-        projections: T5_PROJECTIONS,
-        cross_attention: ("layer.1.EncDecAttention", "layer.1.layer_norm"),
-        cross_projections: T5_PROJECTIONS,
-        feed_forward: [
-            "layer.2.DenseReluDense.wi",
-            "layer.2.DenseReluDense.wi",
-            "layer.2.DenseReluDense.wo",
-            "layer.2.layer_norm",
-        ],
-        final_norm: "decoder.final_layer_norm",
-    },
-};
-
 /// Typed reading of config.json.
 struct Config<'a>(&'a Value);
 
@@ -357,6 +298,15 @@ impl Config<'_> {
 
     fn flag(&self, key: &str) -> Option<bool> {
         self.0.get(key).and_then(Value::as_bool)
+    }
+
+    /// A size, or one for each layer.
+    fn sizes_or(&self, key: &str, default: usize) -> Result<Vec<usize>> {
+        let Some(Value::Array(list)) = self.0.get(key) else { return Ok(vec![self.size_or(key, default)?]) };
+        let size = |value: &Value| value.as_u64().filter(|size| *size < 1 << 28).map(|size| size as usize);
+        list.iter().map(size).collect::<Option<_>>().with_context(|| {
+            format!("`{key}` in config.json is not a size for each layer\nhint: fetch config.json again")
+        })
     }
 
     /// `model_type`, for people.

@@ -30,9 +30,10 @@ use decoder::{Decoder, DecoderLayer};
 use encoder::{Encoder, EncoderLayer};
 use packed::Quantiser;
 use positions::RelativeBias;
-use spec::{Positions, Stack, StackNames};
+use spec::{GlobalAttention, Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
+use crate::kernels::attention::Pattern;
 use crate::kernels::gemm::Quantised;
 use crate::kernels::pages::Pages;
 use crate::kernels::simd::Level;
@@ -136,10 +137,10 @@ impl Seq2Seq {
     /// Encodes a batch of source sequences.
     ///
     /// # Errors
-    /// When an id is outside the vocabulary, or the device fails.
-    pub fn encode(&self, batch: &Batch) -> Result<Memory> {
+    /// When an id is outside the vocabulary, the model has no such global attention, or the device fails.
+    pub fn encode(&self, batch: &Batch, global: GlobalAttention) -> Result<Memory> {
         let lengths = batch.ids.iter().map(Vec::len).collect();
-        Ok(Memory { states: self.encoder.forward(batch)?, lengths })
+        Ok(Memory { states: self.encoder.forward(batch, global)?, lengths })
     }
 
     /// A decoder without rows.
@@ -257,15 +258,38 @@ fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
     let layers = (0..spec.encoder.layers)
         .map(|layer| {
             let prefix = format!("{}{layer}.", names.layers);
+            let pattern = spec.encoder.pattern(layer);
             Ok(EncoderLayer {
-                attention: builder.self_attention(&prefix, names, &spec.encoder)?,
-                pattern: spec.encoder.pattern(layer),
+                attention: builder.encoder_attention(&prefix, names, &spec.encoder, pattern)?,
+                global_norm: builder.global_norm(&prefix, names, pattern)?,
+                pattern,
                 feed_forward: builder.feed_forward(&prefix, names, &spec.encoder)?,
             })
         })
         .collect::<Result<_>>()?;
     let (embedding, embedding_norm, relative, final_norm) = around(builder, tokens, names, &spec.encoder, true)?;
-    Ok(Encoder { embedding, embedding_norm, relative, layers, final_norm, placement: spec.norm_placement, pad: 0 })
+    let (globals, by_block) = globals(builder, names, &spec.encoder)?;
+    let placement = spec.norm_placement;
+    Ok(Encoder { embedding, embedding_norm, globals, relative, by_block, layers, final_norm, placement, pad: 0 })
+}
+
+/// The global tokens of an encoder, and its biases by distance in blocks.
+fn globals(builder: &Builder, names: &StackNames, stack: &Stack) -> Result<(Option<Tensor>, Option<RelativeBias>)> {
+    let tokens = match stack.pattern(0) {
+        Pattern::Blocks { globals, .. } => {
+            let view = builder.get(names.globals.tokens, &[globals, builder.spec.width])?;
+            Some(view.tensor(builder.dtype, builder.device)?)
+        }
+        _ => None,
+    };
+    let by_block = match (stack.pattern(0), builder.spec.positions) {
+        (Pattern::WindowAndSums { .. }, Positions::Relative { buckets, max_distance, .. }) => {
+            let view = builder.get(&format!("{}0.{}", names.layers, names.globals.bias), &[buckets, stack.heads])?;
+            Some(RelativeBias::new(&view, stack.heads, max_distance, true))
+        }
+        _ => None,
+    };
+    Ok((tokens, by_block))
 }
 
 fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
@@ -304,9 +328,10 @@ fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, 
             None => table(0, positions::sinusoidal(rows, spec.width)?)?,
         },
         Positions::SinusoidalFairseq { padding } => {
-            let first = padding as usize + 1;
-            let rows = positions::sinusoidal_fairseq(rows + first, spec.width, padding as usize)?;
-            table(first, rows)?.map(|table| PositionTable { unplaced: Some(padding), ..table })
+            let first = padding.map_or(0, |padding| padding as usize + 1);
+            let padding_row = padding.map(|padding| padding as usize);
+            let rows = positions::sinusoidal_fairseq(rows + first, spec.width, padding_row)?;
+            table(first, rows)?.map(|table| PositionTable { unplaced: padding, ..table })
         }
         Positions::Learned { offset } => {
             let view = builder.get(names.positions, &[rows + offset, spec.width])?;

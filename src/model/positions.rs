@@ -25,12 +25,12 @@ pub(super) fn sinusoidal(rows: usize, d: usize) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (rows, d), &Device::Cpu)?)
 }
 
-/// fairseq's table: the same halves, frequencies falling by `1 / (d/2 - 1)`, nothing in the row of padding. In
+/// fairseq's table: the same halves, frequencies falling by `1 / (d/2 - 1)`, nothing in the row of padding, if any. In
 /// f32 throughout, since the reference computes it so.
 ///
 /// # Errors
 /// When the table does not fit into memory.
-pub(super) fn sinusoidal_fairseq(rows: usize, d: usize, padding: usize) -> Result<Tensor> {
+pub(super) fn sinusoidal_fairseq(rows: usize, d: usize, padding: Option<usize>) -> Result<Tensor> {
     let half = d / 2;
     let fall = (10_000f64.ln() / (half as f64 - 1.0)) as f32;
     let frequencies: Vec<f32> = (0..half).map(|i| (i as f32 * -fall).exp()).collect();
@@ -42,7 +42,9 @@ pub(super) fn sinusoidal_fairseq(rows: usize, d: usize, padding: usize) -> Resul
             row[half + i] = angle.cos();
         }
     }
-    values[padding * d..(padding + 1) * d].fill(0.0);
+    if let Some(padding) = padding {
+        values[padding * d..(padding + 1) * d].fill(0.0);
+    }
     Ok(Tensor::from_vec(values, (rows, d), &Device::Cpu)?)
 }
 

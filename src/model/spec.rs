@@ -4,6 +4,8 @@
 use crate::batch::TokenId;
 use crate::kernels::activation::Activation;
 
+pub use crate::kernels::attention::Pattern;
+
 /// A sequence-to-sequence transformer.
 // Each flag is one way in which checkpoints differ, and all combinations occur.
 #[allow(clippy::struct_excessive_bools)]
@@ -72,6 +74,12 @@ impl Spec {
         self.capacity(&self.decoder)
     }
 
+    /// Whether the first token of a source can see everything and be seen by all.
+    #[must_use]
+    pub fn has_global_first(&self) -> bool {
+        self.names.encoder.globals.projections[0] != ""
+    }
+
     fn capacity(&self, stack: &Stack) -> Option<usize> {
         match self.positions {
             Positions::Relative { .. } => None,
@@ -109,11 +117,14 @@ impl Stack {
     }
 }
 
-/// What a token sees of its own sequence. A decoder's token never sees a later one, whatever the pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pattern {
-    /// All of it.
-    Full,
+/// Which tokens of a source see all of it and are seen by all, where the family leaves that to the caller (LED).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GlobalAttention {
+    /// None.
+    #[default]
+    None,
+    /// The first.
+    First,
 }
 
 /// Where normalisation stands.
@@ -133,8 +144,9 @@ pub enum Positions {
     /// The same halves with frequencies `10000^(-i/(d/2 - 1))`, counted by fairseq: the row of padding is
     /// nought, position 0 the row after it.
     SinusoidalFairseq {
-        /// The padding token, which takes up no position even in the middle of a text.
-        padding: TokenId,
+        /// The padding token, which takes up no position even in the middle of a text. Without one, position 0 is the first
+        /// row (PEGASUS-X).
+        padding: Option<TokenId>,
     },
     /// A trained table, from row `offset` on.
     Learned {
@@ -188,4 +200,24 @@ pub struct StackNames {
     pub feed_forward: [&'static str; 4],
     /// After the last layer.
     pub final_norm: &'static str,
+    /// What else a pattern of attention needs.
+    pub globals: GlobalNames,
+}
+
+/// Names of what tokens need that see everything, or are seen by all; empty where a family has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GlobalNames {
+    /// Query, key and value projections of a first token that sees everything, within a layer.
+    pub projections: [&'static str; 3],
+    /// The table of global tokens.
+    pub tokens: &'static str,
+    /// Normalisation of global tokens before attention, or of the sums of blocks, within a layer.
+    pub norm: &'static str,
+    /// Biases by distance in blocks, within the first layer.
+    pub bias: &'static str,
+}
+
+impl GlobalNames {
+    /// Of a stack that has nothing of this.
+    pub const NONE: Self = Self { projections: [""; 3], tokens: "", norm: "", bias: "" };
 }

@@ -7,16 +7,18 @@
 
 mod composed;
 mod past;
+mod sparse;
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 
 use crate::kernels::attention::{self as kernel, DistanceBias, Heads};
 
-use super::{Linear, fused, fuses};
+use super::{Linear, Norm, fused, fuses};
 
 pub use crate::kernels::attention::Place;
 pub use past::{Past, PastKeys};
+pub use sparse::{FirstToken, RunBiases};
 
 use composed::{attend, join, mask};
 
@@ -79,6 +81,12 @@ impl Bias {
         Ok(Self { distances, tensor })
     }
 
+    /// For attention that does not see everything.
+    #[must_use]
+    pub fn over_runs(distances: DistanceBias) -> Self {
+        Self { distances, tensor: None }
+    }
+
     /// For every step of a past within their reach.
     ///
     /// # Errors
@@ -110,6 +118,10 @@ pub struct SelfAttention {
     pub out: Linear,
     /// The heads.
     pub shape: Shape,
+    /// Normalises the sums of blocks, where tokens see these.
+    pub sums: Option<Norm>,
+    /// For a first token that sees everything, where there can be one.
+    pub first: Option<FirstToken>,
 }
 
 impl SelfAttention {
@@ -217,6 +229,29 @@ impl Memory {
     fn group(&self) -> kernel::Group<'_> {
         kernel::Group { keys: &self.keys, values: &self.values, lengths: &self.lengths }
     }
+
+    /// The keys and values that `kv` makes of states `[b, s, d]` of sentences of these lengths.
+    fn new(kv: &Linear, shape: Shape, states: &Tensor, lengths: &[usize]) -> Result<Self> {
+        let kv = kv.forward(states)?;
+        let lengths = lengths.to_vec();
+        if fused(states) {
+            let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: shape.heads })?;
+            // A copy, so that the keys beside them are not kept a second time.
+            let values = kv.narrow(2, shape.inner(), shape.inner())?.contiguous()?;
+            return Ok(Self { keys, values, mask: None, lengths });
+        }
+        let mask = mask(&lengths, states.dim(1)?, states.dtype(), states.device())?;
+        Ok(Self { keys: shape.part(&kv, 0)?, values: shape.part(&kv, 1)?, mask, lengths })
+    }
+
+    /// What queries `[r, inner]` make of the sentences at their places, where this is the only memory: `[r, inner]`.
+    fn recalled(&self, q: &Tensor, shape: Shape, places: &[Place]) -> Result<Tensor> {
+        if fused(q) {
+            let groups = [self.group()];
+            return Ok(q.apply_op1_no_bwd(&kernel::Shared { heads: shape.kernel(None), groups: &groups, places })?);
+        }
+        composed_step(q, shape, self, places)
+    }
 }
 
 impl CrossAttention {
@@ -225,16 +260,7 @@ impl CrossAttention {
     /// # Errors
     /// When shapes, types or devices do not fit.
     pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
-        let kv = self.kv.forward(states)?;
-        let lengths = lengths.to_vec();
-        if fused(states) {
-            let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: self.shape.heads })?;
-            // A copy, so that the keys beside them are not kept a second time.
-            let values = kv.narrow(2, self.shape.inner(), self.shape.inner())?.contiguous()?;
-            return Ok(Memory { keys, values, mask: None, lengths });
-        }
-        let mask = mask(&lengths, states.dim(1)?, states.dtype(), states.device())?;
-        Ok(Memory { keys: self.shape.part(&kv, 0)?, values: self.shape.part(&kv, 1)?, mask, lengths })
+        Memory::new(&self.kv, self.shape, states, lengths)
     }
 
     /// `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which sentence
@@ -249,29 +275,29 @@ impl CrossAttention {
             q.apply_op1_no_bwd(&kernel::Shared { heads: self.shape.kernel(None), groups: &groups, places })?
         } else {
             ensure!(memories.len() == 1, "{} memories where one is expected", memories.len());
-            self.composed_step(&q, memories[0], places)?
+            composed_step(&q, self.shape, memories[0], places)?
         };
         self.out.forward_added(&mixed, residual)
     }
+}
 
-    /// The rows of a sentence, where all have equally many, become the time axis of one query.
-    fn composed_step(&self, q: &Tensor, memory: &Memory, places: &[Place]) -> Result<Tensor> {
-        let (rows, open) = (places.len(), memory.sentences());
-        let group = rows / open;
-        let in_groups = places.iter().enumerate().all(|(row, place)| place.sentence == row / group.max(1));
-        let q = (q * f64::from(self.shape.scale))?;
-        let mixed = if in_groups && rows == group * open {
-            let q = self.shape.part(&q.reshape((open, group, self.shape.inner()))?, 0)?;
-            attend(&q, &memory.keys, &memory.values, [memory.mask.as_ref(), None])?
-        } else {
-            ensure!(places.iter().all(|place| place.sentence < open), "a row of a sentence that is not kept");
-            let index: Vec<u32> = places.iter().map(|place| place.sentence as u32).collect();
-            let index = Tensor::new(index, q.device())?;
-            let pick = |x: &Tensor| x.index_select(&index, 0);
-            let q = self.shape.part(&q.unsqueeze(1)?, 0)?;
-            let mask = memory.mask.as_ref().map(pick).transpose()?;
-            attend(&q, &pick(&memory.keys)?, &pick(&memory.values)?, [mask.as_ref(), None])?
-        };
-        Ok(join(&mixed)?.reshape((rows, self.shape.inner()))?)
-    }
+/// The rows of a sentence, where all have equally many, become the time axis of one query.
+fn composed_step(q: &Tensor, shape: Shape, memory: &Memory, places: &[Place]) -> Result<Tensor> {
+    let (rows, open) = (places.len(), memory.sentences());
+    let group = rows / open;
+    let in_groups = places.iter().enumerate().all(|(row, place)| place.sentence == row / group.max(1));
+    let q = (q * f64::from(shape.scale))?;
+    let mixed = if in_groups && rows == group * open {
+        let q = shape.part(&q.reshape((open, group, shape.inner()))?, 0)?;
+        attend(&q, &memory.keys, &memory.values, [memory.mask.as_ref(), None])?
+    } else {
+        ensure!(places.iter().all(|place| place.sentence < open), "a row of a sentence that is not kept");
+        let index: Vec<u32> = places.iter().map(|place| place.sentence as u32).collect();
+        let index = Tensor::new(index, q.device())?;
+        let pick = |x: &Tensor| x.index_select(&index, 0);
+        let q = shape.part(&q.unsqueeze(1)?, 0)?;
+        let mask = memory.mask.as_ref().map(pick).transpose()?;
+        attend(&q, &pick(&memory.keys)?, &pick(&memory.values)?, [mask.as_ref(), None])?
+    };
+    Ok(join(&mixed)?.reshape((rows, shape.inner()))?)
 }

@@ -10,7 +10,9 @@ pub mod linear;
 pub mod norm;
 
 pub use crate::kernels::topk::Logits;
-pub use attention::{Bias, CrossAttention, Memory, Past, PastKeys, Place, SelfAttention, Sequences, Shape};
+pub use attention::{
+    Bias, CrossAttention, FirstToken, Memory, Past, PastKeys, Place, RunBiases, SelfAttention, Sequences, Shape,
+};
 pub use embedding::{Embedding, PositionTable};
 pub use feed_forward::FeedForward;
 pub use linear::{Linear, Matrix};

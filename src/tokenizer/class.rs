@@ -61,7 +61,7 @@ impl Class {
             "MBartTokenizer" => Self::MBart,
             "MBart50Tokenizer" => Self::MBart50,
             "NllbTokenizer" => Self::Nllb,
-            "BartTokenizer" | "RobertaTokenizer" => Self::Bart,
+            "BartTokenizer" | "RobertaTokenizer" | "LEDTokenizer" => Self::Bart,
             _ => return None,
         })
     }
@@ -73,7 +73,7 @@ impl Class {
             "m2m_100" if files.has("vocab.json") => Self::M2m100,
             "m2m_100" => Self::Nllb,
             "t5" | "mt5" | "umt5" | "longt5" | "switch_transformers" => Self::T5,
-            "pegasus" => Self::Pegasus,
+            "pegasus" | "pegasus_x" | "bigbird_pegasus" => Self::Pegasus,
             "mbart" => Self::MBart,
             "bart" | "led" => Self::Bart,
             _ => return None,

@@ -102,9 +102,7 @@ fn another_family_is_refused_by_name() {
         configure(&folder, "model_type", family);
         expect(&folder, &[family, "marian, bart"]);
     }
-    for (family, reason) in
-        [("led", "sliding window"), ("longt5", "sliding window"), ("switch_transformers", "experts")]
-    {
+    for (family, reason) in [("prophetnet", "several future tokens"), ("switch_transformers", "experts")] {
         let folder = copy("tiny-t5");
         configure(&folder, "model_type", family);
         expect(&folder, &[family, reason, "marian, bart"]);
@@ -112,6 +110,33 @@ fn another_family_is_refused_by_name() {
     let folder = copy("tiny-marian");
     configure(&folder, "model_type", Value::Null);
     expect(&folder, &["model_type"]);
+}
+
+#[test]
+fn an_attention_window_that_is_none_is_refused() {
+    for (fixture, key, value, said) in [
+        ("tiny-led", "attention_window", json!(0), "`attention_window` in config.json is 0"),
+        ("tiny-led", "attention_window", json!([4, 0]), "`attention_window` in config.json is 0"),
+        ("tiny-led", "attention_window", json!(7), "7, an odd number"),
+        ("tiny-led", "attention_window", json!([4, 4096]), "4096, but the model has 304 positions"),
+        ("tiny-led", "attention_window", json!([4, 4, 4]), "3 attention windows for 2 encoder layers"),
+        ("tiny-led", "attention_window", json!([4, "x"]), "`attention_window` in config.json is not a size"),
+        ("tiny-led", "attention_window", json!("wide"), "`attention_window` in config.json is \"wide\""),
+        ("tiny-longt5-local", "local_radius", json!(0), "`local_radius` in config.json is 0"),
+        ("tiny-longt5-global", "global_block_size", json!(0), "`global_block_size` in config.json is 0"),
+        ("tiny-longt5-global", "encoder_attention_type", json!("sparse"), "known are local and transient-global"),
+        ("tiny-pegasus-x", "block_size", json!(0), "`block_size` in config.json is 0"),
+        ("tiny-pegasus-x", "block_size", json!(7), "7, an odd number"),
+        ("tiny-pegasus-x", "num_global_tokens", json!(0), "`num_global_tokens` in config.json is 0"),
+        ("tiny-pegasus-x", "num_global_tokens", json!(9), "`model.encoder.embed_global.weight` has the shape"),
+        ("tiny-bigbird-pegasus", "block_size", json!(0), "`block_size` in config.json is 0"),
+        ("tiny-bigbird-pegasus", "block_size", json!(5000), "5000, but the model has 300 positions"),
+        ("tiny-bigbird-pegasus", "attention_type", json!("dense"), "known are block_sparse and original_full"),
+    ] {
+        let folder = copy(fixture);
+        configure(&folder, key, value);
+        expect(&folder, &[said, "hint: "]);
+    }
 }
 
 /// A folder with a config.json like one on the hub, and the tokenizer and weights of a tiny checkpoint.

@@ -9,12 +9,24 @@ use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Request};
 use kortom::files::ModelFiles;
 use kortom::kernels::simd::Level;
+use kortom::model::spec::GlobalAttention;
 use kortom::model::{Seq2Seq, Weights, family};
 
 use crate::cli::{Place, Ran};
 
 /// One checkpoint of each family that has its own arithmetic.
-const CHECKPOINTS: [&str; 6] = ["tiny-marian", "tiny-bart", "tiny-mbart50", "tiny-pegasus", "tiny-m2m100", "tiny-t5"];
+const CHECKPOINTS: [&str; 10] = [
+    "tiny-marian",
+    "tiny-bart",
+    "tiny-mbart50",
+    "tiny-pegasus",
+    "tiny-m2m100",
+    "tiny-t5",
+    "tiny-led",
+    "tiny-longt5-global",
+    "tiny-pegasus-x",
+    "tiny-bigbird-pegasus",
+];
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -22,7 +34,7 @@ fn fixture(name: &str) -> PathBuf {
 
 fn logits(model: &Seq2Seq) -> Vec<Vec<f32>> {
     let batch = Batch { ids: vec![vec![5, 9, 12, 7, 1], vec![8, 6, 1]], order: vec![0, 1] };
-    let memory = model.encode(&batch).unwrap();
+    let memory = model.encode(&batch, GlobalAttention::None).unwrap();
     let mut state = model.start(&memory).unwrap();
     let steps = [[2, 2], [7, 9], [11, 5]].map(|tokens| model.step(&mut state, &tokens).unwrap());
     Tensor::cat(&steps, 0).unwrap().to_vec2().unwrap()

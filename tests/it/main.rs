@@ -16,6 +16,7 @@ mod glossary;
 mod hub;
 mod int8;
 mod layers;
+mod long;
 mod parity;
 mod published;
 mod score;

@@ -5,11 +5,7 @@ use anyhow::{Result, bail};
 use super::{Config, FAMILIES, Family};
 
 /// Encoder-decoders of other kinds, and what they have that no `Spec` says.
-const OTHERS: [(&str, &str); 8] = [
-    ("led", "attention to a sliding window of neighbours"),
-    ("longt5", "attention to a sliding window of neighbours"),
-    ("bigbird_pegasus", "sparse attention"),
-    ("pegasus_x", "attention in blocks"),
+const OTHERS: [(&str, &str); 4] = [
     ("prophetnet", "attention to several future tokens"),
     ("switch_transformers", "layers of several experts"),
     ("nllb-moe", "layers of several experts"),

@@ -11,7 +11,7 @@ use crate::kernels::attention::DistanceBias;
 use super::Shape;
 
 /// No score outweighs it, and f16 holds it.
-const HIDDEN: f32 = -30_000.0;
+pub(super) const HIDDEN: f32 = -30_000.0;
 
 impl Shape {
     /// The `i`-th `inner` columns of `[b, t, …]`, by heads: `[b, h, t, width]`.

@@ -8,18 +8,21 @@ use candle_core::{DType, Device, Tensor};
 use kortom::batch::{Batch, TokenId};
 use kortom::engine::settings::{Caller, Overrides, Sources, resolve};
 use kortom::files::ModelFiles;
+use kortom::model::spec::GlobalAttention;
 use kortom::model::{DecoderState, Memory, Seq2Seq, Weights, family};
 use kortom::search::{Hypothesis, Item, Logits, SearchOptions, Step, search};
 use kortom::tokenizer::{Languages, Tokenizer};
 use serde_json::{Map, Value};
 
-use super::fixtures;
+use super::{fixtures, json};
 
 /// A checkpoint and its tokenizer.
 pub struct Checkpoint {
     pub name: String,
     files: ModelFiles,
     pub model: Seq2Seq,
+    /// Which tokens of its sources see everything, in its expectations.
+    global: GlobalAttention,
     pub tokenizer: Tokenizer,
 }
 
@@ -37,7 +40,10 @@ impl Checkpoint {
         let weights = Weights::open(&files).unwrap();
         let model = Seq2Seq::load(spec, &weights, device, dtype).unwrap();
         let tokenizer = Tokenizer::load(&files).unwrap();
-        Self { name, files, model, tokenizer }
+        let expected = folder.join("expected.json");
+        let first = expected.exists() && json(&expected)["global_attention"] == "first";
+        let global = if first { GlobalAttention::First } else { GlobalAttention::None };
+        Self { name, files, model, global, tokenizer }
     }
 
     /// A fixture, computing in f32.
@@ -91,7 +97,7 @@ impl Checkpoint {
 
     pub fn memory(&self, sources: &[Vec<TokenId>]) -> Memory {
         let batch = Batch { ids: sources.to_vec(), order: (0..sources.len()).collect() };
-        self.model.encode(&batch).unwrap()
+        self.model.encode(&batch, self.global).unwrap()
     }
 
     /// The hypotheses of each source, all in one batch; with a `nudge`, from logits with noise of that seed.

@@ -158,6 +158,12 @@ families! {
     madlad: "MADLAD" "tiny-madlad",
     mt5: "mT5" "tiny-mt5",
     umt5: "UMT5" "tiny-umt5",
+    led: "LED" "tiny-led",
+    led_with_a_global_first_token: "LED" "tiny-led-global",
+    longt5_local: "LongT5" "tiny-longt5-local",
+    longt5_with_sums_of_blocks: "LongT5" "tiny-longt5-global",
+    pegasus_x: "PEGASUS-X" "tiny-pegasus-x",
+    bigbird_pegasus: "BigBird" "tiny-bigbird-pegasus",
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn compare(entry: &Entry, tally: &mut Tally) {
     let expected = published(&entry.alias, "expected.json").unwrap();
     let checkpoint = Checkpoint::load(folder.path(), DType::F32);
     for run in expected["runs"].as_array().unwrap() {
-        let Settled { settings, languages, prefix } = settled(&folder, entry, run, "settings");
+        let Settled { settings, languages, prefix, .. } = settled(&folder, entry, run, "settings");
         for (source, output) in run["outputs"].as_array().unwrap().iter().enumerate() {
             let text = format!("{prefix}{}", expected["sources"][source].as_str().unwrap());
             let ids = ids(&output["source_ids"]);

@@ -8,6 +8,7 @@ use candle_core::{DType, Device};
 use kortom::batch::Batch;
 use kortom::engine::settings::{Caller, Overrides, Sources, resolve};
 use kortom::files::ModelFiles;
+use kortom::model::spec::GlobalAttention;
 use kortom::model::{Seq2Seq, Weights, family};
 use serde_json::Value;
 
@@ -34,7 +35,8 @@ fn load(file: &str, config: &Value) -> Result<Seq2Seq> {
 }
 
 fn assert_logits(model: &Seq2Seq, expected: &Value, what: &str) {
-    let memory = model.encode(&Batch { ids: vec![ids(&expected["source"])], order: vec![0] }).unwrap();
+    let memory =
+        model.encode(&Batch { ids: vec![ids(&expected["source"])], order: vec![0] }, GlobalAttention::None).unwrap();
     let mut state = model.start(&memory).unwrap();
     for (token, logits) in ids(&expected["decoder"]).into_iter().zip(expected["logits"].as_array().unwrap()) {
         let found = values(&model.step(&mut state, &[token]).unwrap()).unwrap();

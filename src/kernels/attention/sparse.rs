@@ -1,0 +1,346 @@
+//! Attention of a sequence to itself by a pattern that sees less than everything.
+//!
+//! Time and memory grow with the length times what a token sees, never with the square of the length: a task takes some
+//! hundred queries of a head, copies the keys that any of them sees, and nothing else. Queries are computed four at a
+//! time, for neighbours see nearly the same keys.
+//!
+//! Invariant (row invariance): which queries go together, and in which order their sums are taken, depends on the places
+//! and the length of their own sequence only.
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
+
+use super::pattern::{Added, Pattern, RUNS, Run, Union, union};
+use super::scores::softmax;
+use super::tile::{MOST_VECTORS, Mix, TILE, score_tile};
+use super::{Cells, DistanceBias, Heads, for_each, slice};
+use crate::kernels::simd::{self, Kernel, Simd, WIDE};
+
+/// Queries of a task.
+const CHUNK: usize = 256;
+
+/// `[b, extra + s, 3 · inner]` (queries, keys, values side by side) to `[b, s, inner]`, or to `[b, extra + s, inner]` where
+/// the extra rows look too. A sequence has its extra rows first, and its tokens from row `extra` on; rows of padding come
+/// out as zeros.
+pub struct Sparse<'a> {
+    /// The heads, with the biases of [`Added::ByDistance`].
+    pub heads: Heads<'a>,
+    /// The biases of [`Added::ByBlock`].
+    pub by_block: Option<&'a DistanceBias>,
+    /// What a token sees.
+    pub pattern: Pattern,
+    /// How many tokens each sequence has, `b` of them.
+    pub lengths: &'a [usize],
+    /// Extra rows of the sequence that has the most of them.
+    pub extra: usize,
+}
+
+/// Queries of one sequence and head.
+struct Task {
+    sequence: usize,
+    head: usize,
+    /// Their places.
+    queries: Range<usize>,
+}
+
+impl Sparse<'_> {
+    /// Queries of all sequences and heads; none of extra rows beside tokens, which see less.
+    fn tasks(&self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for (sequence, &length) in self.lengths.iter().enumerate() {
+            let extra = self.pattern.extra(length);
+            let looking = if self.pattern.extra_look() { 0..extra } else { 0..0 };
+            for places in [looking, extra..extra + length] {
+                for start in places.clone().step_by(CHUNK) {
+                    let queries = start..(start + CHUNK).min(places.end);
+                    tasks.extend((0..self.heads.count).map(|head| Task { sequence, head, queries: queries.clone() }));
+                }
+            }
+        }
+        tasks
+    }
+}
+
+impl CustomOp1 for Sparse<'_> {
+    fn name(&self) -> &'static str {
+        "sparse-attention"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let qkv = slice(storage, layout)?;
+        let (b, rows, width) = layout.shape().dims3()?;
+        let inner = self.heads.inner();
+        let wide = |length: &usize| self.pattern.extra(*length) > self.extra || self.extra + length > rows;
+        if width != 3 * inner || b != self.lengths.len() || self.lengths.iter().any(wide) {
+            bail!(
+                "sparse attention over {b} x {rows} x {width} with {} heads of {}",
+                self.heads.count,
+                self.heads.width
+            );
+        }
+        let hidden = if self.pattern.extra_look() { 0 } else { self.extra };
+        let mut out = vec![0f32; b * (rows - hidden) * inner];
+        let cells = Cells(out.as_mut_ptr());
+        let tasks = self.tasks();
+        let seen = self.lengths.iter().map(|&length| self.pattern.seen(length)).max().unwrap_or(0);
+        for_each(tasks.len(), b * rows * seen * inner, |number| {
+            let task = &tasks[number];
+            let length = self.lengths[task.sequence];
+            simd::run(Chunk {
+                op: self,
+                qkv: &qkv[task.sequence * rows * width..][..rows * width],
+                length,
+                gap: self.extra - self.pattern.extra(length),
+                task,
+                out: Cells(cells.at(task.sequence * (rows - hidden) * inner)),
+                hidden,
+            });
+        });
+        Ok((CpuStorage::F32(out), (b, rows - hidden, inner).into()))
+    }
+}
+
+struct Chunk<'a> {
+    op: &'a Sparse<'a>,
+    /// `[extra + s, 3 · inner]` of one sequence.
+    qkv: &'a [f32],
+    length: usize,
+    /// Rows of nothing between its extra rows and its tokens.
+    gap: usize,
+    task: &'a Task,
+    /// The sequence's rows of the output.
+    out: Cells,
+    /// Rows that have no output.
+    hidden: usize,
+}
+
+impl Kernel for Chunk<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let places = self.task.queries.clone();
+        let runs: Vec<[Run; RUNS]> = places.clone().map(|place| self.op.pattern.runs(place, self.length)).collect();
+        let seen = union(&runs);
+        let keys = self.keys(&seen);
+        let width = self.op.heads.width;
+        let (mut queries, mut scores) = (vec![0f32; TILE * width], Vec::new());
+        for (tile, runs) in runs.chunks(TILE).enumerate() {
+            let first = places.start + tile * TILE;
+            self.queries(first, runs.len(), &mut queries);
+            let sees = union(runs);
+            let total: usize = sees.iter().map(Range::len).sum();
+            let stride = (total + WIDE).next_multiple_of(WIDE);
+            scores.resize(TILE * stride, 0.0);
+            let mut at = 0;
+            for (run, places) in sees.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
+                score_tile(simd, &queries, keys.at(&seen, run, places.start), places.len(), &mut scores[at..], stride);
+                for (query, runs) in runs.iter().enumerate() {
+                    self.add(&runs[run], places, &mut scores[query * stride + at..][..places.len()]);
+                }
+                at += places.len();
+            }
+            for scores in scores.chunks_exact_mut(stride).take(runs.len()) {
+                softmax(simd, &mut scores[..total.next_multiple_of(WIDE)], total, None);
+            }
+            self.mix(simd, &sees, &scores, stride, first..first + runs.len());
+        }
+    }
+}
+
+/// Keys, transposed.
+struct Keys {
+    /// `[width, pad]`.
+    values: Vec<f32>,
+    pad: usize,
+}
+
+impl Keys {
+    /// Those from a place on that lies in a run of what was copied.
+    #[inline(always)]
+    fn at(&self, seen: &Union, run: usize, place: usize) -> (&[f32], usize) {
+        let before: usize = seen[..run].iter().map(Range::len).sum();
+        (&self.values[before + place - seen[run].start..], self.pad)
+    }
+}
+
+impl Chunk<'_> {
+    /// The row of a place.
+    #[inline(always)]
+    fn row(&self, place: usize) -> &[f32] {
+        let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };
+        let (inner, at) = (self.op.heads.inner(), self.task.head * self.op.heads.width);
+        &self.qkv[row * 3 * inner + at..]
+    }
+
+    /// The keys of these places, one run after the other.
+    #[inline(always)]
+    fn keys(&self, seen: &Union) -> Keys {
+        let heads = &self.op.heads;
+        let total: usize = seen.iter().map(Range::len).sum();
+        // Whole vectors are read, even of the last keys.
+        let pad = (total + WIDE).next_multiple_of(WIDE);
+        let mut values = vec![0f32; heads.width * pad];
+        for (t, place) in seen.iter().flat_map(Clone::clone).enumerate() {
+            let key = &self.row(place)[heads.inner()..][..heads.width];
+            for (j, &value) in key.iter().enumerate() {
+                values[j * pad + t] = value;
+            }
+        }
+        Keys { values, pad }
+    }
+
+    /// Scaled queries, `[width, TILE]`; zeros where there are fewer.
+    #[inline(always)]
+    fn queries(&self, first: usize, count: usize, out: &mut [f32]) {
+        let heads = &self.op.heads;
+        for query in 0..TILE {
+            let row = if query < count { &self.row(first + query)[..heads.width] } else { &[] };
+            for j in 0..heads.width {
+                out[j * TILE + query] = row.get(j).map_or(0.0, |q| q * heads.scale);
+            }
+        }
+    }
+
+    /// Hides what a query does not see of the places that its tile sees, and adds biases to the rest.
+    #[inline(always)]
+    fn add(&self, run: &Run, places: &Range<usize>, scores: &mut [f32]) {
+        if run.places.is_empty() {
+            scores.fill(f32::NEG_INFINITY);
+            return;
+        }
+        let (start, end) = (run.places.start - places.start, run.places.end - places.start);
+        scores[..start].fill(f32::NEG_INFINITY);
+        scores[end..].fill(f32::NEG_INFINITY);
+        let (table, first) = match run.added {
+            Added::Constant(0.0) => return,
+            Added::Constant(number) => {
+                scores[start..end].iter_mut().for_each(|score| *score += number);
+                return;
+            }
+            Added::ByDistance(first) => (self.op.heads.bias, first),
+            Added::ByBlock(first) => (self.op.by_block, first),
+        };
+        if let Some(table) = table {
+            let biases = table.values(self.task.head, first, end - start);
+            scores[start..end].iter_mut().zip(biases).for_each(|(score, bias)| *score += bias);
+        }
+    }
+
+    /// Writes what queries at these places make of the values that they see.
+    #[inline(always)]
+    fn mix<S: Simd>(&self, simd: S, sees: &Union, weights: &[f32], stride: usize, queries: Range<usize>) {
+        let (inner, width) = (self.op.heads.inner(), self.op.heads.width);
+        let values = sees.each_ref().map(|places| {
+            let first = if places.is_empty() { &[] } else { &self.row(places.start)[2 * inner..] };
+            (first, places.len())
+        });
+        let mut mixed = [[0f32; WIDE * MOST_VECTORS]; TILE];
+        let mut at = 0;
+        while at < width {
+            // A head that is no whole number of vectors is mixed a number at a time.
+            let vectors = if width.is_multiple_of(S::LANES) { (width - at) / S::LANES } else { 0 };
+            let mix = Mix { values, row: 3 * inner, weights, stride, at };
+            let done = match vectors {
+                4.. if S::LANES == WIDE => mix.vectors::<S, 4>(simd, &mut mixed),
+                2.. => mix.vectors::<S, 2>(simd, &mut mixed),
+                1 => mix.vectors::<S, 1>(simd, &mut mixed),
+                _ => mix.number(&mut mixed),
+            };
+            for (mixed, place) in mixed.iter().zip(queries.clone()) {
+                let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };
+                let start = (row - self.hidden) * inner + self.task.head * width + at;
+                // SAFETY: this task alone has this sequence, head and these queries.
+                unsafe { self.out.slice(start, done) }.copy_from_slice(&mixed[..done]);
+            }
+            at += done;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+    use crate::kernels::noise;
+
+    /// Attention by the definition, in f64, a query and a head at a time.
+    fn plain(op: &Sparse, qkv: &[f32], sequence: usize, rows: usize) -> Vec<f64> {
+        let (Heads { count, width, scale, .. }, length) = (op.heads, op.lengths[sequence]);
+        let (inner, extra) = (count * width, op.pattern.extra(length));
+        let row = |place: usize| sequence * rows + if place < extra { place } else { place + op.extra - extra };
+        let part =
+            |place: usize, i: usize, head: usize| &qkv[row(place) * 3 * inner + i * inner + head * width..][..width];
+        let first = if op.pattern.extra_look() { 0 } else { extra };
+        let mut out = Vec::new();
+        for (place, head) in (first..extra + length).flat_map(|place| (0..count).map(move |head| (place, head))) {
+            let (mut sum, mut mixed) = (0.0, vec![0.0; width]);
+            for run in op.pattern.runs(place, length) {
+                for (number, key) in run.places.enumerate() {
+                    let product: f64 =
+                        part(place, 0, head).iter().zip(part(key, 1, head)).map(|(q, k)| f64::from(q * k)).sum();
+                    let table = |bias: &DistanceBias, first: isize| bias.values(head, first + number as isize, 1)[0];
+                    let bias = match run.added {
+                        Added::Constant(number) => number,
+                        Added::ByDistance(first) => op.heads.bias.map_or(0.0, |bias| table(bias, first)),
+                        Added::ByBlock(first) => op.by_block.map_or(0.0, |bias| table(bias, first)),
+                    };
+                    let weight = (product * f64::from(scale) + f64::from(bias)).exp();
+                    sum += weight;
+                    mixed.iter_mut().zip(part(key, 2, head)).for_each(|(mixed, v)| *mixed += weight * f64::from(*v));
+                }
+            }
+            out.extend(mixed.into_iter().map(|mixed| mixed / sum));
+        }
+        out
+    }
+
+    fn bias(heads: usize, reach: usize) -> DistanceBias {
+        let width = 2 * reach - 1;
+        DistanceBias { table: noise(heads * width, 5), width, zero: reach - 1 }
+    }
+
+    /// Every pattern, heads of whole vectors and not, over several chunks: what the definition gives, and for a sequence
+    /// alone the same bits.
+    #[test]
+    fn a_pattern_gives_what_its_definition_says() -> Result<()> {
+        let lengths = [700, 261, 5];
+        let (near, blocks) = (bias(2, 70), bias(2, 60));
+        for (pattern, width) in [
+            (Pattern::Window { radius: 33, first: false }, 64),
+            (Pattern::Window { radius: 3, first: true }, 24),
+            (Pattern::WindowAndSums { radius: 69, block: 13 }, 32),
+            (Pattern::Blocks { size: 50, shift: 25, globals: 7 }, 48),
+            (Pattern::BigBird { block: 16, random: 2 }, 16),
+        ] {
+            let heads = Heads { count: 2, width, scale: 0.3, bias: Some(&near) };
+            let run = |lengths: &[usize], qkv: &Tensor| {
+                let extra = lengths.iter().map(|&length| pattern.extra(length)).max().unwrap_or(0);
+                let op = Sparse { heads, by_block: Some(&blocks), pattern, lengths, extra };
+                let out = qkv.apply_op1_no_bwd(&op)?;
+                let rows = qkv.dim(1)?;
+                let values = qkv.flatten_all()?.to_vec1::<f32>()?;
+                let expected = (0..lengths.len()).map(|sequence| plain(&op, &values, sequence, rows));
+                Ok::<_, candle_core::Error>((out, expected.collect::<Vec<_>>()))
+            };
+            let extra = pattern.extra(700);
+            let rows = extra + 700;
+            let qkv = Tensor::from_vec(noise(3 * rows * 6 * width, 9), (3, rows, 6 * width), &Device::Cpu)?;
+            let (out, expected) = run(&lengths, &qkv)?;
+            for (sequence, &length) in lengths.iter().enumerate() {
+                let own = pattern.extra(length);
+                let hidden = if pattern.extra_look() { 0 } else { extra };
+                let found = out.get(sequence)?.narrow(0, 0, rows - hidden)?.flatten_all()?.to_vec1::<f32>()?;
+                for (found, expected) in found.iter().zip(&expected[sequence]) {
+                    assert!((f64::from(*found) - expected).abs() < 1e-5, "{pattern:?}: {found}, not {expected}");
+                }
+                assert!(found[expected[sequence].len()..].iter().all(|x| *x == 0.0), "padding");
+                let parts = [qkv.get(sequence)?.narrow(0, 0, own)?, qkv.get(sequence)?.narrow(0, extra, length)?];
+                let (alone, _) = run(&[length], &Tensor::cat(&parts, 0)?.unsqueeze(0)?)?;
+                let alone = alone.flatten_all()?.to_vec1::<f32>()?;
+                assert!(alone.iter().zip(&found).all(|(a, b)| a.to_bits() == b.to_bits()), "{pattern:?}, {length}");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! Families for long documents: the encoder's attention follows a pattern that sees less than everything.
+//!
+//! Read from transformers' models `led`, `longt5`, `pegasus_x` and `bigbird_pegasus`. Invariant: sizes that make no pattern
+//! are refused here, so that no kernel divides by 0.
+
+use anyhow::{Result, bail, ensure};
+
+use super::names::LED_NAMES;
+use super::{Config, activation, bart_like, bart_with_positions, t5_like};
+use crate::kernels::attention::Pattern;
+use crate::model::spec::{GlobalNames, NormPlacement, Positions, Spec};
+
+/// Most source tokens that LongT5 was trained with. Its positions have no end, and the `n_positions` that its checkpoints
+/// carry is T5's: checkpoints for 16,384 tokens say 4,096.
+const LONGT5_WINDOW: usize = 16_384;
+
+/// LED: BART whose encoder sees a window, of each layer its own, and its first token everything, if it is asked to.
+pub(super) fn led(config: &Config) -> Result<Spec> {
+    let positions = [("encoder", 16_384), ("decoder", 1024)];
+    let positions = positions.map(|(side, most)| config.size_or(&format!("max_{side}_position_embeddings"), most));
+    let [source, target] = positions;
+    let mut spec = bart_with_positions(config, [source?, target?])?;
+    spec.norm_placement = NormPlacement::Post;
+    spec.positions = Positions::Learned { offset: 0 };
+    spec.embedding_norm = true;
+    spec.embedding_scale = 1.0;
+    let windows = config.sizes_or("attention_window", 512)?;
+    ensure!(
+        windows.len() == 1 || windows.len() == spec.encoder.layers,
+        "config.json gives {} attention windows for {} encoder layers\nhint: fetch config.json again",
+        windows.len(),
+        spec.encoder.layers
+    );
+    for &window in &windows {
+        check_window("attention_window", window, spec.encoder.window)?;
+        ensure!(window % 2 == 0, "`attention_window` in config.json is {window}, an odd number\nhint: it must be even");
+    }
+    let pattern = |window: usize| Pattern::Window { radius: window / 2, first: false };
+    spec.encoder.attention = windows.into_iter().map(pattern).collect();
+    spec.names = LED_NAMES;
+    Ok(spec)
+}
+
+/// LongT5: T5 whose encoder sees a window, and in one of its two kinds the sums of all blocks too.
+pub(super) fn longt5(config: &Config) -> Result<Spec> {
+    let scaled = config.flag("scale_decoder_outputs").or(config.flag("tie_word_embeddings")).unwrap_or(true);
+    let mut spec = t5_like(config, scaled)?;
+    spec.encoder.window = LONGT5_WINDOW;
+    // Checkpoints say they are not tied, and hold one matrix.
+    spec.tied_output = true;
+    let radius = config.size_or("local_radius", 127)?;
+    check_window("local_radius", radius, usize::MAX)?;
+    let names = &mut spec.names.encoder;
+    match config.text("encoder_attention_type").unwrap_or("local") {
+        "local" => {
+            spec.encoder.attention = vec![Pattern::Window { radius, first: false }];
+            names.positions = "layer.0.LocalSelfAttention.relative_attention_bias.weight";
+            names.self_attention.0 = "layer.0.LocalSelfAttention";
+        }
+        "transient-global" => {
+            let block = config.size_or("global_block_size", 16)?;
+            check_window("global_block_size", block, usize::MAX)?;
+            spec.encoder.attention = vec![Pattern::WindowAndSums { radius, block }];
+            names.positions = "layer.0.TransientGlobalSelfAttention.relative_attention_bias.weight";
+            names.self_attention.0 = "layer.0.TransientGlobalSelfAttention";
+            names.globals = GlobalNames {
+                norm: "layer.0.TransientGlobalSelfAttention.global_input_layer_norm",
+                bias: "layer.0.TransientGlobalSelfAttention.global_relative_attention_bias.weight",
+                ..GlobalNames::NONE
+            };
+        }
+        other => bail!(
+            "`encoder_attention_type` in config.json is `{other}`\n\
+             hint: known are local and transient-global"
+        ),
+    }
+    Ok(spec)
+}
+
+/// PEGASUS-X: blocks, in every second layer half a block sooner, and global tokens.
+pub(super) fn pegasus_x(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config)?;
+    // As Pegasus, from which it was trained.
+    spec.wide_range = true;
+    spec.positions = Positions::SinusoidalFairseq { padding: None };
+    spec.final_norm = true;
+    spec.output_bias = None;
+    spec.embedding_scale = scale(config, spec.width);
+    for stack in [&mut spec.encoder, &mut spec.decoder] {
+        stack.attention_bias = false;
+    }
+    let size = config.size_or("block_size", 512)?;
+    let globals = config.size_or("num_global_tokens", 32)?;
+    check_window("block_size", size, usize::MAX)?;
+    check_window("num_global_tokens", globals, usize::MAX)?;
+    let blocks = |shift: usize| Pattern::Blocks { size, shift, globals };
+    spec.encoder.attention = vec![blocks(0)];
+    if config.flag("stagger_local_blocks").unwrap_or(true) {
+        ensure!(size % 2 == 0, "`block_size` in config.json is {size}, an odd number\nhint: it must be even");
+        spec.encoder.attention.push(blocks(size / 2));
+    }
+    spec.names.encoder.globals = GlobalNames {
+        tokens: "model.encoder.embed_global.weight",
+        norm: "global_self_attn_layer_norm",
+        ..GlobalNames::NONE
+    };
+    Ok(spec)
+}
+
+/// `BigBird`-Pegasus: neighbouring blocks, and the first and the last, which see everything.
+pub(super) fn bigbird_pegasus(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config)?;
+    // As Pegasus, from which it was trained.
+    spec.wide_range = true;
+    spec.positions = Positions::Learned { offset: 0 };
+    spec.final_norm = true;
+    spec.embedding_scale = scale(config, spec.width);
+    spec.activation = activation(config.text("activation_function").unwrap_or("gelu_new"))?;
+    for stack in [&mut spec.encoder, &mut spec.decoder] {
+        stack.attention_bias = config.flag("use_bias").unwrap_or(false);
+    }
+    let block = config.size_or("block_size", 64)?;
+    check_window("block_size", block, spec.encoder.window)?;
+    let random = config.size_or("num_random_blocks", 3)?;
+    match config.text("attention_type").unwrap_or("block_sparse") {
+        "block_sparse" => spec.encoder.attention = vec![Pattern::BigBird { block, random }],
+        "original_full" => {}
+        other => {
+            bail!("`attention_type` in config.json is `{other}`\nhint: known are block_sparse and original_full")
+        }
+    }
+    let names = &mut spec.names;
+    names.encoder.projections = ["self.query", "self.key", "self.value", "output"];
+    names.encoder.final_norm = names.encoder.embedding_norm;
+    names.decoder.final_norm = names.decoder.embedding_norm;
+    Ok(spec)
+}
+
+/// The factor on embeddings, which these families have unless config.json says otherwise.
+fn scale(config: &Config, width: usize) -> f64 {
+    if config.flag("scale_embedding").unwrap_or(true) { (width as f64).sqrt() } else { 1.0 }
+}
+
+fn check_window(key: &str, window: usize, positions: usize) -> Result<()> {
+    ensure!(window > 0, "`{key}` in config.json is 0\nhint: fetch config.json again");
+    ensure!(
+        window <= positions,
+        "`{key}` in config.json is {window}, but the model has {positions} positions\nhint: fetch config.json again"
+    );
+    Ok(())
+}

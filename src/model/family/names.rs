@@ -1,0 +1,108 @@
+//! What the families call their tensors.
+
+use crate::model::spec::{GlobalNames, Names, StackNames};
+
+const BART_PROJECTIONS: [&str; 4] = ["q_proj", "k_proj", "v_proj", "out_proj"];
+
+pub(super) const BART_NAMES: Names = Names {
+    prefix: "model.",
+    shared: "model.shared.weight",
+    encoder: StackNames {
+        embedding: "model.encoder.embed_tokens.weight",
+        positions: "model.encoder.embed_positions.weight",
+        embedding_norm: "model.encoder.layernorm_embedding",
+        layers: "model.encoder.layers.",
+        self_attention: ("self_attn", "self_attn_layer_norm"),
+        projections: BART_PROJECTIONS,
+        cross_attention: ("encoder_attn", "encoder_attn_layer_norm"),
+        cross_projections: BART_PROJECTIONS,
+        feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
+        final_norm: "model.encoder.layer_norm",
+        globals: GlobalNames::NONE,
+    },
+    decoder: StackNames {
+        embedding: "model.decoder.embed_tokens.weight",
+        positions: "model.decoder.embed_positions.weight",
+        embedding_norm: "model.decoder.layernorm_embedding",
+        layers: "model.decoder.layers.",
+        self_attention: ("self_attn", "self_attn_layer_norm"),
+        projections: BART_PROJECTIONS,
+        cross_attention: ("encoder_attn", "encoder_attn_layer_norm"),
+        cross_projections: BART_PROJECTIONS,
+        feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
+        final_norm: "model.decoder.layer_norm",
+        globals: GlobalNames::NONE,
+    },
+};
+
+const T5_PROJECTIONS: [&str; 4] = ["q", "k", "v", "o"];
+
+pub(super) const T5_NAMES: Names = Names {
+    prefix: "",
+    shared: "shared.weight",
+    encoder: StackNames {
+        embedding: "encoder.embed_tokens.weight",
+        positions: "layer.0.SelfAttention.relative_attention_bias.weight",
+        embedding_norm: "",
+        layers: "encoder.block.",
+        self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
+        projections: T5_PROJECTIONS,
+        cross_attention: ("", ""),
+        cross_projections: T5_PROJECTIONS,
+        feed_forward: [
+            "layer.1.DenseReluDense.wi",
+            "layer.1.DenseReluDense.wi",
+            "layer.1.DenseReluDense.wo",
+            "layer.1.layer_norm",
+        ],
+        final_norm: "encoder.final_layer_norm",
+        globals: GlobalNames::NONE,
+    },
+    decoder: StackNames {
+        embedding: "decoder.embed_tokens.weight",
+        positions: "layer.0.SelfAttention.relative_attention_bias.weight",
+        embedding_norm: "",
+        layers: "decoder.block.",
+        self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
+        projections: T5_PROJECTIONS,
+        cross_attention: ("layer.1.EncDecAttention", "layer.1.layer_norm"),
+        cross_projections: T5_PROJECTIONS,
+        feed_forward: [
+            "layer.2.DenseReluDense.wi",
+            "layer.2.DenseReluDense.wi",
+            "layer.2.DenseReluDense.wo",
+            "layer.2.layer_norm",
+        ],
+        final_norm: "decoder.final_layer_norm",
+        globals: GlobalNames::NONE,
+    },
+};
+
+/// BART's, but for the encoder's attention.
+pub(super) const LED_NAMES: Names = Names {
+    prefix: "led.",
+    shared: "led.shared.weight",
+    encoder: StackNames {
+        embedding: "led.encoder.embed_tokens.weight",
+        positions: "led.encoder.embed_positions.weight",
+        embedding_norm: "led.encoder.layernorm_embedding",
+        layers: "led.encoder.layers.",
+        projections: ["longformer_self_attn.query", "longformer_self_attn.key", "longformer_self_attn.value", "output"],
+        globals: GlobalNames {
+            projections: [
+                "longformer_self_attn.query_global",
+                "longformer_self_attn.key_global",
+                "longformer_self_attn.value_global",
+            ],
+            ..GlobalNames::NONE
+        },
+        ..BART_NAMES.encoder
+    },
+    decoder: StackNames {
+        embedding: "led.decoder.embed_tokens.weight",
+        positions: "led.decoder.embed_positions.weight",
+        embedding_norm: "led.decoder.layernorm_embedding",
+        layers: "led.decoder.layers.",
+        ..BART_NAMES.decoder
+    },
+};

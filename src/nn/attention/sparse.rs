@@ -1,0 +1,195 @@
+//! Attention of a sequence to itself where its tokens do not see everything.
+//!
+//! Invariant: nothing here takes memory or time that grows with the square of a length, on no device.
+
+use anyhow::{Result, ensure};
+use candle_core::{Device, Tensor};
+
+use super::composed::{HIDDEN, attend, join};
+use super::{Bias, Memory, Place, SelfAttention, Sequences, Shape};
+use crate::kernels::attention::pattern::{Added, RUNS, Run};
+use crate::kernels::attention::{self as kernel, DistanceBias, Pattern};
+use crate::nn::{Linear, fused};
+
+/// Queries that candle's operations take at a time.
+const CHUNK: usize = 256;
+
+/// Biases of a pattern's runs, where a family has them.
+#[derive(Clone, Copy, Default)]
+pub struct RunBiases<'a> {
+    /// Of tokens, by their distance.
+    pub by_distance: Option<&'a Bias>,
+    /// Of sums of blocks, by their distance in blocks.
+    pub by_block: Option<&'a Bias>,
+}
+
+/// Projections of a first token that sees everything: the token's own query, and keys and values of all tokens for it.
+pub struct FirstToken {
+    /// `d` to `inner`.
+    pub q: Linear,
+    /// `d` to keys and values side by side, `2 · inner`.
+    pub kv: Linear,
+}
+
+impl SelfAttention {
+    /// Every token sees what `pattern` lets it see: `[b, s, d]` to `[b, s, d]`, `residual` added. Global tokens stand in front
+    /// of the tokens of each sequence, and are not counted in its length.
+    ///
+    /// # Errors
+    /// When shapes, types or devices do not fit, or the layer lacks what the pattern needs.
+    pub fn encode_sparse(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        sequences: &Sequences,
+        pattern: Pattern,
+        biases: RunBiases,
+    ) -> Result<Tensor> {
+        let lengths = sequences.lengths;
+        let extra = lengths.iter().map(|&length| pattern.extra(length)).max().unwrap_or(0);
+        let rows = if extra > 0 && !pattern.extra_look() { self.with_sums(x, pattern, lengths)? } else { x.clone() };
+        let qkv = self.qkv.forward(&rows)?;
+        let mut mixed = if fused(x) {
+            let heads = self.shape.kernel(biases.by_distance.map(|bias| &bias.distances));
+            let by_block = biases.by_block.map(|bias| &bias.distances);
+            qkv.apply_op1_no_bwd(&kernel::Sparse { heads, by_block, pattern, lengths, extra })?
+        } else {
+            Composed { shape: self.shape, pattern, biases, extra }.attend(&qkv, lengths)?
+        };
+        if let Pattern::Window { first: true, .. } = pattern {
+            mixed = self.with_first(x, mixed, lengths)?;
+        }
+        self.out.forward_added(&mixed, residual)
+    }
+
+    /// The sum of each block of tokens, normalised, in front of the tokens: `[b, s, d]` to `[b, blocks + s, d]`.
+    fn with_sums(&self, x: &Tensor, pattern: Pattern, lengths: &[usize]) -> Result<Tensor> {
+        let (Some(norm), Pattern::WindowAndSums { block, .. }) = (&self.sums, pattern) else {
+            anyhow::bail!("a layer without a norm for sums of blocks");
+        };
+        let sums = if fused(x) {
+            x.apply_op1_no_bwd(&kernel::BlockSums { block, lengths })?
+        } else {
+            composed_sums(x, block, lengths)?
+        };
+        Ok(Tensor::cat(&[&norm.forward(&sums)?, x], 1)?)
+    }
+
+    /// `mixed` with what the first token of each sequence makes of all its tokens.
+    fn with_first(&self, x: &Tensor, mixed: Tensor, lengths: &[usize]) -> Result<Tensor> {
+        let Some(first) = &self.first else { anyhow::bail!("a layer without projections for a first token") };
+        let q = first.q.forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
+        let memory = Memory::new(&first.kv, self.shape, x, lengths)?;
+        let places: Vec<Place> = (0..lengths.len()).map(|sentence| Place { group: 0, sentence }).collect();
+        let seen = memory.recalled(&q, self.shape, &places)?;
+        mixed.slice_set(&seen.unsqueeze(1)?, 1, 0)?;
+        Ok(mixed)
+    }
+}
+
+/// As [`kernel::BlockSums`].
+fn composed_sums(x: &Tensor, block: usize, lengths: &[usize]) -> Result<Tensor> {
+    let most = lengths.iter().map(|length| length / block).max().unwrap_or(0);
+    let d = x.dim(2)?;
+    let mut all = Vec::with_capacity(lengths.len());
+    for (sequence, &length) in lengths.iter().enumerate() {
+        let (x, blocks) = (x.get(sequence)?, length / block);
+        let mut sums = Vec::new();
+        if blocks > 0 {
+            // The last block has all that is left.
+            let whole = (blocks - 1) * block;
+            sums.push(x.narrow(0, 0, whole)?.reshape((blocks - 1, block, d))?.sum(1)?);
+            sums.push(x.narrow(0, whole, length - whole)?.sum_keepdim(0)?);
+        }
+        sums.push(Tensor::zeros((most - blocks, d), x.dtype(), x.device())?);
+        sums.retain(|sums| sums.elem_count() > 0);
+        all.push(Tensor::cat(&sums, 0)?);
+    }
+    Ok(Tensor::stack(&all, 0)?)
+}
+
+/// The pattern as candle's operations: for some queries at a time, the keys that any of them sees, and what each sees of
+/// these.
+struct Composed<'a> {
+    shape: Shape,
+    pattern: Pattern,
+    biases: RunBiases<'a>,
+    /// Extra rows in front of the tokens.
+    extra: usize,
+}
+
+impl Composed<'_> {
+    /// As [`kernel::Sparse`].
+    fn attend(&self, qkv: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+        let rows = qkv.dim(1)? - if self.pattern.extra_look() { 0 } else { self.extra };
+        let mut all = Vec::with_capacity(lengths.len());
+        for (sequence, &length) in lengths.iter().enumerate() {
+            let qkv = qkv.narrow(0, sequence, 1)?;
+            let own = self.pattern.extra(length);
+            let tokens = qkv.narrow(1, self.extra, length)?;
+            let qkv = if own > 0 { Tensor::cat(&[&qkv.narrow(1, 0, own)?, &tokens], 1)? } else { tokens };
+            let mixed = join(&self.sequence(&qkv.contiguous()?, length)?)?;
+            all.push(mixed.pad_with_zeros(1, 0, rows - mixed.dim(1)?)?);
+        }
+        Ok(Tensor::cat(&all, 0)?)
+    }
+
+    /// One sequence `[1, extra + length, 3 · inner]` to `[1, h, places that look, width]`.
+    fn sequence(&self, qkv: &Tensor, length: usize) -> Result<Tensor> {
+        let [q, k, v] = [0, 1, 2].map(|i| self.shape.part(qkv, i));
+        let (q, k, v) = ((q? * f64::from(self.shape.scale))?, k?, v?);
+        let extra = self.pattern.extra(length);
+        let looking = if self.pattern.extra_look() { 0..extra } else { 0..0 };
+        let mut mixed = Vec::new();
+        for places in [looking, extra..extra + length] {
+            for first in places.clone().step_by(CHUNK) {
+                let count = CHUNK.min(places.end - first);
+                let runs: Vec<_> = (first..first + count).map(|place| self.pattern.runs(place, length)).collect();
+                let seen: Vec<_> = kernel::pattern::union(&runs).into_iter().collect();
+                let pick = |x: &Tensor| {
+                    let seen = seen.iter().filter(|places| !places.is_empty());
+                    let parts = seen.map(|places| x.narrow(2, places.start, places.len()));
+                    Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 2)
+                };
+                let added = self.added(&runs, &seen)?.to_dtype(q.dtype())?.to_device(q.device())?;
+                mixed.push(attend(&q.narrow(2, first, count)?, &pick(&k)?, &pick(&v)?, [Some(&added), None])?);
+            }
+        }
+        Ok(Tensor::cat(&mixed, 2)?)
+    }
+
+    /// What is added to the scores of some queries with all keys that they see together, `[1, h, queries, keys]`, or one for
+    /// all heads.
+    fn added(&self, runs: &[[Run; RUNS]], seen: &[std::ops::Range<usize>]) -> Result<Tensor> {
+        let heads = if self.biases.by_distance.is_some() { self.shape.heads } else { 1 };
+        let keys: usize = seen.iter().map(ExactSizeIterator::len).sum();
+        ensure!(keys > 0, "queries that see nothing");
+        let mut values = vec![HIDDEN; heads * runs.len() * keys];
+        for (row, values) in values.chunks_exact_mut(keys).enumerate() {
+            let (head, query) = (row / runs.len(), row % runs.len());
+            let mut at = 0;
+            for (run, seen) in runs[query].iter().zip(seen) {
+                if !run.places.is_empty() {
+                    let values = &mut values[at + run.places.start - seen.start..][..run.places.len()];
+                    self.write(run.added, head, values);
+                }
+                at += seen.len();
+            }
+        }
+        Ok(Tensor::from_vec(values, (1, heads, runs.len(), keys), &Device::Cpu)?)
+    }
+
+    fn write(&self, added: Added, head: usize, values: &mut [f32]) {
+        let table = |bias: Option<&Bias>, first: isize, values: &mut [f32]| match bias {
+            Some(Bias { distances, .. }) => {
+                values.copy_from_slice(DistanceBias::values(distances, head, first, values.len()));
+            }
+            None => values.fill(0.0),
+        };
+        match added {
+            Added::Constant(number) => values.fill(number),
+            Added::ByDistance(first) => table(self.biases.by_distance, first, values),
+            Added::ByBlock(first) => table(self.biases.by_block, first, values),
+        }
+    }
+}
