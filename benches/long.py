@@ -11,11 +11,9 @@ length shows from one row to the next.
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -83,38 +81,29 @@ def run_transformers(folder, tokens, threads):
     return time.perf_counter() - begin
 
 
-def measured(command, source):
-    """What a process printed, on standard output and on standard error, and its peak memory in MiB."""
-    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
-        given.write(source)
-        given.seek(0)
-        process = subprocess.Popen([str(part) for part in command], stdin=given, stdout=out, stderr=error)
-        _, status, usage = os.wait4(process.pid, 0)
-        out.seek(0)
-        error.seek(0)
-        if status != 0:
-            raise SystemExit(f"{command[0]} failed:\n{error.read()}")
-        return out.read(), error.read(), usage.ru_maxrss / 1024
+def peak_memory():
+    """The most memory that this process has held at once, in MiB."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
 
 
-def seconds(stderr):
-    """Encoding and decoding, from the line of `--timings`."""
-    return sum(float(re.search(part + r" ([\d.]+) s", stderr)[1]) for part in ("encode", "decode"))
+def measure_kortom(folder, tokens, arguments):
+    """MiB and seconds of encoding and decoding, from the line of `--timings`."""
+    command = [arguments.kortom, "generate", "--model", folder, "--device", "cpu", "--compute-type", "f32", "--threads",
+               arguments.threads, "--min-length", WRITTEN, "--max-length", WRITTEN, "--timings", "--format", "jsonl"]
+    run = subprocess.run([str(part) for part in command], input=shape.sources(1, tokens)[0] + "\n", text=True,
+                         capture_output=True, check=True)
+    if json.loads(run.stdout)["tokens"] != WRITTEN:
+        raise SystemExit(f"kortom wrote {run.stdout}")
+    seconds = sum(float(re.search(part + r" ([\d.]+) s", run.stderr)[1]) for part in ("encode", "decode"))
+    return float(re.search(r"peak memory (\d+) MiB", run.stderr)[1]), seconds
 
 
-def measure(engine, folder, tokens, arguments):
-    """MiB and seconds of one process."""
-    source = shape.sources(1, tokens)[0] + "\n"
-    if engine == "kortom":
-        command = [arguments.kortom, "generate", "--model", folder, "--device", "cpu", "--compute-type", "f32", "--threads",
-                   arguments.threads, "--min-length", WRITTEN, "--max-length", WRITTEN, "--timings", "--format", "jsonl"]
-        out, error, memory = measured(command, source)
-        if json.loads(out)["tokens"] != WRITTEN:
-            raise SystemExit(f"kortom wrote {out}")
-        return memory, seconds(error)
-    out, _, memory = measured([sys.executable, __file__, "--work", folder, "--transformers", tokens, "--threads",
-                               arguments.threads], "")
-    return memory, float(out.splitlines()[-1])
+def measure_transformers(folder, tokens, arguments):
+    """MiB and seconds of a process of its own."""
+    command = [sys.executable, __file__, "--work", folder, "--transformers", tokens, "--threads", arguments.threads]
+    run = subprocess.run([str(part) for part in command], text=True, capture_output=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
 
 
 def main():
@@ -129,15 +118,16 @@ def main():
     parser.add_argument("--transformers", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.transformers:
-        print(run_transformers(arguments.work, arguments.transformers, arguments.threads))
+        seconds = run_transformers(arguments.work, arguments.transformers, arguments.threads)
+        print(json.dumps([peak_memory(), seconds]))
         return
     print("| | tokens | kortom MiB | transformers MiB | kortom s | transformers s |\n|---|---:|---:|---:|---:|---:|")
     for family in arguments.families:
         folder = arguments.work / f"long-{family}-{arguments.layers or 'base'}"
         write_checkpoint(folder, family, arguments.layers)
         for tokens in arguments.lengths:
-            (our_memory, ours), (memory, theirs) = (
-                measure(engine, folder, tokens, arguments) for engine in ("kortom", "transformers"))
+            our_memory, ours = measure_kortom(folder, tokens, arguments)
+            memory, theirs = measure_transformers(folder, tokens, arguments)
             print(f"| {family} | {tokens:,} | {our_memory:,.0f} | {memory:,.0f} | {ours:.1f} | {theirs:.1f} |", flush=True)
 
 

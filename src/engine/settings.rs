@@ -101,7 +101,7 @@ impl Settings {
     /// Lists which tokens of a source see everything, and whether somebody said so.
     pub fn note_global_attention(&mut self, global: GlobalAttention, asked: bool) {
         let value = if global == GlobalAttention::First { "first" } else { "none" };
-        let origin = if asked { "flag `--global-attention`" } else { "as its makers ask" };
+        let origin = if asked { "asked for" } else { "as its makers ask" };
         let setting = Setting { name: "global_attention", value: value.into(), origin: origin.to_owned() };
         self.origins.push(setting);
     }

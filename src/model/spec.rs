@@ -77,7 +77,7 @@ impl Spec {
     /// Whether the first token of a source can see everything and be seen by all.
     #[must_use]
     pub fn has_global_first(&self) -> bool {
-        self.names.encoder.globals.projections[0] != ""
+        !self.names.encoder.globals.projections[0].is_empty()
     }
 
     fn capacity(&self, stack: &Stack) -> Option<usize> {

@@ -127,7 +127,6 @@ impl Pattern {
         let extra = self.extra(length);
         let Some(token) = place.checked_sub(extra) else { return everything(extra + length) };
         match self {
-            Self::Full => everything(length),
             Self::Window { radius, first } => {
                 let near = near(token, radius, length);
                 let start = if first { near.start.max(1) } else { near.start };
@@ -146,7 +145,7 @@ impl Pattern {
             Self::BigBird { block, random } if length > (5 + 2 * random) * block => {
                 big_bird(token / block, block, random, length)
             }
-            Self::BigBird { .. } => everything(length),
+            Self::Full | Self::BigBird { .. } => everything(length),
         }
     }
 }

@@ -107,7 +107,7 @@ pub(super) fn pegasus_x(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// `BigBird`-Pegasus: neighbouring blocks, and the first and the last, which see everything.
+/// BigBird-Pegasus: neighbouring blocks, and the first and the last, which see everything.
 pub(super) fn bigbird_pegasus(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
     // As Pegasus, from which it was trained.
