@@ -13,6 +13,8 @@ use lingua::{Language, LanguageDetector, LanguageDetectorBuilder};
 use serde::Serialize;
 use whatlang::Lang;
 
+use crate::language::{Code, canonical, two_letters};
+
 /// A language that a text may be in.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Detected {
@@ -139,10 +141,11 @@ fn is_undisputed(text: &str, expected: &str) -> bool {
 /// A language's name in English; a code without one here stands for itself.
 #[must_use]
 pub fn name(code: &str) -> &str {
-    if code == "fy" {
+    let parsed = Code::parse(code);
+    if parsed.short() == "fy" {
         return "Frisian";
     }
-    Lang::all().iter().find(|lang| code_of(**lang) == code).map_or(code, |lang| lang.eng_name())
+    Lang::all().iter().find(|lang| code_of(**lang) == parsed.short()).map_or(code, |lang| lang.eng_name())
 }
 
 /// The beginning of a text, no longer than is looked at.
@@ -187,22 +190,14 @@ fn neighbour(lang: Lang) -> bool {
 
 /// The ISO 639-1 code of a language.
 fn code_of(lang: Lang) -> &'static str {
-    CODES.split_whitespace().find_map(|pair| pair.strip_prefix(lang.code())?.strip_prefix('=')).unwrap_or(lang.code())
+    // A member of a macrolanguage, such as Mandarin, goes by its code.
+    two_letters(lang.code()).or_else(|| two_letters(canonical(lang.code()))).unwrap_or(lang.code())
 }
 
 /// Whether a code in any spelling (`nl`, `nl_XX`, `nld_Latn`) means this language.
 fn is(language: &str, spelled: &str) -> bool {
-    let bare = spelled.split(['_', '-']).next().unwrap_or_default().to_ascii_lowercase();
-    bare == language || Lang::from_code(bare).is_some_and(|lang| code_of(lang) == language)
+    Code::parse(spelled).serves(&Code::parse(language))
 }
-
-/// ISO 639-3 and 639-1.
-const CODES: &str = "\
-    afr=af aka=ak amh=am ara=ar aze=az bel=be ben=bn bul=bg cat=ca ces=cs cmn=zh cym=cy dan=da deu=de ell=el eng=en epo=eo \
-    est=et fin=fi fra=fr guj=gu heb=he hin=hi hrv=hr hun=hu hye=hy ind=id ita=it jav=jv jpn=ja kan=kn kat=ka khm=km kor=ko \
-    lat=la lav=lv lit=lt mal=ml mar=mr mkd=mk mya=my nep=ne nld=nl nob=nb ori=or pan=pa pes=fa pol=pl por=pt ron=ro rus=ru \
-    sin=si slk=sk slv=sl sna=sn spa=es srp=sr swe=sv tam=ta tel=te tgl=tl tha=th tuk=tk tur=tr ukr=uk urd=ur uzb=uz vie=vi \
-    yid=yi zul=zu";
 
 #[cfg(test)]
 mod tests {

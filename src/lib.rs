@@ -26,6 +26,7 @@
 //! ```
 
 // Words: strings only.
+pub mod language;
 pub mod document;
 pub mod detect;
 pub mod segment;

@@ -25,28 +25,8 @@ mod wrap;
 
 use std::ops::Range;
 
+pub use crate::language::Language;
 pub use wrap::wrap;
-
-/// A language whose sentences have rules here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// Dutch.
-    Dutch,
-    /// English.
-    English,
-}
-
-impl Language {
-    /// The language of a code such as `nl`, `nld_Latn` or `en_XX`; English for one without rules of its
-    /// own: its abbreviations are the most widely used.
-    #[must_use]
-    pub fn of(code: &str) -> Self {
-        match code.split(['_', '-']).next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            "nl" | "nld" | "dut" | "dutch" | "vls" | "af" | "afr" => Self::Dutch,
-            _ => Self::English,
-        }
-    }
-}
 
 /// The longest word looked at in full, in bytes; a longer one is no abbreviation.
 const LONGEST_ABBREVIATION: usize = 24;

@@ -24,6 +24,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::language::Language;
+
 pub use repetition::{repeated, repetition};
 
 /// Something about a segment or a summary that a person should look at.
@@ -185,24 +187,6 @@ impl fmt::Display for FlagCount {
     }
 }
 
-/// A language the checks know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Language {
-    Dutch,
-    English,
-}
-
-impl Language {
-    /// The language of a code such as `nl`, `nld_Latn` or `en_XX`, if it is one of them.
-    fn of(code: &str) -> Option<Self> {
-        match code.split(['_', '-']).next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            "nl" | "nld" | "dut" | "dutch" => Some(Self::Dutch),
-            "en" | "eng" | "english" => Some(Self::English),
-            _ => None,
-        }
-    }
-}
-
 /// The checks of translations from one language to another.
 #[derive(Clone, Copy, Debug)]
 pub struct Checks {
@@ -213,7 +197,7 @@ impl Checks {
     /// The checks for a pair of language codes.
     #[must_use]
     pub fn of(from: &str, to: &str) -> Self {
-        Self { languages: Language::of(from).zip(Language::of(to)).filter(|(from, to)| from != to) }
+        Self { languages: Language::known(from).zip(Language::known(to)).filter(|(from, to)| from != to) }
     }
 
     /// What is to be looked at in a translation.
@@ -250,7 +234,7 @@ pub fn low_score(mean: f32) -> Option<Finding> {
 #[must_use]
 pub fn unsupported(summary: &str, article: &str, language: &str) -> Vec<Finding> {
     // Both are read the same way, so that another language does no harm.
-    let language = Language::of(language).unwrap_or(Language::English);
+    let language = Language::known(language).unwrap_or(Language::English);
     let tokens = [summary, article].map(words::tokens);
     let claimed = amounts::Side { text: summary, tokens: &tokens[0], language };
     let support = amounts::Side { text: article, tokens: &tokens[1], language };

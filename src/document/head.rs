@@ -9,6 +9,7 @@ use html5gum::{StartTag, Token};
 
 use super::html;
 use super::markup::{Style, escape};
+use crate::language::Code;
 
 /// `head`, which stands before the first block of a page, for an article in `language`. `headings` are those of the
 /// article, in both languages.
@@ -51,15 +52,15 @@ pub(super) fn translated(head: &str, headings: &[(&str, &str)], language: &str) 
 
 /// Where the tag of the whole page names another language than this one, and what it should say.
 fn languages(head: &str, tag: &StartTag<usize>, language: &str) -> Vec<(Range<usize>, String)> {
-    // As models write it: `en_XX`.
-    let tagged = language.trim_end_matches("_XX").replace('_', "-");
-    let main = |code: &str| code.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    let language = Code::parse(language);
+    let tagged = language.tag();
     let mut ranges: Vec<Range<usize>> = ["lang", "xml:lang"]
         .iter()
         .filter_map(|name| {
             let value = tag.attributes.get(name.as_bytes())?;
-            let code =
-                std::str::from_utf8(value).ok().filter(|code| !code.is_empty() && main(code) != main(&tagged))?;
+            let code = std::str::from_utf8(value)
+                .ok()
+                .filter(|code| !code.is_empty() && !Code::parse(code).serves(&language))?;
             let name = value.span.start..head.len();
             let after = name.start + head.get(name)?.find('=')? + 1;
             let start = after + head[after..].find(|c: char| !c.is_ascii_whitespace() && c != '"' && c != '\'')?;

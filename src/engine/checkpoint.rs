@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::files::ModelFiles;
 use crate::model::spec::GlobalAttention;
 use crate::model::{Spec, family};
+use crate::language::Code;
 use crate::tokenizer::{Languages, Tokenizer};
 
 use super::Request;
@@ -103,7 +104,7 @@ impl Checkpoint {
     /// The name of the `task_specific_params` for a task: those for this language where there are some.
     #[must_use]
     pub fn task(&self, name: &str, language: &str) -> String {
-        let special = format!("{name}_{language}");
+        let special = format!("{name}_{}", Code::parse(language).short());
         let known = self.config.get("task_specific_params").is_some_and(|tasks| tasks.get(&special).is_some());
         if known { special } else { name.to_owned() }
     }

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, ensure};
 pub use cover::{Place, Ways, cover, missing};
 pub use spans::spans;
 
+use crate::language::Language;
 use inflection::Form;
 
 /// Required terms: what a source term must become.
@@ -76,10 +77,12 @@ impl Glossary {
     /// Names the line that is not UTF-8, has no tab or two, lacks a term, or contradicts another.
     pub fn parse(bytes: &[u8], from: &str, to: &str) -> Result<Self> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let dutch = Language::known(from) == Some(Language::Dutch);
+        let english = Language::known(to) == Some(Language::English);
         let mut glossary = Self::default();
         let mut known: HashMap<String, usize> = HashMap::new();
         for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
-            let entry = parse_line(line, number, is(from, &["nl", "nld", "dut", "vls"]), is(to, &["en", "eng"]));
+            let entry = parse_line(line, number, dutch, english);
             let Some(entry) = entry.with_context(|| format!("line {number}"))? else { continue };
             if let Some(&other) = known.get(&entry.source) {
                 let other: &Entry = &glossary.entries[other];
@@ -174,12 +177,6 @@ impl Pattern {
         let small = word.to_lowercase();
         self.forms.iter().find(|form| capitals && form.text == small)
     }
-}
-
-/// Whether a code such as `nl`, `nld_Latn` or `en_XX` is of one of these languages.
-fn is(code: &str, languages: &[&str]) -> bool {
-    let code = code.split(['_', '-']).next().unwrap_or_default().to_ascii_lowercase();
-    languages.contains(&code.as_str())
 }
 
 fn parse_line(line: &[u8], number: usize, dutch: bool, english: bool) -> Result<Option<Entry>> {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::cache::RepoId;
 use crate::files::ModelFiles;
+use crate::language::Code;
 
 /// The alias of the model that is always there.
 pub const BUNDLED: &str = "kortom-nl-en";
@@ -91,7 +92,10 @@ impl Entry {
     /// Whether this model is for this task and pair of languages.
     #[must_use]
     pub fn fits(&self, task: Task, from: &str, to: &str) -> bool {
-        let has = |languages: &[String], wanted: &str| languages.iter().any(|known| known == "*" || known == wanted);
+        let has = |languages: &[String], wanted: &str| {
+            let wanted = Code::parse(wanted);
+            languages.iter().any(|known| known == "*" || Code::parse(known).serves(&wanted))
+        };
         self.task == task && has(&self.from, from) && has(&self.to, to)
     }
 

@@ -9,6 +9,7 @@ use anyhow::Result;
 use kortom::detect;
 use kortom::engine::{Engine, Request, Session};
 use kortom::glossary::Glossary;
+use kortom::language::Code;
 use kortom::summarize::Length;
 use kortom::summarize::abstractive::Room;
 use serde_json::{Value, json};
@@ -185,7 +186,7 @@ impl Languages {
         if !many {
             let known = session.languages();
             let own = |known: &Option<String>, usual: &String| {
-                known.as_deref().map_or(usual.clone(), |code| bare(code).to_owned())
+                known.as_deref().map_or(usual.clone(), |code| Code::parse(code).short().to_owned())
             };
             let usual = Pair { from: own(&known.from, &usual.from), to: own(&known.to, &usual.to) };
             let (from, to) = (vec![usual.from.clone()], vec![usual.to.clone()]);
@@ -200,14 +201,10 @@ impl Languages {
     }
 }
 
-/// A code without its script or region.
-fn bare(code: &str) -> &str {
-    code.split(['-', '_']).next().unwrap_or(code)
-}
-
 /// A code among others: itself, or at least the same language.
 fn find<'a>(codes: &'a [String], wanted: &str) -> Option<&'a str> {
     let same = |code: &&String| code.eq_ignore_ascii_case(wanted);
-    let found = codes.iter().find(same).or_else(|| codes.iter().find(|code| code.eq_ignore_ascii_case(bare(wanted))));
+    let asked = Code::parse(wanted);
+    let found = codes.iter().find(same).or_else(|| codes.iter().find(|code| Code::parse(code).serves(&asked)));
     found.map(String::as_str)
 }

@@ -1,12 +1,12 @@
 //! Which languages a model knows, and which tokens tell it the two of a translation.
 //!
 //! Invariant: `Languages` comes from here only, so its tokens are the model's own and its template is
-//! complete: a source text is prefix, text, suffix. How a code may be spelled belongs to `codes`.
+//! complete: a source text is prefix, text, suffix. How a code may be spelled belongs to `language`.
 
 use thiserror::Error;
 
-use super::codes::{Code, bare};
 use crate::batch::TokenId;
+use crate::language::{Code, bare};
 
 /// The languages of one translation, as tokens of one model. Made by `Tokenizer::languages`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

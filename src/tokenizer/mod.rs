@@ -10,7 +10,6 @@
 mod bpe;
 mod charsmap;
 mod class;
-mod codes;
 mod ingredients;
 mod languages;
 mod names;
@@ -42,6 +41,7 @@ use self::rows::Rows;
 use self::settings::Settings;
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
+use crate::language::Code;
 
 /// The tokenizer of one checkpoint.
 #[derive(Debug)]
@@ -350,7 +350,7 @@ fn language_table(
 
 fn marian_languages(settings: &Settings, targets: Vec<(String, TokenId)>) -> (Scheme, Vec<(String, TokenId)>) {
     // A group of languages, such as `gmw`, says nothing of a single one.
-    let own = |key: &str| settings.text(key).filter(|code| codes::Code::parse(code).is_language()).map(str::to_owned);
+    let own = |key: &str| settings.text(key).filter(|code| Code::parse(code).is_language()).map(str::to_owned);
     if targets.is_empty() {
         (Scheme::Pair { from: own("source_lang"), to: own("target_lang") }, targets)
     } else {

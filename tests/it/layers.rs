@@ -5,23 +5,24 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself.
-const MODULES: [(&str, &[&str]); 25] = [
-    ("glossary", &[]),
-    ("document", &["glossary"]),
+const MODULES: [(&str, &[&str]); 26] = [
+    ("language", &[]),
+    ("glossary", &["language"]),
+    ("document", &["glossary", "language"]),
     ("batch", &[]),
     ("kernels", &[]),
     ("device", &[]),
     ("files", &[]),
-    ("detect", &[]),
-    ("segment", &["document"]),
-    ("check", &["document"]),
+    ("detect", &["language"]),
+    ("segment", &["document", "language"]),
+    ("check", &["document", "language"]),
     ("score", &[]),
     ("nn", &["kernels"]),
-    ("tokenizer", &["batch", "files"]),
+    ("tokenizer", &["batch", "files", "language"]),
     ("search", &["batch", "glossary", "kernels"]),
     ("model", &["batch", "files", "kernels", "nn"]),
-    ("hub", &["files", "model"]),
-    ("engine", &["batch", "device", "files", "glossary", "hub", "model", "search", "tokenizer"]),
+    ("hub", &["files", "language", "model"]),
+    ("engine", &["batch", "device", "files", "glossary", "hub", "language", "model", "search", "tokenizer"]),
     ("translate", &["check", "document", "engine", "glossary", "segment"]),
     ("summarize", &["check", "document", "engine", "segment"]),
     ("report", &["check", "detect", "document", "engine", "summarize", "translate"]),

@@ -1,48 +1,122 @@
-//! Language codes: the many ways of writing one language, brought to one.
+//! What a language code means: the many ways of writing one language, brought to one.
 //!
-//! Invariant: two codes are the same language exactly if their `Code`s agree. Which languages a model
-//! knows belongs to `languages`.
+//! Invariant: two codes are the same language exactly if their `Code`s agree, and nothing else in the crate takes a code
+//! apart. So `nl`, `nl-BE`, `nld`, `dut`, `nl_XX` and `nld_Latn` mean Dutch to the tokenizer, the checks, the glossary, the
+//! sentence rules and the server alike. Which languages a model knows belongs to `tokenizer`.
 
-/// A language, and the script where the code names one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Code {
+/// A language that has rules of its own here: for sentences, for checks, for the forms of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Dutch, Flemish included.
+    Dutch,
+    /// English.
+    English,
+}
+
+impl Language {
+    /// The language of a code, if it has rules of its own.
+    #[must_use]
+    pub fn known(code: &str) -> Option<Self> {
+        match Code::parse(code).language.as_str() {
+            "nld" | "vls" => Some(Self::Dutch),
+            "eng" => Some(Self::English),
+            _ => None,
+        }
+    }
+
+    /// The language whose rules for sentences serve texts in this code's language best. Afrikaans abbreviates as Dutch does;
+    /// the abbreviations of English are the most widely used.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        let nearest = || if Code::parse(code).language == "afr" { Self::Dutch } else { Self::English };
+        Self::known(code).unwrap_or_else(nearest)
+    }
+}
+
+/// A language, and the script and region where the code names them.
+#[derive(Clone, Debug)]
+pub struct Code {
     /// ISO 639-3, a macrolanguage where there is one.
     language: String,
+    /// The language as it was written, in small letters.
+    written: String,
     script: Option<String>,
+    region: Option<String>,
 }
 
 impl Code {
     /// Reads `nl`, `nld`, `dut`, `nl-NL`, `nl_XX`, `nld_Latn`, `__nl__`, `>>nld<<` or `<2nl>`.
-    pub(super) fn parse(code: &str) -> Self {
+    #[must_use]
+    pub fn parse(code: &str) -> Self {
         let mut parts = bare(code).split(['_', '-']);
-        let language = canonical(&parts.next().unwrap_or_default().to_lowercase());
-        let script = parts.find(|part| part.len() == 4).map(str::to_lowercase);
-        Self { language, script }
+        let written = parts.next().unwrap_or_default().to_lowercase();
+        let (mut script, mut region) = (None, None);
+        for part in parts {
+            match part.len() {
+                4 if script.is_none() => script = Some(part.to_lowercase()),
+                // What mBART puts where there is no region.
+                2 if region.is_none() && part != "XX" => region = Some(part.to_uppercase()),
+                _ => {}
+            }
+        }
+        Self { language: canonical(&written).to_owned(), written, script, region }
     }
 
     /// Whether a model that offers `self` serves someone who asks for `asked`.
-    pub(super) fn serves(&self, asked: &Self) -> bool {
+    #[must_use]
+    pub fn serves(&self, asked: &Self) -> bool {
         self.language == asked.language
             && (asked.script.is_none() || self.script.is_none() || self.script == asked.script)
     }
 
     /// Whether this is a language at all, and not a group of them such as `gmw` or `ROMANCE`.
-    pub(super) fn is_language(&self) -> bool {
+    #[must_use]
+    pub fn is_language(&self) -> bool {
         let known = |list: &[&str]| list.contains(&self.language.as_str());
         PAIRS.iter().any(|&(_, long)| long == self.language) || known(ONLY_LONG)
     }
+
+    /// The shortest code of the language: ISO 639-1 where there is one, else as it was written.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        two_letters(&self.written).or_else(|| two_letters(&self.language)).unwrap_or(&self.written)
+    }
+
+    /// The language as documents name it (BCP 47): `nl`, `en-GB`, `zh-Hant`. Of scripts the Latin one goes without saying.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let mut tag = self.short().to_owned();
+        if let Some(script) = self.script.as_ref().filter(|script| *script != "latn") {
+            tag.push('-');
+            tag.push_str(&script[..1].to_uppercase());
+            tag.push_str(&script[1..]);
+        }
+        if let Some(region) = &self.region {
+            tag.push('-');
+            tag.push_str(region);
+        }
+        tag
+    }
+}
+
+/// The ISO 639-1 code of a language that is named by two letters or three; none where it has no such code.
+#[must_use]
+pub fn two_letters(code: &str) -> Option<&'static str> {
+    PAIRS.iter().find(|&&(short, long)| short == code || long == code).map(|&(short, _)| short)
 }
 
 /// The code without what a model puts around it.
-pub(super) fn bare(token: &str) -> &str {
+#[must_use]
+pub fn bare(token: &str) -> &str {
     let inner = |start: &str, end: &str| token.strip_prefix(start)?.strip_suffix(end).filter(|inner| !inner.is_empty());
     inner(">>", "<<").or_else(|| inner("__", "__")).or_else(|| inner("<2", ">")).unwrap_or(token)
 }
 
 /// The three letters for two, for an older name, or for a member of a macrolanguage.
-fn canonical(code: &str) -> String {
+#[must_use]
+pub fn canonical(code: &str) -> &str {
     let long = PAIRS.iter().find(|&&(short, _)| short == code).map_or(code, |&(_, long)| long);
-    MEMBERS.iter().find(|&&(member, _)| member == long).map_or(long, |&(_, group)| group).to_owned()
+    MEMBERS.iter().find(|&&(member, _)| member == long).map_or(long, |&(_, group)| group)
 }
 
 /// ISO 639-1 and what it is in ISO 639-3; at the end withdrawn and private two-letter codes that models use.
@@ -72,12 +146,12 @@ const PAIRS: &[(&str, &str)] = &[
     ("iw", "heb"), ("in", "ind"), ("ji", "yid"), ("jw", "jav"), ("sh", "hbs"), ("ns", "nso"), ("fil", "tgl"),
 ];
 
-/// Other names of a language (ISO 639-2/B), and members of macrolanguages that models name in their place.
+/// Other names of a language (ISO 639-2/B, English), and members of macrolanguages that models name in their place.
 #[rustfmt::skip]
 const MEMBERS: &[(&str, &str)] = &[
     ("dut", "nld"), ("ger", "deu"), ("fre", "fra"), ("gre", "ell"), ("chi", "zho"), ("cze", "ces"), ("per", "fas"), ("rum", "ron"),
     ("slo", "slk"), ("alb", "sqi"), ("arm", "hye"), ("baq", "eus"), ("bur", "mya"), ("geo", "kat"), ("ice", "isl"), ("mac", "mkd"),
-    ("mao", "mri"), ("may", "msa"), ("tib", "bod"), ("wel", "cym"),
+    ("mao", "mri"), ("may", "msa"), ("tib", "bod"), ("wel", "cym"), ("dutch", "nld"), ("english", "eng"),
     ("arb", "ara"), ("pes", "fas"), ("zsm", "msa"), ("lvs", "lav"), ("nob", "nor"), ("azj", "aze"), ("uzn", "uzb"), ("swh", "swa"),
     ("als", "sqi"), ("khk", "mon"), ("ory", "ori"), ("npi", "nep"), ("pbt", "pus"), ("quy", "que"), ("plt", "mlg"), ("ydd", "yid"),
     ("kmr", "kur"), ("cmn", "zho"), ("gaz", "orm"), ("ekk", "est"), ("ayr", "aym"), ("fuv", "ful"), ("knc", "kau"),
@@ -93,10 +167,27 @@ mod tests {
     #[test]
     fn all_spellings_of_dutch_agree() {
         let dutch = Code::parse("nl");
-        for code in ["nld", "dut", "NL", "nl-BE", "nl_XX", "nld_Latn", "__nl__", ">>nld<<", "<2nl>"] {
+        for code in ["nl", "nld", "dut", "dutch", "NL", "nl-BE", "nl_XX", "nld_Latn", "__nl__", ">>nld<<", "<2nl>"] {
             assert!(Code::parse(code).serves(&dutch), "{code}");
+            assert_eq!(Language::known(code), Some(Language::Dutch), "{code}");
+            assert_eq!(Code::parse(code).short(), "nl", "{code}");
         }
         assert!(!Code::parse("eng").serves(&dutch));
+    }
+
+    #[test]
+    fn afrikaans_is_not_dutch_but_its_sentences_end_as_those_do() {
+        for code in ["af", "afr", "af_ZA"] {
+            assert_eq!((Language::known(code), Language::of(code)), (None, Language::Dutch), "{code}");
+        }
+        assert_eq!((Language::known("pl"), Language::of("pl")), (None, Language::English));
+    }
+
+    #[test]
+    fn documents_name_a_language_as_browsers_know_it() {
+        let tags = ["en", "eng_Latn", "en_XX", "en-GB", "zho_Hant", "pt_BR", "__nl__", "ceb", "no", "nb"];
+        let tags = tags.map(|code| Code::parse(code).tag());
+        assert_eq!(tags, ["en", "en", "en", "en-GB", "zh-Hant", "pt-BR", "nl", "ceb", "no", "nb"]);
     }
 
     #[test]
