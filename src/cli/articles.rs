@@ -6,16 +6,15 @@
 
 use std::ops::ControlFlow;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use kortom::detect::Detected;
 use kortom::document::jsonl::Records;
-use kortom::document::{Document, Format as DocumentFormat};
+use kortom::document::{Document, Format as DocumentFormat, Holds};
 use kortom::render::Format;
 use kortom::report::Report;
 
 use super::inputs::{Failure, Source};
 use super::languages::{self, Steps};
-use super::options::InputFormat;
 use super::progress::cause;
 use super::run::{Emit, Piece, Reader, Work};
 
@@ -48,9 +47,9 @@ impl Work for Articles<'_> {
     fn reader(&self) -> Reader<Article> {
         let job = self.steps.job;
         let reading = Reading { field: job.field.clone(), html_whole: job.html_whole, detects: job.detects() };
-        Box::new(move |source, emit| match source.format {
-            InputFormat::Jsonl => reading.records(source, emit),
-            _ => reading.article(source, emit),
+        Box::new(move |source, emit| match source.format.spec().holds {
+            Holds::Records => reading.records(source, emit),
+            Holds::Article | Holds::Lines => reading.article(source, emit),
         })
     }
 
@@ -172,11 +171,16 @@ impl Reading {
 
     /// A source that is one article.
     fn article(&self, source: &Source, emit: &mut Emit<'_, Article>) {
-        let format = document_format(source.format, self.html_whole);
-        let article = source.read_article().and_then(|text| {
-            let mut document = Document::read(&source.name, &text, format)?;
+        let whole = self.html_whole && source.format == DocumentFormat::Html;
+        let format = if whole { DocumentFormat::HtmlWhole } else { source.format };
+        let article = source.read().and_then(|bytes| {
+            let size = bytes.len();
+            let mut document = Document::read(&source.name, bytes, format)?;
+            if document.is_empty() {
+                bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
+            }
             document.id = Some(source.relative.with_extension("").to_string_lossy().into_owned());
-            Ok((self.look(Article::new(document, source.name.clone(), source)), text.len()))
+            Ok((self.look(Article::new(document, source.name.clone(), source)), size))
         });
         // It is the only one, so whether to stop makes no difference.
         let _ = emit(article.map_err(|error| Failure { name: source.name.clone(), error }));
@@ -225,18 +229,5 @@ fn broken(document: Option<Document>, error: anyhow::Error, name: String, source
     match document {
         Some(document) => Ok(Article { error: Some(error), ..Article::new(document, name, source) }),
         None => Err(Failure { name, error }),
-    }
-}
-
-/// How the library reads a format.
-fn document_format(format: InputFormat, html_whole: bool) -> DocumentFormat {
-    match format {
-        InputFormat::Text | InputFormat::Auto => DocumentFormat::Text,
-        InputFormat::Markdown => DocumentFormat::Markdown,
-        InputFormat::Html if html_whole => DocumentFormat::HtmlWhole,
-        InputFormat::Html => DocumentFormat::Html,
-        InputFormat::Srt => DocumentFormat::Srt,
-        InputFormat::Jsonl => DocumentFormat::Jsonl,
-        InputFormat::Lines => DocumentFormat::Lines,
     }
 }

@@ -3,20 +3,21 @@
 //! Invariant: after this every source knows how it is read and how its results are written.
 
 use anyhow::{Result, bail};
+use kortom::document;
 use kortom::render::Format;
 
 use super::decoding::Typed;
 use super::inputs::{Found, Source};
 use super::job::Task;
-use super::options::{self, InputFormat, InputOptions};
+use super::options::InputOptions;
 
 /// Formats of output that have a line for a line.
-pub fn is_for_lines(format: options::Format) -> bool {
-    matches!(format, options::Format::Text | options::Format::Json | options::Format::Jsonl)
+pub fn is_for_lines(format: Format) -> bool {
+    matches!(format, Format::Text | Format::Json | Format::Jsonl)
 }
 
 /// Refuses what does not go with lines, or only with them.
-pub fn check_lines(task: Task, typed: &Typed<'_>, lines: bool, format: Option<options::Format>) -> Result<()> {
+pub fn check_lines(task: Task, typed: &Typed<'_>, lines: bool, format: Option<Format>) -> Result<()> {
     if lines && matches!(task, Task::Digest | Task::Summarize) {
         bail!(
             "lines are no articles, so there is nothing to summarise\n\
@@ -24,17 +25,13 @@ pub fn check_lines(task: Task, typed: &Typed<'_>, lines: bool, format: Option<op
         );
     }
     if let Some(format) = format.filter(|format| lines && !is_for_lines(*format)) {
-        let name = serde_json::to_value(format)?;
-        bail!(
-            "lines cannot be written as {}\nhint: use --format text, json or jsonl",
-            name.as_str().unwrap_or_default()
-        );
+        bail!("lines cannot be written as {}\nhint: use --format text, json or jsonl", format.name());
     }
     if typed.n_best.is_some() && !lines {
         bail!("`--n-best` applies to lines only\nhint: add --input-format lines, or use `kortom generate`");
     }
     let several = typed.n_best.is_some_and(|n| n > 1);
-    if several && !matches!(format, Some(options::Format::Json | options::Format::Jsonl)) {
+    if several && !matches!(format, Some(Format::Json | Format::Jsonl)) {
         bail!("several outputs for a line do not fit into text\nhint: add --format jsonl");
     }
     if typed.decode.beam_size == Some(1) && typed.decode.early_stopping.is_some() {
@@ -46,10 +43,10 @@ pub fn check_lines(task: Task, typed: &Typed<'_>, lines: bool, format: Option<op
 /// Refuses what says how to read a format that none of the inputs has.
 pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     let lacks = |format| !found.sources.is_empty() && found.sources.iter().all(|source| source.format != format);
-    if input.field.is_some() && lacks(InputFormat::Jsonl) {
+    if input.field.is_some() && lacks(document::Format::Jsonl) {
         bail!("`--field` applies to JSONL input only\nhint: add --input-format jsonl, or leave it out");
     }
-    if input.html_whole.is_some() && lacks(InputFormat::Html) {
+    if input.html_whole.is_some() && lacks(document::Format::Html) {
         bail!("`--html-whole` applies to web pages only\nhint: add --input-format html, or leave it out");
     }
     Ok(())
@@ -57,37 +54,27 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
 
 /// Decides how each source's results are written. Without a format, each keeps its own; on standard
 /// output, where they follow each other, sources of different formats become text.
-pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<options::Format>, apart: bool) {
+pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<Format>, apart: bool) {
     let mixed = !apart && sources.windows(2).any(|pair| own(task, pair[0].format) != own(task, pair[1].format));
     for source in sources {
-        source.output = match asked.map(rendered) {
+        source.output = match asked {
             Some(format) => format,
             None if mixed => Format::Text,
             None => own(task, source.format),
         };
-        let lines = source.format == InputFormat::Lines;
+        let lines = source.format == document::Format::Lines;
         source.framing = if lines { source.output.line_framing() } else { source.output.framing() };
     }
 }
 
 /// The output format that is an input's own. Subtitles have no room for a summary.
-fn own(task: Task, input: InputFormat) -> Format {
+fn own(task: Task, input: document::Format) -> Format {
     match input {
-        InputFormat::Markdown => Format::Markdown,
-        InputFormat::Html => Format::Html,
-        InputFormat::Jsonl => Format::Jsonl,
-        InputFormat::Srt if task == Task::Translate => Format::Srt,
+        document::Format::Markdown => Format::Markdown,
+        document::Format::Html => Format::Html,
+        document::Format::Jsonl => Format::Jsonl,
+        document::Format::Srt if task == Task::Translate => Format::Own(input),
         _ => Format::Text,
-    }
-}
-
-fn rendered(format: options::Format) -> Format {
-    match format {
-        options::Format::Text => Format::Text,
-        options::Format::Markdown => Format::Markdown,
-        options::Format::Html => Format::Html,
-        options::Format::Json => Format::Json,
-        options::Format::Jsonl => Format::Jsonl,
     }
 }
 

@@ -10,21 +10,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use kortom::document::decode;
+use kortom::document;
 use kortom::render::{Format, Framing};
 use walkdir::{DirEntry, WalkDir};
 
 use super::options::InputFormat;
-
-/// Files in a folder that are read, by their extension.
-const EXTENSIONS: [(&str, InputFormat); 6] = [
-    ("txt", InputFormat::Text),
-    ("md", InputFormat::Markdown),
-    ("html", InputFormat::Html),
-    ("htm", InputFormat::Html),
-    ("jsonl", InputFormat::Jsonl),
-    ("srt", InputFormat::Srt),
-];
 
 /// One file, or standard input.
 #[derive(Clone, Debug)]
@@ -35,8 +25,8 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// The name an output gets inside an output folder, with the input's extension.
     pub relative: PathBuf,
-    /// How to read it, never `Auto`.
-    pub format: InputFormat,
+    /// How to read it.
+    pub format: document::Format,
     /// How what comes of it is written.
     pub output: Format,
     /// What stands around the pieces of its output.
@@ -81,7 +71,7 @@ pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) ->
             walk(path, format, leave_out, &mut found);
         } else if path.exists() {
             let relative = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
-            let read_as = format_of(path, format).unwrap_or(InputFormat::Text);
+            let read_as = format.0.unwrap_or_else(|| document::Format::of_path(path));
             found.sources.push(Source::new(path.display().to_string(), Some(path.clone()), relative, read_as));
         } else {
             let error = anyhow::anyhow!("no such file or folder\nhint: check the name, or give - for standard input");
@@ -92,8 +82,7 @@ pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) ->
 }
 
 fn stdin(format: InputFormat) -> Source {
-    let format = if format == InputFormat::Auto { InputFormat::Text } else { format };
-    Source::new("-".to_owned(), None, PathBuf::from("stdin"), format)
+    Source::new("-".to_owned(), None, PathBuf::from("stdin"), format.0.unwrap_or(document::Format::Text))
 }
 
 /// The articles of a folder and of those inside it.
@@ -112,10 +101,9 @@ fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mu
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => {
-                let known = format_of(entry.path(), InputFormat::Auto);
-                if let Some(known) = known {
+                if let Some(known) = document::Format::known(entry.path()) {
                     let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
-                    let read_as = if format == InputFormat::Auto { known } else { format };
+                    let read_as = format.0.unwrap_or(known);
                     let name = entry.path().display().to_string();
                     found.sources.push(Source::new(name, Some(entry.into_path()), relative, read_as));
                 }
@@ -129,7 +117,7 @@ fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mu
     if found.sources.len() + found.failures.len() == before {
         let error = anyhow::anyhow!(
             "the folder holds no article\nhint: files in a folder are read when they end in {}",
-            EXTENSIONS.map(|(extension, _)| format!(".{extension}")).join(", ")
+            document::extensions().collect::<Vec<_>>().join(", ")
         );
         found.failures.push(Failure { name: folder.display().to_string(), error });
     }
@@ -139,18 +127,9 @@ fn hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// The format asked for, or the one a file's extension tells.
-fn format_of(path: &Path, asked: InputFormat) -> Option<InputFormat> {
-    if asked != InputFormat::Auto {
-        return Some(asked);
-    }
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|&(_, format)| format)
-}
-
 impl Source {
     /// A source whose results are text until somebody decides otherwise.
-    fn new(name: String, path: Option<PathBuf>, relative: PathBuf, format: InputFormat) -> Self {
+    fn new(name: String, path: Option<PathBuf>, relative: PathBuf, format: document::Format) -> Self {
         let output = Format::Text;
         Self { name, path, relative, format, output, framing: output.framing() }
     }
@@ -163,15 +142,11 @@ impl Source {
         })
     }
 
-    /// The whole text of a source that is one article.
-    pub fn read_article(&self) -> Result<String> {
+    /// All bytes of a source that is one article.
+    pub fn read(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.open()?.read_to_end(&mut bytes).context("cannot read the file")?;
-        let text = decode(bytes)?;
-        if text.trim_start_matches('\u{feff}').trim().is_empty() {
-            bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
-        }
-        Ok(text)
+        Ok(bytes)
     }
 
     /// How many bytes the file has, where that is known beforehand.
@@ -193,7 +168,7 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let out = folder.path().join("out");
-        let found = find(&[folder.path().to_owned()], InputFormat::Auto, Some(&out)).unwrap();
+        let found = find(&[folder.path().to_owned()], InputFormat::AUTO, Some(&out)).unwrap();
         let names: Vec<_> = found.sources.iter().map(|source| source.relative.to_str().unwrap()).collect();
         assert_eq!(names, ["a.TXT", "b.txt", "sub/c.md"]);
         assert!(found.several && found.failures.is_empty());

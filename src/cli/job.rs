@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use kortom::document::Format;
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{GlobalAttention, Request};
 use kortom::summarize::Length;
@@ -158,7 +159,7 @@ impl Job {
 
     /// `kortom generate`.
     pub fn generate(args: &GenerateArgs, file: &SettingsFile) -> Result<Self> {
-        if !matches!(args.input_format, None | Some(InputFormat::Auto | InputFormat::Lines)) {
+        if !matches!(args.input_format, None | Some(InputFormat(None | Some(Format::Lines)))) {
             bail!(
                 "`generate` reads lines only\nhint: leave out --input-format; `translate` and `summarize` read articles"
             );
@@ -166,7 +167,7 @@ impl Job {
         let common = Common {
             task: Task::Generate,
             inputs: &args.inputs.inputs,
-            input: InputOptions { input_format: Some(InputFormat::Lines), ..InputOptions::default() },
+            input: InputOptions { input_format: Some(InputFormat(Some(Format::Lines))), ..InputOptions::default() },
             output: &args.output,
             decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: args.n_best },
             machine: &args.machine,
@@ -219,15 +220,16 @@ impl Job {
         let input = if typed.task == Task::Generate { typed.input.clone() } else { file.fill(&typed.input)? };
         let mut output = file.fill(typed.output)?;
         // A default for articles says nothing about lines.
-        let lines = input.input_format == Some(InputFormat::Lines);
+        let lines = input.input_format == Some(InputFormat(Some(Format::Lines)));
         if lines && typed.output.format.is_none() {
-            output.format = output.format.filter(|format| is_for_lines(*format));
+            output.format = output.format.filter(|format| is_for_lines(format.0));
         }
-        check_lines(typed.task, &typed.decoding, lines, output.format)?;
+        let format = output.format.map(|format| format.0);
+        check_lines(typed.task, &typed.decoding, lines, format)?;
         let leave_out = output.output.as_deref().filter(|output| is_folder(output, false));
-        let mut found = find(typed.inputs, input.input_format.unwrap_or(InputFormat::Auto), leave_out)?;
+        let mut found = find(typed.inputs, input.input_format.unwrap_or(InputFormat::AUTO), leave_out)?;
         check_inputs(&typed.input, &found)?;
-        set_outputs(typed.task, &mut found.sources, output.format, output.output.is_some());
+        set_outputs(typed.task, &mut found.sources, format, output.output.is_some());
         let destination = Destination::plan(output.output.as_deref(), &found, extension)?;
         let mut machine = file.fill(typed.machine)?;
         machine.offline = Some(machine.offline == Some(true) || offline_environment());

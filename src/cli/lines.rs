@@ -237,7 +237,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("in.txt");
         std::fs::write(&path, bytes).unwrap();
-        let found = super::super::inputs::find(&[path], super::super::options::InputFormat::Lines, None).unwrap();
+        let found = super::super::inputs::find(
+            &[path],
+            super::super::options::InputFormat(Some(kortom::document::Format::Lines)),
+            None,
+        )
+        .unwrap();
         let mut lines = Vec::new();
         read_lines(&found.sources[0], &mut |line| {
             lines.push(line.unwrap_or_else(|failure| panic!("{}", failure.error)).0);

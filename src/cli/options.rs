@@ -4,8 +4,13 @@
 //! flag and the key of the settings file. Which value wins is decided in `settings`; what values
 //! mean, and which go together, in `job`.
 
+use std::sync::LazyLock;
+
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use kortom::device::{ComputeType, DeviceChoice};
+use kortom::document::{self, FORMATS};
+use kortom::render;
 use serde::{Deserialize, Serialize};
 
 /// Devices and how much of them to use.
@@ -130,6 +135,7 @@ pub struct SamplingOptions {
 pub struct InputOptions {
     /// Format of the input [default: auto, by the file's name; standard input is text]
     #[arg(long, value_name = "FORMAT")]
+    #[serde(with = "as_value")]
     pub input_format: Option<InputFormat>,
     /// Field of a JSONL object that holds the article [default: text]; all others pass through
     #[arg(long, value_name = "NAME")]
@@ -146,7 +152,8 @@ pub struct InputOptions {
 pub struct OutputOptions {
     /// Format of the output [default: that of the input]
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    #[serde(with = "as_value")]
+    pub format: Option<OutputFormat>,
     /// File to write; a folder when it is one, ends in /, or there are several inputs
     #[arg(long, value_name = "PATH")]
     pub output: Option<std::path::PathBuf>,
@@ -276,40 +283,50 @@ pub enum EarlyStopping {
     Never,
 }
 
-/// How input is to be read.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum InputFormat {
-    /// By the file's name; standard input is text
-    Auto,
-    /// One article of plain text
-    Text,
-    /// One article in Markdown
-    Markdown,
-    /// One page
-    Html,
-    /// One JSON object with an article per line
-    Jsonl,
-    /// Subtitles
-    Srt,
-    /// Every line is one segment and gives exactly one line
-    Lines,
+/// How input is to be read: by the file's name (standard input is text), or as it was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputFormat(pub Option<document::Format>);
+
+impl InputFormat {
+    /// By the file's name.
+    pub const AUTO: Self = Self(None);
 }
 
 /// How output is to be written.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// Plain text
-    Text,
-    /// Markdown
-    Markdown,
-    /// One readable page per article
-    Html,
-    /// An array of objects
-    Json,
-    /// One object per line
-    Jsonl,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputFormat(pub render::Format);
+
+/// What can be named as `--input-format`: of web pages, `--html-whole` says that all is meant.
+static INPUT_FORMATS: LazyLock<Vec<InputFormat>> = LazyLock::new(|| {
+    let named = FORMATS.iter().map(|spec| spec.format).filter(|format| *format != document::Format::HtmlWhole);
+    std::iter::once(InputFormat::AUTO).chain(named.map(|format| InputFormat(Some(format)))).collect()
+});
+
+/// What can be named as `--format`.
+static OUTPUT_FORMATS: LazyLock<Vec<OutputFormat>> =
+    LazyLock::new(|| render::FORMATS.iter().map(|(format, ..)| OutputFormat(*format)).collect());
+
+impl ValueEnum for InputFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &INPUT_FORMATS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self.0 {
+            None => PossibleValue::new("auto").help("By the file's name; standard input is text"),
+            Some(format) => PossibleValue::new(format.name()).help(format.spec().help),
+        })
+    }
+}
+
+impl ValueEnum for OutputFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &OUTPUT_FORMATS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.help()))
+    }
 }
 
 /// How a summary is made.
@@ -345,6 +362,34 @@ mod as_text {
     {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// Values of a list that is not written here.
+mod as_value {
+    use clap::ValueEnum;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::{Serialize, Serializer};
+
+    fn name(value: &impl ValueEnum) -> Option<String> {
+        value.to_possible_value().map(|value| value.get_name().to_owned())
+    }
+
+    // The signature is serde's.
+    #[allow(clippy::ref_option)]
+    pub fn serialize<T: ValueEnum, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(name).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: ValueEnum + 'static, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        T::from_str(&text, false).map(Some).map_err(|_| {
+            let known: Vec<String> =
+                T::value_variants().iter().filter_map(name).map(|name| format!("`{name}`")).collect();
+            D::Error::custom(format!("unknown variant `{text}`, expected one of {}", known.join(", ")))
+        })
     }
 }
 

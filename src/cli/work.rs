@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use kortom::document::Holds;
 use kortom::glossary::Glossary;
 use kortom::render::Format;
 use kortom::render::journal::{Record, sha256};
@@ -19,7 +20,6 @@ use super::interrupt;
 use super::job::{Job, Task};
 use super::languages::Steps;
 use super::lines::Lines;
-use super::options::InputFormat;
 use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
 use super::run::{Windows, Work, drive};
@@ -86,7 +86,7 @@ fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
 fn course(job: &Job, models: &Models) -> Course {
     let sources = &job.found.sources;
     let sizes: Option<Vec<u64>> = sources.iter().map(Source::size).collect();
-    let one_each = sources.iter().all(|source| !matches!(source.format, InputFormat::Jsonl | InputFormat::Lines));
+    let one_each = sources.iter().all(|source| source.format.spec().holds == Holds::Article);
     let noun = if job.lines { "lines" } else { "articles" };
     Course::new(noun, sizes.map(|sizes| sizes.iter().sum()), one_each.then_some(sources.len()), models.gauges())
 }

@@ -9,6 +9,7 @@ mod elements;
 
 use std::ops::Range;
 
+use anyhow::{Result, bail};
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
 use super::markup::{Inline, MarkKind, Style};
@@ -21,6 +22,14 @@ use elements::{ends_before, is_frame, is_kept, is_phrase};
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
     let blocks = if format == Format::HtmlWhole { all(text) } else { article(text, read(text, false)) };
     Document::assemble(input, text, format, blocks)
+}
+
+/// Makes sure that a page with something in it has an article.
+pub(super) fn check(text: &str, document: &Document) -> Result<()> {
+    if document.blocks.is_empty() && !text.trim().is_empty() {
+        bail!("there is no article in this page\nhint: all text of the page is taken with `--html-whole`");
+    }
+    Ok(())
 }
 
 /// All blocks of a page, or of a piece of one, and where they are in it.

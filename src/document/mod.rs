@@ -7,6 +7,7 @@
 //! sentences end inside a block belongs to `segment`.
 
 mod carry;
+mod formats;
 mod head;
 mod html;
 pub mod jsonl;
@@ -18,75 +19,12 @@ mod text;
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
+pub use formats::{FORMATS, Format, FormatSpec, Holds, extensions};
 pub use jsonl::Field;
 use markup::Markup;
-
-/// How an article is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Paragraphs separated by blank lines.
-    Text,
-    /// Markdown (`CommonMark` with tables, footnotes, strikethrough and front matter).
-    Markdown,
-    /// A web page, of which the article is meant.
-    Html,
-    /// A web page, all of it meant.
-    HtmlWhole,
-    /// Subtitles.
-    Srt,
-    /// One JSON object per line, one of its fields the article.
-    Jsonl,
-    /// Every line one segment.
-    Lines,
-}
-
-impl Format {
-    /// The format that files of this name are in: by their extension, else plain text.
-    #[must_use]
-    pub fn of_path(path: &std::path::Path) -> Self {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        match extension.to_ascii_lowercase().as_str() {
-            "jsonl" | "ndjson" => Self::Jsonl,
-            "md" | "markdown" => Self::Markdown,
-            "html" | "htm" | "xhtml" => Self::Html,
-            "srt" => Self::Srt,
-            _ => Self::Text,
-        }
-    }
-
-    /// What the format is called on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Markdown => "markdown",
-            Self::Html => "html",
-            Self::HtmlWhole => "html-whole",
-            Self::Srt => "srt",
-            Self::Jsonl => "jsonl",
-            Self::Lines => "lines",
-        }
-    }
-}
-
-impl FromStr for Format {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = [Self::Text, Self::Markdown, Self::Html, Self::HtmlWhole, Self::Jsonl, Self::Srt, Self::Lines];
-        match known.into_iter().find(|format| format.name() == name) {
-            Some(format) => Ok(format),
-            None => bail!(
-                "unknown format `{name}`\nhint: it is one of {}",
-                known.map(|format| format!("`{}`", format.name())).join(", ")
-            ),
-        }
-    }
-}
 
 /// What a block is in its article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -195,28 +133,25 @@ impl Document {
     /// not understood is in a gap. A record of JSONL comes from [`jsonl::Records`]; its field is plain text.
     #[must_use]
     pub fn parse(input: &str, text: &str, format: Format) -> Self {
-        match format {
-            Format::Text | Format::Jsonl => text::parse(input, text, format),
-            Format::Lines => lines::parse(input, text),
-            Format::Markdown => markdown::parse(input, text),
-            Format::Html | Format::HtmlWhole => html::parse(input, text, format),
-            Format::Srt => srt::parse(input, text),
-        }
+        (format.spec().parse)(input, text)
     }
 
     /// Reads an article that must be in its format.
     ///
     /// # Errors
-    /// When a web page has no article, or subtitles have times that are none; names the line.
-    pub fn read(input: &str, text: &str, format: Format) -> Result<Self> {
-        if format == Format::Srt {
-            srt::check(text)?;
-        }
-        let document = Self::parse(input, text, format);
-        if format == Format::Html && document.blocks.is_empty() && !text.trim().is_empty() {
-            bail!("there is no article in this page\nhint: all text of the page is taken with `--html-whole`");
-        }
+    /// When the bytes are no text, a web page has no article, or subtitles have times that are none; names the place.
+    pub fn read(input: &str, bytes: impl Into<Vec<u8>>, format: Format) -> Result<Self> {
+        let text = decode(bytes.into())?;
+        let document = Self::parse(input, &text, format);
+        (format.spec().check)(&text, &document)?;
         Ok(document)
+    }
+
+    /// Whether there is nothing in it at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let blank = |text: &String| text.trim_start_matches('\u{feff}').trim().is_empty();
+        self.blocks.iter().all(|block| block.source().trim().is_empty()) && self.gaps.iter().all(blank)
     }
 
     /// Cuts `text` at `blocks`, which are in order and do not overlap; the rest becomes gaps.
@@ -250,12 +185,8 @@ impl Document {
     /// The first heading, in formats that mark headings; in plain text what looks like one is a guess.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
-        match self.format {
-            Format::Markdown | Format::Html | Format::HtmlWhole => {
-                self.blocks.iter().find(|block| block.kind == BlockKind::Heading).map(|block| block.text.as_str())
-            }
-            Format::Text | Format::Srt | Format::Jsonl | Format::Lines => None,
-        }
+        let heading = self.blocks.iter().find(|block| block.kind == BlockKind::Heading);
+        heading.filter(|_| self.format.spec().marks_headings).map(|block| block.text.as_str())
     }
 
     /// Whether it is a web page.
@@ -308,7 +239,7 @@ impl Document {
     /// Whether the article's format has markup, which other formats must not be given.
     #[must_use]
     pub fn has_markup(&self) -> bool {
-        matches!(self.format, Format::Markdown | Format::Html | Format::HtmlWhole | Format::Srt)
+        self.format.spec().has_markup
     }
 
     /// Joins from block `first` on. What stands before the first block is kept only with it: the gap

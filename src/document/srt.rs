@@ -45,7 +45,7 @@ pub(super) fn parse(input: &str, text: &str) -> Document {
 }
 
 /// Makes sure that there is a time range above every cue's text.
-pub(super) fn check(text: &str) -> Result<()> {
+pub(super) fn check(text: &str, _: &Document) -> Result<()> {
     for (number, group) in groups(text) {
         if let Some(at) = fault(text, &group) {
             bail!(

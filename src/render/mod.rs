@@ -11,6 +11,7 @@ mod json;
 mod markdown;
 mod text;
 
+use crate::document;
 use crate::report::{LineReport, Report};
 
 /// How output is written.
@@ -22,33 +23,60 @@ pub enum Format {
     Markdown,
     /// A page: that of the article itself where it is one and only its words change, else one to read.
     Html,
-    /// Subtitles, for subtitles.
-    Srt,
     /// An array of objects.
     Json,
     /// One object per line.
     Jsonl,
+    /// The article's own, for formats that none of the others is.
+    Own(document::Format),
 }
 
+/// What an article of any format can be written in, with its name, its extension, and what it is.
+pub const FORMATS: [(Format, &str, &str, &str); 5] = [
+    (Format::Text, "text", "txt", "Plain text"),
+    (Format::Markdown, "markdown", "md", "Markdown"),
+    (Format::Html, "html", "html", "One readable page per article"),
+    (Format::Json, "json", "json", "An array of objects"),
+    (Format::Jsonl, "jsonl", "jsonl", "One object per line"),
+];
+
 impl Format {
+    /// What the format is called on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own(format) => format.name(),
+            _ => self.row().map_or("", |row| row.1),
+        }
+    }
+
     /// The extension of a file in this format.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
-            Self::Text => "txt",
-            Self::Markdown => "md",
-            Self::Html => "html",
-            Self::Srt => "srt",
-            Self::Json => "json",
-            Self::Jsonl => "jsonl",
+            Self::Own(format) => format.spec().extensions.first().copied().unwrap_or_default(),
+            _ => self.row().map_or("", |row| row.2),
         }
+    }
+
+    /// What the format is, for the help of the command line.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Own(format) => format.spec().help,
+            _ => self.row().map_or("", |row| row.3),
+        }
+    }
+
+    fn row(self) -> Option<&'static (Self, &'static str, &'static str, &'static str)> {
+        FORMATS.iter().find(|(format, ..)| *format == self)
     }
 
     /// What stands around the pieces of one output.
     #[must_use]
     pub fn framing(self) -> Framing {
         match self {
-            Self::Text | Self::Markdown | Self::Html | Self::Srt => Framing { open: "", between: "\n", close: "" },
+            Self::Text | Self::Markdown | Self::Html | Self::Own(_) => Framing { open: "", between: "\n", close: "" },
             Self::Json => Framing { open: "[\n", between: ",\n", close: "\n]\n" },
             Self::Jsonl => Framing { open: "", between: "", close: "" },
         }
@@ -70,7 +98,7 @@ impl Format {
             Self::Text => text::article(report),
             Self::Markdown => markdown::article(report),
             Self::Html => html::article(report),
-            Self::Srt => text::as_it_is(report),
+            Self::Own(_) => text::as_it_is(report),
             Self::Json => json::article(report),
             Self::Jsonl => json::article(report) + "\n",
         }
@@ -80,7 +108,7 @@ impl Format {
     #[must_use]
     pub fn line(self, report: &LineReport) -> String {
         match self {
-            Self::Text | Self::Markdown | Self::Html | Self::Srt => text::one_line(&report.target) + "\n",
+            Self::Text | Self::Markdown | Self::Html | Self::Own(_) => text::one_line(&report.target) + "\n",
             Self::Json => json::line(report),
             Self::Jsonl => json::line(report) + "\n",
         }

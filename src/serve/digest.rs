@@ -24,16 +24,8 @@ use super::languages::detect;
 use super::models::Pair;
 use super::refusal::{Answer, Refusal, json_response};
 use super::unfolding::Outline;
-use super::{Server, Shared};
+use super::{Server, Shared, formats};
 
-/// What an article may be written in.
-const FORMATS: [(&str, Format); 5] = [
-    ("text", Format::Text),
-    ("markdown", Format::Markdown),
-    ("html", Format::Html),
-    ("html-whole", Format::HtmlWhole),
-    ("srt", Format::Srt),
-];
 /// What a report can be written in.
 const RENDERINGS: [(&str, render::Format); 3] =
     [("text", render::Format::Text), ("markdown", render::Format::Markdown), ("html", render::Format::Html)];
@@ -121,8 +113,9 @@ impl Article {
         let text = fields.needed("q")?.to_owned();
         server.limits.check_length(std::iter::once(text.as_str()))?;
         let named = fields.text("format")?.unwrap_or("text");
-        let Some((_, format)) = FORMATS.into_iter().find(|(name, _)| *name == named) else {
-            let known = FORMATS.map(|(name, _)| format!("`{name}`")).join(", ");
+        let known = || formats::in_requests().map(|spec| (spec.name, spec.format));
+        let Some((_, format)) = known().find(|(name, _)| *name == named) else {
+            let known = known().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             return Err(Refusal::bad(format!("unknown format `{named}`\nhint: it is one of {known}")));
         };
         let code = |name: &str, usual: &str| Answer::Ok(fields.text(name)?.unwrap_or(usual).to_owned());
@@ -131,7 +124,7 @@ impl Article {
     }
 
     fn document(&self) -> Answer<Document> {
-        let mut document = Document::read("-", &self.text, self.format).map_err(Refusal::unfit)?;
+        let mut document = Document::read("-", self.text.as_str(), self.format).map_err(Refusal::unfit)?;
         document.id.clone_from(&self.id);
         Ok(document)
     }

@@ -26,12 +26,10 @@ use super::files::{File, safe_name};
 use super::languages::{detect, detect_each};
 use super::models::Pair;
 use super::refusal::{Answer, Refusal, json_response, response};
-use super::{Server, Shared, digest, events};
+use super::{Server, Shared, digest, events, formats};
 
 /// The most alternatives: as many beams as still make sense.
 const MOST_ALTERNATIVES: usize = 10;
-/// Files that can be translated, by their extensions.
-const EXTENSIONS: [&str; 5] = [".txt", ".md", ".html", ".htm", ".srt"];
 
 /// What clients ask for, from whatever origin.
 pub fn routes() -> Router<Arc<Server>> {
@@ -202,7 +200,7 @@ async fn settings(State(server): Shared) -> Response {
         "keyRequired": server.keys.are_needed(),
         "suggestions": false,
         "filesTranslation": true,
-        "supportedFilesFormat": EXTENSIONS,
+        "supportedFilesFormat": formats::extensions(),
         "language": { "source": language(from), "target": language(to) },
     });
     json_response(StatusCode::OK, settings.to_string())
@@ -215,8 +213,8 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     server.admit(&headers, &fields)?;
     let file = fields.file.take().ok_or_else(|| Refusal::bad("`file` is missing\nhint: send a form with a file"))?;
     let name = safe_name(&file.name);
-    if !EXTENSIONS.iter().any(|known| name.to_ascii_lowercase().ends_with(known)) {
-        let known = EXTENSIONS.join(", ");
+    if !formats::extensions().iter().any(|known| name.to_ascii_lowercase().ends_with(known)) {
+        let known = formats::extensions().join(", ");
         return Err(Refusal::bad(format!("cannot translate this kind of file\nhint: it is one of {known}")));
     }
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());

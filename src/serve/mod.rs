@@ -16,6 +16,7 @@ mod digest;
 mod events;
 mod fields;
 mod files;
+mod formats;
 mod keys;
 mod languages;
 mod libretranslate;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::formats;
 use super::models::Models;
 
 /// The description, but for languages and forms.
@@ -24,8 +25,24 @@ pub fn document(models: &Models) -> serde_json::Result<String> {
     let sources: Vec<&str> = std::iter::once("auto").chain(from.iter().map(String::as_str)).collect();
     document["components"]["schemas"]["Source"]["enum"] = json!(sources);
     document["components"]["schemas"]["Target"]["enum"] = json!(to);
+    add_formats(&mut document);
     add_forms(&mut document);
     serde_json::to_string_pretty(&document)
+}
+
+/// Says which formats articles and files may be in.
+fn add_formats(document: &mut Value) {
+    let names: Vec<Value> = formats::in_requests().map(|spec| spec.name.into()).chain([Value::Null]).collect();
+    for schema in ["Article", "ToSummarize"] {
+        document["components"]["schemas"][schema]["properties"]["format"]["enum"] = json!(names);
+    }
+    let mut kinds: Vec<&str> = formats::in_files().map(|spec| spec.media_type).collect();
+    kinds.dedup();
+    let told = format!("The extension of the name says what kind of file it is: {}.", formats::in_words());
+    let body = &mut document["paths"]["/translate_file"]["post"]["requestBody"]["content"]["multipart/form-data"];
+    let file = &mut body["encoding"]["file"];
+    file["contentType"] = json!(kinds.join(", "));
+    file["headers"]["Content-Disposition"]["description"] = json!(told);
 }
 
 /// Says that what is sent as JSON may come as a form.

@@ -4,23 +4,36 @@
 //! nothing but from this server, and runs nothing but these scripts; it is no part of another page. What it asks is
 //! answered by `digest` and `libretranslate`, as to any client.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
+use kortom::document::FormatSpec;
 
-use super::Server;
 use super::refusal::response;
+use super::{Server, formats};
 
 /// What a browser lets the page do.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The files: where they are, what they are, and what is in them.
-const FILES: [(&str, &str, &str); 7] = [
-    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+/// The page itself, with the formats that the server takes.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let option = |spec: &FormatSpec| {
+        let (name, extensions, title) = (spec.name, spec.extensions.join(" "), spec.title);
+        format!("<option value=\"{name}\" data-extensions=\"{extensions}\">{title}</option>")
+    };
+    let options: Vec<String> = formats::in_files().map(option).collect();
+    include_str!("page/index.html")
+        .replace("{{formats}}", &options.join("\n"))
+        .replace("{{extensions}}", &formats::extensions().join(","))
+        .replace("{{usual extensions}}", &formats::in_words())
+});
+
+/// The other files: where they are, what they are, and what is in them.
+const FILES: [(&str, &str, &str); 6] = [
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page.js", SCRIPT, include_str!("page/page.js")),
     ("/elements.js", SCRIPT, include_str!("page/elements.js")),
@@ -32,9 +45,10 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// A route for each file.
 pub fn routes() -> Router<Arc<Server>> {
-    FILES.iter().fold(Router::new(), |routes, &(path, kind, text)| {
-        routes.route(path, get(move || async move { file(kind, text) }))
-    })
+    let page = Router::new().route("/", get(|| async { file("text/html; charset=utf-8", PAGE.as_str()) }));
+    FILES
+        .iter()
+        .fold(page, |routes, &(path, kind, text)| routes.route(path, get(move || async move { file(kind, text) })))
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {

@@ -7,17 +7,19 @@ import { count, reasons } from "./words.js";
 
 // ---- The article that goes in
 
-const FORMATS = { txt: "text", md: "markdown", markdown: "markdown", html: "html", htm: "html", srt: "srt" };
+/** The format that a file's extension tells, as the server has written it beside each. */
+const formatOf = (extension) =>
+  [...$("format").options].find(({ dataset }) => dataset.extensions.split(" ").includes(extension))?.value;
 /** The name of the file the article came from, without its extension. */
 let fileName = "";
 
 async function openFile(files) {
   const [file] = files;
   const [, stem, extension] = /^(.*?)(?:\.([^.]*))?$/s.exec(file.name);
-  const format = FORMATS[extension?.toLowerCase()];
+  const format = formatOf(extension?.toLowerCase());
   try {
     if (files.length > 1) throw new Refusal("these are several files", "open one article at a time");
-    if (!format) throw new Refusal(`\`${file.name}\` cannot be read`, "open .txt, .md, .html or .srt");
+    if (!format) throw new Refusal(`\`${file.name}\` cannot be read`, `open ${$("file").dataset.usual}`);
     $("article").value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
     $("format").value = format;
     fileName = stem;

@@ -1,0 +1,240 @@
+//! The formats an article can be in, each defined once: a row of `FORMATS`.
+//!
+//! Invariant: whatever lists formats is made from these rows: values of the command line, files of a folder that are read,
+//! what the server takes and its description, the page. How a format is read belongs to its own file.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+
+use super::{Document, html, lines, markdown, srt, text};
+
+/// How an article is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Paragraphs separated by blank lines.
+    Text,
+    /// Markdown (`CommonMark` with tables, footnotes, strikethrough and front matter).
+    Markdown,
+    /// A web page, of which the article is meant.
+    Html,
+    /// A web page, all of it meant.
+    HtmlWhole,
+    /// One JSON object per line, one of its fields the article.
+    Jsonl,
+    /// Subtitles.
+    Srt,
+    /// Every line one segment.
+    Lines,
+}
+
+/// What one input in a format holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// An article.
+    Article,
+    /// Records with an article each.
+    Records,
+    /// Lines, each a segment.
+    Lines,
+}
+
+/// Everything about a format that is not how it is read.
+pub struct FormatSpec {
+    /// Which format.
+    pub format: Format,
+    /// What it is called on the command line and in requests.
+    pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// What one input in it is, for the help of the command line.
+    pub help: &'static str,
+    /// The extensions of its files, without the dot, the usual one first.
+    pub extensions: &'static [&'static str],
+    /// What it is sent as.
+    pub media_type: &'static str,
+    /// What one input holds.
+    pub holds: Holds,
+    /// Whether it has markup, which other formats must not be given.
+    pub has_markup: bool,
+    /// Whether it says what is a heading; elsewhere that is a guess.
+    pub marks_headings: bool,
+    /// Makes a document of a text.
+    pub(super) parse: fn(input: &str, text: &str) -> Document,
+    /// Says what is wrong with a text, or with the document that was made of it.
+    pub(super) check: fn(text: &str, document: &Document) -> Result<()>,
+}
+
+/// A format in which every text can be read.
+fn anything_goes(_: &str, _: &Document) -> Result<()> {
+    Ok(())
+}
+
+/// All formats, in the order of `Format`.
+pub static FORMATS: [FormatSpec; 7] = [
+    FormatSpec {
+        format: Format::Text,
+        name: "text",
+        title: "Plain text",
+        help: "One article of plain text",
+        extensions: &["txt"],
+        media_type: "text/plain",
+        holds: Holds::Article,
+        has_markup: false,
+        marks_headings: false,
+        parse: |input, text| text::parse(input, text, Format::Text),
+        check: anything_goes,
+    },
+    FormatSpec {
+        format: Format::Markdown,
+        name: "markdown",
+        title: "Markdown",
+        help: "One article in Markdown",
+        extensions: &["md", "markdown"],
+        media_type: "text/markdown",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        parse: markdown::parse,
+        check: anything_goes,
+    },
+    FormatSpec {
+        format: Format::Html,
+        name: "html",
+        title: "Web page (HTML)",
+        help: "One page",
+        extensions: &["html", "htm", "xhtml"],
+        media_type: "text/html",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        parse: |input, text| html::parse(input, text, Format::Html),
+        check: html::check,
+    },
+    FormatSpec {
+        format: Format::HtmlWhole,
+        name: "html-whole",
+        title: "Web page (HTML), all of it",
+        help: "One page, all of it meant",
+        extensions: &[],
+        media_type: "text/html",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        parse: |input, text| html::parse(input, text, Format::HtmlWhole),
+        check: anything_goes,
+    },
+    FormatSpec {
+        format: Format::Jsonl,
+        name: "jsonl",
+        title: "JSON Lines",
+        help: "One JSON object with an article per line",
+        extensions: &["jsonl", "ndjson"],
+        media_type: "application/jsonl",
+        holds: Holds::Records,
+        has_markup: false,
+        marks_headings: false,
+        parse: |input, text| text::parse(input, text, Format::Jsonl),
+        check: anything_goes,
+    },
+    FormatSpec {
+        format: Format::Srt,
+        name: "srt",
+        title: "Subtitles (SRT)",
+        help: "Subtitles",
+        extensions: &["srt"],
+        media_type: "application/x-subrip",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: false,
+        parse: srt::parse,
+        check: srt::check,
+    },
+    FormatSpec {
+        format: Format::Lines,
+        name: "lines",
+        title: "Lines",
+        help: "Every line is one segment and gives exactly one line",
+        extensions: &[],
+        media_type: "text/plain",
+        holds: Holds::Lines,
+        has_markup: false,
+        marks_headings: false,
+        parse: lines::parse,
+        check: anything_goes,
+    },
+];
+
+impl Format {
+    /// The format's row.
+    #[must_use]
+    pub fn spec(self) -> &'static FormatSpec {
+        &FORMATS[self as usize]
+    }
+
+    /// The format that a file's extension tells; none for one that no format has.
+    #[must_use]
+    pub fn known(path: &std::path::Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        FORMATS.iter().find(|spec| spec.extensions.contains(&&*extension)).map(|spec| spec.format)
+    }
+
+    /// The format that files of this name are in: by their extension, else plain text.
+    #[must_use]
+    pub fn of_path(path: &std::path::Path) -> Self {
+        Self::known(path).unwrap_or(Self::Text)
+    }
+
+    /// What the format is called on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+}
+
+/// All extensions, each with its dot.
+pub fn extensions() -> impl Iterator<Item = String> {
+    FORMATS.iter().flat_map(|spec| spec.extensions).map(|extension| format!(".{extension}"))
+}
+
+impl fmt::Debug for FormatSpec {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("FormatSpec").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl FromStr for Format {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match FORMATS.iter().find(|spec| spec.name == name) {
+            Some(spec) => Ok(spec.format),
+            None => bail!(
+                "unknown format `{name}`\nhint: it is one of {}",
+                FORMATS.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_its_row_and_nothing_is_told_by_two() {
+        assert!(
+            FORMATS
+                .iter()
+                .enumerate()
+                .all(|(row, spec)| spec.format.spec().name == spec.name && spec.format as usize == row)
+        );
+        let known: Vec<String> = extensions().collect();
+        let names: Vec<&str> = FORMATS.iter().map(|spec| spec.name).collect();
+        for all in [known, names.iter().map(|name| (*name).to_owned()).collect()] {
+            assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len(), "{all:?}");
+        }
+        assert!(names.iter().all(|name| name.parse::<Format>().is_ok_and(|format| format.name() == *name)));
+    }
+}

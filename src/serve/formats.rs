@@ -1,0 +1,30 @@
+//! Which formats requests and files may be in.
+//!
+//! Invariant: all lists of formats that a client or a person sees, those of the description and of the page included, are
+//! made from `kortom::document::FORMATS`.
+
+use kortom::document::{FORMATS, FormatSpec, Holds};
+
+/// Formats that an article in a request may be in.
+pub fn in_requests() -> impl Iterator<Item = &'static FormatSpec> {
+    FORMATS.iter().filter(|spec| spec.holds == Holds::Article)
+}
+
+/// Formats of files that are one article.
+pub fn in_files() -> impl Iterator<Item = &'static FormatSpec> {
+    in_requests().filter(|spec| !spec.extensions.is_empty())
+}
+
+/// The extensions of such files, each with its dot.
+pub fn extensions() -> Vec<String> {
+    in_files().flat_map(|spec| spec.extensions).map(|extension| format!(".{extension}")).collect()
+}
+
+/// Such extensions in a sentence: `.txt, .md or .srt`. Of each format the usual one.
+pub fn in_words() -> String {
+    let usual: Vec<String> = in_files().map(|spec| format!(".{}", spec.extensions[0])).collect();
+    match usual.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => usual.concat(),
+    }
+}
