@@ -151,7 +151,7 @@ impl Digest<'_> {
             report.warnings = translation.warnings;
             report.document = Some(translation.document.in_language(&source, step.to));
         }
-        report.warnings.extend(self.foreign(&source));
+        report.warnings.extend(source.warnings.iter().cloned().chain(self.foreign(&source)));
         if let Some(summary) = summary {
             self.add_summary(&mut report, summary);
         }

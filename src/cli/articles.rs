@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use anyhow::{Result, anyhow, bail};
 use kortom::detect::Detected;
 use kortom::document::jsonl::Records;
-use kortom::document::{Document, Format as DocumentFormat, Holds};
-use kortom::render::Format;
+use kortom::document::{Document, Format as DocumentFormat, Holds, ReadOptions};
+use kortom::render::{Body, Format};
 use kortom::report::Report;
 
 use super::inputs::{Failure, Source};
@@ -113,7 +113,7 @@ impl Article {
         let report = Report { detected: self.detected, ..report };
         Piece {
             name: self.name.clone(),
-            text: self.text(&report),
+            body: self.body(&report),
             flags: report.flag_count(),
             tokens: report.segments.iter().map(|segment| segment.tokens).sum::<usize>() + report.summary_tokens,
             passes: report.passes,
@@ -127,13 +127,17 @@ impl Article {
         self.detected.map(|found| languages::told(&self.name, found))
     }
 
-    fn text(&self, report: &Report) -> String {
-        let mut text = self.output.article(report);
+    fn body(&self, report: &Report) -> Body {
+        let mut body = self.output.body(report);
         // Records stand below each other, whatever their last character is.
-        if self.document.format == DocumentFormat::Jsonl && self.output != Format::Json && !text.ends_with('\n') {
+        if self.document.format == DocumentFormat::Jsonl
+            && self.output != Format::Json
+            && let Body::Text(text) = &mut body
+            && !text.ends_with('\n')
+        {
             text.push('\n');
         }
-        text
+        body
     }
 
     /// What it failed for before anything was done to it.
@@ -159,8 +163,8 @@ impl Article {
             error: Some(why),
             ..Report::default()
         };
-        let (name, text) = (self.name.clone(), self.text(&report));
-        Ok(Piece { name, text, notice: self.notice(), failure: Some(failure), ..Piece::default() })
+        let (name, body) = (self.name.clone(), self.body(&report));
+        Ok(Piece { name, body, notice: self.notice(), failure: Some(failure), ..Piece::default() })
     }
 }
 
@@ -173,9 +177,9 @@ impl Reading {
     fn article(&self, source: &Source, emit: &mut Emit<'_, Article>) {
         let whole = self.html_whole && source.format == DocumentFormat::Html;
         let format = if whole { DocumentFormat::HtmlWhole } else { source.format };
-        let article = source.read().and_then(|bytes| {
-            let size = bytes.len();
-            let mut document = Document::read(&source.name, bytes, format)?;
+        let options = ReadOptions { fields: vec![self.field.clone()] };
+        let article = source.content().and_then(|(content, size)| {
+            let mut document = Document::read_with(&source.name, content, format, &options)?;
             if document.is_empty() {
                 bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
             }

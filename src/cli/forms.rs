@@ -42,11 +42,13 @@ pub fn check_lines(task: Task, typed: &Typed<'_>, lines: bool, format: Option<Fo
 
 /// Refuses what says how to read a format that none of the inputs has.
 pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
-    let lacks = |format| !found.sources.is_empty() && found.sources.iter().all(|source| source.format != format);
-    if input.field.is_some() && lacks(document::Format::Jsonl) {
-        bail!("`--field` applies to JSONL input only\nhint: add --input-format jsonl, or leave it out");
+    let lacks = |wanted: fn(document::Format) -> bool| {
+        !found.sources.is_empty() && !found.sources.iter().any(|source| wanted(source.format))
+    };
+    if input.field.is_some() && lacks(|format| format.spec().has_fields()) {
+        bail!("`--field` applies to JSONL, CSV and TSV input only\nhint: add --input-format jsonl, or leave it out");
     }
-    if input.html_whole.is_some() && lacks(document::Format::Html) {
+    if input.html_whole.is_some() && lacks(|format| format == document::Format::Html) {
         bail!("`--html-whole` applies to web pages only\nhint: add --input-format html, or leave it out");
     }
     Ok(())
@@ -67,13 +69,13 @@ pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<Format>, ap
     }
 }
 
-/// The output format that is an input's own. Subtitles have no room for a summary.
+/// The output format that is an input's own. Subtitles and the like have no room for a summary.
 fn own(task: Task, input: document::Format) -> Format {
     match input {
         document::Format::Markdown => Format::Markdown,
         document::Format::Html => Format::Html,
         document::Format::Jsonl => Format::Jsonl,
-        document::Format::Srt if task == Task::Translate => Format::Own(input),
+        _ if input.is_own() && task == Task::Translate => Format::Own(input),
         _ => Format::Text,
     }
 }

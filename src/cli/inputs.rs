@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use kortom::document;
+use kortom::document::{self, Content};
 use kortom::render::{Format, Framing};
 use walkdir::{DirEntry, WalkDir};
 
@@ -142,11 +142,17 @@ impl Source {
         })
     }
 
-    /// All bytes of a source that is one article.
-    pub fn read(&self) -> Result<Vec<u8>> {
+    /// A source that is one article, and how many bytes it has. Of an archive only what is looked at is held.
+    pub fn content(&self) -> Result<(Content, usize)> {
+        if let Some(path) = self.path.as_ref().filter(|_| self.format.spec().is_archive()) {
+            let file = fs::File::open(path).context("cannot open the file")?;
+            let size = file.metadata().context("cannot read the file")?.len() as usize;
+            return Ok((file.into(), size));
+        }
         let mut bytes = Vec::new();
         self.open()?.read_to_end(&mut bytes).context("cannot read the file")?;
-        Ok(bytes)
+        let size = bytes.len();
+        Ok((bytes.into(), size))
     }
 
     /// How many bytes the file has, where that is known beforehand.

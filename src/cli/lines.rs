@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
 use kortom::detect::Detected;
 use kortom::engine::Candidate;
-use kortom::render::Format;
+use kortom::render::{Body, Format};
 use kortom::report::LineReport;
 use kortom::translate::Segment;
 
@@ -103,7 +103,7 @@ impl Lines<'_> {
         flags.segment(&report.flags);
         Piece {
             name: line.name.clone(),
-            text: line.output.line(&report),
+            body: Body::Text(line.output.line(&report)),
             flags,
             tokens: report.tokens,
             warnings: Vec::new(),
@@ -251,11 +251,18 @@ mod tests {
         lines
     }
 
+    fn text(body: &Body) -> &str {
+        match body {
+            Body::Text(text) => text,
+            Body::Document(_) => "",
+        }
+    }
+
     #[test]
     fn every_line_gives_one_line() {
         let pieces = upper(&Models::default()).work(lines(b"a\r\n\n b \nboom\ncaf\xe9\nc"));
         let pieces: Vec<Piece> = pieces.into_iter().filter_map(Result::ok).collect();
-        let text: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        let text: Vec<&str> = pieces.iter().map(|piece| text(&piece.body)).collect();
         assert_eq!(text, ["A\n", "\n", " B \n", "\n", "\n", "C\n"]);
         let failures: Vec<_> = pieces.iter().filter_map(|piece| piece.failure.as_ref()).collect();
         assert_eq!(failures.len(), 2);

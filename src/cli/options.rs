@@ -137,7 +137,8 @@ pub struct InputOptions {
     #[arg(long, value_name = "FORMAT")]
     #[serde(with = "as_value")]
     pub input_format: Option<InputFormat>,
-    /// Field of a JSONL object that holds the article [default: text]; all others pass through
+    /// Field of a JSONL object that holds the article, or column of a table, by its name or counted from 1 [default: text]; all
+    /// others pass through
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
     /// Take all text of a web page, not only its article
@@ -290,6 +291,8 @@ pub struct InputFormat(pub Option<document::Format>);
 impl InputFormat {
     /// By the file's name.
     pub const AUTO: Self = Self(None);
+    /// Every line a segment.
+    pub const LINES: Self = Self(Some(document::Format::Lines));
 }
 
 /// How output is to be written.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
+use kortom::render::Body;
 use kortom::report::Passes;
 
 use super::inputs::{Failure, Source};
@@ -58,8 +59,8 @@ impl<Item> Event<Item> {
 pub struct Piece {
     /// What it came of.
     pub name: String,
-    /// The text to write.
-    pub text: String,
+    /// What to write.
+    pub body: Body,
     /// How many segments there are, and what their flags are.
     pub flags: FlagCount,
     /// How many tokens were generated.
@@ -229,7 +230,7 @@ impl Writer<'_> {
             self.tally.done += 1;
             self.tally.open += 1;
         }
-        let written = self.screen.aside(|| self.sink.piece(&piece.text, &piece.flags));
+        let written = self.screen.aside(|| self.sink.piece(&piece.body, &piece.flags));
         self.written(written)
     }
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
-use kortom::render::Framing;
 use kortom::render::journal::{Entry, Journal, PartFile, State, make_folder};
+use kortom::render::{Body, Framing};
 
 use super::inputs::{Found, Source};
 use super::interrupt;
@@ -214,19 +214,20 @@ impl Sink {
     }
 
     /// Writes one piece.
-    pub fn piece(&mut self, piece: &str, flags: &FlagCount) -> Result<()> {
+    pub fn piece(&mut self, piece: &Body, flags: &FlagCount) -> Result<()> {
         let header = if self.is_files() { String::new() } else { self.header() };
         let before = if self.pieces == 0 { self.framing.open } else { self.framing.between };
         self.pieces += 1;
         if let Some(open) = &mut self.open {
-            open.part.write([before, piece].concat().as_bytes())?;
+            open.part.write(before.as_bytes())?;
+            open.part.write_body(piece)?;
             open.articles += 1;
             open.entry.flags.add(flags);
         } else if !self.is_files() {
             // Between two articles there is a line end, even when the first has none of its own.
             let end = if self.ended || before != "\n" { "" } else { "\n" };
-            self.ended = piece.ends_with('\n');
-            print(&[&header, end, before, piece].concat())?;
+            self.ended = piece.ends_line();
+            print(&[&header, end, before].concat(), piece)?;
         }
         Ok(())
     }
@@ -296,15 +297,16 @@ impl Sink {
         }
         let open = if self.pieces == 0 { self.framing.open } else { "" };
         let end = if !self.ended && io::stdout().is_terminal() { "\n" } else { "" };
-        print(&[open, self.framing.close, end].concat())
+        print(&[open, self.framing.close, end].concat(), &Body::default())
     }
 }
 
 /// Writes to standard output at once, so that a reader of a pipe sees each result when it is there.
-fn print(text: &str) -> Result<()> {
+fn print(text: &str, piece: &Body) -> Result<()> {
     let _whole = interrupt::writing();
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
+    piece.write(&mut stdout)?;
     stdout.flush()?;
     Ok(())
 }

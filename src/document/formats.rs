@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use super::{Document, html, lines, markdown, srt, text};
+use super::{Content, Document, ReadOptions, html, lines, markdown, package, subtitles, table, text};
 
 /// How an article is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +25,22 @@ pub enum Format {
     Jsonl,
     /// Subtitles.
     Srt,
+    /// Subtitles of web pages.
+    Vtt,
+    /// A table whose cells commas, semicolons or the like part.
+    Csv,
+    /// A table whose cells tabulators part.
+    Tsv,
+    /// A document of Word.
+    Docx,
+    /// A text of `OpenDocument`, as Writer makes it.
+    Odt,
+    /// A presentation of `PowerPoint`.
+    Pptx,
+    /// A presentation of `OpenDocument`, as Impress makes it.
+    Odp,
+    /// A book.
+    Epub,
     /// Every line one segment.
     Lines,
 }
@@ -60,10 +76,38 @@ pub struct FormatSpec {
     pub has_markup: bool,
     /// Whether it says what is a heading; elsewhere that is a guess.
     pub marks_headings: bool,
-    /// Makes a document of a text.
-    pub(super) parse: fn(input: &str, text: &str) -> Document,
-    /// Says what is wrong with a text, or with the document that was made of it.
-    pub(super) check: fn(text: &str, document: &Document) -> Result<()>,
+    /// How it is read.
+    pub reader: FormatReader,
+}
+
+impl FormatSpec {
+    /// Whether it has fields, of which some have text.
+    #[must_use]
+    pub fn has_fields(&self) -> bool {
+        self.holds == Holds::Records || matches!(self.reader, FormatReader::Table(_))
+    }
+
+    /// Whether it is an archive, which no text can hold.
+    #[must_use]
+    pub fn is_archive(&self) -> bool {
+        matches!(self.reader, FormatReader::Archive(_))
+    }
+}
+
+/// How a format is read.
+#[derive(Clone, Copy)]
+pub enum FormatReader {
+    /// From text in UTF-8.
+    Text {
+        /// Makes a document of any text.
+        parse: fn(input: &str, text: &str) -> Document,
+        /// Says what is wrong with the text, or with the document that was made of it.
+        check: fn(text: &str, document: &Document) -> Result<()>,
+    },
+    /// From text in UTF-8, some columns of which are meant.
+    Table(fn(input: &str, text: &str, options: &ReadOptions) -> Result<Document>),
+    /// From an archive, as which it is written again.
+    Archive(fn(input: &str, content: Content) -> Result<Document>),
 }
 
 /// A format in which every text can be read.
@@ -72,7 +116,7 @@ fn anything_goes(_: &str, _: &Document) -> Result<()> {
 }
 
 /// All formats, in the order of `Format`.
-pub static FORMATS: [FormatSpec; 7] = [
+pub static FORMATS: [FormatSpec; 15] = [
     FormatSpec {
         format: Format::Text,
         name: "text",
@@ -83,8 +127,10 @@ pub static FORMATS: [FormatSpec; 7] = [
         holds: Holds::Article,
         has_markup: false,
         marks_headings: false,
-        parse: |input, text| text::parse(input, text, Format::Text),
-        check: anything_goes,
+        reader: FormatReader::Text {
+            parse: |input, text| text::parse(input, text, Format::Text),
+            check: anything_goes,
+        },
     },
     FormatSpec {
         format: Format::Markdown,
@@ -96,8 +142,7 @@ pub static FORMATS: [FormatSpec; 7] = [
         holds: Holds::Article,
         has_markup: true,
         marks_headings: true,
-        parse: markdown::parse,
-        check: anything_goes,
+        reader: FormatReader::Text { parse: markdown::parse, check: anything_goes },
     },
     FormatSpec {
         format: Format::Html,
@@ -109,8 +154,7 @@ pub static FORMATS: [FormatSpec; 7] = [
         holds: Holds::Article,
         has_markup: true,
         marks_headings: true,
-        parse: |input, text| html::parse(input, text, Format::Html),
-        check: html::check,
+        reader: FormatReader::Text { parse: |input, text| html::parse(input, text, Format::Html), check: html::check },
     },
     FormatSpec {
         format: Format::HtmlWhole,
@@ -122,8 +166,10 @@ pub static FORMATS: [FormatSpec; 7] = [
         holds: Holds::Article,
         has_markup: true,
         marks_headings: true,
-        parse: |input, text| html::parse(input, text, Format::HtmlWhole),
-        check: anything_goes,
+        reader: FormatReader::Text {
+            parse: |input, text| html::parse(input, text, Format::HtmlWhole),
+            check: anything_goes,
+        },
     },
     FormatSpec {
         format: Format::Jsonl,
@@ -135,8 +181,10 @@ pub static FORMATS: [FormatSpec; 7] = [
         holds: Holds::Records,
         has_markup: false,
         marks_headings: false,
-        parse: |input, text| text::parse(input, text, Format::Jsonl),
-        check: anything_goes,
+        reader: FormatReader::Text {
+            parse: |input, text| text::parse(input, text, Format::Jsonl),
+            check: anything_goes,
+        },
     },
     FormatSpec {
         format: Format::Srt,
@@ -148,8 +196,109 @@ pub static FORMATS: [FormatSpec; 7] = [
         holds: Holds::Article,
         has_markup: true,
         marks_headings: false,
-        parse: srt::parse,
-        check: srt::check,
+        reader: FormatReader::Text {
+            parse: |input, text| subtitles::parse(input, text, Format::Srt),
+            check: subtitles::check,
+        },
+    },
+    FormatSpec {
+        format: Format::Vtt,
+        name: "vtt",
+        title: "Subtitles (WebVTT)",
+        help: "Subtitles of web pages",
+        extensions: &["vtt"],
+        media_type: "text/vtt",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: false,
+        reader: FormatReader::Text {
+            parse: |input, text| subtitles::parse(input, text, Format::Vtt),
+            check: subtitles::check,
+        },
+    },
+    FormatSpec {
+        format: Format::Csv,
+        name: "csv",
+        title: "Table (CSV)",
+        help: "One table; `--field` names its columns with text",
+        extensions: &["csv"],
+        media_type: "text/csv",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: false,
+        reader: FormatReader::Table(table::csv),
+    },
+    FormatSpec {
+        format: Format::Tsv,
+        name: "tsv",
+        title: "Table (TSV)",
+        help: "One table with tabulators",
+        extensions: &["tsv"],
+        media_type: "text/tab-separated-values",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: false,
+        reader: FormatReader::Table(table::tsv),
+    },
+    FormatSpec {
+        format: Format::Docx,
+        name: "docx",
+        title: "Word (DOCX)",
+        help: "One document of Word",
+        extensions: &["docx"],
+        media_type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        reader: FormatReader::Archive(package::word),
+    },
+    FormatSpec {
+        format: Format::Odt,
+        name: "odt",
+        title: "Writer (ODT)",
+        help: "One text of OpenDocument",
+        extensions: &["odt"],
+        media_type: "application/vnd.oasis.opendocument.text",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        reader: FormatReader::Archive(package::odt),
+    },
+    FormatSpec {
+        format: Format::Pptx,
+        name: "pptx",
+        title: "PowerPoint (PPTX)",
+        help: "One presentation of PowerPoint",
+        extensions: &["pptx"],
+        media_type: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        reader: FormatReader::Archive(package::slides),
+    },
+    FormatSpec {
+        format: Format::Odp,
+        name: "odp",
+        title: "Impress (ODP)",
+        help: "One presentation of OpenDocument",
+        extensions: &["odp"],
+        media_type: "application/vnd.oasis.opendocument.presentation",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        reader: FormatReader::Archive(package::odp),
+    },
+    FormatSpec {
+        format: Format::Epub,
+        name: "epub",
+        title: "Book (EPUB)",
+        help: "One book",
+        extensions: &["epub"],
+        media_type: "application/epub+zip",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        reader: FormatReader::Archive(package::book),
     },
     FormatSpec {
         format: Format::Lines,
@@ -161,8 +310,7 @@ pub static FORMATS: [FormatSpec; 7] = [
         holds: Holds::Lines,
         has_markup: false,
         marks_headings: false,
-        parse: lines::parse,
-        check: anything_goes,
+        reader: FormatReader::Text { parse: lines::parse, check: anything_goes },
     },
 ];
 
@@ -184,6 +332,12 @@ impl Format {
     #[must_use]
     pub fn of_path(path: &std::path::Path) -> Self {
         Self::known(path).unwrap_or(Self::Text)
+    }
+
+    /// Whether a translation in this format is written by putting its words back where they were; the others are rendered.
+    #[must_use]
+    pub fn is_own(self) -> bool {
+        self.spec().has_markup && !matches!(self, Self::Markdown | Self::Html | Self::HtmlWhole)
     }
 
     /// What the format is called on the command line.

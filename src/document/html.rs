@@ -15,8 +15,8 @@ use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use article::{Found, article};
-pub(super) use elements::is_void;
-use elements::{ends_before, is_frame, is_kept, is_phrase};
+use elements::{ends_before, is_frame};
+pub(super) use elements::{is_kept, is_phrase, is_void, kind};
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
@@ -216,15 +216,7 @@ impl Reader<'_> {
         let inline = std::mem::take(&mut self.inline);
         let Some(range) = self.open.take() else { return };
         let Some(source) = self.text.get(range.clone()).filter(|_| inline.has_text()) else { return };
-        let kind = self.around.iter().rev().find_map(|name| match name.as_str() {
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => Some(BlockKind::Heading),
-            "figcaption" | "caption" => Some(BlockKind::Caption),
-            "title" => Some(BlockKind::Title),
-            "td" | "th" => Some(BlockKind::Cell),
-            "li" | "dd" | "dt" => Some(BlockKind::Item),
-            "p" | "blockquote" => Some(BlockKind::Paragraph),
-            _ => None,
-        });
+        let kind = self.around.iter().rev().find_map(|name| kind(name));
         let framed = self.around.iter().any(|name| is_frame(name))
             || (self.around.iter().any(|name| name == "header") && !self.around.iter().any(|name| name == "article"));
         let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, Style::Html);

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::carry::Carrier;
+use super::package::{Piece, Runs};
 use super::{Block, BlockKind};
 
 /// How text is written among markup.
@@ -19,6 +20,10 @@ pub(super) enum Style {
     Html,
     /// As it is.
     Plain,
+    /// Between quotation marks, which are doubled inside.
+    Quoted,
+    /// As a cell of a table whose cells this parts: between quotation marks where it needs them.
+    Unquoted(char),
 }
 
 /// What a mark does to the text at its place.
@@ -49,17 +54,29 @@ pub struct Markup {
     source: String,
     marks: Vec<Mark>,
     style: Style,
+    /// How runs are written, where the text is in runs.
+    runs: Option<Runs>,
 }
 
 impl Markup {
     /// That of a block which has none, but is written with characters that are not in its text.
     pub(super) fn none(source: &str) -> Self {
-        Self { source: source.to_owned(), marks: Vec::new(), style: Style::Plain }
+        Self::written(source, Style::Plain)
+    }
+
+    /// That of a block which has none, but is written in this style.
+    pub(super) fn written(source: &str, style: Style) -> Self {
+        Self { source: source.to_owned(), marks: Vec::new(), style, runs: None }
     }
 
     /// The block with its markup.
     pub(super) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// With text in runs.
+    pub(super) fn in_runs(self, runs: Runs) -> Self {
+        Self { runs: Some(runs), ..self }
     }
 }
 
@@ -127,7 +144,7 @@ impl Inline {
             mark.at = mark.at.min(end);
         }
         self.close_ranks();
-        let markup = Markup { source: source.to_owned(), marks: self.marks, style };
+        let markup = Markup { source: source.to_owned(), marks: self.marks, style, runs: None };
         Block { kind, text: self.text, markup: Some(Box::new(markup)) }
     }
 
@@ -177,9 +194,26 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
     let markup = block.markup.as_ref().map(|markup| {
         let carrier = Carrier { source: &block.text, target: &text, moves: &moves };
         let marks = carrier.carry(&markup.marks);
-        Box::new(Markup { source: render(&text, &marks, markup.style), marks, style: markup.style })
+        let source = match &markup.runs {
+            Some(runs) => runs.render(&pieces(&text, &marks, markup.style)),
+            None => render(&text, &marks, markup.style),
+        };
+        Box::new(Markup { source, marks, style: markup.style, runs: markup.runs.clone() })
     });
     Block { kind: block.kind, text, markup }
+}
+
+/// Text and marks for a text in runs.
+fn pieces<'m>(text: &str, marks: &'m [Mark], style: Style) -> Vec<Piece<'m>> {
+    let mut pieces = Vec::with_capacity(2 * marks.len() + 1);
+    let mut at = 0;
+    for mark in marks {
+        pieces.push(Piece::Words(escape(&text[at.min(mark.at)..mark.at], style, false)));
+        pieces.push(Piece::Mark(mark.kind, &mark.markup));
+        at = at.max(mark.at);
+    }
+    pieces.push(Piece::Words(escape(&text[at..], style, false)));
+    pieces
 }
 
 /// Text and marks as they stand in an article.
@@ -202,6 +236,11 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
 pub(super) fn escape(text: &str, style: Style, first: bool) -> String {
     match style {
         Style::Plain => text.to_owned(),
+        Style::Quoted => text.replace('"', "\"\""),
+        Style::Unquoted(separator) if text.contains([separator, '\n', '\r']) || text.starts_with('"') => {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
+        Style::Unquoted(_) => text.to_owned(),
         Style::Html => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         Style::Markdown => {
             let mut escaped = String::with_capacity(text.len());

@@ -14,17 +14,21 @@ pub mod jsonl;
 mod lines;
 mod markdown;
 mod markup;
-mod srt;
+mod package;
+mod subtitles;
+mod table;
 mod text;
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::ops::Range;
 
 use anyhow::{Result, bail};
 
-pub use formats::{FORMATS, Format, FormatSpec, Holds, extensions};
+pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
 pub use jsonl::Field;
 use markup::Markup;
+pub use package::{Content, Package};
 
 /// What a block is in its article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,6 +113,21 @@ impl Block {
     }
 }
 
+/// What of an input is meant.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// The columns of a table that have text.
+    pub fields: Vec<String>,
+}
+
+impl ReadOptions {
+    /// The columns that have text, or the usual one.
+    fn fields(&self) -> impl Iterator<Item = &str> {
+        let usual = self.fields.is_empty().then_some("text");
+        usual.into_iter().chain(self.fields.iter().map(String::as_str))
+    }
+}
+
 /// One article.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -126,6 +145,10 @@ pub struct Document {
     pub gaps: Vec<String>,
     /// All fields of the record the article was in, in order, for JSONL.
     pub fields: Vec<Field>,
+    /// What a reader of it should know, such as what of it could not be read.
+    pub warnings: Vec<String>,
+    /// What it was read from, where that is an archive; then the gaps are in there.
+    pub package: Option<Package>,
 }
 
 impl Document {
@@ -133,23 +156,55 @@ impl Document {
     /// not understood is in a gap. A record of JSONL comes from [`jsonl::Records`]; its field is plain text.
     #[must_use]
     pub fn parse(input: &str, text: &str, format: Format) -> Self {
-        (format.spec().parse)(input, text)
+        match format.spec().reader {
+            FormatReader::Text { parse, .. } => parse(input, text),
+            FormatReader::Table(_) | FormatReader::Archive(_) => text::parse(input, text, Format::Text),
+        }
     }
 
     /// Reads an article that must be in its format.
     ///
     /// # Errors
-    /// When the bytes are no text, a web page has no article, or subtitles have times that are none; names the place.
-    pub fn read(input: &str, bytes: impl Into<Vec<u8>>, format: Format) -> Result<Self> {
-        let text = decode(bytes.into())?;
-        let document = Self::parse(input, &text, format);
-        (format.spec().check)(&text, &document)?;
-        Ok(document)
+    /// When the bytes are no text, a web page has no article, subtitles have times that are none, or an archive is damaged;
+    /// names the place.
+    pub fn read(input: &str, content: impl Into<Content>, format: Format) -> Result<Self> {
+        Self::read_with(input, content, format, &ReadOptions::default())
+    }
+
+    /// Reads an article that must be in its format, by options that say which part of it is meant.
+    ///
+    /// # Errors
+    /// As `read`, and when a table has no column that is named.
+    pub fn read_with(input: &str, content: impl Into<Content>, format: Format, options: &ReadOptions) -> Result<Self> {
+        match format.spec().reader {
+            FormatReader::Text { parse, check } => {
+                let text = decode(content.into().bytes()?)?;
+                let document = parse(input, &text);
+                check(&text, &document)?;
+                Ok(document)
+            }
+            FormatReader::Table(read) => read(input, &decode(content.into().bytes()?)?, options),
+            FormatReader::Archive(read) => read(input, content.into()),
+        }
+    }
+
+    /// Writes the whole article in its own format.
+    ///
+    /// # Errors
+    /// When it cannot be written, or a translation cannot be put into it.
+    pub fn write(&self, out: &mut dyn Write) -> Result<()> {
+        match &self.package {
+            Some(package) => package.write(&self.blocks, out),
+            None => Ok(out.write_all(self.text().as_bytes())?),
+        }
     }
 
     /// Whether there is nothing in it at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
+        if self.package.is_some() {
+            return self.blocks.is_empty();
+        }
         let blank = |text: &String| text.trim_start_matches('\u{feff}').trim().is_empty();
         self.blocks.iter().all(|block| block.source().trim().is_empty()) && self.gaps.iter().all(blank)
     }
@@ -170,7 +225,17 @@ impl Document {
         }
         gaps.push(text[end..].to_owned());
         let blocks = blocks.into_iter().map(|(_, block)| block).collect();
-        Self { id: None, input: input.to_owned(), date: None, format, blocks, gaps, fields: Vec::new() }
+        Self {
+            id: None,
+            input: input.to_owned(),
+            date: None,
+            format,
+            blocks,
+            gaps,
+            fields: Vec::new(),
+            warnings: Vec::new(),
+            package: None,
+        }
     }
 
     /// What messages call the article: where it came from, and which record it was there.
@@ -205,6 +270,7 @@ impl Document {
             let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();
             self.gaps[0] = head::translated(&self.gaps[0], &headings, language);
         }
+        self.package = self.package.map(|package| package.in_language(language));
         self
     }
 

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::files::ModelFiles;
+use crate::language::Code;
 use crate::model::spec::GlobalAttention;
 use crate::model::{Spec, family};
-use crate::language::Code;
 use crate::tokenizer::{Languages, Tokenizer};
 
 use super::Request;

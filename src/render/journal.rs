@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Body;
 use crate::check::FlagCount;
 
 /// Name of the journal in its folder.
@@ -164,6 +165,18 @@ impl PartFile {
         let cannot = || format!("cannot write `{}`\nhint: make room, or choose another --output", self.part.display());
         self.file.write_all(bytes).with_context(cannot)?;
         self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Appends what a body writes.
+    pub fn write_body(&mut self, body: &Body) -> Result<()> {
+        let before = self.file.stream_position()?;
+        let mut out = BufWriter::new(&mut self.file);
+        body.write(&mut out)?;
+        let cannot = || format!("cannot write `{}`\nhint: make room, or choose another --output", self.part.display());
+        out.flush().with_context(cannot)?;
+        drop(out);
+        self.bytes += self.file.stream_position()? - before;
         Ok(())
     }
 

@@ -11,7 +11,11 @@ mod json;
 mod markdown;
 mod text;
 
-use crate::document;
+use std::io::Write;
+
+use anyhow::Result;
+
+use crate::document::{self, Document};
 use crate::report::{LineReport, Report};
 
 /// How output is written.
@@ -91,7 +95,18 @@ impl Format {
         }
     }
 
-    /// One article.
+    /// One article, as text or as the document that it is.
+    #[must_use]
+    pub fn body(self, report: &Report) -> Body {
+        match (self, &report.document) {
+            (Self::Own(format), Some(document)) if format.spec().is_archive() => {
+                Body::Document(Box::new(document.clone()))
+            }
+            _ => Body::Text(self.article(report)),
+        }
+    }
+
+    /// One article as text.
     #[must_use]
     pub fn article(self, report: &Report) -> String {
         match self {
@@ -112,6 +127,37 @@ impl Format {
             Self::Json => json::line(report),
             Self::Jsonl => json::line(report) + "\n",
         }
+    }
+}
+
+/// What is written of one article.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Text.
+    Text(String),
+    /// A document that is an archive, to be written when its turn comes.
+    Document(Box<Document>),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Body {
+    /// Writes it.
+    pub fn write(&self, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Self::Text(text) => Ok(out.write_all(text.as_bytes())?),
+            Self::Document(document) => document.write(out),
+        }
+    }
+
+    /// Whether it ends with a line end, as text does that others can follow.
+    #[must_use]
+    pub fn ends_line(&self) -> bool {
+        matches!(self, Self::Text(text) if text.ends_with('\n'))
     }
 }
 

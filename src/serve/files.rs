@@ -20,7 +20,7 @@ pub struct File {
     /// What it is called when it is saved.
     pub name: String,
     /// What is in it.
-    pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 /// The files that wait, the oldest first.
@@ -38,7 +38,7 @@ impl Files {
         let id = format!("{:032x}", u128::from_be_bytes(random));
         let mut files = self.files();
         files.push_back((id.clone(), Instant::now(), file));
-        while files.len() > 1 && files.iter().map(|(_, _, file)| file.text.len()).sum::<usize>() > MOST {
+        while files.len() > 1 && files.iter().map(|(_, _, file)| file.bytes.len()).sum::<usize>() > MOST {
             files.pop_front();
         }
         Ok(id)
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn files_are_found_by_their_id_and_nothing_else() {
         let files = Files::default();
-        let file = File { name: "a.txt".to_owned(), text: "Hi.".to_owned() };
+        let file = File { name: "a.txt".to_owned(), bytes: b"Hi.".to_vec() };
         let id = files.keep(file.clone()).unwrap();
         let other = files.keep(file.clone()).unwrap();
         assert!(id != other && id.len() == 32);
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn the_oldest_make_room() {
         let files = Files::default();
-        let keep = |size: usize| files.keep(File { name: String::new(), text: "x".repeat(size) }).unwrap();
+        let keep = |size: usize| files.keep(File { name: String::new(), bytes: vec![b'x'; size] }).unwrap();
         let ids = [keep(MOST / 2), keep(MOST / 2), keep(1)];
         assert_eq!(ids.map(|id| files.find(&id).is_some()), [false, true, true]);
     }

@@ -5,24 +5,29 @@
 
 use kortom::document::{FORMATS, FormatSpec, Holds};
 
-/// Formats that an article in a request may be in.
+/// Formats that an article in a request may be in: those that are text.
 pub fn in_requests() -> impl Iterator<Item = &'static FormatSpec> {
-    FORMATS.iter().filter(|spec| spec.holds == Holds::Article)
+    FORMATS.iter().filter(|spec| spec.holds == Holds::Article && !spec.is_archive())
 }
 
 /// Formats of files that are one article.
 pub fn in_files() -> impl Iterator<Item = &'static FormatSpec> {
-    in_requests().filter(|spec| !spec.extensions.is_empty())
+    FORMATS.iter().filter(|spec| spec.holds == Holds::Article && !spec.extensions.is_empty())
 }
 
-/// The extensions of such files, each with its dot.
-pub fn extensions() -> Vec<String> {
-    in_files().flat_map(|spec| spec.extensions).map(|extension| format!(".{extension}")).collect()
+/// Formats of files whose text the page shows.
+pub fn on_page() -> impl Iterator<Item = &'static FormatSpec> {
+    in_files().filter(|spec| !spec.is_archive())
+}
+
+/// The extensions of files in these formats, each with its dot.
+pub fn extensions(formats: impl Iterator<Item = &'static FormatSpec>) -> Vec<String> {
+    formats.flat_map(|spec| spec.extensions).map(|extension| format!(".{extension}")).collect()
 }
 
 /// Such extensions in a sentence: `.txt, .md or .srt`. Of each format the usual one.
-pub fn in_words() -> String {
-    let usual: Vec<String> = in_files().map(|spec| format!(".{}", spec.extensions[0])).collect();
+pub fn in_words(formats: impl Iterator<Item = &'static FormatSpec>) -> String {
+    let usual: Vec<String> = formats.map(|spec| format!(".{}", spec.extensions[0])).collect();
     match usual.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => usual.concat(),

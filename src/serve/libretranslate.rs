@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use kortom::detect::{self, Detected};
-use kortom::document::{Document, Format, decode};
+use kortom::document::{Content, Document, Format, decode};
 use kortom::report::Report;
 use serde_json::{Map, Value, json};
 use tower_http::cors::{Any, CorsLayer};
@@ -200,7 +200,7 @@ async fn settings(State(server): Shared) -> Response {
         "keyRequired": server.keys.are_needed(),
         "suggestions": false,
         "filesTranslation": true,
-        "supportedFilesFormat": formats::extensions(),
+        "supportedFilesFormat": formats::extensions(formats::in_files()),
         "language": { "source": language(from), "target": language(to) },
     });
     json_response(StatusCode::OK, settings.to_string())
@@ -213,15 +213,25 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     server.admit(&headers, &fields)?;
     let file = fields.file.take().ok_or_else(|| Refusal::bad("`file` is missing\nhint: send a form with a file"))?;
     let name = safe_name(&file.name);
-    if !formats::extensions().iter().any(|known| name.to_ascii_lowercase().ends_with(known)) {
-        let known = formats::extensions().join(", ");
+    let Some(format) =
+        Format::known(Path::new(&name)).filter(|format| formats::in_files().any(|spec| spec.format == *format))
+    else {
+        let known = formats::extensions(formats::in_files()).join(", ");
         return Err(Refusal::bad(format!("cannot translate this kind of file\nhint: it is one of {known}")));
-    }
+    };
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
-    let text = decode(file.bytes).map_err(Refusal::unfit)?;
-    server.limits.check_length(std::iter::once(text.as_str()))?;
+    let content = if format.spec().is_archive() {
+        Content::from(file.bytes)
+    } else {
+        let text = decode(file.bytes).map_err(Refusal::unfit)?;
+        server.limits.check_length(std::iter::once(text.as_str()))?;
+        text.into()
+    };
     let found = server.work(move |line, server| {
-        let file = translated_file(line, &name, &text, &source, &target)?;
+        let format = if format == Format::Html { Format::HtmlWhole } else { format };
+        let document = Document::read(&name, content, format).map_err(Refusal::unfit)?;
+        server.limits.check_length(document.blocks.iter().map(|block| block.text.as_str()))?;
+        let file = translated_file(line, &name, document, &source, &target)?;
         let place = format!("{}.{}", server.files.keep(file.clone())?, file.name);
         Ok(place)
     });
@@ -234,17 +244,17 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     ))
 }
 
-fn translated_file(line: &Line<'_>, name: &str, text: &str, source: &str, target: &str) -> Answer<File> {
-    let format = match Format::of_path(Path::new(name)) {
-        Format::Html => Format::HtmlWhole,
-        other => other,
-    };
-    let document = Document::read(name, text, format).map_err(Refusal::unfit)?;
+fn translated_file(line: &Line<'_>, name: &str, document: Document, source: &str, target: &str) -> Answer<File> {
     let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
     let pair = line.models.pair_of(source, target, detected.as_ref())?;
-    let made = translations(line, &pair, 0, &[document])?.pop().unwrap_or_default();
+    let wish = Wish { translate: Some(pair.clone()), summarize: false, length: None, language: pair.to.clone() };
+    let report = reports(line, &wish, 0, vec![document], &mut |_, _| {})?.pop().unwrap_or_default();
+    let mut bytes = Vec::new();
+    if let Some(document) = &report.document {
+        document.write(&mut bytes)?;
+    }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "txt"));
-    Ok(File { name: format!("{stem}_{}.{extension}", pair.to), text: made.text })
+    Ok(File { name: format!("{stem}_{}.{extension}", pair.to), bytes })
 }
 
 /// `GET /download_file/{name}`.
@@ -255,7 +265,7 @@ async fn download_file(State(server): Shared, Named(name): Named<String>) -> Ans
     })?;
     let saved = format!("attachment; filename=\"{}\"", file.name);
     // Whatever the file is, a browser is to save it and not to show it.
-    let mut answer = response(StatusCode::OK, "application/octet-stream", file.text);
+    let mut answer = response(StatusCode::OK, "application/octet-stream", file.bytes);
     answer
         .headers_mut()
         .insert(header::CONTENT_DISPOSITION, HeaderValue::from_str(&saved).map_err(|_| Refusal::internal())?);

@@ -38,7 +38,8 @@ fn add_formats(document: &mut Value) {
     }
     let mut kinds: Vec<&str> = formats::in_files().map(|spec| spec.media_type).collect();
     kinds.dedup();
-    let told = format!("The extension of the name says what kind of file it is: {}.", formats::in_words());
+    let told =
+        format!("The extension of the name says what kind of file it is: {}.", formats::in_words(formats::in_files()));
     let body = &mut document["paths"]["/translate_file"]["post"]["requestBody"]["content"]["multipart/form-data"];
     let file = &mut body["encoding"]["file"];
     file["contentType"] = json!(kinds.join(", "));

@@ -25,11 +25,11 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
         let (name, extensions, title) = (spec.name, spec.extensions.join(" "), spec.title);
         format!("<option value=\"{name}\" data-extensions=\"{extensions}\">{title}</option>")
     };
-    let options: Vec<String> = formats::in_files().map(option).collect();
+    let options: Vec<String> = formats::on_page().map(option).collect();
     include_str!("page/index.html")
         .replace("{{formats}}", &options.join("\n"))
-        .replace("{{extensions}}", &formats::extensions().join(","))
-        .replace("{{usual extensions}}", &formats::in_words())
+        .replace("{{extensions}}", &formats::extensions(formats::on_page()).join(","))
+        .replace("{{usual extensions}}", &formats::in_words(formats::on_page()))
 });
 
 /// The other files: where they are, what they are, and what is in them.

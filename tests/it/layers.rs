@@ -35,7 +35,9 @@ const MODULES: [(&str, &[&str]); 26] = [
 ];
 
 /// Foreign names and the only places where they may stand.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 11] = [
+    ("quick_xml::", &["document"]),
+    ("flate2::", &["document"]),
     ("clap::", &["cli"]),
     ("hf_hub::", &["hub"]),
     ("tokenizers::", &["tokenizer"]),

@@ -175,7 +175,7 @@ fn resampling(args: &ScoreArgs) -> Option<Resampling> {
 
 /// What a model makes of the lines of a source, as `translate --input-format lines` does.
 fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &mut Screen) -> Result<System> {
-    let input = InputOptions { input_format: Some(InputFormat::Lines), ..InputOptions::default() };
+    let input = InputOptions { input_format: Some(InputFormat::LINES), ..InputOptions::default() };
     let typed = TranslateArgs {
         inputs: Inputs { inputs: args.source.into_iter().collect() },
         model: args.model,

@@ -1,5 +1,7 @@
 //! What HTML says of its elements, by name: which have no end, stand among words, or end where another begins.
 
+use crate::document::BlockKind;
+
 /// Whether an element of this name has no content and no end.
 pub(in crate::document) fn is_void(name: &str) -> bool {
     matches!(
@@ -21,7 +23,7 @@ pub(in crate::document) fn is_void(name: &str) -> bool {
 }
 
 /// Whether a tag of this name stands among the words of a sentence.
-pub(super) fn is_phrase(name: &str) -> bool {
+pub(in crate::document) fn is_phrase(name: &str) -> bool {
     matches!(
         name,
         "a" | "abbr"
@@ -57,7 +59,7 @@ pub(super) fn is_phrase(name: &str) -> bool {
 }
 
 /// Whether the content of an element of this name is no text to translate.
-pub(super) fn is_kept(name: &str) -> bool {
+pub(in crate::document) fn is_kept(name: &str) -> bool {
     matches!(
         name,
         "audio"
@@ -80,6 +82,19 @@ pub(super) fn is_kept(name: &str) -> bool {
             | "var"
             | "video"
     )
+}
+
+/// What an element of this name says that a block in it is, if it says anything.
+pub(in crate::document) fn kind(name: &str) -> Option<BlockKind> {
+    match name {
+        "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => Some(BlockKind::Heading),
+        "figcaption" | "caption" => Some(BlockKind::Caption),
+        "title" => Some(BlockKind::Title),
+        "td" | "th" => Some(BlockKind::Cell),
+        "li" | "dd" | "dt" => Some(BlockKind::Item),
+        "p" | "blockquote" => Some(BlockKind::Paragraph),
+        _ => None,
+    }
 }
 
 /// Whether an element of this name is around articles, not in them.

@@ -1,6 +1,9 @@
 //! What comes of Markdown, web pages and subtitles in other forms than their own.
 
+use kortom::document::{Document, Format as DocumentFormat};
+
 use super::{Place, objects};
+use crate::formats::package::word;
 
 const MARKDOWN: &str = "# De brug\n\nDe **brug** is [open](https://voorbeeld.nl).\n";
 const PAGE: &str = "<html lang=nl><head><title>De brug is open - De Krant</title><body><nav>\
@@ -65,4 +68,24 @@ fn of_a_page_the_article_is_taken_or_all_of_it() {
     let ran = place.run(&["translate", "none.html", "p.html"]).bad(1, &said);
     assert_eq!(ran.stdout, article);
     place.run(&["translate", "none.html", "--html-whole"]).good();
+}
+
+#[test]
+fn a_document_comes_back_as_one_and_a_broken_one_stops_no_other() {
+    let place = place();
+    let bytes = word("<w:p><w:r><w:t>Het regent </w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t>vandaag.</w:t></w:r></w:p>");
+    place.file("in/a.docx", &bytes).file("in/b.docx", b"PK").file("in/c.txt", "Het regent vandaag.");
+    let ran = place.run(&["translate", "in", "--output", "out"]);
+    ran.bad(1, &["`in/b.docx`: this is no zip archive", "1 failed, 2 done"]);
+    assert_eq!(super::visible(&place.path("out")), ["a.docx", "c.txt"]);
+    let document =
+        Document::read("a", std::fs::File::open(place.path("out/a.docx")).unwrap(), DocumentFormat::Docx).unwrap();
+    assert_eq!(document.blocks[0].text, "It's raining today.");
+    assert!(document.blocks[0].source().contains("<w:b/>"));
+    assert_eq!(
+        place.run(&["translate", "in/a.docx", "--format", "text"]).good(),
+        "It's raining today.\n\nSee the memo.\n"
+    );
+    assert!(place.run(&["digest", "in/a.docx"]).good().starts_with("Summary\n-------\n"));
+    place.run(&["translate", "in", "--output", "out", "--resume"]).bad(1, &["2 finished before"]);
 }

@@ -1,9 +1,12 @@
-//! Markdown, web pages and subtitles: nothing lost, no markup sent to a model, all of it back in place.
+//! Markdown, web pages, subtitles and documents: nothing lost, no markup sent to a model, all of it back in place.
 
 mod generated;
 mod html;
 mod markdown;
+pub mod package;
 mod srt;
+mod table;
+mod vtt;
 
 use anyhow::Result;
 use kortom::document::{Document, Format};

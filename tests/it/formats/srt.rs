@@ -30,11 +30,13 @@ fn bad_times_are_named_by_their_line() {
     assert!(Document::read("-", "", Format::Srt).is_ok());
     for bad in ["00:00:05,000 -> 00:00:06,000", "00:00:65,000 --> 00:01:06,000", "00:00:07,000 --> 00:00:06,000", "x"] {
         let text = SUBTITLES.replace("00:00:05,000 --> 00:00:06,000", bad);
-        let message = Document::read("-", &text, Format::Srt).expect_err(bad).to_string();
+        let message = Document::read("-", text.as_str(), Format::Srt).expect_err(bad).to_string();
         assert!(message.contains("line 11") && message.contains("hint: "), "{message}");
     }
     let unparted = SUBTITLES.replace("\r\n\r\n3", "\r\n3");
-    assert!(Document::read("-", &unparted, Format::Srt).expect_err("no blank line").to_string().contains("line 10"));
+    assert!(
+        Document::read("-", unparted.as_str(), Format::Srt).expect_err("no blank line").to_string().contains("line 10")
+    );
 }
 
 /// Everything that players take and a reader could be lost in.

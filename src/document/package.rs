@@ -1,0 +1,287 @@
+//! Documents that are archives of XML: of Word, Writer, books.
+//!
+//! Invariant: an archive's entries keep their bytes, but for texts that a translation replaces and for what says which language
+//! they are in. Which entries have text, and where, each format's file says: `word`, `odf`, `book`, ... What is written is
+//! looked at once more: a part that is not well-formed any more is an error, never a broken document.
+
+mod archive;
+mod book;
+mod flow;
+mod odf;
+mod runs;
+mod slides;
+mod word;
+mod xml;
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use super::{Block, Document, Format, html};
+use crate::language::Code;
+use archive::Archive;
+use flow::{Flow, Rules};
+pub(in crate::document) use runs::{Piece, Runs};
+use xml::{NodeId, Tree};
+
+/// An article before it is read.
+#[derive(Debug)]
+pub enum Content {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// A file, of which no more is held than is needed.
+    File(File),
+}
+
+/// What a document was read from, and what is written again around its blocks.
+#[derive(Clone)]
+pub struct Package {
+    contents: Arc<Contents>,
+    /// The language that its parts are to name.
+    language: Option<String>,
+}
+
+struct Contents {
+    archive: Archive,
+    parts: Vec<Part>,
+}
+
+/// An entry with text in it, or with the name of its language.
+struct Part {
+    entry: String,
+    flows: Vec<Flow>,
+    /// How many blocks of the document are from here.
+    blocks: usize,
+    /// Where it names a language; none for one that is no XML.
+    labels: Option<Labels>,
+}
+
+/// Where elements name a language.
+type Labels = fn(&Tree, NodeId) -> Label;
+
+/// Where an element names a language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Label {
+    /// Nowhere.
+    None,
+    /// In an attribute of this name.
+    Attribute(&'static str),
+    /// In two attributes: the language, and its country.
+    Pair(&'static str, &'static str),
+    /// As its text.
+    Text,
+}
+
+/// Reads the parts of one document.
+struct Reader {
+    archive: Archive,
+    parts: Vec<Part>,
+    blocks: Vec<Block>,
+}
+
+/// Reads a document of Word.
+pub(super) fn word(input: &str, content: Content) -> Result<Document> {
+    Reader::read(input, content, Format::Docx, word::read)
+}
+
+/// Reads a document of Writer.
+pub(super) fn odt(input: &str, content: Content) -> Result<Document> {
+    Reader::read(input, content, Format::Odt, odf::read)
+}
+
+/// Reads a presentation of Impress.
+pub(super) fn odp(input: &str, content: Content) -> Result<Document> {
+    Reader::read(input, content, Format::Odp, odf::read_slides)
+}
+
+/// Reads a presentation of `PowerPoint`.
+pub(super) fn slides(input: &str, content: Content) -> Result<Document> {
+    Reader::read(input, content, Format::Pptx, slides::read)
+}
+
+/// Reads a book.
+pub(super) fn book(input: &str, content: Content) -> Result<Document> {
+    Reader::read(input, content, Format::Epub, book::read)
+}
+
+impl Reader {
+    fn read(input: &str, content: Content, format: Format, parts: fn(&mut Self) -> Result<()>) -> Result<Document> {
+        let mut reader = Self { archive: Archive::open(content)?, parts: Vec::new(), blocks: Vec::new() };
+        parts(&mut reader)?;
+        let Self { archive, parts, blocks } = reader;
+        let package = Package { contents: Arc::new(Contents { archive, parts }), language: None };
+        let gaps = vec![String::new(); blocks.len() + 1];
+        let (id, date, fields, warnings) = (None, None, Vec::new(), Vec::new());
+        Ok(Document {
+            id,
+            input: input.to_owned(),
+            date,
+            format,
+            blocks,
+            gaps,
+            fields,
+            warnings,
+            package: Some(package),
+        })
+    }
+
+    /// The text of an entry.
+    fn text(&self, entry: &str) -> Result<String> {
+        xml::decoded(self.archive.read(entry)?).with_context(|| format!("`{entry}`"))
+    }
+
+    /// Adds an entry with text in it.
+    fn add(&mut self, entry: &str, rules: &dyn Rules, labels: Labels) -> Result<()> {
+        let text = self.text(entry)?;
+        let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
+        self.push(entry, flow::flows(&tree, rules), Some(labels));
+        Ok(())
+    }
+
+    /// Adds an entry that is a page as browsers read them.
+    fn add_html(&mut self, entry: &str) -> Result<()> {
+        let text = self.text(entry)?;
+        let mut flow = Flow::default();
+        let mut at = 0;
+        for (range, block) in html::all(&text) {
+            flow.gaps.push(text[at..range.start].to_owned());
+            flow.blocks.push(block);
+            at = range.end;
+        }
+        flow.gaps.push(text[at..].to_owned());
+        self.push(entry, vec![flow], None);
+        Ok(())
+    }
+
+    fn push(&mut self, entry: &str, flows: Vec<Flow>, labels: Option<Labels>) {
+        let blocks = flow::blocks(&flows);
+        self.parts.push(Part { entry: entry.to_owned(), flows, blocks: blocks.len(), labels });
+        self.blocks.extend(blocks);
+    }
+}
+
+impl Package {
+    /// With parts that name the language of their text.
+    pub(super) fn in_language(&self, language: &str) -> Self {
+        Self { language: Some(Code::parse(language).tag()), ..self.clone() }
+    }
+
+    /// Writes the document with these blocks in place of its own.
+    pub(super) fn write(&self, mut blocks: &[Block], out: &mut dyn Write) -> Result<()> {
+        let mut changed: Vec<(&str, Vec<u8>)> = Vec::new();
+        for part in &self.contents.parts {
+            let own;
+            (own, blocks) = blocks.split_at(part.blocks);
+            let text = part.with(own, self.language.as_deref()).with_context(|| format!("`{}`", part.entry))?;
+            changed.extend(text.map(|text| (part.entry.as_str(), text.into_bytes())));
+        }
+        self.contents.archive.write(&changed, out)
+    }
+}
+
+impl Part {
+    /// The part with other blocks, in another language; none where nothing changes.
+    fn with(&self, blocks: &[Block], language: Option<&str>) -> Result<Option<String>> {
+        let before = flow::blocks(&self.flows);
+        let same = before.iter().zip(blocks).all(|(before, block)| before.source() == block.source());
+        if same && (language.is_none() || self.blocks > 0) {
+            return Ok(None);
+        }
+        let text = flow::joined(&self.flows, blocks);
+        let Some(labels) = self.labels else { return Ok(Some(text)) };
+        let tree = Tree::parse(&text).context("its translation cannot be put into it")?;
+        let labels = language.map_or_else(Vec::new, |language| relabelled(&tree, labels, language));
+        if same && labels.is_empty() {
+            return Ok(None);
+        }
+        let mut text = text.clone();
+        for (range, label) in labels.into_iter().rev() {
+            text.replace_range(range, &label);
+        }
+        Ok(Some(text))
+    }
+}
+
+/// What names another language than this one, and what is to stand there.
+fn relabelled(tree: &Tree, labels: Labels, language: &str) -> Vec<(Range<usize>, String)> {
+    let code = Code::parse(language);
+    let region = language.split('-').next_back().filter(|region| region.len() == 2 && *region != language);
+    let mut changes: Vec<(Range<usize>, String)> = Vec::new();
+    let other = |range: &Range<usize>| {
+        let named = tree.source[range.clone()].trim();
+        !matches!(named, "" | "none" | "zxx") && !Code::parse(named).serves(&code)
+    };
+    for node in tree.elements() {
+        let tag_at = tree.outer(node).start;
+        let find = |name: &str| {
+            let local = move |(known, _): &(&str, Range<usize>)| known.rsplit(':').next() == Some(name);
+            let found: Vec<_> = xml::attributes(tree.tag(node)).filter(local).collect();
+            found.into_iter().map(move |(_, value)| tag_at + value.start..tag_at + value.end)
+        };
+        match labels(tree, node) {
+            Label::None => {}
+            Label::Text => {
+                changes.extend(Some(tree.inner(node)).filter(other).map(|range| (range, language.to_owned())));
+            }
+            Label::Attribute(name) => {
+                changes.extend(find(name).filter(other).map(|range| (range, language.to_owned())));
+            }
+            Label::Pair(name, country) => {
+                if let Some(range) = find(name).find(other) {
+                    changes.push((range, code.short().to_owned()));
+                    changes.extend(find(country).map(|range| (range, region.unwrap_or("none").to_owned())));
+                }
+            }
+        }
+    }
+    changes.sort_by_key(|(range, _)| range.start);
+    changes
+}
+
+impl fmt::Debug for Package {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Package").field("language", &self.language).finish_non_exhaustive()
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Bytes(text.into_bytes())
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self::Bytes(text.as_bytes().to_owned())
+    }
+}
+
+impl From<File> for Content {
+    fn from(file: File) -> Self {
+        Self::File(file)
+    }
+}
+
+impl Content {
+    /// All bytes.
+    pub(super) fn bytes(self) -> Result<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::File(mut file) => {
+                let mut bytes = Vec::new();
+                std::io::Read::read_to_end(&mut file, &mut bytes).context("cannot read the file")?;
+                Ok(bytes)
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! A zip archive of which a few entries change.
+//!
+//! Invariant: what does not change is copied as it lies there: names, order, dates, flags, extra fields, compressed bytes, even
+//! what stands between entries. An archive in which nothing changes is the input byte for byte. A changed entry keeps all of
+//! its head but for sizes and checksum. The `zip` crate writes heads anew, so only its rules are taken over here
+//! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>). Nothing is unpacked beyond `MOST_UNPACKED`.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail, ensure};
+use flate2::Compression;
+use flate2::read::{DeflateDecoder, DeflateEncoder};
+
+use super::Content;
+
+/// The most bytes that one entry may have when it is unpacked: of XML that is a document of some 20,000 pages.
+const MOST_UNPACKED: u64 = 256 << 20;
+/// An entry above this size that is packed to less than `LEAST_SHARE` of it was made to fill a memory.
+const SUSPICIOUS: u64 = 16 << 20;
+const LEAST_SHARE: u64 = 400;
+
+const LOCAL_HEAD: &[u8] = b"PK\x03\x04";
+const CENTRAL_HEAD: &[u8] = b"PK\x01\x02";
+const END_HEAD: &[u8] = b"PK\x05\x06";
+const LOCAL_LENGTH: usize = 30;
+const CENTRAL_LENGTH: usize = 46;
+const END_LENGTH: usize = 22;
+/// What old Office documents, and new ones with a password, begin with.
+const OLE_HEAD: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
+/// A flag of an entry: it is encrypted.
+const ENCRYPTED: u16 = 1;
+/// A flag of an entry: its sizes stand after it.
+const DESCRIPTOR: u16 = 8;
+
+/// An archive, and what is in it.
+pub(super) struct Archive {
+    bytes: Bytes,
+    entries: Vec<ZipEntry>,
+    /// The list of entries at the end, and what comes after it.
+    directory: Vec<u8>,
+    /// Where that is.
+    directory_at: u64,
+    /// Where in it the record is that says where it is.
+    end: usize,
+}
+
+/// Where an archive lies.
+enum Bytes {
+    Memory(Vec<u8>),
+    File(Mutex<File>),
+}
+
+/// An entry of an archive.
+struct ZipEntry {
+    name: String,
+    flags: u16,
+    method: u16,
+    checksum: u32,
+    packed: u64,
+    size: u64,
+    /// Where its head and its bytes are, up to the next entry.
+    place: Range<u64>,
+    /// Where it stands in the directory.
+    record: Range<usize>,
+}
+
+impl Archive {
+    /// Reads the list of entries.
+    ///
+    /// # Errors
+    /// When this is no zip archive, or one that no honest program makes.
+    pub(super) fn open(content: Content) -> Result<Self> {
+        let bytes = match content {
+            Content::Bytes(bytes) => Bytes::Memory(bytes),
+            Content::File(file) => Bytes::File(Mutex::new(file)),
+        };
+        let length = bytes.length()?;
+        let head = bytes.read(0, length.min(4))?;
+        ensure!(
+            head != OLE_HEAD,
+            "this is a document with a password, or one of an older program\n\
+             hint: open it in the program it came from and save it anew, without a password"
+        );
+        let tail_at = length.saturating_sub(END_LENGTH as u64 + u64::from(u16::MAX));
+        let tail = bytes.read(tail_at, length - tail_at)?;
+        let last = tail.len().checked_sub(END_LENGTH);
+        let end = last.and_then(|last| (0..=last).rev().find(|&at| tail[at..].starts_with(END_HEAD)));
+        let end = end.context("this is no zip archive, which such a document is\nhint: look whether it is complete")?;
+        let (count, at) = (u16_at(&tail, end + 10), u64::from(u32_at(&tail, end + 16)));
+        let size = u64::from(u32_at(&tail, end + 12));
+        let broken = || "the archive's list of entries is broken\nhint: look whether the file is complete".to_owned();
+        ensure!(at + size <= tail_at + end as u64, broken());
+        let directory = bytes.read(at, length - at)?;
+        let entries = entries(&directory, count, at).with_context(broken)?;
+        check(&entries)?;
+        let end = (tail_at + end as u64 - at) as usize;
+        Ok(Self { bytes, entries, directory, directory_at: at, end })
+    }
+
+    /// Whether there is an entry of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name)
+    }
+
+    /// What is in an entry.
+    ///
+    /// # Errors
+    /// When it is not there, is damaged, or would fill the memory.
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let entry = self.entries.iter().find(|entry| entry.name == name);
+        let entry =
+            entry.with_context(|| format!("`{name}` is missing\nhint: the document is damaged: save it anew"))?;
+        let bomb = entry.size > SUSPICIOUS && entry.size / LEAST_SHARE > entry.packed;
+        ensure!(
+            entry.size <= MOST_UNPACKED && !bomb,
+            "`{name}` would take {} MiB when unpacked, from {} kB\nhint: such an archive is made to fill a memory",
+            entry.size >> 20,
+            entry.packed.div_ceil(1000)
+        );
+        let head = self.bytes.read(entry.place.start, LOCAL_LENGTH as u64)?;
+        let data_at =
+            entry.place.start + LOCAL_LENGTH as u64 + u64::from(u16_at(&head, 26)) + u64::from(u16_at(&head, 28));
+        let damaged =
+            || format!("`{name}` is damaged\nhint: open the document in the program it came from and save it anew");
+        ensure!(head.starts_with(LOCAL_HEAD) && data_at + entry.packed <= entry.place.end, damaged());
+        let packed = self.bytes.read(data_at, entry.packed)?;
+        let unpacked = match entry.method {
+            0 => packed,
+            8 => {
+                let mut unpacked = Vec::with_capacity(entry.size as usize);
+                let mut reader = DeflateDecoder::new(&packed[..]).take(entry.size + 1);
+                reader.read_to_end(&mut unpacked).with_context(damaged)?;
+                unpacked
+            }
+            other => bail!("`{name}` is packed by method {other}, which such documents never are\nhint: save it anew"),
+        };
+        let right = unpacked.len() as u64 == entry.size && crc32fast::hash(&unpacked) == entry.checksum;
+        ensure!(right, damaged());
+        Ok(unpacked)
+    }
+
+    /// Writes the archive, with other contents for some of its entries.
+    pub(super) fn write(&self, changed: &[(&str, Vec<u8>)], out: &mut dyn Write) -> Result<()> {
+        let mut order: Vec<&ZipEntry> = self.entries.iter().collect();
+        order.sort_by_key(|entry| entry.place.start);
+        let mut directory = self.directory.clone();
+        let first = order.first().map_or(self.directory_at, |entry| entry.place.start);
+        self.copy(0..first, out)?;
+        let mut written = first;
+        for entry in order {
+            let record = &mut directory[entry.record.clone()];
+            record[42..46].copy_from_slice(&u32::try_from(written)?.to_le_bytes());
+            let other = changed.iter().find(|(name, _)| *name == entry.name);
+            written += match other {
+                Some((_, content)) => self.write_changed(entry, content, record, out)?,
+                None => self.copy(entry.place.clone(), out)?,
+            };
+        }
+        directory[self.end + 16..self.end + 20].copy_from_slice(&u32::try_from(written)?.to_le_bytes());
+        out.write_all(&directory)?;
+        Ok(())
+    }
+
+    /// Writes an entry with another content, and says so in its record.
+    fn write_changed(&self, entry: &ZipEntry, content: &[u8], record: &mut [u8], out: &mut dyn Write) -> Result<u64> {
+        let head = self.bytes.read(entry.place.start, LOCAL_LENGTH as u64)?;
+        let rest = u64::from(u16_at(&head, 26)) + u64::from(u16_at(&head, 28));
+        let mut head = self.bytes.read(entry.place.start, LOCAL_LENGTH as u64 + rest)?;
+        let mut packed = Vec::new();
+        if entry.method == 0 {
+            packed.extend_from_slice(content);
+        } else {
+            DeflateEncoder::new(content, Compression::default()).read_to_end(&mut packed)?;
+        }
+        let flags = (entry.flags & !DESCRIPTOR).to_le_bytes();
+        let numbers = [crc32fast::hash(content), u32::try_from(packed.len())?, u32::try_from(content.len())?];
+        let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        head[6..8].copy_from_slice(&flags);
+        head[14..26].copy_from_slice(&numbers);
+        record[8..10].copy_from_slice(&flags);
+        record[16..28].copy_from_slice(&numbers);
+        out.write_all(&head)?;
+        out.write_all(&packed)?;
+        Ok((head.len() + packed.len()) as u64)
+    }
+
+    /// Copies bytes as they are; how many.
+    fn copy(&self, place: Range<u64>, out: &mut dyn Write) -> Result<u64> {
+        let mut at = place.start;
+        while at < place.end {
+            let piece = self.bytes.read(at, (place.end - at).min(1 << 20))?;
+            out.write_all(&piece)?;
+            at += piece.len() as u64;
+        }
+        Ok(place.end - place.start)
+    }
+}
+
+impl Bytes {
+    fn length(&self) -> Result<u64> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+            Self::File(file) => Ok(file.lock().unwrap_or_else(PoisonError::into_inner).seek(SeekFrom::End(0))?),
+        }
+    }
+
+    fn read(&self, at: u64, length: u64) -> Result<Vec<u8>> {
+        let cut = "the document ends in the middle\nhint: look whether it is complete";
+        match self {
+            Self::Memory(bytes) => {
+                Ok(bytes.get(at as usize..(at.saturating_add(length)) as usize).context(cut)?.to_vec())
+            }
+            Self::File(file) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(at)).context("cannot read the file")?;
+                let mut bytes = vec![0; length as usize];
+                file.read_exact(&mut bytes).context(cut)?;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The entries that a directory lists; `end` is where the last of them ends.
+fn entries(directory: &[u8], count: u16, end: u64) -> Result<Vec<ZipEntry>> {
+    let mut entries = Vec::with_capacity(count.into());
+    let mut at = 0;
+    for _ in 0..count {
+        let head = directory.get(at..at + CENTRAL_LENGTH).filter(|head| head.starts_with(CENTRAL_HEAD));
+        let head = head.context("an entry is cut off")?;
+        let [name, extra, comment] = [28, 30, 32].map(|at| usize::from(u16_at(head, at)));
+        let record = at..at + CENTRAL_LENGTH + name + extra + comment;
+        let text = directory.get(record.clone()).context("an entry is cut off")?;
+        let [packed, size, start] = [20, 24, 42].map(|at| u64::from(u32_at(head, at)));
+        ensure!(![packed, size, start].contains(&u64::from(u32::MAX)), "it is in the form for more than 4 GB");
+        entries.push(ZipEntry {
+            name: String::from_utf8_lossy(&text[CENTRAL_LENGTH..CENTRAL_LENGTH + name]).into_owned(),
+            flags: u16_at(head, 8),
+            method: u16_at(head, 10),
+            checksum: u32_at(head, 16),
+            packed,
+            size,
+            place: start..end,
+            record: record.clone(),
+        });
+        at = record.end;
+    }
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by_key(|&entry| entries[entry].place.start);
+    for pair in order.windows(2) {
+        entries[pair[0]].place.end = entries[pair[1]].place.start;
+    }
+    Ok(entries)
+}
+
+/// Refuses what no program that writes documents does.
+fn check(entries: &[ZipEntry]) -> Result<()> {
+    let mut names = HashSet::new();
+    for ZipEntry { name, flags, packed, place, .. } in entries {
+        let leaves = name.starts_with('/') || name.contains(['\\', '\0']) || name.split('/').any(|part| part == "..");
+        ensure!(!leaves, "the entry `{}` would lie outside of the archive", name.escape_default());
+        ensure!(names.insert(name), "the entry `{name}` is there twice");
+        ensure!(flags & ENCRYPTED == 0, "the entry `{name}` is encrypted\nhint: save the document without a password");
+        let overlaps = place.end < place.start + LOCAL_LENGTH as u64 + packed;
+        ensure!(!overlaps, "the entry `{name}` lies over another one\nhint: such an archive is made to fill a memory");
+    }
+    Ok(())
+}

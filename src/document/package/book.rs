@@ -1,0 +1,129 @@
+//! Books (`.epub`, editions 2 and 3).
+//!
+//! `META-INF/container.xml` says where the book's list of files is, and that which are its chapters and in which order. They
+//! are XHTML, read as XML; one that is none after all is read as a browser would. Titles in the tables of contents are
+//! translated as well. A book that its seller has locked is refused.
+
+use anyhow::{Context, Result, ensure};
+
+use super::flow::{Role, Rules};
+use super::xml::{NodeId, Tree};
+use super::{Label, Reader};
+use crate::document::{BlockKind, html};
+
+/// Ways to make a font's file unreadable by itself, which lock no book.
+const OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"];
+
+/// What elements of chapters and of a book's lists mean.
+struct Book;
+
+/// Reads all parts of a book.
+pub(super) fn read(reader: &mut Reader) -> Result<()> {
+    refuse_locked(reader)?;
+    let container = reader.text("META-INF/container.xml")?;
+    let tree = Tree::parse(&container).context("`META-INF/container.xml`")?;
+    let list = tree.all("ocf:rootfile").find_map(|file| tree.attribute(file, "full-path"));
+    let list = list.context("`META-INF/container.xml` names no list of the book's files")?.into_owned();
+    let text = reader.text(&list)?;
+    for entry in files(&Tree::parse(&text).with_context(|| format!("`{list}`"))?, &list) {
+        let missing = || format!("`{list}` names `{entry}`, which is missing\nhint: the book is damaged: save it anew");
+        ensure!(reader.archive.has(&entry), missing());
+        if reader.add(&entry, &Book, labels).is_err() && !entry.ends_with(".ncx") {
+            reader.add_html(&entry)?;
+        }
+    }
+    reader.add(&list, &Book, labels)
+}
+
+/// Refuses a book that only its seller's program can read.
+fn refuse_locked(reader: &Reader) -> Result<()> {
+    if !reader.archive.has("META-INF/encryption.xml") {
+        return Ok(());
+    }
+    let text = reader.text("META-INF/encryption.xml")?;
+    let tree = Tree::parse(&text).context("`META-INF/encryption.xml`")?;
+    let methods = tree.all("enc:EncryptionMethod").filter_map(|method| tree.attribute(method, "Algorithm"));
+    let locked = methods.into_iter().any(|method| !OBFUSCATIONS.contains(&method.as_ref()));
+    ensure!(!locked, "the book is locked (DRM)\nhint: only a book that is not locked can be translated");
+    Ok(())
+}
+
+/// The files with text: chapters in their order, then what else is XHTML, then the table of contents of edition 2.
+fn files(tree: &Tree, list: &str) -> Vec<String> {
+    let folder = list.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let items: Vec<(String, String, String)> = tree
+        .all("opf:item")
+        .filter_map(|item| {
+            let href = tree.attribute(item, "href")?;
+            let entry = within(&format!("{folder}{}", unescaped(&href)));
+            Some((tree.attribute(item, "id")?.into_owned(), entry, tree.attribute(item, "media-type")?.into_owned()))
+        })
+        .collect();
+    let chapters = tree.all("opf:itemref").filter_map(|item| tree.attribute(item, "idref"));
+    let mut files: Vec<String> = Vec::new();
+    let mut add = |found: Option<&(String, String, String)>| {
+        if let Some((_, entry, _)) = found.filter(|(_, entry, _)| !files.contains(entry)) {
+            files.push(entry.clone());
+        }
+    };
+    let is_page = |kind: &str| kind == "application/xhtml+xml";
+    for chapter in chapters {
+        add(items.iter().find(|(id, _, kind)| *id == *chapter && is_page(kind)));
+    }
+    items.iter().filter(|(_, _, kind)| is_page(kind)).for_each(|item| add(Some(item)));
+    items.iter().filter(|(_, _, kind)| kind == "application/x-dtbncx+xml").for_each(|item| add(Some(item)));
+    files
+}
+
+/// An address without its `%20`s.
+fn unescaped(address: &str) -> String {
+    form_urlencoded::parse(format!("a={}", address.replace('+', "%2B")).as_bytes())
+        .next()
+        .map_or_else(|| address.to_owned(), |(_, address)| address.into_owned())
+}
+
+/// A path without `..` and `.` in it.
+fn within(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// Where the language of a text is named.
+fn labels(tree: &Tree, node: NodeId) -> Label {
+    match tree.name(node) {
+        "h:html" | "ncx:ncx" | "opf:package" => Label::Attribute("lang"),
+        "dc:language" => Label::Text,
+        _ => Label::None,
+    }
+}
+
+impl Rules for Book {
+    fn role(&self, tree: &Tree, node: NodeId) -> Role {
+        let Some((prefix, name)) = tree.name(node).split_once(':') else { return Role::Single };
+        match (prefix, name) {
+            ("h", _) if tree.attribute(node, "translate").is_some_and(|said| said == "no") => {
+                if html::is_phrase(name) {
+                    Role::Single
+                } else {
+                    Role::Parting
+                }
+            }
+            ("h", "title") => Role::Paragraph(Some(BlockKind::Title)),
+            ("h", "br") => Role::Parting,
+            ("h", _) if html::is_kept(name) => Role::Single,
+            ("h", _) if html::is_phrase(name) => Role::Phrase,
+            ("h", _) => Role::Paragraph(html::kind(name)),
+            ("ncx", "text") | ("dc", "title") => Role::Paragraph(Some(BlockKind::Title)),
+            ("ncx", "docAuthor") => Role::Single,
+            ("ncx" | "opf", _) => Role::Structure(None),
+            _ => Role::Single,
+        }
+    }
+}

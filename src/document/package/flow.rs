@@ -1,0 +1,341 @@
+//! A part of a document as flows of text: what is a block in it, and what stands between.
+//!
+//! Invariant: a flow's gaps and blocks, joined, are the bytes of the part. Text that stands inside a paragraph and is none of
+//! it (a footnote, a text box) is a flow of its own: where it belongs, in a mark or a gap of the other, there is its number
+//! between two characters that XML cannot hold. What an element means says a format's `Rules`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::xml::{NodeId, Tree};
+use crate::document::markup::{Inline, MarkKind, Style};
+use crate::document::{Block, BlockKind};
+
+/// What stands around the number of a flow.
+const FLOW: char = '\u{1}';
+
+/// What an element means to its paragraph, or to the structure around paragraphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Paragraphs are looked for inside it; without a better one they are of this kind.
+    Structure(Option<BlockKind>),
+    /// A paragraph whose text stands among its elements, of this kind or of that around it.
+    Paragraph(Option<BlockKind>),
+    /// A paragraph whose text is in runs.
+    RunParagraph(Option<BlockKind>),
+    /// A part of a sentence, such as a link.
+    Phrase,
+    /// Goes through as it is, where it stands in a sentence.
+    Single,
+    /// Ends a block: a line break, a tabulator.
+    Parting,
+    /// Stands for a space.
+    Space,
+    /// Text of its own inside of a paragraph.
+    Flow,
+    /// Goes through as it is, with the flows in it. Where it is in no paragraph it has paragraphs of this kind.
+    Frame(Option<BlockKind>),
+    /// A run: text in one format.
+    Run,
+    /// What a run's format is.
+    Format,
+    /// The text in a run.
+    Words,
+    /// A hyphen at which no line ends.
+    Hyphen,
+    /// Says nothing about a translation, such as where a spelling was found to be wrong.
+    Dropped,
+    /// Begins or ends a field, or parts its code from its result.
+    Field,
+}
+
+/// What a format's elements mean.
+pub(super) trait Rules {
+    /// What a node means.
+    fn role(&self, tree: &Tree, node: NodeId) -> Role;
+}
+
+/// Blocks and what stands between them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flow {
+    pub(super) gaps: Vec<String>,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// A block and where it is in its part.
+pub(super) type Placed = (Range<usize>, Block);
+
+/// Reads the flows of a part.
+pub(super) struct FlowReader<'a> {
+    pub(super) tree: &'a Tree<'a>,
+    pub(super) rules: &'a dyn Rules,
+    flows: Vec<Flow>,
+    /// Flows by what is in them: of a text box there are two versions, which should stay the same.
+    known: HashMap<&'a str, usize>,
+    /// Flows inside the one that is being read, and where.
+    nested: Vec<(Range<usize>, usize)>,
+    /// What paragraphs around are, the innermost last.
+    kinds: Vec<BlockKind>,
+    /// Fields that are open, the innermost last; see `runs`.
+    pub(super) fields: Vec<super::runs::OpenField>,
+}
+
+/// The flows of a part, the outermost first.
+pub(super) fn flows(tree: &Tree, rules: &dyn Rules) -> Vec<Flow> {
+    let mut reader = FlowReader {
+        tree,
+        rules,
+        flows: vec![Flow::default()],
+        known: HashMap::new(),
+        nested: Vec::new(),
+        kinds: Vec::new(),
+        fields: Vec::new(),
+    };
+    let mut blocks = Vec::new();
+    for node in tree.roots() {
+        reader.walk(node, &mut blocks);
+    }
+    reader.flows[0] = reader.cut(0..tree.source.len(), blocks);
+    reader.flows
+}
+
+/// The flows joined to the part that they were, with these blocks in the order of `numbered`.
+pub(super) fn joined(flows: &[Flow], blocks: &[Block]) -> String {
+    let mut sources: Vec<Vec<&str>> = flows.iter().map(|flow| vec![""; flow.blocks.len()]).collect();
+    for ((flow, place), block) in order(flows).into_iter().zip(blocks) {
+        sources[flow][place] = block.source();
+    }
+    let mut part = String::new();
+    join(flows, &sources, 0, &mut part);
+    part
+}
+
+/// All blocks of the flows, those of a flow after the block that it stands in.
+pub(super) fn blocks(flows: &[Flow]) -> Vec<Block> {
+    order(flows).into_iter().map(|(flow, place)| flows[flow].blocks[place].clone()).collect()
+}
+
+fn join(flows: &[Flow], sources: &[Vec<&str>], flow: usize, part: &mut String) {
+    let mut add = |text: &str| {
+        for (place, piece) in text.split(FLOW).enumerate() {
+            match piece.parse() {
+                Ok(inner) if place % 2 == 1 => join(flows, sources, inner, part),
+                _ => part.push_str(piece),
+            }
+        }
+    };
+    let mut gaps = flows[flow].gaps.iter();
+    gaps.next().into_iter().for_each(|gap| add(gap));
+    for (source, gap) in sources[flow].iter().zip(gaps) {
+        add(source);
+        add(gap);
+    }
+}
+
+/// The blocks as a reader meets them: which flow, and which of its blocks.
+fn order(flows: &[Flow]) -> Vec<(usize, usize)> {
+    fn follow(flows: &[Flow], flow: usize, seen: &mut Vec<bool>, order: &mut Vec<(usize, usize)>) {
+        if std::mem::replace(&mut seen[flow], true) {
+            return;
+        }
+        for place in 0..flows[flow].gaps.len() {
+            inner(&flows[flow].gaps[place]).for_each(|inner| follow(flows, inner, seen, order));
+            if let Some(block) = flows[flow].blocks.get(place) {
+                order.push((flow, place));
+                inner(block.source()).for_each(|inner| follow(flows, inner, seen, order));
+            }
+        }
+    }
+    let mut order = Vec::new();
+    follow(flows, 0, &mut vec![false; flows.len()], &mut order);
+    order
+}
+
+/// The flows that stand in a text.
+fn inner(text: &str) -> impl Iterator<Item = usize> + '_ {
+    text.split(FLOW).skip(1).step_by(2).filter_map(|number| number.parse().ok())
+}
+
+impl<'a> FlowReader<'a> {
+    /// Finds the paragraphs in a node.
+    pub(super) fn walk(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
+        match self.role(node) {
+            Role::Structure(kind) | Role::Frame(kind) => self.within(kind, |reader| {
+                reader.tree.children(node).for_each(|child| reader.walk(child, blocks));
+            }),
+            Role::Paragraph(kind) => self.within(kind, |reader| reader.mixed(node, blocks)),
+            // What holds paragraphs is no part of a sentence.
+            Role::Phrase if !self.kinds.is_empty() => self.mixed(node, blocks),
+            Role::Phrase | Role::Flow => self.tree.children(node).for_each(|child| self.walk(child, blocks)),
+            Role::RunParagraph(kind) => self.within(kind, |reader| reader.runs(node, blocks)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn role(&self, node: NodeId) -> Role {
+        self.rules.role(self.tree, node)
+    }
+
+    /// What a paragraph here is, where it does not say.
+    pub(super) fn kind(&self) -> BlockKind {
+        self.kinds.last().copied().unwrap_or(BlockKind::Paragraph)
+    }
+
+    fn within(&mut self, kind: Option<BlockKind>, read: impl FnOnce(&mut Self)) {
+        let kind = kind.unwrap_or_else(|| self.kind());
+        self.kinds.push(kind);
+        read(self);
+        self.kinds.pop();
+    }
+
+    /// A paragraph whose text stands among its elements.
+    fn mixed(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
+        let mut together: Vec<NodeId> = Vec::new();
+        for child in self.tree.children(node) {
+            if self.is_inline(child) {
+                together.push(child);
+                continue;
+            }
+            self.sentence(&std::mem::take(&mut together), blocks);
+            self.walk(child, blocks);
+        }
+        self.sentence(&together, blocks);
+    }
+
+    /// Whether a node can be inside a block.
+    fn is_inline(&self, node: NodeId) -> bool {
+        match self.role(node) {
+            Role::Phrase => self.tree.children(node).all(|child| self.is_inline(child)),
+            Role::Single | Role::Space | Role::Flow | Role::Frame(_) => true,
+            _ => !self.tree.is_element(node),
+        }
+    }
+
+    /// Makes a block of nodes that follow each other, if there is anything to say in them.
+    fn sentence(&mut self, nodes: &[NodeId], blocks: &mut Vec<Placed>) {
+        let speaks = |node: &&NodeId| self.speaks(**node);
+        let (Some(&first), Some(&last)) = (nodes.iter().find(speaks), nodes.iter().rfind(speaks)) else {
+            nodes.iter().for_each(|&node| self.find_flows(node));
+            return;
+        };
+        let mut inline = Inline::default();
+        for &node in nodes {
+            if (first..=last).contains(&node) {
+                self.inline(node, &mut inline);
+            } else {
+                self.find_flows(node);
+            }
+        }
+        let whole = self.tree.outer(first).start..self.tree.outer(last).end;
+        let text = &self.tree.source[whole.clone()];
+        let start = if self.tree.is_element(first) { 0 } else { text.len() - text.trim_start().len() };
+        let end = if self.tree.is_element(last) { text.len() } else { text.trim_end().len() };
+        let range = whole.start + start..whole.start + end;
+        if inline.has_text() {
+            let source = self.captured(range.clone());
+            blocks.push((range, inline.finish(self.kind(), &source, Style::Html)));
+        }
+    }
+
+    /// Whether there is text in a node.
+    fn speaks(&self, node: NodeId) -> bool {
+        match self.tree.text(node) {
+            Some(text) => !text.trim().is_empty(),
+            None => self.role(node) == Role::Phrase && self.tree.children(node).any(|child| self.speaks(child)),
+        }
+    }
+
+    /// Takes a node into a block.
+    fn inline(&mut self, node: NodeId, inline: &mut Inline) {
+        let tree = self.tree;
+        if let Some(text) = tree.text(node) {
+            inline.flowing_text(&text);
+        } else if self.role(node) == Role::Space {
+            inline.mark(MarkKind::Break, tree.written(node));
+            inline.text(" ");
+        } else if self.role(node) == Role::Phrase && self.speaks(node) {
+            inline.mark(MarkKind::Open, tree.tag(node));
+            tree.children(node).for_each(|child| self.inline(child, inline));
+            inline.mark(MarkKind::Close, tree.end_tag(node));
+        } else {
+            let markup = self.capture(node);
+            inline.mark(MarkKind::Single, &markup);
+        }
+    }
+
+    /// A node as it is written, with the numbers of the flows in it.
+    pub(super) fn capture(&mut self, node: NodeId) -> String {
+        self.find_flows(node);
+        self.captured(self.tree.outer(node))
+    }
+
+    /// Reads the flows in a node.
+    pub(super) fn find_flows(&mut self, node: NodeId) {
+        if self.role(node) == Role::Flow {
+            self.flow(node);
+            return;
+        }
+        let end = self.tree.inside(node).end;
+        let mut inside = node + 1;
+        while inside < end {
+            if self.role(inside) == Role::Flow {
+                self.flow(inside);
+                inside = self.tree.inside(inside).end;
+            } else {
+                inside += 1;
+            }
+        }
+    }
+
+    /// Reads a flow, which may have been read before.
+    fn flow(&mut self, node: NodeId) {
+        let range = self.tree.inner(node);
+        if range.is_empty() || self.nested.iter().rev().any(|(known, _)| *known == range) {
+            return;
+        }
+        let content = &self.tree.source[range.clone()];
+        let number = if let Some(&known) = self.known.get(content) {
+            known
+        } else {
+            let number = self.flows.len();
+            self.flows.push(Flow::default());
+            self.known.insert(content, number);
+            let outside = (std::mem::take(&mut self.nested), std::mem::take(&mut self.kinds));
+            let fields = std::mem::take(&mut self.fields);
+            let mut blocks = Vec::new();
+            self.tree.children(node).for_each(|child| self.walk(child, &mut blocks));
+            self.flows[number] = self.cut(range.clone(), blocks);
+            (self.nested, self.kinds) = outside;
+            self.fields = fields;
+            number
+        };
+        self.nested.push((range, number));
+    }
+
+    /// A stretch of the part, with numbers in place of the flows in it.
+    pub(super) fn captured(&self, range: Range<usize>) -> String {
+        let first = self.nested.partition_point(|(flow, _)| flow.start < range.start);
+        let mut captured = String::new();
+        let mut at = range.start;
+        for (flow, number) in self.nested[first..].iter().take_while(|(flow, _)| flow.end <= range.end) {
+            captured.push_str(&self.tree.source[at..flow.start]);
+            captured.push_str(&format!("{FLOW}{number}{FLOW}"));
+            at = flow.end;
+        }
+        captured.push_str(&self.tree.source[at..range.end]);
+        captured
+    }
+
+    /// The flow of blocks that are in order in a stretch of the part.
+    fn cut(&self, range: Range<usize>, blocks: Vec<Placed>) -> Flow {
+        let mut flow = Flow::default();
+        let mut at = range.start;
+        for (place, block) in blocks {
+            flow.gaps.push(self.captured(at..place.start));
+            flow.blocks.push(block);
+            at = place.end;
+        }
+        flow.gaps.push(self.captured(at..range.end));
+        flow
+    }
+}

@@ -1,0 +1,107 @@
+//! Documents of `OpenDocument`: text (`.odt`) and presentations (`.odp`).
+//!
+//! Text is in `content.xml`, headers and footers in `styles.xml`, the title in `meta.xml`. Notes, annotations and text in
+//! drawings are flows of their own. Never translated: deleted text of tracked changes, fields, cells with formulas.
+
+use anyhow::{Context, Result, ensure};
+
+use super::flow::{Role, Rules};
+use super::xml::{NodeId, Tree};
+use super::{Label, Reader};
+use crate::document::BlockKind;
+
+/// What elements of `OpenDocument` mean.
+struct OpenDocument {
+    /// Whether text of master pages stands in the document: headers and footers do, what a master of slides says does not.
+    masters: bool,
+}
+
+/// Structure that is named as what stands in paragraphs is.
+const STRUCTURE: [&str; 13] = [
+    "text:list",
+    "text:list-header",
+    "text:section",
+    "text:index-body",
+    "text:index-title",
+    "text:table-of-content",
+    "text:illustration-index",
+    "text:table-index",
+    "text:object-index",
+    "text:user-index",
+    "text:alphabetical-index",
+    "text:bibliography",
+    "text:numbered-paragraph",
+];
+
+/// Reads all parts of a text.
+pub(super) fn read(reader: &mut Reader) -> Result<()> {
+    parts(reader, &OpenDocument { masters: true })
+}
+
+/// Reads all parts of a presentation.
+pub(super) fn read_slides(reader: &mut Reader) -> Result<()> {
+    parts(reader, &OpenDocument { masters: false })
+}
+
+fn parts(reader: &mut Reader, rules: &OpenDocument) -> Result<()> {
+    let missing = "there is no text of OpenDocument in it\nhint: look what kind of file it is";
+    ensure!(reader.archive.has("content.xml"), missing);
+    if reader.archive.has("META-INF/manifest.xml") {
+        let list = reader.text("META-INF/manifest.xml")?;
+        let tree = Tree::parse(&list).context("`META-INF/manifest.xml`")?;
+        let locked = tree.all("manifest:encryption-data").next().is_some();
+        ensure!(!locked, "the document has a password\nhint: save it without one");
+    }
+    for entry in ["content.xml", "styles.xml", "meta.xml"] {
+        if reader.archive.has(entry) {
+            reader.add(entry, rules, labels)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the language of a text is named.
+fn labels(tree: &Tree, node: NodeId) -> Label {
+    match tree.name(node) {
+        "style:text-properties" => Label::Pair("language", "country"),
+        "dc:language" => Label::Text,
+        _ => Label::None,
+    }
+}
+
+impl Rules for OpenDocument {
+    fn role(&self, tree: &Tree, node: NodeId) -> Role {
+        let name = tree.name(node);
+        match name {
+            "text:p" => Role::Paragraph(None),
+            "text:h" => Role::Paragraph(Some(BlockKind::Heading)),
+            "dc:title" if tree.said(node).contains(char::is_alphabetic) => Role::Paragraph(Some(BlockKind::Title)),
+            "text:list-item" => Role::Structure(Some(BlockKind::Item)),
+            "table:table-cell" if is_text(tree, node) => Role::Structure(Some(BlockKind::Cell)),
+            "table:table-cell" | "table:covered-table-cell" | "office:annotation-end" => Role::Single,
+            "text:span" | "text:a" | "text:meta" | "text:ruby" | "text:ruby-base" => Role::Phrase,
+            "text:s" => Role::Space,
+            "text:tab" | "text:line-break" => Role::Parting,
+            "text:note-body" | "office:annotation" | "draw:text-box" => Role::Flow,
+            "style:master-page" if !self.masters => Role::Single,
+            "draw:frame" => {
+                let is_title = tree.attribute(node, "class").is_some_and(|class| class == "title");
+                Role::Frame(is_title.then_some(BlockKind::Heading))
+            }
+            "draw:g" | "draw:a" | "draw:page" => Role::Frame(None),
+            _ if STRUCTURE.contains(&name) => Role::Structure(None),
+            _ => match name.split_once(':').map(|(prefix, _)| prefix) {
+                Some("office" | "table" | "style" | "presentation") => Role::Structure(None),
+                // Shapes may have text in them.
+                Some("draw") => Role::Flow,
+                _ => Role::Single,
+            },
+        }
+    }
+}
+
+/// Whether somebody wrote what is in a cell, and no formula computes it.
+fn is_text(tree: &Tree, cell: NodeId) -> bool {
+    let kind = tree.attribute(cell, "value-type");
+    tree.attribute(cell, "formula").is_none() && kind.is_none_or(|kind| kind == "string")
+}

@@ -1,0 +1,50 @@
+//! Slides of `PowerPoint` (`.pptx`), and of other programs that write its format: their text, notes, charts and diagrams.
+//!
+//! What a master or a layout says stands on no slide, so it stays.
+
+use anyhow::{Result, ensure};
+
+use super::Reader;
+use super::flow::{Role, Rules};
+use super::word::{Drawing, Properties, entries, labels};
+use super::xml::{NodeId, Tree};
+use crate::document::BlockKind;
+
+/// Kinds of entries with text, as their types end, in the order in which they are read.
+const KINDS: [&str; 5] = [".slide+xml", ".notesSlide+xml", ".comments+xml", ".chart+xml", ".diagramData+xml"];
+
+/// What elements of slides mean.
+struct Slide;
+
+/// Reads all parts of a presentation.
+pub(super) fn read(reader: &mut Reader) -> Result<()> {
+    let types = entries(reader)?;
+    let is_ours = types.iter().any(|(_, kind)| kind.ends_with("main+xml") && kind.contains("presentation"));
+    ensure!(is_ours, "there are no slides of PowerPoint in it\nhint: look what kind of file it is");
+    for kind in KINDS {
+        let mut found: Vec<&str> =
+            types.iter().filter(|(_, known)| known.ends_with(kind)).map(|(entry, _)| entry.as_str()).collect();
+        found.sort_by_key(|entry| (entry.len(), *entry));
+        for entry in found {
+            reader.add(entry, &Slide, labels)?;
+        }
+    }
+    for (entry, _) in types.iter().filter(|(_, kind)| kind.ends_with("core-properties+xml")) {
+        reader.add(entry, &Properties, labels)?;
+    }
+    Ok(())
+}
+
+impl Rules for Slide {
+    fn role(&self, tree: &Tree, node: NodeId) -> Role {
+        match tree.name(node) {
+            "p:sp" => {
+                let mut places = tree.inside(node).filter(|&inside| tree.name(inside) == "p:ph");
+                let kind = places.find_map(|place| tree.attribute(place, "type"));
+                let is_title = kind.is_some_and(|kind| matches!(kind.as_ref(), "title" | "ctrTitle"));
+                Role::Structure(Some(if is_title { BlockKind::Heading } else { BlockKind::Paragraph }))
+            }
+            _ => Drawing.role(tree, node),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Documents of Word (`.docx`), and of other programs that write its format.
+//!
+//! `[Content_Types].xml` says which entries have text: the document itself, headers and footers, notes, comments, charts and
+//! diagrams. Never translated: codes of fields and what they compute, deleted text of tracked changes, formulas.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+
+use super::flow::{Role, Rules};
+use super::xml::{NodeId, Tree};
+use super::{Label, Reader};
+use crate::document::BlockKind;
+
+/// Kinds of entries with text, as the list of their types ends, in the order in which they are read.
+const KINDS: [&str; 5] = ["header+xml", "footer+xml", "footnotes+xml", "endnotes+xml", "comments+xml"];
+/// Kinds of entries with text in drawings.
+const DRAWINGS: [&str; 2] = ["chart+xml", "diagramData+xml"];
+
+/// What elements of Word mean.
+struct Word {
+    /// What paragraphs of a style are.
+    styles: HashMap<String, BlockKind>,
+}
+
+/// Reads all parts of a document.
+pub(super) fn read(reader: &mut Reader) -> Result<()> {
+    let types = entries(reader)?;
+    let of = |kind: &str| -> Vec<String> {
+        types.iter().filter(|(_, known)| known.ends_with(kind)).map(|(entry, _)| entry.clone()).collect()
+    };
+    let is_main = |kind: &str| kind.ends_with("main+xml") && kind.contains("word");
+    let main = types.iter().find(|(_, kind)| is_main(kind)).map(|(entry, _)| entry.clone());
+    let main = main.context("there is no text of Word in it\nhint: look what kind of file it is")?;
+    let styles = of("styles+xml").into_iter().next();
+    let rules = Word { styles: styles.as_ref().map_or_else(|| Ok(HashMap::new()), |styles| named(reader, styles))? };
+    for entry in std::iter::once(main).chain(KINDS.into_iter().flat_map(of)) {
+        reader.add(&entry, &rules, labels)?;
+    }
+    for entry in DRAWINGS.into_iter().flat_map(of) {
+        reader.add(&entry, &Drawing, labels)?;
+    }
+    for entry in styles.into_iter().chain(of("core-properties+xml")) {
+        reader.add(&entry, &Properties, labels)?;
+    }
+    Ok(())
+}
+
+/// The entries and their types.
+pub(super) fn entries(reader: &Reader) -> Result<Vec<(String, String)>> {
+    let list = reader.text("[Content_Types].xml")?;
+    let tree = Tree::parse(&list).context("`[Content_Types].xml`")?;
+    let entry = |node| {
+        let name = tree.attribute(node, "PartName")?;
+        Some((name.trim_start_matches('/').to_owned(), tree.attribute(node, "ContentType")?.into_owned()))
+    };
+    Ok(tree.all("ct:Override").filter_map(entry).collect())
+}
+
+/// What paragraphs of a style are, by what the style is called in every language of Word.
+fn named(reader: &Reader, entry: &str) -> Result<HashMap<String, BlockKind>> {
+    let text = reader.text(entry)?;
+    let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
+    let kind = |style| {
+        let name = tree.attribute(tree.child(style, "w:name")?, "val")?.to_lowercase();
+        let kind = match name.as_str() {
+            "title" | "subtitle" => BlockKind::Heading,
+            "caption" => BlockKind::Caption,
+            _ if name.starts_with("heading ") => BlockKind::Heading,
+            _ => return None,
+        };
+        Some((tree.attribute(style, "styleId")?.into_owned(), kind))
+    };
+    Ok(tree.all("w:style").filter_map(kind).collect())
+}
+
+/// Where the language of a text is named.
+pub(super) fn labels(tree: &Tree, node: NodeId) -> Label {
+    match tree.name(node) {
+        "w:lang" => Label::Attribute("val"),
+        "a:rPr" | "a:endParaRPr" | "a:defRPr" => Label::Attribute("lang"),
+        "dc:language" => Label::Text,
+        _ => Label::None,
+    }
+}
+
+impl Word {
+    /// What a paragraph says that it is.
+    fn kind(&self, tree: &Tree, paragraph: NodeId) -> Option<BlockKind> {
+        let properties = tree.child(paragraph, "w:pPr")?;
+        let style = tree.child(properties, "w:pStyle").and_then(|style| tree.attribute(style, "val"));
+        let kind = style.and_then(|style| self.styles.get(style.as_ref()).copied());
+        kind.or_else(|| tree.child(properties, "w:outlineLvl").map(|_| BlockKind::Heading))
+            .or_else(|| tree.child(properties, "w:numPr").map(|_| BlockKind::Item))
+    }
+}
+
+impl Rules for Word {
+    fn role(&self, tree: &Tree, node: NodeId) -> Role {
+        match tree.name(node) {
+            "w:p" => Role::RunParagraph(self.kind(tree, node)),
+            "w:tc" => Role::Structure(Some(BlockKind::Cell)),
+            "w:r" => Role::Run,
+            "w:rPr" => Role::Format,
+            "w:t" => Role::Words,
+            "w:noBreakHyphen" => Role::Hyphen,
+            "w:tab" | "w:br" | "w:cr" | "w:ptab" => Role::Parting,
+            "w:fldChar" => Role::Field,
+            "w:txbxContent" => Role::Flow,
+            "w:lang" | "w:noProof" | "w:proofErr" | "w:lastRenderedPageBreak" | "w:softHyphen" => Role::Dropped,
+            "w:hyperlink" | "w:ins" | "w:moveTo" | "w:smartTag" | "w:sdtContent" | "w:sdt" | "w:customXml"
+            | "w:dir" | "w:bdo" => Role::Phrase,
+            "w:fldSimple" if tree.attribute(node, "instr").is_some_and(|code| code.contains("HYPERLINK")) => {
+                Role::Phrase
+            }
+            "w:document" | "w:body" | "w:tbl" | "w:tr" | "w:hdr" | "w:ftr" | "w:footnotes" | "w:footnote"
+            | "w:endnotes" | "w:endnote" | "w:comments" | "w:comment" => Role::Structure(None),
+            _ => Role::Single,
+        }
+    }
+}
+
+/// What elements of drawings mean: in charts, diagrams and slides.
+pub(super) struct Drawing;
+
+impl Rules for Drawing {
+    fn role(&self, tree: &Tree, node: NodeId) -> Role {
+        match tree.name(node) {
+            "a:p" => Role::RunParagraph(None),
+            "a:tc" => Role::Structure(Some(BlockKind::Cell)),
+            "a:r" => Role::Run,
+            "a:rPr" => Role::Format,
+            "a:t" => Role::Words,
+            "a:br" => Role::Parting,
+            "a:pPr" | "a:endParaRPr" | "a:fld" => Role::Single,
+            _ => Role::Structure(None),
+        }
+    }
+}
+
+/// What a document says of itself.
+pub(super) struct Properties;
+
+impl Rules for Properties {
+    fn role(&self, tree: &Tree, node: NodeId) -> Role {
+        match tree.name(node) {
+            "dc:title" => Role::Paragraph(Some(BlockKind::Title)),
+            "w:styles" => Role::Single,
+            _ => Role::Structure(None),
+        }
+    }
+}

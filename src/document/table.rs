@@ -1,0 +1,196 @@
+//! Tables as text: `.csv` and `.tsv`.
+//!
+//! Some columns have text, which `ReadOptions` names; each line of such a cell is a block. Invariant: everything else is in the
+//! gaps, so separators, quotation marks, line ends and other columns keep their bytes. A cell that needs quotation marks for its
+//! translation gets them. A row with more or fewer cells than the first stays as it is, with a warning. Crates that read such
+//! tables do not say where a cell's bytes are.
+
+use std::ops::Range;
+
+use anyhow::{Result, bail, ensure};
+
+use super::markup::{Markup, Style};
+use super::{Block, BlockKind, Document, Format, ReadOptions};
+
+/// What may part the cells of a row, the likeliest first.
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+/// So many rows are named in a warning.
+const MOST_NAMED: usize = 3;
+
+/// The cells of a row: where they are, with their quotation marks, and the line they begin in.
+struct Row {
+    cells: Vec<Range<usize>>,
+    line: usize,
+}
+
+/// Reads a table whose cells commas or the like part.
+pub(super) fn csv(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
+    let (start, named) = head(text);
+    let separator = named.unwrap_or_else(|| {
+        // The one that parts the first row most often.
+        let count = |separator| rows(text, start, separator).next().map_or(0, |row| row.cells.len());
+        let (_, best) = SEPARATORS
+            .into_iter()
+            .rev()
+            .map(|one| (count(one), one))
+            .max_by_key(|(count, _)| *count)
+            .unwrap_or((0, ','));
+        best
+    });
+    read(input, text, Format::Csv, (start, separator), options)
+}
+
+/// Reads a table whose cells tabulators part.
+pub(super) fn tsv(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
+    let (start, _) = head(text);
+    read(input, text, Format::Tsv, (start, '\t'), options)
+}
+
+/// Where the first row is, and the separator where Excel's line `sep=;` says it.
+fn head(text: &str) -> (usize, Option<char>) {
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let line = text[start..].split_inclusive('\n').next().unwrap_or_default();
+    match line
+        .strip_prefix("sep=")
+        .map(|rest| rest.trim_end_matches(['\r', '\n']).chars().collect::<Vec<_>>())
+        .as_deref()
+    {
+        Some([separator]) => (start + line.len(), Some(*separator)),
+        _ => (start, None),
+    }
+}
+
+fn read(
+    input: &str,
+    text: &str,
+    format: Format,
+    (start, separator): (usize, char),
+    options: &ReadOptions,
+) -> Result<Document> {
+    let mut rows = rows(text, start, separator).peekable();
+    let Some(first) = rows.peek() else { return Ok(Document::assemble(input, text, format, Vec::new())) };
+    let width = first.cells.len();
+    let (columns, headed) = columns(text, first, options)?;
+    if headed {
+        rows.next();
+    }
+    let (mut blocks, mut ragged) = (Vec::new(), Vec::new());
+    for row in rows {
+        if row.cells.len() != width {
+            ragged.push((row.line, row.cells.len()));
+            continue;
+        }
+        for &column in &columns {
+            blocks.extend(cell(text, row.cells[column].clone(), separator));
+        }
+    }
+    let mut document = Document::assemble(input, text, format, blocks);
+    if !ragged.is_empty() {
+        let named = ragged.iter().take(MOST_NAMED).map(|(line, cells)| format!("line {line} has {cells} cells"));
+        let more = if ragged.len() > MOST_NAMED {
+            format!(" and {} more rows", ragged.len() - MOST_NAMED)
+        } else {
+            String::new()
+        };
+        let named = named.collect::<Vec<_>>().join(", ");
+        document.warnings.push(format!("{named}{more}, the first row {width}: left as they are"));
+    }
+    Ok(document)
+}
+
+/// Which columns have text, in order, and whether the first row names them. Columns are named by that row, or counted from 1.
+fn columns(text: &str, first: &Row, options: &ReadOptions) -> Result<(Vec<usize>, bool)> {
+    let names: Vec<String> = first.cells.iter().map(|cell| said(&text[cell.clone()]).trim().to_owned()).collect();
+    let mut columns = Vec::new();
+    let mut headed = false;
+    for field in options.fields() {
+        let named = names.iter().position(|name| name == field);
+        let counted =
+            field.parse::<usize>().ok().filter(|number| (1..=names.len()).contains(number)).map(|number| number - 1);
+        headed |= named.is_some();
+        let Some(column) = named.or(counted) else {
+            let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            bail!(
+                "no column `{field}`\nhint: name the columns with text with `--field`, or count them from 1; there is {known}"
+            );
+        };
+        columns.push(column);
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    ensure!(!columns.is_empty(), "no column is named");
+    Ok((columns, headed))
+}
+
+/// What a cell says.
+fn said(cell: &str) -> String {
+    match cell.strip_prefix('"') {
+        Some(quoted) => quoted.strip_suffix('"').unwrap_or(quoted).replace("\"\"", "\""),
+        None => cell.to_owned(),
+    }
+}
+
+/// The blocks of a cell: its lines, as far as there is text in them.
+fn cell(text: &str, cell: Range<usize>, separator: char) -> Vec<(Range<usize>, Block)> {
+    let written = &text[cell.clone()];
+    let quoted = written.starts_with('"');
+    let inside =
+        if quoted { cell.start + 1..cell.end - usize::from(written.len() > 1 && written.ends_with('"')) } else { cell };
+    let style = if quoted { Style::Quoted } else { Style::Unquoted(separator) };
+    let mut blocks = Vec::new();
+    let mut start = inside.start;
+    for line in text[inside].split_inclusive(['\n', '\r']) {
+        let range = start + (line.len() - line.trim_start().len())..start + line.trim_end().len();
+        start += line.len();
+        if line.contains(char::is_alphabetic) {
+            let source = &text[range.clone()];
+            let said = if quoted { source.replace("\"\"", "\"") } else { source.to_owned() };
+            let markup = Some(Box::new(Markup::written(source, style)));
+            blocks.push((range, Block { kind: BlockKind::Cell, text: said, markup }));
+        }
+    }
+    blocks
+}
+
+/// The rows of a table; empty lines are none.
+fn rows(text: &str, start: usize, separator: char) -> impl Iterator<Item = Row> {
+    let mut at = start;
+    let mut line = 1 + text[..start].matches('\n').count();
+    std::iter::from_fn(move || {
+        while let Some(rest) = text[at..].strip_prefix(['\n', '\r']) {
+            line += usize::from(text[at..].starts_with('\n'));
+            at = text.len() - rest.len();
+        }
+        if at == text.len() {
+            return None;
+        }
+        let mut row = Row { cells: Vec::new(), line };
+        loop {
+            let end = at + cell_end(&text[at..], separator);
+            row.cells.push(at..end);
+            line += text[at..end].matches('\n').count();
+            at = end;
+            match text[at..].chars().next().filter(|&next| next == separator) {
+                Some(next) => at += next.len_utf8(),
+                None => return Some(row),
+            }
+        }
+    })
+}
+
+/// The length of the cell at the front of a text.
+fn cell_end(text: &str, separator: char) -> usize {
+    let mut at = 0;
+    if text.starts_with('"') {
+        at = 1;
+        // A quotation mark that is doubled ends nothing.
+        while let Some(mark) = text[at..].find('"') {
+            at += mark + 1;
+            match text[at..].strip_prefix('"') {
+                Some(_) => at += 1,
+                None => break,
+            }
+        }
+    }
+    at + text[at..].find([separator, '\n', '\r']).unwrap_or(text.len() - at)
+}

@@ -1,0 +1,35 @@
+//! Subtitles of web pages: their head, notes, settings, speakers and times stay; a sentence goes over cues.
+
+use kortom::document::{Document, Format};
+
+use super::{Capitals, only_words_change, sources, translate};
+
+const SUBTITLES: &str = "\u{feff}WEBVTT - Journaal\r\n\r\nSTYLE\r\n::cue { color: red }\r\n\r\nNOTE Niet vertalen.\r\n\r\nintro\r\n\
+    00:01.000 --> 00:02.500 align:start line:0\r\n<v Jan>Het regent &amp; waait\r\n\r\n00:00:02.500 --> 00:00:04.000\r\n\
+    <c.geel>in de stad.</c></v>\r\n\r\n00:04.000 --> 00:05.000\r\n<v Piet de Boer>Echt <00:04.500>waar?\r\n- Nee &lt;3";
+
+#[test]
+fn sentences_go_over_cues_and_only_words_change() {
+    let translation = translate(&Capitals, SUBTITLES, Format::Vtt);
+    assert_eq!(sources(&translation), ["Het regent & waait in de stad.", "Echt waar?", "Nee <3"]);
+    let text = translation.document.text();
+    assert!(text.contains("<v Jan>HET REGENT &amp; WAAIT\r\n\r\n00:00:02.500 --> "), "{text}");
+    assert!(text.contains("<c.geel>IN DE STAD.</c></v>\r\n") && text.ends_with("- NEE &lt;3"), "{text}");
+    assert!(text.contains("NOTE Niet vertalen.") && text.contains("WEBVTT - Journaal"), "{text}");
+    only_words_change(&["WEBVTT\n\n00:01.000 --> 00:02.000\nEen <i>brug</i> te\nver."], Format::Vtt, &['\n', '<', '>']);
+}
+
+#[test]
+fn what_is_no_such_subtitle_is_refused_by_its_line() {
+    assert!(Document::read("-", SUBTITLES, Format::Vtt).is_ok() && Document::read("-", "", Format::Vtt).is_ok());
+    let good = "WEBVTT\n\n00:01.000 --> 00:02.000\nHallo.\n";
+    for (text, said) in [
+        (good.replace("WEBVTT", "1"), "WEBVTT"),
+        (good.replace("00:02", "00:00"), "line 3"),
+        (good.replace("02.000", "02"), "line 3"),
+        (good.replace("Hallo.", "00:03.000 --> 00:04.000"), "line 4"),
+    ] {
+        let error = Document::read("-", text.as_str(), Format::Vtt).expect_err(said).to_string();
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
