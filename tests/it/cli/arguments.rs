@@ -96,7 +96,7 @@ fn an_option_that_does_not_apply_is_refused() {
         (&["translate", "a.txt", "--beam-size", "1", "--early-stopping", "true"], "--early-stopping"),
         (&["translate", "a.txt", "--quiet", "-v"], "--verbose"),
         (&["translate", "a.txt", "--n-best", "2"], "applies to lines only"),
-        (&["translate", "a.txt", "--field", "body"], "JSONL input only"),
+        (&["translate", "a.txt", "--field", "body"], "JSONL, CSV and TSV input only"),
         (&["translate", "a.txt", "--input-format", "lines", "--n-best", "2", "--beam-size", "2"], "--format jsonl"),
         (&["translate", "a.txt", "--input-format", "lines", "--format", "markdown"], "as markdown"),
         (&["digest", "a.txt", "--input-format", "lines"], "nothing to summarise"),
