@@ -70,11 +70,11 @@ def write_checkpoint(folder, family, layers):
 def run_transformers(folder, tokens, threads):
     """The seconds of one run in this process."""
     import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import AutoModelForSeq2SeqLM, T5Tokenizer
 
     torch.set_num_threads(threads)
     reference = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
-    ids = AutoTokenizer.from_pretrained(folder)(shape.sources(1, tokens), return_tensors="pt").input_ids
+    ids = T5Tokenizer.from_pretrained(folder)(shape.sources(1, tokens), return_tensors="pt").input_ids
     begin = time.perf_counter()
     with torch.no_grad():
         reference.generate(input_ids=ids, min_new_tokens=WRITTEN, max_new_tokens=WRITTEN)
