@@ -247,6 +247,7 @@ impl Taken {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, mpsc};
+    use std::time::Instant;
 
     use kortom::engine::Divergence;
 
@@ -288,6 +289,22 @@ mod tests {
         assert_eq!(take(&queue, 4), "c0 ");
         assert_eq!(take(&queue, 4), "a5 a6 a7 a8 ");
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_task_takes_no_more_texts_once_another_has_waited_for_it() {
+        let queue = Queue::default();
+        add(&queue, pair("en"), "a", &[1; 3]);
+        let turn = queue.next_turn().unwrap();
+        add(&queue, Task::Summarize(None), "b", &[1]);
+        assert_eq!(take(&queue, 1), "a0 ");
+        let came = |since: Instant| queue.state().calls.front_mut().unwrap().since = since;
+        came(Instant::now() + PATIENCE * 100);
+        assert_eq!(queue.waiting(&turn), [1, 1], "the other has just come");
+        came(Instant::now().checked_sub(PATIENCE * 2).unwrap());
+        assert!(queue.waiting(&turn).is_empty(), "the other waits for the end of a long request");
+        assert_eq!(take(&queue, 4), "b0 ");
+        assert_eq!(queue.waiting(&turn), [1, 1]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `kortom serve` over a real socket, with the bundled model.
 
+mod configured;
 mod digest;
 mod libretranslate;
 mod limits;
