@@ -10,10 +10,11 @@ use kortom::check::{self, Finding};
 use kortom::detect;
 use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
-use kortom::engine::{Engine, Generation, Request, Session};
+use kortom::engine::{Engine, Generation, Request, Session, Settled};
 use kortom::hub::{Hub, Resolved, Task as ModelTask};
 use kortom::tokenizer::LanguageError;
 use kortom::translate::Segment;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::choice::{self, Chosen, wrong_task};
@@ -43,6 +44,15 @@ pub struct SummaryModel {
     pub model: Model,
     /// It reads the article and not its translation.
     pub source: bool,
+}
+
+/// All that decides what a model gives for a text.
+#[derive(Serialize)]
+pub struct ModelKey {
+    name: String,
+    fingerprint: String,
+    placement: String,
+    settled: Settled,
 }
 
 /// The models of a job.
@@ -139,11 +149,9 @@ impl Models {
         self.all().map(gauge).collect()
     }
 
-    /// All that decides what they give, for the journal.
-    pub fn describe(&self) -> Result<String> {
-        let described = self.all().map(Model::describe).collect::<Result<Vec<_>>>()?;
-        let source = self.summary.as_ref().map(|summary| summary.source);
-        Ok(format!("{}\n{source:?}", described.join("\n")))
+    /// All that decides what they give, of each in turn.
+    pub fn keys(&self) -> Result<Vec<ModelKey>> {
+        self.all().map(Model::key).collect()
     }
 }
 
@@ -251,12 +259,14 @@ impl Model {
     }
 
     /// All that decides what it gives.
-    fn describe(&self) -> Result<String> {
-        let session = self.session()?;
-        let (name, prefix) = (self.engine.name(), session.prefix());
-        let options = &session.settings().options;
-        let global = session.global_attention();
-        Ok(format!("{name} {} {prefix:?} {:?} {options:?} {global:?}", self.fingerprint, session.languages()))
+    fn key(&self) -> Result<ModelKey> {
+        let Placement { device, dtype, int8, .. } = self.placement();
+        Ok(ModelKey {
+            name: self.engine.name().to_owned(),
+            fingerprint: self.fingerprint.clone(),
+            placement: format!("{:?} {dtype:?} {int8}", device.location()),
+            settled: self.session()?.settled().clone(),
+        })
     }
 
     /// Something that generates.

@@ -11,6 +11,7 @@ use kortom::document::Format;
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{GlobalAttention, Request};
 use kortom::summarize::Length;
+use serde::Serialize;
 
 use super::args::{BenchArgs, DigestArgs, GenerateArgs, ServeArgs, SummarizeArgs, TranslateArgs, Wanted};
 use super::decoding::{Decoding, Typed};
@@ -27,7 +28,7 @@ use super::sink::{Destination, is_folder};
 const AUTO: &str = "auto";
 
 /// What kind of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Task {
     /// Translate, and summarise the translation.
     Digest,
@@ -40,7 +41,7 @@ pub enum Task {
 }
 
 /// A summary that is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Wish {
     /// How it is to be made.
     pub method: Method,

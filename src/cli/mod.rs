@@ -25,6 +25,7 @@ mod models;
 mod options;
 mod progress;
 mod read;
+mod resume_key;
 mod run;
 mod score;
 mod serve;

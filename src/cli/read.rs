@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use kortom::render::journal::{Record, State, sha256};
 
 use super::inputs::Source;
+use super::resume_key::of_output;
 use super::run::{Event, Reader, Work};
 use super::sink::{Beginning, Destination};
 
@@ -90,6 +91,5 @@ fn read_source<Item>(
 /// What an output depends on: the settings, the input's name and its content.
 fn key(settings: &str, source: &Source) -> Option<String> {
     let content = sha256(File::open(source.path.as_ref()?).ok()?).ok()?;
-    let formats = format!("{:?} {:?}", source.format, source.output);
-    sha256([settings, &source.name, &formats, &content].join("\n").as_bytes()).ok()
+    of_output(settings, source, &content).ok()
 }

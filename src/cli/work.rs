@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use kortom::document::Holds;
 use kortom::glossary::Glossary;
 use kortom::render::Format;
-use kortom::render::journal::{Record, sha256};
+use kortom::render::journal::Record;
 
 use super::articles::Articles;
 use super::course::Course;
@@ -22,6 +22,7 @@ use super::languages::Steps;
 use super::lines::Lines;
 use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
+use super::resume_key::ResumeKey;
 use super::run::{Windows, Work, drive};
 use super::sink::{Destination, Sink};
 use super::terms;
@@ -120,21 +121,9 @@ fn resume(job: &Job, models: &Models, glossary: Option<&Glossary>) -> Result<Res
     if !resumes(job) {
         return Ok(Resume::default());
     }
-    let settings = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}\n{}\n{:?}",
-        env!("CARGO_PKG_VERSION"),
-        job.task,
-        (&job.field, job.html_whole),
-        job.summary,
-        (job.from(), job.detects()),
-        job.to(),
-        (&job.machine.device, &job.machine.compute_type),
-        job.has_n_best(),
-        models.describe()?,
-        glossary.map(Glossary::describe)
-    );
+    let settings = ResumeKey::new(job, models, glossary)?.hash()?;
     let record = if job.resume { Record::load(&folder)? } else { Record::default() };
-    Ok(Resume { settings: Some(sha256(settings.as_bytes())?), record })
+    Ok(Resume { settings: Some(settings), record })
 }
 
 /// Says how the run went and gives it its exit code.

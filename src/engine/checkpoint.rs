@@ -3,6 +3,7 @@
 //! Responsible for settling a [`Request`]; quick for a model of any size, since no weights are touched.
 
 use anyhow::{Context, Result, ensure};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::files::ModelFiles;
@@ -24,7 +25,7 @@ pub struct Checkpoint {
 }
 
 /// A request with everything settled that it left open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Settled {
     /// How to decode.
     pub settings: Settings,

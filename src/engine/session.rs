@@ -145,6 +145,12 @@ impl Session<'_> {
         self.engine
     }
 
+    /// All that a request and the checkpoint settled.
+    #[must_use]
+    pub fn settled(&self) -> &Settled {
+        &self.settled
+    }
+
     /// The decode settings in effect, with where they come from.
     #[must_use]
     pub fn settings(&self) -> &Settings {

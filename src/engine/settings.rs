@@ -19,6 +19,7 @@ mod resolver;
 mod unsupported;
 
 use anyhow::Result;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::batch::TokenId;
@@ -75,13 +76,15 @@ pub struct Setting {
 }
 
 /// The settings in effect.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Settings {
     /// For the search.
     pub options: SearchOptions,
     /// All of them, in a fixed order, with where they come from.
+    #[serde(skip)]
     pub origins: Vec<Setting>,
     /// What the checkpoint asks for and does not get, and what cannot be met.
+    #[serde(skip)]
     pub warnings: Vec<String>,
 }
 

@@ -1,6 +1,8 @@
 //! What distinguishes one family or checkpoint from another, as plain data. Filled in by `family`; nothing
 //! after that asks which family it was.
 
+use serde::Serialize;
+
 use crate::batch::TokenId;
 use crate::kernels::activation::Activation;
 
@@ -118,7 +120,7 @@ impl Stack {
 }
 
 /// Which tokens of a source see all of it and are seen by all, where the family leaves that to the caller (LED).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum GlobalAttention {
     /// None.
     #[default]

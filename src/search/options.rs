@@ -5,11 +5,12 @@
 //! passed `check` are safe for any model. Where the values come from belongs to `engine`.
 
 use anyhow::{Result, bail, ensure};
+use serde::Serialize;
 
 use crate::batch::TokenId;
 
 /// When a beam search of one sentence is over, once it has as many finished hypotheses as beams.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum EarlyStopping {
     /// At once.
     True,
@@ -21,7 +22,7 @@ pub enum EarlyStopping {
 }
 
 /// Draw each token by chance instead of taking the best.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sampling {
     /// Logits are divided by this; above 0.
     pub temperature: f64,
@@ -34,7 +35,7 @@ pub struct Sampling {
 }
 
 /// All decoding options.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SearchOptions {
     /// Beams per sentence; 1 is greedy search, or sampling.
     pub num_beams: usize,

@@ -18,7 +18,7 @@ use crate::check::Flag;
 use crate::document::{Block, Document};
 
 /// How long a summary is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Length {
     /// Two sentences.
     Short,

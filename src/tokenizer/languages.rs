@@ -3,13 +3,14 @@
 //! Invariant: `Languages` comes from here only, so its tokens are the model's own and its template is
 //! complete: a source text is prefix, text, suffix. How a code may be spelled belongs to `language`.
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::batch::TokenId;
 use crate::language::{Code, bare};
 
 /// The languages of one translation, as tokens of one model. Made by `Tokenizer::languages`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Languages {
     /// The source language as the model writes it, where it has one.

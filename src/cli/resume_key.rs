@@ -1,0 +1,224 @@
+//! What outputs depend on besides their inputs, as one value: `--resume` skips an output only where it is the same.
+//!
+//! Invariant: equal keys mean equal outputs. A `Job` and the groups of options inside it are taken apart field by field, so
+//! that a new field does not compile until somebody says here whether outputs depend on it; what a model was told is
+//! in the key as a whole.
+
+use anyhow::Result;
+use kortom::glossary::Glossary;
+use kortom::kernels::simd::Level;
+use kortom::render::journal::sha256;
+use serde::Serialize;
+
+use super::decoding::Decoding;
+use super::engines::{ModelKey, Models};
+use super::inputs::Source;
+use super::job::{Job, Task, Wish};
+use super::options::MachineOptions;
+
+/// All settings that the outputs of a run depend on.
+#[derive(Serialize)]
+pub struct ResumeKey<'a> {
+    version: &'static str,
+    task: Task,
+    lines: bool,
+    field: &'a str,
+    html_whole: bool,
+    from: &'a str,
+    detects: bool,
+    to: &'a str,
+    summary: Option<Wish>,
+    /// Somebody said how many tokens a summary has, even if that is what the model says too.
+    summary_has_room: bool,
+    has_n_best: bool,
+    device: Option<String>,
+    compute_type: Option<String>,
+    /// Instruction sets differ in the last digits of their sums.
+    simd: &'static str,
+    models: Vec<ModelKey>,
+    summary_of_source: Option<bool>,
+    glossary: Option<String>,
+}
+
+/// All that one output depends on.
+#[derive(Serialize)]
+struct OutputKey<'a> {
+    settings: &'a str,
+    name: &'a str,
+    format: String,
+    output: String,
+    content: &'a str,
+}
+
+impl<'a> ResumeKey<'a> {
+    /// The key of a job with these models and this glossary.
+    ///
+    /// # Errors
+    /// When a model cannot do what is wanted of it.
+    pub fn new(job: &'a Job, models: &Models, glossary: Option<&Glossary>) -> Result<Self> {
+        // Outputs do not depend on which other inputs there are, on where they go, and on what is printed. Models and the
+        // glossary are in the key by what they hold, languages as they are read, options of decoding and of
+        // attention as the models settled them.
+        let Job {
+            task,
+            lines,
+            found: _,
+            destination: _,
+            resume: _,
+            field,
+            html_whole,
+            model: _,
+            summary_model: _,
+            from: _,
+            to: _,
+            glossary: _,
+            global_attention: _,
+            summary,
+            decoding: Decoding { flags: _, file: _, prefix: _, typed: _ },
+            machine: MachineOptions { device, compute_type, threads: _, batch_tokens: _, no_cache: _, offline: _ },
+            print: _,
+        } = job;
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION"),
+            task: *task,
+            lines: *lines,
+            field,
+            html_whole: *html_whole,
+            from: job.from(),
+            detects: job.detects(),
+            to: job.to(),
+            summary: *summary,
+            summary_has_room: job.summary_has_room(),
+            has_n_best: job.has_n_best(),
+            device: device.map(|device| device.to_string()),
+            compute_type: compute_type.map(|compute| compute.to_string()),
+            simd: Level::current().name(),
+            models: models.keys()?,
+            summary_of_source: models.summary.as_ref().map(|summary| summary.source),
+            glossary: glossary.map(Glossary::describe),
+        })
+    }
+
+    /// The key as a hash.
+    ///
+    /// # Errors
+    /// Never in practice: all of it can be written as JSON.
+    pub fn hash(&self) -> Result<String> {
+        Ok(sha256(serde_json::to_vec(self)?.as_slice())?)
+    }
+}
+
+/// The key of one output: the settings' hash, the input's name, formats and content.
+///
+/// # Errors
+/// Never in practice: all of it can be written as JSON.
+pub fn of_output(settings: &str, source: &Source, content: &str) -> Result<String> {
+    let Source { name, path: _, relative: _, format, output, framing: _ } = source;
+    let (format, output) = (format!("{format:?}"), format!("{output:?}"));
+    Ok(sha256(serde_json::to_vec(&OutputKey { settings, name, format, output, content })?.as_slice())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Command, Typed};
+    use crate::cli::engines::Model;
+    use crate::cli::options::{AllOptions, MessageOptions};
+    use crate::cli::progress::Screen;
+    use crate::cli::settings::SettingsFile;
+    use crate::cli::terms;
+
+    const MARIAN: &str = "translate --model tests/fixtures/tiny-marian";
+    const NLLB: &str = "translate --model tests/fixtures/tiny-nllb";
+    const SAMPLE: &str = "translate --model tests/fixtures/tiny-marian --sample";
+    const DIGEST: &str = "digest --model tests/fixtures/tiny-marian";
+    const LED: &str = "generate --model tests/fixtures/tiny-led";
+    const GENERATE: &str = "generate --model tests/fixtures/tiny-marian --beam-size 3 --format jsonl";
+
+    /// Each option that outputs depend on: a command, what it is given, and what it may be given instead.
+    const CHANGES: [(&str, &str, &str, &str); 27] = [
+        ("model", "translate", "--model tests/fixtures/tiny-marian", "--model tests/fixtures/tiny-marian-untied"),
+        ("summary-model", DIGEST, "--method extractive", "--summary-model tests/fixtures/tiny-t5"),
+        ("from", NLLB, "", "--from de"),
+        ("to", NLLB, "", "--to de"),
+        ("global-attention", LED, "", "--global-attention first"),
+        ("glossary", MARIAN, "", "--glossary tests/fixtures/glossary/terms.tsv"),
+        ("device", MARIAN, "", "--device cpu"),
+        ("compute-type", MARIAN, "", "--compute-type f32"),
+        ("prefix", MARIAN, "", "--prefix ja"),
+        ("beam-size", MARIAN, "", "--beam-size 3"),
+        ("length-penalty", MARIAN, "", "--length-penalty 0.7"),
+        ("early-stopping", MARIAN, "", "--early-stopping never"),
+        ("no-repeat-ngram", MARIAN, "", "--no-repeat-ngram 2"),
+        ("repetition-penalty", MARIAN, "", "--repetition-penalty 1.3"),
+        ("min-length", MARIAN, "", "--min-length 3"),
+        ("max-length", MARIAN, "", "--max-length 9"),
+        ("n-best", GENERATE, "", "--n-best 2"),
+        ("sample", MARIAN, "", "--sample"),
+        ("temperature", SAMPLE, "", "--temperature 0.7"),
+        ("top-k", SAMPLE, "", "--top-k 3"),
+        ("top-p", SAMPLE, "", "--top-p 0.7"),
+        ("seed", SAMPLE, "", "--seed 7"),
+        ("input-format", MARIAN, "", "--input-format markdown"),
+        ("field", MARIAN, "--input-format jsonl", "--input-format jsonl --field body"),
+        ("html-whole", MARIAN, "--input-format html", "--input-format html --html-whole"),
+        ("format", MARIAN, "", "--format json"),
+        ("summary-length", DIGEST, "--method extractive", "--method extractive --summary-length 1"),
+    ];
+    /// Each option that outputs do not depend on.
+    const OTHERS: [(&str, &str, &str, &str); 10] = [
+        ("threads", MARIAN, "", "--threads 1"),
+        ("batch-tokens", MARIAN, "", "--batch-tokens 64"),
+        ("no-cache", MARIAN, "", "--no-cache"),
+        ("offline", MARIAN, "", "--offline"),
+        ("output", MARIAN, "--output one/", "--output another/"),
+        ("resume", MARIAN, "--output one/", "--output one/ --resume"),
+        ("strict", MARIAN, "", "--strict"),
+        ("timings", MARIAN, "", "--timings"),
+        ("quiet", MARIAN, "", "--quiet"),
+        ("verbose", MARIAN, "", "--verbose"),
+    ];
+
+    fn key(command: &str) -> String {
+        let typed = Typed::try_parse_from(["kortom"].into_iter().chain(command.split_whitespace())).unwrap();
+        let file = SettingsFile::default();
+        let job = match typed.command.unwrap() {
+            Command::Digest(args) => Job::digest(&args, &file),
+            Command::Translate(args) => Job::translate(&args, &file),
+            Command::Generate(args) => Job::generate(&args, &file),
+            _ => panic!("`{command}` has no outputs"),
+        };
+        let job = job.unwrap();
+        let screen = Screen::new(&MessageOptions { quiet: Some(true), ..MessageOptions::default() });
+        let models = Models::load(&job, &screen).unwrap();
+        let session = models.translation.as_ref().map(Model::session).transpose().unwrap();
+        let glossary = terms::load(&job, session.as_ref(), &screen).unwrap();
+        let settings = ResumeKey::new(&job, &models, glossary.as_ref()).unwrap().hash().unwrap();
+        of_output(&settings, &job.found.sources[0], "content").unwrap()
+    }
+
+    #[test]
+    fn each_option_that_changes_outputs_is_in_the_key_and_no_other() {
+        for (option, command, one, other) in CHANGES {
+            let (one, other) = (format!("{command} {one}"), format!("{command} {other}"));
+            assert_ne!(key(&one), key(&other), "`--{option}` is not in the key");
+        }
+        for (option, command, one, other) in OTHERS {
+            let (one, other) = (format!("{command} {one}"), format!("{command} {other}"));
+            assert_eq!(key(&one), key(&other), "`--{option}` does not change outputs");
+        }
+    }
+
+    #[test]
+    fn of_every_option_it_is_known_whether_outputs_depend_on_it() {
+        let all = serde_json::to_value(AllOptions::default()).unwrap();
+        let all: BTreeSet<&str> = all.as_object().unwrap().keys().map(String::as_str).collect();
+        // Where a method is another one, the summary model is too.
+        let known = CHANGES.iter().chain(&OTHERS).map(|row| row.0).chain(["method"]).collect();
+        assert_eq!(all, known, "an option is in neither table above, or is gone");
+    }
+}
