@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::decode_args::{Given, OfLines, OfTranslations};
 use super::options::{
     DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MessageOptions, OutputOptions, PrintOptions,
     ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
@@ -116,9 +117,8 @@ pub struct TranslateArgs {
     pub output: OutputOptions,
     #[command(flatten)]
     pub decode: DecodeOptions,
-    /// How many translations of each line to give, best first; needs --input-format lines and --format json or jsonl
-    #[arg(long, value_name = "N", help_heading = "Decoding", value_parser = super::options::at_least_one)]
-    pub n_best: Option<usize>,
+    #[command(flatten)]
+    pub several: Given<OfTranslations>,
     #[command(flatten)]
     pub sampling: SamplingOptions,
     #[command(flatten)]
@@ -176,9 +176,8 @@ pub struct GenerateArgs {
     pub read: ReadOptions,
     #[command(flatten)]
     pub decode: DecodeOptions,
-    /// How many outputs for each line, best first; needs --format json or jsonl
-    #[arg(long, value_name = "N", help_heading = "Decoding", value_parser = super::options::at_least_one)]
-    pub n_best: Option<usize>,
+    #[command(flatten)]
+    pub several: Given<OfLines>,
     #[command(flatten)]
     pub sampling: SamplingOptions,
     #[command(flatten)]

@@ -4,9 +4,9 @@
 
 use anyhow::{Result, bail};
 use kortom::document;
+use kortom::engine::settings::Overrides;
 use kortom::render::Format;
 
-use super::decoding::Typed;
 use super::inputs::{Found, Source};
 use super::job::Task;
 use super::options::InputOptions;
@@ -17,7 +17,7 @@ pub fn is_for_lines(format: Format) -> bool {
 }
 
 /// Refuses what does not go with lines, or only with them.
-pub fn check_lines(task: Task, typed: &Typed<'_>, lines: bool, format: Option<Format>) -> Result<()> {
+pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<Format>) -> Result<()> {
     if lines && matches!(task, Task::Digest | Task::Summarize) {
         bail!(
             "lines are no articles, so there is nothing to summarise\n\
@@ -34,7 +34,7 @@ pub fn check_lines(task: Task, typed: &Typed<'_>, lines: bool, format: Option<Fo
     if several && !matches!(format, Some(Format::Json | Format::Jsonl)) {
         bail!("several outputs for a line do not fit into text\nhint: add --format jsonl");
     }
-    if typed.decode.beam_size == Some(1) && typed.decode.early_stopping.is_some() {
+    if typed.num_beams == Some(1) && typed.early_stopping.is_some() {
         bail!("`--early-stopping` applies to two beams or more\nhint: leave it out, or raise --beam-size");
     }
     Ok(())

@@ -18,8 +18,8 @@ use super::decoding::{Decoding, Typed};
 use super::forms::{check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
 use super::options::{
-    self, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions,
-    PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
+    self, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions, PrintOptions, ReadOptions,
+    SummaryOptions, TermOptions,
 };
 use super::settings::{SettingsFile, offline_environment};
 use super::sink::{Destination, is_folder};
@@ -94,7 +94,7 @@ struct Common<'a> {
     inputs: &'a [PathBuf],
     input: InputOptions,
     output: &'a OutputOptions,
-    decoding: Typed<'a>,
+    decoding: Typed,
     machine: &'a MachineOptions,
     print: &'a PrintOptions,
 }
@@ -107,7 +107,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: None },
+            decoding: Typed::new(&args.decode).sampling(&args.sampling),
             machine: &args.machine,
             print: &args.print,
         };
@@ -121,7 +121,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: args.n_best },
+            decoding: Typed::new(&args.decode).sampling(&args.sampling).several(&args.several),
             machine: &args.machine,
             print: &args.print,
         };
@@ -139,7 +139,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: None },
+            decoding: Typed::new(&args.decode).sampling(&args.sampling),
             machine: &args.machine,
             print: &args.print,
         };
@@ -170,7 +170,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: InputOptions { input_format: Some(InputFormat(Some(Format::Lines))), ..InputOptions::default() },
             output: &args.output,
-            decoding: Typed { decode: &args.decode, sampling: &args.sampling, n_best: args.n_best },
+            decoding: Typed::new(&args.decode).sampling(&args.sampling).several(&args.several),
             machine: &args.machine,
             print: &args.print,
         };
@@ -193,7 +193,7 @@ impl Job {
             inputs: &[],
             input: InputOptions::default(),
             output: &OutputOptions::default(),
-            decoding: Typed { decode: &args.decode, sampling: &SamplingOptions::default(), n_best: None },
+            decoding: Typed::new(&args.decode),
             machine: &args.machine,
             print: &print,
         };
@@ -207,7 +207,7 @@ impl Job {
             inputs: &[],
             input: InputOptions::default(),
             output: &OutputOptions::default(),
-            decoding: Typed { decode: &DecodeOptions::default(), sampling: &SamplingOptions::default(), n_best: None },
+            decoding: Typed::default(),
             machine: &args.machine,
             print: &PrintOptions::default(),
         };
@@ -226,7 +226,7 @@ impl Job {
             output.format = output.format.filter(|format| is_for_lines(format.0));
         }
         let format = output.format.map(|format| format.0);
-        check_lines(typed.task, &typed.decoding, lines, format)?;
+        check_lines(typed.task, &typed.decoding.values, lines, format)?;
         let leave_out = output.output.as_deref().filter(|output| is_folder(output, false));
         let mut found = find(typed.inputs, input.input_format.unwrap_or(InputFormat::AUTO), leave_out)?;
         check_inputs(&typed.input, &found)?;

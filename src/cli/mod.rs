@@ -11,6 +11,7 @@ mod choice;
 mod completions;
 mod config;
 mod course;
+mod decode_args;
 mod decoding;
 mod doctor;
 mod engines;

@@ -13,6 +13,8 @@ use kortom::document::{self, FORMATS};
 use kortom::render;
 use serde::{Deserialize, Serialize};
 
+use super::decode_args::{Given, OfSampling, OfSearch, OfSeveral};
+
 /// Devices and how much of them to use.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -83,50 +85,13 @@ pub struct DecodeOptions {
     /// Text put before every source, in place of the model's own task prefix
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prefix: Option<String>,
-    /// Beams: candidates followed at once; 1 is fastest, 4 usually reads better
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub beam_size: Option<usize>,
-    /// Above 0 favours long outputs, below 0 short ones
-    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = finite)]
-    pub length_penalty: Option<f64>,
-    /// When beam search stops looking for better outputs
-    #[arg(long, value_name = "WHEN")]
-    pub early_stopping: Option<EarlyStopping>,
-    /// No sequence of N tokens twice in an output; 0 for no limit
-    #[arg(long, value_name = "N")]
-    pub no_repeat_ngram: Option<usize>,
-    /// Above 1 discourages tokens that are already in the output
-    #[arg(long, value_name = "X", value_parser = positive)]
-    pub repetition_penalty: Option<f64>,
-    /// Fewest tokens of an output
-    #[arg(long, value_name = "N")]
-    pub min_length: Option<usize>,
-    /// Most tokens of an output; one that was cut there is flagged `truncated`
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub max_length: Option<usize>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub search: Given<OfSearch>,
 }
 
 /// Chance instead of beam search.
-#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", default)]
-#[command(next_help_heading = "Sampling")]
-pub struct SamplingOptions {
-    /// Draw tokens by their probability instead of searching for the best output
-    #[arg(long, num_args = 0, default_missing_value = "true", conflicts_with_all = ["beam_size", "early_stopping"])]
-    pub sample: Option<bool>,
-    /// Above 0; low is cautious, high is wild
-    #[arg(long, value_name = "X", requires = "sample", value_parser = positive)]
-    pub temperature: Option<f64>,
-    /// Draw from the K likeliest tokens only
-    #[arg(long, value_name = "K", requires = "sample", value_parser = at_least_one)]
-    pub top_k: Option<usize>,
-    /// Draw from the likeliest tokens that together have probability P
-    #[arg(long, value_name = "P", requires = "sample", value_parser = share)]
-    pub top_p: Option<f64>,
-    /// The same seed draws the same tokens again
-    #[arg(long, value_name = "N", requires = "sample")]
-    pub seed: Option<u64>,
-}
+pub type SamplingOptions = Given<OfSampling>;
 
 /// How the input is read.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
@@ -242,9 +207,9 @@ pub struct AllOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub decode: DecodeOptions,
-    /// Outputs per line, best first
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub n_best: Option<usize>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub several: Given<OfSeveral>,
     #[command(flatten)]
     #[serde(flatten)]
     pub sampling: SamplingOptions,
@@ -270,18 +235,6 @@ pub enum GlobalAttention {
     None,
     /// The first
     First,
-}
-
-/// When beam search stops.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum EarlyStopping {
-    /// As soon as there are as many finished outputs as beams
-    True,
-    /// When a better one is unlikely
-    False,
-    /// When a better one is impossible
-    Never,
 }
 
 /// How input is to be read: by the file's name (standard input is text), or as it was named.
@@ -413,16 +366,19 @@ pub fn at_least_one(typed: &str) -> Result<usize, String> {
     }
 }
 
-fn finite(typed: &str) -> Result<f64, String> {
+/// A number.
+pub fn finite(typed: &str) -> Result<f64, String> {
     typed.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "it must be a number".to_owned())
 }
 
-fn positive(typed: &str) -> Result<f64, String> {
+/// A number above zero.
+pub fn positive(typed: &str) -> Result<f64, String> {
     let number = finite(typed)?;
     if number > 0.0 { Ok(number) } else { Err("it must be above 0".to_owned()) }
 }
 
-fn share(typed: &str) -> Result<f64, String> {
+/// A number above zero, at most one.
+pub fn share(typed: &str) -> Result<f64, String> {
     let number = positive(typed)?;
     if number <= 1.0 { Ok(number) } else { Err("it must be between 0 and 1".to_owned()) }
 }

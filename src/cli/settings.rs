@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use kortom::engine::settings::{Mode, OPTIONS, Overrides};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -71,22 +72,17 @@ impl SettingsFile {
         serde_json::from_value(Value::Object(filled)).context("cannot apply the settings file")
     }
 
-    /// What the file says about decoding: typing a beam size overrules sampling there, and the other way
+    /// What the file says about decoding, and which prefix: typing a beam size overrules sampling there, and the other way
     /// round.
-    pub fn decoding(
-        &self,
-        typed: &DecodeOptions,
-        sampling: &SamplingOptions,
-    ) -> Result<(DecodeOptions, SamplingOptions)> {
-        let mut decode = self.fill(&DecodeOptions::default())?;
-        let mut draw = self.fill(&SamplingOptions::default())?;
-        if sampling.sample == Some(true) {
-            decode.beam_size = None;
-            decode.early_stopping = None;
-        } else if typed.beam_size.is_some() || draw.sample != Some(true) {
-            draw = SamplingOptions::default();
+    pub fn decoding(&self, typed: &Overrides) -> Result<(Option<String>, Overrides)> {
+        let decode = self.fill(&DecodeOptions::default())?;
+        let mut values = decode.search.values.or(&self.fill(&SamplingOptions::default())?.values);
+        if typed.sample == Some(true) {
+            values.leave_out(Mode::Beams);
+        } else if typed.num_beams.is_some() || values.sample != Some(true) {
+            values.leave_out(Mode::Sampling);
         }
-        Ok((decode, draw))
+        Ok((decode.prefix, values))
     }
 
     /// One text value of the file.
@@ -144,6 +140,9 @@ fn shown(value: &Value) -> String {
 
 /// What holds when nobody says anything.
 fn default(key: &str) -> &'static str {
+    if let Some(option) = OPTIONS.iter().find(|option| option.flag == key) {
+        return option.unsaid;
+    }
     match key {
         "model" => "the best one installed",
         "summary-model" => "the best one installed, if any",
@@ -151,25 +150,23 @@ fn default(key: &str) -> &'static str {
         "to" => "en",
         "device" | "compute-type" | "input-format" | "method" => "auto",
         "threads" => "one per core",
-        "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "sample" | "html-whole" => {
-            "false"
-        }
+        "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "html-whole" => "false",
         "field" => "text",
         "format" => "that of the input",
         "output" => "standard output",
         "summary-length" => "medium; with a model as its makers set it",
-        "n-best" => "1",
         "batch-tokens" => "enough to keep the machine busy",
         "prefix" => "the model's, if any",
-        "seed" => "0",
         "glossary" => "none",
         "global-attention" => "first for a summary, else none",
-        _ => "as the model's makers set it",
+        _ => "",
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use kortom::search::EarlyStopping;
+
     use super::*;
 
     fn settings(text: &str) -> Result<SettingsFile> {
@@ -179,21 +176,22 @@ mod tests {
     #[test]
     fn the_file_fills_only_what_was_not_typed() {
         let file = settings("beam-size = 2\nlength-penalty = 1\nearly-stopping = true").unwrap();
-        let typed = DecodeOptions { beam_size: Some(6), ..DecodeOptions::default() };
-        let filled = file.fill(&typed).unwrap();
-        assert_eq!((filled.beam_size, filled.length_penalty), (Some(6), Some(1.0)));
-        assert_eq!(filled.early_stopping, Some(super::super::options::EarlyStopping::True));
+        let mut typed = DecodeOptions::default();
+        typed.search.values.num_beams = Some(6);
+        let filled = file.fill(&typed).unwrap().search.values;
+        assert_eq!((filled.num_beams, filled.length_penalty), (Some(6), Some(1.0)));
+        assert_eq!(filled.early_stopping, Some(EarlyStopping::True));
     }
 
     #[test]
     fn what_is_typed_decides_between_beams_and_sampling() {
         let file = settings("sample = true\ntemperature = 0.5\nbeam-size = 3").unwrap();
-        let beams = DecodeOptions { beam_size: Some(4), ..DecodeOptions::default() };
-        let (decode, sampling) = file.decoding(&beams, &SamplingOptions::default()).unwrap();
-        assert_eq!((decode.beam_size, sampling.sample, sampling.temperature), (Some(3), None, None));
-        let sample = SamplingOptions { sample: Some(true), ..SamplingOptions::default() };
-        let (decode, sampling) = file.decoding(&DecodeOptions::default(), &sample).unwrap();
-        assert_eq!((decode.beam_size, sampling.temperature), (None, Some(0.5)));
+        let beams = Overrides { num_beams: Some(4), ..Overrides::NONE };
+        let (_, values) = file.decoding(&beams).unwrap();
+        assert_eq!(values, Overrides { num_beams: Some(3), ..Overrides::NONE });
+        let sample = Overrides { sample: Some(true), ..Overrides::NONE };
+        let (_, values) = file.decoding(&sample).unwrap();
+        assert_eq!(values, Overrides { sample: Some(true), temperature: Some(0.5), ..Overrides::NONE });
     }
 
     #[test]

@@ -27,9 +27,10 @@ use crate::model::spec::GlobalAttention;
 use crate::search::SearchOptions;
 
 pub use layers::Origin;
-pub use overrides::Overrides;
+pub use overrides::{DecodeOption, Mode, OPTIONS, Overrides, Values};
 
 use layers::Found;
+use overrides::row;
 use resolver::Resolver;
 
 /// Who decodes, which decides the maximum when nothing else does.
@@ -142,15 +143,15 @@ pub fn resolve(sources: &Sources) -> Result<Settings> {
     let (min_length, min_new_tokens) = resolver.minimum()?;
     let options = SearchOptions {
         num_beams,
-        n_best: resolver.count("num_return_sequences", 1, 1)?,
-        length_penalty: resolver.with("length_penalty", 1.0, Found::number)?,
-        early_stopping: resolver.early_stopping()?,
+        n_best: resolver.option(&row::n_best())?,
+        length_penalty: resolver.option(&row::length_penalty())?,
+        early_stopping: resolver.option(&row::early_stopping())?,
         max_new_tokens: resolver.maximum(start.len())?,
         min_length,
         min_new_tokens,
-        no_repeat_ngram_size: resolver.count("no_repeat_ngram_size", 0, 0)?,
-        encoder_no_repeat_ngram_size: resolver.count("encoder_no_repeat_ngram_size", 0, 0)?,
-        repetition_penalty: resolver.with("repetition_penalty", 1.0, Found::positive)?,
+        no_repeat_ngram_size: resolver.option(&row::no_repeat_ngram_size())?,
+        encoder_no_repeat_ngram_size: resolver.with("encoder_no_repeat_ngram_size", 0, |found| found.count(0))?,
+        repetition_penalty: resolver.option(&row::repetition_penalty())?,
         bad_words: resolver.with("bad_words_ids", Vec::new(), Found::sequences)?,
         forced_bos: resolver.forced_bos()?,
         forced_eos: resolver.with("forced_eos_token_id", Vec::new(), Found::tokens)?,

@@ -5,12 +5,13 @@
 //! passed `check` are safe for any model. Where the values come from belongs to `engine`.
 
 use anyhow::{Result, bail, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::batch::TokenId;
 
 /// When a beam search of one sentence is over, once it has as many finished hypotheses as beams.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EarlyStopping {
     /// At once.
     True,

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::args::{Inputs, TranslateArgs, TranslationModel};
 use super::course::Course;
+use super::decode_args::Given;
 use super::engines::{Model, Models};
 use super::job::Job;
 use super::languages::Steps;
@@ -184,7 +185,7 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
         input,
         output: OutputOptions::default(),
         decode: args.decode,
-        n_best: None,
+        several: Given::default(),
         sampling: SamplingOptions::default(),
         machine: args.machine,
         print: PrintOptions { messages: args.messages, ..PrintOptions::default() },

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
 use crate::batch::TokenId;
+use crate::search::EarlyStopping;
 
 /// Where a setting comes from, the strongest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,8 +92,8 @@ impl Found {
 
     /// Where it comes from, with the flag's own name if it is one.
     pub fn source(&self) -> String {
-        match (&self.origin, super::overrides::flag(self.name)) {
-            (Origin::Flag, Some(flag)) => format!("flag `{flag}`"),
+        match (&self.origin, super::overrides::called(self.name)) {
+            (Origin::Flag, Some(option)) => format!("flag `--{}`", option.flag),
             _ => self.origin.to_string(),
         }
     }
@@ -120,6 +121,24 @@ impl Found {
         match self.number()? {
             number if number > 0.0 => Ok(number),
             _ => Err(self.wrong("not possible", "give a number above 0")),
+        }
+    }
+
+    /// A share of a whole.
+    pub fn share(&self) -> Result<f64> {
+        match self.number()? {
+            share if (0.0..=1.0).contains(&share) => Ok(share),
+            _ => Err(self.wrong("not possible", "give a number between 0 and 1")),
+        }
+    }
+
+    /// When a beam search is over.
+    pub fn early_stopping(&self) -> Result<EarlyStopping> {
+        match &self.value {
+            Value::Bool(true) => Ok(EarlyStopping::True),
+            Value::Bool(false) => Ok(EarlyStopping::False),
+            Value::String(word) if word == "never" => Ok(EarlyStopping::Never),
+            _ => Err(self.wrong("none of true, false and \"never\"", "give one of these")),
         }
     }
 

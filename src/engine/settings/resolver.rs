@@ -6,19 +6,14 @@ use std::cmp::Ordering;
 
 use anyhow::{Result, anyhow, bail};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::layers::{Found, Layer, Layers, Origin};
+use super::overrides::{Mode, OPTIONS, Row, Written, called, row};
 use super::{Caller, Setting, Settings, Sources, unsupported};
 use crate::batch::TokenId;
-use crate::search::{EarlyStopping, Sampling, SearchOptions};
+use crate::search::{Sampling, SearchOptions};
 
-/// transformers' class default, in new tokens.
-const DEFAULT_MAXIMUM: usize = 20;
-/// transformers' class default of `top_k`, in effect when sampling.
-const DEFAULT_TOP_K: usize = 50;
-/// Settings that only sampling has.
-const SAMPLING: &[&str] = &["temperature", "top_k", "top_p", "seed"];
 /// Settings that are listed under another name.
 const OTHER_NAMES: &[&str] = &["max_length", "bos_token_id"];
 
@@ -96,8 +91,16 @@ impl<'a> Resolver<'a> {
         Ok(value)
     }
 
-    pub fn count(&mut self, name: &'static str, default: usize, least: u64) -> Result<usize> {
-        self.with(name, default, |found| found.count(least))
+    /// An option that a person can give too.
+    pub fn option<T: Written + Copy>(&mut self, row: &Row<T>) -> Result<T> {
+        let (value, origin) = self.look_up(row)?;
+        self.note(row.setting, value.written(), origin);
+        Ok(value)
+    }
+
+    /// An option and where it comes from, which may not be the last word.
+    fn look_up<T: Copy>(&self, row: &Row<T>) -> Result<(T, String)> {
+        read_or(self.layers.find(row.setting), row.default, row.read)
     }
 
     /// The start token: `decoder_start_token_id`, or `bos_token_id`, and only then those of a config.json beside
@@ -132,8 +135,8 @@ impl<'a> Resolver<'a> {
     /// Sampling or not, and the number of beams. transformers can do both at once, this library cannot: the
     /// one with the stronger origin wins.
     pub fn mode(&mut self) -> Result<(Option<Sampling>, usize)> {
-        let (mut sample, mut sample_from) = read_or(self.layers.find("do_sample"), false, Found::truth)?;
-        let (mut beams, mut beams_from) = read_or(self.layers.find("num_beams"), 1, |found| found.count(1))?;
+        let (mut sample, mut sample_from) = self.look_up(&row::sample())?;
+        let (mut beams, mut beams_from) = self.look_up(&row::num_beams())?;
         if sample && beams > 1 {
             let strength = |name| self.layers.find(name).map(|found| found.origin);
             match strength("do_sample").cmp(&strength("num_beams")) {
@@ -147,62 +150,50 @@ impl<'a> Resolver<'a> {
         }
         self.note("do_sample", sample, sample_from);
         self.note("num_beams", beams, beams_from);
-        let sampling = if sample { Some(self.sampling()?) } else { self.refuse_idle_flags(SAMPLING, "`--sample`")? };
+        let sampling =
+            if sample { Some(self.sampling()?) } else { self.refuse_idle_flags(Mode::Sampling, "do_sample")? };
         if beams == 1 {
-            self.refuse_idle_flags::<()>(&["early_stopping"], "`--beam-size` above 1")?;
+            self.refuse_idle_flags::<()>(Mode::Beams, "num_beams")?;
         }
         Ok((sampling, beams))
     }
 
     fn sampling(&mut self) -> Result<Sampling> {
         Ok(Sampling {
-            temperature: self.with("temperature", 1.0, Found::positive)?,
-            top_k: self.count("top_k", DEFAULT_TOP_K, 0)?,
-            top_p: self.with("top_p", 1.0, |found| match found.number()? {
-                share if (0.0..=1.0).contains(&share) => Ok(share),
-                _ => Err(found.wrong("not possible", "give a number between 0 and 1")),
-            })?,
-            seed: self.with("seed", 0, Found::seed)?,
+            temperature: self.option(&row::temperature())?,
+            top_k: self.option(&row::top_k())?,
+            top_p: self.option(&row::top_p())?,
+            seed: self.option(&row::seed())?,
         })
     }
 
-    /// A flag that does nothing without another is refused; the same setting of a file just rests.
-    fn refuse_idle_flags<T>(&self, names: &[&'static str], without: &str) -> Result<Option<T>> {
-        match names.iter().find_map(|&name| self.layers.find(name).filter(|found| found.origin == Origin::Flag)) {
-            Some(found) => bail!("{} does nothing without {without}\nhint: leave it out, or add that", found.source()),
+    /// A flag of a mode that is not on is refused; the same setting of a file just rests.
+    fn refuse_idle_flags<T>(&self, mode: Mode, switch: &str) -> Result<Option<T>> {
+        let others = OPTIONS.iter().filter(|option| option.mode == mode && option.setting != switch);
+        let mut idle = others.filter_map(|option| self.layers.find(option.setting));
+        match idle.find(|found| found.origin == Origin::Flag) {
+            Some(found) => {
+                let without = if mode == Mode::Beams { "`--beam-size` above 1" } else { "`--sample`" };
+                bail!("{} does nothing without {without}\nhint: leave it out, or add that", found.source())
+            }
             None => Ok(None),
         }
-    }
-
-    pub fn early_stopping(&mut self) -> Result<EarlyStopping> {
-        let read = |found: &Found| match &found.value {
-            Value::Bool(true) => Ok(EarlyStopping::True),
-            Value::Bool(false) => Ok(EarlyStopping::False),
-            Value::String(word) if word == "never" => Ok(EarlyStopping::Never),
-            _ => Err(found.wrong("none of true, false and \"never\"", "give one of these")),
-        };
-        let (stopping, origin) = read_or(self.layers.find("early_stopping"), EarlyStopping::False, read)?;
-        let value = match stopping {
-            EarlyStopping::Never => json!("never"),
-            other => json!(other == EarlyStopping::True),
-        };
-        self.note("early_stopping", value, origin);
-        Ok(stopping)
     }
 
     /// The most new tokens after a start of so many.
     pub fn maximum(&mut self, start: usize) -> Result<usize> {
         let positions = self.sources.positions.map_or(usize::MAX, |positions| (positions + 1).saturating_sub(start));
-        let found = self.layers.find_either("max_new_tokens", "max_length");
+        let row = row::max_new_tokens();
+        let found = self.layers.find_either(row.setting, "max_length");
         let (wanted, origin) = match &found {
             Some(found) if found.name == "max_length" => {
                 let wanted = found.count(start as u64 + 1)? - start;
                 (wanted, format!("{}, `max_length` {} without the start", found.source(), found.value))
             }
-            Some(found) => (found.count(1)?, found.source()),
+            Some(found) => ((row.read)(found)?, found.source()),
             // transformers keeps its own default, start token included, within the positions.
             None if self.sources.caller == Caller::Generate => {
-                (DEFAULT_MAXIMUM.min(positions.saturating_sub(1)).max(1), Origin::Default.to_string())
+                (row.default.min(positions.saturating_sub(1)).max(1), Origin::Default.to_string())
             }
             None => (self.sources.window.saturating_sub(start).max(1), Origin::Window.to_string()),
         };
@@ -225,7 +216,8 @@ impl<'a> Resolver<'a> {
 
     /// `min_length`, which counts the start token, and `min_new_tokens`, which wins over it.
     pub fn minimum(&mut self) -> Result<(usize, usize)> {
-        let (new, origin) = read_or(self.layers.find("min_new_tokens"), None, |found| found.count(0).map(Some))?;
+        let row = row::min_new_tokens();
+        let (new, origin) = read_or(self.layers.find(row.setting), None, |found| (row.read)(found).map(Some))?;
         self.note("min_new_tokens", new, origin);
         let (length, origin) = read_or(self.layers.find("min_length"), 0, |found| found.count(0))?;
         let Some(new) = new else {
@@ -281,7 +273,7 @@ impl<'a> Resolver<'a> {
         let known = |name: &str| {
             self.origins.iter().any(|setting| setting.name == name)
                 || OTHER_NAMES.contains(&name)
-                || SAMPLING.contains(&name)
+                || called(name).is_some()
         };
         let catalogue = self.layers.0.iter().find(|layer| layer.origin == Origin::Catalogue);
         match catalogue.and_then(|layer| layer.values.keys().find(|name| !known(name))) {
