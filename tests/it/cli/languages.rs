@@ -13,6 +13,9 @@ const FRISIAN: &str = "De gemeente wol dat der op it âlde terrein nije wenten k
                        it min waar is. Wy ha juster mei de boat oer de mar fearn. De plysje siket noch nei de man dy't ôfrûne \
                        moandei út de winkel wegrûn is. Der wiene mear as tûzen minsken op it feest yn Ljouwert.";
 
+const SWEDISH: &str = "Kommunen vill att det byggs bostäder på den gamla tomten, men grannarna håller inte med. De tycker att \
+                       en park är bättre för barnen och att trafiken redan är för tung.";
+
 fn tiny(name: &str) -> String {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).display().to_string()
 }
@@ -87,6 +90,22 @@ fn lines_are_in_one_language() {
     assert!(reports.len() == 3 && reports.iter().all(|report| report["detected"]["language"] == "nl"));
     let ran = place.pipe(&lines, format!("{GERMAN}\nMenu\n").as_bytes()).bad(1, &["this is in German", "2 failed"]);
     assert!(objects(&ran.stdout).iter().all(|report| report["target"] == "" && report["score"].is_null()));
+}
+
+#[test]
+fn where_the_language_cannot_be_told_nothing_is_guessed() {
+    let place = Place::new();
+    let both = format!("{SWEDISH} {DUTCH}");
+    let said = ["its language cannot be told: Swedish (0.5), Dutch (0.5)", "hint: name it with `--from`"];
+    for command in [&["translate"][..], &["summarize"], &["translate", "--input-format", "lines"]] {
+        let ran = place.pipe(&[command, &["--from", "auto"]].concat(), both.as_bytes()).bad(1, &said);
+        assert_eq!(ran.stdout.trim(), "", "{command:?}");
+    }
+    place.file("in/both.txt", &both).file("in/nl.txt", DUTCH);
+    let some = place.run(&["summarize", "in", "--from", "auto", "--output", "out"]);
+    some.bad(1, &["`in/both.txt`: its language cannot be told", "1 failed, 1 done"]);
+    assert_eq!(super::visible(&place.path("out")), ["nl.txt"]);
+    place.pipe(&["summarize", "--from", "nl"], both.as_bytes()).good();
 }
 
 #[test]
