@@ -6,6 +6,7 @@
 //! produced something. How reports look to people belongs to `render`.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::check::{self, Finding, Flag, FlagCount};
 use crate::detect::Detected;
@@ -155,6 +156,27 @@ pub struct LineReport {
     /// The best outputs, where several were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypotheses: Option<Vec<Candidate>>,
+}
+
+impl LineReport {
+    /// The object of a record, on one line: the record's own fields, then what was made, or an error and its hint.
+    #[must_use]
+    pub fn json_in(&self, record: &[Field], error: Option<(&str, &str)>) -> String {
+        let text = |text: &str| Value::String(text.to_owned()).to_string();
+        let field = |(name, value): (&str, String)| Field { name: name.to_owned(), value };
+        let mut fields = record.to_vec();
+        match error {
+            Some((error, hint)) => {
+                let hint = (!hint.is_empty()).then(|| ("hint", text(hint)));
+                fields.extend(std::iter::once(("error", text(error))).chain(hint).map(field));
+            }
+            // Reports hold text and numbers only, which are always JSON.
+            None => fields.extend(
+                serde_json::to_string(self).ok().and_then(|made| jsonl::fields(&made).ok()).into_iter().flatten(),
+            ),
+        }
+        jsonl::object(&fields)
+    }
 }
 
 #[cfg(test)]

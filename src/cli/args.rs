@@ -67,6 +67,8 @@ pub enum Command {
     Score(Box<super::score::ScoreArgs>),
     /// List, fetch, inspect and remove models
     Models(super::models::ModelsArgs),
+    /// Fetch the recommended models, after one question
+    Setup(SetupArgs),
     /// Say what this machine and this build can do, and what to do about the rest
     Doctor(DoctorArgs),
     /// Measure generated tokens per second on this machine
@@ -167,9 +169,12 @@ pub struct GenerateArgs {
     pub model: Option<String>,
     #[command(flatten)]
     pub languages: LanguageOptions,
-    /// Only `lines` applies here: every line is one source
+    /// `lines`, every line one source; or `jsonl`, every record one, which may say how in its field `generate` [default: lines]
     #[arg(long, value_name = "FORMAT", help_heading = "Input and output")]
     pub input_format: Option<super::options::InputFormat>,
+    /// The field of JSONL that holds the source [default: text]
+    #[arg(long, value_name = "NAME", help_heading = "Input and output")]
+    pub field: Option<String>,
     #[command(flatten)]
     pub output: OutputOptions,
     #[command(flatten)]
@@ -221,12 +226,26 @@ pub struct ServeArgs {
     pub messages: MessageOptions,
 }
 
+/// `kortom setup`.
+#[derive(Args, Debug)]
+pub struct SetupArgs {
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Open no network connection, and say how models get here without one
+    #[arg(long)]
+    pub offline: bool,
+}
+
 /// `kortom doctor`.
 #[derive(Args, Debug)]
 pub struct DoctorArgs {
     /// Open no network connection
     #[arg(long)]
     pub offline: bool,
+    /// Only ask the server at this address whether it is well; exit code 2 if not
+    #[arg(long, value_name = "HOST:PORT")]
+    pub server: Option<String>,
 }
 
 /// `kortom bench`.

@@ -4,12 +4,13 @@
 //! at fault is lost; a record of JSONL that cannot be worked on is passed on in its place, with an `error`. What
 //! happens to an article is `kortom::digest`'s affair.
 
+use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use kortom::detect::Detected;
 use kortom::document::jsonl::Records;
-use kortom::document::{Document, Format as DocumentFormat, Holds, ReadOptions};
+use kortom::document::{Document, Format as DocumentFormat, Holds, ReadOptions, decode};
 use kortom::render::{Body, Format};
 use kortom::report::Report;
 
@@ -39,15 +40,21 @@ struct Reading {
     field: String,
     html_whole: bool,
     detects: bool,
+    typed: bool,
 }
+
+/// What leaves off typing.
+const LEAVE: &str = ":q";
 
 impl Work for Articles<'_> {
     type Item = Article;
 
     fn reader(&self) -> Reader<Article> {
         let job = self.steps.job;
-        let reading = Reading { field: job.field.clone(), html_whole: job.html_whole, detects: job.detects() };
+        let (field, html_whole) = (job.field.clone(), job.html_whole);
+        let reading = Reading { field, html_whole, detects: job.detects(), typed: job.typed };
         Box::new(move |source, emit| match source.format.spec().holds {
+            _ if reading.typed => reading.typed_lines(source, emit),
             Holds::Records => reading.records(source, emit),
             Holds::Article | Holds::Lines => reading.article(source, emit),
         })
@@ -188,6 +195,42 @@ impl Reading {
         });
         // It is the only one, so whether to stop makes no difference.
         let _ = emit(article.map_err(|error| Failure { name: source.name.clone(), error }));
+    }
+
+    /// What somebody types, each line an article.
+    fn typed_lines(&self, source: &Source, emit: &mut Emit<'_, Article>) {
+        let mut reader = match source.open() {
+            Ok(reader) => reader,
+            Err(error) => {
+                let _ = emit(Err(Failure { name: source.name.clone(), error }));
+                return;
+            }
+        };
+        for number in 1.. {
+            let mut bytes = Vec::new();
+            let name = format!("{}:{number}", source.name);
+            let read = match reader.read_until(b'\n', &mut bytes).context("cannot read on") {
+                Ok(0) => return,
+                Ok(length) => decode(bytes).map(|line| (line, length)),
+                Err(error) => {
+                    let _ = emit(Err(Failure { name, error }));
+                    return;
+                }
+            };
+            let article = match read {
+                Ok((line, _)) if line.trim() == LEAVE => return,
+                Ok((line, _)) if line.trim().is_empty() => continue,
+                Ok((line, length)) => {
+                    let text = format!("{}\n", line.trim_end());
+                    let document = Document::parse(&source.name, &text, DocumentFormat::Text);
+                    Ok((self.look(Article::new(document, name.clone(), source)), length))
+                }
+                Err(error) => Err(error),
+            };
+            if emit(article.map_err(|error| Failure { name, error })) == ControlFlow::Break(()) {
+                return;
+            }
+        }
     }
 
     /// A source with an article in each line.

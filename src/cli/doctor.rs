@@ -1,9 +1,13 @@
 //! `kortom doctor`: what this machine and this build can do, a verdict per line, and what to do about the rest.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::{Read, Write as _};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::process::Command;
+use std::time::Duration;
 
+use anyhow::{Context, Result, anyhow, bail};
 use kortom::device::{ComputeType, DeviceChoice, Placement};
 use kortom::hub::{BUNDLED, Hub, Installed, Task};
 use kortom::kernels::simd::Level;
@@ -36,6 +40,29 @@ impl Finding {
         self.verdict = verdict;
         self.remedy = Some(remedy.into());
         self
+    }
+}
+
+/// How long a server may take to say that it is well.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Asks a server whether it is well, as the health check of a container does.
+pub fn ask(address: &str) -> Result<String> {
+    let answer = || -> Result<String> {
+        let place = address.to_socket_addrs()?.next().context("no such address")?;
+        let mut stream = TcpStream::connect_timeout(&place, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let hint = "look at what `kortom serve` says, and at its `--host` and `--port`";
+    let answer =
+        answer().map_err(|error| anyhow!("the server at `{address}` does not answer: {error}\nhint: {hint}"))?;
+    match answer.lines().next() {
+        Some(status) if status.contains(" 200 ") => Ok(format!("the server at {address} is well\n")),
+        other => bail!("the server at `{address}` says `{}`\nhint: {hint}", other.unwrap_or_default()),
     }
 }
 

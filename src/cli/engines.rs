@@ -319,6 +319,11 @@ impl Model {
         Ok(())
     }
 
+    /// Something that generates what else a caller makes of the usual request.
+    pub fn session_for(&self, wanted: impl FnOnce(Request) -> Request) -> Result<Session<'_>> {
+        self.engine.session(&wanted(self.request.clone()))
+    }
+
     /// The same, with other flags.
     pub fn session_with(&self, flags: Overrides) -> Result<Session<'_>> {
         self.engine.session(&Request { flags, ..self.request.clone() })
@@ -327,19 +332,22 @@ impl Model {
 
 /// Lines as they are, a segment for each.
 pub fn generate(session: &Session<'_>, lines: &[&str]) -> Result<Vec<Segment>> {
-    let segment = |(source, generation): (&&str, Generation)| {
-        let mut segment = Segment {
-            source: (*source).to_owned(),
-            target: generation.text,
-            score: Some(generation.score),
-            tokens: generation.target_tokens,
-            hypotheses: generation.hypotheses,
-            ..Segment::default()
-        };
-        segment.note(generation.truncated.then(Finding::truncated));
-        // Nothing is known of the languages here, nor whether the target is a translation.
-        segment.note(check::repetition(source, &segment.target));
-        segment
+    let generations = session.generate(lines)?;
+    Ok(lines.iter().zip(generations).map(|(source, generation)| segment(source, generation)).collect())
+}
+
+/// What a model made of a source, with what can be said of it where nothing is known of the languages, nor whether it is a
+/// translation.
+pub fn segment(source: &str, generation: Generation) -> Segment {
+    let mut segment = Segment {
+        source: source.to_owned(),
+        target: generation.text,
+        score: Some(generation.score),
+        tokens: generation.target_tokens,
+        hypotheses: generation.hypotheses,
+        ..Segment::default()
     };
-    Ok(lines.iter().zip(session.generate(lines)?).map(segment).collect())
+    segment.note(generation.truncated.then(Finding::truncated));
+    segment.note(check::repetition(source, &segment.target));
+    segment
 }

@@ -27,11 +27,15 @@ pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<Fo
     if let Some(format) = format.filter(|format| lines && !is_for_lines(*format)) {
         bail!("lines cannot be written as {}\nhint: use --format text, json or jsonl", format.name());
     }
-    if typed.n_best.is_some() && !lines {
+    let records = task == Task::Generate && !lines;
+    if records && !matches!(format, None | Some(Format::Json | Format::Jsonl)) {
+        bail!("records come out as JSON only\nhint: leave out --format, or use --format json or jsonl");
+    }
+    if typed.n_best.is_some() && !lines && !records {
         bail!("`--n-best` applies to lines only\nhint: add --input-format lines, or use `kortom generate`");
     }
     let several = typed.n_best.is_some_and(|n| n > 1);
-    if several && !matches!(format, Some(Format::Json | Format::Jsonl)) {
+    if several && !records && !matches!(format, Some(Format::Json | Format::Jsonl)) {
         bail!("several outputs for a line do not fit into text\nhint: add --format jsonl");
     }
     if typed.num_beams == Some(1) && typed.early_stopping.is_some() {

@@ -4,12 +4,14 @@
 //! inputs, were refused here with an error that says why. Nothing is read or loaded yet, except the
 //! names of the files.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use kortom::document::Format;
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{GlobalAttention, Request};
+use kortom::render;
 use kortom::summarize::Length;
 use serde::Serialize;
 
@@ -66,6 +68,8 @@ pub struct Job {
     pub field: String,
     /// All of a web page is the article.
     pub html_whole: bool,
+    /// Somebody types lines at a terminal, and wants each translated when it is there.
+    pub typed: bool,
     /// The model of the task, as it was named.
     pub model: Option<String>,
     /// The summary model of a digest, as it was named.
@@ -129,6 +133,7 @@ impl Job {
         job.languages(&args.languages, file)?;
         job.terms(&args.terms, file)?;
         job.model = args.model.model.clone().or_else(|| file.text("model"));
+        job.translate_as_typed(io::stdin().is_terminal());
         Ok(job)
     }
 
@@ -160,15 +165,21 @@ impl Job {
 
     /// `kortom generate`.
     pub fn generate(args: &GenerateArgs, file: &SettingsFile) -> Result<Self> {
-        if !matches!(args.input_format, None | Some(InputFormat(None | Some(Format::Lines)))) {
-            bail!(
-                "`generate` reads lines only\nhint: leave out --input-format; `translate` and `summarize` read articles"
-            );
-        }
+        let input_format = match args.input_format {
+            None | Some(InputFormat(None | Some(Format::Lines))) => InputFormat::LINES,
+            Some(InputFormat(Some(Format::Jsonl))) => InputFormat(Some(Format::Jsonl)),
+            Some(_) => bail!(
+                "`generate` reads lines only, or JSONL\nhint: leave out --input-format; `translate` and `summarize` read articles"
+            ),
+        };
         let common = Common {
             task: Task::Generate,
             inputs: &args.inputs.inputs,
-            input: InputOptions { input_format: Some(InputFormat(Some(Format::Lines))), ..InputOptions::default() },
+            input: InputOptions {
+                input_format: Some(input_format),
+                field: args.field.clone(),
+                ..InputOptions::default()
+            },
             output: &args.output,
             decoding: Typed::new(&args.decode).sampling(&args.sampling).several(&args.several),
             machine: &args.machine,
@@ -217,6 +228,16 @@ impl Job {
         Ok(job)
     }
 
+    /// Plain text that is typed at a terminal is translated line by line, unless it is to become a file.
+    fn translate_as_typed(&mut self, terminal: bool) {
+        let [source] = &mut self.found.sources[..] else { return };
+        let plain = source.format == Format::Text && source.output == render::Format::Text;
+        self.typed = terminal && plain && source.path.is_none() && matches!(self.destination, Destination::Stdout);
+        if self.typed {
+            source.framing = source.output.line_framing();
+        }
+    }
+
     fn common(typed: &Common<'_>, file: &SettingsFile) -> Result<Self> {
         let input = if typed.task == Task::Generate { typed.input.clone() } else { file.fill(&typed.input)? };
         let mut output = file.fill(typed.output)?;
@@ -242,6 +263,7 @@ impl Job {
             destination,
             field: input.field.unwrap_or_else(|| "text".to_owned()),
             html_whole: input.html_whole == Some(true),
+            typed: false,
             model: None,
             summary_model: None,
             from: None,

@@ -95,7 +95,7 @@ impl Lines<'_> {
         let missing = line.is_asked() && segment.is_none();
         let failure = line.error.or_else(|| missing.then(|| anyhow!("the model gave no result")));
         if let Some(segment) = segment {
-            self.fill(&mut report, segment);
+            fill(&mut report, segment, self.n_best);
         }
         report.source = line.source;
         report.detected = line.detected;
@@ -115,20 +115,21 @@ impl Lines<'_> {
             passes: None,
         }
     }
+}
 
-    fn fill(&self, report: &mut LineReport, segment: Segment) {
-        report.target = segment.target;
-        report.score = segment.score;
-        report.tokens = segment.tokens;
-        report.flags = segment.flags;
-        report.notes = segment.notes;
-        if self.n_best {
-            let mut hypotheses = segment.hypotheses;
-            if let (true, Some(score)) = (hypotheses.is_empty(), segment.score) {
-                hypotheses.push(Candidate { text: report.target.clone(), score });
-            }
-            report.hypotheses = Some(hypotheses);
+/// Takes over what a model made of a source; its hypotheses where several were asked for.
+pub fn fill(report: &mut LineReport, segment: Segment, n_best: bool) {
+    report.target = segment.target;
+    report.score = segment.score;
+    report.tokens = segment.tokens;
+    report.flags = segment.flags;
+    report.notes = segment.notes;
+    if n_best {
+        let mut hypotheses = segment.hypotheses;
+        if let (true, Some(score)) = (hypotheses.is_empty(), segment.score) {
+            hypotheses.push(Candidate { text: report.target.clone(), score });
         }
+        report.hypotheses = Some(hypotheses);
     }
 }
 

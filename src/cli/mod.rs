@@ -27,14 +27,17 @@ mod options;
 mod progress;
 mod read;
 mod resume_key;
+mod records;
 mod run;
 mod score;
 mod serve;
 mod settings;
+mod setup;
 mod sink;
 mod terms;
 mod threads;
 mod timings;
+mod welcome;
 mod work;
 
 use std::io::{self, Write};
@@ -49,24 +52,6 @@ use job::Job;
 pub use progress::told;
 use settings::SettingsFile;
 
-/// What `kortom` says when nothing else was typed.
-const WELCOME: &str = "\
-kortom translates Dutch articles to English and summarises them, on this machine.
-
-Try this:
-
-  kortom digest article.txt        English with a short summary on top
-  kortom translate article.txt     the translation only
-  echo \"Goedemorgen.\" | kortom translate
-
-A small demonstration model is built in. For translations worth reading, fetch a better one once:
-
-  kortom models pull nl-en
-
-  kortom doctor                    what this machine can do
-  kortom --help                    everything else
-";
-
 /// Runs what was typed.
 pub fn run() -> Result<ExitCode> {
     let typed = match Typed::try_parse() {
@@ -75,7 +60,7 @@ pub fn run() -> Result<ExitCode> {
     };
     config::set_simd()?;
     let file = SettingsFile::load()?;
-    let Some(command) = typed.command else { return print(WELCOME) };
+    let Some(command) = typed.command else { return print(&welcome::page()) };
     match command {
         Command::Digest(args) => work::run(&Job::digest(&args, &file)?),
         Command::Translate(args) => work::run(&Job::translate(&args, &file)?),
@@ -83,7 +68,11 @@ pub fn run() -> Result<ExitCode> {
         Command::Generate(args) => work::run(&Job::generate(&args, &file)?),
         Command::Serve(args) => serve::run(&args, &file),
         Command::Models(args) => models::run(&args),
-        Command::Doctor(args) => print(&doctor::report(&args)),
+        Command::Setup(args) => setup::run(&args),
+        Command::Doctor(args) => match &args.server {
+            Some(address) => print(&doctor::ask(address)?),
+            None => print(&doctor::report(&args)),
+        },
         Command::Bench(args) => bench::run(&args, &file),
         Command::Score(args) => score::run(*args, &file),
         Command::Config(args) => print(&config::answer(&args, &file)?),

@@ -67,6 +67,7 @@ impl<'a> ResumeKey<'a> {
             resume: _,
             field,
             html_whole,
+            typed: _,
             model: _,
             summary_model: _,
             from: _,

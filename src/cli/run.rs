@@ -21,8 +21,11 @@ use super::sink::{Beginning, Sink};
 const FIRST_WINDOW: usize = 4 << 10;
 /// Bytes of source in a full window: enough to sort by length, little enough to lose.
 const FULL_WINDOW: usize = 128 << 10;
-/// How long a window waits for the next item of a slow stream before it starts with what there is.
-const PATIENCE: Duration = Duration::from_millis(30);
+/// How long a window waits for the next item of a slow stream before it starts with what there is: what comes meanwhile is in the next
+/// one, so it need not be long, and a program that asks for one item after the other waits for it every time.
+const PATIENCE: Duration = Duration::from_millis(3);
+/// A stream that rests so long wants an answer, whatever chance makes of it.
+const REST: Duration = Duration::from_secs(1);
 
 /// Which sources share a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub enum Windows {
     Prompt,
     /// As many as fit, however long that takes: what is drawn by chance depends on the place in a window.
     Repeatable,
+    /// As many as fit, unless the stream rests: it may wait for an answer.
+    Unhurried,
 }
 
 /// What the reader has met, in order.
@@ -133,10 +138,10 @@ fn window<Item>(events: &Receiver<Event<Item>>, budget: usize, windows: Windows)
     let mut window = Vec::new();
     let mut bytes = 0;
     while bytes < budget {
-        let next = if window.is_empty() || windows == Windows::Repeatable {
-            events.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            events.recv_timeout(PATIENCE)
+        let next = match windows {
+            Windows::Prompt if !window.is_empty() => events.recv_timeout(PATIENCE),
+            Windows::Unhurried if !window.is_empty() => events.recv_timeout(REST),
+            _ => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let Ok(event) = next else { break };
         if let Event::Item(_, length) = &event {

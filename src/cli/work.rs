@@ -22,6 +22,7 @@ use super::languages::Steps;
 use super::lines::Lines;
 use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
+use super::records::Records;
 use super::resume_key::ResumeKey;
 use super::run::{Windows, Work, drive};
 use super::sink::{Destination, Sink};
@@ -45,18 +46,30 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     missing(&screen);
     let glossary = terms::load(job, session.as_ref(), &screen)?;
     let glossary = glossary.as_ref();
-    if job.found.sources.iter().any(|source| source.path.is_none()) && io::stdin().is_terminal() {
+    if job.typed {
+        screen.notice("type a line and press Enter: it is translated; `:q` or Ctrl-D leaves");
+    } else if job.found.sources.iter().any(|source| source.path.is_none()) && io::stdin().is_terminal() {
         screen.notice("reading what you type; end with Ctrl-D on a line of its own");
     }
     let resume = resume(job, &models, glossary)?;
     let sink = sink(job, &resume)?;
-    screen.begin(course(job, &models));
-    let windows = if models.sample()? { Windows::Repeatable } else { Windows::Prompt };
+    if !job.typed {
+        screen.begin(course(job, &models));
+    }
+    let piped = job.found.sources.iter().any(|source| source.path.is_none());
+    let windows = match models.sample()? {
+        true if piped => Windows::Unhurried,
+        true => Windows::Repeatable,
+        false => Windows::Prompt,
+    };
     let steps = Steps { job, models: &models, translation: session.as_ref(), summary: summary.as_ref(), glossary };
     let done = if job.lines {
         let model = Box::new(|lines: &[&str], found: Option<&str>| steps.lines(lines, found));
         let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models: &models };
         work(&mut lines, job, windows, sink, resume, &screen)
+    } else if let (Task::Generate, Some(model)) = (job.task, &models.translation) {
+        let mut records = Records { model, field: job.field.clone(), n_best: job.has_n_best() };
+        work(&mut records, job, Windows::Prompt, sink, resume, &screen)
     } else {
         work(&mut Articles { steps: &steps }, job, windows, sink, resume, &screen)
     };
@@ -88,7 +101,11 @@ fn course(job: &Job, models: &Models) -> Course {
     let sources = &job.found.sources;
     let sizes: Option<Vec<u64>> = sources.iter().map(Source::size).collect();
     let one_each = sources.iter().all(|source| source.format.spec().holds == Holds::Article);
-    let noun = if job.lines { "lines" } else { "articles" };
+    let noun = match job.task {
+        _ if job.lines => "lines",
+        Task::Generate => "records",
+        _ => "articles",
+    };
     Course::new(noun, sizes.map(|sizes| sizes.iter().sum()), one_each.then_some(sources.len()), models.gauges())
 }
 

@@ -147,7 +147,7 @@ pub fn object(fields: &[Field]) -> String {
 
 /// The fields of an object in the order they were written, repeated names included. The parser is asked
 /// only where each value ends: reading a value and writing it again would round its numbers.
-fn fields(line: &str) -> Result<Vec<Field>> {
+pub(crate) fn fields(line: &str) -> Result<Vec<Field>> {
     // The whole line first: its error has the right column, and what follows can count on its form.
     serde_json::from_str::<IgnoredAny>(line)?;
     let Some(members) = line.trim_ascii_start().strip_prefix('{') else { bail!("it is another value") };

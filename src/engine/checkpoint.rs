@@ -2,7 +2,7 @@
 //!
 //! Responsible for settling a [`Request`]; quick for a model of any size, since no weights are touched.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,10 +10,10 @@ use crate::files::ModelFiles;
 use crate::language::Code;
 use crate::model::spec::GlobalAttention;
 use crate::model::{Spec, family};
-use crate::tokenizer::{Languages, Tokenizer};
+use crate::tokenizer::{LanguageError, Languages, Tokenizer};
 
 use super::Request;
-use super::settings::{self, Settings, Sources};
+use super::settings::{self, Caller, Settings, Sources};
 
 /// Everything of a model but its weights.
 pub struct Checkpoint {
@@ -35,6 +35,8 @@ pub struct Settled {
     pub prefix: String,
     /// Which tokens of a source see everything.
     pub global_attention: GlobalAttention,
+    /// Whether English punctuation of the output is drawn to the word before it, where somebody says.
+    pub clean_up: Option<bool>,
 }
 
 impl Checkpoint {
@@ -65,12 +67,14 @@ impl Checkpoint {
     /// # Errors
     /// When a setting is impossible, or the model does not know a language.
     pub fn settle(&self, request: &Request) -> Result<Settled> {
-        let languages = self.tokenizer.languages(request.from.as_deref(), request.to.as_deref())?;
+        let languages = self.languages(request)?;
         let mut settings = settings::resolve(&Sources {
+            call: request.call.as_ref(),
             flags: &request.flags,
             user: &request.user,
             catalogue: request.catalogue.as_ref(),
             task: request.task.as_deref(),
+            defaults: request.defaults.as_ref(),
             config: &self.config,
             generation_config: self.generation_config.as_ref(),
             window: self.window().min(self.spec.decoder.window),
@@ -84,7 +88,7 @@ impl Checkpoint {
         if self.spec.has_global_first() {
             settings.note_global_attention(global_attention, request.global_attention.is_some());
         }
-        Ok(Settled { settings, languages, prefix, global_attention })
+        Ok(Settled { settings, languages, prefix, global_attention, clean_up: request.clean_up })
     }
 
     /// Which tokens see everything: for a task the first, as the cards of such models ask.
@@ -96,10 +100,35 @@ impl Checkpoint {
             self.spec.family
         );
         let usual = match request.task {
-            Some(_) if self.spec.has_global_first() => GlobalAttention::First,
+            // No pipeline of transformers 4 did so.
+            Some(_) if self.spec.has_global_first() && request.caller != Caller::Pipeline => GlobalAttention::First,
             _ => GlobalAttention::None,
         };
         Ok(request.global_attention.unwrap_or(usual))
+    }
+
+    /// The tokens of the languages. To a pipeline a language means something only where the model can be told it; and the target's
+    /// token is always the first one generated, also where a model was made to start from it.
+    fn languages(&self, request: &Request) -> Result<Languages> {
+        let (from, to) = (request.from.as_deref(), request.to.as_deref());
+        let found = self.tokenizer.languages(from, to);
+        if request.caller != Caller::Pipeline {
+            return found;
+        }
+        if found.as_ref().is_err_and(|error| matches!(error.downcast_ref(), Some(LanguageError::NotApplicable { .. })))
+        {
+            return self.tokenizer.languages(None, None);
+        }
+        let mut languages = found?;
+        let needed = languages.forced_bos.is_some() || languages.decoder_start.is_some();
+        if needed && (from.is_none() || to.is_none()) {
+            bail!(
+                "`{}` must be told both languages\nhint: give them as `src_lang` and `tgt_lang`, or in the task as `translation_nl_to_en`",
+                self.name
+            );
+        }
+        languages.forced_bos = languages.forced_bos.or(languages.decoder_start.take());
+        Ok(languages)
     }
 
     /// The name of the `task_specific_params` for a task: those for this language where there are some.

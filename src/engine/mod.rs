@@ -55,6 +55,8 @@ pub struct Engine {
 /// What somebody wants from a model; everything left out is settled by the checkpoint.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Settings of one call, an object under transformers' names.
+    pub call: Option<Value>,
     /// From the command line.
     pub flags: Overrides,
     /// From the user's config file.
@@ -63,6 +65,8 @@ pub struct Request {
     pub catalogue: Option<Value>,
     /// A task of `task_specific_params`, such as `summarization`.
     pub task: Option<String>,
+    /// What a pipeline was made with, an object under transformers' names.
+    pub defaults: Option<Value>,
     /// Who decodes.
     pub caller: Caller,
     /// Language of the source.
@@ -74,6 +78,8 @@ pub struct Request {
     /// Which tokens see everything, of models that leave that to the caller. `None` is none, and the first for a task, as
     /// their makers ask.
     pub global_attention: Option<GlobalAttention>,
+    /// Whether English punctuation of the output is drawn to the word before it; `None` leaves that to the checkpoint.
+    pub clean_up: Option<bool>,
     /// Padded source tokens per batch; `None` takes what suits the device.
     pub batch_tokens: Option<usize>,
 }
@@ -83,15 +89,18 @@ impl Request {
     #[must_use]
     pub fn new(caller: Caller) -> Self {
         Self {
+            call: None,
             flags: Overrides::default(),
             user: Overrides::default(),
             catalogue: None,
             task: None,
+            defaults: None,
             caller,
             from: None,
             to: None,
             prefix: None,
             global_attention: None,
+            clean_up: None,
             batch_tokens: None,
         }
     }

@@ -214,6 +214,20 @@ impl Session<'_> {
         }
     }
 
+    /// As [`Self::encode`], but what is longer than the checkpoint's tokenizer allows is cut off before the specials that
+    /// end a source, as transformers' `truncation=True` does.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot represent the text.
+    pub fn encode_truncated(&self, text: &str) -> Result<Vec<TokenId>> {
+        let mut tokens = self.encode(text)?;
+        let end = self.settled.languages.source_suffix.len();
+        if let Some(most) = self.engine.tokenizer().max_length().filter(|most| (end..tokens.len()).contains(most)) {
+            tokens.drain(most - end..tokens.len() - end);
+        }
+        Ok(tokens)
+    }
+
     /// A text with other signs for those that the vocabulary lacks, see [`crate::tokenizer::Tokenizer::spelled`].
     #[must_use]
     pub fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
@@ -312,14 +326,18 @@ impl Session<'_> {
 
     pub(super) fn generation(&self, source_tokens: usize, found: Found) -> Result<Generation> {
         let (tokenizer, Found { hypotheses, divergence }) = (self.engine.tokenizer(), found);
+        let decode = |tokens: &[TokenId]| match self.settled.clean_up {
+            Some(clean_up) => tokenizer.decode_cleaning(tokens, clean_up),
+            None => tokenizer.decode(tokens),
+        };
         let candidates = if hypotheses.len() > 1 {
-            hypotheses.iter().map(|h| Candidate { text: tokenizer.decode(&h.tokens), score: h.score }).collect()
+            hypotheses.iter().map(|h| Candidate { text: decode(&h.tokens), score: h.score }).collect()
         } else {
             Vec::new()
         };
         let best = hypotheses.into_iter().next().context("the search found no hypothesis")?;
         Ok(Generation {
-            text: tokenizer.decode(&best.tokens),
+            text: decode(&best.tokens),
             score: best.score,
             source_tokens,
             target_tokens: best.tokens.len(),

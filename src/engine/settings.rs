@@ -1,8 +1,9 @@
 //! Which decode settings are in effect for a checkpoint, and where each comes from.
 //!
 //! Responsible for: the one function, [`resolve`], that weighs what the person, the catalogue and the
-//! checkpoint say: flag > the user's config file > catalogue > `task_specific_params` > `generation_config.json` >
-//! config.json (only if there is no `generation_config.json`) > transformers' class default. Invariant:
+//! checkpoint say: one call > flag > the user's config file > catalogue > `task_specific_params` > what pipelines fall back to
+//! (only for [`Caller::Pipeline`]) > `generation_config.json` > config.json (only if there is no `generation_config.json`) >
+//! transformers' class default. Invariant:
 //! every field of `SearchOptions` is listed in `Settings::origins`; a setting that cannot be honoured is
 //! an error or a warning, never silence. Leaves reading the files to the caller, and language tokens, which
 //! replace `decoder_start_token_id` and `forced_bos_token_id`, to the tokenizer and `engine`.
@@ -15,6 +16,7 @@
 
 mod layers;
 mod overrides;
+mod pipeline;
 mod resolver;
 mod unsupported;
 
@@ -40,11 +42,15 @@ pub enum Caller {
     Generate,
     /// `translate`, `summarize`, `digest`: the model's window.
     Article,
+    /// The pipelines of transformers 4: 256 new tokens and 4 beams, where those say so.
+    Pipeline,
 }
 
 /// Everything that has a say in the settings.
 #[derive(Clone, Debug)]
 pub struct Sources<'a> {
+    /// Those of one call, an object under transformers' names.
+    pub call: Option<&'a Value>,
     /// From the command line.
     pub flags: &'a Overrides,
     /// From the user's config file.
@@ -53,6 +59,8 @@ pub struct Sources<'a> {
     pub catalogue: Option<&'a Value>,
     /// The task whose `task_specific_params` count, such as `summarization`.
     pub task: Option<&'a str>,
+    /// What a pipeline was made with, an object under transformers' names; only for [`Caller::Pipeline`].
+    pub defaults: Option<&'a Value>,
     /// config.json
     pub config: &'a Value,
     /// `generation_config.json`

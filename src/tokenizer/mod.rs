@@ -162,7 +162,13 @@ impl Tokenizer {
     /// The text of these ids, without special and language tokens.
     #[must_use]
     pub fn decode(&self, ids: &[TokenId]) -> String {
-        self.decode_with(ids, "")
+        self.decode_with(ids, "", self.clean_up)
+    }
+
+    /// As [`Self::decode`], but whether English punctuation is drawn to the word before it does not depend on the checkpoint.
+    #[must_use]
+    pub fn decode_cleaning(&self, ids: &[TokenId], clean_up: bool) -> String {
+        self.decode_with(ids, "", clean_up)
     }
 
     /// As [`Self::decode`], but where the ids have tokens for what the vocabulary lacks (a currency, a picture, a
@@ -178,13 +184,13 @@ impl Tokenizer {
         let parts = self.model.unknown_parts(source);
         let first = parts.first()?;
         let same = wanted <= parts.len() && parts.iter().all(|part| part == first);
-        same.then(|| self.decode_with(ids, first))
+        same.then(|| self.decode_with(ids, first, self.clean_up))
     }
 
-    fn decode_with(&self, ids: &[TokenId], unknown: &str) -> String {
+    fn decode_with(&self, ids: &[TokenId], unknown: &str, clean_up: bool) -> String {
         let ids: Vec<TokenId> = ids.iter().copied().filter(|id| !self.language_ids.contains(id)).collect();
         let text = self.model.decode(&ids, unknown);
-        if self.clean_up { cleaned_up(&text) } else { text }
+        if clean_up { cleaned_up(&text) } else { text }
     }
 
     /// The tokens for a translation between two languages, each in any usual spelling. `None` is what

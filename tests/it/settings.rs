@@ -14,10 +14,12 @@ use serde_json::{Value, json};
 fn sources<'a>(flags: &'a Overrides, config: &'a Value, generation_config: Option<&'a Value>) -> Sources<'a> {
     const NONE: &Overrides = &Overrides::NONE;
     Sources {
+        call: None,
         flags,
         user: NONE,
         catalogue: None,
         task: None,
+        defaults: None,
         config,
         generation_config,
         window: 512,
@@ -173,6 +175,31 @@ fn the_maximum_follows_caller_window_and_positions() {
     assert!(error(&Sources { flags: &flags, ..tiny.clone() }).contains("flag `--max-length`"));
     let short = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 1});
     assert!(error(&Sources { config: &short, ..tiny }).contains("`max_length` is 1 (config.json)"));
+}
+
+#[test]
+fn a_pipeline_falls_back_to_four_beams_and_256_tokens() {
+    let none = Overrides::NONE;
+    let config = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "num_beams": 6});
+    let base = Sources { caller: Caller::Pipeline, ..sources(&none, &config, None) };
+    let settings = resolve(&base).unwrap();
+    assert_eq!((settings.options.num_beams, settings.options.max_new_tokens), (4, 256));
+    assert_eq!(origin(&settings, "num_beams"), "the pipeline");
+    // `max_length` counts where the checkpoint has it, or the pipeline was made with it; in a call the 256 win over it.
+    let length = json!({"max_length": 11});
+    let called = resolve(&Sources { call: Some(&length), ..base.clone() }).unwrap();
+    assert_eq!(called.options.max_new_tokens, 256);
+    let made = Sources { defaults: Some(&length), ..base.clone() };
+    assert_eq!(resolve(&made).unwrap().options.max_new_tokens, 10);
+    let limited = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 60});
+    let own = Sources { config: &limited, ..base.clone() };
+    assert_eq!(resolve(&own).unwrap().options.max_new_tokens, 59);
+    assert_eq!(resolve(&Sources { call: Some(&length), ..own }).unwrap().options.max_new_tokens, 10);
+    // A person's settings file says nothing to a pipeline.
+    let user = Overrides { num_beams: Some(2), ..Overrides::NONE };
+    assert_eq!(resolve(&Sources { user: &user, ..base.clone() }).unwrap().options.num_beams, 4);
+    let wrong = json!({"num_return_sequences": 5});
+    assert!(error(&Sources { call: Some(&wrong), ..base }).contains("use `num_beams 5` or more, or `do_sample`"));
 }
 
 #[test]

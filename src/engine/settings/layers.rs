@@ -15,6 +15,8 @@ use crate::search::EarlyStopping;
 /// Where a setting comes from, the strongest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
+    /// One call.
+    Call,
     /// A flag on the command line.
     Flag,
     /// The user's config file.
@@ -23,6 +25,8 @@ pub enum Origin {
     Catalogue,
     /// The checkpoint's `task_specific_params` of this task.
     Task(String),
+    /// What a pipeline of transformers 4 falls back to.
+    Pipeline,
     /// The checkpoint's `generation_config.json`.
     GenerationConfig,
     /// The checkpoint's `config.json`.
@@ -36,10 +40,12 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Call => write!(f, "the call"),
             Self::Flag => write!(f, "flag"),
             Self::UserConfig => write!(f, "config file"),
             Self::Catalogue => write!(f, "catalogue"),
             Self::Task(task) => write!(f, "config.json, task `{task}`"),
+            Self::Pipeline => write!(f, "the pipeline"),
             Self::GenerationConfig => write!(f, "generation_config.json"),
             Self::Config => write!(f, "config.json"),
             Self::Window => write!(f, "the model's window"),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::layers::{Found, Layer, Layers, Origin};
 use super::overrides::{Mode, OPTIONS, Row, Written, called, row};
-use super::{Caller, Setting, Settings, Sources, unsupported};
+use super::{Caller, Setting, Settings, Sources, pipeline, unsupported};
 use crate::batch::TokenId;
 use crate::search::{Sampling, SearchOptions};
 
@@ -36,10 +36,15 @@ impl<'a> Resolver<'a> {
                 .cloned()
                 .ok_or_else(|| anyhow!("{name} is not a JSON object\nhint: fetch the model again"))
         };
-        let mut layers = vec![
-            Layer { origin: Origin::Flag, values: sources.flags.values() },
-            Layer { origin: Origin::UserConfig, values: sources.user.values() },
-        ];
+        let mut layers = Vec::new();
+        if let Some(call) = sources.call {
+            layers.push(Layer { origin: Origin::Call, values: pipeline::object(call, "`settings`")? });
+        }
+        layers.push(Layer { origin: Origin::Flag, values: sources.flags.values() });
+        // Whoever calls a pipeline expects what it gives anywhere.
+        if sources.caller != Caller::Pipeline {
+            layers.push(Layer { origin: Origin::UserConfig, values: sources.user.values() });
+        }
         if let Some(catalogue) = sources.catalogue {
             layers.push(Layer { origin: Origin::Catalogue, values: object(catalogue, "the catalogue's entry")? });
         }
@@ -50,6 +55,7 @@ impl<'a> Resolver<'a> {
             layers.push(Layer { origin: Origin::Task(task.to_owned()), values: values.clone() });
         }
         let config = Layer { origin: Origin::Config, values: config };
+        let above = layers.len();
         let mut fallback = None;
         if let Some(generation_config) = sources.generation_config {
             let values = object(generation_config, "generation_config.json")?;
@@ -57,6 +63,11 @@ impl<'a> Resolver<'a> {
             fallback = Some(config);
         } else {
             layers.push(config);
+        }
+        if sources.caller == Caller::Pipeline {
+            let checkpoint = Layers(layers.split_off(above));
+            layers.push(pipeline::layer(sources.defaults, &checkpoint)?);
+            layers.extend(checkpoint.0);
         }
         Ok(Self { sources, layers: Layers(layers), fallback, origins: Vec::new(), warnings: Vec::new() })
     }
@@ -142,10 +153,13 @@ impl<'a> Resolver<'a> {
             match strength("do_sample").cmp(&strength("num_beams")) {
                 Ordering::Less => (beams, beams_from) = (1, format!("{sample_from}, `do_sample`")),
                 Ordering::Greater => (sample, sample_from) = (false, format!("{beams_from}, `num_beams`")),
-                Ordering::Equal => bail!(
-                    "sampling with {beams} beams is not supported ({sample_from}; {beams_from})\n\
-                     hint: use `--beam-size 1` to sample, or `--beam-size N` alone for beam search"
-                ),
+                Ordering::Equal => {
+                    let beam_size = spelled("num_beams", strength("num_beams").as_ref());
+                    bail!(
+                        "sampling with {beams} beams is not supported ({sample_from}; {beams_from})\n\
+                         hint: use `{beam_size} 1` to sample, or `{beam_size} N` alone for beam search"
+                    )
+                }
             }
         }
         self.note("do_sample", sample, sample_from);
@@ -184,7 +198,11 @@ impl<'a> Resolver<'a> {
     pub fn maximum(&mut self, start: usize) -> Result<usize> {
         let positions = self.sources.positions.map_or(usize::MAX, |positions| (positions + 1).saturating_sub(start));
         let row = row::max_new_tokens();
-        let found = self.layers.find_either(row.setting, "max_length");
+        let found = match self.sources.caller {
+            // Whatever says so: transformers 4 weighs the two only after all sources are one.
+            Caller::Pipeline => self.layers.find(row.setting).or_else(|| self.layers.find("max_length")),
+            _ => self.layers.find_either(row.setting, "max_length"),
+        };
         let (wanted, origin) = match &found {
             Some(found) if found.name == "max_length" => {
                 let wanted = found.count(start as u64 + 1)? - start;
@@ -245,13 +263,14 @@ impl<'a> Resolver<'a> {
 
     /// Checks the whole, and adds the warnings.
     pub fn finish(mut self, options: SearchOptions) -> Result<Settings> {
-        self.check_catalogue()?;
+        self.check_names()?;
         if options.n_best > options.num_beams && options.sampling.is_none() {
             let found = self
                 .layers
                 .find("num_return_sequences")
                 .ok_or_else(|| anyhow!("more hypotheses than beams\nhint: use more beams"))?;
-            let hint = format!("use `--beam-size {}` or more, or `--sample`", options.n_best);
+            let [beams, sample] = ["num_beams", "do_sample"].map(|name| spelled(name, Some(&found.origin)));
+            let hint = format!("use `{beams} {}` or more, or `{sample}`", options.n_best);
             bail!(found.wrong(&format!("more than `num_beams`, which is {}", options.num_beams), &hint));
         }
         options.check()?;
@@ -268,19 +287,36 @@ impl<'a> Resolver<'a> {
         Ok(Settings { options, origins: self.origins, warnings: self.warnings })
     }
 
-    /// The catalogue is ours: it may only hold what is read here.
-    fn check_catalogue(&self) -> Result<()> {
+    /// The catalogue is ours, and a call is made for us: they may only hold what is read here.
+    fn check_names(&self) -> Result<()> {
         let known = |name: &str| {
             self.origins.iter().any(|setting| setting.name == name)
                 || OTHER_NAMES.contains(&name)
                 || called(name).is_some()
         };
-        let catalogue = self.layers.0.iter().find(|layer| layer.origin == Origin::Catalogue);
-        match catalogue.and_then(|layer| layer.values.keys().find(|name| !known(name))) {
-            Some(name) => bail!("the catalogue sets `{name}`, which is no setting\nhint: correct or remove it"),
-            None => Ok(()),
+        for layer in &self.layers.0 {
+            let in_call = matches!(layer.origin, Origin::Call | Origin::Pipeline);
+            let unknown =
+                |(name, value): &(&String, &Value)| !known(name) && !(in_call && unsupported::rests(name, value));
+            match layer.values.iter().find(unknown) {
+                Some((name, _)) if layer.origin == Origin::Catalogue => {
+                    bail!("the catalogue sets `{name}`, which is no setting\nhint: correct or remove it")
+                }
+                Some((name, value)) if in_call => {
+                    bail!("`{name}` ({value}) is no setting that kortom has\nhint: leave it out")
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
+}
+
+/// What a person calls the setting: its flag, but in calls transformers' name.
+fn spelled(name: &'static str, origin: Option<&Origin>) -> String {
+    let in_call = matches!(origin, Some(Origin::Call | Origin::Pipeline));
+    let flag = called(name).filter(|_| !in_call).map(|option| format!("--{}", option.flag));
+    flag.unwrap_or_else(|| name.to_owned())
 }
 
 /// What was found, or the class default; and where it comes from.

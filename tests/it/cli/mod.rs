@@ -14,6 +14,8 @@ mod memory;
 mod models;
 mod outputs;
 mod score;
+mod records;
+mod setup;
 mod summaries;
 
 use std::io::Write;

@@ -82,10 +82,12 @@ impl Checkpoint {
         // A checkpoint of old keeps its settings in config.json.
         let generation_config = (!own || self.files.has("generation_config.json")).then_some(&values);
         let sources = Sources {
+            call: None,
             flags: &Overrides::default(),
             user: &Overrides::default(),
             catalogue: None,
             task: None,
+            defaults: None,
             config: &self.files.json("config.json").unwrap().unwrap(),
             generation_config,
             window: self.model.spec().encoder.window,

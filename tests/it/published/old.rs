@@ -91,10 +91,12 @@ fn old_keys_nulls_and_floats_of_config_are_taken_as_in_transformers() {
         let model = load("zip-float32", &config).unwrap_or_else(|error| panic!("{what}: {error:#}"));
         assert_logits(&model, &expected, &what);
         let settings = resolve(&Sources {
+            call: None,
             flags: &Overrides::NONE,
             user: &Overrides::NONE,
             catalogue: None,
             task: None,
+            defaults: None,
             config: &config,
             generation_config: None,
             window: model.spec().encoder.window,

@@ -1,0 +1,226 @@
+//! Runs of `generate` over JSON Lines: the field `text` of each record is one source, and its field `generate`, if it has one, says
+//! how that is to be decoded. So one process answers any number of different requests; the Python package is made of this.
+//!
+//! Invariant: every record gives one record in its place, with its own fields and the result, or with an `error`. Records next to
+//! each other that want the same share batches.
+
+use std::ops::ControlFlow;
+
+use anyhow::{Context, Result, anyhow};
+use kortom::check::FlagCount;
+use kortom::document::jsonl::{Field, Records as Lines};
+use kortom::engine::settings::Caller;
+use kortom::engine::{Generation, Request};
+use kortom::render::{Body, Format};
+use kortom::report::LineReport;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::engines::{self, Model};
+use super::inputs::{Failure, Source};
+use super::lines::fill;
+use super::progress::told;
+use super::run::{Emit, Piece, Reader, Work};
+
+/// The field that says how a record is to be decoded.
+const CALL: &str = "generate";
+
+/// How one record is to be decoded.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Call {
+    /// Decode as the pipeline of transformers 4 for this task does.
+    task: Option<String>,
+    /// Settings under transformers' names.
+    settings: Option<Value>,
+    /// What the pipeline was made with, under the same names.
+    defaults: Option<Value>,
+    from: Option<String>,
+    to: Option<String>,
+    prefix: Option<String>,
+    /// Cut off what is longer than the checkpoint's tokenizer allows.
+    truncation: bool,
+    clean_up_tokenization_spaces: Option<bool>,
+}
+
+/// The work on records.
+pub struct Records<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The field that holds the source.
+    pub field: String,
+    /// Several outputs were asked for on the command line.
+    pub n_best: bool,
+}
+
+/// One record, and why it cannot be worked on, if so.
+pub struct Record {
+    text: String,
+    fields: Vec<Field>,
+    error: Option<anyhow::Error>,
+    name: String,
+    output: Format,
+}
+
+impl Work for Records<'_> {
+    type Item = Record;
+
+    fn reader(&self) -> Reader<Record> {
+        let field = self.field.clone();
+        Box::new(move |source, emit| read(source, &field, emit))
+    }
+
+    fn work(&mut self, records: Vec<Record>) -> Vec<Result<Piece, Failure>> {
+        let mut pieces = Vec::with_capacity(records.len());
+        let mut records = records.into_iter().peekable();
+        while let Some(first) = records.next() {
+            let mut same = vec![first];
+            while let Some(next) = records.next_if(|next| next.call() == same[0].call()) {
+                same.push(next);
+            }
+            pieces.extend(self.together(same));
+        }
+        pieces
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.model.notices()
+    }
+}
+
+impl Records<'_> {
+    /// Works on records that want the same. Where they fail together, each is tried alone.
+    fn together(&self, records: Vec<Record>) -> Vec<Result<Piece, Failure>> {
+        let asked: Vec<&str> =
+            records.iter().filter(|record| record.error.is_none()).map(|record| record.text.as_str()).collect();
+        let call = records.first().and_then(Record::call).map(str::to_owned);
+        match self.generate(call.as_deref(), &asked) {
+            Ok((generations, n_best)) => {
+                let mut generations = generations.into_iter();
+                let piece = |record: Record| {
+                    let generation = if record.error.is_none() { generations.next() } else { None };
+                    Ok(record.piece(generation, n_best))
+                };
+                records.into_iter().map(piece).collect()
+            }
+            Err(_) if records.len() > 1 => records.into_iter().flat_map(|record| self.together(vec![record])).collect(),
+            Err(error) => {
+                let failed = |record| Record { error: Some(error), ..record };
+                records.into_iter().next().map(|record| Ok(failed(record).piece(None, false))).into_iter().collect()
+            }
+        }
+    }
+
+    /// A generation for each text, and whether there are several hypotheses of each to show.
+    fn generate(&self, call: Option<&str>, texts: &[&str]) -> Result<(Vec<Generation>, bool)> {
+        let call = call.map_or_else(|| Ok(Call::default()), read_call)?;
+        let truncation = call.truncation;
+        let session = self.model.session_for(|request| call.into_request(request))?;
+        let encode = |text: &&str| if truncation { session.encode_truncated(text) } else { session.encode(text) };
+        let sources = texts.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let options = &session.settings().options;
+        let n_best = self.n_best || options.n_best > 1;
+        let generations = if options.sampling.is_some() {
+            // What chance makes of a record depends on its seed and on nothing beside it.
+            let alone = sources.into_iter().map(|source| session.generate_tokens(vec![source]));
+            alone.collect::<Result<Vec<_>>>()?.concat()
+        } else {
+            session.generate_tokens(sources)?
+        };
+        Ok((generations, n_best))
+    }
+}
+
+impl Call {
+    /// What is wanted from the model, `usual` being what the command line says.
+    fn into_request(self, usual: Request) -> Request {
+        let pipeline = self.task.is_some();
+        Request {
+            call: self.settings,
+            defaults: self.defaults,
+            from: self.from.or(usual.from),
+            to: self.to.or(usual.to),
+            prefix: self.prefix.or(usual.prefix),
+            // A pipeline leaves the text as it is.
+            clean_up: self.clean_up_tokenization_spaces.or(pipeline.then_some(false)),
+            caller: if pipeline { Caller::Pipeline } else { usual.caller },
+            task: self.task,
+            ..usual
+        }
+    }
+}
+
+/// How a record is to be decoded, from the JSON that says so.
+fn read_call(value: &str) -> Result<Call> {
+    serde_json::from_str(value).map_err(|error| {
+        anyhow!("the field `{CALL}` cannot be used: {error}\nhint: it is an object such as {{\"settings\": {{\"num_beams\": 4}}}}")
+    })
+}
+
+impl Record {
+    /// How it is to be decoded, as JSON.
+    fn call(&self) -> Option<&str> {
+        self.fields.iter().find(|field| field.name == CALL).map(|field| field.value.as_str())
+    }
+
+    fn piece(self, generation: Option<Generation>, n_best: bool) -> Piece {
+        let mut report = LineReport::default();
+        let missing = self.error.is_none() && generation.is_none();
+        let error = self.error.or_else(|| missing.then(|| anyhow!("the model gave no result")));
+        if let Some(generation) = generation {
+            fill(&mut report, engines::segment(&self.text, generation), n_best);
+        }
+        report.source = self.text;
+        let mut flags = FlagCount::default();
+        flags.segment(&report.flags);
+        let told = error.as_ref().map(told);
+        let mut text =
+            report.json_in(&self.fields, told.as_deref().map(|told| told.split_once("\nhint: ").unwrap_or((told, ""))));
+        if self.output == Format::Jsonl {
+            text.push('\n');
+        }
+        let failure = error.map(|error| Failure { name: self.name.clone(), error });
+        Piece { name: self.name, body: Body::Text(text), flags, tokens: report.tokens, failure, ..Piece::default() }
+    }
+}
+
+/// Reads a source record by record.
+fn read(source: &Source, field: &str, emit: &mut Emit<'_, Record>) {
+    let reader = match source.open() {
+        Ok(reader) => reader,
+        Err(error) => {
+            let _ = emit(Err(Failure { name: source.name.clone(), error }));
+            return;
+        }
+    };
+    let mut lines = Lines::new(reader, &source.name, field);
+    while let Some(line) = lines.next() {
+        let name = format!("{}:{}", source.name, lines.line());
+        let read = match line {
+            Ok(document) => one(document.fields, field, name, source),
+            Err(error) => match lines.take_broken() {
+                // The line is in the name already.
+                Some(document) => {
+                    let error = Some(anyhow!(error.root_cause().to_string()));
+                    Ok(Record { text: String::new(), fields: document.fields, error, name, output: source.output })
+                }
+                None => Err(Failure { name, error }),
+            },
+        };
+        let sized = read.map(|record| {
+            let bytes = record.fields.iter().map(|field| field.name.len() + field.value.len()).sum();
+            (record, bytes)
+        });
+        if emit(sized) == ControlFlow::Break(()) {
+            return;
+        }
+    }
+}
+
+fn one(fields: Vec<Field>, field: &str, name: String, source: &Source) -> Result<Record, Failure> {
+    let value = fields.iter().find(|known| known.name == field).context("a record without its text");
+    match value.and_then(|value| Ok(serde_json::from_str(&value.value)?)) {
+        Ok(text) => Ok(Record { text, fields, error: None, name, output: source.output }),
+        Err(error) => Err(Failure { name, error }),
+    }
+}

@@ -1,0 +1,84 @@
+//! `kortom setup`: the recommended models, with one question.
+//!
+//! Invariant: nothing is fetched before a yes, and what is fetched is what was shown. Without a network it says how models get
+//! here all the same.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use indicatif::DecimalBytes;
+use kortom::hub::{BUNDLED, Entry, Hub, Plan, Task, catalog};
+
+use super::args::SetupArgs;
+use super::progress::told;
+
+/// The recommended model for each task, and the languages that it is looked for with.
+const RECOMMENDED: [(Task, &str, &str, &str); 2] =
+    [(Task::Translate, "nl", "en", "nl-en"), (Task::Summarize, "en", "en", "cnn-fast")];
+
+/// Looks what is missing, asks, and fetches it.
+pub fn run(args: &SetupArgs) -> Result<ExitCode> {
+    let hub = Hub::from_env(args.offline);
+    let missing = missing(&hub);
+    if missing.is_empty() {
+        eprintln!("nothing to do: models that translate and summarise are installed; `kortom models list` shows them");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if hub.options().offline {
+        bail!("kortom is offline, so no model can be fetched\nhint: {}", by_hand(&hub, &missing));
+    }
+    let plans = plans(&hub, &missing)?;
+    let size = plans.iter().map(Plan::remaining).fold(0, u64::saturating_add);
+    eprintln!("kortom setup fetches into `{}`:", hub.options().cache.display());
+    for (entry, plan) in missing.iter().zip(&plans) {
+        let license = plan.license.as_deref().unwrap_or("licence not stated");
+        let (size, does) = (DecimalBytes(plan.remaining()), entry.task.name());
+        eprintln!("  {} ({}), to {does}: {size}, {license}", entry.alias, plan.repository);
+    }
+    if !args.yes && !agreed(size)? {
+        eprintln!("nothing was fetched");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for entry in &missing {
+        hub.pull(&entry.alias, false).with_context(|| format!("cannot fetch `{}`", entry.alias))?;
+    }
+    eprintln!("done: `kortom digest article.txt` uses them from now on");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The recommended models for what no model, or only the built-in one, does.
+fn missing(hub: &Hub) -> Vec<&'static Entry> {
+    let lacks = |task, from, to| hub.best_installed(task, from, to).is_none_or(|best| best.files.name() == BUNDLED);
+    let lacking = RECOMMENDED.iter().filter(|&&(task, from, to, _)| lacks(task, from, to));
+    lacking.filter_map(|&(.., alias)| catalog().iter().find(|entry| entry.alias == alias)).collect()
+}
+
+fn plans(hub: &Hub, missing: &[&Entry]) -> Result<Vec<Plan>> {
+    let plans = missing.iter().map(|entry| hub.plan(&entry.alias)).collect::<Result<Vec<_>>>();
+    plans.map_err(|error| anyhow::anyhow!("{}\nhint: {}", told(&error), by_hand(hub, missing)))
+}
+
+/// How models get onto a machine without a network.
+fn by_hand(hub: &Hub, missing: &[&Entry]) -> String {
+    let pulls: Vec<_> = missing.iter().map(|entry| format!("`kortom models pull {}`", entry.alias)).collect();
+    let folders = missing.iter().filter_map(|entry| entry.repo.as_deref());
+    let folders: Vec<_> = folders.map(|repo| format!("`models--{}`", repo.replace('/', "--"))).collect();
+    format!(
+        "run {} on a machine with a network, and copy {} from its cache (`kortom doctor` says where) into `{}`, with `cp -a`",
+        pulls.join(" and "),
+        folders.join(" and "),
+        hub.options().cache.display()
+    )
+}
+
+/// Asks whether so many bytes may be fetched.
+fn agreed(size: u64) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("fetching {} needs a yes\nhint: add --yes", DecimalBytes(size));
+    }
+    eprint!("fetch {}? [y/N] ", DecimalBytes(size));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

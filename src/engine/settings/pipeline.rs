@@ -1,0 +1,36 @@
+//! What a pipeline of transformers 4 falls back to, between a task's own settings and the checkpoint's.
+//!
+//! From transformers 4.57 (`Pipeline.__init__`, `Text2TextGenerationPipeline._default_generation_config`): four beams even where
+//! the checkpoint says another number; 256 new tokens, unless the checkpoint or whoever made the pipeline sets a `max_length`
+//! other than the class default. Invariant: what a pipeline was made with wins over both.
+
+use anyhow::{Result, anyhow};
+use serde_json::{Map, Value};
+
+use super::layers::{Layer, Layers, Origin};
+
+const BEAMS: u64 = 4;
+const NEW_TOKENS: u64 = 256;
+/// The class default of `max_length`, which counts as not set.
+const DEFAULT_LENGTH: u64 = 20;
+
+/// An object of settings under transformers' names.
+pub(super) fn object(value: &Value, whose: &str) -> Result<Map<String, Value>> {
+    value
+        .as_object()
+        .cloned()
+        .ok_or_else(|| anyhow!("{whose} is not a JSON object\nhint: give it as {{\"num_beams\": 4}}"))
+}
+
+/// The layer of a pipeline that was made with these settings, above the layers of its checkpoint.
+pub(super) fn layer(made_with: Option<&Value>, checkpoint: &Layers) -> Result<Layer> {
+    let made_with = made_with.map(|value| object(value, "`defaults`")).transpose()?.unwrap_or_default();
+    let of_checkpoint = checkpoint.find("max_length").map(|found| found.value);
+    let length = made_with.get("max_length").filter(|value| !value.is_null()).cloned().or(of_checkpoint);
+    let mut values = Map::from_iter([("num_beams".to_owned(), Value::from(BEAMS))]);
+    if length.is_none_or(|length| length.as_u64() == Some(DEFAULT_LENGTH)) {
+        values.insert("max_new_tokens".to_owned(), Value::from(NEW_TOKENS));
+    }
+    values.extend(made_with);
+    Ok(Layer { origin: Origin::Pipeline, values })
+}
