@@ -52,7 +52,7 @@ impl Work for Articles<'_> {
     fn reader(&self) -> Reader<Article> {
         let job = self.steps.job;
         let (field, html_whole) = (job.field.clone(), job.html_whole);
-        let reading = Reading { field, html_whole, detects: job.detects(), typed: job.typed };
+        let reading = Reading { field, html_whole, detects: job.detects(), typed: job.is_typed() };
         Box::new(move |source, emit| match source.format.spec().holds {
             _ if reading.typed => reading.typed_lines(source, emit),
             Holds::Records => reading.records(source, emit),

@@ -68,8 +68,6 @@ pub struct Job {
     pub field: String,
     /// All of a web page is the article.
     pub html_whole: bool,
-    /// Somebody types lines at a terminal, and wants each translated when it is there.
-    pub typed: bool,
     /// The model of the task, as it was named.
     pub model: Option<String>,
     /// The summary model of a digest, as it was named.
@@ -133,7 +131,9 @@ impl Job {
         job.languages(&args.languages, file)?;
         job.terms(&args.terms, file)?;
         job.model = args.model.model.clone().or_else(|| file.text("model"));
-        job.translate_as_typed(io::stdin().is_terminal());
+        if job.is_typed() {
+            job.found.sources.iter_mut().for_each(|source| source.framing = source.output.line_framing());
+        }
         Ok(job)
     }
 
@@ -228,14 +228,12 @@ impl Job {
         Ok(job)
     }
 
-    /// Plain text that is typed at a terminal is translated line by line, unless it is to become a file.
-    fn translate_as_typed(&mut self, terminal: bool) {
-        let [source] = &mut self.found.sources[..] else { return };
+    /// Somebody types plain text at a terminal, and wants each line translated when it is there.
+    pub fn is_typed(&self) -> bool {
+        let [source] = &self.found.sources[..] else { return false };
         let plain = source.format == Format::Text && source.output == render::Format::Text;
-        self.typed = terminal && plain && source.path.is_none() && matches!(self.destination, Destination::Stdout);
-        if self.typed {
-            source.framing = source.output.line_framing();
-        }
+        let shown = source.path.is_none() && matches!(self.destination, Destination::Stdout);
+        self.task == Task::Translate && plain && shown && io::stdin().is_terminal()
     }
 
     fn common(typed: &Common<'_>, file: &SettingsFile) -> Result<Self> {
@@ -263,7 +261,6 @@ impl Job {
             destination,
             field: input.field.unwrap_or_else(|| "text".to_owned()),
             html_whole: input.html_whole == Some(true),
-            typed: false,
             model: None,
             summary_model: None,
             from: None,

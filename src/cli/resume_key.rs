@@ -67,7 +67,6 @@ impl<'a> ResumeKey<'a> {
             resume: _,
             field,
             html_whole,
-            typed: _,
             model: _,
             summary_model: _,
             from: _,

@@ -46,14 +46,14 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     missing(&screen);
     let glossary = terms::load(job, session.as_ref(), &screen)?;
     let glossary = glossary.as_ref();
-    if job.typed {
+    if job.is_typed() {
         screen.notice("type a line and press Enter: it is translated; `:q` or Ctrl-D leaves");
     } else if job.found.sources.iter().any(|source| source.path.is_none()) && io::stdin().is_terminal() {
         screen.notice("reading what you type; end with Ctrl-D on a line of its own");
     }
     let resume = resume(job, &models, glossary)?;
     let sink = sink(job, &resume)?;
-    if !job.typed {
+    if !job.is_typed() {
         screen.begin(course(job, &models));
     }
     let piped = job.found.sources.iter().any(|source| source.path.is_none());

@@ -297,7 +297,7 @@ impl<'a> Resolver<'a> {
         for layer in &self.layers.0 {
             let in_call = matches!(layer.origin, Origin::Call | Origin::Pipeline);
             let unknown =
-                |(name, value): &(&String, &Value)| !known(name) && !(in_call && unsupported::rests(name, value));
+                |(name, value): &(&String, &Value)| !(known(name) || in_call && unsupported::rests(name, value));
             match layer.values.iter().find(unknown) {
                 Some((name, _)) if layer.origin == Origin::Catalogue => {
                     bail!("the catalogue sets `{name}`, which is no setting\nhint: correct or remove it")

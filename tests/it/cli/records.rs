@@ -8,7 +8,7 @@ const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/");
 
 /// What comes of these records with a tiny checkpoint, and what is said besides.
 fn generate(model: &str, records: &[Value], more: &[&str]) -> (Vec<Value>, Option<i32>, String) {
-    let input: String = records.iter().map(|record| format!("{record}\n")).collect();
+    let input = records.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let model = format!("{TINY}{model}");
     let asked = ["generate", "--input-format", "jsonl", "--device", "cpu", "--model", &model];
     let ran = Place::new().pipe(&[&asked, more].concat(), input.as_bytes());
