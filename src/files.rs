@@ -25,6 +25,8 @@ pub struct ModelFiles {
     name: String,
     revision: Option<String>,
     files: BTreeMap<String, Location>,
+    /// The files of what is merged into the weights.
+    adapter: Option<Box<ModelFiles>>,
 }
 
 impl ModelFiles {
@@ -34,17 +36,7 @@ impl ModelFiles {
     /// # Errors
     /// When the folder cannot be read, or holds no `config.json`.
     pub fn folder(folder: &Path, name: &str, revision: Option<String>) -> Result<Self> {
-        let listing =
-            fs::read_dir(folder).with_context(|| format!("cannot read the model folder `{}`", folder.display()))?;
-        let mut files = BTreeMap::new();
-        for entry in listing {
-            let path = entry?.path();
-            if let Some(file) = path.file_name().and_then(|file| file.to_str())
-                && path.is_file()
-            {
-                files.insert(file.to_owned(), Location::Disk(path));
-            }
-        }
+        let files = listed(folder)?;
         if !files.contains_key("config.json") {
             bail!(
                 "`{}` is not a model folder: it has no `config.json`\n\
@@ -52,14 +44,42 @@ impl ModelFiles {
                 folder.display()
             );
         }
-        Ok(Self { name: name.to_owned(), revision, files })
+        Ok(Self { name: name.to_owned(), revision, files, adapter: None })
+    }
+
+    /// All plain files directly inside the folder of an adapter.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or holds no `adapter_config.json`.
+    pub fn adapter_folder(folder: &Path, name: &str, revision: Option<String>) -> Result<Self> {
+        let files = listed(folder)?;
+        if !files.contains_key("adapter_config.json") {
+            bail!(
+                "`{}` is not the folder of an adapter: it has no `adapter_config.json`\n\
+                 hint: give the folder that holds adapter_config.json and adapter_model.safetensors",
+                folder.display()
+            );
+        }
+        Ok(Self { name: name.to_owned(), revision, files, adapter: None })
+    }
+
+    /// The same model with an adapter, which is merged into its weights as they are loaded.
+    #[must_use]
+    pub fn with_adapter(self, adapter: Self) -> Self {
+        Self { adapter: Some(Box::new(adapter)), ..self }
+    }
+
+    /// The files of the adapter that is to be merged into the weights.
+    #[must_use]
+    pub fn adapter(&self) -> Option<&Self> {
+        self.adapter.as_deref()
     }
 
     /// A checkpoint compiled into the binary.
     #[must_use]
     pub fn embedded(name: &str, files: &[(&str, &'static [u8])]) -> Self {
         let files = files.iter().map(|&(file, bytes)| (file.to_owned(), Location::Embedded(bytes))).collect();
-        Self { name: name.to_owned(), revision: None, files }
+        Self { name: name.to_owned(), revision: None, files, adapter: None }
     }
 
     /// What the model is called: an alias, a repository, or a folder.
@@ -74,12 +94,16 @@ impl ModelFiles {
         self.revision.as_deref()
     }
 
-    /// `name@revision`, or the name alone.
+    /// `name@revision`, or the name alone; with an adapter, ` + ` and that of the adapter.
     #[must_use]
     pub fn full_name(&self) -> String {
-        match &self.revision {
+        let own = match &self.revision {
             Some(revision) => format!("{}@{revision}", self.name),
             None => self.name.clone(),
+        };
+        match &self.adapter {
+            Some(adapter) => format!("{own} + {}", adapter.full_name()),
+            None => own,
         }
     }
 
@@ -158,4 +182,20 @@ impl ModelFiles {
             self.name
         )
     }
+}
+
+/// The plain files directly inside a folder, by their names; links are followed.
+fn listed(folder: &Path) -> Result<BTreeMap<String, Location>> {
+    let listing =
+        fs::read_dir(folder).with_context(|| format!("cannot read the model folder `{}`", folder.display()))?;
+    let mut files = BTreeMap::new();
+    for entry in listing {
+        let path = entry?.path();
+        if let Some(file) = path.file_name().and_then(|file| file.to_str())
+            && path.is_file()
+        {
+            files.insert(file.to_owned(), Location::Disk(path));
+        }
+    }
+    Ok(files)
 }

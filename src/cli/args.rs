@@ -138,6 +138,9 @@ pub struct SummarizeArgs {
     /// any]
     #[arg(long, value_name = "NAME", help_heading = "Models")]
     pub model: Option<String>,
+    /// LoRA adapter that is merged into the model as it is loaded: a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub adapter: Option<String>,
     /// Language of the articles, as a code; auto looks at each [default: en]
     #[arg(long, value_name = "CODE", help_heading = "Models")]
     pub from: Option<String>,
@@ -167,6 +170,9 @@ pub struct GenerateArgs {
     /// The model: an alias, a folder, or owner/name[@revision]
     #[arg(long, value_name = "NAME", required = true, help_heading = "Models")]
     pub model: Option<String>,
+    /// LoRA adapter that is merged into the model as it is loaded: a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub adapter: Option<String>,
     #[command(flatten)]
     pub languages: LanguageOptions,
     /// `lines`, every line one source; or `jsonl`, every record one, which may say how in its field `generate` [default: lines]
@@ -318,4 +324,7 @@ pub struct TranslationModel {
     /// [default: the best one installed]
     #[arg(long, value_name = "NAME", help_heading = "Models")]
     pub model: Option<String>,
+    /// LoRA adapter that is merged into it as it is loaded: a folder, or owner/name[@revision]
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub adapter: Option<String>,
 }

@@ -34,6 +34,12 @@ fn named(hub: &Hub, name: &str, task: ModelTask, screen: &Screen) -> Result<Reso
     Ok(found)
 }
 
+/// The model with the adapter of the job, where one was named.
+pub fn adapted(hub: &Hub, job: &Job, found: Resolved) -> Result<Resolved> {
+    let Some(name) = &job.adapter else { return Ok(found) };
+    Ok(Resolved { files: found.files.with_adapter(hub.adapter(name)?), ..found })
+}
+
 /// That a model is made for another task.
 pub fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error {
     let (is, wanted) = (is.name(), wanted.name());
@@ -43,7 +49,7 @@ pub fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error
 /// The model that translates: the one named, or else the best one installed.
 pub fn translation(hub: &Hub, job: &Job, screen: &Screen) -> Result<Resolved> {
     if let Some(name) = &job.model {
-        return named(hub, name, ModelTask::Translate, screen);
+        return adapted(hub, job, named(hub, name, ModelTask::Translate, screen)?);
     }
     let (from, to) = (job.from(), job.to());
     let found = hub.best_installed(ModelTask::Translate, from, to).with_context(|| {
@@ -55,7 +61,7 @@ pub fn translation(hub: &Hub, job: &Job, screen: &Screen) -> Result<Resolved> {
              `kortom models pull nl-en` gets a far better one",
         );
     }
-    Ok(found)
+    adapted(hub, job, found)
 }
 
 /// A summary model that was chosen.
@@ -72,16 +78,19 @@ pub fn summary(hub: &Hub, job: &Job, wish: Wish, screen: &Screen) -> Result<Opti
         job.refuse_decoding_without_model()?;
         return Ok(None);
     }
-    let name = if job.task == Task::Summarize { &job.model } else { &job.summary_model };
+    let summarizes = job.task == Task::Summarize;
+    let name = if summarizes { &job.model } else { &job.summary_model };
+    // In a digest the adapter is for the translation.
+    let summarising = |found| if summarizes { adapted(hub, job, found) } else { Ok(found) };
     if let Some(name) = name {
         let found = named(hub, name, ModelTask::Summarize, screen)?;
         let source = reads_source(job, name, &found)?;
-        return Ok(Some(Chosen { found, source }));
+        return Ok(Some(Chosen { found: summarising(found)?, source }));
     }
     let language = job.summary_language();
     if let Some(found) = hub.best_installed(ModelTask::Summarize, language, language) {
         screen.notice(format!("`{}` writes the summaries (abstractive)", found.files.name()));
-        return Ok(Some(Chosen { found, source: false }));
+        return Ok(Some(Chosen { found: summarising(found)?, source: false }));
     }
     let fitting = catalog().iter().find(|entry| entry.fits(ModelTask::Summarize, language, language));
     if wish.method == Method::Abstractive {

@@ -11,6 +11,7 @@ use kortom::detect;
 use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, Session, Settled};
+use kortom::files::ModelFiles;
 use kortom::hub::{Hub, Resolved, Task as ModelTask};
 use kortom::tokenizer::LanguageError;
 use kortom::translate::Segment;
@@ -70,7 +71,7 @@ impl Models {
         let hub = Hub::from_env(job.machine.offline == Some(true));
         let translation = match job.task {
             Task::Digest | Task::Translate => Some(choice::translation(&hub, job, screen)?),
-            Task::Generate => Some(hub.resolve(job.model.as_deref().unwrap_or_default())?),
+            Task::Generate => Some(choice::adapted(&hub, job, hub.resolve(job.model.as_deref().unwrap_or_default())?)?),
             Task::Summarize => None,
         };
         let summary = job.summary.map(|wish| choice::summary(&hub, job, wish, screen)).transpose()?.flatten();
@@ -213,14 +214,15 @@ fn has_none(error: &anyhow::Error) -> bool {
 
 /// Changes when a file of a model that has no revision does.
 fn fingerprint(found: &Resolved) -> String {
-    if found.files.revision().is_some() {
-        return String::new();
-    }
-    let file = |name| {
-        let file = found.files.path(name)?.metadata().ok()?;
-        Some(format!("{name} {} {:?}\n", file.len(), file.modified().ok()?))
+    let of_files = |files: &ModelFiles| {
+        let file = |name| {
+            let file = files.path(name)?.metadata().ok()?;
+            Some(format!("{name} {} {:?}\n", file.len(), file.modified().ok()?))
+        };
+        let named = files.revision().is_none().then(|| files.names().filter_map(file).collect::<String>());
+        named.unwrap_or_default()
     };
-    found.files.names().filter_map(file).collect()
+    of_files(&found.files) + &found.files.adapter().map(of_files).unwrap_or_default()
 }
 
 impl Model {

@@ -70,6 +70,8 @@ pub struct Job {
     pub html_whole: bool,
     /// The model of the task, as it was named.
     pub model: Option<String>,
+    /// The adapter of that model, as it was named.
+    pub adapter: Option<String>,
     /// The summary model of a digest, as it was named.
     pub summary_model: Option<String>,
     /// Language of the source, where it was named, or `auto`.
@@ -131,6 +133,7 @@ impl Job {
         job.languages(&args.languages, file)?;
         job.terms(&args.terms, file)?;
         job.model = args.model.model.clone().or_else(|| file.text("model"));
+        job.adapter.clone_from(&args.model.adapter);
         if job.is_typed() {
             job.found.sources.iter_mut().for_each(|source| source.framing = source.output.line_framing());
         }
@@ -158,6 +161,7 @@ impl Job {
         }
         job.from.clone_from(&args.from);
         job.model = args.model.clone().or_else(|| file.text("summary-model"));
+        job.adapter.clone_from(&args.adapter);
         job.summary = Some(wish);
         job.global_attention = global_attention(&file.fill(&args.read)?);
         Ok(job)
@@ -193,6 +197,7 @@ impl Job {
         job.to.clone_from(&args.languages.to);
         job.model.clone_from(&args.model);
         job.global_attention = global_attention(&args.read);
+        job.adapter.clone_from(&args.adapter);
         Ok(job)
     }
 
@@ -262,6 +267,7 @@ impl Job {
             field: input.field.unwrap_or_else(|| "text".to_owned()),
             html_whole: input.html_whole == Some(true),
             model: None,
+            adapter: None,
             summary_model: None,
             from: None,
             to: None,
@@ -337,7 +343,8 @@ impl Job {
 
     /// Options that say how a model searches mean nothing to a summary that is made without one.
     pub fn refuse_decoding_without_model(&self) -> Result<()> {
-        match &self.decoding.typed {
+        let adapter = self.adapter.as_ref().map(|_| "adapter");
+        match self.decoding.typed.as_deref().or(adapter) {
             Some(name) if self.task == Task::Summarize => {
                 bail!("`--{name}` does not apply to extractive summaries, which need no model\nhint: leave it out")
             }
@@ -364,6 +371,7 @@ impl Job {
         self.languages(&wanted.languages, file)?;
         self.terms(&wanted.terms, file)?;
         self.model = wanted.model.model.clone().or_else(|| file.text("model"));
+        self.adapter.clone_from(&wanted.model.adapter);
         self.summary_model = wanted.summary_model.clone().or_else(|| file.text("summary-model"));
         self.summary = Some(wish(&wanted.summary, wanted.summary_model.as_deref(), "--summary-model", file)?);
         self.global_attention = global_attention(&file.fill(&wanted.read)?);

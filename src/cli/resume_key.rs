@@ -56,7 +56,7 @@ impl<'a> ResumeKey<'a> {
     /// # Errors
     /// When a model cannot do what is wanted of it.
     pub fn new(job: &'a Job, models: &Models, glossary: Option<&Glossary>) -> Result<Self> {
-        // Outputs do not depend on which other inputs there are, on where they go, and on what is printed. Models and the
+        // Outputs do not depend on which other inputs there are, on where they go, and on what is printed. Models with their adapters and the
         // glossary are in the key by what they hold, languages as they are read, options of decoding and of
         // attention as the models settled them.
         let Job {
@@ -68,6 +68,7 @@ impl<'a> ResumeKey<'a> {
             field,
             html_whole,
             model: _,
+            adapter: _,
             summary_model: _,
             from: _,
             to: _,

@@ -221,9 +221,14 @@ fn suited(placement: &Placement, spec: &Spec) -> Result<Placement> {
     Ok(if faster { placement.with_eight_bits() } else { placement })
 }
 
-/// Where the eight-bit weights of a model in a folder are stored.
+/// Where the eight-bit weights of a model in a folder are stored; each adapter of it has a file of its own.
 fn stored(files: &ModelFiles, placement: &Placement) -> Option<PathBuf> {
     let place = files.path("config.json")?.canonicalize().ok()?;
-    let name = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    let mut name = place.into_os_string().into_encoded_bytes();
+    if let Some(adapter) = files.adapter() {
+        let place = adapter.path("adapter_config.json")?.canonicalize().ok()?;
+        name.extend(place.into_os_string().into_encoded_bytes());
+    }
+    let name = Sha256::digest(name);
     Some(placement.cache.as_ref()?.join(format!("{name:x}.int8")))
 }

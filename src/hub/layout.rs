@@ -74,6 +74,27 @@ pub(super) fn wanted(repository: &str, names: &[String]) -> Result<Vec<String>> 
     Ok(files)
 }
 
+/// The forms the weights of an adapter come in, the preferred first.
+pub(super) const ADAPTER_WEIGHTS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
+
+/// As [`wanted`], of an adapter.
+///
+/// # Errors
+/// When there is no `adapter_config.json`, or no weights beside it.
+pub(super) fn wanted_of_adapter(repository: &str, names: &[String]) -> Result<Vec<String>> {
+    let has = |name: &str| names.iter().any(|other| other == name);
+    let weights = ADAPTER_WEIGHTS.into_iter().find(|name| has(name));
+    let (true, Some(weights)) = (has("adapter_config.json"), weights) else {
+        bail!(
+            "the repository `{repository}` is no adapter: it has no `adapter_config.json` with `{}`\n\
+             hint: a whole model is named with `--model`",
+            ADAPTER_WEIGHTS[0]
+        );
+    };
+    let small = ["adapter_config.json", "README.md"].into_iter().filter(|name| has(name));
+    Ok(small.chain([weights]).map(str::to_owned).collect())
+}
+
 /// Whether a name is a file directly in a folder, and nothing that could lead out of it.
 pub(super) fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

@@ -7,6 +7,7 @@
 //! Invariant: a model that is whole on this machine is used without touching the network, and with `offline` no socket
 //! is opened at all. What is in the files belongs to `tokenizer` and `model`.
 
+mod adapters;
 mod cache;
 mod catalog;
 mod certificates;
@@ -235,7 +236,7 @@ impl Hub {
             bail!("the model `{name}` {state}\nhint: kortom models pull {name}");
         }
         let client = Client::new(&self.options)?;
-        let plan = plan::plan(&client, &self.options, repository)?;
+        let plan = plan::plan(&client, &self.options, repository, layout::wanted)?;
         self.fetch(&client, name, &plan, false)
     }
 
@@ -245,7 +246,7 @@ impl Hub {
     /// When the model is not one of the Hub, or the Hub cannot be asked.
     pub fn plan(&self, name: &str) -> Result<Plan> {
         let (client, repository) = (self.client(name)?, Self::on_hub(name)?.0);
-        plan::plan(&client, &self.options, &repository)
+        plan::plan(&client, &self.options, &repository, layout::wanted)
     }
 
     /// Fetches a model into the cache, or brings it up to date there; every file is checked against its hash, those
@@ -255,7 +256,7 @@ impl Hub {
     /// When it cannot be fetched whole, or its licence has to be accepted first.
     pub fn pull(&self, name: &str, accept_license: bool) -> Result<(Plan, Resolved)> {
         let (client, (repository, _)) = (self.client(name)?, Self::on_hub(name)?);
-        let plan = plan::plan(&client, &self.options, &repository)?;
+        let plan = plan::plan(&client, &self.options, &repository, layout::wanted)?;
         let resolved = self.fetch(&client, name, &plan, accept_license)?;
         Ok((plan, resolved))
     }

@@ -15,7 +15,7 @@ use ureq::{Body, ResponseExt};
 use super::cache::{RepoId, repository_folder};
 use super::catalog;
 use super::http::Client;
-use super::layout::{is_plain, wanted};
+use super::layout::is_plain;
 use super::options::HubOptions;
 use super::refusal::Failure;
 
@@ -71,11 +71,16 @@ impl Plan {
     }
 }
 
-/// Asks the Hub what a model consists of; nothing is written.
+/// Asks the Hub what a model or an adapter consists of; of all its files, `wanted` says which. Nothing is written.
 ///
 /// # Errors
 /// When the Hub cannot be reached, refuses, or has nothing kortom could load.
-pub(super) fn plan(client: &Client, options: &HubOptions, repository: &RepoId) -> Result<Plan> {
+pub(super) fn plan(
+    client: &Client,
+    options: &HubOptions,
+    repository: &RepoId,
+    wanted: impl Fn(&str, &[String]) -> Result<Vec<String>>,
+) -> Result<Plan> {
     let described = client.persist(|| {
         let text = client.describe(repository)?.body_mut().read_to_string();
         text.map_err(|error| Failure::Again(anyhow!("the Hub's answer was cut short: {error}"), None))

@@ -3,6 +3,7 @@
 //! Invariant: a loaded model never changes and is `Send + Sync`; what changes while decoding is a
 //! [`DecoderState`], owned by whoever decodes. Tensors only: no strings after loading, no search.
 
+mod adapter;
 mod builder;
 mod decoder;
 mod encoder;

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 
+use super::adapter::Delta;
 use super::weights::{Bytes, Place};
 
 /// One tensor, not yet converted.
@@ -10,12 +11,14 @@ use super::weights::{Bytes, Place};
 pub struct View<'a> {
     place: &'a Place,
     file: &'a Bytes,
+    /// What an adapter adds.
+    deltas: &'a [Delta],
 }
 
 impl<'a> View<'a> {
     /// The tensor at a place that was found to lie inside its file.
-    pub(super) fn new(place: &'a Place, file: &'a Bytes) -> Self {
-        Self { place, file }
+    pub(super) fn new(place: &'a Place, file: &'a Bytes, deltas: &'a [Delta]) -> Self {
+        Self { place, file, deltas }
     }
 
     /// The shape.
@@ -54,6 +57,7 @@ impl<'a> View<'a> {
                 widen(self.place.dtype, &bytes[at..][..size], std::slice::from_mut(out));
             }
         }
+        self.deltas.iter().for_each(|delta| delta.add(row, out));
     }
 
     /// A vector or matrix as a candle tensor.
@@ -77,7 +81,8 @@ impl<'a> View<'a> {
     pub fn same(&self, other: &Self) -> bool {
         let columns = self.shape().last().copied().unwrap_or(1);
         let rows = self.shape().iter().product::<usize>() / columns.max(1);
-        if std::ptr::eq(self.file, other.file) && self.place == other.place {
+        let unchanged = self.deltas.is_empty() && other.deltas.is_empty();
+        if unchanged && std::ptr::eq(self.file, other.file) && self.place == other.place {
             return true;
         }
         let (mut a, mut b) = (vec![0f32; columns], vec![0f32; columns]);

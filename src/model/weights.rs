@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::ModelFiles;
 
+use super::adapter::{self, Delta};
 use super::torch;
 use super::view::View;
 
@@ -96,14 +97,25 @@ pub struct Weights {
     places: BTreeMap<String, (usize, Place)>,
     /// Tensors of numbers that are not floating point, with the name of their type.
     others: BTreeMap<String, String>,
+    /// What an adapter adds to a tensor.
+    deltas: BTreeMap<String, Vec<Delta>>,
 }
 
 impl Weights {
-    /// Opens the weights of a model: safetensors before pickles, whole files before shards.
+    /// Opens the weights of a model: safetensors before pickles, whole files before shards. An adapter of the model is
+    /// merged into them.
     ///
     /// # Errors
-    /// When there are none, or a file is damaged; the message names the file.
+    /// When there are none, a file is damaged, or an adapter does not fit; the message names the file.
     pub fn open(files: &ModelFiles) -> Result<Self> {
+        let mut weights = Self::of_model(files)?;
+        if let Some(adapter) = files.adapter() {
+            adapter::merge(&mut weights, adapter, files)?;
+        }
+        Ok(weights)
+    }
+
+    fn of_model(files: &ModelFiles) -> Result<Self> {
         const SINGLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
         for file in [SINGLE[0], "model.safetensors.index.json", SINGLE[1], "pytorch_model.bin.index.json"] {
             if !files.has(file) {
@@ -112,9 +124,7 @@ impl Weights {
             let names = if SINGLE.contains(&file) { vec![file.to_owned()] } else { shards(files, file)? };
             let mut weights = Self::default();
             for name in names {
-                weights
-                    .add(files, &name)
-                    .with_context(|| format!("the weights `{name}` of the model `{}` cannot be used", files.name()))?;
+                weights.read(files, &name)?;
             }
             return Ok(weights);
         }
@@ -126,7 +136,49 @@ impl Weights {
         )
     }
 
-    fn add(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
+    /// The tensors of one file.
+    pub(super) fn single(files: &ModelFiles, name: &str) -> Result<Self> {
+        let mut weights = Self::default();
+        weights.read(files, name)?;
+        Ok(weights)
+    }
+
+    /// Puts tensors of others in the place of those of the second names.
+    pub(super) fn replace(&mut self, others: Self, names: &[(String, String)]) {
+        for (name, target) in names {
+            if let Some((file, place)) = others.places.get(name) {
+                self.places.insert(target.clone(), (self.files.len() + file, place.clone()));
+            }
+        }
+        self.files.extend(others.files);
+        self.stamps.extend(others.stamps);
+    }
+
+    /// The same tensor under one more name.
+    pub(super) fn alias(&mut self, name: &str, other: &str) {
+        if let Some(place) = self.places.get(name).cloned() {
+            self.places.insert(other.to_owned(), place);
+        }
+    }
+
+    /// Adds to tensors.
+    pub(super) fn add(&mut self, deltas: Vec<(String, Delta)>) {
+        for (name, delta) in deltas {
+            self.deltas.entry(name).or_default().push(delta);
+        }
+    }
+
+    /// Makes whatever else decides the tensors a part of the fingerprint.
+    pub(super) fn stamp(&mut self, bytes: &[u8]) {
+        self.stamps.push(format!("{:x}", Sha256::digest(bytes)));
+    }
+
+    fn read(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
+        self.map(files, name)
+            .with_context(|| format!("the weights `{name}` of the model `{}` cannot be used", files.name()))
+    }
+
+    fn map(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
         let bytes = if let Some(bytes) = files.embedded_bytes(name) {
             Bytes::Embedded(bytes)
         } else {
@@ -209,7 +261,8 @@ impl Weights {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<View<'_>> {
         let (file, place) = self.places.get(name)?;
-        Some(View::new(place, &self.files[*file]))
+        let deltas = self.deltas.get(name).map_or(&[][..], Vec::as_slice);
+        Some(View::new(place, &self.files[*file], deltas))
     }
 
     /// The first of several names that there is.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod abstractive;
+mod adapters;
 mod check;
 mod cli;
 mod damaged;

@@ -157,7 +157,8 @@ fn check(args: &ScoreArgs, texts: &Texts) -> Result<()> {
         serde_json::to_value(&args.machine)?,
     ];
     let mut typed = groups.iter().filter_map(Value::as_object).flatten().filter(|(_, value)| !value.is_null());
-    let model = args.model.model.as_ref().map(|_| "model");
+    let named = |option: &Option<String>, name| option.as_ref().map(|_| name);
+    let model = named(&args.model.model, "model").or_else(|| named(&args.model.adapter, "adapter"));
     if let Some(name) = model.or_else(|| typed.next().map(|(name, _)| name.as_str())) {
         bail!(
             "`--{name}` is for what is translated first\nhint: name that file with --source, or leave `--{name}` out"

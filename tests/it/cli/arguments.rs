@@ -44,10 +44,24 @@ const OPTIONS: [(&str, &[&str]); 4] = [
     ),
     (
         "translate",
-        &["--model", "--from", "--to", "--n-best", "--input-format", "--format", "--field", "--output", "--strict"],
+        &[
+            "--model",
+            "--adapter",
+            "--from",
+            "--to",
+            "--n-best",
+            "--input-format",
+            "--format",
+            "--field",
+            "--output",
+            "--strict",
+        ],
     ),
     ("summarize", &["--model", "--summary-length", "--method", "--format", "--output", "--resume", "--timings"]),
-    ("generate", &["--model", "--from", "--to", "--prefix", "--n-best", "--format", "--max-length", "--seed"]),
+    (
+        "generate",
+        &["--model", "--adapter", "--from", "--to", "--prefix", "--n-best", "--format", "--max-length", "--seed"],
+    ),
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! The program as a person or a script uses it: what it reads, writes, says, and exits with.
 
+mod adapters;
 mod arguments;
 mod checks;
 mod device;

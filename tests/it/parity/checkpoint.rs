@@ -14,7 +14,7 @@ use kortom::search::{Hypothesis, Item, Logits, SearchOptions, Step, search};
 use kortom::tokenizer::{Languages, Tokenizer};
 use serde_json::{Map, Value};
 
-use super::{fixtures, json};
+use super::fixtures;
 
 /// A checkpoint and its tokenizer.
 pub struct Checkpoint {
@@ -34,14 +34,25 @@ impl Checkpoint {
 
     /// A checkpoint in any folder, computing in `dtype` on `device`.
     pub fn on(device: &Device, folder: &Path, dtype: DType) -> Self {
-        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-        let files = ModelFiles::folder(folder, &name, None).unwrap();
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        Self::of(ModelFiles::folder(folder, name, None).unwrap(), device, dtype)
+    }
+
+    /// A fixture with an adapter, computing in f32.
+    pub fn adapted(name: &str, adapter: &Path) -> Self {
+        let adapter = ModelFiles::adapter_folder(adapter, adapter.to_str().unwrap(), None).unwrap();
+        let files = ModelFiles::folder(&fixtures().join(name), name, None).unwrap();
+        Self::of(files.with_adapter(adapter), &Device::Cpu, DType::F32)
+    }
+
+    fn of(files: ModelFiles, device: &Device, dtype: DType) -> Self {
+        let name = files.full_name();
         let spec = family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
         let weights = Weights::open(&files).unwrap();
         let model = Seq2Seq::load(spec, &weights, device, dtype).unwrap();
         let tokenizer = Tokenizer::load(&files).unwrap();
-        let expected = folder.join("expected.json");
-        let first = expected.exists() && json(&expected)["global_attention"] == "first";
+        let expected = files.json("expected.json").unwrap();
+        let first = expected.is_some_and(|expected| expected["global_attention"] == "first");
         let global = if first { GlobalAttention::First } else { GlobalAttention::None };
         Self { name, files, model, global, tokenizer }
     }

@@ -11,6 +11,7 @@
 // What a fixture holds is known.
 #![allow(clippy::unwrap_used)]
 
+mod adapters;
 mod changed;
 pub mod checkpoint;
 pub mod compare;

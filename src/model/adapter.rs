@@ -1,0 +1,337 @@
+//! LoRA adapters as PEFT saves them (`adapter_config.json`, `adapter_model.safetensors`), merged into a checkpoint's tensors as these
+//! are read: W + s·B·A (Hu et al., 2021), and whole tensors in the place of others.
+//!
+//! Invariant: a model with a merged adapter is what `merge_and_unload` of <https://github.com/huggingface/peft> makes of the two in
+//! f32. What is not of that form is refused by name, and no tensor of an adapter is left unused.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use regex_automata::meta::Regex;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::files::ModelFiles;
+
+use super::view::View;
+use super::weights::Weights;
+
+/// What precedes every name in an adapter's file.
+const PREFIX: &str = "base_model.model.";
+/// The one prefix that some checkpoints' names have and others lack.
+const MODEL: &str = "model.";
+/// Names that one matrix may have, the one that is stored most often first.
+const EMBEDDINGS: [&str; 4] =
+    ["shared.weight", "decoder.embed_tokens.weight", "encoder.embed_tokens.weight", "lm_head.weight"];
+/// The output matrix, which may be trained apart from the embeddings.
+const HEAD: &str = "lm_head.weight";
+/// What adapters can be besides plain LoRA, by the key that says so.
+const VARIANTS: [(&str, &str); 11] = [
+    ("use_dora", "DoRA"),
+    ("use_qalora", "QALoRA"),
+    ("use_bdlora", "BD-LoRA"),
+    ("alora_invocation_tokens", "Activated LoRA"),
+    ("arrow_config", "Arrow"),
+    ("kasa_config", "KaSA"),
+    ("monteclora_config", "MonteCLoRA"),
+    ("velora_config", "VeLoRA"),
+    ("layer_replication", "layer replication"),
+    ("target_parameters", "LoRA on parameters"),
+    ("trainable_token_indices", "trained tokens"),
+];
+/// Beginnings of training that leave the checkpoint as it is; others (PiSSA, OLoRA, LoftQ …) change it.
+const HARMLESS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
+/// What to do with an adapter that cannot be merged here.
+const ELSEWHERE: &str =
+    "hint: merge it in Python (`merge_and_unload`, then `save_pretrained`) and name that folder with `--model`";
+
+/// What a product of two thin matrices adds to a tensor: `left` is `[n, r]` and scaled, `right` `[r, k]`, both row by row.
+pub(super) struct Delta {
+    left: Vec<f32>,
+    right: Vec<f32>,
+    rank: usize,
+}
+
+impl Delta {
+    /// Adds row `row` of the product, `[k]`.
+    pub fn add(&self, row: usize, out: &mut [f32]) {
+        let factors = &self.left[row * self.rank..][..self.rank];
+        for (factor, right) in factors.iter().zip(self.right.chunks_exact(out.len())) {
+            out.iter_mut().zip(right).for_each(|(out, right)| *out += factor * right);
+        }
+    }
+}
+
+/// `adapter_config.json`.
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default)]
+    peft_type: String,
+    base_model_name_or_path: Option<String>,
+    #[serde(default = "eight")]
+    r: f64,
+    #[serde(default = "eight")]
+    lora_alpha: f64,
+    #[serde(default)]
+    use_rslora: bool,
+    rank_pattern: Option<Map<String, Value>>,
+    alpha_pattern: Option<Map<String, Value>>,
+    modules_to_save: Option<Vec<String>>,
+    #[serde(default)]
+    ensure_weight_tying: bool,
+    #[serde(default)]
+    init_lora_weights: Value,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+fn eight() -> f64 {
+    8.0
+}
+
+/// The tensors that an adapter has for one module, by the ends of their names.
+type Module<'a> = BTreeMap<&'a str, View<'a>>;
+
+/// Merges an adapter into the weights of the model `base`.
+///
+/// # Errors
+/// When the adapter is of another kind or another base, or a tensor of it is missing, has another shape, or no place.
+pub(super) fn merge(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) -> Result<()> {
+    merge_into(weights, adapter, base).with_context(|| format!("the adapter `{}` cannot be merged", adapter.name()))
+}
+
+fn merge_into(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) -> Result<()> {
+    let config = Config::read(adapter)?;
+    config.check_base(base)?;
+    let file = ["adapter_model.safetensors", "adapter_model.bin"].into_iter().find(|file| adapter.has(file));
+    let file = file.context("it has neither `adapter_model.safetensors` nor `adapter_model.bin`")?;
+    let own = Weights::single(adapter, file)?;
+    let (modules, whole) = sorted(&own);
+    ensure!(!modules.is_empty() || !whole.is_empty(), "`{file}` has no tensor of an adapter");
+    let mut deltas = Vec::new();
+    for (module, parts) in &modules {
+        config.deltas(weights, module, parts, &mut deltas).with_context(|| config.made_for())?;
+    }
+    let mut places = Vec::new();
+    for (name, target) in &whole {
+        let targets = config.replaced(weights, target, &own.first(&[name])?).with_context(|| config.made_for())?;
+        places.extend(targets.into_iter().map(|target| ((*name).to_owned(), target)));
+    }
+    if places.iter().any(|(_, target)| target == HEAD) {
+        keep_embedding(weights);
+        deltas.retain(|(name, _)| name != HEAD);
+    }
+    weights.add(deltas);
+    weights.replace(own, &places);
+    weights.stamp(&adapter.read("adapter_config.json")?);
+    Ok(())
+}
+
+/// The tensors of an adapter's file: those of modules, and whole ones with the name of what they replace.
+fn sorted(own: &Weights) -> (BTreeMap<String, Module<'_>>, Vec<(&str, String)>) {
+    const ENDS: [&str; 5] =
+        [".lora_A.weight", ".lora_B.weight", ".lora_B.bias", ".lora_embedding_A", ".lora_embedding_B"];
+    let (mut modules, mut whole) = (BTreeMap::<String, Module>::new(), Vec::new());
+    for name in own.names() {
+        let bare = name.strip_prefix(PREFIX).unwrap_or(name);
+        match ENDS.into_iter().find_map(|end| Some((bare.strip_suffix(end)?, end))) {
+            Some((module, end)) => {
+                let Some(view) = own.find(name) else { continue };
+                modules.entry(module.to_owned()).or_default().insert(end, view);
+            }
+            // A module that is changed keeps what it was inside a wrapper.
+            None => whole.push((name, bare.replace(".base_layer.", ".").replace(".modules_to_save.", "."))),
+        }
+    }
+    (modules, whole)
+}
+
+impl Config {
+    fn read(adapter: &ModelFiles) -> Result<Self> {
+        const FILE: &str = "adapter_config.json";
+        let json = adapter.json(FILE)?.context("it has no `adapter_config.json`")?;
+        let config: Self = serde_json::from_value(json).with_context(|| format!("`{FILE}` makes no sense"))?;
+        if config.peft_type != "LORA" {
+            bail!("it is of the kind `{}`, and only LoRA can be merged\n{ELSEWHERE}", config.peft_type);
+        }
+        let wanted = |key: &str| match config.others.get(key) {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(Value::Object(map)) => !map.is_empty(),
+            Some(_) => true,
+        };
+        if let Some((_, name)) = VARIANTS.into_iter().find(|(key, _)| wanted(key)) {
+            bail!("it uses {name}, and only plain LoRA can be merged\n{ELSEWHERE}");
+        }
+        if let Some(init) = config.init_lora_weights.as_str().filter(|init| !HARMLESS.contains(init)) {
+            bail!("its training began with `{init}`, which changes the checkpoint too\n{ELSEWHERE}");
+        }
+        Ok(config)
+    }
+
+    /// Refuses an adapter that says it is for another repository. A path says nothing.
+    fn check_base(&self, base: &ModelFiles) -> Result<()> {
+        let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
+        let is_repository = |name: &str| name.split('/').count() == 2 && !name.starts_with(['.', '/', '~']);
+        let Some(own) = self.base_model_name_or_path.as_deref().filter(|name| is_repository(name)) else {
+            return Ok(());
+        };
+        let from_hub = base.revision().is_some() && is_repository(base.name());
+        if from_hub && last(own) != last(base.name()) {
+            bail!(
+                "it was made for `{own}`, not for `{}`\n\
+                 hint: use it with `--model {own}`; if the two are the same, say so in its adapter_config.json \
+                 (`base_model_name_or_path`)",
+                base.name()
+            );
+        }
+        Ok(())
+    }
+
+    fn made_for(&self) -> String {
+        match &self.base_model_name_or_path {
+            Some(name) => format!("it was made for `{name}`"),
+            None => "it does not say for which model it was made".to_owned(),
+        }
+    }
+
+    /// What a module's tensors add, and to which tensors of the checkpoint.
+    fn deltas(
+        &self,
+        weights: &Weights,
+        module: &str,
+        parts: &Module<'_>,
+        deltas: &mut Vec<(String, Delta)>,
+    ) -> Result<()> {
+        const ENDS: [[&str; 2]; 2] = [[".lora_A.weight", ".lora_B.weight"], [".lora_embedding_A", ".lora_embedding_B"]];
+        let embedding = parts.contains_key(ENDS[1][0]);
+        let [a, b] = ENDS[usize::from(embedding)].map(|end| -> Result<_> {
+            let view = parts.get(end).with_context(|| format!("it has no `{module}{end}`"))?;
+            let &[rows, columns] = view.shape() else { bail!("`{module}{end}` is no matrix") };
+            Ok((view, rows, columns))
+        });
+        let ((a, rank, inputs), (b, outputs, same)) = (a?, b?);
+        let scale = self.scale(module, [rank, same])?;
+        let shape = if embedding { [inputs, outputs] } else { [outputs, inputs] };
+        let names = stored(weights, &format!("{module}.weight"));
+        ensure!(!names.is_empty(), "it changes `{module}`, which the model does not have");
+        for name in names {
+            fits(weights, &name, &shape)?;
+            let (left, right) = if embedding { (transposed(a), transposed(b)) } else { (numbers(b), numbers(a)) };
+            let left = left.into_iter().map(|number| (f64::from(number) * scale) as f32).collect();
+            deltas.push((name, Delta { left, right, rank }));
+        }
+        if let Some(bias) = parts.get(".lora_B.bias") {
+            let name = stored(weights, &format!("{module}.bias")).pop();
+            let name = name.with_context(|| format!("it changes the bias of `{module}`, which has none"))?;
+            fits(weights, &name, bias.shape())?;
+            deltas.push((name, Delta { left: vec![scale as f32], right: numbers(bias), rank: 1 }));
+        }
+        Ok(())
+    }
+
+    /// By how much a module's product is multiplied; `ranks` are those of its two matrices.
+    fn scale(&self, module: &str, ranks: [usize; 2]) -> Result<f64> {
+        let wanted = pattern(self.rank_pattern.as_ref(), module)?.unwrap_or(self.r) as usize;
+        ensure!(
+            wanted > 0 && ranks == [wanted; 2],
+            "its matrices for `{module}` have the ranks {} and {}, and adapter_config.json says {wanted}",
+            ranks[0],
+            ranks[1]
+        );
+        let alpha = pattern(self.alpha_pattern.as_ref(), module)?.unwrap_or(self.lora_alpha);
+        let rank = wanted as f64;
+        Ok(alpha / if self.use_rslora { rank.sqrt() } else { rank })
+    }
+
+    /// The names under which a whole tensor stands in for others.
+    fn replaced(&self, weights: &Weights, name: &str, view: &View<'_>) -> Result<Vec<String>> {
+        let bare = name.strip_prefix(MODEL).unwrap_or(name);
+        let apart = self.modules_to_save.iter().flatten().any(|module| {
+            let owner = name.rsplit_once('.').map_or(name, |(owner, _)| owner);
+            owner == module || owner.ends_with(&format!(".{module}"))
+        });
+        let apart = apart && !self.ensure_weight_tying;
+        let names = stored(weights, name);
+        let found = names.first().and_then(|name| weights.find(name));
+        let found = found.with_context(|| format!("it has a tensor `{name}`, which the model does not have"))?;
+        ensure!(
+            found.shape() == view.shape(),
+            "its `{name}` has the shape {:?}, and that of the model {:?}",
+            view.shape(),
+            found.shape()
+        );
+        if found.same(view) {
+            // An embedding that was saved for safety is no change.
+            return Ok(Vec::new());
+        }
+        if bare == HEAD && apart {
+            return Ok(vec![HEAD.to_owned()]);
+        }
+        if apart && EMBEDDINGS.contains(&bare) {
+            bail!("it trained `{name}` apart from the matrix that shares its numbers\n{ELSEWHERE}");
+        }
+        Ok(names)
+    }
+}
+
+/// Refuses what has not the shape of a tensor of the checkpoint.
+fn fits(weights: &Weights, name: &str, shape: &[usize]) -> Result<()> {
+    let found = weights.find(name).map_or_else(Vec::new, |view| view.shape().to_vec());
+    ensure!(found == shape, "it is for `{name}` of the shape {shape:?}, and the model has {found:?}");
+    Ok(())
+}
+
+/// Where the output matrix is the only name of the embeddings that is stored, gives them a name of their own.
+fn keep_embedding(weights: &mut Weights) {
+    let names = weights.names().map(|name| name.strip_prefix(MODEL).unwrap_or(name));
+    if names.filter(|name| EMBEDDINGS.contains(name)).eq([HEAD]) {
+        weights.alias(HEAD, EMBEDDINGS[0]);
+    }
+}
+
+/// The number that a pattern has for a module: the first key that is the end of its name, as a regular expression.
+fn pattern(pattern: Option<&Map<String, Value>>, module: &str) -> Result<Option<f64>> {
+    for (key, value) in pattern.into_iter().flatten() {
+        let expression = Regex::new(&format!(r"^(?:.*\.)?(?:{key})$"));
+        let expression = expression.with_context(|| format!("`{key}` in adapter_config.json is no pattern"))?;
+        if expression.is_match(module) {
+            let number = value.as_f64().filter(|number| *number > 0.0);
+            return number.map(Some).with_context(|| format!("`{key}` in adapter_config.json has no number"));
+        }
+    }
+    Ok(None)
+}
+
+/// The names under which the checkpoint has a tensor: without the model's prefix, with it, and for an embedding those of the
+/// matrices that are the same one.
+fn stored(weights: &Weights, name: &str) -> Vec<String> {
+    let bare = name.strip_prefix(MODEL).unwrap_or(name);
+    let spelled = |bare: &str| {
+        let names = [bare.to_owned(), format!("{MODEL}{bare}")];
+        names.into_iter().find(|name| weights.find(name).is_some())
+    };
+    if !EMBEDDINGS.contains(&bare) {
+        return spelled(bare).into_iter().collect();
+    }
+    let known: Vec<String> = EMBEDDINGS.into_iter().filter_map(spelled).collect();
+    // A matrix that is not stored under this name is tied to one that is.
+    let Some(own) = spelled(bare).or_else(|| known.first().cloned()).and_then(|name| weights.find(&name)) else {
+        return Vec::new();
+    };
+    known.into_iter().filter(|name| weights.find(name).is_some_and(|view| view.same(&own))).collect()
+}
+
+/// A matrix, row by row.
+fn numbers(view: &View<'_>) -> Vec<f32> {
+    let columns = view.shape().last().copied().unwrap_or(1).max(1);
+    let mut numbers = vec![0.0; view.shape().iter().product()];
+    numbers.chunks_exact_mut(columns).enumerate().for_each(|(row, out)| view.row(row, out));
+    numbers
+}
+
+/// A matrix, column by column.
+fn transposed(view: &View<'_>) -> Vec<f32> {
+    let (numbers, columns) = (numbers(view), view.shape()[1]);
+    (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).copied()).collect()
+}
