@@ -135,7 +135,7 @@ impl Limits {
 impl Need {
     fn of(spec: &Spec, size: usize, options: &SearchOptions) -> Self {
         let rows = options.num_beams.max(options.n_best);
-        let [encoder, decoder] = [&spec.encoder, &spec.decoder].map(|stack| stack.heads * spec.head_width);
+        let [encoder, decoder] = [&spec.encoder, &spec.decoder].map(|stack| stack.heads * stack.head_width);
         // Keys and values of one position in all layers.
         let position = 2 * decoder * spec.decoder.layers * size;
         let padded = spec.vocabulary + 1024;

@@ -55,6 +55,12 @@ impl Checkpoint {
         opened().with_context(|| format!("cannot load the model `{}`", files.name()))
     }
 
+    /// What the model is.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
     /// Most source tokens, specials included, that the model was made for.
     #[must_use]
     pub fn window(&self) -> usize {

@@ -97,13 +97,9 @@ impl Builder<'_> {
         Ok(Norm::new(weight, bias, self.spec.norm_eps))
     }
 
-    fn heads(&self, stack: &Stack) -> Shape {
-        Shape { heads: stack.heads, width: self.spec.head_width, scale: self.spec.attention_scale }
-    }
-
     /// Self-attention of layer `prefix` and its normalisation.
     pub fn self_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(SelfAttention, Norm)> {
-        let (shape, d, biased) = (self.heads(stack), self.spec.width, stack.attention_bias);
+        let (shape, d, biased) = (stack.shape(), self.spec.width, stack.attention_bias);
         let [q, k, v, out] = names.projections;
         let inside = format!("{prefix}{}.", names.self_attention.0);
         let attention = SelfAttention {
@@ -147,7 +143,7 @@ impl Builder<'_> {
 
     /// Cross-attention of layer `prefix` and its normalisation.
     pub fn cross_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(CrossAttention, Norm)> {
-        let (shape, d, biased) = (self.heads(stack), self.spec.width, stack.attention_bias);
+        let (shape, d, biased) = (stack.shape(), self.spec.width, stack.attention_bias);
         let [q, k, v, out] = names.cross_projections;
         let inside = format!("{prefix}{}.", names.cross_attention.0);
         let attention = CrossAttention {
@@ -172,5 +168,11 @@ impl Builder<'_> {
         let down = self.linear(prefix, &[down], [d, inner], biased)?;
         let part = FeedForward { up, gate, down, activation: self.spec.activation };
         Ok((part, self.norm(&format!("{prefix}{norm}"))?))
+    }
+}
+
+impl Stack {
+    fn shape(&self) -> Shape {
+        Shape { heads: self.heads, width: self.head_width, scale: self.attention_scale }
     }
 }

@@ -13,6 +13,8 @@ use crate::batch::TokenId;
 use crate::kernels::activation::Activation;
 use crate::kernels::attention::Pattern;
 
+pub(super) use refusal::WHOLE;
+
 use super::spec::{NormPlacement, Positions, Spec, Stack};
 use names::{BART_NAMES, T5_NAMES};
 
@@ -73,7 +75,7 @@ fn check(spec: &Spec) -> Result<()> {
         ("encoder layers", spec.encoder.layers),
         ("decoder layers", spec.decoder.layers),
         ("attention heads", spec.encoder.heads.min(spec.decoder.heads)),
-        ("head width", spec.head_width),
+        ("head width", spec.encoder.head_width.min(spec.decoder.head_width)),
         ("feed-forward width", spec.encoder.inner.min(spec.decoder.inner)),
     ] {
         ensure!(value > 0, "config.json gives a {name} of 0\nhint: fetch config.json again");
@@ -139,9 +141,19 @@ fn bart_like(config: &Config) -> Result<Spec> {
 fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     let width = config.size("d_model")?;
     let stack = |side: &str, window: usize| -> Result<Stack> {
+        let key = format!("{side}_attention_heads");
+        let heads = config.size(&key)?;
+        // No heads at all are refused with the other sizes.
+        let head_width = width / heads.max(1);
+        ensure!(
+            head_width * heads == width || heads == 0,
+            "{heads} heads (`{key}`) do not divide a width of {width} (`d_model`)\nhint: fetch config.json again"
+        );
         Ok(Stack {
             layers: config.size(&format!("{side}_layers"))?,
-            heads: config.size(&format!("{side}_attention_heads"))?,
+            heads,
+            head_width,
+            attention_scale: 1.0 / (head_width as f32).sqrt(),
             inner: config.size(&format!("{side}_ffn_dim"))?,
             window,
             attention_bias: true,
@@ -149,24 +161,14 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
             attention: vec![Pattern::Full],
         })
     };
-    let (encoder, decoder) = (stack("encoder", windows[0])?, stack("decoder", windows[1])?);
-    let heads = encoder.heads.max(1);
-    ensure!(
-        encoder.heads == decoder.heads && width % heads == 0,
-        "{} encoder heads and {} decoder heads do not divide a width of {width}",
-        encoder.heads,
-        decoder.heads
-    );
     let vocabulary = config.size("vocab_size")?;
     Ok(Spec {
         family: config.family(),
         width,
         vocabulary,
         source_vocabulary: vocabulary,
-        encoder,
-        decoder,
-        head_width: width / heads,
-        attention_scale: 1.0 / ((width / heads) as f32).sqrt(),
+        encoder: stack("encoder", windows[0])?,
+        decoder: stack("decoder", windows[1])?,
         activation: activation(config.text("activation_function").unwrap_or("gelu"))?,
         gated: false,
         norm_placement: NormPlacement::Pre,
@@ -186,20 +188,28 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     })
 }
 
+/// Whether a T5 multiplies its decoder's states by `d^-1/2` before the output. transformers 4 said it with the key for tying, from
+/// version 5 on there is a key of its own.
+fn scales(config: &Config) -> bool {
+    config.flag("scale_decoder_outputs").or(config.flag("tie_word_embeddings")).unwrap_or(true)
+}
+
 fn t5(config: &Config) -> Result<Spec> {
-    t5_like(config, config.flag("scale_decoder_outputs").or(config.flag("tie_word_embeddings")).unwrap_or(true))
+    t5_like(config, scales(config))
 }
 
 fn mt5(config: &Config) -> Result<Spec> {
     t5_like(config, false)
 }
 
-/// T5 in all its versions. `scaled` says whether a tied output multiplies the states by `d^-1/2`.
+/// T5 in all its versions. `scaled` says whether the output multiplies the states by `d^-1/2`.
 fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
     let width = config.size("d_model")?;
     let encoder = Stack {
         layers: config.size("num_layers")?,
         heads: config.size("num_heads")?,
+        head_width: config.size("d_kv")?,
+        attention_scale: 1.0,
         inner: config.size("d_ff")?,
         window: config.size_or("n_positions", 512)?,
         attention_bias: false,
@@ -222,8 +232,6 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         source_vocabulary: vocabulary,
         encoder,
         decoder,
-        head_width: config.size("d_kv")?,
-        attention_scale: 1.0,
         activation,
         gated,
         norm_placement: NormPlacement::Pre,
@@ -238,7 +246,8 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         },
         embedding_scale: 1.0,
         shared_embedding: true,
-        tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
+        // Whatever config.json says: without a head of its own in the file the embedding is the head.
+        tied_output: true,
         output_scale: if scaled { 1.0 / (width as f64).sqrt() } else { 1.0 },
         output_bias: None,
         // https://github.com/huggingface/transformers/issues/9295
@@ -248,9 +257,9 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
     })
 }
 
-/// UMT5: every layer has its own bias. transformers 5 scales its output even where it has a head of its own.
+/// UMT5: every layer has its own bias.
 fn umt5(config: &Config) -> Result<Spec> {
-    let mut spec = t5_like(config, true)?;
+    let mut spec = t5_like(config, scales(config))?;
     if let Positions::Relative { every_layer, .. } = &mut spec.positions {
         *every_layer = true;
     }
@@ -321,5 +330,36 @@ impl Config<'_> {
 
     fn text(&self, key: &str) -> Option<&str> {
         self.0.get(key).and_then(Value::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_t5_is_scaled_as_its_keys_say_and_tied_whatever_they_say() {
+        let nothing = json!({});
+        let published = json!({"tie_word_embeddings": false});
+        let transformers_5 = json!({"tie_word_embeddings": true, "scale_decoder_outputs": false});
+        let both = json!({"tie_word_embeddings": false, "scale_decoder_outputs": true});
+        for (family, scaled) in [
+            ("t5", [true, false, false, true]),
+            ("umt5", [true, false, false, true]),
+            ("mt5", [false, false, false, false]),
+        ] {
+            for (keys, scaled) in [&nothing, &published, &transformers_5, &both].into_iter().zip(scaled) {
+                let mut config = json!({
+                    "model_type": family, "d_model": 16, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2,
+                    "vocab_size": 9,
+                });
+                config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+                let spec = parse(&config).unwrap();
+                let scale = if scaled { 0.25 } else { 1.0 };
+                assert!(spec.tied_output && (spec.output_scale - scale).abs() < 1e-9, "{config}");
+            }
+        }
     }
 }

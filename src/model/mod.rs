@@ -100,6 +100,7 @@ impl Seq2Seq {
         dtype: DType,
         quantiser: Option<&Quantiser>,
     ) -> Result<Self> {
+        check_stacks(&spec, weights)?;
         let builder = Builder { spec: &spec, weights, device, dtype, pages: &Pages::default(), quantiser };
         let [source, target, output] = embeddings(&builder)?;
         let encoder = encoder(&builder, source)?;
@@ -214,6 +215,21 @@ impl Seq2Seq {
     pub fn select(&self, state: &mut DecoderState, rows: &[usize]) -> Result<()> {
         state.select(rows, &self.device)
     }
+}
+
+/// Refuses weights that have the layers of one stack only; looks at names alone.
+///
+/// # Errors
+/// When they have.
+pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
+    let bare = |name: &'_ str| name.strip_prefix(spec.names.prefix).unwrap_or(name).to_owned();
+    let has = |stack: &StackNames| weights.names().any(|name| bare(name).starts_with(&bare(stack.layers)));
+    let what = match (has(&spec.names.encoder), has(&spec.names.decoder)) {
+        (true, false) => "an encoder without a decoder",
+        (false, true) => "a decoder without an encoder",
+        _ => return Ok(()),
+    };
+    anyhow::bail!("the weights are {what}: no tensor is of a layer of the other\nhint: {}", family::WHOLE)
 }
 
 /// The source embedding, the target embedding and the output matrix; each stored once, whichever of its

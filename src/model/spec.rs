@@ -25,10 +25,6 @@ pub struct Spec {
     pub encoder: Stack,
     /// The decoder's layers.
     pub decoder: Stack,
-    /// Width of one attention head; need not be `width / heads`.
-    pub head_width: usize,
-    /// Factor on attention queries.
-    pub attention_scale: f32,
     /// Between the feed-forward layers.
     pub activation: Activation,
     /// Whether a second projection gates the feed-forward layer.
@@ -51,7 +47,7 @@ pub struct Spec {
     pub shared_embedding: bool,
     /// Whether the output matrix is the decoder's embedding, unless the weights hold another one.
     pub tied_output: bool,
-    /// Factor on the decoder's states before a tied output matrix.
+    /// Factor on the decoder's states before the output matrix.
     pub output_scale: f64,
     /// Name of the bias on the logits, which may be missing.
     pub output_bias: Option<&'static str>,
@@ -99,6 +95,10 @@ pub struct Stack {
     pub layers: usize,
     /// Attention heads.
     pub heads: usize,
+    /// Width of one attention head; need not be the model's width divided by `heads`.
+    pub head_width: usize,
+    /// Factor on attention queries.
+    pub attention_scale: f32,
     /// Inner width of the feed-forward layer.
     pub inner: usize,
     /// Most tokens the stack was made for, specials included; with absolute positions, how many there are.

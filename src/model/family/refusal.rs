@@ -12,6 +12,9 @@ const OTHERS: [(&str, &str); 4] = [
     ("encoder-decoder", "two models of other kinds in one"),
 ];
 
+/// What to do about half a model.
+pub(in crate::model) const WHOLE: &str = "kortom needs a whole encoder-decoder, such as a `…ForConditionalGeneration`";
+
 /// Why a family cannot be used.
 pub(super) fn unknown(family: &str, config: &Config) -> String {
     let named = |family: &Family| match family.also {
@@ -53,11 +56,17 @@ pub(super) fn check_class(family: &str, config: &Config) -> Result<()> {
         ("ForQuestionAnswering", "made to find answers in a text, not to write one"),
     ];
     let class = config.class().unwrap_or_default();
-    match ENDS.iter().find(|(end, _)| class.ends_with(end)) {
-        Some((_, what)) => bail!(
-            "the model is a `{class}` of the family `{family}`: {what}\n\
-             hint: kortom needs a whole encoder-decoder, such as a `…ForConditionalGeneration`"
-        ),
-        None => Ok(()),
+    if let Some((_, what)) = ENDS.iter().find(|(end, _)| class.ends_with(end)) {
+        bail!("the model is a `{class}` of the family `{family}`: {what}\nhint: {WHOLE}");
     }
+    // Programs that draw pictures keep such files beside the encoder they took out of a T5.
+    let drawing =
+        class.is_empty() && config.flag("is_gated_act") == Some(true) && config.text("feed_forward_proj").is_none();
+    if drawing && matches!(family, "t5" | "mt5" | "umt5") {
+        bail!(
+            "config.json of this `{family}` names no class (`architectures`) and has `is_gated_act` without `feed_forward_proj`, \
+             as those of programs that draw pictures have: an encoder without a decoder\nhint: {WHOLE}"
+        );
+    }
+    Ok(())
 }
