@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::settings::Settings;
 use crate::files::ModelFiles;
 
+/// Names of classes in transformers that read any tokenizer.json.
+const ANY: [&str; 3] = ["PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"];
+
 /// The rules that apply to a tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -30,13 +33,12 @@ impl Class {
     pub(super) fn of(files: &ModelFiles, settings: &Settings, config: &Value) -> Result<Self> {
         let named = settings.text("tokenizer_class").or_else(|| config.get("tokenizer_class")?.as_str());
         let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
-        let class = named.and_then(Self::named);
-        // A file without a class still belongs to a model that must be told its languages.
-        let multilingual = matches!(model_type, "m2m_100" | "mbart");
-        let class = if named.is_some() && class.is_none() && files.has("tokenizer.json") && !multilingual {
-            Some(Self::File)
-        } else {
-            class.or_else(|| Self::of_model_type(model_type, files))
+        let file_says_all = files.has("tokenizer.json") && !matches!(model_type, "m2m_100" | "mbart");
+        let class = match named {
+            None => Self::of_model_type(model_type, files),
+            // Such a name says nothing, and a model may have to be told its languages.
+            Some(name) if ANY.contains(&name) && !file_says_all => Self::of_model_type(model_type, files),
+            Some(name) => Self::named(name),
         };
         match class {
             // Marian has no class that reads tokenizer.json; converted checkpoints hold only that.

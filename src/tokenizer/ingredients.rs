@@ -42,8 +42,8 @@ pub(super) struct Ingredients {
     pub(super) charsmap: Vec<u8>,
     /// Tokens that are found before anything else, by their ids.
     pub(super) added: BTreeMap<TokenId, AddedToken>,
-    /// Special tokens that the SentencePiece model itself marks.
-    pub(super) marked: Vec<AddedToken>,
+    /// Tokens that the SentencePiece model itself marks, where there is such a model.
+    pub(super) marked: Option<Vec<AddedToken>>,
 }
 
 impl Ingredients {
@@ -54,7 +54,7 @@ impl Ingredients {
             entries: entries_of_json(model)?,
             charsmap: charsmaps(json.get("normalizer").unwrap_or(&Value::Null))?.into_iter().next().unwrap_or_default(),
             added: settings.added.clone(),
-            marked: Vec::new(),
+            marked: None,
         };
         if !settings.lists_added_tokens() {
             for token in json.get("added_tokens").and_then(Value::as_array).into_iter().flatten() {
@@ -89,7 +89,7 @@ impl Ingredients {
             entries: Entries::Bpe { ids, merges },
             charsmap: Vec::new(),
             added: settings.added.clone(),
-            marked: Vec::new(),
+            marked: None,
         })
     }
 
@@ -103,7 +103,7 @@ impl Ingredients {
             _ => None,
         });
         Ok(Self {
-            marked: marked.collect(),
+            marked: Some(marked.collect()),
             entries: entries_of_pieces(&proto, class, settings)?,
             added: settings.added.clone(),
             charsmap: proto.normalizer.charsmap,

@@ -17,6 +17,8 @@ pub struct Languages {
     pub from: Option<String>,
     /// The target language as the model writes it, where it has one.
     pub to: Option<String>,
+    /// Whether somebody asked for this target, so that no text says another that the model does not know.
+    pub target_is_asked: bool,
     /// Tokens before the source text.
     pub source_prefix: Vec<TokenId>,
     /// Tokens after the source text, end of sentence among them.
@@ -83,6 +85,17 @@ pub(super) enum Scheme {
     SourceLastStart,
 }
 
+/// What a text says of its target at its start, where a token there says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnTarget {
+    /// Nothing.
+    None,
+    /// A target that the model knows.
+    Known,
+    /// What could be one, such as `>>xyz<<`, but is none that the model knows.
+    Unknown,
+}
+
 /// All that one model knows of languages.
 #[derive(Clone, Debug)]
 pub(super) struct LanguageTable {
@@ -120,7 +133,8 @@ impl LanguageTable {
                 self.check_pair(own_from.as_deref(), None, from, None)?;
                 let (token, id) = target()?;
                 let source_prefix = [&[id], &self.prefix[..]].concat();
-                Ok(Languages { from: own_from.clone(), to: Some(token), source_prefix, ..plain })
+                let target_is_asked = to.is_some();
+                Ok(Languages { from: own_from.clone(), to: Some(token), target_is_asked, source_prefix, ..plain })
             }
             Scheme::TargetText => {
                 let (token, _) = target()?;

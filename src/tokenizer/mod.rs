@@ -34,7 +34,7 @@ use serde_json::Value;
 pub use self::languages::{LanguageError, Languages};
 
 use self::class::Class;
-use self::languages::{LanguageTable, Scheme};
+use self::languages::{LanguageTable, OwnTarget, Scheme};
 use self::pieces::{PieceVocabulary, language_code};
 use self::pipeline::Pipeline;
 use self::rows::Rows;
@@ -119,14 +119,20 @@ impl Tokenizer {
     /// When the tokenizer cannot represent the text at all, or has a token for it that the model has no row for.
     pub fn encode(&self, text: &str, languages: &Languages) -> Result<Vec<TokenId>> {
         let mut ids = languages.source_prefix.clone();
-        let says = self.says_its_target(text);
-        if says {
+        let own = self.own_target(text);
+        if own != OwnTarget::None {
             ids.retain(|id| !self.language_ids.contains(id));
         }
-        if says || languages.text_prefix.is_empty() {
+        let before = match own {
+            OwnTarget::None => languages.text_prefix.as_str(),
+            // As transformers reads a text behind a code: no other code is looked for there.
+            OwnTarget::Unknown if languages.target_is_asked => languages.to.as_deref().unwrap_or_default(),
+            OwnTarget::Known | OwnTarget::Unknown => "",
+        };
+        if before.is_empty() {
             ids.extend(self.model.encode(text)?);
         } else {
-            ids.extend(self.model.encode(&format!("{}{text}", languages.text_prefix))?);
+            ids.extend(self.model.encode(&format!("{before}{text}"))?);
         }
         ids.extend(&languages.source_suffix);
         self.rows.check(&ids, &self.model, &self.languages.model)?;
@@ -147,15 +153,16 @@ impl Tokenizer {
         spelled
     }
 
-    /// Whether a text begins with a target token of its own, which then counts.
-    fn says_its_target(&self, text: &str) -> bool {
-        let tokens = &self.languages.tokens;
+    /// What a text says at its start of its target, which then counts.
+    fn own_target(&self, text: &str) -> OwnTarget {
         match self.languages.scheme {
-            Scheme::TargetToken { .. } => {
-                language_code(text).is_some_and(|(code, _)| tokens.iter().any(|(token, _)| token == code))
-            }
-            Scheme::TargetText => tokens.iter().any(|(token, _)| text.starts_with(token.as_str())),
-            _ => false,
+            Scheme::TargetToken { .. } => match language_code(text) {
+                None => OwnTarget::None,
+                Some((code, _)) if self.model.id(code).is_some() => OwnTarget::Known,
+                Some(_) => OwnTarget::Unknown,
+            },
+            Scheme::TargetText if self.known_languages().any(|token| text.starts_with(token)) => OwnTarget::Known,
+            _ => OwnTarget::None,
         }
     }
 

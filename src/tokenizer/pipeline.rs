@@ -25,7 +25,7 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 
 use super::class::Class;
 use super::ingredients::{Entries, Ingredients, MANY, PEGASUS_OFFSET, T5_EXTRA_IDS, charsmaps};
-use super::settings::{AddedToken, Settings};
+use super::settings::{AddedToken, EXTRA, OLDER_EXTRA, Settings};
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 
@@ -207,32 +207,47 @@ fn added_tokens(class: Class, settings: &Settings, ingredients: &Ingredients) ->
         // No file names the languages: they stand where fairseq has them, before the mask.
         tokens.extend(class.languages(settings).into_iter().map(special));
     }
-    let strips = matches!(class, Class::MBart | Class::MBart50 | Class::Nllb);
     tokens.extend(class.named_tokens().iter().filter_map(|(name, default)| {
         let token = settings.token(name, default)?;
-        let plain = *name == "mask_token" && strips && token == special(&token.content);
-        Some(if plain { AddedToken { lstrip: true, normalized: true, ..token } } else { token })
+        let plain = *name == "mask_token" && token == special(&token.content);
+        Some(match class {
+            Class::MBart | Class::MBart50 if plain => AddedToken { lstrip: true, ..token },
+            // Here the class says so itself.
+            Class::Nllb if plain => AddedToken { lstrip: true, normalized: true, ..token },
+            _ => token,
+        })
     }));
-    if class != Class::Pegasus {
-        tokens.extend(ingredients.marked.iter().cloned());
+    tokens.extend(nameless_tokens(class, settings, ingredients.marked.clone()));
+    let mut seen = HashSet::new();
+    tokens.retain(|token| seen.insert(token.content.clone()));
+    tokens
+}
+
+/// The special tokens without names: those that tokenizer_config.json lists, be it null, or else those that the SentencePiece model
+/// marks (without one, those of special_tokens_map.json) and the class's own.
+fn nameless_tokens(class: Class, settings: &Settings, marked: Option<Vec<AddedToken>>) -> Vec<AddedToken> {
+    let special = |content: &str| AddedToken::special(content);
+    let languages = || class.languages(settings).into_iter().map(special);
+    let listed = settings.tokens(EXTRA);
+    if class != Class::Nllb && settings.has(EXTRA) {
+        return listed.unwrap_or_default();
     }
-    tokens.extend(settings.extra_special_tokens());
+    let mut tokens = listed.or(marked).or_else(|| settings.tokens(OLDER_EXTRA)).unwrap_or_default();
     match class {
-        Class::T5 => {
+        Class::T5 if !tokens.iter().any(|token| token.content.contains("<extra_id_")) => {
             let extra = settings.number("extra_ids").unwrap_or(T5_EXTRA_IDS).min(MANY);
             tokens.extend((0..extra).map(|index| special(&format!("<extra_id_{index}>"))));
         }
         Class::Pegasus => {
-            tokens.extend(settings.token("mask_token_sent", "<mask_1>"));
+            let mask = settings.token("mask_token_sent", "<mask_1>");
+            let mask = mask.filter(|mask| tokens.iter().all(|token| token.content != mask.content));
             let offset = settings.number("offset").unwrap_or(PEGASUS_OFFSET).min(MANY);
-            tokens.extend((2..offset).map(|index| special(&format!("<unk_{index}>"))));
+            tokens = mask.into_iter().chain((2..offset).map(|index| special(&format!("<unk_{index}>")))).collect();
         }
-        Class::MBart | Class::MBart50 | Class::Nllb => {
-            tokens.extend(class.languages(settings).into_iter().map(special));
-        }
+        Class::MBart => tokens = languages().chain(tokens).collect(),
+        // Without its languages NLLB is of no use, whatever its files say.
+        Class::MBart50 | Class::Nllb => tokens.extend(languages()),
         _ => {}
     }
-    let mut seen = HashSet::new();
-    tokens.retain(|token| seen.insert(token.content.clone()));
     tokens
 }

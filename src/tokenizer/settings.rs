@@ -2,8 +2,8 @@
 //! `special_tokens_map.json` and `added_tokens.json`, read into one place.
 //!
 //! Invariant: the order of precedence is that of transformers: where `tokenizer_config.json` lists
-//! `added_tokens_decoder`, the two older files are not looked at. What the tokens do belongs to the
-//! vocabularies.
+//! `added_tokens_decoder`, the two older files are not looked at; what it says of special tokens without
+//! names, be it null, goes before `special_tokens_map.json`. What the tokens do belongs to the vocabularies.
 
 use std::collections::BTreeMap;
 
@@ -61,12 +61,24 @@ pub(super) struct Settings {
     pub added: BTreeMap<TokenId, AddedToken>,
 }
 
+/// The key of the special tokens without names.
+pub(super) const EXTRA: &str = "extra_special_tokens";
+/// Its name before transformers 5.
+pub(super) const OLDER_EXTRA: &str = "additional_special_tokens";
+
 /// Lengths from here on mean "no limit": transformers writes 10^30.
 const NO_LIMIT: f64 = 1e9;
 
 impl Settings {
     pub(super) fn load(files: &ModelFiles) -> Result<Self> {
-        let mut settings = Self { values: object(files, "tokenizer_config.json")?, added: BTreeMap::new() };
+        let mut values = object(files, "tokenizer_config.json")?;
+        // The list's older name, which stays another list in special_tokens_map.json.
+        if values.get(EXTRA).is_none_or(is_nothing)
+            && let Some(list) = values.remove(OLDER_EXTRA)
+        {
+            values.insert(EXTRA.to_owned(), list);
+        }
+        let mut settings = Self { values, added: BTreeMap::new() };
         if let Some(listed) = settings.values.get("added_tokens_decoder").and_then(Value::as_object) {
             for (id, token) in listed {
                 let (Ok(id), Some(token)) = (id.parse(), AddedToken::parse(token)) else {
@@ -80,7 +92,14 @@ impl Settings {
             }
             return Ok(settings);
         }
-        settings.values.extend(object(files, "special_tokens_map.json")?);
+        for (key, mut value) in object(files, "special_tokens_map.json")? {
+            if let (EXTRA, Value::Array(more), Some(Value::Array(known))) =
+                (key.as_str(), &mut value, settings.values.get(EXTRA))
+            {
+                more.splice(0..0, known.iter().cloned());
+            }
+            settings.values.insert(key, value);
+        }
         let special: Vec<String> = settings.special_tokens().into_iter().map(|token| token.content).collect();
         for (content, id) in object(files, "added_tokens.json")? {
             let id = id.as_u64().and_then(|id| TokenId::try_from(id).ok()).with_context(|| {
@@ -125,18 +144,27 @@ impl Settings {
         }
     }
 
-    /// The nameless special tokens, whichever of their two names the file gives the list.
+    /// The special tokens without names that count where no class has any of its own.
     pub(super) fn extra_special_tokens(&self) -> Vec<AddedToken> {
-        let list = |key: &str| self.values.get(key).and_then(Value::as_array).filter(|list| !list.is_empty());
-        let list = list("extra_special_tokens").or_else(|| list("additional_special_tokens"));
-        list.into_iter().flatten().filter_map(AddedToken::parse).collect()
+        let older = || self.tokens(OLDER_EXTRA).filter(|_| !self.has(EXTRA));
+        self.tokens(EXTRA).or_else(older).unwrap_or_default()
+    }
+
+    /// A list of tokens; none where there is no such list, or it is null.
+    pub(super) fn tokens(&self, key: &str) -> Option<Vec<AddedToken>> {
+        Some(self.values.get(key)?.as_array()?.iter().filter_map(AddedToken::parse).collect())
+    }
+
+    /// Whether there is such a setting, if only null.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
     }
 
     fn special_tokens(&self) -> Vec<AddedToken> {
         const NAMES: [&str; 7] =
             ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
         let named = NAMES.iter().filter_map(|&name| AddedToken::parse(self.values.get(name)?));
-        named.chain(self.extra_special_tokens()).collect()
+        named.chain(self.tokens(EXTRA).unwrap_or_default()).collect()
     }
 
     /// The most source tokens, where the file sets a limit at all.
@@ -144,6 +172,11 @@ impl Settings {
         let length = self.values.get("model_max_length")?.as_f64()?;
         (1.0..NO_LIMIT).contains(&length).then_some(length as usize)
     }
+}
+
+/// What Python takes for false.
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
 }
 
 /// A JSON file that holds an object; one that is not there is an empty one.

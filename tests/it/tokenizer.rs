@@ -100,6 +100,95 @@ fn a_text_may_name_its_own_target() {
 }
 
 #[test]
+fn a_text_that_names_a_target_the_model_lacks_is_read_behind_the_one_asked_for() {
+    let tokenizer = load(&fixture("marian-targets")).unwrap();
+    let asked = tokenizer.languages(None, Some("en")).unwrap();
+    let nobody = tokenizer.languages(None, None).unwrap();
+    let english = tokenizer.token_id(">>eng<<").unwrap();
+    let unknown = tokenizer.token_id("<unk>").unwrap();
+    for text in [">>xyz<< De oude veerman", ">><<", ">> eng << De oude veerman", ">>xyz<<>>eng<< De"] {
+        // As transformers reads `>>eng<<` and the text: what follows the first code is no code.
+        let ids = tokenizer.encode(text, &asked).unwrap();
+        assert_eq!(ids, tokenizer.encode(&format!(">>eng<<{text}"), &nobody).unwrap(), "{text}");
+        assert!(ids[0] == english && ids[1] != unknown && ids[1] != english, "{text}: {ids:?}");
+        // And the text alone, where nobody asked for a target: a code that is not known.
+        let ids = tokenizer.encode(text, &nobody).unwrap();
+        assert!(ids[0] == unknown && !ids.contains(&english), "{text}: {ids:?}");
+    }
+    let plain = tokenizer.encode("De oude veerman", &nobody).unwrap();
+    assert_eq!(plain, tokenizer.encode("De oude veerman", &asked).unwrap());
+    assert_eq!(plain[0], english);
+}
+
+#[test]
+fn scores_in_tokenizer_json_are_read_to_the_last_bit() {
+    let folder = copy("t5-json");
+    // Those of T5: the sum from left to right decides between `-` `---` `---` and `---` `---` `-`.
+    let pieces = json!([
+        ["<pad>", 0.0],
+        ["</s>", 0.0],
+        ["<unk>", 0.0],
+        ["▁", -2.012_292_861_938_476_6],
+        ["-", -5.129_043_102_264_404],
+        ["---", -12.130_167_007_446_289]
+    ]);
+    edit(folder.path(), "tokenizer.json", |file| file["model"]["vocab"] = pieces);
+    for class in ["T5Tokenizer", "PreTrainedTokenizerFast"] {
+        edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!(class));
+        let tokenizer = load(folder.path()).unwrap();
+        let languages = tokenizer.languages(None, None).unwrap();
+        assert_eq!(tokenizer.encode("-------", &languages).unwrap(), [3, 4, 5, 5, 1], "{class}");
+    }
+}
+
+#[test]
+fn the_mask_of_mbart_is_found_before_character_rules() {
+    let folder = copy("mbart50");
+    edit(folder.path(), "tokenizer_config.json", |config| drop(config.as_object_mut().unwrap().remove("mask_token")));
+    let tokenizer = load(folder.path()).unwrap();
+    let languages = tokenizer.languages(None, None).unwrap();
+    let mask = tokenizer.token_id("<mask>").unwrap();
+    let count = |tokenizer: &Tokenizer, text: &str| {
+        tokenizer.encode(text, &languages).unwrap().iter().filter(|&&id| id == mask).count()
+    };
+    // A rule makes signs of full width narrow: it does not make a mask of them.
+    let wide = "a\u{ff1c}mask\u{ff1e}b";
+    assert_eq!((count(&tokenizer, "a <mask>b"), count(&tokenizer, wide)), (1, 0));
+    edit(folder.path(), "tokenizer_config.json", |config| {
+        config["mask_token"] = json!({"__type": "AddedToken", "content": "<mask>", "lstrip": true, "normalized": true});
+    });
+    assert_eq!(count(&load(folder.path()).unwrap(), wide), 1);
+}
+
+/// The tokens of a text under changed settings, in the spelling of the tokenizer, as transformers 5.24 has them.
+#[test]
+fn special_tokens_without_names_are_those_of_the_first_file_that_lists_any() {
+    let ordinary = "▁ j a ▁ nl_XX ne e </s> nl_XX";
+    let added = "▁ j a nl_XX ▁ ne e </s> nl_XX";
+    for (config, map, expected) in [
+        (json!({}), json!({}), added),
+        (json!({"additional_special_tokens": null}), json!({}), ordinary),
+        (json!({"additional_special_tokens": null}), json!({"additional_special_tokens": ["nl_XX"]}), ordinary),
+        (json!({"additional_special_tokens": []}), json!({}), ordinary),
+        (json!({"additional_special_tokens": ["nl_XX"]}), json!({}), added),
+        (json!({"extra_special_tokens": null}), json!({}), ordinary),
+        (json!({"extra_special_tokens": []}), json!({"extra_special_tokens": ["nl_XX"]}), added),
+        // What the SentencePiece model marks stands in the place of this list.
+        (json!({}), json!({"additional_special_tokens": ["ja"]}), added),
+    ] {
+        let folder = copy("mbart");
+        edit(folder.path(), "tokenizer_config.json", |file| {
+            file.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+        });
+        fs::write(folder.path().join("special_tokens_map.json"), map.to_string()).unwrap();
+        let tokenizer = load(folder.path()).unwrap();
+        let languages = tokenizer.languages(Some("nl"), None).unwrap();
+        let expected: Vec<u32> = expected.split(' ').map(|token| tokenizer.token_id(token).unwrap()).collect();
+        assert_eq!(tokenizer.encode("ja nl_XXnee", &languages).unwrap(), expected, "{config} {map}");
+    }
+}
+
+#[test]
 fn languages_become_the_tokens_each_family_wants() {
     let of = |folder: &str| {
         let tokenizer = load(&fixture(folder)).unwrap();
@@ -427,6 +516,21 @@ fn an_unknown_kind_is_refused() {
         message.starts_with("the model `model` has a tokenizer of an unknown kind (tokenizer_class `GPT2Tokenizer`)"),
         "{message}"
     );
+}
+
+#[test]
+fn a_class_of_its_own_is_not_that_of_its_family() {
+    let folder = copy("mbart");
+    edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("BarthezTokenizer"));
+    let message = load(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("has a tokenizer of an unknown kind (tokenizer_class `BarthezTokenizer`)"), "{message}");
+    // Its tokenizer.json says all there is to say.
+    let folder = copy("mbart-json");
+    edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("BarthezTokenizer"));
+    assert_eq!(load(folder.path()).unwrap().known_languages().count(), 0);
+    // A class that reads any file says nothing of the family.
+    edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("TokenizersBackend"));
+    assert_eq!(load(folder.path()).unwrap().known_languages().count(), 25);
 }
 
 #[test]
