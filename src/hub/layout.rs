@@ -120,9 +120,12 @@ pub(super) fn missing(files: &ModelFiles) -> Vec<String> {
             "tokenizer.json, vocab.json with merges.txt, spiece.model or sentencepiece.bpe.model",
         )
     };
-    let one_of = |sets: &[&[&str]]| sets.iter().any(|set| set.iter().all(|name| files.has(name)));
-    if !one_of(sets) {
-        missing.push(what.to_owned());
+    // Of a set that is there in part only the rest is missing.
+    let begun = sets.iter().filter(|set| set.iter().any(|name| files.has(name)));
+    let lacking = begun.map(|set| set.iter().filter(|name| !files.has(name)).copied().collect::<Vec<_>>());
+    match lacking.min_by_key(Vec::len) {
+        Some(lacking) => missing.extend(lacking.into_iter().map(str::to_owned)),
+        None => missing.push(what.to_owned()),
     }
     missing
 }
@@ -190,6 +193,24 @@ mod tests {
         let error = wanted("a/b", &names(&["config.json", "pytorch_model.bin"])).unwrap_err().to_string();
         assert!(error.contains("no file of a tokenizer") && error.contains("hint:"), "{error}");
         assert!(wanted("a/b", &names(&["model.safetensors"])).is_err());
+    }
+
+    #[test]
+    fn of_a_tokenizer_that_is_there_in_part_the_rest_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let missing = || missing(&ModelFiles::folder(folder.path(), "x", None).unwrap());
+        write("config.json", r#"{"model_type": "marian"}"#);
+        write("model.safetensors", "");
+        assert_eq!(missing(), ["source.spm, target.spm and vocab.json"]);
+        write("source.spm", "");
+        write("target.spm", "");
+        assert_eq!(missing(), ["vocab.json"]);
+        write("config.json", r#"{"model_type": "bart"}"#);
+        write("vocab.json", "");
+        assert_eq!(missing(), ["merges.txt"]);
+        write("tokenizer.json", "");
+        assert!(missing().is_empty());
     }
 
     #[test]

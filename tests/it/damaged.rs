@@ -182,6 +182,29 @@ fn an_encoder_alone_is_refused_as_one() {
     }
 }
 
+#[test]
+fn half_a_model_is_refused_as_one_by_its_weights_and_by_its_config() {
+    let folder = copy("tiny-t5");
+    without(&folder, "decoder.");
+    expect(&folder, &["the weights are an encoder without a decoder", "a whole encoder-decoder"]);
+    let folder = copy("tiny-marian");
+    without(&folder, "encoder.layers");
+    expect(&folder, &["the weights are a decoder without an encoder", "a whole encoder-decoder"]);
+    // What programs that draw pictures keep of a T5.
+    for family in ["t5", "umt5"] {
+        let folder = copy("tiny-t5");
+        let config = json!({
+            "d_ff": 64, "d_kv": 12, "d_model": 32, "decoder_start_token_id": 0, "dropout_rate": 0.1, "eos_token_id": 1,
+            "dense_act_fn": "gelu_pytorch_tanh", "initializer_factor": 1.0, "is_encoder_decoder": true,
+            "is_gated_act": true, "layer_norm_epsilon": 1e-06, "model_type": family, "num_decoder_layers": 2,
+            "num_heads": 4, "num_layers": 2, "output_past": true, "pad_token_id": 0,
+            "relative_attention_num_buckets": 32, "tie_word_embeddings": false, "vocab_size": 412,
+        });
+        fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        expect(&folder, &["an encoder without a decoder", "`is_gated_act` without `feed_forward_proj`"]);
+    }
+}
+
 /// Takes tensors out of `model.safetensors`.
 fn without(folder: &TempDir, unwanted: &str) {
     let path = folder.path().join("model.safetensors");
@@ -195,9 +218,8 @@ fn without(folder: &TempDir, unwanted: &str) {
 #[test]
 fn a_missing_tensor_is_named_with_what_was_found_instead() {
     for (fixture, unwanted, parts) in [
-        // The weights of an encoder alone.
-        ("tiny-t5", "decoder.", ["no tensor `decoder.block.0.", "`encoder.block.0."]),
-        ("tiny-t5-v11", "lm_head", ["no tensor `lm_head.weight`", "`decoder.block.0."]),
+        ("tiny-t5", "decoder.block.1.layer.2", ["no tensor `decoder.block.1.layer.2.", "`decoder.block.1."]),
+        ("tiny-marian-untied", "lm_head", ["no tensor `lm_head.weight`", "`model.decoder."]),
         (
             "tiny-mbart50",
             "encoder.layer_norm",
@@ -268,6 +290,9 @@ fn a_language_the_model_lacks_is_named_with_those_it_knows() {
 
 #[test]
 fn tensors_of_another_shape_or_missing_are_named() {
+    let folder = copy("tiny-marian");
+    configure(&folder, "decoder_attention_heads", 5);
+    expect(&folder, &["5 heads (`decoder_attention_heads`) do not divide a width of 32 (`d_model`)"]);
     let folder = copy("tiny-marian");
     configure(&folder, "encoder_ffn_dim", 7);
     expect(&folder, &["model.encoder.layers.0.fc1.weight", "7"]);

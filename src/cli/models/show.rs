@@ -9,7 +9,7 @@ use indicatif::DecimalBytes;
 use kortom::engine::settings::{Caller, Setting};
 use kortom::engine::{Checkpoint, Request, Settled};
 use kortom::hub::{self, Entry, Facts, Resolved, Task};
-use kortom::model::Weights;
+use kortom::model::{self, Weights};
 use serde_json::{Value, json};
 
 use super::{Common, languages, table};
@@ -47,8 +47,12 @@ impl<'a> Shown<'a> {
         let entry = resolved.entry.or_else(|| hub::catalog().iter().find(same));
         let facts = hub::facts(&resolved.files)?;
         let weights = Weights::open(&resolved.files);
-        let settled = settle(resolved, entry.map(|entry| entry.task));
-        let fault = weights.as_ref().err().or(settled.as_ref().err()).map(|error| format!("{error:#}"));
+        let checkpoint = Checkpoint::open(&resolved.files);
+        let opened = checkpoint.as_ref().ok().zip(weights.as_ref().ok());
+        let half = opened.and_then(|(checkpoint, weights)| model::check_stacks(checkpoint.spec(), weights).err());
+        let settled = checkpoint.and_then(|checkpoint| settle(&checkpoint, resolved, entry.map(|entry| entry.task)));
+        let fault = weights.as_ref().err().or(settled.as_ref().err()).or(half.as_ref());
+        let fault = fault.map(|error| format!("{error:#}"));
         Ok(Self {
             resolved,
             entry,
@@ -56,7 +60,7 @@ impl<'a> Shown<'a> {
             facts,
             numbers: weights.map(|weights| (weights.parameters(), precision(&weights))).ok(),
             settings: settled.as_ref().map(settings).unwrap_or_default(),
-            warnings: settled.map(|settled| settled.settings.warnings).unwrap_or_default(),
+            warnings: settled.map(|settled| settled.article.settings.warnings).unwrap_or_default(),
             fault,
         })
     }
@@ -119,14 +123,28 @@ fn precision(weights: &Weights) -> String {
     weights.precision().map_or_else(String::new, |dtype| dtype.as_str().to_uppercase())
 }
 
-/// How `translate` and `summarize` would decode if no option were given.
-fn settle(resolved: &Resolved, task: Option<Task>) -> Result<Settled> {
+/// How a model would decode if no option were given.
+struct Usual {
+    /// In `translate` and `summarize`.
+    article: Settled,
+    /// In `generate`.
+    generate: Settled,
+}
+
+fn settle(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> Result<Usual> {
+    let request = request(checkpoint, resolved, task);
+    let article = checkpoint.settle(&request)?;
+    let generate = checkpoint.settle(&Request { caller: Caller::Generate, task: None, ..request })?;
+    Ok(Usual { article, generate })
+}
+
+/// What `translate` and `summarize` ask of a model if no option is given.
+fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> Request {
     let mut request = Request::new(Caller::Article);
     if let Some(entry) = resolved.entry {
         request.catalogue = Some(Value::Object(entry.settings.clone()));
         request.prefix.clone_from(&entry.prefix);
     }
-    let checkpoint = Checkpoint::open(&resolved.files)?;
     if task == Some(Task::Summarize) {
         request.task = Some("summarization".to_owned());
         // Of many languages that it writes, a model is told the one that it summarises.
@@ -135,23 +153,29 @@ fn settle(resolved: &Resolved, task: Option<Task>) -> Result<Settled> {
             to: Some(language.clone()),
             ..request.clone()
         });
-        if let Some(settled) = told.and_then(|told| checkpoint.settle(&told).ok()) {
-            return Ok(settled);
-        }
-    } else if task == Some(Task::Translate) {
+        return told.filter(|told| checkpoint.settle(told).is_ok()).unwrap_or(request);
+    }
+    if task == Some(Task::Translate) {
         (request.from, request.to) = (Some("nl".to_owned()), Some("en".to_owned()));
     }
-    checkpoint.settle(&request)
+    request
 }
 
-/// Every effective setting, the prefix among them where there is one.
-fn settings(settled: &Settled) -> Vec<Setting> {
-    let prefix = (!settled.prefix.is_empty()).then(|| Setting {
+/// Every effective setting, the prefix among them where there is one; the maximum of `generate` where that is another.
+fn settings(usual: &Usual) -> Vec<Setting> {
+    let Usual { article, generate } = usual;
+    let mut settings = article.settings.origins.clone();
+    let maximum = |setting: &&Setting| setting.name == "max_new_tokens";
+    let other = generate.settings.origins.iter().find(maximum).filter(|other| !settings.contains(other)).cloned();
+    if let (Some(other), Some(place)) = (other, settings.iter().position(|setting| maximum(&setting))) {
+        settings.insert(place + 1, Setting { name: "max_new_tokens in `generate`", ..other });
+    }
+    settings.extend((!article.prefix.is_empty()).then(|| Setting {
         name: "prefix",
-        value: Value::from(settled.prefix.as_str()),
+        value: Value::from(article.prefix.as_str()),
         origin: "put before every source".to_owned(),
-    });
-    settled.settings.origins.iter().cloned().chain(prefix).collect()
+    }));
+    settings
 }
 
 fn row(label: &str, value: String) -> Vec<String> {

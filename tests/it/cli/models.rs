@@ -58,6 +58,38 @@ fn every_setting_has_its_value_and_its_origin() {
 }
 
 #[test]
+fn the_maximum_of_generate_is_shown_where_it_is_another() {
+    let place = Place::new();
+    let folder = copied(&place, "tiny-bart");
+    let other = |said: &Value| said["settings"].to_string().contains("in `generate`");
+    assert!(!other(&shown(&place, &folder)), "both take it from the checkpoint");
+    let settings = place.read("tiny-bart/generation_config.json").replace("\"max_length\": 60,", "");
+    place.file("tiny-bart/generation_config.json", settings);
+    let said = shown(&place, &folder);
+    assert_eq!(setting(&said, "max_new_tokens"), (json!(191), "the model's window".to_owned()));
+    assert_eq!(setting(&said, "max_new_tokens in `generate`"), (json!(20), "default".to_owned()));
+    // And so it is.
+    let generated = place.pipe(
+        &["generate", "--model", folder.to_str().unwrap(), "--min-length", "20", "--format", "jsonl"],
+        b"The old ferryman looked across the river and said nothing.\n",
+    );
+    assert_eq!(super::objects(&generated.good())[0]["tokens"], 20);
+}
+
+#[test]
+fn an_encoder_alone_is_shown_as_one() {
+    let place = Place::new();
+    let folder = copied(&place, "tiny-t5");
+    let device = candle_core::Device::Cpu;
+    let mut weights = candle_core::safetensors::load(folder.join("model.safetensors"), &device).unwrap();
+    weights.retain(|name, _| !name.starts_with("decoder."));
+    candle_core::safetensors::save(&weights, folder.join("model.safetensors")).unwrap();
+    let said = shown(&place, &folder);
+    let fault = said["fault"].as_str().unwrap();
+    assert!(said["usable"] == false && fault.contains("an encoder without a decoder"), "{said}");
+}
+
+#[test]
 fn parameters_are_counted_in_every_format() {
     let place = Place::new();
     let count = |name: &str| shown(&place, &fixture(name))["parameters"].as_u64().unwrap();
