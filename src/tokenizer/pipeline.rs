@@ -94,8 +94,12 @@ impl Pipeline {
             _ if Some(id) == self.unknown => Some(unknown.to_owned()),
             token => token.filter(|token| !special(token)),
         });
-        let tokens = tokens.collect();
-        self.inner.get_decoder().and_then(|decoder| decoder.decode(tokens).ok()).unwrap_or_default()
+        let tokens: Vec<String> = tokens.collect();
+        match self.inner.get_decoder() {
+            Some(decoder) => decoder.decode(tokens).unwrap_or_default(),
+            // As the crate does it.
+            None => tokens.join(" "),
+        }
     }
 
     pub(super) fn id(&self, token: &str) -> Option<TokenId> {

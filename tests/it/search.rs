@@ -18,6 +18,8 @@ use serde_json::Value;
 const V: u64 = 40;
 const START: u32 = 1;
 const EOS: u32 = 2;
+/// Sentences from here on like to say one word again and again, for long.
+const REPETITIVE: u64 = 50_000;
 
 fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -32,7 +34,12 @@ fn logits(item: u64, history: &[u32]) -> Vec<f32> {
     let far = history.iter().fold(mix(item), |far, &token| mix(far ^ u64::from(token)));
     let part = |seed: u64, token: u64, scale: f32| (mix(seed ^ token) >> 44) as f32 / scale;
     let mut row: Vec<f32> = (0..V).map(|token| part(near, token, 131_072.0) + part(far, token, 262_144.0)).collect();
-    row[EOS as usize] += (history.len() as f32 - 6.0) / 8.0;
+    if item < REPETITIVE {
+        row[EOS as usize] += (history.len() as f32 - 6.0) / 8.0;
+    } else {
+        row[history[history.len() - 1] as usize] += 4.0;
+        row[EOS as usize] += (history.len() as f32 - 96.0) / 32.0;
+    }
     row[0] -= 4.0;
     row
 }

@@ -121,27 +121,6 @@ fn a_text_that_names_a_target_the_model_lacks_is_read_behind_the_one_asked_for()
 }
 
 #[test]
-fn scores_in_tokenizer_json_are_read_to_the_last_bit() {
-    let folder = copy("t5-json");
-    // Those of T5: the sum from left to right decides between `-` `---` `---` and `---` `---` `-`.
-    let pieces = json!([
-        ["<pad>", 0.0],
-        ["</s>", 0.0],
-        ["<unk>", 0.0],
-        ["▁", -2.012_292_861_938_476_6],
-        ["-", -5.129_043_102_264_404],
-        ["---", -12.130_167_007_446_289]
-    ]);
-    edit(folder.path(), "tokenizer.json", |file| file["model"]["vocab"] = pieces);
-    for class in ["T5Tokenizer", "PreTrainedTokenizerFast"] {
-        edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!(class));
-        let tokenizer = load(folder.path()).unwrap();
-        let languages = tokenizer.languages(None, None).unwrap();
-        assert_eq!(tokenizer.encode("-------", &languages).unwrap(), [3, 4, 5, 5, 1], "{class}");
-    }
-}
-
-#[test]
 fn the_mask_of_mbart_is_found_before_character_rules() {
     let folder = copy("mbart50");
     edit(folder.path(), "tokenizer_config.json", |config| drop(config.as_object_mut().unwrap().remove("mask_token")));
@@ -531,6 +510,69 @@ fn a_class_of_its_own_is_not_that_of_its_family() {
     // A class that reads any file says nothing of the family.
     edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("TokenizersBackend"));
     assert_eq!(load(folder.path()).unwrap().known_languages().count(), 25);
+}
+
+#[test]
+fn a_tokenizer_json_may_lack_parts_and_ask_for_cutting() {
+    for class in ["T5Tokenizer", "PreTrainedTokenizerFast"] {
+        let folder = copy("t5-json");
+        edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!(class));
+        let whole = load(folder.path()).unwrap();
+        let languages = whole.languages(None, None).unwrap();
+        let text = "De oude veerman zette zijn pet recht \u{6751}";
+        let ids = whole.encode(text, &languages).unwrap();
+        edit(folder.path(), "tokenizer.json", |file| {
+            drop(file["model"].as_object_mut().unwrap().remove("type"));
+            file["truncation"] =
+                json!({"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0});
+            file["padding"] = json!({
+                "strategy": {"Fixed": 64}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+                "pad_type_id": 0, "pad_token": "<pad>"
+            });
+        });
+        // Cutting and padding are for those who ask for them, as in a call of transformers' class without either.
+        assert_eq!(load(folder.path()).unwrap().encode(text, &languages).unwrap(), ids, "{class}");
+        edit(folder.path(), "tokenizer.json", |file| file["decoder"] = Value::Null);
+        let without = load(folder.path()).unwrap();
+        let (expected, restored) = if class == "T5Tokenizer" {
+            (whole.decode(&ids), whole.decode_restoring(&ids, text))
+        } else {
+            // The tokens as they are, with spaces between them.
+            assert!(without.decode(&ids).starts_with("\u{2581} D e \u{2581}"));
+            (without.decode(&ids), Some(format!("{} \u{6751}", without.decode(&ids))))
+        };
+        assert_eq!((without.decode(&ids), without.decode_restoring(&ids, text)), (expected, restored), "{class}");
+        assert!(!without.decode(&ids).is_empty());
+    }
+}
+
+#[test]
+fn an_added_token_may_have_the_id_of_a_piece() {
+    let folder = copy("marian");
+    let before = load(folder.path()).unwrap();
+    let languages = before.languages(None, None).unwrap();
+    let ids = before.encode("De oude veerman", &languages).unwrap();
+    let piece = ids[1];
+    let token = json!({"content": "<x>", "lstrip": false, "normalized": false, "rstrip": false, "single_word": false});
+    edit(folder.path(), "tokenizer_config.json", |config| {
+        config["added_tokens_decoder"] = json!({ piece.to_string(): token });
+    });
+    // As in transformers: both are encoded as that id, and it is decoded as the token.
+    let tokenizer = load(folder.path()).unwrap();
+    assert_eq!(tokenizer.encode("De oude veerman", &languages).unwrap(), ids);
+    assert_eq!(tokenizer.encode("<x>", &languages).unwrap()[0], piece);
+    assert_eq!(tokenizer.decode(&ids), "<x>e oude veerman");
+    // In a tokenizer.json the id of a token that no piece spells is the next one that is free.
+    let folder = copy("t5-json");
+    let size = load(folder.path()).unwrap().vocabulary_size() as u32;
+    edit(folder.path(), "tokenizer.json", |file| {
+        let token = json!({"id": 7, "content": "<x>", "lstrip": false, "normalized": false, "rstrip": false,
+                           "single_word": false, "special": false});
+        file["added_tokens"].as_array_mut().unwrap().push(token);
+    });
+    let tokenizer = load(folder.path()).unwrap();
+    let languages = tokenizer.languages(None, None).unwrap();
+    assert_eq!(tokenizer.encode("<x>", &languages).unwrap(), [size, 1]);
 }
 
 #[test]
