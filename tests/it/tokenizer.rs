@@ -126,17 +126,17 @@ fn the_mask_of_mbart_is_found_before_character_rules() {
     edit(folder.path(), "tokenizer_config.json", |config| drop(config.as_object_mut().unwrap().remove("mask_token")));
     let tokenizer = load(folder.path()).unwrap();
     let languages = tokenizer.languages(None, None).unwrap();
-    let mask = tokenizer.token_id("<mask>").unwrap();
-    let count = |tokenizer: &Tokenizer, text: &str| {
-        tokenizer.encode(text, &languages).unwrap().iter().filter(|&&id| id == mask).count()
-    };
-    // A rule makes signs of full width narrow: it does not make a mask of them.
+    // A rule makes signs of full width narrow. A mask that is only then found is a piece like others: no word begins after it.
     let wide = "a\u{ff1c}mask\u{ff1e}b";
-    assert_eq!((count(&tokenizer, "a <mask>b"), count(&tokenizer, wide)), (1, 0));
+    let ids = |tokenizer: &Tokenizer, tokens: &str| -> Vec<u32> {
+        tokens.split(' ').map(|token| tokenizer.token_id(token).unwrap()).collect()
+    };
+    assert_eq!(tokenizer.encode(wide, &languages).unwrap(), ids(&tokenizer, "nl_XX ▁a <mask> b </s>"));
     edit(folder.path(), "tokenizer_config.json", |config| {
         config["mask_token"] = json!({"__type": "AddedToken", "content": "<mask>", "lstrip": true, "normalized": true});
     });
-    assert_eq!(count(&load(folder.path()).unwrap(), wide), 1);
+    let tokenizer = load(folder.path()).unwrap();
+    assert_eq!(tokenizer.encode(wide, &languages).unwrap(), ids(&tokenizer, "nl_XX ▁a <mask> ▁ b </s>"));
 }
 
 /// The tokens of a text under changed settings, in the spelling of the tokenizer, as transformers 5.24 has them.
@@ -470,7 +470,7 @@ fn a_tokenizer_of_another_model_is_refused_with_what_shows_it() {
          them have no row in the model, which is more than half\n\
          hint: the files are of two different models; fetch them again, all from one place"
     );
-    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(300));
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(320));
     load(folder.path()).unwrap();
     // Of what stands around every text nothing may lack a row.
     edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(301));
@@ -565,6 +565,7 @@ fn an_added_token_may_have_the_id_of_a_piece() {
     // In a tokenizer.json the id of a token that no piece spells is the next one that is free.
     let folder = copy("t5-json");
     let size = load(folder.path()).unwrap().vocabulary_size() as u32;
+    edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(size + 1));
     edit(folder.path(), "tokenizer.json", |file| {
         let token = json!({"id": 7, "content": "<x>", "lstrip": false, "normalized": false, "rstrip": false,
                            "single_word": false, "special": false});
