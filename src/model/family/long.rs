@@ -6,7 +6,7 @@
 use anyhow::{Result, bail, ensure};
 
 use super::names::LED_NAMES;
-use super::{Config, activation, bart_like, bart_with_positions, t5_like};
+use super::{Config, activation, bart_like, bart_with_positions, scales, t5_like};
 use crate::kernels::attention::Pattern;
 use crate::model::spec::{GlobalNames, NormPlacement, Positions, Spec};
 
@@ -43,11 +43,8 @@ pub(super) fn led(config: &Config) -> Result<Spec> {
 
 /// LongT5: T5 whose encoder sees a window, and in one of its two kinds the sums of all blocks too.
 pub(super) fn longt5(config: &Config) -> Result<Spec> {
-    let scaled = config.flag("scale_decoder_outputs").or(config.flag("tie_word_embeddings")).unwrap_or(true);
-    let mut spec = t5_like(config, scaled)?;
+    let mut spec = t5_like(config, scales(config))?;
     spec.encoder.window = LONGT5_WINDOW;
-    // Checkpoints say they are not tied, and hold one matrix.
-    spec.tied_output = true;
     let radius = config.size_or("local_radius", 127)?;
     check_window("local_radius", radius, usize::MAX)?;
     let names = &mut spec.names.encoder;
