@@ -227,8 +227,8 @@ fn added_tokens(class: Class, settings: &Settings, ingredients: &Ingredients) ->
     tokens
 }
 
-/// The special tokens without names: those that tokenizer_config.json lists, be it null, or else those that the SentencePiece model
-/// marks (without one, those of special_tokens_map.json) and the class's own.
+/// The special tokens without names: those that `tokenizer_config.json` lists, be it null, or else those that the SentencePiece model
+/// marks (without one, those of `special_tokens_map.json`) and the class's own.
 fn nameless_tokens(class: Class, settings: &Settings, marked: Option<Vec<AddedToken>>) -> Vec<AddedToken> {
     let special = |content: &str| AddedToken::special(content);
     let languages = || class.languages(settings).into_iter().map(special);
