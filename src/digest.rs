@@ -90,13 +90,25 @@ impl Digest<'_> {
     /// # Errors
     /// When a model fails.
     pub fn run(&self, documents: Vec<Document>) -> Result<Vec<Report>> {
-        let translations: Vec<Option<Translation>> = match &self.translating {
-            Some(step) => {
-                let translator =
-                    Translator::new(step.model, Language::of(step.from), Language::of(step.to)).restoring();
-                let translator = translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary);
-                translator.translate(&documents)?.into_iter().map(Some).collect()
-            }
+        let translations = self.translator().map(|translator| translator.translate(&documents)).transpose()?;
+        self.finish(documents, translations)
+    }
+
+    /// What translates the articles, where they are translated.
+    #[must_use]
+    pub fn translator(&self) -> Option<Translator<'_, dyn Generate + '_>> {
+        let step = self.translating.as_ref()?;
+        let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to)).restoring();
+        Some(translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary))
+    }
+
+    /// One report for each article, from its translation if it was translated.
+    ///
+    /// # Errors
+    /// When the model that summarises fails.
+    pub fn finish(&self, documents: Vec<Document>, translations: Option<Vec<Translation>>) -> Result<Vec<Report>> {
+        let translations: Vec<Option<Translation>> = match translations {
+            Some(translations) => translations.into_iter().map(Some).collect(),
             None => documents.iter().map(|_| None).collect(),
         };
         let summaries = self.summaries(&documents, &translations)?;

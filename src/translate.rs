@@ -9,11 +9,13 @@
 //! places (`protect`), and where it loses one, what is around the spans is translated by itself. Terms of a glossary
 //! are asked for and looked for. Where sentences end belongs to `segment`, what may be wrong with them to `check`.
 
-mod again;
+mod answer;
 mod generate;
+mod plan;
 mod protect;
 mod quotes;
 mod sentence;
+mod texts;
 
 use std::ops::Range;
 
@@ -22,15 +24,17 @@ use serde::Serialize;
 
 use crate::check::{self, Checks, Finding, Flag};
 use crate::document::{Block, BlockKind, Document, Format};
-use crate::engine::{Candidate, Generation};
+use crate::engine::{Candidate, Generation, Input};
 use crate::glossary::{self, Glossary};
 use crate::segment::{self, Language, on_one_line};
 
-pub use generate::{Generate, Heard};
+pub use generate::Generate;
+pub use plan::Plan;
 
-use again::Again;
+use answer::Answer;
 use protect::{Masked, Stretch};
-use sentence::{Piece, Sentence, Texts};
+use sentence::{Attempt, Part, Sentence};
+use texts::Texts;
 
 /// One sentence of the source and its translation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -88,37 +92,6 @@ pub struct Translator<'a, G: ?Sized> {
 /// What stands on buttons, in Dutch and in English.
 const LABELS: [(&str, &str); 1] = [("Volledig scherm", "Full screen")];
 
-/// Where the translation of one sentence comes from.
-enum Plan {
-    /// It is its own.
-    Copy(String),
-    /// From a model.
-    Model(Sentence),
-}
-
-/// What the model made of a text.
-#[derive(Default)]
-struct Answer {
-    /// The text.
-    source: String,
-    generation: Generation,
-    /// What is found wrong with it.
-    findings: Vec<Finding>,
-    /// Where it was asked for again.
-    again: Option<Again>,
-}
-
-/// A generation that was looked at.
-#[derive(Clone)]
-struct Looked {
-    text: String,
-    /// What is found wrong with it.
-    findings: Vec<Finding>,
-}
-
-/// A block's sentences, by their place in it.
-type Sentences = Vec<(Range<usize>, Plan)>;
-
 impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     /// Translates with `model`, from one language to another.
     pub fn new(model: &'a G, from: Language, to: Language) -> Self {
@@ -145,158 +118,114 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         Self { glossary, ..self }
     }
 
-    /// Translates documents; their sentences share one call of the model, and those that lost a protected span
+    /// What a model is to be given to translate documents, and where its answers go.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot represent a text.
+    pub fn plan<'p>(&'p self, documents: &'p [Document]) -> Result<Plan<'p, G>> {
+        Plan::new(self, documents)
+    }
+
+    /// Translates documents; their sentences share one call of the model, and what repeats itself or lost a protected span
     /// another.
     ///
     /// # Errors
     /// When the model fails.
     pub fn translate(&self, documents: &[Document]) -> Result<Vec<Translation>> {
-        let mut texts = Texts::default();
-        let mut plans = documents
-            .iter()
-            .map(|document| document.blocks.iter().map(|block| self.plan(block, &mut texts)).collect())
-            .collect::<Result<Vec<Vec<Sentences>>>>()?;
-        let mut answers = Vec::new();
-        self.answer(&texts, &mut answers)?;
-        for (_, plan) in plans.iter_mut().flatten().flatten() {
-            if let Plan::Model(sentence) = plan
-                && sentence.target(&answers).is_none()
-            {
-                *sentence = self.apart(&sentence.source, &mut texts)?;
+        let mut plan = self.plan(documents)?;
+        loop {
+            let numbers = plan.next_inputs();
+            if numbers.is_empty() {
+                return plan.finish();
             }
+            let inputs: Vec<Input> = numbers.clone().map(|number| plan.input(number)).collect();
+            let generations = self.model.generate(&inputs)?;
+            plan.answer(numbers.zip(generations))?;
         }
-        self.answer(&texts, &mut answers)?;
-        Ok(documents.iter().zip(plans).map(|(document, plan)| self.rebuild(document, plan, &answers)).collect())
     }
 
-    /// Adds what the model makes of each text without an answer; where it repeats itself, it is asked again.
-    fn answer(&self, texts: &Texts, answers: &mut Vec<Answer>) -> Result<()> {
-        let first = answers.len();
-        let sources: Vec<&str> = texts.asked[first..].iter().map(String::as_str).collect();
-        let terms = &texts.terms[first..];
-        if sources.is_empty() {
-            return Ok(());
-        }
-        let mut heard: Vec<Option<Looked>> = vec![None; sources.len()];
-        let generations = self.model.generate_heard(&sources, terms, &mut |place, generation| {
-            let heard = heard[place].insert(self.look(sources[place], generation));
-            terms[place].is_empty() && again::is_needed(generation, &heard.findings)
-        })?;
-        answers.extend(sources.into_iter().zip(generations).zip(heard).map(|((source, generation), heard)| {
-            // Nothing goes unchecked, whatever a model leaves out.
-            let Looked { text, findings } = heard.unwrap_or_else(|| self.look(source, &generation));
-            let generation = Generation { text, ..generation };
-            Answer { source: source.to_owned(), generation, findings, again: None }
-        }));
-        if self.checks.is_some() {
-            let free = answers[first..].iter_mut().zip(terms).filter(|(_, terms)| terms.is_empty());
-            again::guard(self, free.map(|(answer, _)| answer).collect())?;
-        }
-        Ok(())
+    /// A generation of a text, with what the vocabulary lacks, and what is found wrong with it.
+    fn check(&self, source: &str, generation: Generation) -> (Generation, Vec<Finding>) {
+        let restored = if self.restores { self.model.restored(source, &generation) } else { None };
+        let generation = match restored {
+            Some(text) => Generation { text, ..generation },
+            None => generation,
+        };
+        let findings = self.findings(source, &generation.text);
+        (generation, findings)
     }
 
-    /// What a generation says, with what the vocabulary lacks, and what is found wrong with it.
-    fn look(&self, source: &str, generation: &Generation) -> Looked {
-        let restored = if self.restores { self.model.restored(source, generation) } else { None };
-        let text = restored.unwrap_or_else(|| generation.text.clone());
-        Looked { findings: self.findings(source, &text), text }
-    }
-
-    /// What is found wrong with a translation, where anybody looks.
+    /// What is found wrong with a translation, if it is checked.
     fn findings(&self, source: &str, target: &str) -> Vec<Finding> {
         self.checks.map(|checks| checks.findings(source, target)).unwrap_or_default()
     }
 
-    /// Cuts a block into sentences and says for each where its translation comes from.
-    fn plan(&self, block: &Block, texts: &mut Texts<'a>) -> Result<Sentences> {
-        let ranges = match block.kind {
+    /// Where the sentences of a block are.
+    fn ranges(&self, block: &Block) -> Vec<Range<usize>> {
+        match block.kind {
             kind if !kind.is_translated() => Vec::new(),
             BlockKind::Line => std::iter::once(0..block.text.len()).collect(),
             _ => protect::whole(segment::sentences(&block.text, self.from), &block.text),
+        }
+    }
+
+    /// A sentence of a block; `number` is what its texts know it by.
+    fn sentence(&self, block: &Block, range: Range<usize>, number: usize, texts: &mut Texts) -> Result<Sentence> {
+        let source = &block.text[range.clone()];
+        let is_asked = match block.kind {
+            BlockKind::Line if glossary::spans(source).is_empty() => !source.trim().is_empty(),
+            _ => protect::speaks(source),
         };
-        ranges
-            .into_iter()
-            .map(|range| {
-                let source = &block.text[range.clone()];
-                let plain = glossary::spans(source).is_empty();
-                let asked = match block.kind {
-                    BlockKind::Line if plain => !source.trim().is_empty(),
-                    _ => protect::speaks(source),
-                };
-                let plan = if asked { self.pieces(source, block.kind, texts)? } else { Plan::Copy(source.to_owned()) };
-                Ok((range, plan))
-            })
-            .collect()
-    }
-
-    /// A sentence in as many pieces as the model's window makes necessary.
-    fn pieces(&self, source: &str, kind: BlockKind, texts: &mut Texts<'a>) -> Result<Plan> {
-        let source = if kind == BlockKind::Line { source.to_owned() } else { on_one_line(source) };
+        if !is_asked {
+            let (source, target) = (source.to_owned(), source.to_owned());
+            let segment = Segment { source: source.clone(), target, ..Segment::default() };
+            return Ok(Sentence { range, source, attempts: Vec::new(), segment: Some(segment) });
+        }
+        let source = if block.kind == BlockKind::Line { source.to_owned() } else { on_one_line(source) };
         let masked = Masked::new(&source);
-        let pieces = self.wrapped(&masked.text, |piece| masked.masks_in(piece), texts)?;
-        Ok(Plan::Model(Sentence { source, masked: Some(masked), pieces }))
+        let (parts, is_whole) = self.parts(&masked.text, |part| masked.masks_in(part), number, texts)?;
+        let is_source = is_whole && masked.is_source();
+        let attempts = vec![Attempt { masked: Some(masked), parts, is_source }];
+        Ok(Sentence { range, source, attempts, segment: None })
     }
 
-    /// A sentence whose protected spans the model does not get to see.
-    fn apart(&self, source: &str, texts: &mut Texts<'a>) -> Result<Sentence> {
-        let mut pieces = Vec::new();
+    /// A way to ask for a sentence in which the model does not get to see the protected spans.
+    fn apart(&self, source: &str, number: usize, texts: &mut Texts) -> Result<Attempt> {
+        let mut parts = Vec::new();
         for stretch in protect::apart(source) {
             match stretch {
-                Stretch::Text(text) => pieces.extend(self.wrapped(text, |_| Vec::new(), texts)?),
-                Stretch::Kept(text) => pieces.push(Piece::Kept(text.to_owned())),
+                Stretch::Text(text) => parts.extend(self.parts(text, |_| Vec::new(), number, texts)?.0),
+                Stretch::Kept(text) => parts.push(Part::Kept(text.to_owned())),
             }
         }
-        Ok(Sentence { source: source.to_owned(), masked: None, pieces })
+        Ok(Attempt { masked: None, parts, is_source: false })
     }
 
-    /// A text in as many pieces as the model's window makes necessary.
-    fn wrapped(
+    /// A text in as many parts as the model's window makes necessary, and whether that is one, the text as it is.
+    fn parts(
         &self,
         text: &str,
         masks: impl Fn(&str) -> Vec<&'static str>,
-        texts: &mut Texts<'a>,
-    ) -> Result<Vec<Piece>> {
+        sentence: usize,
+        texts: &mut Texts,
+    ) -> Result<(Vec<Part>, bool)> {
         let joined = if self.restores { quotes::joined(text) } else { text.into() };
-        let text = if self.restores { &*self.model.spelled(&joined) } else { text };
-        let ranges = segment::wrap(text, self.model.window(), |text| self.model.count_tokens(text))?;
+        let spelled = if self.restores { self.model.spelled(&joined) } else { text.into() };
+        let ranges = segment::wrap(&spelled, self.model.window(), |text| self.model.count_tokens(text))?;
         if let [_] = ranges[..] {
-            // Not the piece but the whole: a line is not trimmed.
-            return Ok(vec![Piece::Asked(texts.add(text, masks(text), self.glossary), "")]);
+            // Not the range but the whole: a line is not trimmed.
+            let asked = texts.add(sentence, &spelled, masks(&spelled), self.glossary);
+            return Ok((vec![Part::Asked(asked, "")], *spelled == *text));
         }
         let mut end = 0;
-        let mut pieces = Vec::with_capacity(ranges.len());
+        let mut parts = Vec::with_capacity(ranges.len());
         for range in ranges {
             let joint = if range.start > end && end > 0 { " " } else { "" };
             end = range.end;
-            let piece = &text[range];
-            pieces.push(Piece::Asked(texts.add(piece, masks(piece), self.glossary), joint));
+            let part = &spelled[range];
+            parts.push(Part::Asked(texts.add(sentence, part, masks(part), self.glossary), joint));
         }
-        Ok(pieces)
-    }
-
-    /// Puts the translations where the sentences were.
-    fn rebuild(&self, document: &Document, plan: Vec<Sentences>, answers: &[Answer]) -> Translation {
-        let mut translated = document.clone();
-        let mut segments = Vec::new();
-        for (block, sentences) in translated.blocks.iter_mut().zip(plan) {
-            if block.kind == BlockKind::Label {
-                *block = Block::plain(block.kind, self.label(&block.text));
-                continue;
-            }
-            let mut targets = Vec::with_capacity(sentences.len());
-            for (range, plan) in sentences {
-                let segment = self.segment(plan, answers);
-                if segment.score.is_some() {
-                    targets.push((range, on_one_line(&segment.target)));
-                }
-                segments.push(segment);
-            }
-            if !targets.is_empty() {
-                *block = block.translated(&targets);
-            }
-        }
-        let warnings = warnings(document, &segments);
-        Translation { document: translated, segments, warnings }
+        Ok((parts, false))
     }
 
     /// A button's label in the other language.
@@ -309,29 +238,18 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         }
     }
 
-    /// What a report says of a sentence.
-    fn segment(&self, plan: Plan, answers: &[Answer]) -> Segment {
-        match plan {
-            Plan::Copy(text) => Segment { source: text.clone(), target: text, ..Segment::default() },
-            Plan::Model(sentence) => self.asked(sentence, answers),
-        }
-    }
-
-    /// A sentence that a model was asked for, with what is to be said of it.
-    fn asked(&self, sentence: Sentence, answers: &[Answer]) -> Segment {
-        let asked: Vec<&Answer> = sentence.asked().map(|index| &answers[index]).collect();
-        let mut segment = sentence.segment(answers);
+    /// What a report says of a sentence that an attempt made `target` of, from the answers to its texts.
+    fn segment(&self, sentence: &Sentence, attempt: &Attempt, target: String, answers: &[&Answer]) -> Segment {
+        let mut segment = attempt.segment(&sentence.source, target, answers);
         if self.checks.is_some() {
-            let scores = asked.iter().flat_map(|answer| &answer.generation.token_scores);
+            let scores = answers.iter().flat_map(|answer| &answer.generation.token_scores);
             segment.note(check::low_score(scores.sum::<f32>() / segment.tokens.max(1) as f32));
-            let again: Vec<&Again> = asked.iter().filter_map(|answer| answer.again.as_ref()).collect();
-            segment.decoded_again = again.iter().any(|again| !matches!(again, Again::Same));
-            segment.note(again.into_iter().map(Again::finding));
+            segment.decoded_again = answers.iter().any(|answer| answer.retry.is_made());
+            segment.note(answers.iter().filter_map(|answer| answer.retry.finding()));
         }
         segment.note(self.lacking(&segment));
-        let findings = match asked[..] {
-            // Most sentences are what the model was asked for, and were looked at when they came.
-            [one] if (&one.source, &one.generation.text) == (&segment.source, &segment.target) => one.findings.clone(),
+        let findings = match answers {
+            [answer] if attempt.is_source => answer.findings.clone(),
             _ => self.findings(&segment.source, &segment.target),
         };
         segment.note(findings);

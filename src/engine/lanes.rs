@@ -18,11 +18,11 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::batching::{Limits, ROWS_PER_THREAD};
-use super::decoding::{Decoding, Source, Waiting, generated};
+use super::decoding::{DecodeOptions, Decoding, Scheduler, Source, generated};
 use crate::batch::Batch;
 use crate::model::spec::GlobalAttention;
 use crate::model::{DecoderState, threads};
-use crate::search::{Item, Search, SearchOptions};
+use crate::search::{Item, Required, Search, SearchOptions};
 
 /// Tokens of padding whose encoding takes longer than to begin another batch.
 const PADDING: usize = 16;
@@ -31,23 +31,17 @@ const TOGETHER: usize = 8192;
 
 impl Engine {
     /// Decodes what waits until nothing does, a lane on each thread.
-    pub(super) fn decode_in_lanes<'r>(
-        &self,
-        waiting: &dyn Waiting<'r>,
-        options: &'r SearchOptions,
-        limits: &Limits,
-        global: GlobalAttention,
-    ) -> Result<()> {
+    pub(super) fn decode_in_lanes(&self, scheduler: &dyn Scheduler, options: &DecodeOptions) -> Result<()> {
         let begin = Instant::now();
-        let lanes = limits.lanes(waiting.longest(), rayon::current_num_threads());
-        let lane = |_| Ok(Mutex::new(Lane { global, ..Lane::new(self, options, limits, lanes)? }));
+        let lanes = options.limits.lanes(scheduler.longest(), rayon::current_num_threads());
+        let lane = |_| Ok(Mutex::new(Lane::new(self, options, lanes)?));
         let mut lanes: Vec<Mutex<Lane>> = (0..lanes).map(lane).collect::<Result<_>>()?;
         loop {
-            deal(&mut lanes, waiting, limits)?;
+            self.deal(&mut lanes, scheduler, &options.limits)?;
             level(&mut lanes)?;
             let shift = Shift { lanes: lanes.len(), ..Shift::default() };
             let worked = rayon::broadcast(|thread| match lanes.get(thread.index()) {
-                Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), waiting),
+                Some(lane) => shift.work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner), scheduler),
                 None => Ok(()),
             });
             worked.into_iter().collect::<Result<()>>()?;
@@ -69,26 +63,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives idle lanes what waits, as much as there is room for.
+    fn deal(&self, lanes: &mut [Mutex<Lane>], scheduler: &dyn Scheduler, limits: &Limits) -> Result<()> {
+        let all = lanes.len();
+        let lanes = lanes.iter_mut().map(|lane| lane.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let mut idle: Vec<&mut Lane> = lanes.filter(|lane| lane.is_idle()).collect();
+        let room = limits.share(idle.len(), all);
+        let mut sources = self.take(scheduler, &|more, longest| room.fits(more, longest))?;
+        sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.key));
+        idle.truncate(limits.lanes_for(sources.len()));
+        let lengths: Vec<usize> = sources.iter().map(|source| source.tokens.len()).collect();
+        let (hands, mut sources) = (hands(&lengths, idle.len()), sources.into_iter());
+        for (lane, count) in idle.into_iter().zip(hands) {
+            lane.hand = sources.by_ref().take(count).collect();
+        }
+        Ok(())
+    }
+
     fn rested(&self) -> MutexGuard<'_, Vec<DecoderState>> {
         self.rested.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Gives idle lanes what waits, as much as there is room for.
-fn deal<'r>(lanes: &mut [Mutex<Lane<'_, 'r>>], waiting: &dyn Waiting<'r>, limits: &Limits) -> Result<()> {
-    let all = lanes.len();
-    let lanes = lanes.iter_mut().map(|lane| lane.get_mut().unwrap_or_else(PoisonError::into_inner));
-    let mut idle: Vec<&mut Lane> = lanes.filter(|lane| lane.is_idle()).collect();
-    let room = limits.share(idle.len(), all);
-    let mut sources = waiting.take(&|more, longest| room.fits(more, longest))?;
-    sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.place));
-    idle.truncate(limits.lanes_for(sources.len()));
-    let lengths: Vec<usize> = sources.iter().map(|source| source.tokens.len()).collect();
-    let (hands, mut sources) = (hands(&lengths, idle.len()), sources.into_iter());
-    for (lane, count) in idle.into_iter().zip(hands) {
-        lane.hand = sources.by_ref().take(count).collect();
-    }
-    Ok(())
 }
 
 /// Gives idle lanes half of what another has under way, as long as that is enough for two.
@@ -147,14 +141,14 @@ struct Shift {
 
 impl Shift {
     /// Has a lane work until it has nothing to do, or the shift is over.
-    fn work<'r>(&self, lane: &mut Lane<'_, 'r>, waiting: &dyn Waiting<'r>) -> Result<()> {
+    fn work(&self, lane: &mut Lane, scheduler: &dyn Scheduler) -> Result<()> {
         let alarm = Alarm(self);
-        while !self.is_over() && threads::work(self.all_work(), || lane.fill(waiting))? {
+        while !self.is_over() && threads::work(self.all_work(), || lane.fill(scheduler))? {
             // What still waits would be done sooner by those that rest, and so would half of much.
-            if self.resting.load(Ordering::Relaxed) > 0 && (waiting.len() > 0 || lane.is_enough_for_two()) {
+            if self.resting.load(Ordering::Relaxed) > 0 && (scheduler.waiting() > 0 || lane.is_enough_for_two()) {
                 self.end();
             } else {
-                threads::work(self.all_work(), || lane.advance(waiting))?;
+                threads::work(self.all_work(), || lane.advance(scheduler))?;
             }
         }
         let before = self.resting.fetch_add(1, Ordering::Relaxed);
@@ -202,15 +196,18 @@ struct Lane<'e, 'r> {
     decoding: Decoding<'e>,
     engine: &'e Engine,
     options: &'r SearchOptions,
+    required: &'r [Required<'r>],
     /// Which tokens of a source see everything.
     global: GlobalAttention,
+    /// Whether punctuation of a target is drawn to the word before it.
+    clean_up: Option<bool>,
     limits: Limits,
     lanes: usize,
     search: Search<'r>,
     /// What it was dealt.
-    hand: Vec<Source<'r>>,
+    hand: Vec<Source>,
     /// What is under way, by how many had joined before it.
-    open: HashMap<usize, Source<'r>>,
+    open: HashMap<usize, Source>,
     joined: usize,
     /// How many were under way when the last had joined.
     full: usize,
@@ -219,16 +216,18 @@ struct Lane<'e, 'r> {
 }
 
 impl<'e, 'r> Lane<'e, 'r> {
-    fn new(engine: &'e Engine, options: &'r SearchOptions, limits: &Limits, lanes: usize) -> Result<Self> {
+    fn new(engine: &'e Engine, options: &DecodeOptions<'r>, lanes: usize) -> Result<Self> {
         let state = engine.rested().pop().unwrap_or_else(|| engine.model.idle());
         Ok(Self {
-            decoding: Decoding::new(engine, state, options),
+            decoding: Decoding::new(engine, state, options.search),
             engine,
-            options,
-            global: GlobalAttention::None,
-            limits: limits.share(1, lanes),
+            options: options.search,
+            required: options.required,
+            global: options.global,
+            clean_up: options.clean_up,
+            limits: options.limits.share(1, lanes),
             lanes,
-            search: Search::new(options)?,
+            search: Search::new(options.search)?,
             hand: Vec::new(),
             open: HashMap::new(),
             joined: 0,
@@ -238,25 +237,25 @@ impl<'e, 'r> Lane<'e, 'r> {
     }
 
     /// Has others join if it is time; whether any are under way then.
-    fn fill(&mut self, waiting: &dyn Waiting<'r>) -> Result<bool> {
+    fn fill(&mut self, scheduler: &dyn Scheduler) -> Result<bool> {
         let begin = Instant::now();
         let hand = std::mem::take(&mut self.hand);
         if !hand.is_empty() {
             self.join(hand)?;
         } else if self.has_room() {
-            self.join(self.take(waiting)?)?;
+            self.join(self.take(scheduler)?)?;
         }
         self.spent.0 += begin.elapsed();
         Ok(!self.open.is_empty())
     }
 
     /// One more token for each that is under way.
-    fn advance(&mut self, waiting: &dyn Waiting<'r>) -> Result<()> {
+    fn advance(&mut self, scheduler: &dyn Scheduler) -> Result<()> {
         let begin = Instant::now();
         for (number, found) in self.search.advance(&mut self.decoding)? {
             let source = self.open.remove(&number).context("a sentence ended that had not begun")?;
             self.engine.gauge.done(source.tokens.len(), generated(&found));
-            waiting.done(source, found)?;
+            self.engine.done(scheduler, &source, found, self.clean_up)?;
         }
         self.spent.1 += begin.elapsed();
         Ok(())
@@ -293,27 +292,27 @@ impl<'e, 'r> Lane<'e, 'r> {
 
     /// The next sources, as many as there is room for beside those under way; no more than this lane's share, unless
     /// these are too few to be worth another lane.
-    fn take(&self, waiting: &dyn Waiting<'r>) -> Result<Vec<Source<'r>>> {
+    fn take(&self, scheduler: &dyn Scheduler) -> Result<Vec<Source>> {
         let least = ROWS_PER_THREAD.div_ceil(self.options.num_beams.max(self.options.n_best));
-        let share = waiting.len().div_ceil(self.lanes).max(least);
+        let share = scheduler.waiting().div_ceil(self.lanes).max(least);
         let (open, longest) = (self.open.len(), self.open.values().map(|source| source.tokens.len()).max());
         let fits = |more: usize, longer: usize| {
             more <= share && self.limits.fits(open + more, longer.max(longest.unwrap_or(0)))
         };
-        waiting.take(&fits)
+        self.engine.take(scheduler, &fits)
     }
 
-    fn join(&mut self, mut sources: Vec<Source<'r>>) -> Result<()> {
-        sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.place));
+    fn join(&mut self, mut sources: Vec<Source>) -> Result<()> {
+        sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.key));
         while !sources.is_empty() {
             let lengths: Vec<usize> = sources.iter().map(|source| source.tokens.len()).collect();
             let others = sources.split_off(alike(&lengths));
             let batch = Batch {
                 ids: sources.iter().map(|source| source.tokens.clone()).collect(),
-                order: sources.iter().map(|source| source.place).collect(),
+                order: sources.iter().map(|source| source.key).collect(),
             };
             let memory = self.engine.model.encode(&batch, self.global)?;
-            let items: Vec<Item> = sources.iter().map(Source::item).collect();
+            let items: Vec<Item> = sources.iter().map(|source| source.item(self.required)).collect();
             let fed: Vec<_> = items.iter().map(Item::fed).collect();
             self.engine.gauge.stepped(fed.iter().map(|rows| rows[0].len()).sum());
             self.engine.model.join(&mut self.decoding.state, &memory, &fed)?;

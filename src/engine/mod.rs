@@ -7,6 +7,7 @@
 mod batching;
 mod checkpoint;
 mod decoding;
+mod input;
 mod lanes;
 mod memory;
 mod required;
@@ -31,7 +32,9 @@ use crate::tokenizer::Tokenizer;
 pub use crate::model::spec::GlobalAttention;
 pub use crate::search::{Divergence, GUARD};
 pub use checkpoint::{Checkpoint, Settled};
-pub use session::{Candidate, Flow, Generation, Incoming, Session, SourceTooLong};
+pub use decoding::{Scheduler, Source};
+pub use input::{Constraint, Input};
+pub use session::{Candidate, Generation, Session, SourceTooLong};
 pub use work::{Gauge, Work};
 
 use batching::Room;

@@ -9,6 +9,7 @@
 use anyhow::Result;
 
 use super::decoding::Source;
+use super::input::{Constraint, Input};
 use super::{Engine, Generation, Session};
 use crate::batch::TokenId;
 use crate::glossary::{self, Ways};
@@ -26,16 +27,18 @@ impl Engine {
     }
 
     /// Terms in tokens, without those that the vocabulary cannot write.
-    fn spelled(&self, terms: &[Vec<&str>]) -> Vec<Ways<TokenId>> {
-        let spelled = |ways: &Vec<&str>| ways.iter().flat_map(|way| self.tokenizer().spellings(way)).collect();
-        terms.iter().map(spelled).filter(|ways: &Ways<TokenId>| !ways.is_empty()).collect()
+    fn spelled(&self, constraints: &[Constraint]) -> Vec<Ways<TokenId>> {
+        let spelled = |constraint: &Constraint| {
+            constraint.alternatives.iter().flat_map(|way| self.tokenizer().spellings(way)).collect()
+        };
+        constraints.iter().map(spelled).filter(|ways: &Ways<TokenId>| !ways.is_empty()).collect()
     }
 }
 
 /// Whether a text has all terms.
-fn has(text: &str, terms: &[Vec<&str>]) -> bool {
-    let bytes = |ways: &Vec<&str>| ways.iter().map(|way| way.as_bytes().to_vec()).collect();
-    glossary::missing(text, &terms.iter().map(bytes).collect::<Vec<_>>()).is_empty()
+fn has(text: &str, constraints: &[Constraint]) -> bool {
+    let bytes = |constraint: &Constraint| constraint.alternatives.iter().map(|way| way.as_bytes().to_vec()).collect();
+    glossary::missing(text, &constraints.iter().map(bytes).collect::<Vec<_>>()).is_empty()
 }
 
 impl Session<'_> {
@@ -45,57 +48,34 @@ impl Session<'_> {
         self.settings().options.num_beams.max(LEAST_BEAMS)
     }
 
-    /// As [`Self::generate`], and each text's generation contains its terms where that is possible, each in one of
-    /// the ways it may be written. When outputs are drawn by chance, terms are left to chance.
-    ///
-    /// # Errors
-    /// As [`Self::generate`].
-    pub fn generate_with(&self, texts: &[&str], terms: &[Vec<Vec<&str>>]) -> Result<Vec<Generation>> {
-        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
-        let mut generations = self.generate_tokens(sources.clone())?;
+    /// Searches again for the inputs whose generation lacks a term, and keeps what then has them all.
+    pub(super) fn constrain(&self, inputs: &[Input], generations: &mut [Generation]) -> Result<()> {
         if self.settings().options.sampling.is_some() {
-            return Ok(generations);
+            return Ok(());
         }
-        let lacking = (0..sources.len()).filter(|&text| !has(&generations[text].text, &terms[text]));
+        let lacking = (0..inputs.len()).filter(|&place| !has(&generations[place].text, inputs[place].constraints));
         let lacking: Vec<Lacking> = lacking
-            .map(|text| Lacking {
-                text,
-                terms: self.engine.spelled(&terms[text]),
-                reward: -generations[text].token_scores.iter().sum::<f32>()
-                    / generations[text].tokens.len().max(1) as f32,
-                length: generations[text].tokens.len(),
-            })
+            .map(|place| Lacking::new(self.engine, place, inputs[place], &generations[place]))
             .filter(|lacking| !lacking.terms.is_empty())
             .collect();
-        for (text, generation) in self.search_again(&sources, &lacking)? {
-            generations[text] = generation;
-        }
-        Ok(generations)
-    }
-
-    /// Generations that have the terms, where there are any.
-    fn search_again(&self, sources: &[Vec<TokenId>], lacking: &[Lacking]) -> Result<Vec<(usize, Generation)>> {
+        let source = |(key, lacking): (usize, &Lacking)| {
+            Ok(Source { key, tokens: self.encode(inputs[lacking.place].text)?, guard: None })
+        };
+        let sources = lacking.iter().enumerate().map(source).collect::<Result<_>>()?;
         let options = SearchOptions { num_beams: self.beams_for_terms(), ..self.settings().options.clone() };
-        let sources = lacking.iter().enumerate().map(|(place, lacking)| Source {
-            place,
-            tokens: sources[lacking.text].clone(),
-            required: Some(lacking.required(self.engine.edges())),
-            guard: None,
-        });
-        let mut found = Vec::new();
-        for (lacking, (source_tokens, mut searched)) in lacking.iter().zip(self.search(sources, &options)?) {
-            searched.hypotheses.retain(|hypothesis| hypothesis.missing == 0);
-            if !searched.hypotheses.is_empty() {
-                found.push((lacking.text, self.generation(source_tokens, searched)?));
-            }
+        let required: Vec<Required> = lacking.iter().map(|lacking| lacking.required(self.engine.edges())).collect();
+        let found = self.search(sources, &options, &required)?;
+        for (lacking, generation) in lacking.iter().zip(found).filter(|(_, generation)| generation.missing == 0) {
+            generations[lacking.place] = generation;
         }
-        Ok(found)
+        Ok(())
     }
 }
 
 /// A text whose generation lacks a term.
 struct Lacking {
-    text: usize,
+    /// Its place among the inputs.
+    place: usize,
     terms: Vec<Ways<TokenId>>,
     /// Minus the mean log-probability of the generation's tokens.
     reward: f32,
@@ -104,6 +84,12 @@ struct Lacking {
 }
 
 impl Lacking {
+    fn new(engine: &Engine, place: usize, input: Input, generation: &Generation) -> Self {
+        let length = generation.tokens.len();
+        let reward = -generation.token_scores.iter().sum::<f32>() / length.max(1) as f32;
+        Self { place, terms: engine.spelled(input.constraints), reward, length }
+    }
+
     /// What the search must know: the terms should make the text no longer than by their own tokens.
     fn required<'a>(&'a self, edges: &'a Edges) -> Required<'a> {
         let longest = |ways: &Ways<TokenId>| ways.iter().map(Vec::len).max().unwrap_or(0);

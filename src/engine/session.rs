@@ -5,15 +5,16 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::batching::Limits;
-use super::decoding::{Line, Source, Waiting};
+use super::decoding::{DecodeOptions, LongestFirst, Scheduler, Source};
+use super::input::Input;
 use super::settings::Settings;
 use super::{Engine, GlobalAttention, Settled};
 use crate::batch::TokenId;
-use crate::search::{Divergence, Found, SearchOptions};
+use crate::search::{Divergence, Required, SearchOptions};
 use crate::tokenizer::Languages;
 
 /// An engine with everything settled that a request left open.
@@ -42,6 +43,8 @@ pub struct Generation {
     pub tokens: Vec<TokenId>,
     /// The best hypotheses, this one first, where more than one was asked for.
     pub hypotheses: Vec<Candidate>,
+    /// How many tokens of required terms it lacks.
+    pub missing: usize,
     /// Where a guard against repetition would first have made a difference.
     pub divergence: Divergence,
 }
@@ -59,70 +62,12 @@ pub struct Candidate {
 /// A source that is longer than the model's positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceTooLong {
-    /// Its place among the texts of the call.
+    /// Its key, which is its place among the inputs of a call.
     pub index: usize,
     /// Its tokens, specials included.
     pub tokens: usize,
     /// The most that the model takes.
     pub window: usize,
-}
-
-/// A text on its way into a model.
-#[derive(Clone, Debug)]
-pub struct Incoming {
-    /// What its flow knows it by.
-    pub key: usize,
-    /// Its source tokens, as [`Session::encode`] gives them.
-    pub tokens: Vec<TokenId>,
-    /// With this it is generated as [`Session::generate_guarded`] does.
-    pub guard: Option<Divergence>,
-}
-
-/// Texts of which more may come while others are under way, for [`Session::follow`].
-pub trait Flow: Sync {
-    /// How many wait now.
-    fn waiting(&self) -> usize;
-
-    /// The tokens of the longest that waits now.
-    fn longest(&self) -> usize;
-
-    /// The next ones, as many as `fits` (of a number of sources and the tokens of the longest) allows; none when none wait.
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming>;
-
-    /// What became of the one with a key.
-    fn done(&self, key: usize, generation: Generation);
-}
-
-/// A flow on its way through a session.
-struct Followed<'a> {
-    session: &'a Session<'a>,
-    flow: &'a dyn Flow,
-}
-
-impl<'r> Waiting<'r> for Followed<'_> {
-    fn len(&self) -> usize {
-        self.flow.waiting()
-    }
-
-    fn longest(&self) -> usize {
-        self.flow.longest()
-    }
-
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source<'r>>> {
-        let taken = self.flow.take(fits).into_iter();
-        taken
-            .map(|Incoming { key, tokens, guard }| {
-                self.session.check_length(key, &tokens)?;
-                self.session.engine.gauge.asked(tokens.len());
-                Ok(Source { place: key, tokens, required: None, guard })
-            })
-            .collect()
-    }
-
-    fn done(&self, source: Source<'r>, found: Found) -> Result<()> {
-        self.flow.done(source.place, self.session.generation(source.tokens.len(), found)?);
-        Ok(())
-    }
 }
 
 impl fmt::Display for SourceTooLong {
@@ -241,30 +186,34 @@ impl Session<'_> {
         self.engine.tokenizer().decode_restoring(&generation.tokens, text)
     }
 
-    /// One generation for each text, in their order. Any number of texts: they are sorted by length and
-    /// batched.
+    /// One generation for each input, in their order. Any number of inputs: they are sorted by length and batched. Where a
+    /// generation lacks one of its input's constraints, the input is searched again with beams for all of them; what is then
+    /// still lacking is for the caller to see. When outputs are drawn by chance, constraints are left to chance.
     ///
     /// # Errors
     /// [`SourceTooLong`] when a text does not fit the model's positions; when the model or device fails.
-    pub fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
-        let sources = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>>>()?;
-        self.generate_tokens(sources)
+    pub fn generate<'i, I: Copy + Into<Input<'i>>>(&self, inputs: &[I]) -> Result<Vec<Generation>> {
+        let inputs: Vec<Input> = inputs.iter().map(|&input| input.into()).collect();
+        let guards = self.can_guard();
+        let source = |(key, input): (usize, &Input)| {
+            let guard = input.guard.filter(|_| guards).cloned();
+            Ok(Source { key, tokens: self.encode(input.text)?, guard })
+        };
+        let sources = inputs.iter().enumerate().map(source).collect::<Result<_>>()?;
+        let mut generations = self.search(sources, &self.settled.settings.options, &[])?;
+        if inputs.iter().any(|input| !input.constraints.is_empty()) {
+            self.constrain(&inputs, &mut generations)?;
+        }
+        Ok(generations)
     }
 
-    /// As [`Self::generate`], from source tokens as they are.
+    /// One generation for each source, in their order, from source tokens as they are.
     ///
     /// # Errors
     /// As [`Self::generate`].
     pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
-        self.generate_sources(sources.into_iter().map(|tokens| (tokens, None)).collect())
-    }
-
-    fn generate_sources(&self, sources: Vec<(Vec<TokenId>, Option<Divergence>)>) -> Result<Vec<Generation>> {
-        sources.iter().enumerate().try_for_each(|(index, (tokens, _))| self.check_length(index, tokens))?;
-        let sources = sources.into_iter().enumerate();
-        let sources = sources.map(|(place, (tokens, guard))| Source { place, tokens, required: None, guard });
-        let made = self.search(sources, &self.settled.settings.options)?;
-        made.into_iter().map(|(source_tokens, found)| self.generation(source_tokens, found)).collect()
+        let sources = sources.into_iter().enumerate().map(|(key, tokens)| Source { key, tokens, guard: None });
+        self.search(sources.collect(), &self.settled.settings.options, &[])
     }
 
     /// Whether a guard against repetition makes a difference: not where the settings have one already, or draw by chance.
@@ -273,79 +222,39 @@ impl Session<'_> {
         self.settled.settings.options.can_guard()
     }
 
-    /// As [`Self::generate`], but no sequence of [`super::GUARD`] tokens occurs twice in a text; none where that makes no
-    /// difference, see [`Self::can_guard`]. With each text comes the divergence of what this session made of it without a
-    /// guard. If that is known, the search goes on from there; from the start it finds the same, but for the last digits of
-    /// scores.
-    ///
-    /// # Errors
-    /// As [`Self::generate`].
-    pub fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
-        if !self.can_guard() {
-            return Ok(None);
-        }
-        let source = |&(text, divergence): &(&str, &Divergence)| Ok((self.encode(text)?, Some(divergence.clone())));
-        self.generate_sources(texts.iter().map(source).collect::<Result<_>>()?).map(Some)
-    }
-
-    /// Decodes what comes until nothing waits any more: a source enters as soon as there is room beside those under way
-    /// (on a card, with the next batch). Each becomes what [`Self::generate`] makes of it; of outputs drawn by chance that is
-    /// said only for texts of the same place.
+    /// Decodes what a scheduler has until nothing waits there any more: a source enters as soon as there is room beside those
+    /// in flight (on a GPU, with the next batch). Each becomes what [`Self::generate`] makes of it; of outputs drawn by chance
+    /// that is said only for texts of the same place.
     ///
     /// # Errors
     /// When a source is too long, or the model or device fails; what was taken and is not done is then lost.
-    pub fn follow(&self, flow: &dyn Flow) -> Result<()> {
+    pub fn run(&self, scheduler: &dyn Scheduler) -> Result<()> {
         let options = &self.settled.settings.options;
-        let global = self.settled.global_attention;
-        self.engine.decode(&Followed { session: self, flow }, options, &self.limits(options), global)
+        self.engine.decode(scheduler, &self.decode_options(options, &[]))
     }
 
-    /// What is found for each source, in the order of their places, with the number of its tokens.
-    pub(super) fn search<'r>(
+    /// The generation of each source, whose keys are their places; `required` is empty or says by key what the generation
+    /// must contain.
+    pub(super) fn search(
         &self,
-        sources: impl Iterator<Item = Source<'r>>,
-        options: &'r SearchOptions,
-    ) -> Result<Vec<(usize, Found)>> {
-        let line = Line::new(sources.collect());
-        self.engine.gauge.asked(line.source_tokens());
-        self.engine.decode(&line, options, &self.limits(options), self.settled.global_attention)?;
-        Ok(line.into_found())
+        sources: Vec<Source>,
+        options: &SearchOptions,
+        required: &[Required],
+    ) -> Result<Vec<Generation>> {
+        sources.iter().try_for_each(|source| self.engine.check_length(source))?;
+        let queue = LongestFirst::new(sources);
+        self.engine.gauge.asked(queue.source_tokens());
+        self.engine.decode(&queue, &self.decode_options(options, required))?;
+        queue.into_generations()
     }
 
-    fn check_length(&self, index: usize, source: &[TokenId]) -> Result<()> {
-        match self.engine.model.spec().source_capacity() {
-            Some(window) if source.len() > window => Err(SourceTooLong { index, tokens: source.len(), window }.into()),
-            _ => Ok(()),
-        }
+    fn decode_options<'r>(&self, search: &'r SearchOptions, required: &'r [Required<'r>]) -> DecodeOptions<'r> {
+        let Settled { global_attention: global, clean_up, .. } = self.settled;
+        DecodeOptions { search, required, global, clean_up, limits: self.limits(search) }
     }
 
     fn limits(&self, options: &SearchOptions) -> Limits {
         let engine = self.engine;
         engine.room.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens)
-    }
-
-    pub(super) fn generation(&self, source_tokens: usize, found: Found) -> Result<Generation> {
-        let (tokenizer, Found { hypotheses, divergence }) = (self.engine.tokenizer(), found);
-        let decode = |tokens: &[TokenId]| match self.settled.clean_up {
-            Some(clean_up) => tokenizer.decode_cleaning(tokens, clean_up),
-            None => tokenizer.decode(tokens),
-        };
-        let candidates = if hypotheses.len() > 1 {
-            hypotheses.iter().map(|h| Candidate { text: decode(&h.tokens), score: h.score }).collect()
-        } else {
-            Vec::new()
-        };
-        let best = hypotheses.into_iter().next().context("the search found no hypothesis")?;
-        Ok(Generation {
-            text: decode(&best.tokens),
-            score: best.score,
-            source_tokens,
-            target_tokens: best.tokens.len(),
-            truncated: best.truncated,
-            token_scores: best.token_scores,
-            tokens: best.tokens,
-            hypotheses: candidates,
-            divergence,
-        })
     }
 }

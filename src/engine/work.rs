@@ -59,7 +59,10 @@ impl Gauge {
 
     /// A source is under way.
     pub(super) fn begun(&self, source_tokens: usize) {
-        self.work().batch_tokens += source_tokens;
+        let mut work = self.work();
+        work.batch_tokens += source_tokens;
+        // What comes to a scheduler later is asked for when it begins.
+        work.asked_tokens = work.asked_tokens.max(work.source_tokens + work.batch_tokens);
     }
 
     /// Tokens were generated for what is under way.

@@ -16,15 +16,14 @@ use kortom::report::Report;
 use kortom::summarize::Length;
 use serde_json::{Value, json};
 
-use super::articles::{Memory, Wish, reports};
-use super::asker::Line;
+use super::articles::{Wish, reports};
+use super::client::RequestContext;
 use super::events::{self, Events};
 use super::fields::Fields;
 use super::languages::detect;
 use super::models::Pair;
 use super::refusal::{Answer, Refusal, json_response};
-use super::unfolding::Outline;
-use super::{Server, Shared, formats};
+use super::{Server, Shared, formats, stream};
 
 /// What a report can be written in.
 const RENDERINGS: [(&str, render::Format); 3] =
@@ -68,11 +67,12 @@ pub async fn digest(State(server): Shared, request: Request) -> Answer<Response>
     let article = Article::read(&fields, &server, &usual.from, &usual.to)?;
     let extras = Extras::read(&fields, true)?;
     if events::are_wanted(&headers) {
-        return events::answer(server, move |line, _, events| unfold(line, &article, &extras, events)).await;
+        return events::answer(server, move |context, _, events| stream_article(context, &article, &extras, events))
+            .await;
     }
-    let answer = server.work(move |line, _| {
-        let Ready { document, pair, .. } = article.ready(line)?;
-        let report = report(reports(line, &extras.wish(pair), 0, vec![document], &mut |_, _| {})?)?;
+    let answer = server.work(move |context, _| {
+        let Ready { document, pair, .. } = article.ready(context)?;
+        let report = report(reports(context, &extras.wish(pair), vec![document])?)?;
         extras.object(&report)
     });
     Ok(json_response(StatusCode::OK, answer.await?))
@@ -84,7 +84,7 @@ pub async fn digest(State(server): Shared, request: Request) -> Answer<Response>
 /// When it makes no sense, or there is too much to do.
 pub async fn translate_in_events(server: Arc<Server>, article: Article, fields: &Fields) -> Answer<Response> {
     let extras = Extras::read(fields, false)?;
-    events::answer(server, move |line, _, events| unfold(line, &article, &extras, events)).await
+    events::answer(server, move |context, _, events| stream_article(context, &article, &extras, events)).await
 }
 
 /// `POST /summarize`.
@@ -94,16 +94,16 @@ pub async fn summarize(State(server): Shared, request: Request) -> Answer<Respon
     server.admit(&headers, &fields)?;
     let article = Article::read(&fields, &server, &server.models.usual().to, "")?;
     let extras = Extras::read(&fields, true)?;
-    let answer = server.work(move |line, _| {
+    let answer = server.work(move |context, _| {
         let document = article.document()?;
         let found = if article.source == "auto" { article.detect(&document) } else { None };
         let language = match found {
             Some(found) => found.language.to_owned(),
-            None if article.source == "auto" => line.models.usual().to.clone(),
+            None if article.source == "auto" => context.models.usual().to.clone(),
             None => article.source,
         };
         let wish = Wish { translate: None, summarize: true, length: extras.length, language };
-        extras.object(&report(reports(line, &wish, 0, vec![document], &mut |_, _| {})?)?)
+        extras.object(&report(reports(context, &wish, vec![document])?)?)
     });
     Ok(json_response(StatusCode::OK, answer.await?))
 }
@@ -133,10 +133,10 @@ impl Article {
         if document.has_markup() { detect(&document.without_markup().text()) } else { detect(&self.text) }
     }
 
-    fn ready(&self, line: &Line<'_>) -> Answer<Ready> {
+    fn ready(&self, context: &RequestContext<'_>) -> Answer<Ready> {
         let document = self.document()?;
         let detected = if self.source == "auto" { self.detect(&document) } else { None };
-        let pair = line.models.pair_of(&self.source, &self.target, detected.as_ref())?;
+        let pair = context.models.pair_of(&self.source, &self.target, detected.as_ref())?;
         Ok(Ready { document, detected, pair })
     }
 }
@@ -168,28 +168,11 @@ fn report(reports: Vec<Report>) -> Answer<Report> {
     reports.into_iter().next().ok_or_else(Refusal::internal)
 }
 
-/// Tells of an article as it is translated.
-fn unfold(line: &Line<'_>, article: &Article, extras: &Extras, events: &Events) -> Answer<()> {
-    let Ready { document, detected, pair } = article.ready(line)?;
+/// Sends an article in events as it is translated.
+fn stream_article(context: &RequestContext<'_>, article: &Article, extras: &Extras, events: &Events) -> Answer<()> {
+    let Ready { document, detected, pair } = article.ready(context)?;
     let detected = detected.or_else(|| article.detect(&document));
-    let mut outline = Outline::new(line, &pair, &document)?;
-    events.send(
-        "start",
-        json!({
-            "id": document.id.as_deref().unwrap_or(&document.input),
-            "title": document.title(),
-            "date": document.date,
-            "detected": detected.map(|found| json!({ "language": found.language, "confidence": found.confidence })),
-            "blocks": outline.blocks,
-            "segments": outline.len(),
-        }),
-    );
-    let memory = Memory::new(line, &pair)?;
-    let report = report(reports(line, &extras.wish(pair.clone()), 0, vec![document], &mut |text, made| {
-        memory.hear(text, made);
-        outline.ready(line, &memory, text, &pair).into_iter().for_each(|segment| events.send("segment", segment));
-    })?)?;
-    outline.rest(&report.segments).into_iter().for_each(|segment| events.send("segment", segment));
+    let report = stream::report(context, &extras.wish(pair), document, detected, events)?;
     if extras.summarize {
         events.send(
             "summary",

@@ -15,9 +15,9 @@ use futures_core::Stream;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::asker::Line;
+use super::client::RequestContext;
 use super::refusal::{Answer, Refusal, response};
-use super::{Server, Waiting};
+use super::{CancelOnDrop, Server};
 
 /// An event's name and what it says.
 type Event = (&'static str, Value);
@@ -44,17 +44,17 @@ pub fn are_wanted(headers: &HeaderMap) -> bool {
 /// When it is refused before the first of them.
 pub async fn answer(
     server: Arc<Server>,
-    job: impl FnOnce(&Line<'_>, &Server, &Events) -> Answer<()> + Send + 'static,
+    job: impl FnOnce(&RequestContext<'_>, &Server, &Events) -> Answer<()> + Send + 'static,
 ) -> Answer<Response> {
-    let (place, ticket) = server.place()?;
-    let waiting = Waiting(ticket.clone());
+    let (slot, cancel) = server.slot()?;
+    let waiting = CancelOnDrop(cancel.clone());
     let (sender, mut receiver) = unbounded_channel();
     tokio::task::spawn_blocking(move || {
         let events = Events(sender);
-        if let Err(refusal) = server.guarded(ticket, |line, server| job(line, server, &events)) {
+        if let Err(refusal) = server.guarded(cancel, |context, server| job(context, server, &events)) {
             let _ = events.0.send(Err(refusal));
         }
-        drop(place);
+        drop(slot);
     });
     let first = receiver.recv().await.unwrap_or_else(|| Err(Refusal::internal()))?;
     let stream = Told { first: Some(first), receiver, _waiting: waiting };
@@ -67,7 +67,7 @@ pub async fn answer(
 struct Told {
     first: Option<Event>,
     receiver: UnboundedReceiver<Answer<Event>>,
-    _waiting: Waiting,
+    _waiting: CancelOnDrop,
 }
 
 impl Stream for Told {

@@ -15,12 +15,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use kortom::detect::{self, Detected};
 use kortom::document::{Content, Document, Format, decode};
-use kortom::report::Report;
 use serde_json::{Map, Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::articles::{Memory, Wish, reports};
-use super::asker::Line;
+use super::articles::{Sessions, Wish, reports};
+use super::client::RequestContext;
 use super::fields::Fields;
 use super::files::{File, safe_name};
 use super::languages::{detect, detect_each};
@@ -66,7 +65,7 @@ async fn translate(State(server): Shared, request: Request) -> Answer<Response> 
     if events::are_wanted(&headers) {
         return digest::translate_in_events(server, texts.alone()?, &fields).await;
     }
-    let answer = server.work(move |line, _| translated(line, &texts)).await?;
+    let answer = server.work(move |context, _| translated(context, &texts)).await?;
     Ok(json_response(StatusCode::OK, answer.to_string()))
 }
 
@@ -99,17 +98,17 @@ impl Texts {
 }
 
 /// The translations of all texts, and what was found out about them.
-fn translated(line: &Line<'_>, asked: &Texts) -> Answer<Value> {
+fn translated(context: &RequestContext<'_>, asked: &Texts) -> Answer<Value> {
     let auto = asked.source == "auto";
     let detected = if auto { detect_each(&asked.all) } else { vec![None; asked.all.len()] };
-    let pairs = detected.iter().map(|found| line.models.pair_of(&asked.source, &asked.target, found.as_ref()));
+    let pairs = detected.iter().map(|found| context.models.pair_of(&asked.source, &asked.target, found.as_ref()));
     let pairs = pairs.collect::<Answer<Vec<Pair>>>()?;
     let mut answers: Vec<Translated> = vec![Translated::default(); asked.all.len()];
     for pair in distinct(&pairs) {
         let places: Vec<usize> = (0..pairs.len()).filter(|&place| pairs[place] == *pair).collect();
         let documents: Vec<Document> =
             places.iter().map(|&place| Document::parse("-", &asked.all[place], asked.format)).collect();
-        let made = translations(line, pair, asked.alternatives, &documents)?;
+        let made = translations(context, pair, asked.alternatives, &documents)?;
         places.into_iter().zip(made).for_each(|(place, made)| answers[place] = made);
     }
     let one_or_all = |mut all: Vec<Value>| if asked.listed { all.into() } else { all.pop().unwrap_or_default() };
@@ -145,26 +144,34 @@ struct Translated {
     alternatives: Vec<String>,
 }
 
-fn translations(line: &Line<'_>, pair: &Pair, alternatives: usize, documents: &[Document]) -> Answer<Vec<Translated>> {
+fn translations(
+    context: &RequestContext<'_>,
+    pair: &Pair,
+    alternatives: usize,
+    documents: &[Document],
+) -> Answer<Vec<Translated>> {
     let wish = Wish { translate: Some(pair.clone()), summarize: false, length: None, language: pair.to.clone() };
-    let mut memory = Memory::new(line, pair)?;
-    let made = reports(line, &wish, alternatives, documents.to_vec(), &mut |text, made| memory.hear(text, made))?;
-    let text = |report: &Report| report.document.as_ref().map(Document::text).unwrap_or_default();
-    let mut made: Vec<Translated> =
-        made.iter().map(|report| Translated { text: text(report), ..Translated::default() }).collect();
-    for rank in 1..=alternatives {
-        memory.rank = rank;
-        for (made, document) in made.iter_mut().zip(documents) {
-            // What cannot be said in this way has no alternative.
-            let Ok(mut other) = memory.translator(line).translate(std::slice::from_ref(document)) else { continue };
-            let other =
-                other.pop().map(|other| other.document.in_language(document, &pair.to).text()).unwrap_or_default();
-            if other != made.text && !made.alternatives.contains(&other) {
-                made.alternatives.push(other);
+    let sessions = Sessions::new(context, &wish, alternatives)?;
+    let digest = sessions.digest();
+    let (translator, mut answers) = digest.translator().zip(sessions.answers()).ok_or_else(Refusal::internal)?;
+    let mut plan = translator.plan(documents)?;
+    while answers.next(&mut plan)?.is_some() {}
+    // What cannot be said in other words has fewer alternatives.
+    let others = |document| (1..=alternatives).filter_map(|rank| plan.alternative(document, rank)).collect();
+    let others: Vec<Vec<Document>> = (0..documents.len()).map(others).collect();
+    let translated = plan.finish()?.into_iter().zip(others).zip(documents);
+    Ok(translated
+        .map(|((translation, others), source)| {
+            let text = |document: Document| document.in_language(source, &pair.to).text();
+            let mut made = Translated { text: text(translation.document), alternatives: Vec::new() };
+            for other in others.into_iter().map(text) {
+                if other != made.text && !made.alternatives.contains(&other) {
+                    made.alternatives.push(other);
+                }
             }
-        }
-    }
-    Ok(made)
+            made
+        })
+        .collect())
 }
 
 /// As `LibreTranslate` says it.
@@ -227,11 +234,11 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
         server.limits.check_length(std::iter::once(text.as_str()))?;
         text.into()
     };
-    let found = server.work(move |line, server| {
+    let found = server.work(move |context, server| {
         let format = if format == Format::Html { Format::HtmlWhole } else { format };
         let document = Document::read(&name, content, format).map_err(Refusal::unfit)?;
         server.limits.check_length(document.blocks.iter().map(|block| block.text.as_str()))?;
-        let file = translated_file(line, &name, document, &source, &target)?;
+        let file = translated_file(context, &name, document, &source, &target)?;
         let place = format!("{}.{}", server.files.keep(file.clone())?, file.name);
         Ok(place)
     });
@@ -244,11 +251,17 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     ))
 }
 
-fn translated_file(line: &Line<'_>, name: &str, document: Document, source: &str, target: &str) -> Answer<File> {
+fn translated_file(
+    context: &RequestContext<'_>,
+    name: &str,
+    document: Document,
+    source: &str,
+    target: &str,
+) -> Answer<File> {
     let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
-    let pair = line.models.pair_of(source, target, detected.as_ref())?;
+    let pair = context.models.pair_of(source, target, detected.as_ref())?;
     let wish = Wish { translate: Some(pair.clone()), summarize: false, length: None, language: pair.to.clone() };
-    let report = reports(line, &wish, 0, vec![document], &mut |_, _| {})?.pop().unwrap_or_default();
+    let report = reports(context, &wish, vec![document])?.pop().unwrap_or_default();
     let mut bytes = Vec::new();
     if let Some(document) = &report.document {
         document.write(&mut bytes)?;

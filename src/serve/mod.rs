@@ -1,17 +1,15 @@
 //! `kortom serve`: what the command line does, over HTTP, for many at once.
 //!
 //! A request's fields (`fields`) are read within the limits (`limits`) and checked against the API keys (`keys`); its
-//! article is worked on in a thread of its own (`articles`), whose texts wait in one queue with those of all other
-//! requests (`asker`, `call`, `queue`) for the thread that has the models. `libretranslate` speaks `LibreTranslate`'s API, `digest`
-//! our own, `unfolding` tells of an article while it is translated. `page` is for people: it asks `digest` in a browser.
+//! article is worked on in a thread of its own (`articles`), a `client` whose texts wait in one `queue` with those of all other
+//! requests (`request`) for the one thread that has the models (`worker`). `libretranslate` speaks `LibreTranslate`'s API, `digest`
+//! our own, `stream` sends an article while it is translated. `page` is for people: it asks `digest` in a browser.
 //!
 //! Invariant: no request can name a file, a model or an address, or take another one down: what panics is answered with
 //! 500. Nothing of what is asked or answered is printed.
 
 mod articles;
-mod asker;
-mod call;
-mod desk;
+mod client;
 mod digest;
 mod events;
 mod fields;
@@ -29,7 +27,9 @@ mod page;
 mod patience;
 mod queue;
 mod refusal;
-mod unfolding;
+mod request;
+mod stream;
+mod worker;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -54,14 +54,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use keys::Keys;
 pub use limits::Limits;
 
-use asker::Line;
-use call::Ticket;
+use client::RequestContext;
 use fields::Fields;
 use files::Files;
 use metrics::Metrics;
 use models::Models;
 use queue::Queue;
 use refusal::{Answer, Refusal, json_response, response};
+use request::CancelToken;
 
 /// When to come back to a server that has too much to do.
 const RETRY: Duration = Duration::from_secs(5);
@@ -74,7 +74,7 @@ struct Server {
     limits: Limits,
     files: Files,
     metrics: Metrics,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 /// What handlers get.
@@ -103,7 +103,7 @@ pub fn run(
         .build()
         .context("cannot start the threads")?;
     let worker = server.clone();
-    let worker = thread::spawn(move || worker.queue.work(&worker.models, &worker.metrics));
+    let worker = thread::spawn(move || worker::work(&worker.queue, &worker.models, &worker.metrics));
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on `{address}`\nhint: choose another address with --host and --port")
@@ -116,20 +116,20 @@ pub fn run(
     served
 }
 
-/// A request that somebody waits for; nobody does once this is dropped.
-struct Waiting(Arc<Ticket>);
+/// Cancels a request once nobody waits for its answer any more.
+struct CancelOnDrop(Arc<CancelToken>);
 
-impl Drop for Waiting {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.give_up();
+        self.0.cancel();
     }
 }
 
 impl Server {
     fn new(models: Models, keys: Keys, limits: Limits) -> Arc<Self> {
-        let places = Arc::new(Semaphore::new(limits.requests));
+        let slots = Arc::new(Semaphore::new(limits.requests));
         let (queue, files, metrics) = Default::default();
-        Arc::new(Self { models, queue, keys, limits, files, metrics, places })
+        Arc::new(Self { models, queue, keys, limits, files, metrics, slots })
     }
 
     /// Lets a request pass that has a key, where one is needed.
@@ -137,35 +137,39 @@ impl Server {
         if self.keys.are_needed() { self.keys.check(headers, fields.text("api_key")?) } else { Ok(()) }
     }
 
-    /// A place among the requests that are worked on.
-    fn place(&self) -> Answer<(OwnedSemaphorePermit, Arc<Ticket>)> {
-        let place = self
-            .places
+    /// A slot among the requests that are worked on.
+    fn slot(&self) -> Answer<(OwnedSemaphorePermit, Arc<CancelToken>)> {
+        let slot = self
+            .slots
             .clone()
             .try_acquire_owned()
             .map_err(|_| Refusal::busy(format!("{} requests are waiting already", self.limits.requests), RETRY))?;
-        Ok((place, Ticket::new(self.limits.time)))
+        Ok((slot, CancelToken::new(self.limits.time)))
     }
 
     /// Does some work for a request in a thread of its own; it is given up when nobody waits for it any more.
     async fn work<T: Send + 'static>(
         self: Arc<Self>,
-        job: impl FnOnce(&Line<'_>, &Self) -> Answer<T> + Send + 'static,
+        job: impl FnOnce(&RequestContext<'_>, &Self) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        let (place, ticket) = self.place()?;
-        let _waiting = Waiting(ticket.clone());
+        let (slot, cancel) = self.slot()?;
+        let _waiting = CancelOnDrop(cancel.clone());
         let done = tokio::task::spawn_blocking(move || {
-            let done = self.guarded(ticket, job);
-            drop(place);
+            let done = self.guarded(cancel, job);
+            drop(slot);
             done
         });
         done.await.unwrap_or_else(|_| Err(Refusal::internal()))
     }
 
     /// Does some work; a panic is a fault of ours.
-    fn guarded<T>(&self, ticket: Arc<Ticket>, job: impl FnOnce(&Line<'_>, &Self) -> Answer<T>) -> Answer<T> {
-        let line = Line { queue: &self.queue, models: &self.models, ticket };
-        catch_unwind(AssertUnwindSafe(|| job(&line, self))).unwrap_or_else(|_| Err(Refusal::internal()))
+    fn guarded<T>(
+        &self,
+        cancel: Arc<CancelToken>,
+        job: impl FnOnce(&RequestContext<'_>, &Self) -> Answer<T>,
+    ) -> Answer<T> {
+        let context = RequestContext { queue: &self.queue, models: &self.models, cancel };
+        catch_unwind(AssertUnwindSafe(|| job(&context, self))).unwrap_or_else(|_| Err(Refusal::internal()))
     }
 }
 

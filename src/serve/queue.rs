@@ -1,30 +1,26 @@
-//! Where the texts of all requests wait for the one thread that has the models.
+//! Where the work items of all requests wait for the worker.
 //!
-//! Invariant: requests take turns text by text, so that a short one does not wait for the whole of a long one: whichever has
-//! gone longest without a turn is the next to have a text taken. A text enters as soon as there is room for it beside those
-//! under way, of whatever requests; what it becomes does not depend on them. What several requests want at the same time is
-//! worked on once, and what a request no longer waits for is not worked on. Who needs which texts belongs to `asker`, what
-//! the model does with them to `desk`.
+//! Invariant: requests take turns item by item, so that a short one does not wait for the whole of a long one: whichever has
+//! gone longest without a turn is the next to have an item taken. An item is taken as soon as there is room for it beside
+//! those in flight, of whatever requests; what it becomes does not depend on them. What several requests want at the same
+//! time is worked on once, and what a request no longer waits for is not worked on. Who needs which items belongs to
+//! `client`, what the models do with them to `worker`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::iter;
 use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kortom::engine::Generation;
 
-use super::call::{Call, Outcome, Turn, Wanted};
-use super::desk;
-use super::metrics::Metrics;
-use super::models::Models;
+use super::request::{BatchKey, Outcome, Submission, WorkItem};
 
-/// How long a call waits for another task to end before that takes no more texts.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// Texts of one length are looked for among as many as would fill so many batches: then there is little padding.
+/// How long a submission waits for work with another batch key to end before that takes no more items.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// Items of one length are looked for among as many as would fill this many batches: then there is little padding.
 const CHOICE: usize = 8;
 
-/// The calls that wait, in the order of their turns.
+/// The submissions that wait, in the order of their turns.
 #[derive(Default)]
 pub struct Queue {
     state: Mutex<State>,
@@ -33,57 +29,58 @@ pub struct Queue {
 
 #[derive(Default)]
 struct State {
-    calls: VecDeque<Call>,
+    submissions: VecDeque<Submission>,
     closed: bool,
 }
 
-/// A text whose turn it is.
-pub struct Taken {
-    /// The text.
-    pub wanted: Wanted,
-    /// Where it has what place.
-    answers: Vec<(usize, Sender<Outcome>)>,
+/// A work item that a worker has taken.
+pub struct InFlight {
+    /// The item.
+    pub item: WorkItem,
+    /// Where its outcome goes, each time with the key that it is known by there.
+    outcomes: Vec<(usize, Sender<Outcome>)>,
 }
 
-/// A text whose turn it may be: the number of its call, its place there, and its tokens.
+/// An item whose turn it may be: the number of its submission, its place there, and its tokens.
 struct Candidate {
-    call: usize,
+    submission: usize,
     place: usize,
     tokens: usize,
 }
 
 impl State {
-    /// The calls that somebody waits for.
-    fn live(&mut self) -> &VecDeque<Call> {
-        self.calls.retain(|call| !call.waiting.is_empty() && !call.ticket.left().is_zero());
-        &self.calls
+    /// The submissions of requests that still wait.
+    fn live(&mut self) -> &VecDeque<Submission> {
+        self.submissions.retain(|submission| !submission.waiting.is_empty() && !submission.cancel.is_over());
+        &self.submissions
     }
 
-    /// Has whoever waits for the same as one of these texts wait for that.
-    fn share<'t>(&mut self, turn: &Turn, texts: impl Iterator<Item = &'t mut Taken>) {
-        let (known, mut answers): (Vec<_>, Vec<_>) =
-            texts.map(|taken| (taken.wanted.essence(), &mut taken.answers)).unzip();
+    /// Has every item that waits and is like one of these in flight share its outcome.
+    fn share<'t>(&mut self, key: &BatchKey, in_flight: impl Iterator<Item = &'t mut InFlight>) {
+        let (known, mut outcomes): (Vec<_>, Vec<_>) =
+            in_flight.map(|one| (one.item.dedup_key(), &mut one.outcomes)).unzip();
         let known: HashMap<_, usize> = known.into_iter().zip(0..).collect();
-        for call in self.calls.iter_mut().filter(|call| call.turn == *turn) {
-            call.waiting.retain(|wanted| {
-                let same = known.get(&wanted.essence());
-                same.inspect(|&&same| answers[same].push((wanted.place, call.answers.clone()))).is_none()
+        for submission in self.submissions.iter_mut().filter(|submission| submission.batch_key == *key) {
+            submission.waiting.retain(|item| {
+                let same = known.get(&item.dedup_key());
+                same.inspect(|&&same| outcomes[same].push((item.key, submission.outcomes.clone()))).is_none()
             });
         }
     }
 
-    /// The next texts of all calls whose turn it is, one of each in turn, no two of which are the same.
-    fn choice(&self, turn: &Turn, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
-        let calls: Vec<(usize, &Call)> = self.calls.iter().enumerate().filter(|(_, call)| call.turn == *turn).collect();
-        let longest = calls.iter().map(|(_, call)| call.waiting.len()).max().unwrap_or(0);
+    /// The next items of all submissions with a batch key, one of each in turn, no two of which are the same.
+    fn choice(&self, key: &BatchKey, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
+        let submissions = self.submissions.iter().enumerate();
+        let submissions: Vec<(usize, &Submission)> = submissions.filter(|(_, one)| one.batch_key == *key).collect();
+        let longest = submissions.iter().map(|(_, one)| one.waiting.len()).max().unwrap_or(0);
         let (mut choice, mut tokens, mut known): (Vec<Candidate>, usize, HashSet<_>) = Default::default();
         for place in 0..longest {
-            for (call, wanted) in calls.iter().filter_map(|(call, of)| Some((*call, of.waiting.get(place)?))) {
-                if !known.insert(wanted.essence()) {
+            for (submission, item) in submissions.iter().filter_map(|(at, of)| Some((*at, of.waiting.get(place)?))) {
+                if !known.insert(item.dedup_key()) {
                     continue;
                 }
-                tokens += wanted.tokens.len();
-                choice.push(Candidate { call, place, tokens: wanted.tokens.len() });
+                tokens += item.tokens.len();
+                choice.push(Candidate { submission, place, tokens: item.tokens.len() });
                 if !fits(choice.len().div_ceil(CHOICE), tokens.div_ceil(choice.len())) {
                     return choice;
                 }
@@ -92,34 +89,34 @@ impl State {
         choice
     }
 
-    /// Takes some texts out; calls that had one go to the end.
-    fn remove(&mut self, mut batch: Vec<Candidate>) -> Vec<Taken> {
+    /// Takes some items out; submissions that had one go to the end.
+    fn remove(&mut self, mut batch: Vec<Candidate>) -> Vec<InFlight> {
         // From the back, so that the places of the others stay as they are.
-        batch.sort_by_key(|candidate| (candidate.call, std::cmp::Reverse(candidate.place)));
+        batch.sort_by_key(|candidate| (candidate.submission, std::cmp::Reverse(candidate.place)));
         let mut taken = Vec::with_capacity(batch.len());
-        let mut served = vec![false; self.calls.len()];
-        for Candidate { call: number, place, .. } in batch {
+        let mut served = vec![false; self.submissions.len()];
+        for Candidate { submission: number, place, .. } in batch {
             served[number] = true;
-            let call = &mut self.calls[number];
-            if let Some(wanted) = call.waiting.remove(place) {
-                taken.push(Taken { answers: vec![(wanted.place, call.answers.clone())], wanted });
+            let submission = &mut self.submissions[number];
+            if let Some(item) = submission.waiting.remove(place) {
+                taken.push(InFlight { outcomes: vec![(item.key, submission.outcomes.clone())], item });
             }
         }
         let mut served = served.into_iter();
-        let (mut last, first): (VecDeque<Call>, VecDeque<Call>) =
-            self.calls.drain(..).partition(|_| served.next() == Some(true));
-        self.calls = first;
-        self.calls.append(&mut last);
+        let (mut last, first): (VecDeque<Submission>, VecDeque<Submission>) =
+            self.submissions.drain(..).partition(|_| served.next() == Some(true));
+        self.submissions = first;
+        self.submissions.append(&mut last);
         taken
     }
 }
 
-/// The first of some texts and those nearest to it in length, as many as fit.
+/// The first of some items and those nearest to it in length, as many as fit.
 fn nearest(mut choice: Vec<Candidate>, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
-    let Some(Candidate { call, place, .. }) = choice.first() else { return choice };
-    let leader = (*call, *place);
+    let Some(Candidate { submission, place, .. }) = choice.first() else { return choice };
+    let leader = (*submission, *place);
     choice.sort_by_key(|candidate| candidate.tokens);
-    let leader = choice.iter().position(|other| (other.call, other.place) == leader).unwrap_or(0);
+    let leader = choice.iter().position(|other| (other.submission, other.place) == leader).unwrap_or(0);
     let (mut first, mut end) = (leader, leader + 1);
     loop {
         let shorter = first.checked_sub(1).map(|other| choice[leader].tokens - choice[other].tokens);
@@ -145,13 +142,15 @@ fn nearest(mut choice: Vec<Candidate>, fits: impl Fn(usize, usize) -> bool) -> V
 }
 
 impl Queue {
-    /// Has a call wait. After the end its sender is dropped, so that nobody waits in vain.
-    pub fn add(&self, call: Call) {
+    /// Has a submission wait; false once the queue is closed.
+    #[must_use]
+    pub fn add(&self, submission: Submission) -> bool {
         let mut state = self.state();
         if !state.closed {
-            state.calls.push_back(call);
+            state.submissions.push_back(submission);
         }
         self.changed.notify_one();
+        !state.closed
     }
 
     /// Ends the work once nothing waits.
@@ -160,38 +159,17 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// How many texts wait.
+    /// How many items wait.
     pub fn len(&self) -> usize {
-        self.state().calls.iter().map(|call| call.waiting.len()).sum()
+        self.state().submissions.iter().map(|submission| submission.waiting.len()).sum()
     }
 
-    /// Works until the queue is closed and empty.
-    pub fn work(&self, models: &Models, metrics: &Metrics) {
-        while let Some(turn) = self.next_turn() {
-            match models.session(&turn.task) {
-                // What is drawn by chance depends on the place among the others: each text is the first.
-                Ok(session) if session.settings().options.sampling.is_some() => {
-                    desk::batch(self, &session, &turn, metrics, |texts, _| texts == 1);
-                }
-                Ok(session) if turn.terms => {
-                    let fits = |texts: usize, longest: usize| session.is_one_batch(texts, longest);
-                    desk::batch(self, &session, &turn, metrics, fits);
-                }
-                Ok(session) => desk::follow(self, &session, &turn, metrics),
-                Err(error) => {
-                    let answer = |taken: Taken| taken.answer(&Err(format!("{error:#}")));
-                    self.take(&turn, |_, _| true, iter::empty()).into_iter().for_each(answer);
-                }
-            }
-        }
-    }
-
-    /// What whoever's turn it is wants; waits until there is one, and gives none at the end.
-    fn next_turn(&self) -> Option<Turn> {
+    /// The batch key whose turn it is; waits until there is one, and gives none once the queue is closed and empty.
+    pub fn next_key(&self) -> Option<BatchKey> {
         let mut state = self.state();
         loop {
-            if let Some(call) = state.live().front() {
-                return Some(call.turn.clone());
+            if let Some(submission) = state.live().front() {
+                return Some(submission.batch_key.clone());
             }
             if state.closed {
                 return None;
@@ -200,32 +178,34 @@ impl Queue {
         }
     }
 
-    /// The tokens of each text that could be taken now: none when another has waited long enough for its turn.
-    pub fn waiting(&self, turn: &Turn) -> Vec<usize> {
+    /// The tokens of each item with a batch key that could be taken now: none when another key has waited long enough for
+    /// its turn.
+    pub fn waiting(&self, key: &BatchKey) -> Vec<usize> {
         let mut state = self.state();
-        let calls = state.live();
-        if calls.front().is_some_and(|call| call.turn != *turn && call.since.elapsed() > PATIENCE) {
+        let submissions = state.live();
+        let other = submissions.front().filter(|first| first.batch_key != *key);
+        if other.is_some_and(|other| other.since.elapsed() > LONGEST_WAIT) {
             return Vec::new();
         }
-        let calls = calls.iter().filter(|call| call.turn == *turn);
-        calls.flat_map(|call| call.waiting.iter().map(|wanted| wanted.tokens.len())).collect()
+        let submissions = submissions.iter().filter(|submission| submission.batch_key == *key);
+        submissions.flat_map(|submission| submission.waiting.iter().map(|item| item.tokens.len())).collect()
     }
 
-    /// Texts that wait: that of the call which has waited longest, and those nearest to it in length
-    /// among the next ones of all calls. Calls that have a text in it go to the end. What is `under_way` already is not
-    /// taken again.
+    /// Takes items that wait: that of the submission which has waited longest, and those nearest to it in length among the
+    /// next ones of all submissions. Submissions that had an item taken go to the end. What is `in_flight` already is not taken
+    /// again.
     pub fn take<'t>(
         &self,
-        turn: &Turn,
+        key: &BatchKey,
         fits: impl Fn(usize, usize) -> bool,
-        under_way: impl Iterator<Item = &'t mut Taken>,
-    ) -> Vec<Taken> {
+        in_flight: impl Iterator<Item = &'t mut InFlight>,
+    ) -> Vec<InFlight> {
         let mut state = self.state();
-        state.share(turn, under_way);
+        state.share(key, in_flight);
         state.live();
-        let batch = nearest(state.choice(turn, &fits), &fits);
+        let batch = nearest(state.choice(key, &fits), &fits);
         let mut taken = state.remove(batch);
-        state.share(turn, taken.iter_mut());
+        state.share(key, taken.iter_mut());
         taken
     }
 
@@ -234,47 +214,48 @@ impl Queue {
     }
 }
 
-impl Taken {
-    /// Tells whoever asked.
+impl InFlight {
+    /// Sends its outcome to all requests that wait for it.
     pub fn answer(self, outcome: &Result<Generation, String>) {
-        for (place, answer) in self.answers {
-            // Whoever asked may have gone.
-            let _ = answer.send((place, outcome.clone()));
+        for (key, outcomes) in self.outcomes {
+            // A request may have gone.
+            let _ = outcomes.send((key, outcome.clone()));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::sync::{Arc, mpsc};
     use std::time::Instant;
 
     use kortom::engine::Divergence;
 
     use super::*;
-    use crate::serve::call::Ticket;
     use crate::serve::models::{Pair, Task};
+    use crate::serve::request::CancelToken;
 
     fn pair(to: &str) -> Task {
         Task::Translate(Pair { from: "nl".to_owned(), to: to.to_owned() }, 0)
     }
 
-    fn add(queue: &Queue, task: Task, name: &str, tokens: &[usize]) -> Arc<Ticket> {
-        let ticket = Ticket::new(Duration::from_mins(1));
-        let wanted = |(place, &tokens)| {
+    fn add(queue: &Queue, task: Task, name: &str, tokens: &[usize]) -> Arc<CancelToken> {
+        let cancel = CancelToken::new(Duration::from_mins(1));
+        let item = |(key, &tokens)| {
             let tokens = vec![0; tokens];
-            Wanted { place, text: format!("{name}{place}"), terms: Vec::new(), guard: None, tokens }
+            WorkItem { key, text: format!("{name}{key}"), constraints: Vec::new(), guard: None, tokens }
         };
-        let waiting = tokens.iter().enumerate().map(wanted).collect();
-        queue.add(Call::new(task, waiting, mpsc::channel().0, ticket.clone()));
-        ticket
+        let items = tokens.iter().enumerate().map(item).collect();
+        let _ = queue.add(Submission::new(task, items, mpsc::channel().0, cancel.clone()));
+        cancel
     }
 
     fn take(queue: &Queue, most: usize) -> String {
-        let turn = queue.next_turn().unwrap();
-        let mut taken = queue.take(&turn, |texts, _| texts <= most, iter::empty());
-        taken.sort_by_key(|taken| taken.wanted.text.clone());
-        taken.iter().flat_map(|taken| [taken.wanted.text.as_str(), " "]).collect()
+        let key = queue.next_key().unwrap();
+        let mut taken = queue.take(&key, |items, _| items <= most, iter::empty());
+        taken.sort_by_key(|taken| taken.item.text.clone());
+        taken.iter().flat_map(|taken| [taken.item.text.as_str(), " "]).collect()
     }
 
     #[test]
@@ -295,16 +276,16 @@ mod tests {
     fn a_task_takes_no_more_texts_once_another_has_waited_for_it() {
         let queue = Queue::default();
         add(&queue, pair("en"), "a", &[1; 3]);
-        let turn = queue.next_turn().unwrap();
+        let key = queue.next_key().unwrap();
         add(&queue, Task::Summarize(None), "b", &[1]);
         assert_eq!(take(&queue, 1), "a0 ");
-        let came = |since: Instant| queue.state().calls.front_mut().unwrap().since = since;
-        came(Instant::now() + PATIENCE * 100);
-        assert_eq!(queue.waiting(&turn), [1, 1], "the other has just come");
-        came(Instant::now().checked_sub(PATIENCE * 2).unwrap());
-        assert!(queue.waiting(&turn).is_empty(), "the other waits for the end of a long request");
+        let came = |since: Instant| queue.state().submissions.front_mut().unwrap().since = since;
+        came(Instant::now() + LONGEST_WAIT * 100);
+        assert_eq!(queue.waiting(&key), [1, 1], "the other has just come");
+        came(Instant::now().checked_sub(LONGEST_WAIT * 2).unwrap());
+        assert!(queue.waiting(&key).is_empty(), "the other waits for the end of a long request");
         assert_eq!(take(&queue, 4), "b0 ");
-        assert_eq!(queue.waiting(&turn), [1, 1]);
+        assert_eq!(queue.waiting(&key), [1, 1]);
     }
 
     #[test]
@@ -312,10 +293,10 @@ mod tests {
         let queue = Queue::default();
         let gone = add(&queue, pair("en"), "a", &[1; 3]);
         add(&queue, pair("en"), "b", &[1]);
-        gone.give_up();
+        gone.cancel();
         assert_eq!(take(&queue, 4), "b0 ");
         queue.close();
-        assert!(queue.next_turn().is_none());
+        assert!(queue.next_key().is_none());
         add(&queue, pair("en"), "c", &[1]);
         assert_eq!(queue.len(), 0);
     }
@@ -325,9 +306,9 @@ mod tests {
         let queue = Queue::default();
         add(&queue, pair("en"), "a", &[30, 2, 29, 3, 1]);
         let take = || {
-            let turn = queue.next_turn().unwrap();
-            let taken = queue.take(&turn, |texts, longest| texts * longest <= 60, iter::empty());
-            let mut lengths: Vec<usize> = taken.iter().map(|taken| taken.wanted.tokens.len()).collect();
+            let key = queue.next_key().unwrap();
+            let taken = queue.take(&key, |items, longest| items * longest <= 60, iter::empty());
+            let mut lengths: Vec<usize> = taken.iter().map(|taken| taken.item.tokens.len()).collect();
             lengths.sort_unstable();
             lengths
         };
@@ -337,40 +318,40 @@ mod tests {
     #[test]
     fn what_several_want_is_taken_once() {
         let queue = Queue::default();
-        let call = |name: &str, change: &dyn Fn(&mut Wanted)| {
-            let (answers, answered) = mpsc::channel();
-            let mut wanted =
-                Wanted { place: 0, text: name.to_owned(), terms: Vec::new(), guard: None, tokens: vec![1] };
-            let other = Wanted { place: 1, text: format!("not {name}"), ..wanted.clone() };
-            change(&mut wanted);
-            wanted.place = 2;
-            let ticket = Ticket::new(Duration::from_mins(1));
-            queue.add(Call::new(pair("en"), [other, wanted].into(), answers, ticket.clone()));
-            (answered, ticket)
+        let submit = |name: &str, change: &dyn Fn(&mut WorkItem)| {
+            let (outcomes, received) = mpsc::channel();
+            let mut item =
+                WorkItem { key: 0, text: name.to_owned(), constraints: Vec::new(), guard: None, tokens: vec![1] };
+            let other = WorkItem { key: 1, text: format!("not {name}"), ..item.clone() };
+            change(&mut item);
+            item.key = 2;
+            let cancel = CancelToken::new(Duration::from_mins(1));
+            assert!(queue.add(Submission::new(pair("en"), vec![other, item], outcomes, cancel.clone())));
+            (received, cancel)
         };
-        let (first, gone) = call("a", &|_| {});
-        let (second, _) = call("a", &|_| {});
-        let (guarded, _) = call("a", &|wanted| wanted.guard = Some(Divergence::Unknown));
-        gone.give_up();
-        let turn = queue.next_turn().unwrap();
-        let mut taken = queue.take(&turn, |_, _| true, iter::empty());
-        taken.sort_by_key(|taken| (taken.wanted.text.clone(), taken.wanted.guard.is_some()));
-        assert_eq!(taken.iter().map(|taken| taken.answers.len()).collect::<Vec<_>>(), [1, 1, 2]);
+        let (first, gone) = submit("a", &|_| {});
+        let (second, _) = submit("a", &|_| {});
+        let (guarded, _) = submit("a", &|item| item.guard = Some(Divergence::Unknown));
+        gone.cancel();
+        let key = queue.next_key().unwrap();
+        let mut taken = queue.take(&key, |_, _| true, iter::empty());
+        taken.sort_by_key(|taken| (taken.item.text.clone(), taken.item.guard.is_some()));
+        assert_eq!(taken.iter().map(|taken| taken.outcomes.len()).collect::<Vec<_>>(), [1, 1, 2]);
         // One that comes when it is under way already.
-        let (late, _) = call("a", &|wanted| wanted.text += "!");
-        let next = queue.take(&turn, |_, _| true, taken.iter_mut());
-        assert_eq!(next.iter().map(|taken| taken.wanted.text.as_str()).collect::<Vec<_>>(), ["a!"]);
+        let (late, _) = submit("a", &|item| item.text += "!");
+        let next = queue.take(&key, |_, _| true, taken.iter_mut());
+        assert_eq!(next.iter().map(|taken| taken.item.text.as_str()).collect::<Vec<_>>(), ["a!"]);
         for (number, taken) in taken.into_iter().enumerate() {
             taken.answer(&Err(number.to_string()));
         }
-        let heard = |answered: &mpsc::Receiver<Outcome>| -> Vec<(usize, String)> {
-            answered.try_iter().map(|(place, outcome)| (place, outcome.unwrap_err())).collect()
+        let all = |received: &mpsc::Receiver<Outcome>| -> Vec<(usize, String)> {
+            received.try_iter().map(|(key, outcome)| (key, outcome.unwrap_err())).collect()
         };
-        let told = |place: usize, number: &str| (place, number.to_owned());
-        assert_eq!(heard(&first), []);
-        assert_eq!(heard(&second), [told(2, "0"), told(1, "2")]);
-        assert_eq!(heard(&guarded), [told(2, "1"), told(1, "2")]);
-        assert_eq!(heard(&late), [told(1, "2")]);
+        let sent = |key: usize, number: &str| (key, number.to_owned());
+        assert_eq!(all(&first), []);
+        assert_eq!(all(&second), [sent(2, "0"), sent(1, "2")]);
+        assert_eq!(all(&guarded), [sent(2, "1"), sent(1, "2")]);
+        assert_eq!(all(&late), [sent(1, "2")]);
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Masked {
         masked
     }
 
+    /// Whether the text is its source, without a mask.
+    pub(super) fn is_source(&self) -> bool {
+        self.spans.is_empty()
+    }
+
     /// The masks that stand in a part of the text.
     pub(super) fn masks_in(&self, part: &str) -> Vec<&'static str> {
         self.spans.iter().map(|(mask, _)| *mask).filter(|mask| part.contains(mask)).collect()

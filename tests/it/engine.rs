@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use kortom::device::Placement;
 use kortom::engine::settings::Caller;
-use kortom::engine::{Divergence, Engine, Flow, Generation, Incoming, Request};
+use kortom::engine::{Divergence, Engine, Generation, Input, Request, Scheduler, Source};
 use kortom::files::ModelFiles;
 
 fn bundled() -> Engine {
@@ -59,12 +59,12 @@ fn a_text_is_the_same_alone_and_in_the_place_of_another() {
 
 /// Texts of which the next ones come when others are done.
 struct Trickle {
-    waiting: Mutex<Vec<Incoming>>,
-    to_come: Mutex<Vec<Incoming>>,
+    waiting: Mutex<Vec<Source>>,
+    to_come: Mutex<Vec<Source>>,
     done: Mutex<Vec<(usize, String)>>,
 }
 
-impl Flow for Trickle {
+impl Scheduler for Trickle {
     fn waiting(&self) -> usize {
         self.waiting.lock().unwrap().len()
     }
@@ -73,7 +73,7 @@ impl Flow for Trickle {
         self.waiting.lock().unwrap().iter().map(|text| text.tokens.len()).max().unwrap_or(0)
     }
 
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source> {
         let longest = self.longest();
         let mut waiting = self.waiting.lock().unwrap();
         let count = (1..=waiting.len()).take_while(|&count| fits(count, longest)).count();
@@ -98,15 +98,15 @@ fn what_comes_while_others_are_under_way_is_done_too() {
     let expected = session.generate(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     let incoming = |(key, text): (usize, &String)| {
         let tokens = session.encode(text).unwrap();
-        Incoming { key, tokens, guard: None }
+        Source { key, tokens, guard: None }
     };
-    let mut sources: Vec<Incoming> = texts.iter().enumerate().map(incoming).collect();
+    let mut sources: Vec<Source> = texts.iter().enumerate().map(incoming).collect();
     let flow = Trickle {
         to_come: sources.split_off(9).into_iter().rev().collect::<Vec<_>>().into(),
         waiting: sources.into(),
         done: Mutex::default(),
     };
-    session.follow(&flow).unwrap();
+    session.run(&flow).unwrap();
     let mut done = flow.done.into_inner().unwrap();
     // Some that came later had joined those that came first.
     assert!(!done.is_sorted_by_key(|(key, _)| *key >= 9), "{:?}", done.iter().map(|(key, _)| key).collect::<Vec<_>>());
@@ -115,11 +115,11 @@ fn what_comes_while_others_are_under_way_is_done_too() {
     assert_eq!(done, expected);
     // A source that is too long is named.
     let flow = Trickle {
-        waiting: vec![Incoming { key: 7, tokens: vec![5; engine.window() + 1], guard: None }].into(),
+        waiting: vec![Source { key: 7, tokens: vec![5; engine.window() + 1], guard: None }].into(),
         to_come: Mutex::default(),
         done: Mutex::default(),
     };
-    let error = session.follow(&flow).unwrap_err().to_string();
+    let error = session.run(&flow).unwrap_err().to_string();
     assert!(error.contains("but the model takes"), "{error}");
 }
 
@@ -132,11 +132,13 @@ fn guarded_texts_are_under_way_with_others() {
         (1..7).map(|times| format!("Hij riep {}en ging weg.", "nee, nee, ".repeat(times))).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let free = session.generate(&texts).unwrap();
-    let guarded: Vec<_> = texts.iter().zip(&free).map(|(text, free)| (*text, &free.divergence)).collect();
-    let guarded = session.generate_guarded(&guarded).unwrap().unwrap();
+    let guard = |guards: &[&Divergence]| {
+        let inputs = texts.iter().zip(guards).map(|(text, guard)| Input { guard: Some(guard), ..Input::from(*text) });
+        session.generate(&inputs.collect::<Vec<_>>()).unwrap()
+    };
+    let guarded = guard(&free.iter().map(|free| &free.divergence).collect::<Vec<_>>());
     // From the start the same is found.
-    let from_start: Vec<_> = texts.iter().map(|text| (*text, &Divergence::Unknown)).collect();
-    for (one, other) in session.generate_guarded(&from_start).unwrap().unwrap().iter().zip(&guarded) {
+    for (one, other) in guard(&vec![&Divergence::Unknown; texts.len()]).iter().zip(&guarded) {
         assert_eq!((&one.text, &one.tokens, one.truncated), (&other.text, &other.tokens, other.truncated));
         assert!((one.score - other.score).abs() < 1e-5 && one.token_scores.len() == other.token_scores.len());
     }
@@ -146,11 +148,11 @@ fn guarded_texts_are_under_way_with_others() {
         let tokens = session.encode(texts[key / 2]).unwrap();
         // Some from where it makes a difference, some from the start.
         let known = if key % 4 == 1 { free[key / 2].divergence.clone() } else { Divergence::Unknown };
-        Incoming { key, tokens, guard: (key % 2 == 1).then_some(known) }
+        Source { key, tokens, guard: (key % 2 == 1).then_some(known) }
     };
     let waiting = (0..2 * texts.len()).map(incoming).collect::<Vec<_>>().into();
     let flow = Trickle { waiting, to_come: Mutex::default(), done: Mutex::default() };
-    session.follow(&flow).unwrap();
+    session.run(&flow).unwrap();
     let mut done = flow.done.into_inner().unwrap();
     done.sort_unstable();
     let expected = free.iter().zip(guarded).flat_map(|(free, guarded)| [free.text.clone(), guarded.text]);
@@ -164,7 +166,7 @@ struct Late {
     resting: Mutex<Option<ThreadId>>,
 }
 
-impl Flow for Late {
+impl Scheduler for Late {
     fn waiting(&self) -> usize {
         if self.resting.lock().unwrap().is_some_and(|resting| resting != thread::current().id()) {
             self.flow.waiting.lock().unwrap().append(&mut self.flow.to_come.lock().unwrap());
@@ -176,7 +178,7 @@ impl Flow for Late {
         self.flow.longest()
     }
 
-    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source> {
         let taken = self.flow.take(fits);
         if taken.is_empty() {
             *self.resting.lock().unwrap() = Some(thread::current().id());
@@ -198,7 +200,7 @@ fn a_thread_that_had_nothing_left_comes_back() {
     let session = engine.session(&request).unwrap();
     let texts =
         ["De kat slaapt in het oude huis van de burgemeester, ".repeat(9), "Ja.".into(), "Nee.".into(), "Dag.".into()];
-    let incoming = |key: usize| Incoming { key, tokens: session.encode(&texts[key]).unwrap(), guard: None };
+    let incoming = |key: usize| Source { key, tokens: session.encode(&texts[key]).unwrap(), guard: None };
     let flow = Trickle {
         waiting: vec![incoming(0), incoming(1)].into(),
         to_come: vec![incoming(2), incoming(3)].into(),
@@ -206,7 +208,7 @@ fn a_thread_that_had_nothing_left_comes_back() {
     };
     let late = Late { flow, resting: Mutex::default() };
     let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    threads.install(|| session.follow(&late)).unwrap();
+    threads.install(|| session.run(&late)).unwrap();
     let done = late.flow.done.into_inner().unwrap();
     assert_eq!(done.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1, 2, 3, 0]);
     for (key, text) in done {
@@ -239,7 +241,7 @@ fn what_a_text_becomes_does_not_depend_on_how_many_threads_there_are() {
 /// Texts that never end, of which the first to be done is fatal.
 struct Endless(Mutex<usize>);
 
-impl Flow for Endless {
+impl Scheduler for Endless {
     fn waiting(&self) -> usize {
         4
     }
@@ -248,8 +250,8 @@ impl Flow for Endless {
         3
     }
 
-    fn take(&self, _: &dyn Fn(usize, usize) -> bool) -> Vec<Incoming> {
-        vec![Incoming { key: 0, tokens: vec![40, 41, 0], guard: None }; 4]
+    fn take(&self, _: &dyn Fn(usize, usize) -> bool) -> Vec<Source> {
+        vec![Source { key: 0, tokens: vec![40, 41, 0], guard: None }; 4]
     }
 
     fn done(&self, _: usize, _: Generation) {
@@ -267,7 +269,7 @@ fn a_panic_ends_the_work_of_all_threads() {
     let engine = bundled();
     let session = engine.session(&Request::new(Caller::Article)).unwrap();
     let flow = Endless(Mutex::default());
-    let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| session.follow(&flow)));
+    let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| session.run(&flow)));
     assert!(worked.is_err());
     // And the engine goes on.
     assert!(!session.generate(&["De kat slaapt op de stoel."]).unwrap()[0].text.is_empty());

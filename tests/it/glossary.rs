@@ -8,7 +8,7 @@ use kortom::check::Flag;
 use kortom::device::Placement;
 use kortom::document::{Document, Format};
 use kortom::engine::settings::{Caller, Overrides};
-use kortom::engine::{Engine, Generation, Request};
+use kortom::engine::{Engine, Generation, Input, Request};
 use kortom::files::ModelFiles;
 use kortom::glossary::{Glossary, spans};
 use kortom::segment::Language;
@@ -113,9 +113,10 @@ fn counts(text: &str) -> BTreeMap<String, usize> {
 struct Model(fn(&str) -> String);
 
 impl Generate for Model {
-    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
-        let generation = |text: &&str| Generation { text: self.0(text), target_tokens: 1, ..Generation::default() };
-        Ok(texts.iter().map(generation).collect())
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        let generation =
+            |input: &Input| Generation { text: self.0(input.text), target_tokens: 1, ..Generation::default() };
+        Ok(inputs.iter().map(generation).collect())
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use anyhow::Result;
 use kortom::check::{Checks, Flag};
 use kortom::document::{BlockKind, Document, Format};
-use kortom::engine::{Divergence, Generation};
+use kortom::engine::{Candidate, Divergence, Generation, Input};
 use kortom::segment::Language;
-use kortom::translate::{Generate, Heard, Translation, Translator};
+use kortom::translate::{Generate, Translation, Translator};
 
 /// A model that shouts: what it is asked comes back in capitals, in brackets.
 struct Shouter {
@@ -22,11 +22,11 @@ impl Shouter {
 }
 
 impl Generate for Shouter {
-    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
-        self.asked.borrow_mut().push(texts.iter().map(|text| (*text).to_owned()).collect());
-        Ok(texts
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        self.asked.borrow_mut().push(inputs.iter().map(|input| input.text.to_owned()).collect());
+        Ok(inputs
             .iter()
-            .map(|text| Generation {
+            .map(|&Input { text, .. }| Generation {
                 text: format!("<{}>", text.to_uppercase()),
                 score: -(text.split(' ').count() as f32),
                 target_tokens: text.split(' ').count(),
@@ -120,10 +120,6 @@ fn a_cut_output_is_flagged_and_said() {
 /// A model that loops on some words; with the guard it gets some of them right.
 #[derive(Default)]
 struct Looper {
-    /// It tells nothing before it is done.
-    mute: bool,
-    /// Texts that it was told it would be asked for with the guard.
-    announced: RefCell<Vec<String>>,
     guarded: RefCell<Vec<String>>,
 }
 
@@ -133,41 +129,34 @@ impl Looper {
         let scores = vec![if text.contains("raadsel") { -3.0 } else { -0.5 }; tokens];
         Generation { text: target.to_owned(), target_tokens: tokens, token_scores: scores, ..Generation::default() }
     }
-}
 
-impl Generate for Looper {
-    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
-        let target = |text: &str| match text {
+    fn free(text: &str) -> Generation {
+        let target = match text {
             "De man liep." => "The man the man the man walked.".to_owned(),
             "De vrouw liep." | "De hond liep." => "The woman the woman walked.".to_owned(),
             text => text.to_uppercase(),
         };
-        let divergence = |text: &str| if text == "De hond liep." { Divergence::Never } else { Divergence::Unknown };
-        let answer = |text: &&str| Generation { divergence: divergence(text), ..Self::answer(text, &target(text)) };
-        Ok(texts.iter().map(answer).collect())
+        let divergence = if text == "De hond liep." { Divergence::Never } else { Divergence::Unknown };
+        Generation { divergence, ..Self::answer(text, &target) }
     }
 
-    /// The last is done first.
-    fn generate_heard(
-        &self,
-        texts: &[&str],
-        _terms: &[Vec<Vec<&str>>],
-        heard: &mut Heard<'_>,
-    ) -> Result<Vec<Generation>> {
-        let generations = self.generate(texts)?;
-        for (place, generation) in generations.iter().enumerate().rev() {
-            if !self.mute && heard(place, generation) {
-                self.announced.borrow_mut().insert(0, texts[place].to_owned());
-            }
-        }
-        Ok(generations)
+    fn guarded(&self, text: &str) -> Generation {
+        self.guarded.borrow_mut().push(text.to_owned());
+        Self::answer(text, if text == "De man liep." { "The man walked." } else { "Walked walked walked walked." })
+    }
+}
+
+impl Generate for Looper {
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        let generation = |input: &Input| match input.guard {
+            Some(_) => self.guarded(input.text),
+            None => Self::free(input.text),
+        };
+        Ok(inputs.iter().map(generation).collect())
     }
 
-    fn generate_guarded(&self, texts: &[(&str, &Divergence)]) -> Result<Option<Vec<Generation>>> {
-        self.guarded.borrow_mut().extend(texts.iter().map(|(text, _)| (*text).to_owned()));
-        let target =
-            |text: &str| if text == "De man liep." { "The man walked." } else { "Walked walked walked walked." };
-        Ok(Some(texts.iter().map(|(text, _)| Self::answer(text, target(text))).collect()))
+    fn can_guard(&self) -> bool {
+        true
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {
@@ -181,17 +170,7 @@ impl Generate for Looper {
 
 #[test]
 fn a_loop_is_decoded_again_and_the_better_one_kept() {
-    let told = Looper::default();
-    decode_again(&told);
-    assert_eq!(told.announced, told.guarded);
-}
-
-#[test]
-fn what_a_model_does_not_tell_of_is_looked_at_all_the_same() {
-    decode_again(&Looper { mute: true, ..Looper::default() });
-}
-
-fn decode_again(model: &Looper) {
+    let model = &Looper::default();
     let document = Document::parse("-", "De man liep. De vrouw liep. Het regent.", Format::Text);
     let translator = Translator::new(model, Language::Dutch, Language::English).checking(Checks::of("nl", "en"));
     let translation = translator.translate(std::slice::from_ref(&document)).unwrap().remove(0);
@@ -214,7 +193,7 @@ fn what_would_be_the_same_with_a_guard_is_not_decoded_again() {
     let (model, document) = (Looper::default(), Document::parse("-", "De hond liep.", Format::Text));
     let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "en"));
     let segment = translator.translate(&[document]).unwrap().remove(0).segments.remove(0);
-    assert!(model.guarded.borrow().is_empty() && model.announced.borrow().is_empty() && !segment.decoded_again);
+    assert!(model.guarded.borrow().is_empty() && !segment.decoded_again);
     assert!(segment.notes.iter().any(|note| note.reason.ends_with("would change nothing")), "{:?}", segment.notes);
 }
 
@@ -236,4 +215,78 @@ fn every_line_gives_one_line() {
     assert_eq!(translation.document.text(), "<EEN. TWEE.>\n\n<  3 >\r\n");
     assert_eq!(translation.segments.len(), 3);
     assert_eq!((translation.segments[1].score, translation.segments[1].target.as_str()), (None, ""));
+}
+
+#[test]
+fn a_plan_takes_its_answers_one_by_one_in_any_order() {
+    // Said twice, nothing to translate, a loop, and spans of which the model loses those in front of an `x`.
+    let text = "De man liep. Het regent.\n\n***\n\nDe man liep. Kijk op www.a.nl of www.b.nl x.\n\nKijk op www.a.nl.";
+    let documents = [Document::parse("-", text, Format::Text), Document::parse("-", "Het regent.", Format::Text)];
+    let model = Looper::default();
+    let loses = |text: &str, generation: Generation| match text.strip_suffix(" x.") {
+        Some(_) => Generation { text: "Lost.".to_owned(), ..generation },
+        None => generation,
+    };
+    let translator = Translator::new(&model, Language::Dutch, Language::English).checking(Checks::of("nl", "en"));
+    let run = |last_first: bool| {
+        let mut plan = translator.plan(&documents).unwrap();
+        let (mut inputs, mut complete): (Vec<usize>, Vec<usize>) = Default::default();
+        loop {
+            inputs.extend(plan.next_inputs());
+            let next = if last_first { inputs.pop() } else { (!inputs.is_empty()).then(|| inputs.remove(0)) };
+            let Some(number) = next else { break };
+            let input = plan.input(number);
+            let generation = loses(input.text, model.generate(&[input]).unwrap().remove(0));
+            for sentence in plan.answer([(number, generation)]).unwrap() {
+                assert!(plan.segment(sentence).is_some());
+                complete.push(sentence);
+            }
+        }
+        let told: Vec<_> = (0..plan.len()).map(|number| plan.segment(number).unwrap().clone()).collect();
+        let translations = plan.finish().unwrap();
+        assert!(translations.iter().flat_map(|translation| &translation.segments).eq(&told));
+        complete.sort_unstable();
+        // All but the one that is copied, each once.
+        assert_eq!(complete, [0, 1, 3, 4, 5, 6]);
+        translations.iter().map(|translation| translation.document.text()).collect::<Vec<_>>()
+    };
+    let expected = [
+        "The man walked. HET REGENT.\n\n***\n\nThe man walked. KIJK OP www.a.nl OF www.b.nl X.\n\nKIJK OP www.a.nl.",
+        "HET REGENT.",
+    ];
+    assert_eq!(run(false), expected);
+    assert_eq!(run(true), expected);
+}
+
+#[test]
+fn what_has_no_answer_is_an_error() {
+    let document = [Document::parse("-", "Het regent.", Format::Text)];
+    let model = Looper::default();
+    let translator = Translator::new(&model, Language::Dutch, Language::English);
+    let mut plan = translator.plan(&document).unwrap();
+    assert_eq!(plan.next_inputs(), 0..1);
+    assert_eq!(plan.finish().unwrap_err().to_string(), "the model left out a sentence");
+}
+
+#[test]
+fn other_hypotheses_make_other_documents() {
+    let document = [Document::parse("-", "Kijk op www.a.nl. Het regent.\n\n2-1", Format::Text)];
+    let model = Looper::default();
+    let translator = Translator::new(&model, Language::Dutch, Language::English);
+    let mut plan = translator.plan(&document).unwrap();
+    let inputs = plan.next_inputs();
+    let answers = inputs.map(|number| {
+        let text = plan.input(number).text.to_owned();
+        let other = |words: &str| Candidate { text: text.replace("Kijk op", words).replace("Het", words), score: 0.0 };
+        let lost = Candidate { text: "Lost.".to_owned(), score: 0.0 };
+        let hypotheses = vec![other("best"), other("second"), lost];
+        (number, Generation { text: hypotheses[0].text.clone(), hypotheses, ..Generation::default() })
+    });
+    let answers: Vec<_> = answers.collect();
+    assert_eq!(plan.answer(answers).unwrap(), [0, 1]);
+    let other = |rank: usize| plan.alternative(0, rank).map(|document| document.text());
+    assert_eq!(other(1).unwrap(), "second www.a.nl. second regent.\n\n2-1");
+    // In the next one the address is lost; of those that there are not, the best one stands in.
+    assert_eq!(other(2), None);
+    assert_eq!(other(3).unwrap(), "best www.a.nl. best regent.\n\n2-1");
 }

@@ -10,7 +10,7 @@ mod vtt;
 
 use anyhow::Result;
 use kortom::document::{Document, Format};
-use kortom::engine::Generation;
+use kortom::engine::{Generation, Input};
 use kortom::segment::Language;
 use kortom::translate::{Generate, Translation, Translator};
 
@@ -18,8 +18,9 @@ use kortom::translate::{Generate, Translation, Translator};
 struct Capitals;
 
 impl Generate for Capitals {
-    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
-        Ok(texts.iter().map(|text| Generation { text: text.to_uppercase(), ..Generation::default() }).collect())
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        let capitals = |input: &Input| Generation { text: input.text.to_uppercase(), ..Generation::default() };
+        Ok(inputs.iter().map(capitals).collect())
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {
@@ -35,9 +36,9 @@ impl Generate for Capitals {
 struct Backwards;
 
 impl Generate for Backwards {
-    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
-        let backwards = |text: &&str| text.split(' ').rev().collect::<Vec<_>>().join(" ");
-        Ok(texts.iter().map(|text| Generation { text: backwards(text), ..Generation::default() }).collect())
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        let backwards = |input: &Input| input.text.split(' ').rev().collect::<Vec<_>>().join(" ");
+        Ok(inputs.iter().map(|input| Generation { text: backwards(input), ..Generation::default() }).collect())
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {
@@ -64,8 +65,8 @@ fn sources(translation: &Translation) -> Vec<&str> {
 struct Echo;
 
 impl Generate for Echo {
-    fn generate(&self, texts: &[&str]) -> Result<Vec<Generation>> {
-        Ok(texts.iter().map(|text| Generation { text: (*text).to_owned(), ..Generation::default() }).collect())
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        Ok(inputs.iter().map(|input| Generation { text: input.text.to_owned(), ..Generation::default() }).collect())
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

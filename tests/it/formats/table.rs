@@ -1,6 +1,7 @@
 //! Tables: only cells of the columns that are named change, and no byte around them.
 
 use kortom::document::{Document, Format, ReadOptions};
+use kortom::engine::{Generation, Input};
 use kortom::segment::Language;
 use kortom::translate::Translator;
 
@@ -44,9 +45,9 @@ fn only_named_columns_change() {
 struct Commas;
 
 impl Generate for Commas {
-    fn generate(&self, texts: &[&str]) -> anyhow::Result<Vec<kortom::engine::Generation>> {
-        let said = |text: &&str| kortom::engine::Generation { text: format!("{text}, \"so\""), ..Default::default() };
-        Ok(texts.iter().map(said).collect())
+    fn generate(&self, inputs: &[Input]) -> anyhow::Result<Vec<Generation>> {
+        let said = |input: &Input| Generation { text: format!("{}, \"so\"", input.text), ..Generation::default() };
+        Ok(inputs.iter().map(said).collect())
     }
 
     fn count_tokens(&self, text: &str) -> anyhow::Result<usize> {

@@ -1,0 +1,231 @@
+//! The worker: the one thread that has the models, and works on what waits in the queue.
+//!
+//! Invariant: every item that is taken gets an outcome. When the model fails, or panics, what was in flight is tried again
+//! item by item, so that only the one at fault is lost.
+
+use std::collections::HashMap;
+use std::iter;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Result, anyhow};
+use kortom::engine::{Generation, Input, Scheduler, Session, Source};
+
+use super::metrics::Metrics;
+use super::models::Models;
+use super::queue::{InFlight, Queue};
+use super::request::BatchKey;
+
+/// All that a worker knows of a model.
+trait Backend {
+    /// Works on what a scheduler has until nothing waits there.
+    ///
+    /// # Errors
+    /// When the model fails; some of what was taken is not done then.
+    fn run(&self, scheduler: &dyn Scheduler) -> Result<()>;
+
+    /// Works on a batch.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn generate(&self, batch: &[Input]) -> Result<Vec<Generation>>;
+}
+
+impl Backend for Session<'_> {
+    fn run(&self, scheduler: &dyn Scheduler) -> Result<()> {
+        Session::run(self, scheduler)
+    }
+
+    fn generate(&self, batch: &[Input]) -> Result<Vec<Generation>> {
+        Session::generate(self, batch)
+    }
+}
+
+/// Works until the queue is closed and empty.
+pub fn work(queue: &Queue, models: &Models, metrics: &Metrics) {
+    while let Some(key) = queue.next_key() {
+        match models.session(&key.task) {
+            // What is drawn by chance depends on the place among the others: each item is the first.
+            Ok(session) if session.settings().options.sampling.is_some() => {
+                run_batch(queue, &session, &key, metrics, |items, _| items == 1);
+            }
+            Ok(session) if key.constrained => {
+                let fits = |items: usize, longest: usize| session.is_one_batch(items, longest);
+                run_batch(queue, &session, &key, metrics, fits);
+            }
+            Ok(session) => run(queue, &session, &key, metrics),
+            Err(error) => {
+                let answer = |item: InFlight| item.answer(&Err(format!("{error:#}")));
+                queue.take(&key, |_, _| true, iter::empty()).into_iter().for_each(answer);
+            }
+        }
+    }
+}
+
+/// Has a model work on one batch of what waits.
+fn run_batch(
+    queue: &Queue,
+    model: &impl Backend,
+    key: &BatchKey,
+    metrics: &Metrics,
+    fits: impl Fn(usize, usize) -> bool,
+) {
+    let batch = queue.take(key, fits, iter::empty());
+    metrics.batch(batch.len());
+    answer(model, batch);
+}
+
+/// Has a model work on what waits and on what comes, until nothing does or it is the turn of another batch key.
+fn run(queue: &Queue, model: &impl Backend, key: &BatchKey, metrics: &Metrics) {
+    let running = Running { queue, key, metrics, state: Mutex::default() };
+    let worked = catch_unwind(AssertUnwindSafe(|| model.run(&running)));
+    // None are left but when it failed or panicked.
+    let left = running.state.into_inner().unwrap_or_else(PoisonError::into_inner).in_flight;
+    debug_assert!(left.is_empty() || !matches!(worked, Ok(Ok(()))));
+    for item in left.into_values() {
+        answer(model, vec![item]);
+    }
+}
+
+/// The scheduler of the items with one batch key.
+struct Running<'a> {
+    queue: &'a Queue,
+    key: &'a BatchKey,
+    metrics: &'a Metrics,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Items so far.
+    count: usize,
+    /// Those that were taken and have no outcome.
+    in_flight: HashMap<usize, InFlight>,
+}
+
+impl Running<'_> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Scheduler for Running<'_> {
+    fn waiting(&self) -> usize {
+        self.queue.waiting(self.key).len()
+    }
+
+    fn longest(&self) -> usize {
+        self.queue.waiting(self.key).into_iter().max().unwrap_or(0)
+    }
+
+    fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source> {
+        // It may be the turn of another key by now.
+        if self.waiting() == 0 {
+            return Vec::new();
+        }
+        let mut state = self.state();
+        let taken = self.queue.take(self.key, fits, state.in_flight.values_mut());
+        if !taken.is_empty() {
+            self.metrics.batch(taken.len());
+        }
+        let mut sources = Vec::with_capacity(taken.len());
+        for taken in taken {
+            let key = state.count;
+            state.count += 1;
+            sources.push(Source { key, tokens: taken.item.tokens.clone(), guard: taken.item.guard.clone() });
+            state.in_flight.insert(key, taken);
+        }
+        sources
+    }
+
+    fn done(&self, key: usize, generation: Generation) {
+        if let Some(item) = self.state().in_flight.remove(&key) {
+            item.answer(&Ok(generation));
+        }
+    }
+}
+
+/// Has the model work on a batch, and sends the outcomes.
+fn answer(model: &impl Backend, batch: Vec<InFlight>) {
+    let inputs: Vec<Input> = batch.iter().map(|one| one.item.input()).collect();
+    let worked = catch_unwind(AssertUnwindSafe(|| model.generate(&inputs)));
+    match worked.unwrap_or_else(|_| Err(anyhow!("the model panicked"))) {
+        Ok(generations) => batch.into_iter().zip(generations).for_each(|(one, made)| one.answer(&Ok(made))),
+        Err(_) if batch.len() > 1 => batch.into_iter().for_each(|one| answer(model, vec![one])),
+        Err(error) => batch.into_iter().for_each(|one| one.answer(&Err(format!("{error:#}")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use anyhow::ensure;
+
+    use super::*;
+    use crate::serve::models::Task;
+    use crate::serve::request::{CancelToken, Submission, WorkItem};
+
+    /// A model that repeats what it is told, but panics at some texts and fails at others.
+    struct Fragile;
+
+    impl Fragile {
+        fn make(text: &str) -> Result<Generation> {
+            assert!(text != "panic", "as it should");
+            ensure!(text != "fail", "no memory");
+            Ok(Generation { text: text.to_owned(), ..Generation::default() })
+        }
+    }
+
+    impl Backend for Fragile {
+        fn run(&self, scheduler: &dyn Scheduler) -> Result<()> {
+            let taken = scheduler.take(&|_, _| true);
+            taken.into_iter().try_for_each(|Source { key, tokens, .. }| {
+                let bytes = tokens.into_iter().map(|token| token as u8).collect();
+                scheduler.done(key, Self::make(&String::from_utf8(bytes)?)?);
+                Ok(())
+            })
+        }
+
+        fn generate(&self, batch: &[Input]) -> Result<Vec<Generation>> {
+            batch.iter().map(|input| Self::make(input.text)).collect()
+        }
+    }
+
+    /// The outcome of each of these texts, by way of `work`.
+    fn outcomes(texts: &[&str], work: impl Fn(&Queue, &BatchKey, &Metrics)) -> Vec<Result<String, String>> {
+        let (outcomes, received) = mpsc::channel();
+        let item = |(key, text): (usize, &&str)| {
+            let tokens = text.bytes().map(u32::from).collect();
+            WorkItem { key, text: (*text).to_owned(), constraints: Vec::new(), guard: None, tokens }
+        };
+        let items = texts.iter().enumerate().map(item).collect();
+        let (task, cancel) = (Task::Summarize(None), CancelToken::new(Duration::from_mins(1)));
+        let queue = Queue::default();
+        assert!(queue.add(Submission::new(task.clone(), items, outcomes, cancel)));
+        work(&queue, &BatchKey { task, constrained: false }, &Metrics::default());
+        assert_eq!(queue.len(), 0);
+        drop(queue);
+        let mut received: Vec<_> = received.iter().collect();
+        received.sort_by_key(|(key, _)| *key);
+        assert!(received.iter().map(|(key, _)| *key).eq(0..texts.len()), "each has one outcome");
+        received.into_iter().map(|(_, outcome)| outcome.map(|made| made.text)).collect()
+    }
+
+    #[test]
+    fn a_model_that_panics_or_fails_costs_only_the_text_at_fault_its_answer() {
+        let texts = ["a", "panic", "b", "fail", "c", "panic", "d"];
+        let expected = texts.map(|text| match text {
+            "panic" => Err("the model panicked".to_owned()),
+            "fail" => Err("no memory".to_owned()),
+            text => Ok(text.to_owned()),
+        });
+        assert_eq!(outcomes(&texts, |queue, key, metrics| run(queue, &Fragile, key, metrics)), expected);
+        let batch = |queue: &Queue, key: &BatchKey, metrics: &Metrics| {
+            run_batch(queue, &Fragile, key, metrics, |_, _| true);
+        };
+        assert_eq!(outcomes(&texts, batch), expected);
+        assert_eq!(outcomes(&["a"], |queue, key, metrics| run(queue, &Fragile, key, metrics)), [Ok("a".to_owned())]);
+    }
+}

@@ -1,0 +1,177 @@
+//! A translation as a plan: the inputs that a model is given, and what is made of its answers.
+//!
+//! Invariant: what a sentence becomes depends on the answers to its own inputs, and not on their order. An answer may lead to
+//! further inputs: a text in which the model repeated itself is asked for once more with a guard, and a sentence that
+//! lost a protected span is asked for once more in the parts around its spans.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use anyhow::{Context, Result};
+
+use super::answer::Answer;
+use super::sentence::Sentence;
+use super::texts::Texts;
+use super::{Generate, Segment, Translation, Translator, warnings};
+use crate::document::{Block, BlockKind, Document};
+use crate::engine::{Generation, Input};
+use crate::segment::on_one_line;
+
+/// The translation of documents while it is made.
+///
+/// A caller gives a model the inputs that [`Self::next_inputs`] numbers, brings the generations to [`Self::answer`] in any
+/// order and as they come, and goes on until there are no inputs left. [`Translator::translate`] does so with one model.
+pub struct Plan<'a, G: ?Sized> {
+    translator: &'a Translator<'a, G>,
+    documents: &'a [Document],
+    /// By document and block: the numbers of its sentences.
+    blocks: Vec<Vec<Range<usize>>>,
+    sentences: Vec<Sentence>,
+    texts: Texts,
+}
+
+impl<'a, G: Generate + ?Sized> Plan<'a, G> {
+    pub(super) fn new(translator: &'a Translator<'a, G>, documents: &'a [Document]) -> Result<Self> {
+        let (mut sentences, mut texts) = (Vec::new(), Texts::default());
+        let mut blocks = Vec::with_capacity(documents.len());
+        for document in documents {
+            let mut numbers = Vec::with_capacity(document.blocks.len());
+            for block in &document.blocks {
+                let first = sentences.len();
+                for range in translator.ranges(block) {
+                    let sentence = translator.sentence(block, range, sentences.len(), &mut texts)?;
+                    sentences.push(sentence);
+                }
+                numbers.push(first..sentences.len());
+            }
+            blocks.push(numbers);
+        }
+        Ok(Self { translator, documents, blocks, sentences, texts })
+    }
+
+    /// By block of a document, the numbers of its sentences.
+    #[must_use]
+    pub fn blocks(&self, document: usize) -> &[Range<usize>] {
+        &self.blocks[document]
+    }
+
+    /// The numbers of the inputs that a model is to be given and that were not numbered before.
+    #[must_use]
+    pub fn next_inputs(&mut self) -> Range<usize> {
+        self.texts.next_inputs()
+    }
+
+    /// The input with a number.
+    #[must_use]
+    pub fn input(&self, number: usize) -> Input<'_> {
+        self.texts.input(number)
+    }
+
+    /// Takes what a model generated for inputs, by their numbers, and gives the numbers of the sentences that are complete now.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot represent a text.
+    pub fn answer(&mut self, generations: impl IntoIterator<Item = (usize, Generation)>) -> Result<Vec<usize>> {
+        let can_guard = self.translator.model.can_guard();
+        let mut touched = BTreeSet::new();
+        for (number, generation) in generations {
+            let (generation, findings) = self.translator.check(self.texts.input(number).text, generation);
+            touched.extend(self.texts.answer(number, generation, findings, can_guard));
+        }
+        let mut complete = Vec::new();
+        for sentence in touched {
+            if self.complete(sentence)? {
+                complete.push(sentence);
+            }
+        }
+        Ok(complete)
+    }
+
+    /// Makes the segment of a sentence, if all that it needs is there; one that lost a protected span needs more.
+    fn complete(&mut self, number: usize) -> Result<bool> {
+        loop {
+            let sentence = &self.sentences[number];
+            let Some(attempt) = sentence.attempts.last().filter(|_| sentence.segment.is_none()) else {
+                return Ok(false);
+            };
+            let answers = attempt.asked().map(|text| self.texts.answered(text));
+            let Some(answers) = answers.collect::<Option<Vec<&Answer>>>() else { return Ok(false) };
+            let target = attempt.target(&sentence.source, |text| self.texts.text(text, 0));
+            if target.is_none() && attempt.masked.is_some() {
+                let attempt = self.translator.apart(&sentence.source, number, &mut self.texts)?;
+                self.sentences[number].attempts.push(attempt);
+            } else {
+                // A model that writes a protected span of its own accord must not have this sentence.
+                let target = target.unwrap_or_else(|| sentence.source.clone());
+                let segment = self.translator.segment(sentence, attempt, target, &answers);
+                self.sentences[number].segment = Some(segment);
+                return Ok(true);
+            }
+        }
+    }
+
+    /// How many sentences there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sentences.len()
+    }
+
+    /// Whether there is no sentence.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sentences.is_empty()
+    }
+
+    /// The sentence with a number, once it is complete.
+    #[must_use]
+    pub fn segment(&self, sentence: usize) -> Option<&Segment> {
+        self.sentences[sentence].segment.as_ref()
+    }
+
+    /// A document in other words, of the model's hypotheses with this rank; none where that would lose a protected span.
+    #[must_use]
+    pub fn alternative(&self, document: usize, rank: usize) -> Option<Document> {
+        let target = |sentence: &Sentence| match sentence.target(|text| self.texts.text(text, rank)) {
+            // The texts around the spans were asked for, and lost one too.
+            None if sentence.attempts.len() > 1 => Some(sentence.source.clone()),
+            target => target,
+        };
+        self.rebuild(document, target)
+    }
+
+    /// The translations, in the order of the documents.
+    ///
+    /// # Errors
+    /// When a sentence has no answer.
+    pub fn finish(mut self) -> Result<Vec<Translation>> {
+        let target = |sentence: &Sentence| Some(sentence.segment.as_ref()?.target.clone());
+        let documents = (0..self.documents.len()).map(|document| self.rebuild(document, target));
+        let translated: Vec<Document> = documents.collect::<Option<_>>().context("the model left out a sentence")?;
+        let mut segments = self.sentences.iter_mut().filter_map(|sentence| sentence.segment.take());
+        let all = self.documents.iter().zip(&self.blocks).zip(translated);
+        Ok(all
+            .map(|((source, blocks), document)| {
+                let segments: Vec<_> = segments.by_ref().take(blocks.iter().map(Range::len).sum()).collect();
+                Translation { document, warnings: warnings(source, &segments), segments }
+            })
+            .collect())
+    }
+
+    /// A document with a target for each sentence that a model was asked for; none where one has none.
+    fn rebuild(&self, document: usize, target: impl Fn(&Sentence) -> Option<String>) -> Option<Document> {
+        let mut translated = self.documents[document].clone();
+        for (block, numbers) in translated.blocks.iter_mut().zip(&self.blocks[document]) {
+            if block.kind == BlockKind::Label {
+                *block = Block::plain(block.kind, self.translator.label(&block.text));
+                continue;
+            }
+            let asked = self.sentences[numbers.clone()].iter().filter(|sentence| !sentence.attempts.is_empty());
+            let targets = asked.map(|sentence| Some((sentence.range.clone(), on_one_line(&target(sentence)?))));
+            let targets: Vec<_> = targets.collect::<Option<_>>()?;
+            if !targets.is_empty() {
+                *block = block.translated(&targets);
+            }
+        }
+        Some(translated)
+    }
+}
