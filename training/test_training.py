@@ -1,0 +1,113 @@
+"""The way from text to a model that translates, on a made-up language; a minute. usage: python -m unittest (in this folder)"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).parent
+WORDS = [first + second for first in ("ba", "do", "ki", "lu", "me", "po") for second in ("nar", "tis", "wel", "zom", "gek")]
+
+
+def translated(word):
+    """The other language: every word is written backwards."""
+    return word[::-1]
+
+
+def run(script, *arguments):
+    """One script of this folder."""
+    command = [sys.executable, str(HERE / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+class Training(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.at = Path(cls.folder.name)
+        draw = random.Random(1)
+        sentences = [[draw.choice(WORDS) for _ in range(draw.randint(1, 4))] for _ in range(3000)]
+        lines = (f"{' '.join(words)}\t{' '.join(map(translated, words))}\tmade-up\n" for words in sentences)
+        (cls.at / "text.tsv").write_text("".join(lines), encoding="utf-8")
+        cls.must("vocabulary.py", cls.at / "model", 75, cls.at / "text.tsv")
+        cls.must("encode.py", cls.at / "data", cls.at / "model", cls.at / "text.tsv", "--validation", 100)
+        config = {"model_type": "marian", "architectures": ["MarianMTModel"], "vocab_size": 76, "pad_token_id": 75, "eos_token_id": 0,
+                  "decoder_start_token_id": 75, "scale_embedding": True, "activation_function": "swish", "max_position_embeddings": 128}
+        (cls.at / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def must(cls, script, *arguments):
+        done = run(script, *arguments)
+        if done.returncode:
+            raise AssertionError(f"{script}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def refused(self, message, script, *arguments):
+        done = run(script, *arguments)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn(message, done.stderr)
+
+    def train(self, out, steps, *more):
+        return self.must("train.py", self.at / "data", self.at / out, "--from", self.at / "model", "--new", "64,1,1,128", "--minutes", 5,
+                         "--steps", steps, "--tokens", 800, "--lr", "4e-3", "--warmup", 30, "--threads", 1, "--average", 0.98, "--dropout", 0, *more)
+
+    def test_the_whole_way(self):
+        first = self.train("run", 200, "--cooldown", 0)
+        second = self.train("run", 80)
+        self.assertIn("resumed", second, "a run goes on from its last checkpoint")
+        loss = lambda told: float(told.split("validation loss ")[-1].split()[0])
+        self.assertLess(loss(second), 0.7, first + second)
+        state = json.loads(second.splitlines()[-1].split(maxsplit=3)[3].replace("'", '"'))
+        self.assertEqual(state["step"], 280, "the steps of both sittings count")
+
+        grown = self.must("grow.py", self.at / "run" / "hf", self.at / "data", self.at / "grown", 2)
+        self.assertLess(float(grown.split()[-1].rstrip("%")), 15)
+        self.must("export.py", self.at / "run" / "hf", self.at / "model", self.at / "exported")
+        self.assertTranslates(self.at / "exported")
+        self.refused("another size", "train.py", self.at / "data", self.at / "run", "--from", self.at / "grown", "--minutes", 0.01)
+
+    def assertTranslates(self, folder):
+        """transformers loads the exported folder unchanged, and it knows most words."""
+        from transformers import MarianMTModel, MarianTokenizer
+
+        tokenizer, model = MarianTokenizer.from_pretrained(folder), MarianMTModel.from_pretrained(folder).float()
+        outputs = model.generate(**tokenizer(WORDS, return_tensors="pt", padding=True), max_length=20)
+        right = sum(got == translated(word) for got, word in zip(tokenizer.batch_decode(outputs, skip_special_tokens=True), WORDS))
+        self.assertGreater(right, len(WORDS) // 2)
+
+    def test_text_that_cannot_be_trained_on_is_refused(self):
+        (self.at / "one-column.tsv").write_text("goed\tgood\nslecht\n", encoding="utf-8")
+        self.refused("`", "encode.py", self.at / "x", self.at / "model", self.at / "one-column.tsv")
+        self.refused("line 2: 1 columns where 2 or 3 belong", "encode.py", self.at / "x", self.at / "model", self.at / "one-column.tsv")
+        (self.at / "half.tsv").write_text("goed\t \n", encoding="utf-8")
+        self.refused("line 1: one side is empty", "vocabulary.py", self.at / "x", 50, self.at / "half.tsv")
+        (self.at / "empty.tsv").write_text("", encoding="utf-8")
+        self.refused("empty.tsv` is empty", "encode.py", self.at / "x", self.at / "model", self.at / "empty.tsv")
+        self.refused("are too few to hold 5000 out", "encode.py", self.at / "x", self.at / "model", self.at / "text.tsv", "--validation", 5000)
+
+    def test_held_out_sentences_are_not_trained_on(self):
+        from corpus import distinct_pairs
+
+        (self.at / "few.tsv").write_text("Een.\tOne.\nTwee.\tTwo.\nDrie.\tThree.\nEen!\tONE\n", encoding="utf-8")
+        (self.at / "held-out.txt").write_text("two\n", encoding="utf-8")
+        pairs = list(distinct_pairs([self.at / "few.tsv"], [self.at / "held-out.txt"]))
+        self.assertEqual(pairs, [("Een.", "One.", "few"), ("Drie.", "Three.", "few")])
+
+    def test_data_of_another_vocabulary_is_refused(self):
+        small = self.at / "small"
+        small.mkdir()
+        config = json.loads((self.at / "model" / "config.json").read_text()) | {"vocab_size": 50, "pad_token_id": 49, "decoder_start_token_id": 49}
+        (small / "config.json").write_text(json.dumps(config))
+        self.refused("was encoded with another vocabulary", "train.py", self.at / "data", self.at / "y", "--from", small,
+                     "--new", "32,1,1,32", "--minutes", 0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()
