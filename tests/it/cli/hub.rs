@@ -24,7 +24,9 @@ impl Served {
 
     fn with(change: impl FnOnce(Setup) -> Setup) -> Self {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/kortom-nl-en");
-        let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        // The training log is no file of the model.
+        let entries =
+            std::fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != "TRAINING.md");
         let read =
             |entry: std::fs::DirEntry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap());
         let files: Vec<_> = entries.map(read).collect();
