@@ -1,6 +1,6 @@
 //! Which certificates make a host trusted.
 //!
-//! A file that was named, else the system's own list, in which a company puts the certificate of its proxy, else the one
+//! A file that was named, else the platform's own list, in which a company puts the certificate of its proxy, else the one
 //! in this program. Invariant: a file that was named is taken or refused, never passed over.
 
 use std::fs;
@@ -12,25 +12,18 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::options::HubOptions;
 
-/// Where systems keep their list.
-const SYSTEM: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 /// How secure connections are made.
 ///
 /// # Errors
 /// When the file of certificates that was named cannot be read, or has none.
 pub(super) fn tls(options: &HubOptions) -> Result<TlsConfig> {
     let roots = match &options.certificates {
-        Some(path) => Some(named(path)?),
-        None => SYSTEM.iter().find_map(|path| system(Path::new(path))),
+        Some(path) => named(path)?,
+        None => platform(),
     };
-    let Some(roots) = roots else { return Ok(TlsConfig::default()) };
+    if roots.is_empty() {
+        return Ok(TlsConfig::default());
+    }
     Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots))).build())
 }
 
@@ -43,11 +36,10 @@ fn named(path: &Path) -> Result<Vec<Certificate<'static>>> {
     Ok(found)
 }
 
-/// One damaged entry of a system's list makes the others no worse.
-fn system(path: &Path) -> Option<Vec<Certificate<'static>>> {
-    let pem = fs::read(path).ok()?;
-    let found = certificates(parse_pem(&pem).filter_map(Result::ok).collect());
-    (!found.is_empty()).then_some(found)
+/// The platform's list. One damaged entry makes the others no worse.
+fn platform() -> Vec<Certificate<'static>> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
 }
 
 fn certificates(items: Vec<PemItem<'static>>) -> Vec<Certificate<'static>> {
@@ -63,14 +55,14 @@ mod tests {
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
 
     #[test]
-    fn a_file_that_was_named_must_have_certificates_and_a_list_of_the_system_may() {
+    fn a_file_that_was_named_must_have_certificates() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roots.pem");
         let error = |path: &Path| named(path).unwrap_err().to_string();
-        assert!(error(&path).contains("cannot read") && system(&path).is_none());
+        assert!(error(&path).contains("cannot read"));
         fs::write(&path, "# nothing\n").unwrap();
-        assert!(error(&path).contains("no certificate in") && system(&path).is_none());
+        assert!(error(&path).contains("no certificate in"));
         fs::write(&path, PEM.repeat(2)).unwrap();
-        assert_eq!((named(&path).unwrap().len(), system(&path).map(|roots| roots.len())), (2, Some(2)));
+        assert_eq!(named(&path).unwrap().len(), 2);
     }
 }

@@ -14,7 +14,7 @@ use kortom::document::{Document, Format};
 use kortom::render;
 use kortom::report::Report;
 use kortom::summarize::Length;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::articles::{Wish, reports};
 use super::client::RequestContext;
@@ -176,7 +176,7 @@ fn stream_article(context: &RequestContext<'_>, article: &Article, extras: &Extr
     if extras.summarize {
         events.send(
             "summary",
-            json!({
+            &json!({
                 "summary": report.summary,
                 "method": report.method,
                 "flags": check::flags(&report.summary_notes),
@@ -185,6 +185,6 @@ fn stream_article(context: &RequestContext<'_>, article: &Article, extras: &Extr
         );
     }
     let object = extras.object(&report)?;
-    events.send("done", serde_json::from_str::<Value>(&object).map_err(anyhow::Error::from)?);
+    events.send("done", &serde_json::from_str(&object).map_err(anyhow::Error::from)?);
     Ok(())
 }

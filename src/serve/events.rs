@@ -8,28 +8,30 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use futures_core::Stream;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::client::RequestContext;
-use super::refusal::{Answer, Refusal, response};
+use super::refusal::{Answer, Refusal};
 use super::{CancelOnDrop, Server};
-
-/// An event's name and what it says.
-type Event = (&'static str, Value);
 
 /// Where events go.
 pub struct Events(UnboundedSender<Answer<Event>>);
 
 impl Events {
-    /// Sends one; whoever should get it may have gone.
-    pub fn send(&self, name: &'static str, value: Value) {
-        let _ = self.0.send(Ok((name, value)));
+    /// Sends an event, which says `value`; the client may have gone.
+    pub fn send(&self, name: &str, value: &Value) {
+        let _ = self.0.send(Ok(event(name, value)));
     }
+}
+
+/// JSON has no line breaks of its own, so that an event is two lines.
+fn event(name: &str, value: &Value) -> Event {
+    Event::default().event(name).data(value.to_string())
 }
 
 /// Whether a request wants events.
@@ -57,34 +59,29 @@ pub async fn answer(
         drop(slot);
     });
     let first = receiver.recv().await.unwrap_or_else(|| Err(Refusal::internal()))?;
-    let stream = Told { first: Some(first), receiver, _waiting: waiting };
-    let mut answer = response(StatusCode::OK, "text/event-stream", Body::from_stream(stream));
+    let stream = EventStream { first: Some(first), receiver, _waiting: waiting };
+    // A proxy takes a connection on which nothing comes for a minute for dead.
+    let mut answer = Sse::new(stream).keep_alive(KeepAlive::new()).into_response();
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(answer)
 }
 
 /// Events on their way to a client.
-struct Told {
+struct EventStream {
     first: Option<Event>,
     receiver: UnboundedReceiver<Answer<Event>>,
     _waiting: CancelOnDrop,
 }
 
-impl Stream for Told {
-    type Item = Result<Bytes, Infallible>;
+impl Stream for EventStream {
+    type Item = Result<Event, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(written(&first))));
+            return Poll::Ready(Some(Ok(first)));
         }
-        self.receiver.poll_recv(context).map(|event| {
-            let event = event?.unwrap_or_else(|refusal| ("error", refusal.body()));
-            Some(Ok(written(&event)))
-        })
+        let received = self.receiver.poll_recv(context);
+        received.map(|answer| Some(Ok(answer?.unwrap_or_else(|refusal| event("error", &refusal.body())))))
     }
-}
-
-/// An event as it is sent. JSON has no line breaks of its own.
-fn written((name, value): &Event) -> Bytes {
-    format!("event: {name}\ndata: {value}\n\n").into()
 }

@@ -3,7 +3,7 @@
 //! Invariant: whoever sends nothing, or a head byte by byte, or takes nothing of its answer, loses the connection; at the end
 //! no new one is taken, and each open one gets the answer it waits for.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +13,13 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-
-use super::patience::Patient;
+use tokio_io_timeout::TimeoutStream;
 
 /// How long a client may take to send the head of a request, to send another one, or to take a piece of an answer; less where
 /// a request may not take as long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections at once; further ones wait. Systems often allow a process about a thousand files.
 const MOST: usize = 900;
 /// How long to wait when the system has no more connections to give.
@@ -34,8 +33,8 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
     let places = Arc::new(Semaphore::new(MOST));
     let connections = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
-    let patience = PATIENCE.min(time);
-    builder.timer(TokioTimer::new()).header_read_timeout(patience);
+    let timeout = TIMEOUT.min(time);
+    builder.timer(TokioTimer::new()).header_read_timeout(timeout);
     let mut end = pin!(asked_to_end());
     loop {
         let place = tokio::select! {
@@ -53,8 +52,8 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
         // An event is small and is to arrive at once.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection =
-            connections.watch(builder.serve_connection(TokioIo::new(Patient::new(stream, patience)), service));
+        let stream = TokioIo::new(with_write_timeout(stream, timeout));
+        let connection = connections.watch(builder.serve_connection(stream, service));
         tokio::spawn(async move {
             // That a client has gone is not our affair.
             let _ = connection.await;
@@ -65,9 +64,17 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
     tokio::select! {
         () = connections.shutdown() => Ok(()),
         // Whoever does not read its answer is not waited for, and who asks twice is in a hurry.
-        () = tokio::time::sleep(time + patience) => Ok(()),
+        () = tokio::time::sleep(time + timeout) => Ok(()),
         asked = asked_to_end() => asked,
     }
+}
+
+/// A connection that fails when the client takes nothing of what it is sent for so long; one that reads slowly but steadily
+/// keeps it.
+fn with_write_timeout(stream: TcpStream, timeout: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(timeout));
+    Box::pin(stream)
 }
 
 /// Waits until somebody interrupts or ends the process.
@@ -84,4 +91,54 @@ async fn asked_to_end() -> Result<()> {
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::{self, ErrorKind, Read};
+    use std::{net, thread};
+
+    use tokio::io::AsyncWrite;
+
+    use super::*;
+
+    /// What becomes of so many pieces that are sent to a client.
+    fn send(pieces: usize, client: impl FnOnce(net::TcpStream) + Send + 'static) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let address = listener.local_addr()?;
+            let client = thread::spawn(move || client(net::TcpStream::connect(address).unwrap()));
+            let mut connection = with_write_timeout(listener.accept().await?.0, Duration::from_millis(300));
+            for _ in 0..pieces {
+                poll_fn(|context| connection.as_mut().poll_write(context, &vec![0; 1 << 20])).await?;
+            }
+            drop(connection);
+            client.join().unwrap();
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn who_reads_nothing_is_not_waited_for() {
+        let (stay, stayed) = std::sync::mpsc::channel::<()>();
+        let sent = send(1000, move |stream| {
+            let _ = stayed.recv();
+            drop(stream);
+        });
+        assert_eq!(sent.unwrap_err().kind(), ErrorKind::TimedOut);
+        drop(stay);
+    }
+
+    #[test]
+    fn who_reads_slowly_is_waited_for() {
+        let sent = send(20, |mut stream| {
+            let mut piece = vec![0; 1 << 20];
+            while stream.read(&mut piece).unwrap() > 0 {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        sent.unwrap();
+    }
 }

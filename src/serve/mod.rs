@@ -24,7 +24,6 @@ mod metrics;
 pub mod models;
 mod openapi;
 mod page;
-mod patience;
 mod queue;
 mod refusal;
 mod request;

@@ -32,7 +32,7 @@ pub fn report(
     let documents = vec![document];
     let mut plan = translator.plan(&documents)?;
     let copied: Vec<usize> = (0..plan.len()).filter(|&number| plan.segment(number).is_some()).collect();
-    events.send("start", start(&plan, &documents[0], detected));
+    events.send("start", &start(&plan, &documents[0], detected));
     while let Some(complete) = answers.next(&mut plan)? {
         send(&plan, &complete, events);
     }
@@ -67,7 +67,7 @@ fn send<G: Generate + ?Sized>(plan: &Plan<'_, G>, numbers: &[usize], events: &Ev
     for &number in numbers {
         let block = plan.blocks(0).iter().position(|numbers| numbers.contains(&number));
         if let (Some(segment), Some(block)) = (plan.segment(number), block) {
-            events.send("segment", event(segment, number, block));
+            events.send("segment", &event(segment, number, block));
         }
     }
 }

@@ -82,7 +82,8 @@ impl Server {
             let (name, object) = text.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
             (name.to_owned(), serde_json::from_str(object).unwrap())
         };
-        reply.body.trim_end().split("\n\n").map(event).collect()
+        // A comment keeps the connection alive where an event takes long.
+        reply.body.trim_end().split("\n\n").filter(|text| !text.starts_with(':')).map(event).collect()
     }
 
     /// Asks it to end as a service manager does.
