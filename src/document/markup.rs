@@ -235,12 +235,11 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
 /// Text written so that none of it is taken for markup; `first` when a line starts with it.
 pub(super) fn escape(text: &str, style: Style, first: bool) -> String {
     match style {
-        Style::Plain => text.to_owned(),
         Style::Quoted => text.replace('"', "\"\""),
         Style::Unquoted(separator) if text.contains([separator, '\n', '\r']) || text.starts_with('"') => {
             format!("\"{}\"", text.replace('"', "\"\""))
         }
-        Style::Unquoted(_) => text.to_owned(),
+        Style::Plain | Style::Unquoted(_) => text.to_owned(),
         Style::Html => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         Style::Markdown => {
             let mut escaped = String::with_capacity(text.len());

@@ -28,7 +28,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
     for entry in files(&Tree::parse(&text).with_context(|| format!("`{list}`"))?, &list) {
         let missing = || format!("`{list}` names `{entry}`, which is missing\nhint: the book is damaged: save it anew");
         ensure!(reader.archive.has(&entry), missing());
-        if reader.add(&entry, &Book, labels).is_err() && !entry.ends_with(".ncx") {
+        if reader.add(&entry, &Book, labels).is_err() && !entry.to_ascii_lowercase().ends_with(".ncx") {
             reader.add_html(&entry)?;
         }
     }
@@ -115,12 +115,11 @@ impl Rules for Book {
                     Role::Parting
                 }
             }
-            ("h", "title") => Role::Paragraph(Some(BlockKind::Title)),
+            ("h" | "dc", "title") | ("ncx", "text") => Role::Paragraph(Some(BlockKind::Title)),
             ("h", "br") => Role::Parting,
             ("h", _) if html::is_kept(name) => Role::Single,
             ("h", _) if html::is_phrase(name) => Role::Phrase,
             ("h", _) => Role::Paragraph(html::kind(name)),
-            ("ncx", "text") | ("dc", "title") => Role::Paragraph(Some(BlockKind::Title)),
             ("ncx", "docAuthor") => Role::Single,
             ("ncx" | "opf", _) => Role::Structure(None),
             _ => Role::Single,

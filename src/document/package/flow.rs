@@ -156,7 +156,7 @@ fn inner(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.split(FLOW).skip(1).step_by(2).filter_map(|number| number.parse().ok())
 }
 
-impl<'a> FlowReader<'a> {
+impl FlowReader<'_> {
     /// Finds the paragraphs in a node.
     pub(super) fn walk(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
         match self.role(node) {
@@ -215,7 +215,9 @@ impl<'a> FlowReader<'a> {
     fn sentence(&mut self, nodes: &[NodeId], blocks: &mut Vec<Placed>) {
         let speaks = |node: &&NodeId| self.speaks(**node);
         let (Some(&first), Some(&last)) = (nodes.iter().find(speaks), nodes.iter().rfind(speaks)) else {
-            nodes.iter().for_each(|&node| self.find_flows(node));
+            for &node in nodes {
+                self.find_flows(node);
+            }
             return;
         };
         let mut inline = Inline::default();
