@@ -18,6 +18,7 @@ use super::options::MachineOptions;
 
 /// All settings that the outputs of a run depend on.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct ResumeKey<'a> {
     version: &'static str,
     task: Task,

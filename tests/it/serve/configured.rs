@@ -127,7 +127,7 @@ fn what_is_drawn_by_chance_does_not_depend_on_the_company() {
 fn summaries_do_not_wait_for_the_end_of_translations() {
     let bart = tiny("tiny-bart");
     let server = Server::start(&["--summary-model", &bart, "--max-chars", "1000000"]);
-    let long = (0..1000).map(|number| format!("De brug is {number} meter lang. ")).collect::<String>();
+    let long = (0..1000).map(|number| format!("De brug is {number} meter lang.")).collect::<Vec<_>>().join(" ") + " ";
     let asked = json!({ "q": "The ferry sails again. The engine is repaired." });
     let alone = server.json("/summarize", &asked).good();
     let texts =
