@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::charsmap::Charsmap;
 use super::class::Class;
@@ -47,11 +49,11 @@ pub(super) struct Ingredients {
 }
 
 impl Ingredients {
-    /// From tokenizer.json, without its stages.
-    pub(super) fn of_json(json: &Value, settings: &Settings) -> Result<Self> {
+    /// From tokenizer.json and its bytes, without its stages.
+    pub(super) fn of_json(json: &Value, file: &[u8], settings: &Settings) -> Result<Self> {
         let model = json.get("model").context("it has no `model`")?;
         let mut ingredients = Self {
-            entries: entries_of_json(model)?,
+            entries: entries_of_json(model, file)?,
             charsmap: charsmaps(json.get("normalizer").unwrap_or(&Value::Null))?.into_iter().next().unwrap_or_default(),
             added: settings.added.clone(),
             marked: None,
@@ -111,12 +113,30 @@ impl Ingredients {
     }
 }
 
-fn entries_of_json(model: &Value) -> Result<Entries> {
+/// The pieces of a tokenizer.json with their scores as they are written there.
+#[derive(Deserialize)]
+struct WrittenScores<'a> {
+    #[serde(borrow)]
+    model: WrittenPieces<'a>,
+}
+
+#[derive(Deserialize)]
+struct WrittenPieces<'a> {
+    #[serde(borrow)]
+    vocab: Vec<(String, &'a RawValue)>,
+}
+
+/// Pieces and scores to the last bit, as Python reads them for the classes of transformers: `serde_json` reads a quarter of such numbers
+/// one bit off, by which ties fall otherwise. So does the tokenizers crate where it reads a file itself, there as here.
+fn pieces_of_json(file: &[u8]) -> Result<Vec<(String, f64)>> {
+    let WrittenScores { model } = serde_json::from_slice(file)?;
+    model.vocab.into_iter().map(|(piece, score)| Ok((piece, score.get().parse()?))).collect()
+}
+
+fn entries_of_json(model: &Value, file: &[u8]) -> Result<Entries> {
     let vocab = model.get("vocab").context("its model has no `vocab`")?;
-    if let Some(list) = vocab.as_array() {
-        let entry = |entry: &Value| Some((entry.get(0)?.as_str()?.to_owned(), entry.get(1)?.as_f64()?));
-        let entries = list.iter().map(entry).collect::<Option<Vec<_>>>();
-        return Ok(Entries::Unigram(entries.context("its vocabulary is not pieces and scores")?));
+    if vocab.is_array() {
+        return pieces_of_json(file).map(Entries::Unigram).context("its vocabulary is not pieces and scores");
     }
     let ids = vocab.as_object().context("its vocabulary is neither a list nor an object")?;
     let ids = ids

@@ -45,7 +45,8 @@ impl Pipeline {
         let (file, inner) = if class == Class::File {
             ("tokenizer.json", from_file(files)?)
         } else if files.has("tokenizer.json") {
-            let ingredients = Ingredients::of_json(&files.json("tokenizer.json")?.unwrap_or_default(), settings);
+            let json = files.json("tokenizer.json")?.unwrap_or_default();
+            let ingredients = Ingredients::of_json(&json, &files.read("tokenizer.json")?, settings);
             ("tokenizer.json", ingredients.and_then(|ingredients| build(class, settings, ingredients)))
         } else if class == Class::Bart {
             let ingredients = Ingredients::of_merges(files, settings)?;

@@ -121,6 +121,28 @@ fn a_text_that_names_a_target_the_model_lacks_is_read_behind_the_one_asked_for()
 }
 
 #[test]
+fn scores_in_tokenizer_json_are_read_to_the_last_bit() {
+    let folder = copy("t5-json");
+    // Those of T5: the sum from left to right decides between `-` `---` `---` and `---` `---` `-`.
+    let pieces = json!([
+        ["<pad>", 0.0],
+        ["</s>", 0.0],
+        ["<unk>", 0.0],
+        ["▁", -2.012_292_861_938_476_6],
+        ["-", -5.129_043_102_264_404],
+        ["---", -12.130_167_007_446_289]
+    ]);
+    edit(folder.path(), "tokenizer.json", |file| file["model"]["vocab"] = pieces);
+    // Where the crate reads the file itself, it is a bit off: as in transformers.
+    for (class, expected) in [("T5Tokenizer", [3, 4, 5, 5, 1]), ("PreTrainedTokenizerFast", [3, 5, 5, 4, 1])] {
+        edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!(class));
+        let tokenizer = load(folder.path()).unwrap();
+        let languages = tokenizer.languages(None, None).unwrap();
+        assert_eq!(tokenizer.encode("-------", &languages).unwrap(), expected, "{class}");
+    }
+}
+
+#[test]
 fn the_mask_of_mbart_is_found_before_character_rules() {
     let folder = copy("mbart50");
     edit(folder.path(), "tokenizer_config.json", |config| drop(config.as_object_mut().unwrap().remove("mask_token")));
