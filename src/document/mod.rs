@@ -178,12 +178,12 @@ impl Document {
     pub fn read_with(input: &str, content: impl Into<Content>, format: Format, options: &ReadOptions) -> Result<Self> {
         match format.spec().reader {
             FormatReader::Text { parse, check } => {
-                let text = decode(content.into().bytes()?)?;
+                let text = content.into().text()?;
                 let document = parse(input, &text);
                 check(&text, &document)?;
                 Ok(document)
             }
-            FormatReader::Table(read) => read(input, &decode(content.into().bytes()?)?, options),
+            FormatReader::Table(read) => read(input, &content.into().text()?, options),
             FormatReader::Archive(read) => read(input, content.into()),
         }
     }

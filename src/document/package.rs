@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{Block, Document, Format, html};
+use super::{Block, Document, Format, decode, html};
 use crate::language::Code;
 use archive::Archive;
 use flow::{Flow, Rules};
@@ -31,7 +31,9 @@ use xml::{NodeId, Tree};
 /// An article before it is read.
 #[derive(Debug)]
 pub enum Content {
-    /// All of it.
+    /// Text that somebody decoded already, of whatever characters.
+    Text(String),
+    /// All bytes of a file.
     Bytes(Vec<u8>),
     /// A file, of which no more is held than is needed.
     File(File),
@@ -256,13 +258,13 @@ impl From<Vec<u8>> for Content {
 
 impl From<String> for Content {
     fn from(text: String) -> Self {
-        Self::Bytes(text.into_bytes())
+        Self::Text(text)
     }
 }
 
 impl From<&str> for Content {
     fn from(text: &str) -> Self {
-        Self::Bytes(text.as_bytes().to_owned())
+        Self::Text(text.to_owned())
     }
 }
 
@@ -273,14 +275,18 @@ impl From<File> for Content {
 }
 
 impl Content {
-    /// All bytes.
-    pub(super) fn bytes(self) -> Result<Vec<u8>> {
+    /// All of it as text.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or bytes are no text.
+    pub(super) fn text(self) -> Result<String> {
         match self {
-            Self::Bytes(bytes) => Ok(bytes),
+            Self::Text(text) => Ok(text),
+            Self::Bytes(bytes) => decode(bytes),
             Self::File(mut file) => {
                 let mut bytes = Vec::new();
                 std::io::Read::read_to_end(&mut file, &mut bytes).context("cannot read the file")?;
-                Ok(bytes)
+                decode(bytes)
             }
         }
     }

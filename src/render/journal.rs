@@ -172,8 +172,11 @@ impl PartFile {
     pub fn write_body(&mut self, body: &Body) -> Result<()> {
         let before = self.file.stream_position()?;
         let mut out = BufWriter::new(&mut self.file);
-        body.write(&mut out)?;
         let cannot = || format!("cannot write `{}`\nhint: make room, or choose another --output", self.part.display());
+        // It may also be the document that cannot take its translation: then room is no remedy.
+        let explained =
+            |error: anyhow::Error| if error.root_cause().is::<io::Error>() { error.context(cannot()) } else { error };
+        body.write(&mut out).map_err(explained)?;
         out.flush().with_context(cannot)?;
         drop(out);
         self.bytes += self.file.stream_position()? - before;

@@ -210,7 +210,10 @@ fn a_thread_that_had_nothing_left_comes_back() {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     threads.install(|| session.run(&late)).unwrap();
     let done = late.flow.done.into_inner().unwrap();
-    assert_eq!(done.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1, 2, 3, 0]);
+    let mut order: Vec<_> = done.iter().map(|(key, _)| *key).collect();
+    // Which of the two that came late is done first depends on how long the model makes them.
+    order[1..3].sort_unstable();
+    assert_eq!(order, [1, 2, 3, 0]);
     for (key, text) in done {
         assert_eq!(text, session.generate(&[&texts[key]]).unwrap()[0].text);
     }

@@ -75,6 +75,7 @@ impl Archive {
     /// When this is no zip archive, or one that no honest program makes.
     pub(super) fn open(content: Content) -> Result<Self> {
         let bytes = match content {
+            Content::Text(text) => Bytes::Memory(text.into_bytes()),
             Content::Bytes(bytes) => Bytes::Memory(bytes),
             Content::File(file) => Bytes::File(Mutex::new(file)),
         };
