@@ -144,7 +144,7 @@ impl Need {
         Self {
             // In their own type, padded, in f32, less the maximum, and their exponentials.
             sentence: rows * spec.vocabulary * (2 * size + 12),
-            token: position + 2 * size * (8 * spec.width + 2 * spec.encoder.inner),
+            token: position + 2 * size * (8 * spec.encoder.width + 2 * spec.encoder.inner),
             pair: spec.encoder.heads * (8 + 2 * size),
             pattern: spec.encoder.pattern(0),
             // Grown and gathered they are there twice, and grown by half too much.
@@ -152,7 +152,7 @@ impl Need {
             most: options.max_new_tokens,
             elements: [
                 rows * padded.max(past),
-                (3 * encoder).max(2 * decoder).max(spec.encoder.inner).max(spec.width),
+                (3 * encoder).max(2 * decoder).max(spec.encoder.inner).max(spec.encoder.width),
                 spec.encoder.heads,
             ],
         }

@@ -90,16 +90,16 @@ impl Builder<'_> {
         Linear::new(self.matrix(&views)?, bias)
     }
 
-    /// A normalisation of width `d`.
-    pub fn norm(&self, name: &str) -> Result<Norm> {
-        let weight = self.vector(&format!("{name}.weight"), self.spec.width)?;
-        let bias = self.spec.norm_bias.then(|| self.vector(&format!("{name}.bias"), self.spec.width)).transpose()?;
-        Ok(Norm::new(weight, bias, self.spec.norm_eps))
+    /// A normalisation of the stack's width.
+    pub fn norm(&self, name: &str, stack: &Stack) -> Result<Norm> {
+        let weight = self.vector(&format!("{name}.weight"), stack.width)?;
+        let bias = stack.norm_bias.then(|| self.vector(&format!("{name}.bias"), stack.width)).transpose()?;
+        Ok(Norm::new(weight, bias, stack.norm_eps))
     }
 
     /// Self-attention of layer `prefix` and its normalisation.
     pub fn self_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(SelfAttention, Norm)> {
-        let (shape, d, biased) = (stack.shape(), self.spec.width, stack.attention_bias);
+        let (shape, d, biased) = (stack.shape(), stack.width, stack.attention_bias);
         let [q, k, v, out] = names.projections;
         let inside = format!("{prefix}{}.", names.self_attention.0);
         let attention = SelfAttention {
@@ -109,7 +109,7 @@ impl Builder<'_> {
             sums: None,
             first: None,
         };
-        Ok((attention, self.norm(&format!("{prefix}{}", names.self_attention.1))?))
+        Ok((attention, self.norm(&format!("{prefix}{}", names.self_attention.1), stack)?))
     }
 
     /// As [`Self::self_attention`], with what a pattern needs besides.
@@ -122,11 +122,11 @@ impl Builder<'_> {
     ) -> Result<(SelfAttention, Norm)> {
         let (mut attention, norm) = self.self_attention(prefix, names, stack)?;
         if let Pattern::WindowAndSums { .. } = pattern {
-            attention.sums = Some(self.norm(&format!("{prefix}{}", names.globals.norm))?);
+            attention.sums = Some(self.norm(&format!("{prefix}{}", names.globals.norm), stack)?);
         }
         if self.spec.has_global_first() {
             let ([q, k, v], inside) = (names.globals.projections, format!("{prefix}{}.", names.self_attention.0));
-            let (shape, biased) = ([attention.shape.inner(), self.spec.width], stack.attention_bias);
+            let (shape, biased) = ([attention.shape.inner(), stack.width], stack.attention_bias);
             let q = self.linear(&inside, &[q], shape, biased)?;
             attention.first = Some(FirstToken { q, kv: self.linear(&inside, &[k, v], shape, biased)? });
         }
@@ -134,40 +134,42 @@ impl Builder<'_> {
     }
 
     /// The normalisation of global tokens in layer `prefix`, where there are any.
-    pub fn global_norm(&self, prefix: &str, names: &StackNames, pattern: Pattern) -> Result<Option<Norm>> {
+    pub fn global_norm(
+        &self,
+        prefix: &str,
+        names: &StackNames,
+        stack: &Stack,
+        pattern: Pattern,
+    ) -> Result<Option<Norm>> {
         match pattern {
-            Pattern::Blocks { .. } => self.norm(&format!("{prefix}{}", names.globals.norm)).map(Some),
+            Pattern::Blocks { .. } => self.norm(&format!("{prefix}{}", names.globals.norm), stack).map(Some),
             _ => Ok(None),
         }
     }
 
     /// Cross-attention of layer `prefix` and its normalisation.
     pub fn cross_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(CrossAttention, Norm)> {
-        let (shape, d, biased) = (stack.shape(), self.spec.width, stack.attention_bias);
+        let (shape, d, biased) = (stack.shape(), stack.width, stack.attention_bias);
         let [q, k, v, out] = names.cross_projections;
         let inside = format!("{prefix}{}.", names.cross_attention.0);
         let attention = CrossAttention {
             q: self.linear(&inside, &[q], [shape.inner(), d], biased)?,
-            kv: self.linear(&inside, &[k, v], [shape.inner(), d], biased)?,
+            kv: self.linear(&inside, &[k, v], [shape.inner(), self.spec.encoder.width], biased)?,
             out: self.linear(&inside, &[out], [d, shape.inner()], biased)?,
             shape,
         };
-        Ok((attention, self.norm(&format!("{prefix}{}", names.cross_attention.1))?))
+        Ok((attention, self.norm(&format!("{prefix}{}", names.cross_attention.1), stack)?))
     }
 
     /// The feed-forward part of layer `prefix` and its normalisation.
     pub fn feed_forward(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(FeedForward, Norm)> {
-        let (d, inner, biased) = (self.spec.width, stack.inner, stack.feed_forward_bias);
+        let (d, inner, biased) = (stack.width, stack.inner, stack.feed_forward_bias);
         let [up, gate, down, norm] = names.feed_forward;
-        let (gate, up) = if self.spec.gated {
-            let gate = self.linear(prefix, &[&format!("{gate}_0")], [inner, d], biased)?;
-            (Some(gate), self.linear(prefix, &[&format!("{up}_1")], [inner, d], biased)?)
-        } else {
-            (None, self.linear(prefix, &[up], [inner, d], biased)?)
-        };
+        let gate = stack.gated.then(|| self.linear(prefix, &[gate], [inner, d], biased)).transpose()?;
+        let up = self.linear(prefix, &[up], [inner, d], biased)?;
         let down = self.linear(prefix, &[down], [d, inner], biased)?;
-        let part = FeedForward { up, gate, down, activation: self.spec.activation };
-        Ok((part, self.norm(&format!("{prefix}{norm}"))?))
+        let part = FeedForward { up, gate, down, activation: stack.activation };
+        Ok((part, self.norm(&format!("{prefix}{norm}"), stack)?))
     }
 }
 

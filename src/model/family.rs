@@ -70,7 +70,7 @@ pub fn parse(config: &Value) -> Result<Spec> {
 
 fn check(spec: &Spec) -> Result<()> {
     for (name, value) in [
-        ("width", spec.width),
+        ("width", spec.encoder.width.min(spec.decoder.width)),
         ("vocabulary", spec.vocabulary),
         ("encoder layers", spec.encoder.layers),
         ("decoder layers", spec.decoder.layers),
@@ -85,8 +85,10 @@ fn check(spec: &Spec) -> Result<()> {
 
 fn marian(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    spec.norm_placement = NormPlacement::Post;
-    spec.positions = Positions::Sinusoidal;
+    for stack in spec.stacks() {
+        stack.norm_placement = NormPlacement::Post;
+        stack.positions = Positions::Sinusoidal;
+    }
     // FLORES dev, the bundled model, four beams, AVX-512: BLEU 17.38 and chrF 47.09 instead of 17.60 and 47.19 in f32. Of no
     // other family is there a trained checkpoint that we could measure.
     spec.eight_bits = true;
@@ -100,17 +102,21 @@ fn marian(config: &Config) -> Result<Spec> {
 
 fn bart(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    spec.norm_placement = NormPlacement::Post;
-    spec.positions = Positions::Learned { offset: 2 };
-    spec.embedding_norm = true;
+    for stack in spec.stacks() {
+        stack.norm_placement = NormPlacement::Post;
+        stack.positions = Positions::Learned { offset: 2 };
+        stack.embedding_norm = true;
+    }
     Ok(spec)
 }
 
 fn mbart(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    spec.positions = Positions::Learned { offset: 2 };
-    spec.embedding_norm = true;
-    spec.final_norm = true;
+    for stack in spec.stacks() {
+        stack.positions = Positions::Learned { offset: 2 };
+        stack.embedding_norm = true;
+        stack.final_norm = true;
+    }
     Ok(spec)
 }
 
@@ -118,15 +124,20 @@ fn pegasus(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
     // https://github.com/huggingface/transformers/issues/9257
     spec.wide_range = true;
-    spec.positions = Positions::Sinusoidal;
-    spec.final_norm = true;
+    for stack in spec.stacks() {
+        stack.positions = Positions::Sinusoidal;
+        stack.final_norm = true;
+    }
     Ok(spec)
 }
 
 fn m2m_100(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    spec.positions = Positions::SinusoidalFairseq { padding: Some(config.size_or("pad_token_id", 1)? as TokenId) };
-    spec.final_norm = true;
+    let padding = Some(config.size_or("pad_token_id", 1)? as TokenId);
+    for stack in spec.stacks() {
+        stack.positions = Positions::SinusoidalFairseq { padding };
+        stack.final_norm = true;
+    }
     spec.output_bias = None;
     Ok(spec)
 }
@@ -140,6 +151,7 @@ fn bart_like(config: &Config) -> Result<Spec> {
 /// As [`bart_like`], with so many positions in the encoder and in the decoder.
 fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     let width = config.size("d_model")?;
+    let activation = activation(config.text("activation_function").unwrap_or("gelu"))?;
     let stack = |side: &str, window: usize| -> Result<Stack> {
         let key = format!("{side}_attention_heads");
         let heads = config.size(&key)?;
@@ -159,25 +171,25 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
             attention_bias: true,
             feed_forward_bias: true,
             attention: vec![Pattern::Full],
+            width,
+            activation,
+            gated: false,
+            norm_placement: NormPlacement::Pre,
+            norm_bias: true,
+            norm_eps: 1e-5,
+            final_norm: false,
+            embedding_norm: false,
+            positions: Positions::Sinusoidal,
+            embedding_scale: if config.flag("scale_embedding").unwrap_or(false) { (width as f64).sqrt() } else { 1.0 },
         })
     };
     let vocabulary = config.size("vocab_size")?;
     Ok(Spec {
         family: config.family(),
-        width,
         vocabulary,
         source_vocabulary: vocabulary,
         encoder: stack("encoder", windows[0])?,
         decoder: stack("decoder", windows[1])?,
-        activation: activation(config.text("activation_function").unwrap_or("gelu"))?,
-        gated: false,
-        norm_placement: NormPlacement::Pre,
-        norm_bias: true,
-        norm_eps: 1e-5,
-        final_norm: false,
-        embedding_norm: false,
-        positions: Positions::Sinusoidal,
-        embedding_scale: if config.flag("scale_embedding").unwrap_or(false) { (width as f64).sqrt() } else { 1.0 },
         shared_embedding: true,
         tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
         output_scale: 1.0,
@@ -205,7 +217,13 @@ fn mt5(config: &Config) -> Result<Spec> {
 /// T5 in all its versions. `scaled` says whether the output multiplies the states by `d^-1/2`.
 fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
     let width = config.size("d_model")?;
+    let projection = config.text("feed_forward_proj").unwrap_or("relu");
+    let (gated, name) = match projection.strip_prefix("gated-") {
+        Some(name) => (true, name),
+        None => (false, projection),
+    };
     let encoder = Stack {
+        width,
         layers: config.size("num_layers")?,
         heads: config.size("num_heads")?,
         head_width: config.size("d_kv")?,
@@ -215,24 +233,8 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         attention_bias: false,
         feed_forward_bias: false,
         attention: vec![Pattern::Full],
-    };
-    let decoder = Stack { layers: config.size_or("num_decoder_layers", encoder.layers)?, ..encoder.clone() };
-    let vocabulary = config.size("vocab_size")?;
-    let projection = config.text("feed_forward_proj").unwrap_or("relu");
-    let (gated, name) = match projection.strip_prefix("gated-") {
-        Some(name) => (true, name),
-        None => (false, projection),
-    };
-    // transformers reads `gated-gelu` as the tanh formula, for the sake of the first checkpoints.
-    let activation = if projection == "gated-gelu" { Activation::GeluTanh } else { activation(name)? };
-    Ok(Spec {
-        family: config.family(),
-        width,
-        vocabulary,
-        source_vocabulary: vocabulary,
-        encoder,
-        decoder,
-        activation,
+        // transformers reads `gated-gelu` as the tanh formula, for the sake of the first checkpoints.
+        activation: if projection == "gated-gelu" { Activation::GeluTanh } else { activation(name)? },
         gated,
         norm_placement: NormPlacement::Pre,
         norm_bias: false,
@@ -245,6 +247,15 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
             every_layer: false,
         },
         embedding_scale: 1.0,
+    };
+    let decoder = Stack { layers: config.size_or("num_decoder_layers", encoder.layers)?, ..encoder.clone() };
+    let vocabulary = config.size("vocab_size")?;
+    Ok(Spec {
+        family: config.family(),
+        vocabulary,
+        source_vocabulary: vocabulary,
+        encoder,
+        decoder,
         shared_embedding: true,
         // Whatever config.json says: without a head of its own in the file the embedding is the head.
         tied_output: true,
@@ -253,15 +264,17 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         // https://github.com/huggingface/transformers/issues/9295
         wide_range: true,
         eight_bits: false,
-        names: T5_NAMES,
+        names: if gated { names::t5_gated() } else { T5_NAMES },
     })
 }
 
 /// UMT5: every layer has its own bias.
 fn umt5(config: &Config) -> Result<Spec> {
     let mut spec = t5_like(config, scales(config))?;
-    if let Positions::Relative { every_layer, .. } = &mut spec.positions {
-        *every_layer = true;
+    for stack in spec.stacks() {
+        if let Positions::Relative { every_layer, .. } = &mut stack.positions {
+            *every_layer = true;
+        }
     }
     Ok(spec)
 }

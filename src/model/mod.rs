@@ -237,31 +237,31 @@ pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
 fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
     const HEAD: &str = "lm_head.weight";
     let (spec, names) = (builder.spec, &builder.spec.names);
-    let table = |candidates: &[&str], rows: usize| {
+    let table = |candidates: &[&str], rows: usize, stack: &Stack| {
         let view = match candidates.iter().find_map(|name| builder.find(name)) {
             Some(view) => view,
             None => builder.weights.first(candidates)?,
         };
-        view.expect(candidates[0], &[rows, spec.width])?;
+        view.expect(candidates[0], &[rows, stack.width])?;
         Ok::<_, anyhow::Error>(view)
     };
     let (source_name, target_name) = (names.encoder.embedding, names.decoder.embedding);
     let target = if spec.shared_embedding {
-        table(&[names.shared, target_name, source_name, HEAD], spec.vocabulary)?
+        table(&[names.shared, target_name, source_name, HEAD], spec.vocabulary, &spec.decoder)?
     } else {
-        table(&[target_name, HEAD, names.shared], spec.vocabulary)?
+        table(&[target_name, HEAD, names.shared], spec.vocabulary, &spec.decoder)?
     };
     let target_matrix = builder.matrix(&[target])?;
     let source_matrix = if spec.shared_embedding {
         target_matrix.clone()
     } else {
-        builder.matrix(&[table(&[source_name, names.shared], spec.source_vocabulary)?])?
+        builder.matrix(&[table(&[source_name, names.shared], spec.source_vocabulary, &spec.encoder)?])?
     };
     // A head of its own is used wherever it says something else, whatever config.json says of tying.
     let head = builder.find(HEAD).filter(|head| !head.same(&target));
     let output = match head {
         Some(head) => {
-            head.expect(HEAD, &[spec.vocabulary, spec.width])?;
+            head.expect(HEAD, &[spec.vocabulary, spec.decoder.width])?;
             builder.matrix(&[head])?
         }
         None if spec.tied_output || builder.find(HEAD).is_some() => target_matrix.clone(),
@@ -278,7 +278,7 @@ fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
             let pattern = spec.encoder.pattern(layer);
             Ok(EncoderLayer {
                 attention: builder.encoder_attention(&prefix, names, &spec.encoder, pattern)?,
-                global_norm: builder.global_norm(&prefix, names, pattern)?,
+                global_norm: builder.global_norm(&prefix, names, &spec.encoder, pattern)?,
                 pattern,
                 feed_forward: builder.feed_forward(&prefix, names, &spec.encoder)?,
             })
@@ -286,7 +286,7 @@ fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
         .collect::<Result<_>>()?;
     let (embedding, embedding_norm, relative, final_norm) = around(builder, tokens, names, &spec.encoder, true)?;
     let (globals, by_block) = globals(builder, names, &spec.encoder)?;
-    let placement = spec.norm_placement;
+    let placement = spec.encoder.norm_placement;
     Ok(Encoder { embedding, embedding_norm, globals, relative, by_block, layers, final_norm, placement, pad: 0 })
 }
 
@@ -294,12 +294,12 @@ fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
 fn globals(builder: &Builder, names: &StackNames, stack: &Stack) -> Result<(Option<Tensor>, Option<RelativeBias>)> {
     let tokens = match stack.pattern(0) {
         Pattern::Blocks { globals, .. } => {
-            let view = builder.get(names.globals.tokens, &[globals, builder.spec.width])?;
+            let view = builder.get(names.globals.tokens, &[globals, stack.width])?;
             Some(view.tensor(builder.dtype, builder.device)?)
         }
         _ => None,
     };
-    let by_block = match (stack.pattern(0), builder.spec.positions) {
+    let by_block = match (stack.pattern(0), stack.positions) {
         (Pattern::WindowAndSums { .. }, Positions::Relative { buckets, max_distance, .. }) => {
             let view = builder.get(&format!("{}0.{}", names.layers, names.globals.bias), &[buckets, stack.heads])?;
             Some(RelativeBias::new(&view, stack.heads, max_distance, true))
@@ -322,36 +322,35 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
         })
         .collect::<Result<_>>()?;
     let (embedding, embedding_norm, relative, final_norm) = around(builder, tokens, names, &spec.decoder, false)?;
-    Ok(Decoder { embedding, embedding_norm, relative, layers, final_norm, placement: spec.norm_placement })
+    Ok(Decoder { embedding, embedding_norm, relative, layers, final_norm, placement: spec.decoder.norm_placement })
 }
 
 type Around = (Embedding, Option<Norm>, Vec<RelativeBias>, Option<Norm>);
 
 /// What stands before and after the layers of a stack.
 fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Around> {
-    let spec = builder.spec;
     let mut relative = Vec::new();
     let table = |first: usize, rows: Tensor| {
         let rows = rows.to_dtype(builder.dtype)?.to_device(builder.device)?;
         Ok::<_, anyhow::Error>(Some(PositionTable { rows, first, unplaced: None }))
     };
     let rows = stack.window;
-    let positions = match spec.positions {
+    let positions = match stack.positions {
         Positions::Sinusoidal => match builder.find(names.positions) {
             Some(view) => {
-                view.expect(names.positions, &[rows, spec.width])?;
+                view.expect(names.positions, &[rows, stack.width])?;
                 table(0, view.tensor(DType::F32, &Device::Cpu)?)?
             }
-            None => table(0, positions::sinusoidal(rows, spec.width)?)?,
+            None => table(0, positions::sinusoidal(rows, stack.width)?)?,
         },
         Positions::SinusoidalFairseq { padding } => {
             let first = padding.map_or(0, |padding| padding as usize + 1);
             let padding_row = padding.map(|padding| padding as usize);
-            let rows = positions::sinusoidal_fairseq(rows + first, spec.width, padding_row)?;
+            let rows = positions::sinusoidal_fairseq(rows + first, stack.width, padding_row)?;
             table(first, rows)?.map(|table| PositionTable { unplaced: padding, ..table })
         }
         Positions::Learned { offset } => {
-            let view = builder.get(names.positions, &[rows + offset, spec.width])?;
+            let view = builder.get(names.positions, &[rows + offset, stack.width])?;
             table(offset, view.tensor(DType::F32, &Device::Cpu)?)?
         }
         Positions::Relative { buckets, max_distance, every_layer } => {
@@ -363,8 +362,8 @@ fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, 
             None
         }
     };
-    let embedding = Embedding::new(tokens, spec.embedding_scale, positions);
-    let embedding_norm = spec.embedding_norm.then(|| builder.norm(names.embedding_norm)).transpose()?;
-    let final_norm = spec.final_norm.then(|| builder.norm(names.final_norm)).transpose()?;
+    let embedding = Embedding::new(tokens, stack.embedding_scale, positions);
+    let embedding_norm = stack.embedding_norm.then(|| builder.norm(names.embedding_norm, stack)).transpose()?;
+    let final_norm = stack.final_norm.then(|| builder.norm(names.final_norm, stack)).transpose()?;
     Ok((embedding, embedding_norm, relative, final_norm))
 }

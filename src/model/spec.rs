@@ -15,8 +15,6 @@ pub use crate::kernels::attention::Pattern;
 pub struct Spec {
     /// `model_type` of config.json, for people.
     pub family: String,
-    /// Width, `d`.
-    pub width: usize,
     /// Rows of the decoder's embedding and of the output, `v`.
     pub vocabulary: usize,
     /// Rows of the encoder's embedding.
@@ -25,24 +23,6 @@ pub struct Spec {
     pub encoder: Stack,
     /// The decoder's layers.
     pub decoder: Stack,
-    /// Between the feed-forward layers.
-    pub activation: Activation,
-    /// Whether a second projection gates the feed-forward layer.
-    pub gated: bool,
-    /// Where normalisation stands.
-    pub norm_placement: NormPlacement,
-    /// Whether normalisation has a bias (layer normalisation) or none (root mean square).
-    pub norm_bias: bool,
-    /// Added under normalisation's root.
-    pub norm_eps: f64,
-    /// Normalisation after the last layer.
-    pub final_norm: bool,
-    /// Normalisation of the embeddings.
-    pub embedding_norm: bool,
-    /// How a token knows its place.
-    pub positions: Positions,
-    /// Factor on embeddings.
-    pub embedding_scale: f64,
     /// Whether encoder and decoder use one embedding.
     pub shared_embedding: bool,
     /// Whether the output matrix is the decoder's embedding, unless the weights hold another one.
@@ -63,13 +43,13 @@ impl Spec {
     /// Most tokens a source can have, specials included, where the encoder's positions end.
     #[must_use]
     pub fn source_capacity(&self) -> Option<usize> {
-        self.capacity(&self.encoder)
+        self.encoder.capacity()
     }
 
     /// Most tokens a target can have, the start token included, where the decoder's positions end.
     #[must_use]
     pub fn target_capacity(&self) -> Option<usize> {
-        self.capacity(&self.decoder)
+        self.decoder.capacity()
     }
 
     /// Whether the first token of a source can see everything and be seen by all.
@@ -78,19 +58,19 @@ impl Spec {
         !self.names.encoder.globals.projections[0].is_empty()
     }
 
-    fn capacity(&self, stack: &Stack) -> Option<usize> {
-        match self.positions {
-            Positions::Relative { .. } => None,
-            Positions::Sinusoidal | Positions::SinusoidalFairseq { .. } | Positions::Learned { .. } => {
-                Some(stack.window)
-            }
-        }
+    /// Both stacks, for what they have in common.
+    pub fn stacks(&mut self) -> [&mut Stack; 2] {
+        [&mut self.encoder, &mut self.decoder]
     }
 }
 
 /// One of the two stacks.
+// As above.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
+    /// Width, `d`.
+    pub width: usize,
     /// Number of layers.
     pub layers: usize,
     /// Attention heads.
@@ -109,9 +89,37 @@ pub struct Stack {
     pub feed_forward_bias: bool,
     /// What a token sees of its own sequence, layer by layer, and again from the first where layers are more. Never empty.
     pub attention: Vec<Pattern>,
+    /// Between the feed-forward layers.
+    pub activation: Activation,
+    /// Whether a second projection gates the feed-forward layer.
+    pub gated: bool,
+    /// Where normalisation stands.
+    pub norm_placement: NormPlacement,
+    /// Whether normalisation has a bias (layer normalisation) or none (root mean square).
+    pub norm_bias: bool,
+    /// Added under normalisation's root.
+    pub norm_eps: f64,
+    /// Normalisation after the last layer.
+    pub final_norm: bool,
+    /// Normalisation of the embeddings.
+    pub embedding_norm: bool,
+    /// How a token knows its place.
+    pub positions: Positions,
+    /// Factor on embeddings.
+    pub embedding_scale: f64,
 }
 
 impl Stack {
+    /// Most tokens a sequence can have, where positions end.
+    fn capacity(&self) -> Option<usize> {
+        match self.positions {
+            Positions::Relative { .. } => None,
+            Positions::Sinusoidal | Positions::SinusoidalFairseq { .. } | Positions::Learned { .. } => {
+                Some(self.window)
+            }
+        }
+    }
+
     /// What a token sees of its own sequence in a layer.
     #[must_use]
     pub fn pattern(&self, layer: usize) -> Pattern {

@@ -20,10 +20,12 @@ pub(super) fn led(config: &Config) -> Result<Spec> {
     let positions = positions.map(|(side, most)| config.size_or(&format!("max_{side}_position_embeddings"), most));
     let [source, target] = positions;
     let mut spec = bart_with_positions(config, [source?, target?])?;
-    spec.norm_placement = NormPlacement::Post;
-    spec.positions = Positions::Learned { offset: 0 };
-    spec.embedding_norm = true;
-    spec.embedding_scale = 1.0;
+    for stack in spec.stacks() {
+        stack.norm_placement = NormPlacement::Post;
+        stack.positions = Positions::Learned { offset: 0 };
+        stack.embedding_norm = true;
+        stack.embedding_scale = 1.0;
+    }
     let windows = config.sizes_or("attention_window", 512)?;
     ensure!(
         windows.len() == 1 || windows.len() == spec.encoder.layers,
@@ -79,11 +81,11 @@ pub(super) fn pegasus_x(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
     // As Pegasus, from which it was trained.
     spec.wide_range = true;
-    spec.positions = Positions::SinusoidalFairseq { padding: None };
-    spec.final_norm = true;
     spec.output_bias = None;
-    spec.embedding_scale = scale(config, spec.width);
-    for stack in [&mut spec.encoder, &mut spec.decoder] {
+    for stack in spec.stacks() {
+        stack.positions = Positions::SinusoidalFairseq { padding: None };
+        stack.final_norm = true;
+        stack.embedding_scale = scale(config, stack.width);
         stack.attention_bias = false;
     }
     let size = config.size_or("block_size", 512)?;
@@ -109,11 +111,12 @@ pub(super) fn bigbird_pegasus(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
     // As Pegasus, from which it was trained.
     spec.wide_range = true;
-    spec.positions = Positions::Learned { offset: 0 };
-    spec.final_norm = true;
-    spec.embedding_scale = scale(config, spec.width);
-    spec.activation = activation(config.text("activation_function").unwrap_or("gelu_new"))?;
-    for stack in [&mut spec.encoder, &mut spec.decoder] {
+    let activation = activation(config.text("activation_function").unwrap_or("gelu_new"))?;
+    for stack in spec.stacks() {
+        stack.positions = Positions::Learned { offset: 0 };
+        stack.final_norm = true;
+        stack.embedding_scale = scale(config, stack.width);
+        stack.activation = activation;
         stack.attention_bias = config.flag("use_bias").unwrap_or(false);
     }
     let block = config.size_or("block_size", 64)?;

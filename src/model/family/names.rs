@@ -49,12 +49,7 @@ pub(super) const T5_NAMES: Names = Names {
         projections: T5_PROJECTIONS,
         cross_attention: ("", ""),
         cross_projections: T5_PROJECTIONS,
-        feed_forward: [
-            "layer.1.DenseReluDense.wi",
-            "layer.1.DenseReluDense.wi",
-            "layer.1.DenseReluDense.wo",
-            "layer.1.layer_norm",
-        ],
+        feed_forward: ["layer.1.DenseReluDense.wi", "", "layer.1.DenseReluDense.wo", "layer.1.layer_norm"],
         final_norm: "encoder.final_layer_norm",
         globals: GlobalNames::NONE,
     },
@@ -67,16 +62,20 @@ pub(super) const T5_NAMES: Names = Names {
         projections: T5_PROJECTIONS,
         cross_attention: ("layer.1.EncDecAttention", "layer.1.layer_norm"),
         cross_projections: T5_PROJECTIONS,
-        feed_forward: [
-            "layer.2.DenseReluDense.wi",
-            "layer.2.DenseReluDense.wi",
-            "layer.2.DenseReluDense.wo",
-            "layer.2.layer_norm",
-        ],
+        feed_forward: ["layer.2.DenseReluDense.wi", "", "layer.2.DenseReluDense.wo", "layer.2.layer_norm"],
         final_norm: "decoder.final_layer_norm",
         globals: GlobalNames::NONE,
     },
 };
+
+/// T5's, where a second projection gates the feed-forward layer.
+pub(super) const fn t5_gated() -> Names {
+    let mut names = T5_NAMES;
+    let [encoder, decoder] = [&mut names.encoder.feed_forward, &mut names.decoder.feed_forward];
+    (encoder[0], encoder[1]) = ("layer.1.DenseReluDense.wi_1", "layer.1.DenseReluDense.wi_0");
+    (decoder[0], decoder[1]) = ("layer.2.DenseReluDense.wi_1", "layer.2.DenseReluDense.wi_0");
+    names
+}
 
 /// BART's, but for the encoder's attention.
 pub(super) const LED_NAMES: Names = Names {
