@@ -6,14 +6,10 @@ from pathlib import Path
 import numpy
 import torch
 
+from corpus import share_of
+
 SORTED_AT_ONCE = 20_000
 IGNORED = -100
-
-
-def share_of(origin, shares):
-    """How often an origin's lines come in one pass: as `shares` says of its name or of a beginning (`ui-*`), 1 where it says nothing."""
-    patterns = [name for name in shares if name.endswith("*") and origin.startswith(name[:-1])]
-    return shares.get(origin, shares[max(patterns, key=len)] if patterns else 1.0)
 
 
 class Encoded:

@@ -27,6 +27,12 @@ def letters_of(text):
     return re.sub(r"\W+", "", text.lower())
 
 
+def share_of(origin, shares):
+    """How often an origin's lines come in one pass: as `shares` says of its name or of a beginning (`ui-*`), 1 where it says nothing."""
+    patterns = [name for name in shares if name.endswith("*") and origin.startswith(name[:-1])]
+    return shares.get(origin, shares[max(patterns, key=len)] if patterns else 1.0)
+
+
 def pairs_of(path):
     """Yields (source, target, origin) of one file; the origin of a line without one is the file's name."""
     path = Path(path)

@@ -2,11 +2,14 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+
+from safetensors.numpy import load_file
 
 HERE = Path(__file__).parent
 WORDS = [first + second for first in ("ba", "do", "ki", "lu", "me", "po") for second in ("nar", "tis", "wel", "zom", "gek")]
@@ -59,13 +62,13 @@ class Training(unittest.TestCase):
                          "--steps", steps, "--tokens", 800, "--lr", "4e-3", "--warmup", 30, "--threads", 1, "--average", 0.98, "--dropout", 0, *more)
 
     def test_the_whole_way(self):
-        first = self.train("run", 200, "--cooldown", 0)
-        second = self.train("run", 80)
+        first = self.train("run", 350, "--cooldown", 0)
+        second = self.train("run", 150)
         self.assertIn("resumed", second, "a run goes on from its last checkpoint")
         loss = lambda told: float(told.split("validation loss ")[-1].split()[0])
         self.assertLess(loss(second), 0.7, first + second)
         state = json.loads(second.splitlines()[-1].split(maxsplit=3)[3].replace("'", '"'))
-        self.assertEqual(state["step"], 280, "the steps of both sittings count")
+        self.assertEqual(state["step"], 500, "the steps of both sittings count")
 
         grown = self.must("grow.py", self.at / "run" / "hf", self.at / "data", self.at / "grown", 2)
         self.assertLess(float(grown.split()[-1].rstrip("%")), 15)
@@ -81,6 +84,36 @@ class Training(unittest.TestCase):
         outputs = model.generate(**tokenizer(WORDS, return_tensors="pt", padding=True), max_length=20)
         right = sum(got == translated(word) for got, word in zip(tokenizer.batch_decode(outputs, skip_special_tokens=True), WORDS))
         self.assertGreater(right, len(WORDS) // 2)
+
+    def test_a_trained_model_takes_another_vocabulary(self):
+        from transfer import spelling
+        from encode import Encoder
+
+        self.train("short", 20)
+        for name in ("source.spm", "vocab.json"):
+            shutil.copy(self.at / "model" / name, self.at / "short" / "hf" / name)
+        told = self.must("transfer.py", self.at / "short" / "hf", self.at / "model", self.at / "transferred")
+        self.assertIn("76 of 76 pieces were known", told)
+        same = [load_file(self.at / at / "model.safetensors") for at in ("short/hf", "transferred")]
+        self.assertEqual(same[0].keys(), same[1].keys())
+        self.assertTrue(all((same[0][name] == same[1][name]).all() for name in same[0]), "the same vocabulary changes nothing")
+
+        old = Encoder(self.at / "model").pieces
+        ids = json.loads((self.at / "model" / "vocab.json").read_text(encoding="utf-8"))
+        words = {token: piece for piece, token in ids.items()}
+        spelled = "".join(words[token] for token in spelling("\u2581banarlutis", old, ids))
+        self.assertEqual(spelled, "\u2581banarlutis")
+        self.assertEqual("".join(words[token] for token in spelling("narlu", old, ids)), "narlu")
+
+        self.must("vocabulary.py", self.at / "smaller", 60, self.at / "text.tsv", "--shares", self.shares({"made-up": 0.5}))
+        self.must("transfer.py", self.at / "short" / "hf", self.at / "smaller", self.at / "with-smaller")
+        self.assertEqual(json.loads((self.at / "with-smaller" / "config.json").read_text())["vocab_size"], 61)
+
+    def shares(self, shares):
+        """A file of shares."""
+        path = self.at / "shares.json"
+        path.write_text(json.dumps(shares), encoding="utf-8")
+        return path
 
     def test_text_that_cannot_be_trained_on_is_refused(self):
         (self.at / "one-column.tsv").write_text("goed\tgood\nslecht\n", encoding="utf-8")

@@ -49,7 +49,9 @@ def open_model(folder, new, dropout):
                        "encoder_attention_heads": heads, "decoder_attention_heads": heads})
         model = MarianMTModel(config).float()
     else:
-        model = MarianMTModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+        model = MarianMTModel.from_pretrained(folder, dtype=torch.float32)
+    # On a processor, sentences are too short for the fused kernel: its backward pass takes ten times what plain products take.
+    model.set_attn_implementation("sdpa" if torch.cuda.is_available() else "eager")
     model.config.dropout = dropout
     for module in model.modules():
         if isinstance(getattr(module, "dropout", None), float):

@@ -1,25 +1,36 @@
 """Makes a shared SentencePiece vocabulary, in the files that a Marian tokenizer reads.
 
-usage: python vocabulary.py OUT SIZE CORPUS... [--held-out FILE...]
-OUT gets source.spm, target.spm (a copy) and vocab.json, whose last entry is `<pad>`.
+usage: python vocabulary.py OUT SIZE CORPUS... [--shares FILE] [--held-out FILE...]
+OUT gets source.spm, target.spm (a copy) and vocab.json, whose last entry is `<pad>`. With `--shares`, as train.py takes them, a word
+counts as often as training will meet it: pieces are then made for the text that matters, not for the text of which there is most.
 """
 
 import argparse
 import json
+import random
 import shutil
 import sys
 from pathlib import Path
 
 import sentencepiece
 
-from corpus import CorpusError, distinct_pairs
+from corpus import CorpusError, distinct_pairs, share_of
 
 
-def train_vocabulary(out, size, paths, held_out=()):
+def weighted_sides(paths, shares, held_out):
+    """Yields both sides of every pair as often as its origin's share says; what a fraction means is drawn with a fixed seed."""
+    draw = random.Random(7)
+    for source, target, origin in distinct_pairs(paths, held_out):
+        for _ in range(int(share_of(origin, shares) + draw.random())):
+            yield source
+            yield target
+
+
+def train_vocabulary(out, size, paths, shares, held_out=()):
     """Writes the vocabulary files; `size` counts pieces without `<pad>`."""
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    sides = (side for source, target, _ in distinct_pairs(paths, held_out) for side in (source, target))
+    sides = weighted_sides(paths, shares, held_out)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=sides, model_prefix=str(out / "source"), vocab_size=size, model_type="unigram",
         character_coverage=0.99995, split_digits=True, normalization_rule_name="nmt_nfkc", num_threads=2,
@@ -37,11 +48,13 @@ def main():
     parser.add_argument("out")
     parser.add_argument("size", type=int)
     parser.add_argument("corpus", nargs="+")
+    parser.add_argument("--shares", help="JSON file: origin -> how often its lines count (1 where not named)")
     parser.add_argument("--held-out", nargs="*", default=[], help="plain text files; no pair that shares a line with them is used")
     arguments = parser.parse_args()
     try:
-        train_vocabulary(arguments.out, arguments.size, arguments.corpus, arguments.held_out)
-    except (CorpusError, OSError, RuntimeError) as error:  # SentencePiece raises RuntimeError, where the size does not fit the text
+        shares = json.loads(Path(arguments.shares).read_text(encoding="utf-8")) if arguments.shares else {}
+        train_vocabulary(arguments.out, arguments.size, arguments.corpus, shares, arguments.held_out)
+    except (CorpusError, OSError, ValueError, RuntimeError) as error:  # SentencePiece raises RuntimeError, where the size does not fit the text
         sys.exit(f"error: {error}")
 
 
