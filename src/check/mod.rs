@@ -220,7 +220,7 @@ impl Checks {
 }
 
 /// Below this mean log-probability of a token, a translation is most likely bad. Chosen on 446 of the
-/// bundled model's translations, measured on 551 others (`benches/README.md`).
+/// bundled model's translations, measured on 551 others (`benches/results/2026-11-22-checks.md`).
 pub const LOW_SCORE: f32 = -0.8;
 
 /// What the mean log-probability of a translation's tokens says about it.

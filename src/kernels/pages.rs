@@ -1,7 +1,7 @@
 //! Memory for the weights of a model, in large pages where the system has them.
 //!
 //! Every step reads all weights of the decoder. In pages of 4 KiB the processor has to look up one for every 64 lines, which for a few
-//! rows takes up to a sixth of a product's time (benches/README.md).
+//! rows takes up to a sixth of a product's time (benches/results/2026-11-28-xeon.md).
 //! Invariant: no two slabs share a byte, and none changes once it is written.
 
 use std::cell::RefCell;

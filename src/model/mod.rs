@@ -59,7 +59,7 @@ pub struct Memory {
 }
 
 /// Whether eight bits are faster than f32 here. Without instructions for products of bytes they are not: three times as slow on
-/// an x86-64 that has nothing but its base (benches/README.md).
+/// an x86-64 that has nothing but its base (benches/results/2026-11-23-zen5.md).
 #[must_use]
 pub fn eight_bits_are_faster() -> bool {
     Level::current() != Level::Generic
