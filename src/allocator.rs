@@ -1,6 +1,6 @@
 //! The program's allocator.
 //!
-//! Responsible for memory that stays the same under load (Cargo.toml has the figures): jemalloc is set up in `.cargo/config.toml` to
+//! Responsible for memory that stays the same under load (docs/decisions/allocator.md has the figures): jemalloc is set up in `.cargo/config.toml` to
 //! keep no freed pieces for a thread, since a server has one for each request. The few threads that compute, and live as long
 //! as the program, keep some all the same.
 

@@ -2,7 +2,7 @@
 //!
 //! Two libraries answer: lingua, where Dutch has neighbours (Afrikaans, German, English) or company (French), and
 //! whatlang for the rest of the world, which lingua would have to carry with 5 MB for each language. How often they are right
-//! is in Cargo.toml. Neither knows Frisian, which the one takes for Dutch or German and the other for Afrikaans or Dutch: it is told by
+//! is in docs/decisions/language-detection.md. Neither knows Frisian, which the one takes for Dutch or German and the other for Afrikaans or Dutch: it is told by
 //! its most frequent words, which those do not have. Invariant: the answer depends on the text alone, is the best first, and is
 //! empty for a text without letters that either knows. Where the two contradict each other about a text of some length, neither is certain. What
 //! follows from an answer is for others to say.
