@@ -26,7 +26,7 @@ class Segment:
     tokens: int
     """Tokens generated."""
     flags: list[str]
-    """What looks wrong, see https://docs.rs/kortom or the README."""
+    """What looks wrong, see docs/using/checks.md in the repository."""
     notes: list[Finding] = field(default_factory=list)
     """Why, for each flag."""
 
