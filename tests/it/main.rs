@@ -8,6 +8,7 @@ mod adapters;
 mod check;
 mod cli;
 mod damaged;
+mod docs;
 mod document;
 mod engine;
 mod extractive;
