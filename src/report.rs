@@ -12,7 +12,7 @@ use crate::check::{self, Finding, Flag, FlagCount};
 use crate::detect::Detected;
 use crate::document::Document;
 use crate::document::jsonl::{self, Field};
-use crate::engine::Candidate;
+use crate::engine::Alternative;
 use crate::summarize::Method;
 use crate::translate::Segment;
 
@@ -155,7 +155,7 @@ pub struct LineReport {
     pub detected: Option<Detected>,
     /// The best outputs, where several were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hypotheses: Option<Vec<Candidate>>,
+    pub hypotheses: Option<Vec<Alternative>>,
 }
 
 impl LineReport {

@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use crate::check::{self, Checks, Finding, Flag};
 use crate::document::{Block, BlockKind, Document, Format};
-use crate::engine::{Candidate, Generation, Input};
+use crate::engine::{Alternative, Generation, Input};
 use crate::glossary::{self, Glossary};
 use crate::segment::{self, Language, on_one_line};
 
@@ -57,7 +57,7 @@ pub struct Segment {
     pub decoded_again: bool,
     /// The best hypotheses, where more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub hypotheses: Vec<Candidate>,
+    pub hypotheses: Vec<Alternative>,
 }
 
 impl Segment {

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kortom::engine::Work;
+use kortom::engine::Stats;
 
 use super::progress::Tally;
 
 /// Asks an engine how far it is.
-pub type Gauge = Box<dyn Fn() -> Work + Send>;
+pub type Gauge = Box<dyn Fn() -> Stats + Send>;
 
 /// What is known of a run.
 pub struct Course {
@@ -165,13 +165,13 @@ mod tests {
 
     #[test]
     fn between_the_ends_of_windows_the_engines_say_how_far_the_run_is() {
-        let work = Arc::new(Mutex::new(Work::default()));
+        let work = Arc::new(Mutex::new(Stats::default()));
         let read = Arc::clone(&work);
         let mut course = Course::new("articles", Some(1000), Some(4), vec![Box::new(move || *read.lock().unwrap())]);
         assert_eq!((course.position(), course.line().as_str()), (0, "0 of 4 articles"));
         let set = |asked_tokens, source_tokens, batch_tokens, pending_tokens| {
             *work.lock().unwrap() =
-                Work { asked_tokens, source_tokens, batch_tokens, pending_tokens, ..Work::default() };
+                Stats { asked_tokens, source_tokens, batch_tokens, pending_tokens, ..Stats::default() };
         };
         set(50, 50, 0, 0);
         course.working(400);

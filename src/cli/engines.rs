@@ -10,7 +10,7 @@ use kortom::check::{self, Finding};
 use kortom::detect;
 use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
-use kortom::engine::{Engine, Generation, Request, Session, Settled};
+use kortom::engine::{Engine, Generation, Request, ResolvedRequest, Session};
 use kortom::files::ModelFiles;
 use kortom::hub::{Hub, Resolved, Task as ModelTask};
 use kortom::tokenizer::LanguageError;
@@ -53,7 +53,7 @@ pub struct ModelKey {
     name: String,
     fingerprint: String,
     placement: String,
-    settled: Settled,
+    settled: ResolvedRequest,
 }
 
 /// The models of a job.
@@ -124,7 +124,7 @@ impl Models {
     /// What they have measured so far.
     pub fn timings(&self) -> Timings {
         self.all().fold(Timings::default(), |sum, model| {
-            let work = model.engine.work();
+            let work = model.engine.stats();
             Timings {
                 load: sum.load + work.load,
                 encode: sum.encode + work.encode,
@@ -144,7 +144,7 @@ impl Models {
     /// How far each of them is, to be asked from any thread.
     pub fn gauges(&self) -> Vec<Gauge> {
         let gauge = |model: &Model| {
-            let gauge = model.engine.gauge();
+            let gauge = model.engine.live_stats();
             Box::new(move || gauge.read()) as Gauge
         };
         self.all().map(gauge).collect()
@@ -245,7 +245,7 @@ impl Model {
         for warning in &model.session()?.settings().warnings {
             screen.warning(warning);
         }
-        let seconds = model.engine.work().load.as_secs_f64();
+        let seconds = model.engine.stats().load.as_secs_f64();
         screen.detail(format!("loaded `{}` in {seconds:.2} s", model.engine.name()));
         Ok(model)
     }
@@ -267,7 +267,7 @@ impl Model {
             name: self.engine.name().to_owned(),
             fingerprint: self.fingerprint.clone(),
             placement: format!("{:?} {dtype:?} {int8}", device.location()),
-            settled: self.session()?.settled().clone(),
+            settled: self.session()?.resolved().clone(),
         })
     }
 

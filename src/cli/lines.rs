@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
 use kortom::detect::Detected;
-use kortom::engine::Candidate;
+use kortom::engine::Alternative;
 use kortom::render::{Body, Format};
 use kortom::report::LineReport;
 use kortom::translate::Segment;
@@ -127,7 +127,7 @@ pub fn fill(report: &mut LineReport, segment: Segment, n_best: bool) {
     if n_best {
         let mut hypotheses = segment.hypotheses;
         if let (true, Some(score)) = (hypotheses.is_empty(), segment.score) {
-            hypotheses.push(Candidate { text: report.target.clone(), score });
+            hypotheses.push(Alternative { text: report.target.clone(), score });
         }
         report.hypotheses = Some(hypotheses);
     }

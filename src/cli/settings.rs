@@ -141,7 +141,7 @@ fn shown(value: &Value) -> String {
 /// What holds when nobody says anything.
 fn default(key: &str) -> &'static str {
     if let Some(option) = OPTIONS.iter().find(|option| option.flag == key) {
-        return option.unsaid;
+        return option.unset;
     }
     match key {
         "model" => "the best one installed",

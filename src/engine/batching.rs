@@ -1,8 +1,8 @@
-//! How many sentences go through a model at once, and what happens when that was too many.
+//! How many sentences go through a model at once, and what happens when memory runs out.
 //!
-//! Invariant: every sequence is decoded once, in a batch whose size hides nothing: one that the device has no memory
-//! for is cut in two and decoded again, and whoever asks is told. On a card sums depend on the size of a batch, so there
-//! a score may differ in its last digits; on the CPU nothing does.
+//! Invariant: every sequence is decoded, whatever the size of its batch. A batch that the device has no memory for is cut in two
+//! and decoded again, and a notice says so. On a GPU sums depend on the size of a batch, so scores may differ in their last
+//! digits; on the CPU nothing differs.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,115 +16,116 @@ use crate::model::Spec;
 use crate::model::spec::Pattern;
 use crate::search::SearchOptions;
 
-use super::memory::is_out_of_memory;
+use super::oom::is_out_of_memory;
 
-/// Padded source tokens under way on the CPU: enough rows to keep it busy, few enough for their states to stay in its
-/// caches.
+/// Padded source tokens of the running sentences on the CPU: enough rows to keep it busy, few enough for their states to stay
+/// in its caches.
 const CPU_TOKENS: usize = 1536;
-/// Padded source tokens of sentences that are not too many, however long: their memory takes some hundred KB a token.
-const LEAST_TOKENS: usize = 16_384;
-/// Rows with which one thread is busier computing than reading weights.
+/// Padded source tokens up to which `min_sentences` sentences may run, however long they are: encoded, they take some hundred
+/// KB a token.
+const MIN_SENTENCES_TOKENS: usize = 16_384;
+/// Rows for which one thread spends more time computing than reading weights.
 pub(super) const ROWS_PER_THREAD: usize = 12;
-/// Rows with which any card is busy.
-const CARD_ROWS: usize = 4096;
+/// Rows with which any GPU is busy.
+const GPU_ROWS: usize = 4096;
 /// Candle's kernels count the elements of a tensor in 31 bits, and say nothing where there are more.
 const MOST_ELEMENTS: usize = (1 << 31) - 1;
 /// Matrices that one call multiplies: the length of the axis on which kernels put them.
 const MOST_PRODUCTS: usize = (1 << 16) - 1;
-/// How much of a card's free memory a batch may be expected to take: the estimate is a rough one.
-const SHARE: f64 = 0.7;
+/// The share of a GPU's free memory that the estimate for a batch may reach: the estimate is rough.
+const MEMORY_SHARE: f64 = 0.7;
 
-/// What a batch may be.
+/// The limits on a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Limits {
-    /// Padded source tokens.
+pub(super) struct BatchLimits {
+    /// Most padded source tokens.
     tokens: usize,
-    /// Sentences.
+    /// Most sentences.
     sentences: usize,
-    /// Sentences that are not too many, however long, up to [`LEAST_TOKENS`].
-    least: usize,
-    /// Bytes, by the estimate of `need`.
+    /// This many sentences are always allowed, up to [`MIN_SENTENCES_TOKENS`].
+    min_sentences: usize,
+    /// Most bytes, by the estimate of `need`.
     bytes: usize,
-    /// Elements of the largest tensor.
+    /// Most elements of the largest tensor.
     elements: usize,
-    need: Need,
-    /// Rows of a sentence.
+    need: MemoryNeed,
+    /// Rows of each sentence.
     rows: usize,
-    /// Whether somebody asked for so many tokens.
-    asked: bool,
+    /// Whether the caller gave the number of tokens.
+    tokens_given: bool,
 }
 
-/// What decoding takes.
+/// The memory that decoding needs, by estimate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Need {
+struct MemoryNeed {
     /// Bytes for each sentence: its logits.
     sentence: usize,
-    /// Bytes for each token of its source: its states and its memory.
+    /// Bytes for each source token: its states, and its keys and values for the decoder.
     token: usize,
-    /// Bytes for each pair of source tokens of which one sees the other: attention.
+    /// Bytes for each pair of source tokens of which one attends to the other.
     pair: usize,
-    /// Which do.
+    /// Which source tokens attend to which.
     pattern: Pattern,
-    /// Bytes for each token of its target: keys and values in every beam.
+    /// Bytes for each target token: keys and values in every beam.
     target: usize,
     /// Most tokens of a target.
-    most: usize,
-    /// Elements of the largest tensor, for each sentence, for each token of its source, and for each such pair of these.
+    max_target: usize,
+    /// Elements of the largest tensor: for each sentence, for each source token, and for each pair of tokens that attend.
     elements: [usize; 3],
 }
 
-impl Limits {
-    /// For a model in `dtype` with `free` bytes of a card's memory, or on the CPU; `tokens` where somebody asked for
-    /// so many.
+impl BatchLimits {
+    /// The limits for a model in `dtype` with `free` bytes of a GPU's memory, or on the CPU (`None`). `tokens` is the number of
+    /// padded source tokens that the caller gave, if any.
     fn new(spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>, free: Option<usize>) -> Self {
-        let need = Need::of(spec, dtype.size_in_bytes(), options);
+        let need = MemoryNeed::of(spec, dtype.size_in_bytes(), options);
         let rows = options.num_beams.max(options.n_best);
         let whole = Self {
             tokens: usize::MAX,
             sentences: usize::MAX,
-            least: 1,
+            min_sentences: 1,
             bytes: usize::MAX,
             elements: usize::MAX,
             need,
             rows,
-            asked: tokens.is_some(),
+            tokens_given: tokens.is_some(),
         };
         let limits = match free {
-            None => Self { tokens: CPU_TOKENS, least: ROWS_PER_THREAD.div_ceil(rows), ..whole },
+            None => Self { tokens: CPU_TOKENS, min_sentences: ROWS_PER_THREAD.div_ceil(rows), ..whole },
             Some(free) => {
                 let heads = spec.encoder.heads.max(spec.decoder.heads);
-                let sentences = (CARD_ROWS.min(MOST_PRODUCTS / heads) / rows).max(1);
-                Self { sentences, bytes: (free as f64 * SHARE) as usize, elements: MOST_ELEMENTS, ..whole }
+                let sentences = (GPU_ROWS.min(MOST_PRODUCTS / heads) / rows).max(1);
+                Self { sentences, bytes: (free as f64 * MEMORY_SHARE) as usize, elements: MOST_ELEMENTS, ..whole }
             }
         };
         match tokens {
-            // Whoever says how many does so because the estimate is wrong.
-            Some(tokens) => Self { tokens, least: 1, bytes: usize::MAX, ..limits },
+            // A caller who gives a number does so because the estimate is wrong.
+            Some(tokens) => Self { tokens, min_sentences: 1, bytes: usize::MAX, ..limits },
             None => limits,
         }
     }
 
-    /// On how many of `threads` these limits leave enough to do, where the longest sentence has so many tokens.
-    pub fn lanes(&self, longest: usize, threads: usize) -> usize {
+    /// How many of `threads` have enough to do within these limits, where the longest sentence has `longest` tokens.
+    pub fn workers(&self, longest: usize, threads: usize) -> usize {
         let sentences = self.tokens / longest.max(1);
-        if self.asked { (sentences * self.rows / ROWS_PER_THREAD).clamp(1, threads) } else { threads }
+        if self.tokens_given { (sentences * self.rows / ROWS_PER_THREAD).clamp(1, threads) } else { threads }
     }
 
-    /// To how many lanes so many sentences give enough to do.
-    pub fn lanes_for(&self, sentences: usize) -> usize {
+    /// How many workers have enough to do with this many sentences.
+    pub fn workers_for(&self, sentences: usize) -> usize {
         (sentences * self.rows).div_ceil(ROWS_PER_THREAD)
     }
 
-    /// For some of the lanes that decode side by side.
-    pub fn share(&self, lanes: usize, of: usize) -> Self {
-        Self { tokens: self.tokens * lanes / of, ..*self }
+    /// The limits of `workers` of the `all` workers that decode side by side.
+    pub fn share(&self, workers: usize, all: usize) -> Self {
+        Self { tokens: self.tokens * workers / all, ..*self }
     }
 
-    /// Whether so many sentences, the longest of so many tokens, are one batch.
+    /// Whether `sentences` sentences, the longest of `longest` tokens, may be one batch.
     pub fn fits(&self, sentences: usize, longest: usize) -> bool {
         let within = |each: usize, most: usize| sentences.saturating_mul(each) <= most;
         sentences <= 1
-            || (sentences <= self.least && within(longest, LEAST_TOKENS))
+            || (sentences <= self.min_sentences && within(longest, MIN_SENTENCES_TOKENS))
             || (sentences <= self.sentences
                 && within(longest, self.tokens)
                 && within(self.need.bytes(longest), self.bytes)
@@ -132,35 +133,35 @@ impl Limits {
     }
 }
 
-impl Need {
+impl MemoryNeed {
     fn of(spec: &Spec, size: usize, options: &SearchOptions) -> Self {
         let rows = options.num_beams.max(options.n_best);
         let [encoder, decoder] = [&spec.encoder, &spec.decoder].map(|stack| stack.heads * stack.head_width);
         // Keys and values of one position in all layers.
         let position = 2 * decoder * spec.decoder.layers * size;
         let padded = spec.vocabulary + 1024;
-        // Keys of a past have room for twice as many tokens as there are, at most.
-        let past = decoder * 2 * options.max_new_tokens.max(32);
+        // The KV cache has room for twice as many tokens as there are, at most.
+        let cache = decoder * 2 * options.max_new_tokens.max(32);
         Self {
-            // In their own type, padded, in f32, less the maximum, and their exponentials.
+            // Logits in the model's type, padded; in f32; less the maximum; and their exponentials.
             sentence: rows * spec.vocabulary * (2 * size + 12),
             token: position + 2 * size * (8 * spec.encoder.width + 2 * spec.encoder.inner),
             pair: spec.encoder.heads * (8 + 2 * size),
             pattern: spec.encoder.pattern(0),
-            // Grown and gathered they are there twice, and grown by half too much.
+            // While the KV cache grows or is gathered it exists twice, and it grows by half too much.
             target: 3 * rows * position,
-            most: options.max_new_tokens,
+            max_target: options.max_new_tokens,
             elements: [
-                rows * padded.max(past),
+                rows * padded.max(cache),
                 (3 * encoder).max(2 * decoder).max(spec.encoder.inner).max(spec.encoder.width),
                 spec.encoder.heads,
             ],
         }
     }
 
-    /// An estimate; a target is taken to be twice as long as its source at most.
+    /// Estimated bytes for each sentence; a target is taken to be twice as long as its source at most.
     fn bytes(&self, longest: usize) -> usize {
-        let target = (2 * longest).max(32).min(self.most);
+        let target = (2 * longest).max(32).min(self.max_target);
         self.sentence
             + target.saturating_mul(self.target)
             + longest.saturating_mul(self.token + self.pattern.seen(longest) * self.pair)
@@ -172,43 +173,43 @@ impl Need {
     }
 }
 
-/// What a device turned out to have room for.
+/// The memory of a device, as far as it is known and was found out.
 #[derive(Debug, Default)]
-pub(super) struct Room {
-    /// Bytes that were free when the model had been loaded; only cards tell.
+pub(super) struct MemoryBudget {
+    /// Bytes that were free after the model was loaded; only GPUs report them.
     free: Option<usize>,
-    found: Mutex<Found>,
+    found: Mutex<OomHistory>,
 }
 
 #[derive(Debug, Default)]
-struct Found {
-    /// Sentences and padded tokens of the smallest half that was made of a batch.
-    most: Option<(usize, usize)>,
+struct OomHistory {
+    /// Sentences and padded tokens of the smallest half of a batch that was cut.
+    smallest: Option<(usize, usize)>,
     notices: Vec<String>,
 }
 
-impl Room {
-    /// The room that `device` has now.
+impl MemoryBudget {
+    /// The memory of `device` now.
     pub fn on(device: &Device) -> Self {
         Self { free: Card::of(device).map(|card| card.free), found: Mutex::default() }
     }
 
-    /// What has to be said about batches, once.
+    /// Messages for the user about batches; each is given once.
     pub fn take_notices(&self) -> Vec<String> {
         std::mem::take(&mut self.found().notices)
     }
 
-    /// Limits for batches, see [`Limits::new`].
-    pub fn limits(&self, spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>) -> Limits {
-        Limits::new(spec, dtype, options, tokens, self.free)
+    /// The limits on batches, see [`BatchLimits::new`].
+    pub fn limits(&self, spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>) -> BatchLimits {
+        BatchLimits::new(spec, dtype, options, tokens, self.free)
     }
 
-    /// Decodes all sequences in batches within `limits`, or less where memory runs out; gives each batch and what came
-    /// of it to `done`.
+    /// Decodes all sequences in batches within `limits`, or in smaller ones where memory runs out; gives each batch and its
+    /// result to `done`.
     pub fn each_batch<T>(
         &self,
         sequences: Vec<Vec<TokenId>>,
-        limits: &Limits,
+        limits: &BatchLimits,
         decode: impl Fn(&Batch) -> Result<T>,
         mut done: impl FnMut(&Batch, T) -> Result<()>,
     ) -> Result<()> {
@@ -240,20 +241,20 @@ impl Room {
     }
 
     /// The limits, or what the device turned out to have room for.
-    pub fn within(&self, limits: &Limits) -> Limits {
-        let (sentences, tokens) = self.found().most.unwrap_or((usize::MAX, usize::MAX));
-        Limits { sentences: limits.sentences.min(sentences), tokens: limits.tokens.min(tokens), ..*limits }
+    pub fn within(&self, limits: &BatchLimits) -> BatchLimits {
+        let (sentences, tokens) = self.found().smallest.unwrap_or((usize::MAX, usize::MAX));
+        BatchLimits { sentences: limits.sentences.min(sentences), tokens: limits.tokens.min(tokens), ..*limits }
     }
 
     fn shrink(&self, sentences: usize, tokens: usize) {
         let mut found = self.found();
-        found.most = Some((sentences, tokens));
+        found.smallest = Some((sentences, tokens));
         found.notices.push(format!(
             "out of memory on the device: going on with half the batch, {sentences} texts and {tokens} source tokens at most"
         ));
     }
 
-    fn found(&self) -> MutexGuard<'_, Found> {
+    fn found(&self) -> MutexGuard<'_, OomHistory> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -282,9 +283,9 @@ mod tests {
         crate::model::family::parse(&serde_json::from_str(config).unwrap()).unwrap()
     }
 
-    fn limits(tokens: Option<usize>, free: Option<usize>, beams: usize) -> Limits {
+    fn limits(tokens: Option<usize>, free: Option<usize>, beams: usize) -> BatchLimits {
         let options = SearchOptions { num_beams: beams, ..SearchOptions::greedy(0, 1, 512) };
-        Limits::new(&spec(), DType::F16, &options, tokens, free)
+        BatchLimits::new(&spec(), DType::F16, &options, tokens, free)
     }
 
     fn sequences() -> Vec<Vec<TokenId>> {
@@ -292,7 +293,7 @@ mod tests {
     }
 
     /// A device with room for so many padded tokens: each sequence's own id, as often as it was decoded.
-    fn run(room: &Room, limits: &Limits, most: usize) -> Result<(Vec<Vec<TokenId>>, Vec<usize>)> {
+    fn run(budget: &MemoryBudget, limits: &BatchLimits, most: usize) -> Result<(Vec<Vec<TokenId>>, Vec<usize>)> {
         let mut found = vec![Vec::new(); 40];
         let sizes = RefCell::new(Vec::new());
         let decode = |batch: &Batch| {
@@ -304,7 +305,7 @@ mod tests {
             }
             Ok(batch.ids.iter().map(|ids| ids[0]).collect::<Vec<_>>())
         };
-        room.each_batch(sequences(), limits, decode, |batch, ids| {
+        budget.each_batch(sequences(), limits, decode, |batch, ids| {
             batch.order.iter().zip(ids).for_each(|(&place, id)| found[place].push(id));
             Ok(())
         })?;
@@ -313,24 +314,24 @@ mod tests {
 
     #[test]
     fn out_of_memory_halves_the_batch_and_says_so() {
-        let (room, limits) = (Room::default(), limits(Some(200), None, 1));
-        let (found, sizes) = run(&room, &limits, 60).unwrap();
+        let (budget, limits) = (MemoryBudget::default(), limits(Some(200), None, 1));
+        let (found, sizes) = run(&budget, &limits, 60).unwrap();
         assert_eq!(found, (0..40).map(|id| vec![id]).collect::<Vec<_>>());
-        let notices = room.take_notices();
+        let notices = budget.take_notices();
         assert_eq!(notices.len(), 2, "{notices:?}");
         assert!(notices[0].starts_with("out of memory") && !notices[0].contains('\n'), "{notices:?}");
         assert_eq!(sizes.iter().filter(|&&size| size > 60).count(), 2, "it tried what had failed: {sizes:?}");
         // What was found out holds from then on, and is said once.
-        let (_, sizes) = run(&room, &limits, 60).unwrap();
+        let (_, sizes) = run(&budget, &limits, 60).unwrap();
         assert!(sizes.iter().all(|&size| size <= 60), "{sizes:?}");
-        assert!(room.take_notices().is_empty());
+        assert!(budget.take_notices().is_empty());
     }
 
     #[test]
     fn one_text_that_is_too_much_is_an_error() {
-        let error = run(&Room::default(), &limits(None, None, 1), 12).unwrap_err();
+        let error = run(&MemoryBudget::default(), &limits(None, None, 1), 12).unwrap_err();
         assert!(error.to_string().contains("hint: use fewer beams"), "{error}");
-        let other = Room::default().each_batch(
+        let other = MemoryBudget::default().each_batch(
             sequences(),
             &limits(None, None, 1),
             |_| anyhow::bail!("no such row"),
@@ -340,29 +341,29 @@ mod tests {
     }
 
     #[test]
-    fn a_card_takes_what_its_memory_holds() {
-        let size = |limits: &Limits| (1..1 << 20).take_while(|&sentences| limits.fits(sentences, 30)).count();
+    fn a_gpu_takes_what_its_memory_holds() {
+        let size = |limits: &BatchLimits| (1..1 << 20).take_while(|&sentences| limits.fits(sentences, 30)).count();
         let at = |gibibytes: usize, beams| size(&limits(None, Some(gibibytes << 30), beams));
         assert_eq!(size(&limits(None, None, 4)), CPU_TOKENS / 30);
-        assert_eq!((at(128, 1), at(128, 4)), (CARD_ROWS, CARD_ROWS / 4));
+        assert_eq!((at(128, 1), at(128, 4)), (GPU_ROWS, GPU_ROWS / 4));
         assert!(at(1, 4) < at(2, 4) && at(2, 4) < at(128, 4), "{} {}", at(1, 4), at(2, 4));
         assert_eq!(at(0, 4), 1);
-        // Summaries of whole windows: it is not memory that ends such a batch on a large card.
+        // Summaries of whole windows: it is not memory that ends such a batch on a large GPU.
         let wide = Spec { encoder: Stack { heads: 16, layers: 12, inner: 4096, ..spec().encoder }, ..spec() };
         let options = SearchOptions { num_beams: 4, ..SearchOptions::greedy(0, 1, 142) };
-        let limits_of = |free: usize| Limits::new(&wide, DType::F16, &options, None, Some(free));
+        let limits_of = |free: usize| BatchLimits::new(&wide, DType::F16, &options, None, Some(free));
         let found = (1..1 << 20).take_while(|&sentences| limits_of(128 << 30).fits(sentences, 1024)).count();
         assert_eq!(found, MOST_ELEMENTS / (16 << 20));
         assert!(limits_of(128 << 30).fits(1, 1 << 20), "one text is always tried");
         let rows = |heads| {
             let wide = Spec { decoder: Stack { heads, ..spec().decoder }, ..spec() };
-            size(&Limits::new(&wide, DType::F16, &SearchOptions::greedy(0, 1, 20), None, Some(1 << 40)))
+            size(&BatchLimits::new(&wide, DType::F16, &SearchOptions::greedy(0, 1, 20), None, Some(1 << 40)))
         };
-        assert_eq!((rows(8), rows(16), rows(32)), (CARD_ROWS, CARD_ROWS - 1, MOST_PRODUCTS / 32));
+        assert_eq!((rows(8), rows(16), rows(32)), (GPU_ROWS, GPU_ROWS - 1, MOST_PRODUCTS / 32));
         // Whole documents go one at a time where many sentences would go together.
         let document = |longest| (1..100).take_while(|&n| limits(None, None, 1).fits(n, longest)).count();
         assert_eq!([document(1024), document(4096), document(16_384), document(100_000)], [12, 4, 1, 1]);
-        // A card with a little memory gets batches that it holds by the estimate, and no more are asked for.
+        // A GPU with little memory gets batches that fit by the estimate, and none is larger.
         assert_eq!(size(&limits(Some(90), Some(1 << 40), 4)), 3);
     }
 }

@@ -1,6 +1,6 @@
 //! A checkpoint without its weights: what config.json says of the model, its tokenizer, and how it decodes.
 //!
-//! Responsible for settling a [`Request`]; quick for a model of any size, since no weights are touched.
+//! Responsible for resolving a [`Request`]; quick for a model of any size, since no weights are touched.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
@@ -13,9 +13,9 @@ use crate::model::{Spec, family};
 use crate::tokenizer::{LanguageError, Languages, Tokenizer};
 
 use super::Request;
-use super::settings::{self, Caller, Settings, Sources};
+use super::settings::{self, Caller, DecodeSettings, SettingSources};
 
-/// Everything of a model but its weights.
+/// A checkpoint without its weights.
 pub struct Checkpoint {
     pub(super) name: String,
     pub(super) spec: Spec,
@@ -24,18 +24,18 @@ pub struct Checkpoint {
     generation_config: Option<Value>,
 }
 
-/// A request with everything settled that it left open.
+/// A request with everything that it left open decided by the checkpoint.
 #[derive(Clone, Debug, Serialize)]
-pub struct Settled {
+pub struct ResolvedRequest {
     /// How to decode.
-    pub settings: Settings,
+    pub settings: DecodeSettings,
     /// The tokens of the languages.
     pub languages: Languages,
     /// What stands before every source.
     pub prefix: String,
-    /// Which tokens of a source see everything.
+    /// Which source tokens have global attention.
     pub global_attention: GlobalAttention,
-    /// Whether English punctuation of the output is drawn to the word before it, where somebody says.
+    /// Whether English punctuation of the output is drawn to the word before it, where the request says.
     pub clean_up: Option<bool>,
 }
 
@@ -55,7 +55,7 @@ impl Checkpoint {
         opened().with_context(|| format!("cannot load the model `{}`", files.name()))
     }
 
-    /// What the model is.
+    /// The specification of the model.
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.spec
@@ -68,13 +68,13 @@ impl Checkpoint {
         self.tokenizer.max_length().map_or(window, |most| window.min(most))
     }
 
-    /// Settles a request.
+    /// Resolves a request.
     ///
     /// # Errors
     /// When a setting is impossible, or the model does not know a language.
-    pub fn settle(&self, request: &Request) -> Result<Settled> {
+    pub fn resolve(&self, request: &Request) -> Result<ResolvedRequest> {
         let languages = self.languages(request)?;
-        let mut settings = settings::resolve(&Sources {
+        let mut settings = settings::resolve(&SettingSources {
             call: request.call.as_ref(),
             flags: &request.flags,
             user: &request.user,
@@ -94,10 +94,10 @@ impl Checkpoint {
         if self.spec.has_global_first() {
             settings.note_global_attention(global_attention, request.global_attention.is_some());
         }
-        Ok(Settled { settings, languages, prefix, global_attention, clean_up: request.clean_up })
+        Ok(ResolvedRequest { settings, languages, prefix, global_attention, clean_up: request.clean_up })
     }
 
-    /// Which tokens see everything: for a task the first, as the cards of such models ask.
+    /// Which source tokens have global attention: for a task the first, as the model cards of such models ask.
     fn global_attention(&self, request: &Request) -> Result<GlobalAttention> {
         ensure!(
             request.global_attention.is_none() || self.spec.has_global_first(),

@@ -1,9 +1,9 @@
 //! Sources to hypotheses: what goes through the model, and when.
 //!
-//! On the CPU sentences take the places of others that are over (`lanes`); on a card one batch follows another.
+//! On the CPU sentences are admitted in the places of finished ones (`workers`); on a GPU one batch follows another.
 //!
-//! Invariant: every source that was taken is done once, or the whole fails. What a source becomes does not depend on what
-//! is under way beside it.
+//! Invariant: every source that was taken is done once, or the whole call fails. What is generated for a source does not depend
+//! on the sources that run beside it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,33 +11,33 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::batching::Limits;
-use super::{Candidate, Engine, Gauge, Generation, SourceTooLong};
+use super::batching::BatchLimits;
+use super::{Alternative, Engine, Generation, LiveStats, SourceTooLong};
 use crate::batch::{Batch, TokenId};
 use crate::model::spec::GlobalAttention;
 use crate::model::{DecoderState, Seq2Seq};
-use crate::search::{self, Divergence, Found, Item, Logits, Required, SearchOptions, Step};
+use crate::search::{self, Logits, Required, ResumePoint, SearchOptions, SearchResult, Sequence, Step};
 
 /// Source tokens to be decoded.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What its scheduler knows it by; outputs drawn by chance depend on it.
+    /// The scheduler's name for it; outputs drawn by chance depend on it.
     pub key: usize,
     /// The tokens, as [`super::Session::encode`] gives them.
     pub tokens: Vec<TokenId>,
     /// A guard against repetition, see [`super::Input::guard`].
-    pub guard: Option<Divergence>,
+    pub guard: Option<ResumePoint>,
 }
 
 impl Source {
-    /// What a search must know of it; `required` says by key what its target must contain.
-    pub(super) fn item<'r>(&self, required: &[Required<'r>]) -> Item<'_, 'r> {
+    /// The source as a search takes it; `required` says by key what targets must contain.
+    pub(super) fn sequence<'r>(&self, required: &[Required<'r>]) -> Sequence<'_, 'r> {
         let required = required.get(self.key).copied();
-        Item { source: &self.tokens, place: self.key as u64, required, guard: self.guard.as_ref() }
+        Sequence { source: &self.tokens, index: self.key as u64, required, guard: self.guard.as_ref() }
     }
 }
 
-/// Decides which sources are decoded next, and takes what becomes of them. More may come while others are in flight.
+/// Decides which sources are decoded next, and receives their generations. More sources may arrive while others run.
 pub trait Scheduler: Sync {
     /// How many sources wait now.
     fn waiting(&self) -> usize;
@@ -49,43 +49,43 @@ pub trait Scheduler: Sync {
     /// wait.
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source>;
 
-    /// Hears what became of the source with a key.
+    /// Receives the generation of the source with a key.
     fn done(&self, key: usize, generation: Generation);
 }
 
-/// How sources are decoded.
-pub(super) struct DecodeOptions<'r> {
+/// How the sources of one run are decoded.
+pub(super) struct RunOptions<'r> {
     pub search: &'r SearchOptions,
     /// By key, what targets must contain; empty where nothing is required.
     pub required: &'r [Required<'r>],
-    /// Which tokens of a source see everything.
+    /// Which source tokens have global attention.
     pub global: GlobalAttention,
     /// Whether English punctuation of a target is drawn to the word before it; none leaves that to the checkpoint.
     pub clean_up: Option<bool>,
-    pub limits: Limits,
+    pub limits: BatchLimits,
 }
 
 /// A scheduler of sources that are all there from the beginning, the longest first: there is little padding, and the greatest
 /// need of memory is met first.
-pub(super) struct LongestFirst(Mutex<Sources>);
+pub(super) struct LongestFirst(Mutex<LongestFirstState>);
 
-struct Sources {
+struct LongestFirstState {
     waiting: VecDeque<Source>,
-    /// By key.
+    /// Generations by key.
     done: Vec<Option<Generation>>,
 }
 
 impl LongestFirst {
-    /// Of sources whose keys are their places.
+    /// A scheduler of sources whose keys are their indices.
     pub fn new(mut sources: Vec<Source>) -> Self {
         let done = vec![None; sources.len()];
         sources.sort_by_key(|source| (usize::MAX - source.tokens.len(), source.key));
-        Self(Mutex::new(Sources { waiting: sources.into(), done }))
+        Self(Mutex::new(LongestFirstState { waiting: sources.into(), done }))
     }
 
     /// The tokens of all sources that wait.
     pub fn source_tokens(&self) -> usize {
-        self.sources().waiting.iter().map(|source| source.tokens.len()).sum()
+        self.state().waiting.iter().map(|source| source.tokens.len()).sum()
     }
 
     /// All generations, by key.
@@ -94,41 +94,41 @@ impl LongestFirst {
         done.into_iter().map(|generation| generation.context("a source was not decoded")).collect()
     }
 
-    fn sources(&self) -> MutexGuard<'_, Sources> {
+    fn state(&self) -> MutexGuard<'_, LongestFirstState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Scheduler for LongestFirst {
     fn waiting(&self) -> usize {
-        self.sources().waiting.len()
+        self.state().waiting.len()
     }
 
     fn longest(&self) -> usize {
-        self.sources().waiting.front().map_or(0, |source| source.tokens.len())
+        self.state().waiting.front().map_or(0, |source| source.tokens.len())
     }
 
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source> {
         let longest = self.longest();
-        let mut sources = self.sources();
-        let count = (1..=sources.waiting.len()).take_while(|&count| fits(count, longest)).count();
-        sources.waiting.drain(..count).collect()
+        let mut state = self.state();
+        let count = (1..=state.waiting.len()).take_while(|&count| fits(count, longest)).count();
+        state.waiting.drain(..count).collect()
     }
 
     fn done(&self, key: usize, generation: Generation) {
-        self.sources().done[key] = Some(generation);
+        self.state().done[key] = Some(generation);
     }
 }
 
 impl Engine {
     /// Decodes what a scheduler has until nothing waits there.
-    pub(super) fn decode(&self, scheduler: &dyn Scheduler, options: &DecodeOptions) -> Result<()> {
-        let decoded = if self.model.joins() {
-            self.decode_in_lanes(scheduler, options)
+    pub(super) fn decode(&self, scheduler: &dyn Scheduler, options: &RunOptions) -> Result<()> {
+        let decoded = if self.model.can_admit() {
+            self.decode_on_workers(scheduler, options)
         } else {
             self.decode_in_batches(scheduler, options)
         };
-        decoded.inspect_err(|_| self.gauge.abandoned())
+        decoded.inspect_err(|_| self.stats.abandoned())
     }
 
     pub(super) fn check_length(&self, source: &Source) -> Result<()> {
@@ -146,21 +146,21 @@ impl Engine {
         Ok(sources)
     }
 
-    /// Tells a scheduler what was found for a source.
+    /// Gives a scheduler the generation of a source.
     pub(super) fn done(
         &self,
         scheduler: &dyn Scheduler,
         source: &Source,
-        found: Found,
+        found: SearchResult,
         clean_up: Option<bool>,
     ) -> Result<()> {
         scheduler.done(source.key, self.generation(source, found, clean_up)?);
         Ok(())
     }
 
-    /// What was found for a source, in words.
-    fn generation(&self, source: &Source, found: Found, clean_up: Option<bool>) -> Result<Generation> {
-        let (tokenizer, Found { mut hypotheses, divergence }) = (self.tokenizer(), found);
+    /// The generation of a source, decoded to text.
+    fn generation(&self, source: &Source, found: SearchResult, clean_up: Option<bool>) -> Result<Generation> {
+        let (tokenizer, SearchResult { mut hypotheses, resume_point }) = (self.tokenizer(), found);
         let decode = |tokens: &[TokenId]| match clean_up {
             Some(clean_up) => tokenizer.decode_cleaning(tokens, clean_up),
             None => tokenizer.decode(tokens),
@@ -169,7 +169,7 @@ impl Engine {
             hypotheses.retain(|hypothesis| hypothesis.missing == 0);
         }
         let candidates = if hypotheses.len() > 1 {
-            hypotheses.iter().map(|h| Candidate { text: decode(&h.tokens), score: h.score }).collect()
+            hypotheses.iter().map(|h| Alternative { text: decode(&h.tokens), score: h.score }).collect()
         } else {
             Vec::new()
         };
@@ -184,14 +184,14 @@ impl Engine {
             tokens: best.tokens,
             hypotheses: candidates,
             missing: best.missing,
-            divergence,
+            resume_point,
         })
     }
 
-    fn decode_in_batches(&self, scheduler: &dyn Scheduler, options: &DecodeOptions) -> Result<()> {
+    fn decode_in_batches(&self, scheduler: &dyn Scheduler, options: &RunOptions) -> Result<()> {
         let limits = &options.limits;
         loop {
-            let taken = self.take(scheduler, &|sources, longest| self.room.within(limits).fits(sources, longest))?;
+            let taken = self.take(scheduler, &|sources, longest| self.budget.within(limits).fits(sources, longest))?;
             if taken.is_empty() {
                 return Ok(());
             }
@@ -200,10 +200,10 @@ impl Engine {
             let mut done = Vec::with_capacity(taken.len());
             let decode = |batch: &Batch| {
                 let sources: Vec<&Source> = batch.order.iter().filter_map(|&index| taken[index].as_ref()).collect();
-                // Half of them may be begun again.
-                self.decode_batch(batch, &sources, options).inspect_err(|_| self.gauge.abandoned())
+                // When memory runs out, the halves of the batch begin again.
+                self.decode_batch(batch, &sources, options).inspect_err(|_| self.stats.abandoned())
             };
-            self.room.each_batch(sequences, limits, decode, |batch, found| {
+            self.budget.each_batch(sequences, limits, decode, |batch, found| {
                 done.extend(batch.order.iter().copied().zip(found));
                 Ok(())
             })?;
@@ -214,50 +214,51 @@ impl Engine {
         }
     }
 
-    /// What is found for each sequence of a batch. All begin at the start.
-    fn decode_batch(&self, batch: &Batch, sources: &[&Source], options: &DecodeOptions) -> Result<Vec<Found>> {
+    /// The search result of each sequence of a batch. No search resumes another here.
+    fn decode_batch(&self, batch: &Batch, sources: &[&Source], options: &RunOptions) -> Result<Vec<SearchResult>> {
         let begin = Instant::now();
         for source in sources {
-            self.gauge.begun(source.tokens.len());
+            self.stats.begun(source.tokens.len());
         }
-        let memory = self.model.encode(batch, options.global)?;
-        let encoded = Instant::now();
-        let mut decoding = Decoding::new(self, self.model.start(&memory)?, options.search);
-        let from_start = |source: &Source| source.guard.as_ref().map(|_| &Divergence::Unknown);
-        let items = sources.iter().map(|source| Item { guard: from_start(source), ..source.item(options.required) });
-        let items: Vec<Item> = items.collect();
-        let found = search::search(&mut decoding, &items, options.search)?;
-        self.gauge.spent(encoded - begin, encoded.elapsed());
+        let encoded = self.model.encode(batch, options.global)?;
+        let encode_end = Instant::now();
+        let mut decoder = DecoderStep::new(self, self.model.start(&encoded)?, options.search);
+        let from_start = |source: &Source| source.guard.as_ref().map(|_| &ResumePoint::Unknown);
+        let sequences =
+            sources.iter().map(|source| Sequence { guard: from_start(source), ..source.sequence(options.required) });
+        let sequences: Vec<Sequence> = sequences.collect();
+        let found = search::search(&mut decoder, &sequences, options.search)?;
+        self.stats.spent(encode_end - begin, encode_end.elapsed());
         for (source, found) in sources.iter().zip(&found) {
-            self.gauge.done(source.tokens.len(), generated(found));
+            self.stats.done(source.tokens.len(), generated_tokens(found));
         }
         Ok(found)
     }
 }
 
 /// How many tokens the best hypothesis has.
-pub(super) fn generated(found: &Found) -> usize {
+pub(super) fn generated_tokens(found: &SearchResult) -> usize {
     found.hypotheses.first().map_or(0, |best| best.tokens.len())
 }
 
-/// A model under way, as the search sees it.
-pub(super) struct Decoding<'a> {
+/// A model with the state of its decoder, as the search sees it.
+pub(super) struct DecoderStep<'a> {
     model: &'a Seq2Seq,
     pub state: DecoderState,
-    gauge: &'a Gauge,
+    stats: &'a LiveStats,
     beams: usize,
 }
 
-impl<'a> Decoding<'a> {
+impl<'a> DecoderStep<'a> {
     pub fn new(engine: &'a Engine, state: DecoderState, options: &SearchOptions) -> Self {
-        Self { model: &engine.model, state, gauge: &engine.gauge, beams: options.num_beams }
+        Self { model: &engine.model, state, stats: &engine.stats, beams: options.num_beams }
     }
 }
 
-impl Step for Decoding<'_> {
+impl Step for DecoderStep<'_> {
     fn step(&mut self, tokens: &[TokenId]) -> Result<Logits> {
         // Several beams are rows of one text; at its first step a text has one row only.
-        self.gauge.stepped(tokens.len().div_ceil(self.beams));
+        self.stats.stepped(tokens.len().div_ceil(self.beams));
         self.model.predict(&mut self.state, tokens)
     }
 

@@ -1,6 +1,6 @@
-//! What a session generates from: a text, and what is required of its generation.
+//! What a session generates from: a text, and the constraints on its generation.
 
-use crate::search::Divergence;
+use crate::search::ResumePoint;
 
 /// A text to generate from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,11 +9,11 @@ pub struct Input<'a> {
     pub text: &'a str,
     /// Terms that the generation contains as far as possible.
     pub constraints: &'a [Constraint],
-    /// With a guard no sequence of [`super::GUARD`] tokens occurs twice in the generation. The search begins where this
-    /// divergence, of the session's own generation without a guard, says that both part; from [`Divergence::Unknown`] it
-    /// begins at the start and finds the same, but for the last digits of scores. Where the session's settings leave a
-    /// guard nothing to do ([`super::Session::can_guard`]), it is ignored.
-    pub guard: Option<&'a Divergence>,
+    /// With a guard no sequence of [`super::GUARD`] tokens occurs twice in the generation. The search resumes at this point of
+    /// the session's own generation without a guard. From [`ResumePoint::Unknown`] it begins at the start and finds the same, but
+    /// for the last digits of scores. The guard is ignored where the session's settings leave it nothing to do
+    /// ([`super::Session::can_guard`]).
+    pub guard: Option<&'a ResumePoint>,
 }
 
 /// A term that a generation must contain, in any one of several spellings.

@@ -1,19 +1,19 @@
 //! Texts to texts with one model: tokenizer, batches, encoder, search, and back.
 //!
-//! Invariant: what a text becomes does not depend on the texts beside it, their number or their order (on a card, but
-//! for the rounding of sums). A source that the model cannot take is an error, never cut. How articles are divided into texts belongs to
-//! `translate` and `summarize`.
+//! Invariant: what is generated for a text does not depend on the texts beside it, their number or their order (on a GPU, but
+//! for the rounding of sums). A source that is too long for the model is an error, and never cut. How articles are divided into
+//! texts belongs to `translate` and `summarize`.
 
 mod batching;
 mod checkpoint;
 mod decoding;
 mod input;
-mod lanes;
-mod memory;
+mod oom;
 mod required;
 mod session;
 pub mod settings;
-mod work;
+mod stats;
+mod workers;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
@@ -26,18 +26,18 @@ use sha2::{Digest, Sha256};
 use crate::device::Placement;
 use crate::files::ModelFiles;
 use crate::model::{self, DecoderState, Seq2Seq, Spec, Weights};
-use crate::search::Edges;
+use crate::search::WordBoundaries;
 use crate::tokenizer::Tokenizer;
 
 pub use crate::model::spec::GlobalAttention;
-pub use crate::search::{Divergence, GUARD};
-pub use checkpoint::{Checkpoint, Settled};
+pub use crate::search::{GUARD, ResumePoint};
+pub use checkpoint::{Checkpoint, ResolvedRequest};
 pub use decoding::{Scheduler, Source};
 pub use input::{Constraint, Input};
-pub use session::{Candidate, Generation, Session, SourceTooLong};
-pub use work::{Gauge, Work};
+pub use session::{Alternative, Generation, Session, SourceTooLong};
+pub use stats::{LiveStats, Stats};
 
-use batching::Room;
+use batching::MemoryBudget;
 use settings::{Caller, Overrides};
 
 /// A loaded checkpoint.
@@ -46,16 +46,16 @@ pub struct Engine {
     model: Seq2Seq,
     parameters: usize,
     placement: Placement,
-    room: Room,
+    budget: MemoryBudget,
     load: Duration,
-    gauge: Gauge,
-    /// Where words may begin and end, once anybody asks.
-    edges: OnceLock<Edges>,
-    /// Decoders without rows, for the next lanes: their memory is not new.
-    rested: Mutex<Vec<DecoderState>>,
+    stats: LiveStats,
+    /// Where words may begin and end, computed when a generation first has constraints.
+    boundaries: OnceLock<WordBoundaries>,
+    /// A free list of decoder states without rows: memory that is used again need not be filled with zeros by the system.
+    free_states: Mutex<Vec<DecoderState>>,
 }
 
-/// What somebody wants from a model; everything left out is settled by the checkpoint.
+/// What a caller wants from a model; the checkpoint decides everything that is left out.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Settings of one call, an object under transformers' names.
@@ -70,7 +70,7 @@ pub struct Request {
     pub task: Option<String>,
     /// What a pipeline was made with, an object under transformers' names.
     pub defaults: Option<Value>,
-    /// Who decodes.
+    /// Which command or interface decodes.
     pub caller: Caller,
     /// Language of the source.
     pub from: Option<String>,
@@ -78,8 +78,8 @@ pub struct Request {
     pub to: Option<String>,
     /// Text before every source; `None` takes that of the task, if it has one.
     pub prefix: Option<String>,
-    /// Which tokens see everything, of models that leave that to the caller. `None` is none, and the first for a task, as
-    /// their makers ask.
+    /// Which source tokens have global attention, in models that leave that to the caller. `None` means no token, and the
+    /// first one for a task, as the makers of such models ask.
     pub global_attention: Option<GlobalAttention>,
     /// Whether English punctuation of the output is drawn to the word before it; `None` leaves that to the checkpoint.
     pub clean_up: Option<bool>,
@@ -88,7 +88,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Nothing but the checkpoint's own settings.
+    /// A request for the checkpoint's own settings.
     #[must_use]
     pub fn new(caller: Caller) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Request {
 }
 
 impl Engine {
-    /// Loads a checkpoint as it lies.
+    /// Loads the checkpoint in a folder.
     ///
     /// # Errors
     /// When a file is missing, damaged, or of another model than its neighbours.
@@ -119,11 +119,11 @@ impl Engine {
         let checkpoint = Checkpoint::open(files)?;
         let loaded = || -> Result<_> {
             let weights = Weights::open(files)?;
-            memory::place(placement, |placement| {
+            oom::load_or_fall_back(placement, |placement| {
                 let spec = checkpoint.spec.clone();
-                let placement = suited(placement, &spec)?;
+                let placement = effective_placement(placement, &spec)?;
                 let model = if placement.int8 {
-                    Seq2Seq::load_int8(spec, &weights, stored(files, &placement).as_deref())?
+                    Seq2Seq::load_int8(spec, &weights, int8_cache(files, &placement).as_deref())?
                 } else {
                     Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
                 };
@@ -132,17 +132,17 @@ impl Engine {
         };
         let (model, parameters, placement) =
             loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
-        let room = Room::on(&placement.device);
+        let budget = MemoryBudget::on(&placement.device);
         Ok(Self {
             checkpoint,
             model,
             parameters,
-            room,
+            budget,
             placement,
             load: begin.elapsed(),
-            gauge: Gauge::default(),
-            edges: OnceLock::new(),
-            rested: Mutex::default(),
+            stats: LiveStats::default(),
+            boundaries: OnceLock::new(),
+            free_states: Mutex::default(),
         })
     }
 
@@ -164,17 +164,17 @@ impl Engine {
         &self.model
     }
 
-    /// Where and in which type it computes; not always what was asked for, see [`Placement::with_wide_range`],
+    /// The device and type that the engine computes with; not always what was requested, see [`Placement::with_wide_range`],
     /// [`Placement::with_eight_bits`] and [`Placement::instead`].
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement
     }
 
-    /// What has to be said about the work since the last time, a line each.
+    /// Messages for the user since the last call, a line each.
     #[must_use]
     pub fn take_notices(&self) -> Vec<String> {
-        self.room.take_notices()
+        self.budget.take_notices()
     }
 
     /// Parameters in the weights' files.
@@ -191,23 +191,23 @@ impl Engine {
 
     /// Where the time went so far.
     #[must_use]
-    pub fn work(&self) -> Work {
-        Work { load: self.load, ..self.gauge.read() }
+    pub fn stats(&self) -> Stats {
+        Stats { load: self.load, ..self.stats.read() }
     }
 
-    /// The same for another thread, while this one generates.
+    /// The engine's statistics for another thread to read while this one generates.
     #[must_use]
-    pub fn gauge(&self) -> Gauge {
-        self.gauge.clone()
+    pub fn live_stats(&self) -> LiveStats {
+        self.stats.clone()
     }
 
-    /// Settles a request.
+    /// Resolves a request to a session.
     ///
     /// # Errors
     /// When a setting is impossible, or the model does not know a language.
     pub fn session(&self, request: &Request) -> Result<Session<'_>> {
-        let settled = self.checkpoint.settle(request)?;
-        Ok(Session { engine: self, settled, batch_tokens: request.batch_tokens })
+        let resolved = self.checkpoint.resolve(request)?;
+        Ok(Session { engine: self, resolved, batch_tokens: request.batch_tokens })
     }
 
     /// The name of the checkpoint's settings for a task: those for this language where it has some.
@@ -217,15 +217,15 @@ impl Engine {
     }
 }
 
-/// What was asked for, as this model can have it.
-fn suited(placement: &Placement, spec: &Spec) -> Result<Placement> {
+/// The requested placement, changed to what this model needs.
+fn effective_placement(placement: &Placement, spec: &Spec) -> Result<Placement> {
     let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
     let faster = spec.eight_bits && model::eight_bits_are_faster();
     Ok(if faster { placement.with_eight_bits() } else { placement })
 }
 
-/// Where the eight-bit weights of a model in a folder are stored; each adapter of it has a file of its own.
-fn stored(files: &ModelFiles, placement: &Placement) -> Option<PathBuf> {
+/// The file for the int8 weights of a model in a folder; each of the model's adapters has a file of its own.
+fn int8_cache(files: &ModelFiles, placement: &Placement) -> Option<PathBuf> {
     let place = files.path("config.json")?.canonicalize().ok()?;
     let mut name = place.into_os_string().into_encoded_bytes();
     if let Some(adapter) = files.adapter() {

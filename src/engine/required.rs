@@ -1,10 +1,9 @@
 //! Generations that must contain certain terms.
 //!
-//! Responsible for: terms as the tokens that write them, and searching again for texts whose generation lacks a term.
-//! Invariant: a text without terms becomes, bit for bit, what it becomes in a call without any; so does one whose
-//! generation has them by itself, and one whose terms the search could not all place, for a sentence that sounds
-//! right without them is worth more than one cut short. Whether the terms are there is for the caller to see. How
-//! they are placed belongs to `search`.
+//! Responsible for: the tokens of terms, and searching again for texts whose generation lacks a term. Invariant: the
+//! generation of a text without terms is, bit for bit, that of a call without any. So is the generation of a text that has its
+//! terms anyway, and of one for which the search could not place all terms, because a fluent sentence without a term is worth
+//! more than one cut short. The caller checks whether the terms are there. How they are placed belongs to `search`.
 
 use anyhow::Result;
 
@@ -12,8 +11,8 @@ use super::decoding::Source;
 use super::input::{Constraint, Input};
 use super::{Engine, Generation, Session};
 use crate::batch::TokenId;
-use crate::glossary::{self, Ways};
-use crate::search::{Edges, LEAST_BEAMS, Required, SearchOptions};
+use crate::glossary::{self, Alternatives};
+use crate::search::{MIN_BEAMS, Required, SearchOptions, WordBoundaries};
 
 impl Engine {
     /// Whether the model can write a text at all.
@@ -22,51 +21,56 @@ impl Engine {
         !self.tokenizer().spellings(text).is_empty()
     }
 
-    fn edges(&self) -> &Edges {
-        self.edges.get_or_init(|| Edges::new(self.tokenizer().edges()))
+    fn boundaries(&self) -> &WordBoundaries {
+        self.boundaries.get_or_init(|| WordBoundaries::new(self.tokenizer().word_boundaries()))
     }
 
     /// Terms in tokens, without those that the vocabulary cannot write.
-    fn spelled(&self, constraints: &[Constraint]) -> Vec<Ways<TokenId>> {
-        let spelled = |constraint: &Constraint| {
-            constraint.alternatives.iter().flat_map(|way| self.tokenizer().spellings(way)).collect()
+    fn tokenized(&self, constraints: &[Constraint]) -> Vec<Alternatives<TokenId>> {
+        let tokenized = |constraint: &Constraint| {
+            constraint.alternatives.iter().flat_map(|text| self.tokenizer().spellings(text)).collect()
         };
-        constraints.iter().map(spelled).filter(|ways: &Ways<TokenId>| !ways.is_empty()).collect()
+        constraints
+            .iter()
+            .map(tokenized)
+            .filter(|alternatives: &Alternatives<TokenId>| !alternatives.is_empty())
+            .collect()
     }
 }
 
 /// Whether a text has all terms.
 fn has(text: &str, constraints: &[Constraint]) -> bool {
-    let bytes = |constraint: &Constraint| constraint.alternatives.iter().map(|way| way.as_bytes().to_vec()).collect();
+    let bytes = |constraint: &Constraint| constraint.alternatives.iter().map(|text| text.as_bytes().to_vec()).collect();
     glossary::missing(text, &constraints.iter().map(bytes).collect::<Vec<_>>()).is_empty()
 }
 
 impl Session<'_> {
-    /// How many beams texts that lack a term are searched with.
+    /// How many beams the second search has, for texts that lack a term.
     #[must_use]
     pub fn beams_for_terms(&self) -> usize {
-        self.settings().options.num_beams.max(LEAST_BEAMS)
+        self.settings().options.num_beams.max(MIN_BEAMS)
     }
 
-    /// Searches again for the inputs whose generation lacks a term, and keeps what then has them all.
+    /// Searches again for the inputs whose generation lacks a term, and keeps the new generations that have all terms.
     pub(super) fn constrain(&self, inputs: &[Input], generations: &mut [Generation]) -> Result<()> {
         if self.settings().options.sampling.is_some() {
             return Ok(());
         }
-        let lacking = (0..inputs.len()).filter(|&place| !has(&generations[place].text, inputs[place].constraints));
+        let lacking = (0..inputs.len()).filter(|&index| !has(&generations[index].text, inputs[index].constraints));
         let lacking: Vec<Lacking> = lacking
-            .map(|place| Lacking::new(self.engine, place, inputs[place], &generations[place]))
+            .map(|index| Lacking::new(self.engine, index, inputs[index], &generations[index]))
             .filter(|lacking| !lacking.terms.is_empty())
             .collect();
         let source = |(key, lacking): (usize, &Lacking)| {
-            Ok(Source { key, tokens: self.encode(inputs[lacking.place].text)?, guard: None })
+            Ok(Source { key, tokens: self.encode(inputs[lacking.index].text)?, guard: None })
         };
         let sources = lacking.iter().enumerate().map(source).collect::<Result<_>>()?;
         let options = SearchOptions { num_beams: self.beams_for_terms(), ..self.settings().options.clone() };
-        let required: Vec<Required> = lacking.iter().map(|lacking| lacking.required(self.engine.edges())).collect();
+        let required: Vec<Required> =
+            lacking.iter().map(|lacking| lacking.required(self.engine.boundaries())).collect();
         let found = self.search(sources, &options, &required)?;
         for (lacking, generation) in lacking.iter().zip(found).filter(|(_, generation)| generation.missing == 0) {
-            generations[lacking.place] = generation;
+            generations[lacking.index] = generation;
         }
         Ok(())
     }
@@ -74,26 +78,26 @@ impl Session<'_> {
 
 /// A text whose generation lacks a term.
 struct Lacking {
-    /// Its place among the inputs.
-    place: usize,
-    terms: Vec<Ways<TokenId>>,
+    /// Its index among the inputs.
+    index: usize,
+    terms: Vec<Alternatives<TokenId>>,
     /// Minus the mean log-probability of the generation's tokens.
     reward: f32,
-    /// How many tokens the generation has.
+    /// Tokens of the generation.
     length: usize,
 }
 
 impl Lacking {
-    fn new(engine: &Engine, place: usize, input: Input, generation: &Generation) -> Self {
+    fn new(engine: &Engine, index: usize, input: Input, generation: &Generation) -> Self {
         let length = generation.tokens.len();
         let reward = -generation.token_scores.iter().sum::<f32>() / length.max(1) as f32;
-        Self { place, terms: engine.spelled(input.constraints), reward, length }
+        Self { index, terms: engine.tokenized(input.constraints), reward, length }
     }
 
-    /// What the search must know: the terms should make the text no longer than by their own tokens.
-    fn required<'a>(&'a self, edges: &'a Edges) -> Required<'a> {
-        let longest = |ways: &Ways<TokenId>| ways.iter().map(Vec::len).max().unwrap_or(0);
-        let length = self.length + self.terms.iter().map(longest).sum::<usize>();
-        Required { terms: &self.terms, edges, reward: self.reward, length }
+    /// The constraint for the search: the terms should make the text longer by their own tokens at most.
+    fn required<'a>(&'a self, boundaries: &'a WordBoundaries) -> Required<'a> {
+        let longest = |alternatives: &Alternatives<TokenId>| alternatives.iter().map(Vec::len).max().unwrap_or(0);
+        let expected_length = self.length + self.terms.iter().map(longest).sum::<usize>();
+        Required { terms: &self.terms, boundaries, reward: self.reward, expected_length }
     }
 }

@@ -1,10 +1,10 @@
 //! Which decode settings are in effect for a checkpoint, and where each comes from.
 //!
-//! Responsible for: the one function, [`resolve`], that weighs what the person, the catalogue and the
-//! checkpoint say: one call > flag > the user's config file > catalogue > `task_specific_params` > what pipelines fall back to
+//! Responsible for: the one function, [`resolve`], that decides between the user, the catalogue and the
+//! checkpoint: one call > flag > the user's config file > catalogue > `task_specific_params` > what pipelines fall back to
 //! (only for [`Caller::Pipeline`]) > `generation_config.json` > config.json (only if there is no `generation_config.json`) >
 //! transformers' class default. Invariant:
-//! every field of `SearchOptions` is listed in `Settings::origins`; a setting that cannot be honoured is
+//! every field of `SearchOptions` is listed in `DecodeSettings::origins`; a setting that cannot be honoured is
 //! an error or a warning, never silence. Leaves reading the files to the caller, and language tokens, which
 //! replace `decoder_start_token_id` and `forced_bos_token_id`, to the tokenizer and `engine`.
 //!
@@ -28,14 +28,14 @@ use crate::batch::TokenId;
 use crate::model::spec::GlobalAttention;
 use crate::search::SearchOptions;
 
-pub use layers::Origin;
+pub use layers::SettingOrigin;
 pub use overrides::{DecodeOption, Mode, OPTIONS, Overrides, Values};
 
-use layers::Found;
+use layers::RawSetting;
 use overrides::row;
 use resolver::Resolver;
 
-/// Who decodes, which decides the maximum when nothing else does.
+/// Which command or interface decodes; it decides the maximum length when nothing else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// `generate`: transformers' default of 20 new tokens.
@@ -46,10 +46,10 @@ pub enum Caller {
     Pipeline,
 }
 
-/// Everything that has a say in the settings.
+/// All sources of settings.
 #[derive(Clone, Debug)]
-pub struct Sources<'a> {
-    /// Those of one call, an object under transformers' names.
+pub struct SettingSources<'a> {
+    /// Settings of one call, an object under transformers' names.
     pub call: Option<&'a Value>,
     /// From the command line.
     pub flags: &'a Overrides,
@@ -57,7 +57,7 @@ pub struct Sources<'a> {
     pub user: &'a Overrides,
     /// The catalogue's settings of an alias, an object under transformers' names.
     pub catalogue: Option<&'a Value>,
-    /// The task whose `task_specific_params` count, such as `summarization`.
+    /// The task whose `task_specific_params` apply, such as `summarization`.
     pub task: Option<&'a str>,
     /// What a pipeline was made with, an object under transformers' names; only for [`Caller::Pipeline`].
     pub defaults: Option<&'a Value>,
@@ -69,36 +69,36 @@ pub struct Sources<'a> {
     pub window: usize,
     /// How many positions the decoder has; `None` where nothing ends them.
     pub positions: Option<usize>,
-    /// Who decodes.
+    /// Which command or interface decodes.
     pub caller: Caller,
 }
 
 /// One effective setting.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    /// transformers' name of it.
+    /// transformers' name of the setting.
     pub name: &'static str,
-    /// Its value, as JSON.
+    /// The value, as JSON.
     pub value: Value,
-    /// Where it comes from, in words.
+    /// Where the value comes from, in words.
     pub origin: String,
 }
 
 /// The settings in effect.
 #[derive(Clone, Debug, Serialize)]
-pub struct Settings {
-    /// For the search.
+pub struct DecodeSettings {
+    /// Options of the search.
     pub options: SearchOptions,
-    /// All of them, in a fixed order, with where they come from.
+    /// All settings, in a fixed order, with where they come from.
     #[serde(skip)]
     pub origins: Vec<Setting>,
-    /// What the checkpoint asks for and does not get, and what cannot be met.
+    /// Warnings: what the checkpoint asks for and does not get, and what cannot be met.
     #[serde(skip)]
     pub warnings: Vec<String>,
 }
 
-impl Settings {
-    /// Puts the tokens of the chosen languages in the place of the checkpoint's.
+impl DecodeSettings {
+    /// Replaces the checkpoint's special tokens by those of the chosen languages.
     pub fn take_languages(&mut self, forced_bos: Option<TokenId>, start: Option<TokenId>) {
         if let Some(token) = forced_bos {
             self.options.forced_bos = Some(token);
@@ -110,7 +110,7 @@ impl Settings {
         }
     }
 
-    /// Lists which tokens of a source see everything, and whether somebody said so.
+    /// Lists which source tokens have global attention, and whether the request says so.
     pub fn note_global_attention(&mut self, global: GlobalAttention, asked: bool) {
         let value = if global == GlobalAttention::First { "first" } else { "none" };
         let origin = if asked { "asked for" } else { "as its makers ask" };
@@ -118,8 +118,8 @@ impl Settings {
         self.origins.push(setting);
     }
 
-    /// Gives every output at least and at most so many new tokens.
-    pub fn take_room(&mut self, least: usize, most: usize) {
+    /// Gives every output `least` to `most` new tokens.
+    pub fn set_length_limits(&mut self, least: usize, most: usize) {
         let options = &mut self.options;
         options.max_new_tokens = most.max(1);
         options.min_new_tokens = least.min(options.max_new_tokens - 1);
@@ -138,12 +138,12 @@ impl Settings {
     }
 }
 
-/// Weighs all sources.
+/// Decides every setting from all sources.
 ///
 /// # Errors
 /// When a value is not possible, or asks for a way of decoding that this library does not have; the error
 /// names the setting and where it comes from.
-pub fn resolve(sources: &Sources) -> Result<Settings> {
+pub fn resolve(sources: &SettingSources) -> Result<DecodeSettings> {
     let mut resolver = Resolver::new(sources)?;
     unsupported::check_modes(&resolver.layers)?;
     let start = resolver.start()?;
@@ -160,13 +160,13 @@ pub fn resolve(sources: &Sources) -> Result<Settings> {
         no_repeat_ngram_size: resolver.option(&row::no_repeat_ngram_size())?,
         encoder_no_repeat_ngram_size: resolver.with("encoder_no_repeat_ngram_size", 0, |found| found.count(0))?,
         repetition_penalty: resolver.option(&row::repetition_penalty())?,
-        bad_words: resolver.with("bad_words_ids", Vec::new(), Found::sequences)?,
+        bad_words: resolver.with("bad_words_ids", Vec::new(), RawSetting::sequences)?,
         forced_bos: resolver.forced_bos()?,
-        forced_eos: resolver.with("forced_eos_token_id", Vec::new(), Found::tokens)?,
-        suppress: resolver.with("suppress_tokens", Vec::new(), Found::tokens)?,
-        begin_suppress: resolver.with("begin_suppress_tokens", Vec::new(), Found::tokens)?,
-        renormalize: resolver.with("renormalize_logits", false, Found::truth)?,
-        eos: resolver.special("eos_token_id", Vec::new(), Found::tokens)?,
+        forced_eos: resolver.with("forced_eos_token_id", Vec::new(), RawSetting::tokens)?,
+        suppress: resolver.with("suppress_tokens", Vec::new(), RawSetting::tokens)?,
+        begin_suppress: resolver.with("begin_suppress_tokens", Vec::new(), RawSetting::tokens)?,
+        renormalize: resolver.with("renormalize_logits", false, RawSetting::truth)?,
+        eos: resolver.special("eos_token_id", Vec::new(), RawSetting::tokens)?,
         pad: resolver.special("pad_token_id", None, |found| found.token().map(Some))?,
         start,
         sampling,

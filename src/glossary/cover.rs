@@ -5,11 +5,11 @@
 //! stretches overlap, and a term stands between word boundaries.
 
 /// The ways in which one term may be written; any of them will do.
-pub type Ways<T> = Vec<Vec<T>>;
+pub type Alternatives<T> = Vec<Vec<T>>;
 
 /// A term that stands in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct TermMatch {
     /// Which of the terms.
     pub term: usize,
     /// Where it begins.
@@ -20,8 +20,8 @@ pub struct Place {
 
 /// Where the terms stand in `text`, each at most once. `parts` says whether a word may end before an index
 /// and another begin at it; the two ends of the text always do.
-pub fn cover<T: PartialEq>(text: &[T], terms: &[Ways<T>], parts: impl Fn(usize) -> bool) -> Vec<Place> {
-    let mut places: Vec<Place> = Vec::new();
+pub fn cover<T: PartialEq>(text: &[T], terms: &[Alternatives<T>], parts: impl Fn(usize) -> bool) -> Vec<TermMatch> {
+    let mut places: Vec<TermMatch> = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let begins = at == 0 || parts(at);
@@ -34,7 +34,7 @@ pub fn cover<T: PartialEq>(text: &[T], terms: &[Ways<T>], parts: impl Fn(usize) 
         // The first of the longest: `max_by_key` would take the last.
         match whole.reduce(|best, other| if other.1.len() > best.1.len() { other } else { best }) {
             Some((term, way)) => {
-                places.push(Place { term, start: at, end: at + way.len() });
+                places.push(TermMatch { term, start: at, end: at + way.len() });
                 at += way.len();
             }
             None => at += 1,
@@ -45,7 +45,7 @@ pub fn cover<T: PartialEq>(text: &[T], terms: &[Ways<T>], parts: impl Fn(usize) 
 
 /// The indices of the terms that have no place in `text`; each way of each term is a string.
 #[must_use]
-pub fn missing(text: &str, terms: &[Ways<u8>]) -> Vec<usize> {
+pub fn missing(text: &str, terms: &[Alternatives<u8>]) -> Vec<usize> {
     let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let parts = |at: usize| {
         text.is_char_boundary(at) && !(letter(text[..at].chars().next_back()) && letter(text[at..].chars().next()))
@@ -58,7 +58,7 @@ pub fn missing(text: &str, terms: &[Ways<u8>]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    fn ways(terms: &[&[&str]]) -> Vec<Ways<u8>> {
+    fn ways(terms: &[&[&str]]) -> Vec<Alternatives<u8>> {
         terms.iter().map(|ways| ways.iter().map(|way| way.as_bytes().to_vec()).collect()).collect()
     }
 

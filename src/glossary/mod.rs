@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 
-pub use cover::{Place, Ways, cover, missing};
+pub use cover::{Alternatives, TermMatch, cover, missing};
 pub use spans::spans;
 
 use crate::language::Language;
@@ -35,7 +35,7 @@ struct Entry {
     source: String,
     target: String,
     words: Vec<Pattern>,
-    /// Ways to write the target, and those of its plural.
+    /// Spellings of the target, and those of its plural.
     singular: Vec<String>,
     plural: Vec<String>,
 }

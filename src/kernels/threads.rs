@@ -1,7 +1,7 @@
 //! Whether a kernel divides its work among threads.
 //!
-//! Invariant: a result does not depend on it. How much work is worth other threads each kernel knows; whether there are any
-//! that could help, only whoever keeps them busy.
+//! Invariant: no result depends on it. Each kernel knows how much work is worth waking other threads for; whether other threads
+//! are free to help is known to the caller, who gives them their work.
 
 use std::cell::Cell;
 
@@ -9,23 +9,23 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does some work, the kernels in which divide nothing if it is done `alone`: the other threads have work of their own, and
-/// pieces that nobody takes cost time too.
+/// Does some work. With `alone`, the kernels in it do not divide their work: the other threads have work of their own, and
+/// pieces that no other thread takes cost time too.
 pub fn work<R>(alone: bool, work: impl FnOnce() -> R) -> R {
-    let _before = Before(ALONE.replace(alone));
+    let _restore = Restore(ALONE.replace(alone));
     work()
 }
 
-/// What held before, and does again even after a panic.
-struct Before(bool);
+/// Restores the former value when dropped, even after a panic.
+struct Restore(bool);
 
-impl Drop for Before {
+impl Drop for Restore {
     fn drop(&mut self) {
         ALONE.set(self.0);
     }
 }
 
-/// Whether to divide so much work, where from `least` on that is worth waking other threads.
+/// Whether to divide `work`, where `least` is the amount from which on it is worth waking other threads.
 pub(super) fn divides(work: usize, least: usize) -> bool {
     work >= least && !ALONE.get()
 }

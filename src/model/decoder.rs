@@ -1,6 +1,6 @@
 //! One token per row in, the states that predict the next token out.
 //!
-//! What rows have been fed before they join is computed at once, and once for all rows of a sentence that begin alike.
+//! The prefill of admitted rows is computed in one pass; tokens that several rows of a sentence begin with, once.
 
 use std::collections::HashMap;
 
@@ -126,28 +126,29 @@ impl DecoderState {
 
 impl Decoder {
     /// A state without rows.
-    pub fn idle(&self, dtype: DType, device: &Device) -> DecoderState {
+    pub fn empty_state(&self, dtype: DType, device: &Device) -> DecoderState {
         let keys = self.layers.iter().map(|_| PastKeys::new(dtype, device)).collect();
         DecoderState { rows: Rows::default(), store: Store { groups: Vec::new(), keys, biases: Vec::new() } }
     }
 
-    /// More rows for each sentence of a memory `[b, s, d]`, after the others, which have been `fed` these tokens.
-    pub fn join(
+    /// Adds rows for each sentence of encoder states `[b, s, d]`, after the other rows: one for each list of tokens in `prefill`,
+    /// which it has been fed.
+    pub fn admit(
         &self,
         state: &mut DecoderState,
         states: &Tensor,
         lengths: &[usize],
-        fed: &[Vec<&[u32]>],
+        prefill: &[Vec<&[u32]>],
     ) -> Result<()> {
-        anyhow::ensure!(lengths.len() == fed.len(), "rows of {} sentences for {}", fed.len(), lengths.len());
+        anyhow::ensure!(lengths.len() == prefill.len(), "rows of {} sentences for {}", prefill.len(), lengths.len());
         anyhow::ensure!(state.rows() == 0 || state.keys_stay(), "sentences cannot join others on this device");
         let memory = |layer: &DecoderLayer| layer.cross_attention.0.memory(states, lengths);
         let (first, group) = (state.rows(), state.store.groups.len());
         state.store.groups.push(self.layers.iter().map(memory).collect::<Result<_>>()?);
         let place = |(sentence, rows): (usize, &Vec<_>)| std::iter::repeat_n(Place { group, sentence }, rows.len());
-        state.rows.places.extend(fed.iter().enumerate().flat_map(place));
-        state.rows.past.join(state.rows() - first);
-        let tree = Tree::new(fed);
+        state.rows.places.extend(prefill.iter().enumerate().flat_map(place));
+        state.rows.past.add_rows(state.rows() - first);
+        let tree = Tree::new(prefill);
         if tree.tokens.is_empty() {
             return Ok(());
         }
@@ -162,10 +163,10 @@ impl Decoder {
         Ok(())
     }
 
-    /// More rows, after the others, that go on from rows of another state.
-    pub fn receive(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
+    /// Adds rows after the others that continue rows of another state.
+    pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
         let DecoderState { rows: mine, store } = state;
-        let cells = mine.past.receive(&other.rows.past, rows);
+        let cells = mine.past.import_rows(&other.rows.past, rows);
         for ((layer, keys), theirs) in self.layers.iter().zip(&mut store.keys).zip(&other.store.keys) {
             keys.copy(theirs, &cells, layer.self_attention.0.shape.inner())?;
         }
@@ -237,10 +238,10 @@ struct Tree {
 
 impl Tree {
     /// Of the rows of each sentence.
-    fn new(fed: &[Vec<&[u32]>]) -> Self {
+    fn new(prefill: &[Vec<&[u32]>]) -> Self {
         let (mut tree, mut known) = (Self::default(), HashMap::new());
         for (sentence, row) in
-            fed.iter().enumerate().flat_map(|(sentence, rows)| rows.iter().map(move |row| (sentence, row)))
+            prefill.iter().enumerate().flat_map(|(sentence, rows)| rows.iter().map(move |row| (sentence, row)))
         {
             let mut end = None;
             for &token in *row {

@@ -20,7 +20,6 @@ use std::path::Path;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
-pub use crate::kernels::threads;
 pub use decoder::DecoderState;
 pub use spec::Spec;
 pub use view::View;
@@ -145,10 +144,10 @@ impl Seq2Seq {
         Ok(Memory { states: self.encoder.forward(batch, global)?, lengths })
     }
 
-    /// A decoder without rows.
+    /// The state of a decoder without rows.
     #[must_use]
-    pub fn idle(&self) -> DecoderState {
-        self.decoder.idle(self.dtype, &self.device)
+    pub fn empty_state(&self) -> DecoderState {
+        self.decoder.empty_state(self.dtype, &self.device)
     }
 
     /// A decoder with one row per sentence of a memory, before its first token.
@@ -156,32 +155,31 @@ impl Seq2Seq {
     /// # Errors
     /// When the device fails.
     pub fn start(&self, memory: &Memory) -> Result<DecoderState> {
-        let mut state = self.idle();
-        self.join(&mut state, memory, &vec![vec![&[][..]]; memory.lengths.len()])?;
+        let mut state = self.empty_state();
+        self.admit(&mut state, memory, &vec![vec![&[][..]]; memory.lengths.len()])?;
         Ok(state)
     }
 
-    /// More rows for each sentence of a memory, after the others: for each list of tokens in `fed` one that has been fed
-    /// those already. Where [`Self::joins`] is false, only a decoder without rows takes sentences, before their first
-    /// tokens.
+    /// Adds rows for each encoded sentence after the rows of `state`: for each list of tokens in `prefill` a row that has been
+    /// fed those tokens. Where [`Self::can_admit`] is false, only a state without rows admits sentences, and without prefill.
     ///
     /// # Errors
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
-    pub fn join(&self, state: &mut DecoderState, memory: &Memory, fed: &[Vec<&[TokenId]>]) -> Result<()> {
-        self.decoder.join(state, &memory.states, &memory.lengths, fed)
+    pub fn admit(&self, state: &mut DecoderState, memory: &Memory, prefill: &[Vec<&[TokenId]>]) -> Result<()> {
+        self.decoder.admit(state, &memory.states, &memory.lengths, prefill)
     }
 
-    /// More rows for a decoder, after the others, that go on from rows of another decoder.
+    /// Adds rows after the rows of `state` that continue rows of another state.
     ///
     /// # Errors
-    /// Where [`Self::joins`] is false.
-    pub fn receive(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
-        self.decoder.receive(state, other, rows)
+    /// Where [`Self::can_admit`] is false.
+    pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
+        self.decoder.import_rows(state, other, rows)
     }
 
-    /// Whether sentences can join others that are being decoded already.
+    /// Whether sentences can be admitted while others are being decoded.
     #[must_use]
-    pub fn joins(&self) -> bool {
+    pub fn can_admit(&self) -> bool {
         fuses(self.dtype, &self.device)
     }
 

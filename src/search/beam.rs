@@ -1,29 +1,31 @@
 //! Beam search as transformers 5.23 does it (`GenerationMixin._beam_search`).
 //!
-//! Responsible for: which continuations go on, which hypotheses are kept, and when an item is over.
-//! Invariant: beams and finished hypotheses of an item are in descending order of score; an item never has
+//! Responsible for: which continuations go on, which hypotheses are kept, and when a sequence is over.
+//! Invariant: beams and finished hypotheses of a sequence are in descending order of score; a sequence never has
 //! more of either than `num_beams`.
 //!
 //! Departure: transformers fills up missing beams with copies at -1e9; here there are only beams that can
-//! be, so the first step has one row per item, and fewer than `n_best` hypotheses may come back. The
+//! be, so the first step has one row per sequence, and fewer than `n_best` hypotheses may come back. The
 //! hypotheses are the same unless the rules leave fewer continuations than `num_beams`, where
 //! transformers goes on with its copies, even beyond an end.
 
 use anyhow::Result;
 
-use super::guard::{Divergence, Fork, GUARD, repetitions};
+use super::guard::{GUARD, ResumePoint, SearchState, repetitions};
 use super::logits::Candidates;
-use super::required::{Required, turns};
-use super::{EarlyStopping, Found, Head, Hypothesis, Item, Method, SearchOptions, no_choice, normalized};
+use super::required::{Required, interleave_banks};
+use super::{
+    EarlyStopping, Hypothesis, Prefix, SearchOptions, SearchResult, Sequence, Strategy, no_choice, normalized,
+};
 use crate::batch::TokenId;
 
-/// One open hypothesis.
+/// A hypothesis that has not ended, and the sum of its token scores.
 struct Beam {
-    head: Head,
+    prefix: Prefix,
     sum: f32,
 }
 
-/// One beam and one token more.
+/// A beam with one more token.
 struct Continuation {
     beam: usize,
     token: TokenId,
@@ -36,47 +38,47 @@ struct Continuation {
     missing: usize,
 }
 
-/// One item's search.
+/// One sequence's search.
 pub(super) struct Beams<'a> {
     options: &'a SearchOptions,
     required: Option<Required<'a>>,
-    open: Vec<Beam>,
-    /// What each is worth, and the hypothesis.
+    running: Vec<Beam>,
+    /// What each hypothesis that ended is worth, and the hypothesis.
     finished: Vec<(f32, Hypothesis)>,
-    divergence: Divergence,
+    resume_point: ResumePoint,
 }
 
-/// How many continuations of an item are looked at: enough for all beams to go on even if every one of them
-/// could also end in each way there is.
+/// How many continuations of a sequence are compared: enough for all beams to go on even if each of them could also end with
+/// every end token.
 pub(super) fn continuations(options: &SearchOptions) -> usize {
     (1 + options.eos.len()).max(2) * options.num_beams
 }
 
-impl Method for Beams<'_> {
-    fn heads(&self) -> Vec<&Head> {
-        self.open.iter().map(|beam| &beam.head).collect()
+impl Strategy for Beams<'_> {
+    fn prefixes(&self) -> Vec<&Prefix> {
+        self.running.iter().map(|beam| &beam.prefix).collect()
     }
 
-    fn heads_mut(&mut self) -> Vec<&mut Head> {
-        self.open.iter_mut().map(|beam| &mut beam.head).collect()
+    fn prefixes_mut(&mut self) -> Vec<&mut Prefix> {
+        self.running.iter_mut().map(|beam| &mut beam.prefix).collect()
     }
 
-    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Found>> {
-        let new = 1 + self.open.first().map_or(0, |beam| beam.head.token_scores.len());
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<SearchResult>> {
+        let new = 1 + self.running.first().map_or(0, |beam| beam.prefix.token_scores.len());
         self.take(candidates, new);
         if self.is_over(new) { self.found().map(Some) } else { Ok(None) }
     }
 }
 
 impl<'a> Beams<'a> {
-    pub fn new(item: &Item<'_, 'a>, options: &'a SearchOptions) -> Self {
-        let (open, finished) = match item.fork() {
-            Some(Fork { open, finished }) => (open.clone(), finished.clone()),
-            None => (vec![(Head::new(&options.start), 0.0)], Vec::new()),
+    pub fn new(sequence: &Sequence<'_, 'a>, options: &'a SearchOptions) -> Self {
+        let (running, finished) = match sequence.resume_state() {
+            Some(SearchState { running, finished }) => (running.clone(), finished.clone()),
+            None => (vec![(Prefix::new(&options.start), 0.0)], Vec::new()),
         };
-        let open = open.into_iter().map(|(head, sum)| Beam { head, sum }).collect();
-        let divergence = Divergence::begin(item.is_watched(options));
-        Self { options, required: item.required, open, finished, divergence }
+        let running = running.into_iter().map(|(prefix, sum)| Beam { prefix, sum }).collect();
+        let resume_point = ResumePoint::begin(sequence.is_watched(options));
+        Self { options, required: sequence.required, running, finished, resume_point }
     }
 
     /// Takes the `new`-th token: of the best continuations, those that end among the first `num_beams` are
@@ -84,12 +86,12 @@ impl<'a> Beams<'a> {
     fn take(&mut self, candidates: &[Candidates], new: usize) {
         let mut next = Vec::with_capacity(self.options.num_beams);
         let best = self.best(candidates);
-        self.look(candidates, &best);
+        self.watch(candidates, &best);
         for (rank, continuation) in best.into_iter().enumerate() {
             let ends = self.options.eos.contains(&continuation.token);
             if !ends && new < self.options.max_new_tokens {
                 if next.len() < self.options.num_beams {
-                    next.push(self.open[continuation.beam].with(&continuation));
+                    next.push(self.running[continuation.beam].with(&continuation));
                 }
             } else if rank < self.options.num_beams {
                 self.finish(&continuation, new, continuation.cut || !ends);
@@ -98,17 +100,17 @@ impl<'a> Beams<'a> {
         if next.is_empty() && self.finished.is_empty() && new > 1 {
             // The rules leave no token: the beams end as they are.
             let cut_off = |beam: &Beam| (self.worth(beam.sum, new - 1), beam.cut_off(self.options, self.required));
-            self.finished = self.open.iter().map(cut_off).collect();
+            self.finished = self.running.iter().map(cut_off).collect();
         }
-        self.open = next;
+        self.running = next;
     }
 
     /// The best continuations over all beams, best first; among equals the better beam's, then the lower token.
-    /// With required terms, the banks of continuations that lack equally many tokens take turns.
+    /// With required terms, the banks of continuations that lack equally many tokens are interleaved.
     fn best(&self, candidates: &[Candidates]) -> Vec<Continuation> {
         let mut all = Vec::new();
-        for (index, beam) in self.open.iter().enumerate() {
-            let Candidates { best, cut, wanted, missing, .. } = &candidates[beam.head.row];
+        for (index, beam) in self.running.iter().enumerate() {
+            let Candidates { best, cut, wanted, missing, .. } = &candidates[beam.prefix.row];
             let continued = |(token, value, missing)| {
                 let sum = value + beam.sum;
                 Continuation { beam: index, token, value, sum, cut: *cut, missing }
@@ -120,25 +122,28 @@ impl<'a> Beams<'a> {
         }
         all.sort_by(|a, b| b.sum.total_cmp(&a.sum).then((a.beam, a.token).cmp(&(b.beam, b.token))));
         if self.required.is_some() {
-            all = turns(all, |continuation| continuation.missing);
+            all = interleave_banks(all, |continuation| continuation.missing);
         }
         all.truncate(continuations(self.options));
         all
     }
 
-    /// Remembers how things stand if a guard would change what is the best, or whether it is cut.
-    fn look(&mut self, candidates: &[Candidates], best: &[Continuation]) {
-        let Self { options, open, finished, divergence, .. } = self;
+    /// Records the state when a guard would change which continuations are the best, or whether one is cut.
+    fn watch(&mut self, candidates: &[Candidates], best: &[Continuation]) {
+        let Self { options, running, finished, resume_point, .. } = self;
         let differs = || {
-            open.iter().enumerate().any(|(index, beam)| {
+            running.iter().enumerate().any(|(index, beam)| {
                 let is_best = |token| best.iter().any(|other| (other.beam, other.token) == (index, token));
                 // Whatever is banned makes the others more likely where they are to add up to 1 again.
-                candidates[beam.head.row].cut
-                    || repetitions(&beam.head.history, GUARD).any(|token| options.renormalize || is_best(token))
+                candidates[beam.prefix.row].cut
+                    || repetitions(&beam.prefix.history, GUARD).any(|token| options.renormalize || is_best(token))
             })
         };
-        let branch = |beam: &Beam| (beam.head.clone(), beam.sum);
-        divergence.look(differs, || Fork { open: open.iter().map(branch).collect(), finished: finished.clone() });
+        let branch = |beam: &Beam| (beam.prefix.clone(), beam.sum);
+        resume_point.watch(differs, || SearchState {
+            running: running.iter().map(branch).collect(),
+            finished: finished.clone(),
+        });
     }
 
     /// Puts a hypothesis of `new` tokens in its place among the finished ones, if it is good enough for one.
@@ -149,8 +154,8 @@ impl<'a> Beams<'a> {
             hypothesis.missing < missing || hypothesis.missing == missing && *other >= worth
         });
         if place < self.options.num_beams {
-            let head = self.open[continuation.beam].with(continuation).head;
-            let (tokens, token_scores) = (head.tokens(self.options), head.token_scores);
+            let prefix = self.running[continuation.beam].with(continuation).prefix;
+            let (tokens, token_scores) = (prefix.tokens(self.options), prefix.token_scores);
             self.finished.insert(place, (worth, Hypothesis { tokens, score, token_scores, truncated, missing }));
             self.finished.truncate(self.options.num_beams);
         }
@@ -164,15 +169,15 @@ impl<'a> Beams<'a> {
         }
     }
 
-    /// Whether no further token, after `new`, is wanted. transformers keeps searching while any place
+    /// Whether the search is finished after `new` tokens. transformers keeps searching while any place
     /// among the finished hypotheses is free, even with beams that are worse than all finished ones. With required
-    /// terms it is over when no beam can become better than as many as are asked for.
+    /// terms it is finished when no beam can become better than the `n_best` finished ones.
     fn is_over(&self, new: usize) -> bool {
-        let Some(best) = self.open.iter().map(|beam| beam.sum).max_by(f32::total_cmp) else { return true };
+        let Some(best) = self.running.iter().map(|beam| beam.sum).max_by(f32::total_cmp) else { return true };
         let enough = if self.required.is_some() { self.options.n_best } else { self.options.num_beams };
         let Some((worst, _)) = self.finished.get(enough - 1) else { return false };
         let length = match (&self.required, self.options.early_stopping) {
-            (Some(required), _) => new.max(required.length),
+            (Some(required), _) => new.max(required.expected_length),
             (None, EarlyStopping::True) => return true,
             (None, EarlyStopping::Never) if self.options.length_penalty > 0.0 => self.options.max_new_tokens,
             (None, _) => new,
@@ -180,27 +185,27 @@ impl<'a> Beams<'a> {
         self.worth(best, length) <= *worst
     }
 
-    fn found(&mut self) -> Result<Found> {
+    fn found(&mut self) -> Result<SearchResult> {
         self.finished.truncate(self.options.n_best);
         let hypotheses: Vec<_> = std::mem::take(&mut self.finished).into_iter().map(|(_, found)| found).collect();
-        let divergence = std::mem::take(&mut self.divergence);
-        if hypotheses.is_empty() { Err(no_choice()) } else { Ok(Found { hypotheses, divergence }) }
+        let resume_point = std::mem::take(&mut self.resume_point);
+        if hypotheses.is_empty() { Err(no_choice()) } else { Ok(SearchResult { hypotheses, resume_point }) }
     }
 }
 
 impl Beam {
     fn cut_off(&self, options: &SearchOptions, required: Option<Required>) -> Hypothesis {
-        let tokens = self.head.tokens(options);
+        let tokens = self.prefix.tokens(options);
         let missing = required.map_or(0, |required| required.missing(&tokens));
         let score = normalized(self.sum, tokens.len(), options.length_penalty);
-        Hypothesis { tokens, score, token_scores: self.head.token_scores.clone(), truncated: true, missing }
+        Hypothesis { tokens, score, token_scores: self.prefix.token_scores.clone(), truncated: true, missing }
     }
 
     fn with(&self, continuation: &Continuation) -> Self {
-        let Head { row, history, token_scores } = &self.head;
+        let Prefix { row, history, token_scores } = &self.prefix;
         let history = [history.as_slice(), &[continuation.token]].concat();
         let token_scores = [token_scores.as_slice(), &[continuation.value]].concat();
-        Self { head: Head { row: *row, history, token_scores }, sum: continuation.sum }
+        Self { prefix: Prefix { row: *row, history, token_scores }, sum: continuation.sum }
     }
 }
 
@@ -215,8 +220,8 @@ mod tests {
         let finished = |score| {
             (score, Hypothesis { tokens: vec![1], score, token_scores: vec![score], truncated: false, missing: 0 })
         };
-        let mut search = Beams::new(&Item::default(), &options);
-        search.open[0].sum = -10.0;
+        let mut search = Beams::new(&Sequence::default(), &options);
+        search.running[0].sum = -10.0;
         search.finished = vec![finished(worst + 1.0), finished(worst)];
         search.is_over(2)
     }
@@ -226,11 +231,11 @@ mod tests {
     fn what_is_cut_is_cut_by_a_guard_only_perhaps() {
         let options = SearchOptions { num_beams: 2, ..SearchOptions::greedy(0, 1, 10) };
         for cut in [false, true] {
-            let mut search = Beams::new(&Item::default(), &options);
+            let mut search = Beams::new(&Sequence::default(), &options);
             let best = vec![(1, -0.5), (2, -1.0)];
             let candidates = Candidates { best, log_sum: 0.0, cut, wanted: Vec::new(), missing: 0 };
             assert!(search.advance(&[candidates]).unwrap().is_none());
-            assert_eq!(matches!(search.divergence, Divergence::At(_)), cut);
+            assert_eq!(matches!(search.resume_point, ResumePoint::At(_)), cut);
         }
     }
 

@@ -1,87 +1,88 @@
-//! One row per hypothesis, no row looks at another: greedy search, and sampling.
+//! Greedy search and sampling: one row per hypothesis, and no hypothesis depends on another.
 //!
 //! Responsible for: taking the best token of each row, the lowest id among equals, until it ends.
 //! Invariant: a row is out of the batch as soon as it has ended. Leaves the drawing of tokens to `sample`.
 
 use anyhow::Result;
 
-use super::guard::{Divergence, Fork, GUARD, repetitions};
+use super::guard::{GUARD, ResumePoint, SearchState, repetitions};
 use super::logits::Candidates;
 use super::sample::Sampler;
-use super::{Found, Head, Hypothesis, Item, Method, SearchOptions, no_choice, normalized};
+use super::{Hypothesis, Prefix, SearchOptions, SearchResult, Sequence, Strategy, no_choice, normalized};
 
-/// One item's search: greedy, or sampling of `n_best` hypotheses.
+/// One sequence's search: greedy, or sampling of `n_best` hypotheses.
 pub(super) struct Greedy<'a> {
     options: &'a SearchOptions,
-    open: Vec<Row>,
+    running: Vec<RunningHypothesis>,
     ended: Vec<Hypothesis>,
-    divergence: Divergence,
+    resume_point: ResumePoint,
 }
 
-/// One hypothesis under way.
-struct Row {
-    head: Head,
-    /// `None` takes the best.
+/// A hypothesis that has not ended.
+struct RunningHypothesis {
+    prefix: Prefix,
+    /// Draws the tokens; `None` takes the best token.
     sampler: Option<Sampler>,
 }
 
 impl<'a> Greedy<'a> {
-    pub fn new(item: &Item, options: &'a SearchOptions) -> Self {
-        let sampler = |sample| options.sampling.map(|sampling| Sampler::new(sampling, item.place, sample));
-        let forked = item.fork().and_then(|fork| fork.open.first()).map(|(head, _)| head.clone());
-        let head = forked.unwrap_or_else(|| Head::new(&options.start));
-        let row = |sample| Row { head: head.clone(), sampler: sampler(sample) };
-        let open = (0..options.n_best as u64).map(row).collect();
-        Self { options, open, ended: Vec::new(), divergence: Divergence::begin(item.is_watched(options)) }
+    pub fn new(sequence: &Sequence, options: &'a SearchOptions) -> Self {
+        let sampler = |sample| options.sampling.map(|sampling| Sampler::new(sampling, sequence.index, sample));
+        let resumed = sequence.resume_state().and_then(|state| state.running.first()).map(|(prefix, _)| prefix.clone());
+        let prefix = resumed.unwrap_or_else(|| Prefix::new(&options.start));
+        let row = |sample| RunningHypothesis { prefix: prefix.clone(), sampler: sampler(sample) };
+        let running = (0..options.n_best as u64).map(row).collect();
+        Self { options, running, ended: Vec::new(), resume_point: ResumePoint::begin(sequence.is_watched(options)) }
     }
 
-    /// Remembers how things stand if a guard would ban anything: that makes all other tokens more likely.
-    fn look(&mut self) {
-        let Self { open, divergence, .. } = self;
-        let differs = || open.iter().any(|row| repetitions(&row.head.history, GUARD).next().is_some());
-        let branch = |row: &Row| (row.head.clone(), 0.0);
-        divergence.look(differs, || Fork { open: open.iter().map(branch).collect(), finished: Vec::new() });
+    /// Records the state when a guard would ban a token: the ban makes all other tokens more likely.
+    fn watch(&mut self) {
+        let Self { running, resume_point, .. } = self;
+        let differs = || running.iter().any(|row| repetitions(&row.prefix.history, GUARD).next().is_some());
+        let branch = |row: &RunningHypothesis| (row.prefix.clone(), 0.0);
+        resume_point
+            .watch(differs, || SearchState { running: running.iter().map(branch).collect(), finished: Vec::new() });
     }
 }
 
-impl Method for Greedy<'_> {
-    fn heads(&self) -> Vec<&Head> {
-        self.open.iter().map(|row| &row.head).collect()
+impl Strategy for Greedy<'_> {
+    fn prefixes(&self) -> Vec<&Prefix> {
+        self.running.iter().map(|row| &row.prefix).collect()
     }
 
-    fn heads_mut(&mut self) -> Vec<&mut Head> {
-        self.open.iter_mut().map(|row| &mut row.head).collect()
+    fn prefixes_mut(&mut self) -> Vec<&mut Prefix> {
+        self.running.iter_mut().map(|row| &mut row.prefix).collect()
     }
 
-    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Found>> {
-        self.look();
-        for mut row in std::mem::take(&mut self.open) {
-            let candidates = &candidates[row.head.row];
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<SearchResult>> {
+        self.watch();
+        for mut row in std::mem::take(&mut self.running) {
+            let candidates = &candidates[row.prefix.row];
             if row.advance(candidates, self.options)? {
-                self.open.push(row);
+                self.running.push(row);
             } else {
                 self.ended.push(row.end(candidates.cut, self.options));
             }
         }
-        if !self.open.is_empty() {
+        if !self.running.is_empty() {
             return Ok(None);
         }
         self.ended.sort_by(|a, b| b.score.total_cmp(&a.score));
-        Ok(Some(Found {
+        Ok(Some(SearchResult {
             hypotheses: std::mem::take(&mut self.ended),
-            divergence: std::mem::take(&mut self.divergence),
+            resume_point: std::mem::take(&mut self.resume_point),
         }))
     }
 }
 
-impl Row {
+impl RunningHypothesis {
     /// Takes the next token; whether the row goes on. Where the rules leave none, it ends as it is.
     fn advance(&mut self, candidates: &Candidates, options: &SearchOptions) -> Result<bool> {
         let chosen = match &mut self.sampler {
             Some(sampler) => sampler.draw(&candidates.best)?,
             None => candidates.best.first().map(|&(token, x)| (token, (f64::from(x) - candidates.log_sum) as f32)),
         };
-        let Head { history, token_scores, .. } = &mut self.head;
+        let Prefix { history, token_scores, .. } = &mut self.prefix;
         let Some((token, score)) = chosen else {
             return if token_scores.is_empty() { Err(no_choice()) } else { Ok(false) };
         };
@@ -92,9 +93,9 @@ impl Row {
 
     /// The hypothesis that ended with the last token; `cut` when that was forced on the model.
     fn end(self, cut: bool, options: &SearchOptions) -> Hypothesis {
-        let tokens = self.head.tokens(options);
+        let tokens = self.prefix.tokens(options);
         let truncated = cut || tokens.last().is_none_or(|last| !options.eos.contains(last));
-        let token_scores = self.head.token_scores;
+        let token_scores = self.prefix.token_scores;
         let score = normalized(token_scores.iter().sum(), tokens.len(), options.length_penalty);
         Hypothesis { tokens, score, token_scores, truncated, missing: 0 }
     }

@@ -11,11 +11,11 @@ use anyhow::{Result, ensure};
 
 use super::guard::{GUARD, repetitions};
 use super::required::{Progress, Required};
-use super::{Item, SearchOptions, beam};
+use super::{SearchOptions, Sequence, beam};
 use crate::batch::TokenId;
 use crate::kernels::topk::{Logits, RowTop};
 
-/// On what the rules work: greedy search and sampling apply them to the logits, beam search to
+/// What the rules change: greedy search and sampling apply them to the logits, beam search to
 /// log-probabilities. With a repetition penalty the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Domain {
@@ -23,11 +23,11 @@ pub(super) enum Domain {
     LogProbabilities,
 }
 
-/// The rules of one search, made ready.
-pub(super) struct Rules<'a> {
+/// The rules of one search, prepared for all its rows.
+pub(super) struct LogitRules<'a> {
     options: &'a SearchOptions,
     domain: Domain,
-    /// How many of the best tokens of a row are looked at; `None` for all.
+    /// How many of the best tokens of a row are compared; `None` for all.
     k: Option<usize>,
     /// The size of the vocabulary, once there are logits.
     v: usize,
@@ -37,40 +37,40 @@ pub(super) struct Rules<'a> {
     bad_ends: Vec<(&'a [TokenId], TokenId)>,
 }
 
-/// What the rules must know of an item.
-pub(super) struct Subject<'a> {
+/// What the rules must know of a sequence besides its history.
+pub(super) struct RuleContext<'a> {
     /// What followed each sequence of n - 1 tokens in the source.
     source_ngrams: HashMap<Vec<TokenId>, Vec<TokenId>>,
     /// What its target must contain.
     required: Option<Required<'a>>,
-    /// No sequence of so many tokens may occur twice.
+    /// No n-gram of this length may occur twice.
     no_repeat: Option<usize>,
 }
 
-impl<'a> Subject<'a> {
-    pub fn new(item: &Item<'_, 'a>, options: &SearchOptions) -> Self {
+impl<'a> RuleContext<'a> {
+    pub fn new(sequence: &Sequence<'_, 'a>, options: &SearchOptions) -> Self {
         let n = options.encoder_no_repeat_ngram_size;
-        let source_ngrams = if n == 0 { HashMap::new() } else { ngrams(item.source, n) };
+        let source_ngrams = if n == 0 { HashMap::new() } else { ngrams(sequence.source, n) };
         let usual = Some(options.no_repeat_ngram_size).filter(|&n| n > 0);
         // Of two lengths the shorter allows less.
-        let no_repeat = usual.into_iter().chain(item.guard.map(|_| GUARD)).min();
-        Self { source_ngrams, required: item.required, no_repeat }
+        let no_repeat = usual.into_iter().chain(sequence.guard.map(|_| GUARD)).min();
+        Self { source_ngrams, required: sequence.required, no_repeat }
     }
 }
 
 /// What the rules change in one row.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Edits {
+struct LogitEdits {
     banned: Vec<TokenId>,
     penalised: Vec<TokenId>,
     /// When set, these tokens have the value 0 and all others cannot be.
     forced: Option<Vec<TokenId>>,
-    aim: Aim,
+    constraints: ConstraintEdits,
 }
 
 /// What required terms change in one row.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Aim {
+struct ConstraintEdits {
     /// These cannot be, but keep their share of the probability: it is not the model that rules them out.
     withheld: Vec<TokenId>,
     /// Tokens that bring terms nearer, ascending, and how many tokens are missing after each; no rule but
@@ -97,7 +97,7 @@ pub(super) struct Candidates {
     pub missing: usize,
 }
 
-impl<'a> Rules<'a> {
+impl<'a> LogitRules<'a> {
     pub fn new(options: &'a SearchOptions) -> Self {
         // transformers takes end-of-sentence tokens out of the bad words.
         let bad = || options.bad_words.iter().filter(|word| !(word.len() == 1 && options.eos.contains(&word[0])));
@@ -113,26 +113,26 @@ impl<'a> Rules<'a> {
         Self { options, domain, k, v: 0, always, bad_ends: bad_ends.collect() }
     }
 
-    /// The best candidates of every row of `logits` `[rows, v]`; `rows` gives each row's item and its history: the start
+    /// The best candidates of every row of `logits` `[rows, v]`; `rows` gives each row's sequence and its history: the start
     /// tokens and all since.
-    pub fn candidates(&mut self, logits: &Logits, rows: &[(&Subject, &[TokenId])]) -> Result<Vec<Candidates>> {
+    pub fn candidates(&mut self, logits: &Logits, rows: &[(&RuleContext, &[TokenId])]) -> Result<Vec<Candidates>> {
         let (_, v) = logits.dims()?;
         if self.v != v {
             check_vocabulary(v, self.options)?;
             self.v = v;
         }
         let k = self.k.unwrap_or(v);
-        let edits: Vec<Edits> = rows.iter().map(|(subject, history)| self.edits(subject, history)).collect();
-        let edited: Vec<Vec<TokenId>> = edits.iter().map(Edits::tokens).collect();
+        let edits: Vec<LogitEdits> = rows.iter().map(|(context, history)| self.edits(context, history)).collect();
+        let edited: Vec<Vec<TokenId>> = edits.iter().map(LogitEdits::tokens).collect();
         let tops = logits.top_k(k, &edited)?;
         let rows = edits.iter().zip(&edited).zip(tops);
         Ok(rows.map(|((edits, edited), top)| self.apply(edits, edited, top, k)).collect())
     }
 
     /// What the rules change after `history`.
-    fn edits(&self, subject: &Subject, history: &[TokenId]) -> Edits {
+    fn edits(&self, context: &RuleContext, history: &[TokenId]) -> LogitEdits {
         let mut banned = self.always.clone();
-        self.ban_repetitions(subject, history, &mut banned);
+        self.ban_repetitions(context, history, &mut banned);
         banned.extend(self.bad_ends.iter().filter(|(before, _)| history.ends_with(before)).map(|&(_, last)| last));
         let new = history.len() - self.options.start.len();
         if history.len() < self.options.min_length || new < self.options.min_new_tokens {
@@ -142,31 +142,37 @@ impl<'a> Rules<'a> {
         let penalises = (self.options.repetition_penalty - 1.0).abs() > f64::EPSILON;
         let penalised = if penalises { history.to_vec() } else { Vec::new() };
         let forced = self.forced(history);
-        let aim = subject.required.map(|required| self.aim(&required, &history[self.options.start.len()..]));
-        let aim = match (aim.unwrap_or_default(), &forced) {
-            (aim, None) => aim,
-            (Aim { missing, .. }, Some(_)) => Aim { missing, ..Aim::default() },
+        let constraints =
+            context.required.map(|required| self.constraint_edits(&required, &history[self.options.start.len()..]));
+        let constraints = match (constraints.unwrap_or_default(), &forced) {
+            (constraints, None) => constraints,
+            (ConstraintEdits { missing, .. }, Some(_)) => ConstraintEdits { missing, ..ConstraintEdits::default() },
         };
         // A required term may repeat what was said.
-        let banned = self.tidy(banned, &aim.wanted.iter().map(|wanted| wanted.0).collect::<Vec<_>>());
-        Edits { penalised: self.tidy(penalised, &[&banned[..], &aim.withheld].concat()), forced, banned, aim }
+        let banned = self.tidy(banned, &constraints.wanted.iter().map(|wanted| wanted.0).collect::<Vec<_>>());
+        LogitEdits {
+            penalised: self.tidy(penalised, &[&banned[..], &constraints.withheld].concat()),
+            forced,
+            banned,
+            constraints,
+        }
     }
 
     /// What required terms ask for after `tokens`: no end while any is missing, no letters after one that has ended.
-    fn aim(&self, required: &Required, tokens: &[TokenId]) -> Aim {
+    fn constraint_edits(&self, required: &Required, tokens: &[TokenId]) -> ConstraintEdits {
         let Progress { missing, mut next, at_end } = required.progress(tokens);
         next.retain(|(token, _)| (*token as usize) < self.v && !self.always.contains(token));
         let ends = if missing > 0 { self.options.eos.as_slice() } else { &[] };
-        let letters = if at_end { required.joining() } else { &[] };
+        let letters = if at_end { required.continuing() } else { &[] };
         let wanted: Vec<TokenId> = next.iter().map(|wanted| wanted.0).collect();
-        Aim { withheld: self.tidy([ends, letters].concat(), &wanted), wanted: next, missing }
+        ConstraintEdits { withheld: self.tidy([ends, letters].concat(), &wanted), wanted: next, missing }
     }
 
-    fn ban_repetitions(&self, subject: &Subject, history: &[TokenId], banned: &mut Vec<TokenId>) {
-        banned.extend(subject.no_repeat.into_iter().flat_map(|n| repetitions(history, n)));
+    fn ban_repetitions(&self, context: &RuleContext, history: &[TokenId], banned: &mut Vec<TokenId>) {
+        banned.extend(context.no_repeat.into_iter().flat_map(|n| repetitions(history, n)));
         let n = self.options.encoder_no_repeat_ngram_size;
         if n > 0 && history.len() + 1 >= n {
-            banned.extend(subject.source_ngrams.get(&history[history.len() + 1 - n..]).into_iter().flatten());
+            banned.extend(context.source_ngrams.get(&history[history.len() + 1 - n..]).into_iter().flatten());
         }
     }
 
@@ -201,7 +207,7 @@ impl<'a> Rules<'a> {
         tokens
     }
 
-    fn apply(&self, edits: &Edits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
+    fn apply(&self, edits: &LogitEdits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
         let mut free = self.apply_free(edits, edited, top, k);
         let Some(forced) = &edits.forced else { return free };
         let own_choice = free.best.first().is_some_and(|(token, _)| self.options.eos.contains(token));
@@ -214,10 +220,10 @@ impl<'a> Rules<'a> {
     }
 
     /// The candidates without forced tokens.
-    fn apply_free(&self, edits: &Edits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
+    fn apply_free(&self, edits: &LogitEdits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
         let whole = if self.domain == Domain::LogProbabilities { top.rest.log_with(&top.edited) } else { 0.0 };
         let has = |tokens: &[TokenId], token: TokenId| tokens.binary_search(&token).is_ok();
-        let wanted = |token: TokenId| edits.aim.wanted.binary_search_by_key(&token, |wanted| wanted.0).ok();
+        let wanted = |token: TokenId| edits.constraints.wanted.binary_search_by_key(&token, |wanted| wanted.0).ok();
         let apart = || edited.iter().copied().zip(top.edited.iter().copied()).filter(|(_, x)| *x > f32::NEG_INFINITY);
         // Still on the scale of the row, so that they can be summed with the others.
         let kept: Vec<(TokenId, f32)> = apart()
@@ -229,12 +235,12 @@ impl<'a> Rules<'a> {
                 }
             })
             .collect();
-        let withheld = apart().filter(|(token, _)| has(&edits.aim.withheld, *token));
+        let withheld = apart().filter(|(token, _)| has(&edits.constraints.withheld, *token));
         let values: Vec<f32> = kept.iter().copied().chain(withheld).map(|(_, x)| x).collect();
         let after = top.rest.log_with(&values);
         let shift = if self.options.renormalize { after } else { whole };
         let value = |x: f32| (f64::from(x) - shift) as f32;
-        let near = |&(token, x): &(TokenId, f32)| Some((token, value(x), edits.aim.wanted[wanted(token)?].1));
+        let near = |&(token, x): &(TokenId, f32)| Some((token, value(x), edits.constraints.wanted[wanted(token)?].1));
         let near = kept.iter().filter_map(near).collect();
         let mut best = top.top;
         best.extend(kept);
@@ -243,7 +249,7 @@ impl<'a> Rules<'a> {
         for (_, x) in &mut best {
             *x = value(*x);
         }
-        Candidates { best, log_sum: after - shift, cut: false, wanted: near, missing: edits.aim.missing }
+        Candidates { best, log_sum: after - shift, cut: false, wanted: near, missing: edits.constraints.missing }
     }
 
     fn penalise(&self, x: f64) -> f64 {
@@ -251,11 +257,11 @@ impl<'a> Rules<'a> {
     }
 }
 
-impl Edits {
+impl LogitEdits {
     /// All tokens whose logits are not simply their own.
     fn tokens(&self) -> Vec<TokenId> {
-        let mut tokens = [self.banned.as_slice(), &self.penalised, &self.aim.withheld].concat();
-        tokens.extend(self.aim.wanted.iter().map(|wanted| wanted.0));
+        let mut tokens = [self.banned.as_slice(), &self.penalised, &self.constraints.withheld].concat();
+        tokens.extend(self.constraints.wanted.iter().map(|wanted| wanted.0));
         tokens.sort_unstable();
         tokens.dedup();
         tokens

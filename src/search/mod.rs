@@ -1,24 +1,25 @@
 //! From a model that says what may come next to the sentences it most likely means.
 //!
-//! The loop, for all sentences (*items*) that are under way at once:
+//! The loop, for all sentences (*sequences*) that run at once:
 //!
-//! 1. take in new items, if any wait: each has one row of the model, after those of the others (`Search::join`);
-//! 2. leave out the rows of items that are over, and put those of beams in their new order (`Step::select`);
+//! 1. admit new sequences, if any wait: each gets one row of the model, after those of the others (`Search::admit`);
+//! 2. leave out the rows of finished sequences, and put those of beams in their new order (`Step::select`);
 //! 3. feed each row its next token: of the start, or the one that was chosen; get a row of logits for each
 //!    (`Step::step`);
 //! 4. write down what the rules change in each row: tokens banned, made less likely, forced (`logits`);
 //! 5. take each row's best tokens and its sum of exponentials in one go (`kernels::topk`), and apply the
 //!    changes to them;
 //! 6. choose: the best token of each row (`greedy`), a token by chance (`sample`), or the best
-//!    continuations of all rows of an item (`beam`); hypotheses that end are put aside; go on at 1 until no item is left.
+//!    continuations of all rows of a sequence (`beam`); hypotheses that end are put aside; go on at 1 until no sequence
+//!    is left.
 //!
-//! A search with a guard against repetition goes on from where one without would first have gone another way (`guard`).
+//! A search with a guard against repetition resumes where a search without the guard would first have chosen otherwise (`guard`).
 //!
-//! Responsible for: tokens and scores equal to those of transformers 5.23's `generate`. Invariant: what an
-//! item gets does not depend on the other items, nor on when it joined them, in no bit. Items with terms that their
-//! target must contain (`required`) are searched by beams of which each bank has its share; transformers has nothing like
-//! it. Leaves to others: what a row of logits is made from (`model`), which items join when, and where the options come
-//! from (`engine`).
+//! Responsible for: tokens and scores equal to those of transformers 5.23's `generate`. Invariant: what a
+//! sequence gets does not depend, in any bit, on the other sequences or on when it was admitted. Sequences with terms that
+//! their target must contain (`required`) are searched with beams that are divided among banks; transformers has no such
+//! search. Leaves to others: what a row of logits is made from (`model`), when a sequence is admitted, and where the options
+//! come from (`engine`).
 
 mod beam;
 mod greedy;
@@ -33,15 +34,15 @@ use anyhow::{Result, ensure};
 use crate::batch::TokenId;
 
 pub use crate::kernels::topk::Logits;
-pub use guard::{Divergence, Fork, GUARD};
+pub use guard::{GUARD, ResumePoint, SearchState};
 pub use options::{EarlyStopping, Sampling, SearchOptions};
-pub use required::{Edges, LEAST_BEAMS, Required};
+pub use required::{MIN_BEAMS, Required, WordBoundaries};
 
 use beam::Beams;
 use greedy::Greedy;
-use logits::{Candidates, Rules, Subject};
+use logits::{Candidates, LogitRules, RuleContext};
 
-/// All that a search knows of a model. A fresh one has one row per item.
+/// All that a search knows of a model. A fresh model has one row per sequence.
 pub trait Step {
     /// Feeds one token per row; the logits of the next token, `[rows, v]`.
     ///
@@ -56,17 +57,17 @@ pub trait Step {
     fn select(&mut self, rows: &[usize]) -> Result<()>;
 }
 
-/// One sentence to find hypotheses for, as far as a search must know it.
+/// One source sentence to find hypotheses for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Item<'s, 'r> {
+pub struct Sequence<'s, 'r> {
     /// Its source tokens, unpadded, for `encoder_no_repeat_ngram_size`.
     pub source: &'s [TokenId],
-    /// Its place among all that the caller wants, in whatever batches: sampling draws by seed and place.
-    pub place: u64,
+    /// Its index among all sequences of the caller, in whatever batches they run: sampling draws by seed and index.
+    pub index: u64,
     /// What its target must contain, if anything; needs beams.
     pub required: Option<Required<'r>>,
-    /// With this it is guarded against repetition, from where a search without parts from that.
-    pub guard: Option<&'s Divergence>,
+    /// With a guard against repetition, where the search resumes one without a guard; `None` searches without a guard.
+    pub guard: Option<&'s ResumePoint>,
 }
 
 /// One way to go on from the start token to an end.
@@ -86,70 +87,71 @@ pub struct Hypothesis {
     pub missing: usize,
 }
 
-/// What a search found for one item.
+/// What a search found for one sequence.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct SearchResult {
     /// The hypotheses, best first: `n_best` of them, or fewer where the rules leave no more.
     pub hypotheses: Vec<Hypothesis>,
     /// Where a guard against repetition would first have made a difference.
-    pub divergence: Divergence,
+    pub resume_point: ResumePoint,
 }
 
-/// What there is to find for each item.
+/// Searches for hypotheses of all sequences at once; the result of each, in their order.
 ///
 /// # Errors
-/// As [`Search::join`] and [`Search::advance`].
-pub fn search(model: &mut dyn Step, items: &[Item], options: &SearchOptions) -> Result<Vec<Found>> {
+/// As [`Search::admit`] and [`Search::advance`].
+pub fn search(model: &mut dyn Step, sequences: &[Sequence], options: &SearchOptions) -> Result<Vec<SearchResult>> {
     let mut search = Search::new(options)?;
-    search.join(items)?;
-    let mut all = vec![Found::default(); items.len()];
-    while search.items() > 0 {
-        for (item, found) in search.advance(model)? {
-            all[item] = found;
+    search.admit(sequences)?;
+    let mut all = vec![SearchResult::default(); sequences.len()];
+    while search.running() > 0 {
+        for (sequence, found) in search.advance(model)? {
+            all[sequence] = found;
         }
     }
     Ok(all)
 }
 
-/// Items on their way to their hypotheses.
+/// A search for the hypotheses of running sequences.
 pub struct Search<'a> {
     options: &'a SearchOptions,
-    rules: Rules<'a>,
-    open: Vec<Open<'a>>,
-    /// How many items have joined so far.
-    joined: usize,
-    /// Rows that the model has.
+    rules: LogitRules<'a>,
+    running: Vec<RunningSequence<'a>>,
+    /// How many sequences have been admitted so far.
+    admitted: usize,
+    /// How many rows the model has.
     rows: usize,
 }
 
-/// One item under way.
-struct Open<'a> {
-    /// How many had joined before it.
+/// A sequence whose search is not finished.
+struct RunningSequence<'a> {
+    /// How many sequences had been admitted before it.
     number: usize,
-    subject: Subject<'a>,
+    context: RuleContext<'a>,
     /// How many tokens its rows have been fed.
     fed: usize,
-    /// Its first row: its only one, as long as it is fed the start tokens.
+    /// Its first row, and its only one while it is fed the start tokens.
     row: usize,
-    method: Box<dyn Method + 'a>,
+    strategy: Box<dyn Strategy + 'a>,
 }
 
-/// How the hypotheses of one item are chosen.
-trait Method: Send {
-    /// The open hypotheses; to begin with, the start tokens.
-    fn heads(&self) -> Vec<&Head>;
+/// How the hypotheses of one sequence are chosen.
+trait Strategy: Send {
+    /// The running hypotheses; to begin with, the start tokens.
+    fn prefixes(&self) -> Vec<&Prefix>;
 
-    /// The same.
-    fn heads_mut(&mut self) -> Vec<&mut Head>;
+    /// The running hypotheses, to change their rows.
+    fn prefixes_mut(&mut self) -> Vec<&mut Prefix>;
 
-    /// Takes the next token of each open hypothesis out of the candidates of its row; what was found, when the item is over.
-    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<Found>>;
+    /// Takes the next token of each running hypothesis out of the candidates of its row; the result, once the sequence is
+    /// finished.
+    fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<SearchResult>>;
 }
 
-/// An open hypothesis.
+/// A hypothesis that has not ended.
 #[derive(Clone, Debug)]
-struct Head {
-    /// The model's row from which it goes on.
+struct Prefix {
+    /// The model's row that continues it.
     row: usize,
     /// The start tokens and all since.
     history: Vec<TokenId>,
@@ -157,97 +159,109 @@ struct Head {
 }
 
 impl<'a> Search<'a> {
-    /// Without items.
+    /// A search without sequences.
     ///
     /// # Errors
     /// When the options have no meaning.
     pub fn new(options: &'a SearchOptions) -> Result<Self> {
         options.check()?;
-        Ok(Self { options, rules: Rules::new(options), open: Vec::new(), joined: 0, rows: 0 })
+        Ok(Self { options, rules: LogitRules::new(options), running: Vec::new(), admitted: 0, rows: 0 })
     }
 
-    /// How many items are under way.
+    /// How many sequences are running.
     #[must_use]
-    pub fn items(&self) -> usize {
-        self.open.len()
+    pub fn running(&self) -> usize {
+        self.running.len()
     }
 
-    /// Takes in items. The model must have got the rows of each of them, in their order after those that it had, and have
-    /// fed them what [`Item::fed`] says.
+    /// Admits sequences. The model must already have the rows of each of them, in their order after its other rows, and have
+    /// fed them the tokens of [`Sequence::prefill`].
     ///
     /// # Errors
-    /// When an item has required terms, and there are no beams for them, or a fork of more hypotheses than there are beams.
-    pub fn join(&mut self, items: &[Item<'_, 'a>]) -> Result<()> {
+    /// When a sequence has required terms and there is one beam only, or a resume point with more hypotheses than there are
+    /// beams.
+    pub fn admit(&mut self, sequences: &[Sequence<'_, 'a>]) -> Result<()> {
         ensure!(
-            self.options.num_beams > 1 || items.iter().all(|item| item.required.is_none()),
-            "required terms cannot be searched for with one beam\nhint: use {LEAST_BEAMS} beams"
+            self.options.num_beams > 1 || sequences.iter().all(|sequence| sequence.required.is_none()),
+            "required terms cannot be searched for with one beam\nhint: use {MIN_BEAMS} beams"
         );
-        for item in items {
-            let mut method: Box<dyn Method + 'a> = if self.options.num_beams > 1 {
-                Box::new(Beams::new(item, self.options))
+        for sequence in sequences {
+            let mut strategy: Box<dyn Strategy + 'a> = if self.options.num_beams > 1 {
+                Box::new(Beams::new(sequence, self.options))
             } else {
-                Box::new(Greedy::new(item, self.options))
+                Box::new(Greedy::new(sequence, self.options))
             };
-            let (subject, fed) = (Subject::new(item, self.options), item.fed());
-            ensure!(fed.len() <= self.options.num_beams, "a search of fewer beams cannot go on from {}", fed.len());
-            method.heads_mut().into_iter().zip(self.rows..).for_each(|(head, row)| head.row = row);
-            self.open.push(Open { number: self.joined, subject, fed: fed[0].len(), row: self.rows, method });
-            self.joined += 1;
-            self.rows += fed.len();
+            let (context, prefill) = (RuleContext::new(sequence, self.options), sequence.prefill());
+            ensure!(
+                prefill.len() <= self.options.num_beams,
+                "a search of fewer beams cannot go on from {}",
+                prefill.len()
+            );
+            strategy.prefixes_mut().into_iter().zip(self.rows..).for_each(|(prefix, row)| prefix.row = row);
+            self.running.push(RunningSequence {
+                number: self.admitted,
+                context,
+                fed: prefill[0].len(),
+                row: self.rows,
+                strategy,
+            });
+            self.admitted += 1;
+            self.rows += prefill.len();
         }
         Ok(())
     }
 
-    /// Has another search, with a model of its own, go on with every second item. The rows that its model must get after its
-    /// own, by their numbers in the model here; and by how many had joined before each item, here and there.
-    pub fn halve(&mut self, other: &mut Self) -> (Vec<usize>, Vec<(usize, usize)>) {
+    /// Hands every second running sequence over to another search, which has a model of its own. Returns the rows of this
+    /// model that the other model must import after its own rows, and for each sequence its number here and its number there.
+    pub fn hand_over_half(&mut self, other: &mut Self) -> (Vec<usize>, Vec<(usize, usize)>) {
         let (mut rows, mut numbers) = (Vec::new(), Vec::new());
-        for (place, mut item) in std::mem::take(&mut self.open).into_iter().enumerate() {
-            if place % 2 == 0 {
-                self.open.push(item);
+        for (index, mut sequence) in std::mem::take(&mut self.running).into_iter().enumerate() {
+            if index % 2 == 0 {
+                self.running.push(sequence);
                 continue;
             }
-            for row in item.rows_mut(self.options) {
+            for row in sequence.rows_mut(self.options) {
+                // Rows that several hypotheses continue are imported once.
                 let known = rows.iter().position(|known| known == row).unwrap_or(rows.len());
                 if known == rows.len() {
                     rows.push(*row);
                 }
                 *row = other.rows + known;
             }
-            numbers.push((item.number, other.joined));
-            item.number = other.joined;
-            other.joined += 1;
-            other.open.push(item);
+            numbers.push((sequence.number, other.admitted));
+            sequence.number = other.admitted;
+            other.admitted += 1;
+            other.running.push(sequence);
         }
         other.rows += rows.len();
         (rows, numbers)
     }
 
-    /// Feeds the model one token for each open hypothesis, and chooses the next. The items that are now over, by how many
-    /// had joined before them, with what was found for them.
+    /// Feeds the model one token for each running hypothesis, and chooses the next. Returns the sequences that are now
+    /// finished: each one's number and result.
     ///
     /// # Errors
     /// When the options name a token that the model does not have, or allow no token to begin with; and when the model
     /// fails. Where they allow none later on, the hypothesis ends there, truncated.
-    pub fn advance(&mut self, model: &mut dyn Step) -> Result<Vec<(usize, Found)>> {
+    pub fn advance(&mut self, model: &mut dyn Step) -> Result<Vec<(usize, SearchResult)>> {
         let logits = self.feed(model)?;
-        let rows: Vec<_> = self.open.iter().flat_map(|item| item.rows(self.options)).collect();
+        let rows: Vec<_> = self.running.iter().flat_map(|sequence| sequence.rows(self.options)).collect();
         let candidates = self.rules.candidates(&logits, &rows)?;
-        let (mut over, mut open) = (Vec::new(), Vec::with_capacity(self.open.len()));
-        for mut item in std::mem::take(&mut self.open) {
-            match item.advance(&candidates, self.options)? {
-                Some(found) => over.push((item.number, found)),
-                None => open.push(item),
+        let (mut finished, mut running) = (Vec::new(), Vec::with_capacity(self.running.len()));
+        for mut sequence in std::mem::take(&mut self.running) {
+            match sequence.advance(&candidates, self.options)? {
+                Some(found) => finished.push((sequence.number, found)),
+                None => running.push(sequence),
             }
         }
-        self.open = open;
-        Ok(over)
+        self.running = running;
+        Ok(finished)
     }
 
-    /// Gives the model the rows that are still of use, and a token for each; the next logits.
+    /// Selects the rows that are still needed, and feeds each its next token; the logits of the tokens after those.
     fn feed(&mut self, model: &mut dyn Step) -> Result<Logits> {
         let (mut kept, mut tokens) = (Vec::with_capacity(self.rows), Vec::with_capacity(self.rows));
-        for (row, token) in self.open.iter_mut().flat_map(|item| item.next(self.options)) {
+        for (row, token) in self.running.iter_mut().flat_map(|sequence| sequence.next(self.options)) {
             kept.push(std::mem::replace(row, kept.len()));
             tokens.push(token);
         }
@@ -259,51 +273,51 @@ impl<'a> Search<'a> {
     }
 }
 
-impl<'a> Open<'a> {
-    /// Its rows, with the token that each is fed next.
+impl<'a> RunningSequence<'a> {
+    /// The sequence's rows, each with the token that it is fed next.
     fn next(&mut self, options: &SearchOptions) -> Vec<(&mut usize, TokenId)> {
         self.fed += 1;
         if let Some(&token) = options.start.get(self.fed - 1) {
             return vec![(&mut self.row, token)];
         }
-        self.method.heads_mut().into_iter().map(Head::next).collect()
+        self.strategy.prefixes_mut().into_iter().map(Prefix::next).collect()
     }
 
-    /// The rows that it goes on from.
+    /// The rows that the sequence's hypotheses continue.
     fn rows_mut(&mut self, options: &SearchOptions) -> Vec<&mut usize> {
         if self.fed < options.start.len() {
             return vec![&mut self.row];
         }
-        self.method.heads_mut().into_iter().map(|head| &mut head.row).collect()
+        self.strategy.prefixes_mut().into_iter().map(|prefix| &mut prefix.row).collect()
     }
 
-    /// Of each of its rows, the subject and what the row has been fed.
-    fn rows(&self, options: &SearchOptions) -> Vec<(&Subject<'a>, &[TokenId])> {
-        let mut heads = self.method.heads();
+    /// For each of the sequence's rows, the context of the rules and the tokens that the row has been fed.
+    fn rows(&self, options: &SearchOptions) -> Vec<(&RuleContext<'a>, &[TokenId])> {
+        let mut prefixes = self.strategy.prefixes();
         if self.fed <= options.start.len() {
-            heads.truncate(1);
+            prefixes.truncate(1);
         }
-        heads.into_iter().map(|head| (&self.subject, head.history.as_slice())).collect()
+        prefixes.into_iter().map(|prefix| (&self.context, prefix.history.as_slice())).collect()
     }
 
-    /// Takes the next tokens, see [`Method::advance`].
-    fn advance(&mut self, candidates: &[Candidates], options: &SearchOptions) -> Result<Option<Found>> {
+    /// Takes the next tokens, see [`Strategy::advance`]. While the start tokens are fed there is nothing to choose.
+    fn advance(&mut self, candidates: &[Candidates], options: &SearchOptions) -> Result<Option<SearchResult>> {
         if self.fed < options.start.len() {
             return Ok(None);
         }
         if self.fed == options.start.len() {
-            self.method.heads_mut().into_iter().for_each(|head| head.row = self.row);
+            self.strategy.prefixes_mut().into_iter().for_each(|prefix| prefix.row = self.row);
         }
-        self.method.advance(candidates)
+        self.strategy.advance(candidates)
     }
 }
 
-impl Head {
+impl Prefix {
     fn new(start: &[TokenId]) -> Self {
         Self { row: 0, history: start.to_vec(), token_scores: Vec::new() }
     }
 
-    /// Its row, and the token that the row is fed next.
+    /// The prefix's row, and the token that the row is fed next.
     fn next(&mut self) -> (&mut usize, TokenId) {
         (&mut self.row, self.history[self.history.len() - 1])
     }
@@ -314,7 +328,7 @@ impl Head {
     }
 }
 
-/// What a caller hears when the rules ban every first token.
+/// The error when the rules ban every first token.
 fn no_choice() -> anyhow::Error {
     anyhow::anyhow!("the decoding rules leave no token to begin with\nhint: suppress or ban fewer tokens")
 }

@@ -1,10 +1,10 @@
-//! Terms that a target must contain: which tokens bring them nearer, and whose turn it is among beams that
-//! are at different distances from having them all.
+//! Terms that a target must contain: which tokens continue or begin them, and how beams that lack different numbers of term
+//! tokens are interleaved.
 //!
 //! Lexically constrained decoding with dynamic beam allocation (Post and Vilar 2018,
 //! <https://aclanthology.org/N18-1119>), where the beams that lack equally many tokens make up a bank. A term may be
-//! written in several ways and stands between word boundaries, and how far a beam is follows from its tokens
-//! alone. Departures: banks take turns, so that each has its share and what one does not need goes to the others; and
+//! written in several alternatives and stands between word boundaries, and how far a beam is follows from its tokens
+//! alone. Departures: banks are interleaved, so that each has its share and what one does not need goes to the others; and
 //! hypotheses are not compared by their mean, for a term that the model did not expect costs so much that any chatter
 //! after it would lift the mean, but by their sum with a bounded reward for length (Huang et al. 2017,
 //! <https://aclanthology.org/D17-1227>). Which tokens terms consist of belongs to `engine`.
@@ -12,156 +12,164 @@
 use std::collections::BTreeMap;
 
 use crate::batch::TokenId;
-use crate::glossary::{Place, Ways, cover};
+use crate::glossary::{Alternatives, TermMatch, cover};
 
-/// Beams of a sentence with required terms, where fewer are asked for: as many as it takes for most banks to
-/// keep more than one.
-pub const LEAST_BEAMS: usize = 8;
+/// The fewest beams for a sentence with required terms: enough for most banks to keep more than one.
+pub const MIN_BEAMS: usize = 8;
 
-/// Which tokens of a vocabulary begin and end inside a word.
+/// Between which tokens of a vocabulary a word can begin or end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Edges {
+pub struct WordBoundaries {
     /// Tokens that begin with a letter or digit and no space before it, ascending.
-    joining: Vec<TokenId>,
+    continuing: Vec<TokenId>,
     /// By token: whether it ends with a letter or digit.
-    open: Vec<bool>,
+    ends_in_word: Vec<bool>,
 }
 
-impl Edges {
-    /// By token: whether it begins with a letter or digit without a space, and whether it ends with one.
+impl WordBoundaries {
+    /// From what holds for each token of the vocabulary: whether it begins with a letter or digit without a space before it, and
+    /// whether it ends with a letter or digit.
     #[must_use]
     pub fn new(tokens: impl IntoIterator<Item = (bool, bool)>) -> Self {
-        let mut edges = Self::default();
-        for (token, (joins, open)) in (0..).zip(tokens) {
-            if joins {
-                edges.joining.push(token);
+        let mut boundaries = Self::default();
+        for (token, (continues, ends_in_word)) in (0..).zip(tokens) {
+            if continues {
+                boundaries.continuing.push(token);
             }
-            edges.open.push(open);
+            boundaries.ends_in_word.push(ends_in_word);
         }
-        edges
+        boundaries
     }
 
-    fn is_open(&self, token: TokenId) -> bool {
-        self.open.get(token as usize).is_some_and(|&open| open)
+    fn ends_in_word(&self, token: TokenId) -> bool {
+        self.ends_in_word.get(token as usize).is_some_and(|&ends| ends)
     }
 
     /// Whether a word can end with one token and another begin with the next.
-    fn parts(&self, before: TokenId, after: TokenId) -> bool {
-        !self.is_open(before) || self.joining.binary_search(&after).is_err()
+    fn separate(&self, before: TokenId, after: TokenId) -> bool {
+        !self.ends_in_word(before) || self.continuing.binary_search(&after).is_err()
     }
 }
 
 /// What an item's target must contain.
 #[derive(Clone, Copy, Debug)]
 pub struct Required<'a> {
-    /// The terms, each in all ways it may be written. A term that occurs twice is wanted twice.
-    pub terms: &'a [Ways<TokenId>],
+    /// The terms, each in all alternatives it may be written. A term that occurs twice is wanted twice.
+    pub terms: &'a [Alternatives<TokenId>],
     /// Where words may begin and end.
-    pub edges: &'a Edges,
+    pub boundaries: &'a WordBoundaries,
     /// What each token is worth: minus the log-probability of a usual one.
     pub reward: f32,
-    /// Up to this many tokens, the end included, which should be about as many as it takes.
-    pub length: usize,
+    /// About how many tokens the target needs, the end included; the reward is given for at most this many.
+    pub expected_length: usize,
 }
 
-/// How far a sequence of tokens is.
+/// Which tokens of required terms a hypothesis still lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// How many tokens are missing if the next one is of no use.
+    /// How many tokens are missing if the next token belongs to no term.
     pub missing: usize,
-    /// Every token of use, ascending, and how many are missing after it.
+    /// Every token that begins or continues a term, ascending, and how many tokens are missing after it.
     pub next: Vec<(TokenId, usize)>,
-    /// Whether a term has just ended that the next token must not make another word of.
+    /// Whether a term has just ended, so that the next token must not continue its last word.
     pub at_end: bool,
 }
 
-/// A way to write a term of which the first tokens are there.
-struct Begun<'a> {
+/// An alternative of a term whose first tokens are there.
+struct PartialTerm<'a> {
     term: usize,
-    way: &'a [TokenId],
-    /// How many of them.
+    alternative: &'a [TokenId],
+    /// How many of its tokens are there.
     tokens: usize,
 }
 
 impl<'a> Required<'a> {
-    /// How far `tokens` are, which are all since the start.
+    /// What a hypothesis of these `tokens`, all since the start, still lacks.
     pub(super) fn progress(&self, tokens: &[TokenId]) -> Progress {
-        let places = self.places(tokens);
-        let missing = self.missing_beside(&places);
-        let after = |begun: &Begun| {
-            let left = begun.way.len() - begun.tokens - 1;
+        let matches = self.matches(tokens);
+        let missing = self.missing_without(&matches);
+        let after = |begun: &PartialTerm| {
+            let left = begun.alternative.len() - begun.tokens - 1;
             if left == 0 {
-                return self.missing(&[tokens, &begun.way[begun.tokens..]].concat());
+                return self.missing(&[tokens, &begun.alternative[begun.tokens..]].concat());
             }
-            // What is begun counts for no more than the shortest way to write its term.
+            // What is begun counts for no more than the shortest alternative to write its term.
             let whole = shortest(&self.terms[begun.term]);
-            let counted = if places.iter().any(|place| place.term == begun.term) { 0 } else { whole };
+            let counted = if matches.iter().any(|found| found.term == begun.term) { 0 } else { whole };
             missing - counted + left.min(whole)
         };
-        let begun = self.begun(tokens, &places);
-        let mut next: Vec<_> = begun.iter().map(|begun| (begun.way[begun.tokens], after(begun))).collect();
+        let begun = self.begun(tokens, &matches);
+        let mut next: Vec<_> = begun.iter().map(|begun| (begun.alternative[begun.tokens], after(begun))).collect();
         next.sort_unstable();
         next.dedup_by_key(|(token, _)| *token);
-        let ended = places.last().is_some_and(|place| place.end == tokens.len());
-        Progress { missing, next, at_end: ended && tokens.last().is_some_and(|&last| self.edges.is_open(last)) }
+        let ended = matches.last().is_some_and(|found| found.end == tokens.len());
+        Progress {
+            missing,
+            next,
+            at_end: ended && tokens.last().is_some_and(|&last| self.boundaries.ends_in_word(last)),
+        }
     }
 
-    /// How many tokens of terms `tokens` lack.
+    /// How many tokens of terms a hypothesis of these `tokens` lacks.
     pub(super) fn missing(&self, tokens: &[TokenId]) -> usize {
-        self.missing_beside(&self.places(tokens))
+        self.missing_without(&self.matches(tokens))
     }
 
-    /// By what hypotheses of a sum of log-probabilities and a length are compared.
+    /// The value by which hypotheses are compared: the sum of log-probabilities plus the reward for their length.
     pub(super) fn worth(&self, sum: f32, length: usize) -> f32 {
-        sum + self.reward * length.min(self.length) as f32
+        sum + self.reward * length.min(self.expected_length) as f32
     }
 
-    /// Tokens that go on with the word before them, ascending.
-    pub(super) fn joining(&self) -> &'a [TokenId] {
-        &self.edges.joining
+    /// Tokens that continue the word before them, ascending.
+    pub(super) fn continuing(&self) -> &'a [TokenId] {
+        &self.boundaries.continuing
     }
 
-    fn places(&self, tokens: &[TokenId]) -> Vec<Place> {
-        cover(tokens, self.terms, |at| self.edges.parts(tokens[at - 1], tokens[at]))
+    fn matches(&self, tokens: &[TokenId]) -> Vec<TermMatch> {
+        cover(tokens, self.terms, |at| self.boundaries.separate(tokens[at - 1], tokens[at]))
     }
 
-    fn missing_beside(&self, places: &[Place]) -> usize {
-        let found = |term: usize| places.iter().any(|place| place.term == term);
+    fn missing_without(&self, matches: &[TermMatch]) -> usize {
+        let found = |term: usize| matches.iter().any(|found| found.term == term);
         (0..self.terms.len()).filter(|&term| !found(term)).map(|term| shortest(&self.terms[term])).sum()
     }
 
-    /// The ways that `tokens` end with the beginning of, or that may begin next: those of missing terms, and longer
+    /// The alternatives that `tokens` end with the beginning of, or that may begin next: those of missing terms, and longer
     /// ones of a term that has just ended.
-    fn begun(&self, tokens: &[TokenId], places: &[Place]) -> Vec<Begun<'a>> {
-        let mut found = Vec::new();
-        for (term, way) in
-            self.terms.iter().enumerate().flat_map(|(term, ways)| ways.iter().map(move |way| (term, way)))
+    fn begun(&self, tokens: &[TokenId], matches: &[TermMatch]) -> Vec<PartialTerm<'a>> {
+        let mut begun = Vec::new();
+        for (term, alternative) in self
+            .terms
+            .iter()
+            .enumerate()
+            .flat_map(|(term, alternatives)| alternatives.iter().map(move |alternative| (term, alternative)))
         {
-            let place = places.iter().find(|place| place.term == term);
-            for there in 0..way.len().min(tokens.len() + 1) {
+            let found = matches.iter().find(|found| found.term == term);
+            for there in 0..alternative.len().min(tokens.len() + 1) {
                 let start = tokens.len() - there;
-                let free = match place {
-                    Some(place) => there > 0 && place.start == start && place.end == tokens.len(),
-                    None => places.iter().all(|place| start <= place.start || place.end <= start),
+                let free = match found {
+                    Some(found) => there > 0 && found.start == start && found.end == tokens.len(),
+                    None => matches.iter().all(|found| start <= found.start || found.end <= start),
                 };
-                let first = tokens.get(start).copied().unwrap_or(way[0]);
-                let parted = start == 0 || self.edges.parts(tokens[start - 1], first);
-                if free && parted && tokens.ends_with(&way[..there]) {
-                    found.push(Begun { term, way, tokens: there });
+                let first = tokens.get(start).copied().unwrap_or(alternative[0]);
+                let parted = start == 0 || self.boundaries.separate(tokens[start - 1], first);
+                if free && parted && tokens.ends_with(&alternative[..there]) {
+                    begun.push(PartialTerm { term, alternative, tokens: there });
                 }
             }
         }
-        found
+        begun
     }
 }
 
-fn shortest(ways: &Ways<TokenId>) -> usize {
-    ways.iter().map(Vec::len).min().unwrap_or(0)
+fn shortest(alternatives: &Alternatives<TokenId>) -> usize {
+    alternatives.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-/// Lets banks take turns. `candidates` are the best first, and `missing` says how many tokens one lacks. First comes
-/// the best of each bank, from the one that lacks least, then the second best of each, and so on.
-pub(super) fn turns<T>(candidates: Vec<T>, missing: impl Fn(&T) -> usize) -> Vec<T> {
+/// Interleaves banks, which are candidates that lack equally many tokens. `candidates` are the best first, and `missing` says
+/// how many tokens a candidate lacks. First comes the best of each bank, from the bank that lacks least, then the second best
+/// of each, and so on.
+pub(super) fn interleave_banks<T>(candidates: Vec<T>, missing: impl Fn(&T) -> usize) -> Vec<T> {
     let mut turn: BTreeMap<usize, usize> = BTreeMap::new();
     let mut order: Vec<(usize, usize, T)> = Vec::with_capacity(candidates.len());
     for candidate in candidates {

@@ -3,7 +3,7 @@
 //! Responsible for: temperature, then top-k, then top-p, each working on what the former left, as in
 //! transformers (candle's own top-p keeps the share of the *unfiltered* probabilities, and its top-k breaks
 //! ties as it finds them, so only the draw itself is candle's). Invariant: what is drawn depends on the
-//! seed, the item's place, the sample and the logits; not on the batch. Leaves top-k to the caller, who asks
+//! seed, the sequence's place, the sample and the logits; not on the batch. Leaves top-k to the caller, who asks
 //! for no more candidates than that; of tokens equal to the k-th, transformers keeps all, this the lowest.
 
 use anyhow::Result;
@@ -20,7 +20,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// For one of the samples of the item at `place`.
+    /// For one of the samples of the sequence at `place`.
     pub fn new(sampling: Sampling, place: u64, sample: u64) -> Self {
         let seed = mixed(mixed(mixed(sampling.seed) ^ place) ^ sample);
         Self { processor: LogitsProcessor::from_sampling(seed, Draw::All { temperature: 1.0 }), sampling }

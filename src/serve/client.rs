@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use kortom::engine::{Divergence, Generation, Session};
+use kortom::engine::{Generation, ResumePoint, Session};
 use kortom::summarize::abstractive::{Room, Writer};
 use kortom::translate::{Generate, Plan};
 
@@ -104,8 +104,8 @@ impl<'a> Answers<'a> {
         let items = plan.next_inputs().map(|key| {
             let input = plan.input(key);
             let (text, constraints) = (input.text.to_owned(), input.constraints.to_vec());
-            // A search for alternatives has options of its own, so its divergence is not that of a search without.
-            let known = |guard: &Divergence| if self.alternatives == 0 { guard.clone() } else { Divergence::Unknown };
+            // A search for alternatives has options of its own, so its resume_point is not that of a search without.
+            let known = |guard: &ResumePoint| if self.alternatives == 0 { guard.clone() } else { ResumePoint::Unknown };
             let tokens = self.session.encode(input.text)?;
             Ok(WorkItem { key, text, constraints, guard: input.guard.map(known), tokens })
         });

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kortom::engine::Work;
+use kortom::engine::Stats;
 
 /// Upper bounds of the classes of durations, in seconds.
 const BOUNDS: [f64; 8] = [0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
@@ -65,7 +65,7 @@ impl Metrics {
     }
 
     /// All of it; `waiting` texts are in the queue, and a model has done this work.
-    pub fn text(&self, waiting: usize, work: Work) -> String {
+    pub fn text(&self, waiting: usize, work: Stats) -> String {
         let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = String::new();
         head(&mut page, "requests_total", "counter", "Requests that were answered.");

@@ -223,7 +223,7 @@ async fn metrics(State(server): Shared, headers: HeaderMap) -> Response {
     if let Err(refusal) = server.keys.check(&headers, None) {
         return refusal.into_response();
     }
-    let page = server.metrics.text(server.queue.len(), server.models.translation.engine.work());
+    let page = server.metrics.text(server.queue.len(), server.models.translation.engine.stats());
     response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }
 

@@ -148,7 +148,7 @@ impl Models {
             (Task::Translate(pair, alternatives), _) => self.translating(pair, *alternatives),
             (Task::Summarize(room), Some(summary)) => {
                 let session = summary.model.engine.session(&summary.model.request)?;
-                Ok(room.map(|(least, most)| session.with_room(least, most)).unwrap_or(session))
+                Ok(room.map(|(least, most)| session.with_length_limits(least, most)).unwrap_or(session))
             }
             (Task::Summarize(_), None) => anyhow::bail!("there is no summary model"),
         }

@@ -230,7 +230,7 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::time::Instant;
 
-    use kortom::engine::Divergence;
+    use kortom::engine::ResumePoint;
 
     use super::*;
     use crate::serve::models::{Pair, Task};
@@ -331,7 +331,7 @@ mod tests {
         };
         let (first, gone) = submit("a", &|_| {});
         let (second, _) = submit("a", &|_| {});
-        let (guarded, _) = submit("a", &|item| item.guard = Some(Divergence::Unknown));
+        let (guarded, _) = submit("a", &|item| item.guard = Some(ResumePoint::Unknown));
         gone.cancel();
         let key = queue.next_key().unwrap();
         let mut taken = queue.take(&key, |_, _| true, iter::empty());

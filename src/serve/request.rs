@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use kortom::batch::TokenId;
-use kortom::engine::{Constraint, Divergence, Generation, Input};
+use kortom::engine::{Constraint, Generation, Input, ResumePoint};
 
 use super::models::Task;
 
@@ -24,7 +24,7 @@ pub struct WorkItem {
     /// What its generation must contain.
     pub constraints: Vec<Constraint>,
     /// A guard against repetition.
-    pub guard: Option<Divergence>,
+    pub guard: Option<ResumePoint>,
     /// Its source tokens.
     pub tokens: Vec<TokenId>,
 }
@@ -38,7 +38,7 @@ impl WorkItem {
     /// All that decides its outcome, beside the batch key. Where a guarded search begins is known or unknown, but never
     /// anywhere else, so that only this counts.
     pub fn dedup_key(&self) -> (&str, &[Constraint], Option<bool>) {
-        (&self.text, &self.constraints, self.guard.as_ref().map(|guard| matches!(guard, Divergence::Unknown)))
+        (&self.text, &self.constraints, self.guard.as_ref().map(|guard| matches!(guard, ResumePoint::Unknown)))
     }
 }
 

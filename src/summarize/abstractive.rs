@@ -40,7 +40,7 @@ pub trait Writer {
 impl Writer for Session<'_> {
     fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>> {
         match room {
-            Some((least, most)) => self.with_room(least, most).generate(texts),
+            Some((least, most)) => self.with_length_limits(least, most).generate(texts),
             None => self.generate(texts),
         }
     }

@@ -34,7 +34,7 @@ impl Tokenizer {
     /// By token: whether it begins with a letter or digit that no space parts from the word before, and whether
     /// it ends with one.
     #[must_use]
-    pub fn edges(&self) -> Vec<(bool, bool)> {
+    pub fn word_boundaries(&self) -> Vec<(bool, bool)> {
         let mut ids = self.model.encode_target("a").unwrap_or_default();
         let before = self.decode(&ids);
         // Part of a character is taken for part of a letter.

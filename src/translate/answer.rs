@@ -4,7 +4,7 @@
 //! depends on nothing but that text; so rows stay as they are whatever is beside them.
 
 use crate::check::{self, Finding, Flag};
-use crate::engine::{Divergence, Generation};
+use crate::engine::{Generation, ResumePoint};
 
 /// A model's answer to a text, with what is found wrong with it.
 pub(super) struct Answer {
@@ -54,9 +54,9 @@ impl Retry {
 impl Answer {
     /// The first answer to a text; where the model repeats itself and `can_guard`, the text is to be decoded again.
     pub fn new(generation: Generation, findings: Vec<Finding>, can_guard: bool) -> Self {
-        let retry = match generation.divergence {
+        let retry = match generation.resume_point {
             _ if !can_guard || repetition(&findings).is_none() => Retry::NotNeeded,
-            Divergence::Never => Retry::Same,
+            ResumePoint::Never => Retry::Same,
             _ => Retry::Pending,
         };
         Self { generation, findings, retry, replaced: None }

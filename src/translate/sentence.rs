@@ -9,7 +9,7 @@ use super::Segment;
 use super::answer::Answer;
 use super::protect::{self, Masked};
 use crate::check::Finding;
-use crate::engine::{Candidate, Generation};
+use crate::engine::{Alternative, Generation};
 
 /// A sentence of a document.
 pub(super) struct Sentence {
@@ -74,7 +74,7 @@ impl Attempt {
         let mut segment = Segment { source: source.to_owned(), target, tokens, ..Segment::default() };
         segment.score = Some(if let ([generation], Some(masked)) = (&asked[..], &self.masked) {
             let restored =
-                |one: &Candidate| Some(Candidate { text: masked.restore(source, &one.text)?, score: one.score });
+                |one: &Alternative| Some(Alternative { text: masked.restore(source, &one.text)?, score: one.score });
             segment.hypotheses = generation.hypotheses.iter().filter_map(restored).collect();
             generation.score
         } else {

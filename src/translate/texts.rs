@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::answer::{Answer, Retry};
 use crate::check::Finding;
-use crate::engine::{Constraint, Divergence, Generation, Input};
+use crate::engine::{Constraint, Generation, Input, ResumePoint};
 use crate::glossary::Glossary;
 
 /// All texts of a plan, and the inputs in which a model is asked for them.
@@ -15,7 +15,7 @@ use crate::glossary::Glossary;
 pub(super) struct Texts {
     all: Vec<Text>,
     known: HashMap<(String, Vec<&'static str>), usize>,
-    inputs: Vec<(usize, Option<Divergence>)>,
+    inputs: Vec<(usize, Option<ResumePoint>)>,
     /// How many inputs were handed out.
     handed_out: usize,
 }
@@ -79,7 +79,7 @@ impl Texts {
                 let answer = Answer::new(generation, findings, can_guard && text.constraints.is_empty());
                 let answer = none.insert(answer);
                 if answer.retry == Retry::Pending {
-                    self.inputs.push((number, Some(answer.generation.divergence.clone())));
+                    self.inputs.push((number, Some(answer.generation.resume_point.clone())));
                     return &[];
                 }
             }

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use kortom::device::Placement;
 use kortom::engine::settings::Caller;
-use kortom::engine::{Divergence, Engine, Generation, Input, Request, Scheduler, Source};
+use kortom::engine::{Engine, Generation, Input, Request, ResumePoint, Scheduler, Source};
 use kortom::files::ModelFiles;
 
 fn bundled() -> Engine {
@@ -125,29 +125,29 @@ fn what_comes_while_others_are_under_way_is_done_too() {
 
 /// What a guard is asked for goes through the model beside what is not.
 #[test]
-fn guarded_texts_are_under_way_with_others() {
+fn guarded_texts_run_beside_others() {
     let engine = bundled();
     let session = engine.session(&Request::new(Caller::Article)).unwrap();
     let texts: Vec<String> =
         (1..7).map(|times| format!("Hij riep {}en ging weg.", "nee, nee, ".repeat(times))).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let free = session.generate(&texts).unwrap();
-    let guard = |guards: &[&Divergence]| {
+    let guard = |guards: &[&ResumePoint]| {
         let inputs = texts.iter().zip(guards).map(|(text, guard)| Input { guard: Some(guard), ..Input::from(*text) });
         session.generate(&inputs.collect::<Vec<_>>()).unwrap()
     };
-    let guarded = guard(&free.iter().map(|free| &free.divergence).collect::<Vec<_>>());
+    let guarded = guard(&free.iter().map(|free| &free.resume_point).collect::<Vec<_>>());
     // From the start the same is found.
-    for (one, other) in guard(&vec![&Divergence::Unknown; texts.len()]).iter().zip(&guarded) {
+    for (one, other) in guard(&vec![&ResumePoint::Unknown; texts.len()]).iter().zip(&guarded) {
         assert_eq!((&one.text, &one.tokens, one.truncated), (&other.text, &other.tokens, other.truncated));
         assert!((one.score - other.score).abs() < 1e-5 && one.token_scores.len() == other.token_scores.len());
     }
-    assert!(free.iter().all(|free| !matches!(free.divergence, Divergence::Unknown)));
+    assert!(free.iter().all(|free| !matches!(free.resume_point, ResumePoint::Unknown)));
     assert!(free.iter().zip(&guarded).any(|(free, guarded)| free.text != guarded.text), "{guarded:?}");
     let incoming = |key: usize| {
         let tokens = session.encode(texts[key / 2]).unwrap();
         // Some from where it makes a difference, some from the start.
-        let known = if key % 4 == 1 { free[key / 2].divergence.clone() } else { Divergence::Unknown };
+        let known = if key % 4 == 1 { free[key / 2].resume_point.clone() } else { ResumePoint::Unknown };
         Source { key, tokens, guard: (key % 2 == 1).then_some(known) }
     };
     let waiting = (0..2 * texts.len()).map(incoming).collect::<Vec<_>>().into();

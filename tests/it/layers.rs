@@ -22,7 +22,7 @@ const MODULES: [(&str, &[&str]); 26] = [
     ("search", &["batch", "glossary", "kernels"]),
     ("model", &["batch", "files", "kernels", "nn"]),
     ("hub", &["files", "language", "model"]),
-    ("engine", &["batch", "device", "files", "glossary", "hub", "language", "model", "search", "tokenizer"]),
+    ("engine", &["batch", "device", "files", "glossary", "hub", "kernels", "language", "model", "search", "tokenizer"]),
     ("translate", &["check", "document", "engine", "glossary", "segment"]),
     ("summarize", &["check", "document", "engine", "segment"]),
     ("report", &["check", "detect", "document", "engine", "summarize", "translate"]),

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
-use kortom::glossary::Ways;
+use kortom::glossary::Alternatives;
 use kortom::search::{
-    Divergence, EarlyStopping, Edges, Found, GUARD, Hypothesis, Item, Logits, Required, Sampling, Search,
-    SearchOptions, Step, search,
+    EarlyStopping, GUARD, Hypothesis, Logits, Required, ResumePoint, Sampling, Search, SearchOptions, SearchResult,
+    Sequence, Step, WordBoundaries, search,
 };
 use serde_json::Value;
 
@@ -86,34 +86,35 @@ fn find(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
 }
 
 /// The same, some with a guard.
-fn find_guarded(items: &[(u64, Option<&Divergence>)], options: &SearchOptions) -> Vec<Found> {
+fn find_guarded(items: &[(u64, Option<&ResumePoint>)], options: &SearchOptions) -> Vec<SearchResult> {
     let sources: Vec<Vec<u32>> = items.iter().map(|&(item, _)| source(item)).collect();
-    let items: Vec<Item> = sources
+    let items: Vec<Sequence> = sources
         .iter()
         .zip(items)
-        .map(|(source, &(place, guard))| Item { source, place, guard, ..Item::default() })
+        .map(|(source, &(index, guard))| Sequence { source, index, guard, ..Sequence::default() })
         .collect();
     let mut model = Scripted::new(&[]);
-    model.rows = items.iter().flat_map(|item| item.fed().into_iter().map(|fed| (item.place, fed.to_vec()))).collect();
+    model.rows =
+        items.iter().flat_map(|item| item.prefill().into_iter().map(|fed| (item.index, fed.to_vec()))).collect();
     search(&mut model, &items, options).unwrap()
 }
 
 /// The same, but the items join one by one, each two steps after the one before.
-fn find_joining(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
+fn find_admitting(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
     let (mut model, mut search) = (Scripted::new(&[]), Search::new(options).unwrap());
     let mut found = vec![Vec::new(); items.len()];
-    let mut joining = items.iter();
+    let mut arriving = items.iter();
     for step in 0.. {
         if step % 2 == 0
-            && let Some(&item) = joining.next()
+            && let Some(&item) = arriving.next()
         {
             model.rows.push((item, Vec::new()));
-            search.join(&[Item { source: &source(item), place: item, ..Item::default() }]).unwrap();
+            search.admit(&[Sequence { source: &source(item), index: item, ..Sequence::default() }]).unwrap();
         }
-        if search.items() == 0 && joining.len() == 0 {
+        if search.running() == 0 && arriving.len() == 0 {
             break;
         }
-        if search.items() > 0 {
+        if search.running() > 0 {
             for (number, done) in search.advance(&mut model).unwrap() {
                 found[number] = done.hypotheses;
             }
@@ -123,22 +124,22 @@ fn find_joining(items: &[u64], options: &SearchOptions) -> Vec<Vec<Hypothesis>> 
 }
 
 #[test]
-fn when_an_item_joins_changes_nothing() {
+fn when_a_sequence_is_admitted_changes_nothing() {
     for (settings, items, _) in &cases() {
         let options = options(settings);
-        assert_eq!(find_joining(items, &options), find(items, &options), "{settings}");
+        assert_eq!(find_admitting(items, &options), find(items, &options), "{settings}");
     }
     let sampling = Sampling { temperature: 0.7, top_k: 5, top_p: 0.9, seed: 3 };
     for (n_best, start) in [(1, vec![START]), (3, vec![START]), (2, vec![START, 7, 9])] {
         let options =
             SearchOptions { sampling: Some(sampling), n_best, start, ..SearchOptions::greedy(START, EOS, 19) };
         let items: Vec<u64> = (0..9).collect();
-        assert_eq!(find_joining(&items, &options), find(&items, &options), "{n_best} samples");
+        assert_eq!(find_admitting(&items, &options), find(&items, &options), "{n_best} samples");
     }
 }
 
 #[test]
-fn items_go_on_in_another_search() {
+fn sequences_go_on_in_another_search() {
     for (settings, items, _) in cases().iter().step_by(3) {
         let options = options(settings);
         let expected = find(items, &options);
@@ -149,20 +150,20 @@ fn items_go_on_in_another_search() {
                 model.rows = items.iter().map(|&item| (item, Vec::new())).collect();
                 let sources: Vec<Vec<u32>> = items.iter().map(|&item| source(item)).collect();
                 let items = sources.iter().zip(items);
-                let items: Vec<Item> =
-                    items.map(|(source, &place)| Item { source, place, ..Item::default() }).collect();
-                search.join(&items).unwrap();
+                let items: Vec<Sequence> =
+                    items.map(|(source, &index)| Sequence { source, index, ..Sequence::default() }).collect();
+                search.admit(&items).unwrap();
             }
             let mut found = vec![Vec::new(); items.len()];
             let mut own: Vec<Option<usize>> = vec![None];
             (0..after).for_each(|_| advance(&mut one, |number, done| found[number] = done));
-            let (rows, numbers) = one.1.halve(&mut other.1);
+            let (rows, numbers) = one.1.hand_over_half(&mut other.1);
             other.0.rows.extend(rows.into_iter().map(|row| one.0.rows[row].clone()));
             for (here, there) in numbers {
                 assert_eq!(there, own.len());
                 own.push(Some(here));
             }
-            while one.1.items() + other.1.items() > 0 {
+            while one.1.running() + other.1.running() > 0 {
                 advance(&mut one, |number, done| found[number] = done);
                 advance(&mut other, |number, done| own[number].into_iter().for_each(|here| found[here] = done.clone()));
             }
@@ -173,7 +174,7 @@ fn items_go_on_in_another_search() {
 
 /// One step of a search, if it has anything to do.
 fn advance((model, search): &mut (Scripted, Search), mut done: impl FnMut(usize, Vec<Hypothesis>)) {
-    if search.items() > 0 {
+    if search.running() > 0 {
         search.advance(model).unwrap().into_iter().for_each(|(number, found)| done(number, found.hypotheses));
     }
 }
@@ -359,16 +360,16 @@ fn repetitive() -> Vec<SearchOptions> {
 }
 
 #[test]
-fn a_guarded_search_goes_on_from_where_it_parts_from_one_without() {
+fn a_guarded_search_resumes_where_it_parts_from_one_without() {
     let mut same = 0;
     for options in repetitive() {
         let items: Vec<u64> = (0..300).collect();
-        let all = |guard: &dyn Fn(usize) -> Option<&'static Divergence>| {
+        let all = |guard: &dyn Fn(usize) -> Option<&'static ResumePoint>| {
             find_guarded(&items.iter().map(|&item| (item, guard(item as usize))).collect::<Vec<_>>(), &options)
         };
         let free = all(&|_| None);
-        let from_start = all(&|_| Some(&Divergence::Unknown));
-        let known: Vec<_> = items.iter().zip(&free).map(|(&item, free)| (item, Some(&free.divergence))).collect();
+        let from_start = all(&|_| Some(&ResumePoint::Unknown));
+        let known: Vec<_> = items.iter().zip(&free).map(|(&item, free)| (item, Some(&free.resume_point))).collect();
         let guarded = find_guarded(&known, &options);
         let mut changed = 0;
         for ((free, from_start), guarded) in free.iter().zip(&from_start).zip(&guarded) {
@@ -379,14 +380,14 @@ fn a_guarded_search_goes_on_from_where_it_parts_from_one_without() {
             }
             let grams: Vec<&[u32]> = best.tokens.windows(GUARD).collect();
             assert_eq!(grams.iter().collect::<BTreeSet<_>>().len(), grams.len(), "{:?}", best.tokens);
-            match free.divergence {
-                Divergence::Unknown => panic!("nobody looked"),
-                Divergence::Never => {
+            match free.resume_point {
+                ResumePoint::Unknown => panic!("nobody looked"),
+                ResumePoint::Never => {
                     assert_eq!((&best.tokens, best.truncated), (&free_best.tokens, free_best.truncated));
                 }
-                Divergence::At(_) => {}
+                ResumePoint::At(_) => {}
             }
-            same += usize::from(matches!(free.divergence, Divergence::Never));
+            same += usize::from(matches!(free.resume_point, ResumePoint::Never));
             changed += usize::from(best.tokens != free_best.tokens);
         }
         assert!(changed >= 20, "{changed} changed: {options:?}");
@@ -395,23 +396,24 @@ fn a_guarded_search_goes_on_from_where_it_parts_from_one_without() {
 }
 
 #[test]
-fn nobody_looks_for_a_guard_that_makes_no_difference() {
+fn no_resume_point_is_recorded_for_a_guard_that_makes_no_difference() {
     let plain = SearchOptions::greedy(START, EOS, 19);
     let sampling = Some(Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 0 });
     for options in [SearchOptions { no_repeat_ngram_size: 2, ..plain.clone() }, SearchOptions { sampling, ..plain }] {
         assert!(!options.can_guard());
-        assert!(matches!(find_guarded(&[(1, None)], &options)[0].divergence, Divergence::Unknown));
+        assert!(matches!(find_guarded(&[(1, None)], &options)[0].resume_point, ResumePoint::Unknown));
     }
 }
 
 #[test]
-fn a_search_of_fewer_beams_goes_on_from_no_fork_of_more() {
+fn a_search_of_fewer_beams_does_not_resume_one_of_more() {
     let wide = repetitive().pop().unwrap();
     let narrow = SearchOptions { num_beams: 2, ..wide.clone() };
     let free = (0..).map(|item| find_guarded(&[(item, None)], &wide).remove(0));
-    let forked = free.map(|found| found.divergence).find(|divergence| matches!(divergence, Divergence::At(_))).unwrap();
-    let item = Item { guard: Some(&forked), ..Item::default() };
-    let error = Search::new(&narrow).unwrap().join(&[item]).unwrap_err().to_string();
+    let forked =
+        free.map(|found| found.resume_point).find(|resume_point| matches!(resume_point, ResumePoint::At(_))).unwrap();
+    let item = Sequence { guard: Some(&forked), ..Sequence::default() };
+    let error = Search::new(&narrow).unwrap().admit(&[item]).unwrap_err().to_string();
     assert!(error.contains("fewer beams"), "{error}");
 }
 
@@ -419,12 +421,12 @@ fn a_search_of_fewer_beams_goes_on_from_no_fork_of_more() {
 fn rows_are_as_few_as_can_be() {
     let options = SearchOptions { num_beams: 4, ..SearchOptions::greedy(START, EOS, 40) };
     let mut model = Scripted::new(&[1, 2, 3, 4, 5, 6]);
-    search(&mut model, &[Item::default(); 6], &options).unwrap();
+    search(&mut model, &[Sequence::default(); 6], &options).unwrap();
     assert_eq!(model.widths[..2], [6, 24]);
     assert!(model.widths.iter().any(|&width| width < 24), "no item ended before the others: {:?}", model.widths);
     let forced = SearchOptions { forced_bos: Some(7), ..options };
     let mut model = Scripted::new(&[1, 2]);
-    search(&mut model, &[Item::default(); 2], &forced).unwrap();
+    search(&mut model, &[Sequence::default(); 2], &forced).unwrap();
     assert_eq!(model.widths[..3], [2, 2, 8]);
 }
 
@@ -432,7 +434,7 @@ fn rows_are_as_few_as_can_be() {
 fn several_start_tokens_are_all_fed() {
     let options = SearchOptions { start: vec![START, 5, 6], num_beams: 2, ..SearchOptions::greedy(START, EOS, 12) };
     let mut model = Scripted::new(&[8]);
-    let found = search(&mut model, &[Item::default()], &options).unwrap();
+    let found = search(&mut model, &[Sequence::default()], &options).unwrap();
     assert_eq!(model.rows[0].1[..3], [START, 5, 6]);
     assert!(found[0].hypotheses[0].tokens.len() <= 12);
 }
@@ -482,31 +484,34 @@ fn combinations_without_meaning_are_refused() {
         ("no token to begin with", SearchOptions { suppress: (0..40).collect(), num_beams: 3, ..base.clone() }),
     ];
     for (named, options) in refused {
-        let error = search(&mut Scripted::new(&[1]), &[Item::default()], &options).unwrap_err().to_string();
+        let error = search(&mut Scripted::new(&[1]), &[Sequence::default()], &options).unwrap_err().to_string();
         assert!(error.contains(named) && error.contains("\nhint: "), "{named}: {error}");
     }
     assert!(search(&mut Scripted::new(&[]), &[], &base).unwrap().is_empty());
 }
 
 /// Tokens from 30 on go on with a word, and those below 3 end none.
-fn edges() -> Edges {
-    Edges::new((0..V).map(|token| (token >= 30, token >= 3)))
+fn boundaries() -> WordBoundaries {
+    WordBoundaries::new((0..V).map(|token| (token >= 30, token >= 3)))
 }
 
-fn find_with(items: &[(u64, &[Ways<u32>])], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
-    let edges = edges();
+fn find_with(items: &[(u64, &[Alternatives<u32>])], options: &SearchOptions) -> Vec<Vec<Hypothesis>> {
+    let boundaries = boundaries();
     let numbers: Vec<u64> = items.iter().map(|(item, _)| *item).collect();
     let required = |terms| {
-        Some(Required { terms, edges: &edges, reward: 0.0, length: 0 }).filter(|required| !required.terms.is_empty())
+        Some(Required { terms, boundaries: &boundaries, reward: 0.0, expected_length: 0 })
+            .filter(|required| !required.terms.is_empty())
     };
-    let items: Vec<Item> =
-        items.iter().map(|&(item, terms)| Item { place: item, required: required(terms), ..Item::default() }).collect();
+    let items: Vec<Sequence> = items
+        .iter()
+        .map(|&(item, terms)| Sequence { index: item, required: required(terms), ..Sequence::default() })
+        .collect();
     let found = search(&mut Scripted::new(&numbers), &items, options).unwrap();
     found.into_iter().map(|found| found.hypotheses).collect()
 }
 
 /// Up to four terms of one to four tokens, with up to three ways to write each, made from a number.
-fn terms(item: u64) -> Vec<Ways<u32>> {
+fn terms(item: u64) -> Vec<Alternatives<u32>> {
     let draw = |what: u64, most: u64| mix(item * 131 + what) % most;
     let token = |term: u64, way: u64, at: u64| {
         let least = if at == 0 { 3 } else { 20 };
@@ -517,7 +522,7 @@ fn terms(item: u64) -> Vec<Ways<u32>> {
 }
 
 /// Whether all terms are in the tokens, each between word boundaries at a place of its own, by trying all places.
-fn holds(tokens: &[u32], terms: &[Ways<u32>]) -> bool {
+fn holds(tokens: &[u32], terms: &[Alternatives<u32>]) -> bool {
     let Some((term, others)) = terms.split_first() else { return true };
     let joined = |at: usize| at > 0 && at < tokens.len() && tokens[at] >= 30 && tokens[at - 1] >= 3;
     (0..tokens.len()).any(|at| {
@@ -548,10 +553,12 @@ fn required_terms_are_there() {
 }
 
 #[test]
-fn an_item_without_terms_is_what_it_is_in_a_search_without_any() {
+fn a_sequence_without_terms_is_what_it_is_in_a_search_without_any() {
     let options = SearchOptions { num_beams: 5, n_best: 3, ..SearchOptions::greedy(START, EOS, 30) };
-    let terms: Vec<Vec<Ways<u32>>> = (0..40).map(|item| if item % 3 == 0 { terms(item) } else { Vec::new() }).collect();
-    let items: Vec<(u64, &[Ways<u32>])> = (0..).zip(&terms).map(|(item, terms)| (item, terms.as_slice())).collect();
+    let terms: Vec<Vec<Alternatives<u32>>> =
+        (0..40).map(|item| if item % 3 == 0 { terms(item) } else { Vec::new() }).collect();
+    let items: Vec<(u64, &[Alternatives<u32>])> =
+        (0..).zip(&terms).map(|(item, terms)| (item, terms.as_slice())).collect();
     let together = find_with(&items, &options);
     for (item, together) in items.iter().zip(&together) {
         assert_eq!(&find_with(&[*item], &options)[0], together);
@@ -563,7 +570,7 @@ fn an_item_without_terms_is_what_it_is_in_a_search_without_any() {
 
 /// The sum of log-probabilities of the best way to go on with at most `room` tokens below 6 so that all have the terms,
 /// by trying all of them.
-fn best_of_all(item: u64, tokens: &mut Vec<u32>, room: usize, terms: &[Ways<u32>]) -> f64 {
+fn best_of_all(item: u64, tokens: &mut Vec<u32>, room: usize, terms: &[Alternatives<u32>]) -> f64 {
     let mut history = vec![START];
     history.extend(&tokens[..]);
     let row = logits(item, &history);
@@ -605,7 +612,7 @@ fn with_beams_enough_the_best_output_that_has_the_terms_is_found() {
 
 #[test]
 fn a_term_that_occurs_twice_is_there_twice_whatever_repetition_rules_say() {
-    let term: Ways<u32> = vec![vec![20, 31, 25]];
+    let term: Alternatives<u32> = vec![vec![20, 31, 25]];
     for (no_repeat_ngram_size, repetition_penalty) in [(0, 1.0), (2, 1.0), (3, 1.4)] {
         let base = SearchOptions::greedy(START, EOS, 120);
         let options = SearchOptions { num_beams: 6, no_repeat_ngram_size, repetition_penalty, ..base };
@@ -620,7 +627,7 @@ fn a_term_that_occurs_twice_is_there_twice_whatever_repetition_rules_say() {
 #[test]
 fn terms_that_do_not_fit_are_said_to_be_missing() {
     let options = SearchOptions { num_beams: 8, ..SearchOptions::greedy(START, EOS, 3) };
-    let terms: [Ways<u32>; 2] = [vec![vec![20, 31, 25]], vec![vec![11], vec![12, 31]]];
+    let terms: [Alternatives<u32>; 2] = [vec![vec![20, 31, 25]], vec![vec![11], vec![12, 31]]];
     for forced_eos in [vec![], vec![EOS]] {
         let options = SearchOptions { forced_eos, ..options.clone() };
         for item in 0..20 {
@@ -629,9 +636,11 @@ fn terms_that_do_not_fit_are_said_to_be_missing() {
         }
     }
     let alone = SearchOptions { num_beams: 1, ..options };
-    let edges = edges();
-    let items =
-        [Item { required: Some(Required { terms: &terms, edges: &edges, reward: 0.0, length: 0 }), ..Item::default() }];
+    let boundaries = boundaries();
+    let items = [Sequence {
+        required: Some(Required { terms: &terms, boundaries: &boundaries, reward: 0.0, expected_length: 0 }),
+        ..Sequence::default()
+    }];
     let error = search(&mut Scripted::new(&[1]), &items, &alone).unwrap_err().to_string();
     assert!(error.contains("one beam") && error.contains("\nhint: "), "{error}");
 }

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use kortom::engine::settings::{Caller, Overrides, Settings, Sources, resolve};
+use kortom::engine::settings::{Caller, DecodeSettings, Overrides, SettingSources, resolve};
 use kortom::search::EarlyStopping;
 use serde_json::{Value, json};
 
 /// `generate`, without anything but the checkpoint.
-fn sources<'a>(flags: &'a Overrides, config: &'a Value, generation_config: Option<&'a Value>) -> Sources<'a> {
+fn sources<'a>(flags: &'a Overrides, config: &'a Value, generation_config: Option<&'a Value>) -> SettingSources<'a> {
     const NONE: &Overrides = &Overrides::NONE;
-    Sources {
+    SettingSources {
         call: None,
         flags,
         user: NONE,
@@ -29,16 +29,16 @@ fn sources<'a>(flags: &'a Overrides, config: &'a Value, generation_config: Optio
 }
 
 /// The value listed under a name.
-fn listed(settings: &Settings, name: &str) -> Value {
+fn listed(settings: &DecodeSettings, name: &str) -> Value {
     settings.origins.iter().find(|setting| setting.name == name).unwrap().value.clone()
 }
 
 /// Where the setting of a name comes from.
-fn origin(settings: &Settings, name: &str) -> String {
+fn origin(settings: &DecodeSettings, name: &str) -> String {
     settings.origins.iter().find(|setting| setting.name == name).unwrap().origin.clone()
 }
 
-fn error(sources: &Sources) -> String {
+fn error(sources: &SettingSources) -> String {
     resolve(sources).unwrap_err().to_string()
 }
 
@@ -78,7 +78,7 @@ pub fn expected(name: &str, value: &Value) -> Value {
 }
 
 /// Compares settings with those that transformers has in effect.
-pub fn check_effective(settings: &Settings, effective: &Value, what: &str) {
+pub fn check_effective(settings: &DecodeSettings, effective: &Value, what: &str) {
     for (name, value) in effective.as_object().unwrap() {
         let found = match name.as_str() {
             "least" => {
@@ -128,7 +128,7 @@ fn the_stronger_source_wins_and_is_named() {
         }}
     });
     let file = json!({"decoder_start_token_id": 2, "num_beams": 9, "min_length": 5, "max_length": 60, "forced_bos_token_id": 0});
-    let all = Sources {
+    let all = SettingSources {
         user: &user,
         catalogue: Some(&catalogue),
         task: Some("summarization"),
@@ -152,7 +152,7 @@ fn the_stronger_source_wins_and_is_named() {
     assert_eq!(names.len(), settings.origins.len(), "a setting is listed twice");
     // One line for each field of `SearchOptions`, `sampling` being `do_sample`.
     assert_eq!(names.len(), 20);
-    let without_task = resolve(&Sources { task: None, ..all }).unwrap();
+    let without_task = resolve(&SettingSources { task: None, ..all }).unwrap();
     assert_eq!(without_task.options.max_new_tokens, 59);
 }
 
@@ -162,44 +162,46 @@ fn the_maximum_follows_caller_window_and_positions() {
     let config = json!({"decoder_start_token_id": 2, "eos_token_id": 2});
     let base = sources(&none, &config, None);
     assert_eq!(resolve(&base).unwrap().options.max_new_tokens, 20);
-    let article = Sources { caller: Caller::Article, ..base.clone() };
+    let article = SettingSources { caller: Caller::Article, ..base.clone() };
     assert_eq!(resolve(&article).unwrap().options.max_new_tokens, 511);
-    let tiny = Sources { positions: Some(10), ..base };
+    let tiny = SettingSources { positions: Some(10), ..base };
     assert_eq!(resolve(&tiny).unwrap().options.max_new_tokens, 9);
     let long = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 50});
-    let tiny = Sources { config: &long, ..tiny };
+    let tiny = SettingSources { config: &long, ..tiny };
     let settings = resolve(&tiny).unwrap();
     assert_eq!(settings.options.max_new_tokens, 10);
     assert!(settings.warnings[0].contains("not 49 (config.json, `max_length` 50 without the start)"));
     let flags = Overrides { max_new_tokens: Some(11), ..Overrides::NONE };
-    assert!(error(&Sources { flags: &flags, ..tiny.clone() }).contains("flag `--max-length`"));
+    assert!(error(&SettingSources { flags: &flags, ..tiny.clone() }).contains("flag `--max-length`"));
     let short = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 1});
-    assert!(error(&Sources { config: &short, ..tiny }).contains("`max_length` is 1 (config.json)"));
+    assert!(error(&SettingSources { config: &short, ..tiny }).contains("`max_length` is 1 (config.json)"));
 }
 
 #[test]
 fn a_pipeline_falls_back_to_four_beams_and_256_tokens() {
     let none = Overrides::NONE;
     let config = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "num_beams": 6});
-    let base = Sources { caller: Caller::Pipeline, ..sources(&none, &config, None) };
+    let base = SettingSources { caller: Caller::Pipeline, ..sources(&none, &config, None) };
     let settings = resolve(&base).unwrap();
     assert_eq!((settings.options.num_beams, settings.options.max_new_tokens), (4, 256));
     assert_eq!(origin(&settings, "num_beams"), "the pipeline");
     // `max_length` counts where the checkpoint has it, or the pipeline was made with it; in a call the 256 win over it.
     let length = json!({"max_length": 11});
-    let called = resolve(&Sources { call: Some(&length), ..base.clone() }).unwrap();
+    let called = resolve(&SettingSources { call: Some(&length), ..base.clone() }).unwrap();
     assert_eq!(called.options.max_new_tokens, 256);
-    let made = Sources { defaults: Some(&length), ..base.clone() };
+    let made = SettingSources { defaults: Some(&length), ..base.clone() };
     assert_eq!(resolve(&made).unwrap().options.max_new_tokens, 10);
     let limited = json!({"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 60});
-    let own = Sources { config: &limited, ..base.clone() };
+    let own = SettingSources { config: &limited, ..base.clone() };
     assert_eq!(resolve(&own).unwrap().options.max_new_tokens, 59);
-    assert_eq!(resolve(&Sources { call: Some(&length), ..own }).unwrap().options.max_new_tokens, 10);
+    assert_eq!(resolve(&SettingSources { call: Some(&length), ..own }).unwrap().options.max_new_tokens, 10);
     // A person's settings file says nothing to a pipeline.
     let user = Overrides { num_beams: Some(2), ..Overrides::NONE };
-    assert_eq!(resolve(&Sources { user: &user, ..base.clone() }).unwrap().options.num_beams, 4);
+    assert_eq!(resolve(&SettingSources { user: &user, ..base.clone() }).unwrap().options.num_beams, 4);
     let wrong = json!({"num_return_sequences": 5});
-    assert!(error(&Sources { call: Some(&wrong), ..base }).contains("use `num_beams 5` or more, or `do_sample`"));
+    assert!(
+        error(&SettingSources { call: Some(&wrong), ..base }).contains("use `num_beams 5` or more, or `do_sample`")
+    );
 }
 
 #[test]
@@ -241,7 +243,7 @@ fn impossible_values_name_the_setting_and_its_source() {
         assert!(error.contains(words) && error.contains("\nhint: "), "{words}: {error}");
     }
     let typing_error = json!({"num_beam": 4});
-    let catalogue = Sources { catalogue: Some(&typing_error), ..sources(&none, &config, None) };
+    let catalogue = SettingSources { catalogue: Some(&typing_error), ..sources(&none, &config, None) };
     assert!(error(&catalogue).contains("the catalogue sets `num_beam`"));
     let no_start = json!({"eos_token_id": 2});
     assert!(error(&sources(&none, &no_start, None)).contains("neither `decoder_start_token_id` nor"));

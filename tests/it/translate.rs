@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use anyhow::Result;
 use kortom::check::{Checks, Flag};
 use kortom::document::{BlockKind, Document, Format};
-use kortom::engine::{Candidate, Divergence, Generation, Input};
+use kortom::engine::{Alternative, Generation, Input, ResumePoint};
 use kortom::segment::Language;
 use kortom::translate::{Generate, Translation, Translator};
 
@@ -136,8 +136,8 @@ impl Looper {
             "De vrouw liep." | "De hond liep." => "The woman the woman walked.".to_owned(),
             text => text.to_uppercase(),
         };
-        let divergence = if text == "De hond liep." { Divergence::Never } else { Divergence::Unknown };
-        Generation { divergence, ..Self::answer(text, &target) }
+        let resume_point = if text == "De hond liep." { ResumePoint::Never } else { ResumePoint::Unknown };
+        Generation { resume_point, ..Self::answer(text, &target) }
     }
 
     fn guarded(&self, text: &str) -> Generation {
@@ -277,8 +277,9 @@ fn other_hypotheses_make_other_documents() {
     let inputs = plan.next_inputs();
     let answers = inputs.map(|number| {
         let text = plan.input(number).text.to_owned();
-        let other = |words: &str| Candidate { text: text.replace("Kijk op", words).replace("Het", words), score: 0.0 };
-        let lost = Candidate { text: "Lost.".to_owned(), score: 0.0 };
+        let other =
+            |words: &str| Alternative { text: text.replace("Kijk op", words).replace("Het", words), score: 0.0 };
+        let lost = Alternative { text: "Lost.".to_owned(), score: 0.0 };
         let hypotheses = vec![other("best"), other("second"), lost];
         (number, Generation { text: hypotheses[0].text.clone(), hypotheses, ..Generation::default() })
     });

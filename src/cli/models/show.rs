@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use kortom::engine::settings::{Caller, Setting};
-use kortom::engine::{Checkpoint, Request, Settled};
+use kortom::engine::{Checkpoint, Request, ResolvedRequest};
 use kortom::hub::{self, Entry, Facts, Resolved, Task};
 use kortom::model::{self, Weights};
 use serde_json::{Value, json};
@@ -126,15 +126,15 @@ fn precision(weights: &Weights) -> String {
 /// How a model would decode if no option were given.
 struct Usual {
     /// In `translate` and `summarize`.
-    article: Settled,
+    article: ResolvedRequest,
     /// In `generate`.
-    generate: Settled,
+    generate: ResolvedRequest,
 }
 
 fn settle(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> Result<Usual> {
     let request = request(checkpoint, resolved, task);
-    let article = checkpoint.settle(&request)?;
-    let generate = checkpoint.settle(&Request { caller: Caller::Generate, task: None, ..request })?;
+    let article = checkpoint.resolve(&request)?;
+    let generate = checkpoint.resolve(&Request { caller: Caller::Generate, task: None, ..request })?;
     Ok(Usual { article, generate })
 }
 
@@ -153,7 +153,7 @@ fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> 
             to: Some(language.clone()),
             ..request.clone()
         });
-        return told.filter(|told| checkpoint.settle(told).is_ok()).unwrap_or(request);
+        return told.filter(|told| checkpoint.resolve(told).is_ok()).unwrap_or(request);
     }
     if task == Some(Task::Translate) {
         (request.from, request.to) = (Some("nl".to_owned()), Some("en".to_owned()));

@@ -14,7 +14,7 @@ use crate::search::EarlyStopping;
 
 /// Where a setting comes from, the strongest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// One call.
     Call,
     /// A flag on the command line.
@@ -25,19 +25,19 @@ pub enum Origin {
     Catalogue,
     /// The checkpoint's `task_specific_params` of this task.
     Task(String),
-    /// What a pipeline of transformers 4 falls back to.
+    /// The fallback of a pipeline of transformers 4.
     Pipeline,
     /// The checkpoint's `generation_config.json`.
     GenerationConfig,
     /// The checkpoint's `config.json`.
     Config,
-    /// What the model can take.
+    /// The model's window.
     Window,
     /// transformers' class default.
     Default,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call => write!(f, "the call"),
@@ -54,52 +54,52 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One source of settings, by transformers' names.
+/// One source of settings, under transformers' names.
 pub(super) struct Layer {
-    pub origin: Origin,
+    pub origin: SettingOrigin,
     pub values: Map<String, Value>,
 }
 
 /// All sources, the strongest first.
 pub(super) struct Layers(pub Vec<Layer>);
 
-/// A value as found.
+/// A setting's value as a layer has it, before it is checked.
 #[derive(Clone)]
-pub(super) struct Found {
+pub(super) struct RawSetting {
     pub name: &'static str,
     pub value: Value,
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 impl Layers {
     /// The strongest value of this name.
-    pub fn find(&self, name: &'static str) -> Option<Found> {
+    pub fn find(&self, name: &'static str) -> Option<RawSetting> {
         self.0.iter().find_map(|layer| layer.find(name))
     }
 
     /// The strongest value of either name; within a layer the first name wins.
-    pub fn find_either(&self, name: &'static str, other: &'static str) -> Option<Found> {
+    pub fn find_either(&self, name: &'static str, other: &'static str) -> Option<RawSetting> {
         self.0.iter().find_map(|layer| layer.find(name).or_else(|| layer.find(other)))
     }
 }
 
 impl Layer {
-    pub fn find(&self, name: &'static str) -> Option<Found> {
+    pub fn find(&self, name: &'static str) -> Option<RawSetting> {
         let value = self.values.get(name).filter(|value| !value.is_null())?.clone();
-        Some(Found { name, value, origin: self.origin.clone() })
+        Some(RawSetting { name, value, origin: self.origin.clone() })
     }
 }
 
-impl Found {
+impl RawSetting {
     /// An error about this value: what is wrong with it, and what would be right.
     pub fn wrong(&self, what: &str, hint: &str) -> anyhow::Error {
         anyhow::anyhow!("`{}` is {} ({}): {what}\nhint: {hint}", self.name, self.value, self.source())
     }
 
-    /// Where it comes from, with the flag's own name if it is one.
+    /// Where the value comes from; for a flag, with the flag's name.
     pub fn source(&self) -> String {
         match (&self.origin, super::overrides::called(self.name)) {
-            (Origin::Flag, Some(option)) => format!("flag `--{}`", option.flag),
+            (SettingOrigin::Flag, Some(option)) => format!("flag `--{}`", option.flag),
             _ => self.origin.to_string(),
         }
     }
@@ -130,7 +130,7 @@ impl Found {
         }
     }
 
-    /// A share of a whole.
+    /// A number between 0 and 1.
     pub fn share(&self) -> Result<f64> {
         match self.number()? {
             share if (0.0..=1.0).contains(&share) => Ok(share),
@@ -153,7 +153,7 @@ impl Found {
         self.value.as_u64().ok_or_else(|| self.wrong("not a seed", "give a whole number, 0 or more"))
     }
 
-    /// true or false.
+    /// A boolean.
     pub fn truth(&self) -> Result<bool> {
         self.value.as_bool().ok_or_else(|| self.wrong("neither true nor false", "give true or false"))
     }

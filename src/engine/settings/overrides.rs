@@ -7,10 +7,10 @@
 use anyhow::Result;
 use serde_json::{Map, Number, Value, json};
 
-use super::layers::Found;
+use super::layers::RawSetting;
 use crate::search::EarlyStopping;
 
-/// What may be typed for an option; the resolver checks it again, with what the checkpoint says.
+/// Which values the user may type for an option; the resolver checks them again, together with the checkpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     /// A whole number, 0 or more.
@@ -23,7 +23,7 @@ pub enum Values {
     Positive,
     /// A number above 0, at most 1.
     Share,
-    /// Given or not.
+    /// A flag without a value.
     Switch,
     /// One of some words; each with what it means.
     Words(&'static [(&'static str, &'static str)]),
@@ -42,67 +42,67 @@ pub enum Mode {
     Several,
 }
 
-/// A decoding option: all that is known of it before anybody gives it.
+/// A decoding option: everything about it but its value.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeOption {
     /// Its flag without the dashes, and its key in the settings file.
     pub flag: &'static str,
     /// transformers' name of it, in JSON files, in messages, and in `models show`.
     pub setting: &'static str,
-    /// What stands for its value in help.
+    /// The placeholder for its value in help.
     pub value_name: &'static str,
-    /// What may be typed.
+    /// The values that may be typed.
     pub values: Values,
-    /// What it goes together with.
+    /// The options that it can be combined with.
     pub mode: Mode,
-    /// What holds where nobody says, in words.
-    pub unsaid: &'static str,
-    /// What it does, in one line.
+    /// The default where no source sets it, in words.
+    pub unset: &'static str,
+    /// The effect of the option, in one line.
     pub help: &'static str,
 }
 
-/// How the resolver reads an option in any source, and what holds where none has it.
-pub(super) struct Row<T> {
+/// How the resolver reads an option in any source, and the default where no source has it.
+pub(super) struct OptionRow<T> {
     /// transformers' name of it.
     pub setting: &'static str,
     /// transformers' class default.
     pub default: T,
     /// Reads a value and checks it.
-    pub read: fn(&Found) -> Result<T>,
+    pub read: fn(&RawSetting) -> Result<T>,
 }
 
-/// A value under transformers' name, as transformers' files have it.
-pub(super) trait Written {
-    fn written(self) -> Value;
+/// Writes a value as transformers' files have it.
+pub(super) trait ToJson {
+    fn to_json(self) -> Value;
 }
 
-impl Written for usize {
-    fn written(self) -> Value {
+impl ToJson for usize {
+    fn to_json(self) -> Value {
         self.into()
     }
 }
 
-impl Written for u64 {
-    fn written(self) -> Value {
+impl ToJson for u64 {
+    fn to_json(self) -> Value {
         self.into()
     }
 }
 
-impl Written for bool {
-    fn written(self) -> Value {
+impl ToJson for bool {
+    fn to_json(self) -> Value {
         self.into()
     }
 }
 
-impl Written for f64 {
+impl ToJson for f64 {
     /// A number that JSON cannot hold becomes a string, and is refused as one.
-    fn written(self) -> Value {
+    fn to_json(self) -> Value {
         Number::from_f64(self).map_or_else(|| Value::String(self.to_string()), Value::Number)
     }
 }
 
-impl Written for EarlyStopping {
-    fn written(self) -> Value {
+impl ToJson for EarlyStopping {
+    fn to_json(self) -> Value {
         match self {
             Self::True => true.into(),
             Self::False => false.into(),
@@ -111,20 +111,20 @@ impl Written for EarlyStopping {
     }
 }
 
-/// What holds where a person says nothing and a checkpoint may.
+/// The default in words, for options that a checkpoint may set.
 const MAKERS: &str = "as the model's makers set it";
 
-/// Makes from the rows all that needs to know every option. The comment of a row is its help.
+/// Makes from the rows of the table everything that lists all options. The comment of a row is its help text.
 macro_rules! decode_options {
     ($(
         $(#[doc = $help:literal])+
         $field:ident: $type:ty {
             flag: $flag:literal, value_name: $value_name:literal, setting: $setting:literal,
-            values: $values:expr, mode: $mode:expr, unsaid: $unsaid:expr,
+            values: $values:expr, mode: $mode:expr, unset: $unset:expr,
             default: $default:expr, read: $read:expr,
         }
     )*) => {
-        /// Decoding options that somebody gave; what is `None` comes from the checkpoint.
+        /// Decoding options that the user gave; what is `None` comes from the checkpoint.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Overrides {
             $($(#[doc = $help])+ pub $field: Option<$type>,)*
@@ -137,7 +137,7 @@ macro_rules! decode_options {
             value_name: $value_name,
             values: $values,
             mode: $mode,
-            unsaid: $unsaid,
+            unset: $unset,
             help: concat!($($help),+).trim_ascii(),
         }),*];
 
@@ -145,13 +145,13 @@ macro_rules! decode_options {
             /// Nothing given.
             pub const NONE: Self = Self { $($field: None),* };
 
-            /// What was given, and where nothing was, what `other` has.
+            /// These options; where one is not given, that of `other`.
             #[must_use]
             pub fn or(&self, other: &Self) -> Self {
                 Self { $($field: self.$field.or(other.$field)),* }
             }
 
-            /// What was given for the option with a flag, as the settings file says it; `Null` for nothing.
+            /// The value of the option with a flag, as the settings file writes it; `Null` when it is not given.
             #[must_use]
             pub fn get(&self, flag: &str) -> Value {
                 match flag {
@@ -160,7 +160,7 @@ macro_rules! decode_options {
                 }
             }
 
-            /// Gives the option with a flag what the settings file says of it; `Null` takes it back.
+            /// Sets the option with a flag to a value as the settings file writes it; `Null` removes it.
             ///
             /// # Errors
             /// When the value is of another type.
@@ -172,19 +172,19 @@ macro_rules! decode_options {
                 Ok(())
             }
 
-            /// What was given, under transformers' names.
+            /// The given options under transformers' names.
             pub(super) fn values(&self) -> Map<String, Value> {
-                let given = [$(($setting, self.$field.map(Written::written))),*];
+                let given = [$(($setting, self.$field.map(ToJson::to_json))),*];
                 given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
             }
         }
 
         /// The rows as the resolver reads them.
         pub(super) mod row {
-            use super::{EarlyStopping, Found, Row};
+            use super::{EarlyStopping, RawSetting, OptionRow};
 
-            $(pub fn $field() -> Row<$type> {
-                Row { setting: $setting, default: $default, read: $read }
+            $(pub fn $field() -> OptionRow<$type> {
+                OptionRow { setting: $setting, default: $default, read: $read }
             })*
         }
     };
@@ -194,14 +194,14 @@ decode_options! {
     /// Beams: candidates followed at once; 1 is fastest, 4 usually reads better
     num_beams: usize {
         flag: "beam-size", value_name: "N", setting: "num_beams",
-        values: Values::AtLeastOne, mode: Mode::Beams, unsaid: MAKERS,
+        values: Values::AtLeastOne, mode: Mode::Beams, unset: MAKERS,
         default: 1, read: |found| found.count(1),
     }
     /// Above 0 favours long outputs, below 0 short ones
     length_penalty: f64 {
         flag: "length-penalty", value_name: "X", setting: "length_penalty",
-        values: Values::Number, mode: Mode::Any, unsaid: MAKERS,
-        default: 1.0, read: Found::number,
+        values: Values::Number, mode: Mode::Any, unset: MAKERS,
+        default: 1.0, read: RawSetting::number,
     }
     /// When beam search stops looking for better outputs
     early_stopping: EarlyStopping {
@@ -210,68 +210,68 @@ decode_options! {
             ("true", "As soon as there are as many finished outputs as beams"),
             ("false", "When a better one is unlikely"),
             ("never", "When a better one is impossible"),
-        ]), mode: Mode::Beams, unsaid: MAKERS,
-        default: EarlyStopping::False, read: Found::early_stopping,
+        ]), mode: Mode::Beams, unset: MAKERS,
+        default: EarlyStopping::False, read: RawSetting::early_stopping,
     }
     /// No sequence of N tokens twice in an output; 0 for no limit
     no_repeat_ngram_size: usize {
         flag: "no-repeat-ngram", value_name: "N", setting: "no_repeat_ngram_size",
-        values: Values::Count, mode: Mode::Any, unsaid: MAKERS,
+        values: Values::Count, mode: Mode::Any, unset: MAKERS,
         default: 0, read: |found| found.count(0),
     }
     /// Above 1 discourages tokens that are already in the output
     repetition_penalty: f64 {
         flag: "repetition-penalty", value_name: "X", setting: "repetition_penalty",
-        values: Values::Positive, mode: Mode::Any, unsaid: MAKERS,
-        default: 1.0, read: Found::positive,
+        values: Values::Positive, mode: Mode::Any, unset: MAKERS,
+        default: 1.0, read: RawSetting::positive,
     }
     /// Fewest tokens of an output
     min_new_tokens: usize {
         flag: "min-length", value_name: "N", setting: "min_new_tokens",
-        values: Values::Count, mode: Mode::Any, unsaid: MAKERS,
+        values: Values::Count, mode: Mode::Any, unset: MAKERS,
         default: 0, read: |found| found.count(0),
     }
     /// Most tokens of an output; one that was cut there is flagged `truncated`
     max_new_tokens: usize {
         flag: "max-length", value_name: "N", setting: "max_new_tokens",
-        values: Values::AtLeastOne, mode: Mode::Any, unsaid: MAKERS,
+        values: Values::AtLeastOne, mode: Mode::Any, unset: MAKERS,
         default: 20, read: |found| found.count(1),
     }
     /// Outputs per line, best first
     n_best: usize {
         flag: "n-best", value_name: "N", setting: "num_return_sequences",
-        values: Values::AtLeastOne, mode: Mode::Several, unsaid: "1",
+        values: Values::AtLeastOne, mode: Mode::Several, unset: "1",
         default: 1, read: |found| found.count(1),
     }
     /// Draw tokens by their probability instead of searching for the best output
     sample: bool {
         flag: "sample", value_name: "", setting: "do_sample",
-        values: Values::Switch, mode: Mode::Sampling, unsaid: "false",
-        default: false, read: Found::truth,
+        values: Values::Switch, mode: Mode::Sampling, unset: "false",
+        default: false, read: RawSetting::truth,
     }
     /// Above 0; low is cautious, high is wild
     temperature: f64 {
         flag: "temperature", value_name: "X", setting: "temperature",
-        values: Values::Positive, mode: Mode::Sampling, unsaid: MAKERS,
-        default: 1.0, read: Found::positive,
+        values: Values::Positive, mode: Mode::Sampling, unset: MAKERS,
+        default: 1.0, read: RawSetting::positive,
     }
     /// Draw from the K likeliest tokens only
     top_k: usize {
         flag: "top-k", value_name: "K", setting: "top_k",
-        values: Values::AtLeastOne, mode: Mode::Sampling, unsaid: MAKERS,
+        values: Values::AtLeastOne, mode: Mode::Sampling, unset: MAKERS,
         default: 50, read: |found| found.count(0),
     }
     /// Draw from the likeliest tokens that together have probability P
     top_p: f64 {
         flag: "top-p", value_name: "P", setting: "top_p",
-        values: Values::Share, mode: Mode::Sampling, unsaid: MAKERS,
-        default: 1.0, read: Found::share,
+        values: Values::Share, mode: Mode::Sampling, unset: MAKERS,
+        default: 1.0, read: RawSetting::share,
     }
     /// The same seed draws the same tokens again
     seed: u64 {
         flag: "seed", value_name: "N", setting: "seed",
-        values: Values::Count, mode: Mode::Sampling, unsaid: "0",
-        default: 0, read: Found::seed,
+        values: Values::Count, mode: Mode::Sampling, unset: "0",
+        default: 0, read: RawSetting::seed,
     }
 }
 
@@ -281,10 +281,10 @@ pub(super) fn called(setting: &str) -> Option<&'static DecodeOption> {
 }
 
 impl Overrides {
-    /// Takes back all that goes together with one mode only.
+    /// Removes all options of one mode.
     pub fn leave_out(&mut self, mode: Mode) {
         for option in OPTIONS.iter().filter(|option| option.mode == mode) {
-            // Nothing is of the right type for any option.
+            // `Null` is of the right type for every option.
             let _ = self.set(option.flag, Value::Null);
         }
     }

@@ -7,7 +7,7 @@
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
 
-use super::layers::{Layer, Layers, Origin};
+use super::layers::{Layer, Layers, SettingOrigin};
 
 const BEAMS: u64 = 4;
 const NEW_TOKENS: u64 = 256;
@@ -32,5 +32,5 @@ pub(super) fn layer(made_with: Option<&Value>, checkpoint: &Layers) -> Result<La
         values.insert("max_new_tokens".to_owned(), Value::from(NEW_TOKENS));
     }
     values.extend(made_with);
-    Ok(Layer { origin: Origin::Pipeline, values })
+    Ok(Layer { origin: SettingOrigin::Pipeline, values })
 }

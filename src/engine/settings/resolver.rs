@@ -1,4 +1,4 @@
-//! Looks each setting up in all sources, and writes down where it was.
+//! Looks each setting up in all sources, and records where it was found.
 //!
 //! Invariant: what is read is noted. Which settings there are belongs to `settings`, what a value may be to `layers`.
 
@@ -8,18 +8,18 @@ use anyhow::{Result, anyhow, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::layers::{Found, Layer, Layers, Origin};
-use super::overrides::{Mode, OPTIONS, Row, Written, called, row};
-use super::{Caller, Setting, Settings, Sources, pipeline, unsupported};
+use super::layers::{Layer, Layers, RawSetting, SettingOrigin};
+use super::overrides::{Mode, OPTIONS, OptionRow, ToJson, called, row};
+use super::{Caller, DecodeSettings, Setting, SettingSources, pipeline, unsupported};
 use crate::batch::TokenId;
 use crate::search::{Sampling, SearchOptions};
 
 /// Settings that are listed under another name.
 const OTHER_NAMES: &[&str] = &["max_length", "bos_token_id"];
 
-/// Looks settings up and writes down where they were.
+/// Looks settings up and records where they were found.
 pub(super) struct Resolver<'a> {
-    sources: &'a Sources<'a>,
+    sources: &'a SettingSources<'a>,
     /// All sources that count for this checkpoint.
     pub layers: Layers,
     /// config.json, where only special tokens are looked for in it.
@@ -29,7 +29,7 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
+    pub fn new(sources: &'a SettingSources<'a>) -> Result<Self> {
         let object = |value: &Value, name: &str| {
             value
                 .as_object()
@@ -38,28 +38,29 @@ impl<'a> Resolver<'a> {
         };
         let mut layers = Vec::new();
         if let Some(call) = sources.call {
-            layers.push(Layer { origin: Origin::Call, values: pipeline::object(call, "`settings`")? });
+            layers.push(Layer { origin: SettingOrigin::Call, values: pipeline::object(call, "`settings`")? });
         }
-        layers.push(Layer { origin: Origin::Flag, values: sources.flags.values() });
-        // Whoever calls a pipeline expects what it gives anywhere.
+        layers.push(Layer { origin: SettingOrigin::Flag, values: sources.flags.values() });
+        // A pipeline gives the same on every machine: its user's config file does not count.
         if sources.caller != Caller::Pipeline {
-            layers.push(Layer { origin: Origin::UserConfig, values: sources.user.values() });
+            layers.push(Layer { origin: SettingOrigin::UserConfig, values: sources.user.values() });
         }
         if let Some(catalogue) = sources.catalogue {
-            layers.push(Layer { origin: Origin::Catalogue, values: object(catalogue, "the catalogue's entry")? });
+            layers
+                .push(Layer { origin: SettingOrigin::Catalogue, values: object(catalogue, "the catalogue's entry")? });
         }
         let config = object(sources.config, "config.json")?;
         if let Some(task) = sources.task
             && let Some(values) = config.get("task_specific_params").and_then(|tasks| tasks.get(task)?.as_object())
         {
-            layers.push(Layer { origin: Origin::Task(task.to_owned()), values: values.clone() });
+            layers.push(Layer { origin: SettingOrigin::Task(task.to_owned()), values: values.clone() });
         }
-        let config = Layer { origin: Origin::Config, values: config };
+        let config = Layer { origin: SettingOrigin::Config, values: config };
         let above = layers.len();
         let mut fallback = None;
         if let Some(generation_config) = sources.generation_config {
             let values = object(generation_config, "generation_config.json")?;
-            layers.push(Layer { origin: Origin::GenerationConfig, values });
+            layers.push(Layer { origin: SettingOrigin::GenerationConfig, values });
             fallback = Some(config);
         } else {
             layers.push(config);
@@ -82,7 +83,7 @@ impl<'a> Resolver<'a> {
         &mut self,
         name: &'static str,
         default: T,
-        read: impl Fn(&Found) -> Result<T>,
+        read: impl Fn(&RawSetting) -> Result<T>,
     ) -> Result<T> {
         let (value, origin) = read_or(self.layers.find(name), default, read)?;
         self.note(name, value.clone(), origin);
@@ -94,7 +95,7 @@ impl<'a> Resolver<'a> {
         &mut self,
         name: &'static str,
         default: T,
-        read: impl Fn(&Found) -> Result<T>,
+        read: impl Fn(&RawSetting) -> Result<T>,
     ) -> Result<T> {
         let found = self.layers.find(name).or_else(|| self.fallback.as_ref()?.find(name));
         let (value, origin) = read_or(found, default, read)?;
@@ -103,14 +104,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// An option that a person can give too.
-    pub fn option<T: Written + Copy>(&mut self, row: &Row<T>) -> Result<T> {
+    pub fn option<T: ToJson + Copy>(&mut self, row: &OptionRow<T>) -> Result<T> {
         let (value, origin) = self.look_up(row)?;
-        self.note(row.setting, value.written(), origin);
+        self.note(row.setting, value.to_json(), origin);
         Ok(value)
     }
 
-    /// An option and where it comes from, which may not be the last word.
-    fn look_up<T: Copy>(&self, row: &Row<T>) -> Result<(T, String)> {
+    /// An option and where it comes from, before modes are weighed.
+    fn look_up<T: Copy>(&self, row: &OptionRow<T>) -> Result<(T, String)> {
         read_or(self.layers.find(row.setting), row.default, row.read)
     }
 
@@ -154,7 +155,7 @@ impl<'a> Resolver<'a> {
                 Ordering::Less => (beams, beams_from) = (1, format!("{sample_from}, `do_sample`")),
                 Ordering::Greater => (sample, sample_from) = (false, format!("{beams_from}, `num_beams`")),
                 Ordering::Equal => {
-                    let beam_size = spelled("num_beams", strength("num_beams").as_ref());
+                    let beam_size = user_name("num_beams", strength("num_beams").as_ref());
                     bail!(
                         "sampling with {beams} beams is not supported ({sample_from}; {beams_from})\n\
                          hint: use `{beam_size} 1` to sample, or `{beam_size} N` alone for beam search"
@@ -181,11 +182,11 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// A flag of a mode that is not on is refused; the same setting of a file just rests.
+    /// Refuses a flag of a mode that is not on. In a file such a setting has no effect.
     fn refuse_idle_flags<T>(&self, mode: Mode, switch: &str) -> Result<Option<T>> {
         let others = OPTIONS.iter().filter(|option| option.mode == mode && option.setting != switch);
         let mut idle = others.filter_map(|option| self.layers.find(option.setting));
-        match idle.find(|found| found.origin == Origin::Flag) {
+        match idle.find(|found| found.origin == SettingOrigin::Flag) {
             Some(found) => {
                 let without = if mode == Mode::Beams { "`--beam-size` above 1" } else { "`--sample`" };
                 bail!("{} does nothing without {without}\nhint: leave it out, or add that", found.source())
@@ -194,7 +195,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The most new tokens after a start of so many.
+    /// The most new tokens after `start` start tokens.
     pub fn maximum(&mut self, start: usize) -> Result<usize> {
         let positions = self.sources.positions.map_or(usize::MAX, |positions| (positions + 1).saturating_sub(start));
         let row = row::max_new_tokens();
@@ -211,16 +212,16 @@ impl<'a> Resolver<'a> {
             Some(found) => ((row.read)(found)?, found.source()),
             // transformers keeps its own default, start token included, within the positions.
             None if self.sources.caller == Caller::Generate => {
-                (row.default.min(positions.saturating_sub(1)).max(1), Origin::Default.to_string())
+                (row.default.min(positions.saturating_sub(1)).max(1), SettingOrigin::Default.to_string())
             }
-            None => (self.sources.window.saturating_sub(start).max(1), Origin::Window.to_string()),
+            None => (self.sources.window.saturating_sub(start).max(1), SettingOrigin::Window.to_string()),
         };
         if wanted <= positions {
             self.note("max_new_tokens", wanted, origin);
             return Ok(wanted);
         }
         match found {
-            Some(found) if found.origin <= Origin::UserConfig => {
+            Some(found) if found.origin <= SettingOrigin::UserConfig => {
                 bail!(found.wrong("more than the decoder's positions", &format!("give at most {positions}")))
             }
             Some(_) => self.warnings.push(format!(
@@ -249,27 +250,29 @@ impl<'a> Resolver<'a> {
     /// The first new token. Old BART checkpoints without a `generation_config.json` ask for `bos_token_id`
     /// in their own way.
     pub fn forced_bos(&mut self) -> Result<Option<TokenId>> {
-        let old_way = self.layers.0.last().filter(|layer| layer.origin == Origin::Config).and_then(|config| {
+        let old_way = self.layers.0.last().filter(|layer| layer.origin == SettingOrigin::Config).and_then(|config| {
             config.find("force_bos_token_to_be_generated").filter(|found| found.value == true)?;
             Some(config.find("bos_token_id"))
         });
-        let found =
-            self.layers.find("forced_bos_token_id").filter(|found| old_way.is_none() || found.origin < Origin::Config);
+        let found = self
+            .layers
+            .find("forced_bos_token_id")
+            .filter(|found| old_way.is_none() || found.origin < SettingOrigin::Config);
         let found = found.or(old_way.flatten());
         let (forced, origin) = read_or(found, None, |found| found.token().map(Some))?;
         self.note("forced_bos_token_id", forced, origin);
         Ok(forced)
     }
 
-    /// Checks the whole, and adds the warnings.
-    pub fn finish(mut self, options: SearchOptions) -> Result<Settings> {
+    /// Checks all settings together, and adds the warnings.
+    pub fn finish(mut self, options: SearchOptions) -> Result<DecodeSettings> {
         self.check_names()?;
         if options.n_best > options.num_beams && options.sampling.is_none() {
             let found = self
                 .layers
                 .find("num_return_sequences")
                 .ok_or_else(|| anyhow!("more hypotheses than beams\nhint: use more beams"))?;
-            let [beams, sample] = ["num_beams", "do_sample"].map(|name| spelled(name, Some(&found.origin)));
+            let [beams, sample] = ["num_beams", "do_sample"].map(|name| user_name(name, Some(&found.origin)));
             let hint = format!("use `{beams} {}` or more, or `{sample}`", options.n_best);
             bail!(found.wrong(&format!("more than `num_beams`, which is {}", options.num_beams), &hint));
         }
@@ -284,7 +287,7 @@ impl<'a> Resolver<'a> {
             self.warnings.push("the checkpoint has no `eos_token_id`: no output can end by itself".to_owned());
         }
         self.warnings.extend(unsupported::warnings(&self.layers, options.sampling.is_some()));
-        Ok(Settings { options, origins: self.origins, warnings: self.warnings })
+        Ok(DecodeSettings { options, origins: self.origins, warnings: self.warnings })
     }
 
     /// The catalogue is ours, and a call is made for us: they may only hold what is read here.
@@ -295,11 +298,12 @@ impl<'a> Resolver<'a> {
                 || called(name).is_some()
         };
         for layer in &self.layers.0 {
-            let in_call = matches!(layer.origin, Origin::Call | Origin::Pipeline);
-            let unknown =
-                |(name, value): &(&String, &Value)| !(known(name) || in_call && unsupported::rests(name, value));
+            let in_call = matches!(layer.origin, SettingOrigin::Call | SettingOrigin::Pipeline);
+            let unknown = |(name, value): &(&String, &Value)| {
+                !(known(name) || in_call && unsupported::has_no_effect(name, value))
+            };
             match layer.values.iter().find(unknown) {
-                Some((name, _)) if layer.origin == Origin::Catalogue => {
+                Some((name, _)) if layer.origin == SettingOrigin::Catalogue => {
                     bail!("the catalogue sets `{name}`, which is no setting\nhint: correct or remove it")
                 }
                 Some((name, value)) if in_call => {
@@ -312,17 +316,17 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// What a person calls the setting: its flag, but in calls transformers' name.
-fn spelled(name: &'static str, origin: Option<&Origin>) -> String {
-    let in_call = matches!(origin, Some(Origin::Call | Origin::Pipeline));
+/// The user's name for a setting: its flag, but in calls transformers' name.
+fn user_name(name: &'static str, origin: Option<&SettingOrigin>) -> String {
+    let in_call = matches!(origin, Some(SettingOrigin::Call | SettingOrigin::Pipeline));
     let flag = called(name).filter(|_| !in_call).map(|option| format!("--{}", option.flag));
     flag.unwrap_or_else(|| name.to_owned())
 }
 
-/// What was found, or the class default; and where it comes from.
-fn read_or<T>(found: Option<Found>, default: T, read: impl Fn(&Found) -> Result<T>) -> Result<(T, String)> {
+/// The value that was found, or the class default; and where it comes from.
+fn read_or<T>(found: Option<RawSetting>, default: T, read: impl Fn(&RawSetting) -> Result<T>) -> Result<(T, String)> {
     match found {
         Some(found) => Ok((read(&found)?, found.source())),
-        None => Ok((default, Origin::Default.to_string())),
+        None => Ok((default, SettingOrigin::Default.to_string())),
     }
 }

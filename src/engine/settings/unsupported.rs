@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::layers::{Found, Layers, Origin};
+use super::layers::{Layers, RawSetting, SettingOrigin};
 
 /// When a setting has an effect.
 #[derive(Clone, Copy)]
@@ -68,12 +68,12 @@ impl Matters {
     }
 }
 
-fn in_effect<'a>(layers: &'a Layers, settings: &'a [(&'static str, Matters)]) -> impl Iterator<Item = Found> {
+fn in_effect<'a>(layers: &'a Layers, settings: &'a [(&'static str, Matters)]) -> impl Iterator<Item = RawSetting> {
     settings.iter().filter_map(|&(name, matters)| layers.find(name).filter(|found| matters.does(&found.value)))
 }
 
-/// Whether a setting is one of these, and its value has no effect in transformers either.
-pub(super) fn rests(name: &str, value: &Value) -> bool {
+/// Whether a setting is unsupported here and its value has no effect in transformers either.
+pub(super) fn has_no_effect(name: &str, value: &Value) -> bool {
     let mut known = MODES.iter().chain(&RULES).chain(&FILTERS);
     value.is_null() || known.any(|(setting, matters)| *setting == name && !matters.does(value))
 }
@@ -82,7 +82,7 @@ pub(super) fn rests(name: &str, value: &Value) -> bool {
 pub(super) fn check_modes(layers: &Layers) -> Result<()> {
     match in_effect(layers, &MODES).next() {
         Some(found) => {
-            let hint = if found.origin == Origin::Call { "leave it out" } else { "remove it from that file" };
+            let hint = if found.origin == SettingOrigin::Call { "leave it out" } else { "remove it from that file" };
             bail!(found.wrong("a way of decoding that is not supported", hint))
         }
         None => Ok(()),

@@ -36,7 +36,7 @@ impl Past {
     }
 
     /// More rows, without a past, after the others.
-    pub fn join(&mut self, rows: usize) {
+    pub fn add_rows(&mut self, rows: usize) {
         self.cells.resize(self.cells.len() + rows, Vec::new());
     }
 
@@ -81,7 +81,7 @@ impl Past {
     }
 
     /// More rows, after the others, with the pasts that some rows have elsewhere: pairs of each cell there and its own here.
-    pub fn receive(&mut self, other: &Self, rows: &[usize]) -> Vec<(u32, u32)> {
+    pub fn import_rows(&mut self, other: &Self, rows: &[usize]) -> Vec<(u32, u32)> {
         let mut held: Vec<u32> = rows.iter().flat_map(|&row| &other.cells[row]).copied().collect();
         held.sort_unstable();
         held.dedup();
@@ -126,7 +126,7 @@ impl PastKeys {
         }
     }
 
-    /// Takes over cells of another layer's past of this `inner`, see [`Past::receive`].
+    /// Takes over cells of another layer's past of this `inner`, see [`Past::import_rows`].
     ///
     /// # Errors
     /// When keys do not stay where they were written.

@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use kortom::batch::{Batch, TokenId};
-use kortom::engine::settings::{Caller, Overrides, Sources, resolve};
+use kortom::engine::settings::{Caller, Overrides, SettingSources, resolve};
 use kortom::files::ModelFiles;
 use kortom::model::spec::GlobalAttention;
 use kortom::model::{DecoderState, Memory, Seq2Seq, Weights, family};
-use kortom::search::{Hypothesis, Item, Logits, SearchOptions, Step, search};
+use kortom::search::{Hypothesis, Logits, SearchOptions, Sequence, Step, search};
 use kortom::tokenizer::{Languages, Tokenizer};
 use serde_json::{Map, Value};
 
@@ -92,7 +92,7 @@ impl Checkpoint {
         let values = Value::Object(values);
         // A checkpoint of old keeps its settings in config.json.
         let generation_config = (!own || self.files.has("generation_config.json")).then_some(&values);
-        let sources = Sources {
+        let sources = SettingSources {
             call: None,
             flags: &Overrides::default(),
             user: &Overrides::default(),
@@ -116,10 +116,10 @@ impl Checkpoint {
     /// The hypotheses of each source, all in one batch; with a `nudge`, from logits with noise of that seed.
     pub fn search(&self, sources: &[Vec<TokenId>], options: &SearchOptions, nudge: u64) -> Vec<Vec<Hypothesis>> {
         let state = self.model.start(&self.memory(sources)).unwrap();
-        let items: Vec<Item> = sources
+        let items: Vec<Sequence> = sources
             .iter()
             .enumerate()
-            .map(|(place, source)| Item { source, place: place as u64, ..Item::default() })
+            .map(|(index, source)| Sequence { source, index: index as u64, ..Sequence::default() })
             .collect();
         let found = search(&mut Running { model: &self.model, state, nudge }, &items, options).unwrap();
         found.into_iter().map(|found| found.hypotheses).collect()

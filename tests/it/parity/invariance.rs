@@ -115,7 +115,7 @@ fn a_rearranged_cache_says_the_same_as_a_fresh_one() {
                 // In some rounds sentences join in several rows that have been fed some tokens already.
                 let starts: &[&[TokenId]] = if round == 3 { &[&[start, 30, 31, 32], &[start, 30, 33]] } else { &[&[]] };
                 let fed = vec![starts.to_vec(); joining.len()];
-                model.join(&mut state, &checkpoint.memory(&sources[first..=last]), &fed).unwrap();
+                model.admit(&mut state, &checkpoint.memory(&sources[first..=last]), &fed).unwrap();
                 rows.extend(joining.iter().flat_map(|&source| starts.iter().map(move |fed| (source, fed.to_vec()))));
             }
             // Past the first room for keys.
@@ -161,7 +161,7 @@ fn rows_go_on_in_another_decoder() {
         // One of two cells that are free again, and cells that two rows share.
         model.select(&mut other, &[1]).unwrap();
         others.remove(0);
-        model.receive(&mut other, &state, &[4, 1, 2]).unwrap();
+        model.import_rows(&mut other, &state, &[4, 1, 2]).unwrap();
         others.extend([4, 1, 2].map(|row| rows[row].clone()));
         for turn in 8..11 {
             for (state, rows) in [(&mut state, &mut rows), (&mut other, &mut others)] {

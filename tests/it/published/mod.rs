@@ -11,7 +11,7 @@ use std::fs;
 use candle_core::DType;
 use kortom::batch::TokenId;
 use kortom::engine::settings::{Caller, Overrides};
-use kortom::engine::{self, Request, Settled};
+use kortom::engine::{self, Request, ResolvedRequest};
 use kortom::files::ModelFiles;
 use kortom::hub::{self, Entry, Task};
 use serde_json::{Value, json};
@@ -51,13 +51,13 @@ fn request(entry: &Entry, tiny: &Value, run: &Value) -> Request {
 }
 
 /// Settles a run with the small files alone, and compares with what transformers has in effect.
-fn settled(folder: &Assembled, entry: &Entry, run: &Value, effective: &str) -> Settled {
+fn resolved(folder: &Assembled, entry: &Entry, run: &Value, effective: &str) -> ResolvedRequest {
     let alias = &entry.alias;
     let files = ModelFiles::folder(folder.path(), alias, None).unwrap();
-    let settled = engine::Checkpoint::open(&files).unwrap().settle(&request(entry, &folder.tiny, run)).unwrap();
-    check_effective(&settled.settings, &run[effective], &format!("{alias}, {}, {effective}", run["name"]));
-    assert_eq!(settled.prefix, run["prefix"].as_str().unwrap(), "{alias}, {}", run["name"]);
-    settled
+    let resolved = engine::Checkpoint::open(&files).unwrap().resolve(&request(entry, &folder.tiny, run)).unwrap();
+    check_effective(&resolved.settings, &run[effective], &format!("{alias}, {}, {effective}", run["name"]));
+    assert_eq!(resolved.prefix, run["prefix"].as_str().unwrap(), "{alias}, {}", run["name"]);
+    resolved
 }
 
 fn ids(value: &Value) -> Vec<TokenId> {
@@ -70,7 +70,7 @@ fn compare(entry: &Entry, tally: &mut Tally) {
     let expected = published(&entry.alias, "expected.json").unwrap();
     let checkpoint = Checkpoint::load(folder.path(), DType::F32);
     for run in expected["runs"].as_array().unwrap() {
-        let Settled { settings, languages, prefix, .. } = settled(&folder, entry, run, "settings");
+        let ResolvedRequest { settings, languages, prefix, .. } = resolved(&folder, entry, run, "settings");
         for (source, output) in run["outputs"].as_array().unwrap().iter().enumerate() {
             let text = format!("{prefix}{}", expected["sources"][source].as_str().unwrap());
             let ids = ids(&output["source_ids"]);
@@ -110,7 +110,7 @@ fn without_generation_config_the_keys_of_config_count() {
         let folder = Assembled::new(&entry.alias);
         fs::remove_file(folder.path().join("generation_config.json")).ok();
         for run in published(&entry.alias, "expected.json").unwrap()["runs"].as_array().unwrap() {
-            settled(&folder, entry, run, "settings_of_config");
+            resolved(&folder, entry, run, "settings_of_config");
         }
     }
 }

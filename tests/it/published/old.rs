@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use candle_core::{DType, Device};
 use kortom::batch::Batch;
-use kortom::engine::settings::{Caller, Overrides, Sources, resolve};
+use kortom::engine::settings::{Caller, Overrides, SettingSources, resolve};
 use kortom::files::ModelFiles;
 use kortom::model::spec::GlobalAttention;
 use kortom::model::{Seq2Seq, Weights, family};
@@ -90,7 +90,7 @@ fn old_keys_nulls_and_floats_of_config_are_taken_as_in_transformers() {
         let what = case["change"].to_string();
         let model = load("zip-float32", &config).unwrap_or_else(|error| panic!("{what}: {error:#}"));
         assert_logits(&model, &expected, &what);
-        let settings = resolve(&Sources {
+        let settings = resolve(&SettingSources {
             call: None,
             flags: &Overrides::NONE,
             user: &Overrides::NONE,

@@ -1,14 +1,14 @@
-//! When a device has no memory left: how that shows, and what becomes of a model that finds no room.
+//! Out of memory: how a device reports it, and where a model is loaded instead.
 
 use anyhow::{Context, Result};
 
 use crate::device::Placement;
 
-/// Loads a model where it was placed; or, out of memory on a card that nobody asked for by name, where it goes instead.
-pub(super) fn place<T>(placement: &Placement, load: impl Fn(&Placement) -> Result<T>) -> Result<T> {
+/// Loads a model on its device; or on the fallback, when a GPU that was not requested by name is out of memory.
+pub(super) fn load_or_fall_back<T>(placement: &Placement, load: impl Fn(&Placement) -> Result<T>) -> Result<T> {
     match load(placement) {
         Err(error) if is_out_of_memory(&error) => match placement.instead() {
-            Some(instead) => load(instead),
+            Some(fallback) => load(fallback),
             None => Err(error).context(
                 "the device has not enough free memory\n\
                  hint: `nvidia-smi` shows what uses a card; use a smaller model, or `--device cpu`",
@@ -36,17 +36,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_card_without_room_is_an_error_with_a_hint() {
-        let card = Placement::new(Device::Cpu, DType::F16);
+    fn a_gpu_without_memory_is_an_error_with_a_hint() {
+        let gpu = Placement::new(Device::Cpu, DType::F16);
         for (said, hinted) in [
             ("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", true),
             ("CublasError(CUBLAS_STATUS_ALLOC_FAILED)", true),
             ("`config.json` is damaged", false),
         ] {
-            let error = place(&card, |_| -> Result<()> { bail!("{said}") }).unwrap_err();
+            let error = load_or_fall_back(&gpu, |_| -> Result<()> { bail!("{said}") }).unwrap_err();
             assert_eq!(error.to_string().contains("hint: "), hinted, "{error}");
             assert_eq!(error.root_cause().to_string(), said);
         }
-        assert_eq!(place(&card, |placement| Ok(placement.dtype)).unwrap(), DType::F16);
+        assert_eq!(load_or_fall_back(&gpu, |placement| Ok(placement.dtype)).unwrap(), DType::F16);
     }
 }
