@@ -5,7 +5,7 @@
 //! is in docs/decisions/language-detection.md. Neither knows Frisian, which the one takes for Dutch or German and the other for Afrikaans or Dutch: it is told by
 //! its most frequent words, which those do not have. Invariant: the answer depends on the text alone, is the best first, and is
 //! empty for a text without letters that either knows. Where the two contradict each other about a text of some length, neither is certain. What
-//! follows from an answer is for others to say.
+//! follows from an answer belongs to the callers.
 
 use std::sync::LazyLock;
 
@@ -20,34 +20,35 @@ use crate::language::{Code, canonical, two_letters};
 pub struct Detected {
     /// Its ISO 639-1 code.
     pub language: &'static str,
-    /// How certain that is, from 0 to 1.
+    /// The confidence, from 0 to 1.
     pub confidence: f32,
 }
 
 impl Detected {
-    /// Rounded, because the last bits of a sum depend on the order of its parts.
+    /// A detected language with its confidence rounded, because the last bits of a sum depend on the order of its parts.
     fn new(language: &'static str, confidence: f64) -> Self {
         Self { language, confidence: (confidence.clamp(0.0, 1.0) * 1000.0).round() as f32 / 1000.0 }
     }
 
-    /// Whether nobody who reads the text would doubt it.
+    /// Whether the confidence is so high that a reader would not doubt it.
     #[must_use]
     pub fn is_certain(&self) -> bool {
         self.confidence >= CERTAIN
     }
 }
 
-/// With so many letters a text can be told apart from those of related languages.
+/// With this many letters a text can be told apart from one in a related language.
 const MANY_LETTERS: usize = 150;
-/// About a text of so many letters both are right, or it is in none of the languages they know.
+/// With this many letters both libraries are right, or the text is in none of the languages they know.
 const UNDISPUTED_LETTERS: usize = 250;
-/// Bytes of a text that are looked at; more would not change the answer.
+/// Bytes of a text that are read; more would not change the answer.
 const MOST_BYTES: usize = 6000;
-/// A confidence that is none to doubt.
+/// The confidence from which on an answer counts as certain.
 const CERTAIN: f32 = 0.9;
-/// From here on whatlang is believed about a language that lingua was not given, in a short text and in a long one.
+/// The confidence from which on whatlang's answer counts for a language that lingua was not given, in a short text and in a
+/// long one.
 const BELIEVED: [f64; 2] = [0.2, 0.05];
-/// Words of a sentence that says what language it is in.
+/// Fewest words of a sentence whose language can be detected.
 const TELLING_WORDS: usize = 6;
 /// The share of such sentences, by their length, that an article may have in the expected language and still be foreign.
 const STRAY: f32 = 0.1;
@@ -148,7 +149,7 @@ pub fn name(code: &str) -> &str {
     Lang::all().iter().find(|lang| code_of(**lang) == parsed.short()).map_or(code, |lang| lang.eng_name())
 }
 
-/// The beginning of a text, no longer than is looked at.
+/// The beginning of a text: the bytes that are read.
 fn beginning(text: &str) -> &str {
     let mut end = text.len().min(MOST_BYTES);
     while !text.is_char_boundary(end) {

@@ -1,17 +1,17 @@
-//! Where and in which type a model computes, and the sentence that says so.
+//! The device and the type that a model computes with, and their description for users.
 //!
-//! Invariant: what was asked for by name is taken or refused, never silently replaced; only `auto` chooses.
+//! Invariant: a device or type that was requested by name is used or refused, never silently replaced; only `auto` chooses.
 
-mod card;
-mod choice;
+mod gpu;
+mod args;
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use candle_core::{DType, Device};
 
-pub use card::Card;
-pub use choice::{ComputeType, DeviceChoice};
+pub use args::{ComputeType, DeviceChoice};
+pub use gpu::GpuInfo;
 
 /// A device and a type to compute in.
 #[derive(Clone, Debug)]
@@ -20,18 +20,18 @@ pub struct Placement {
     pub device: Device,
     /// The type of weights and activations on it.
     pub dtype: DType,
-    /// Whether weight matrices are kept, and multiplied, in eight bits; all else stays in `dtype`.
+    /// Whether weight matrices are stored and multiplied in int8; all else stays in `dtype`.
     pub int8: bool,
-    /// The folder in which eight-bit weights are stored, so that the next start is fast.
+    /// The folder in which int8 weights are stored, so that the next start is fast.
     pub cache: Option<PathBuf>,
-    /// What was chosen and why, for people.
-    pub sentence: String,
-    /// Whether the type was asked for by name.
-    named: bool,
-    /// What to say instead where it computes in eight bits, if that is left open.
-    eight_bits: Option<String>,
-    /// The CPU, where nobody asked for this card by name.
-    instead: Option<Box<Self>>,
+    /// What was chosen and why, for users.
+    pub description: String,
+    /// Whether the type was requested by name.
+    dtype_requested: bool,
+    /// The description for int8 in place of `dtype`; `None` where int8 may not be chosen.
+    int8_description: Option<String>,
+    /// The CPU, where the GPU was not requested by name.
+    fallback: Option<Box<Self>>,
 }
 
 impl Placement {
@@ -41,15 +41,24 @@ impl Placement {
         Self::new(Device::Cpu, DType::F32)
     }
 
-    /// This type on this device, as if it had been asked for by name.
+    /// This type on this device, as if it had been requested by name.
     #[must_use]
     pub fn new(device: Device, dtype: DType) -> Self {
         let place = if device.is_cpu() { "the CPU" } else { "the card" };
-        let sentence = format!("computing on {place} in {}", dtype.as_str());
-        Self { device, dtype, int8: false, cache: None, sentence, named: true, eight_bits: None, instead: None }
+        let description = format!("computing on {place} in {}", dtype.as_str());
+        Self {
+            device,
+            dtype,
+            int8: false,
+            cache: None,
+            description,
+            dtype_requested: true,
+            int8_description: None,
+            fallback: None,
+        }
     }
 
-    /// Settles what was asked for.
+    /// The placement for what the user requested.
     ///
     /// # Errors
     /// When this build or machine lacks the device, or the device lacks the type; with the way to get it.
@@ -62,7 +71,7 @@ impl Placement {
                          hint: on a machine with the CUDA toolkit, `cargo install --path . --features cuda`; or use `--device cpu`"
                     );
                 }
-                on_card(card::open(number), &device, compute)
+                on_gpu(gpu::open(number), &device, compute)
             }
             DeviceChoice::Metal => {
                 if !cfg!(feature = "metal") {
@@ -71,76 +80,78 @@ impl Placement {
                          hint: on an Apple machine, `cargo install --path . --features metal`; or use `--device cpu`"
                     );
                 }
-                on_card(Device::new_metal(0), &device, compute)
+                on_gpu(Device::new_metal(0), &device, compute)
             }
-            // Eight bits are for the CPU.
+            // int8 is for the CPU.
             DeviceChoice::Auto if cfg!(feature = "cuda") && compute != ComputeType::Int8 => {
-                Ok(if_usable(card::open(0), compute))
+                Ok(if_usable(gpu::open(0), compute))
             }
             DeviceChoice::Auto | DeviceChoice::Cpu => Ok(on_cpu(compute, "")),
         }
     }
 
-    /// Where to go on when the device turns out to have no memory for a model: only `auto` leaves that open.
+    /// Where to load a model that the device has no memory for; only `auto` has a fallback.
     #[must_use]
-    pub fn instead(&self) -> Option<&Self> {
-        self.instead.as_deref()
+    pub fn fallback(&self) -> Option<&Self> {
+        self.fallback.as_deref()
     }
 
-    /// The same, with a folder for eight-bit weights.
+    /// This placement with a folder for int8 weights.
     #[must_use]
     pub fn with_cache(self, folder: Option<PathBuf>) -> Self {
         self.changed(&move |one| Self { cache: folder.clone(), ..one })
     }
 
-    /// The same, but in eight bits only if they were asked for by name.
+    /// This placement, in int8 only if that was requested by name.
     #[must_use]
-    pub fn exact(self) -> Self {
-        self.changed(&|one| Self { eight_bits: None, ..one })
+    pub fn without_implicit_int8(self) -> Self {
+        self.changed(&|one| Self { int8_description: None, ..one })
     }
 
-    /// A change to this and to what it may be instead.
+    /// Applies a change to this placement and to its fallback.
     fn changed(mut self, change: &impl Fn(Self) -> Self) -> Self {
-        self.instead = self.instead.map(|instead| Box::new(instead.changed(change)));
+        self.fallback = self.fallback.map(|fallback| Box::new(fallback.changed(change)));
         change(self)
     }
 
-    /// The same for a model of a family that translates as well in eight bits: in these where that was left open, which it is
-    /// on the CPU.
+    /// This placement for a model of a family that translates as well in int8: in int8 where that may be chosen, which is on the
+    /// CPU and without a requested type.
     #[must_use]
-    pub fn with_eight_bits(&self) -> Self {
-        match &self.eight_bits {
-            Some(sentence) => Self { int8: true, sentence: sentence.clone(), eight_bits: None, ..self.clone() },
+    pub fn with_int8(&self) -> Self {
+        match &self.int8_description {
+            Some(description) => {
+                Self { int8: true, description: description.clone(), int8_description: None, ..self.clone() }
+            }
             None => self.clone(),
         }
     }
 
-    /// The same for a model that leaves the range of f16: then in bf16, or where the device lacks that, in f32.
+    /// This placement for a model that overflows f16: f16 becomes bf16, or f32 where the device lacks bf16.
     ///
     /// # Errors
-    /// When f16 was asked for by name.
+    /// When f16 was requested by name.
     pub fn with_wide_range(&self) -> Result<Self> {
         if self.dtype != DType::F16 {
             return Ok(self.clone());
         }
-        if self.named {
+        if self.dtype_requested {
             bail!(
                 "this model leaves the range of f16, which gives wrong texts\n\
                  hint: use `--compute-type bf16` or `f32`, or leave it out"
             );
         }
-        let dtype = if card::computes(DType::BF16, &self.device).is_ok() { DType::BF16 } else { DType::F32 };
-        let sentence = format!("computing in {}, for this model leaves the range of f16", dtype.as_str());
-        Ok(Self { dtype, sentence, ..self.clone() })
+        let dtype = if gpu::computes(DType::BF16, &self.device).is_ok() { DType::BF16 } else { DType::F32 };
+        let description = format!("computing in {}, for this model leaves the range of f16", dtype.as_str());
+        Ok(Self { dtype, description, ..self.clone() })
     }
 }
 
-/// What `auto` makes of a card.
-fn if_usable(card: candle_core::Result<Device>, compute: ComputeType) -> Placement {
-    match on_card(card, &DeviceChoice::Cuda(0), compute) {
+/// The placement of `auto`: on the GPU if it can be used, else on the CPU.
+fn if_usable(gpu: candle_core::Result<Device>, compute: ComputeType) -> Placement {
+    match on_gpu(gpu, &DeviceChoice::Cuda(0), compute) {
         Ok(placement) => {
-            let instead = on_cpu(compute, ", for the card has not enough free memory for this model");
-            Placement { instead: Some(Box::new(instead)), ..placement }
+            let fallback = on_cpu(compute, ", for the card has not enough free memory for this model");
+            Placement { fallback: Some(Box::new(fallback)), ..placement }
         }
         Err(error) => {
             let error = error.to_string();
@@ -157,25 +168,25 @@ fn on_cpu(compute: ComputeType, why: &str) -> Placement {
         ComputeType::Int8 => "int8".to_owned(),
     };
     let int8 = compute == ComputeType::Int8;
-    let named = compute != ComputeType::Auto;
-    let sentence = |how: &str| format!("computing on the CPU in {how}{why}");
+    let dtype_requested = compute != ComputeType::Auto;
+    let description = |how: &str| format!("computing on the CPU in {how}{why}");
     Placement {
         int8,
-        sentence: sentence(&how),
-        named,
-        eight_bits: (!named).then(|| sentence("int8")),
+        description: description(&how),
+        dtype_requested,
+        int8_description: (!dtype_requested).then(|| description("int8")),
         ..Placement::cpu()
     }
 }
 
-fn on_card(card: candle_core::Result<Device>, name: &DeviceChoice, compute: ComputeType) -> Result<Placement> {
+fn on_gpu(gpu: candle_core::Result<Device>, name: &DeviceChoice, compute: ComputeType) -> Result<Placement> {
     let dtype = match compute {
         ComputeType::Auto | ComputeType::F16 => DType::F16,
         ComputeType::F32 => DType::F32,
         ComputeType::Bf16 => DType::BF16,
         ComputeType::Int8 => bail!("int8 is for the CPU only\nhint: on `{name}` use f16, bf16 or f32"),
     };
-    let tried = card.and_then(|device| card::computes(dtype, &device).map(|()| device));
+    let tried = gpu.and_then(|device| gpu::computes(dtype, &device).map(|()| device));
     let device = match tried {
         Ok(device) => device,
         Err(error) => {
@@ -183,17 +194,17 @@ fn on_card(card: candle_core::Result<Device>, name: &DeviceChoice, compute: Comp
             bail!("the device `{name}` cannot be used: {error}\nhint: {}; `--device cpu` always works", remedy(&error))
         }
     };
-    let described = Card::of(&device).map_or_else(String::new, |card| format!(" ({card})"));
-    let sentence = format!("computing on {name}{described} in {}", dtype.as_str());
-    Ok(Placement { sentence, named: compute != ComputeType::Auto, ..Placement::new(device, dtype) })
+    let described = GpuInfo::of(&device).map_or_else(String::new, |card| format!(" ({card})"));
+    let description = format!("computing on {name}{described} in {}", dtype.as_str());
+    Ok(Placement { description, dtype_requested: compute != ComputeType::Auto, ..Placement::new(device, dtype) })
 }
 
-/// What candle says, without the trace that it may add.
+/// candle's message without the trace that it may add.
 fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// What helps against what the driver said.
+/// The hint for a message of the driver.
 fn remedy(error: &str) -> &'static str {
     const KNOWN: [(&[&str], &str); 5] = [
         (&["NO_DEVICE"], "there is no NVIDIA card here, or its driver is not loaded; `nvidia-smi` should list it"),
@@ -222,7 +233,7 @@ mod tests {
     #[test]
     fn a_card_computes_in_f16_unless_told_otherwise() {
         // The CPU stands in for a card: all that is asked of it here is to compute.
-        let card = |compute| on_card(Ok(Device::Cpu), &DeviceChoice::Cuda(1), compute);
+        let card = |compute| on_gpu(Ok(Device::Cpu), &DeviceChoice::Cuda(1), compute);
         for (compute, dtype) in [
             (ComputeType::Auto, DType::F16),
             (ComputeType::F16, DType::F16),
@@ -231,7 +242,7 @@ mod tests {
         ] {
             let placement = card(compute).unwrap();
             assert_eq!(placement.dtype, dtype);
-            assert_eq!(placement.sentence, format!("computing on cuda:1 in {}", dtype.as_str()));
+            assert_eq!(placement.description, format!("computing on cuda:1 in {}", dtype.as_str()));
         }
         assert!(card(ComputeType::Int8).unwrap_err().to_string().contains("hint: on `cuda:1` use f16"));
     }
@@ -241,19 +252,19 @@ mod tests {
         // The CPU stands in for a card here too.
         for compute in [ComputeType::Auto, ComputeType::Bf16] {
             let taken = if_usable(Ok(Device::Cpu), compute);
-            assert!(taken.sentence.starts_with("computing on cuda:0 in "), "{}", taken.sentence);
+            assert!(taken.description.starts_with("computing on cuda:0 in "), "{}", taken.description);
             for placement in [&taken, &taken.with_wide_range().unwrap()] {
-                let instead = placement.instead().unwrap();
-                assert_eq!(instead.dtype, DType::F32);
-                assert!(instead.sentence.ends_with("the card has not enough free memory for this model"));
-                assert!(instead.instead().is_none());
+                let fallback = placement.fallback().unwrap();
+                assert_eq!(fallback.dtype, DType::F32);
+                assert!(fallback.description.ends_with("the card has not enough free memory for this model"));
+                assert!(fallback.fallback().is_none());
             }
         }
-        assert!(on_card(Ok(Device::Cpu), &DeviceChoice::Cuda(0), ComputeType::Auto).unwrap().instead().is_none());
+        assert!(on_gpu(Ok(Device::Cpu), &DeviceChoice::Cuda(0), ComputeType::Auto).unwrap().fallback().is_none());
         let busy = candle_core::Error::Msg("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")".to_owned()).bt();
         let refused = if_usable(Err(busy), ComputeType::Auto);
         assert_eq!(
-            refused.sentence,
+            refused.description,
             "computing on the CPU in f32, for the device `cuda:0` cannot be used: \
              DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")"
         );
@@ -265,35 +276,35 @@ mod tests {
     fn eight_bits_are_taken_where_nobody_named_a_type() {
         let folder = Some(PathBuf::from("weights"));
         let busy = || Err(candle_core::Error::Msg("a card that is busy".to_owned()));
-        let taken = if_usable(busy(), ComputeType::Auto).with_cache(folder.clone()).with_eight_bits();
+        let taken = if_usable(busy(), ComputeType::Auto).with_cache(folder.clone()).with_int8();
         assert!(taken.int8 && taken.cache == folder);
         assert_eq!(
-            taken.sentence,
+            taken.description,
             "computing on the CPU in int8, for the device `cuda:0` cannot be used: a card that is busy"
         );
-        let named = if_usable(busy(), ComputeType::F32);
-        assert_eq!(named.with_eight_bits().sentence, named.sentence);
-        assert!(!Placement::cpu().with_eight_bits().int8);
-        let exact = |compute| if_usable(busy(), compute).exact().with_eight_bits().int8;
+        let dtype_requested = if_usable(busy(), ComputeType::F32);
+        assert_eq!(dtype_requested.with_int8().description, dtype_requested.description);
+        assert!(!Placement::cpu().with_int8().int8);
+        let exact = |compute| if_usable(busy(), compute).without_implicit_int8().with_int8().int8;
         assert!(!exact(ComputeType::Auto) && exact(ComputeType::Int8));
         // A card stays what it is; the CPU to which a model goes for lack of memory takes eight bits too.
         let card = if_usable(Ok(Device::Cpu), ComputeType::Auto).with_cache(folder.clone());
-        let instead = card.instead().unwrap().with_eight_bits();
-        assert!(instead.int8 && instead.cache == folder, "{}", instead.sentence);
-        assert!(!card.exact().instead().unwrap().with_eight_bits().int8);
+        let fallback = card.fallback().unwrap().with_int8();
+        assert!(fallback.int8 && fallback.cache == folder, "{}", fallback.description);
+        assert!(!card.without_implicit_int8().fallback().unwrap().with_int8().int8);
     }
 
     #[test]
     fn a_model_of_wide_range_never_computes_in_f16() {
-        let card = |compute| on_card(Ok(Device::Cpu), &DeviceChoice::Cuda(0), compute).unwrap();
+        let card = |compute| on_gpu(Ok(Device::Cpu), &DeviceChoice::Cuda(0), compute).unwrap();
         let widened = card(ComputeType::Auto).with_wide_range().unwrap();
         assert_eq!(widened.dtype, DType::BF16);
-        assert_eq!(widened.sentence, "computing in bf16, for this model leaves the range of f16");
+        assert_eq!(widened.description, "computing in bf16, for this model leaves the range of f16");
         let error = card(ComputeType::F16).with_wide_range().unwrap_err().to_string();
         assert!(error.contains("f16") && error.contains("hint: use `--compute-type bf16`"), "{error}");
         for same in [ComputeType::Bf16, ComputeType::F32] {
             let placement = card(same);
-            assert_eq!(placement.with_wide_range().unwrap().sentence, placement.sentence);
+            assert_eq!(placement.with_wide_range().unwrap().description, placement.description);
         }
     }
 
@@ -309,7 +320,7 @@ mod tests {
             ("something new", "`kortom doctor`"),
         ] {
             let traced = candle_core::Error::Msg(format!("{error}\n   0: a trace")).bt();
-            let told = on_card(Err(traced), &DeviceChoice::Cuda(7), ComputeType::Auto).unwrap_err().to_string();
+            let told = on_gpu(Err(traced), &DeviceChoice::Cuda(7), ComputeType::Auto).unwrap_err().to_string();
             let (line, hints) = told.split_once("\nhint: ").unwrap();
             assert_eq!(line, format!("the device `cuda:7` cannot be used: {error}"));
             assert!(hints.contains(hint) && hints.ends_with("`--device cpu` always works"), "{told}");

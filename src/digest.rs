@@ -10,10 +10,10 @@ use crate::check::{self, Checks, Finding, Flag};
 use crate::detect;
 use crate::document::{Document, Format};
 use crate::glossary::Glossary;
-use crate::report::{Models, Passes, Report};
+use crate::report::{Passes, Report, UsedModels};
 use crate::segment::Language;
-use crate::summarize::abstractive::{Abstractive, Writer};
-use crate::summarize::{Length, Method, Summary, extractive};
+use crate::summarize::abstractive::{Abstractive, SummaryWriter};
+use crate::summarize::{Length, Summary, SummaryMethod, extractive};
 use crate::translate::{Generate, Translation, Translator};
 
 /// Translates.
@@ -43,7 +43,7 @@ pub struct Summarizing<'a> {
 /// Has a model write summaries.
 pub struct Writing<'a> {
     /// The model, with its decoding options.
-    pub model: &'a dyn Writer,
+    pub model: &'a dyn SummaryWriter,
     /// What reports call it.
     pub name: String,
     /// Language of what it reads, as a code.
@@ -51,15 +51,15 @@ pub struct Writing<'a> {
     /// It reads the article and not its translation.
     pub source: bool,
     /// Its options say how many tokens a summary has, so that a number of sentences only cuts it.
-    pub own_room: bool,
+    pub own_limits: bool,
 }
 
 impl Summarizing<'_> {
     /// One summary for each article.
     fn summarize(&self, documents: &[&Document]) -> Result<Vec<Summary>> {
         let (length, language) = (self.length, self.language);
-        if let Some(Writing { model, own_room, .. }) = &self.writing {
-            return Abstractive { model: *model, language, length, own_room: *own_room }.summarize(documents);
+        if let Some(Writing { model, own_limits, .. }) = &self.writing {
+            return Abstractive { model: *model, language, length, own_limits: *own_limits }.summarize(documents);
         }
         let length = length.unwrap_or_default();
         Ok(documents.iter().map(|document| extractive::summarize(document, length, language)).collect())
@@ -144,13 +144,13 @@ impl Digest<'_> {
             id: source.id.clone().unwrap_or_else(|| source.input.clone()),
             input: source.input.clone(),
             date: source.date.clone(),
-            models: Models { translation: self.translating.as_ref().map(|step| step.name.clone()), summary: None },
+            models: UsedModels { translation: self.translating.as_ref().map(|step| step.name.clone()), summary: None },
             ..Report::default()
         };
         let read = translation.as_ref().map_or(&source, |translation| &translation.document);
         report.title = read.title().map(str::to_owned);
         // Whole sentences of an article claim nothing that is not in it.
-        let written = summary.as_ref().filter(|summary| summary.method == Method::Abstractive);
+        let written = summary.as_ref().filter(|summary| summary.method == SummaryMethod::Abstractive);
         if let (Some(summary), Some(step)) = (written, &self.summarizing) {
             let of_source = step.writing.as_ref().is_some_and(|writing| writing.source);
             let language = if step.language == Language::Dutch { "nl" } else { "en" };
@@ -175,7 +175,7 @@ impl Digest<'_> {
 
     fn add_summary(&self, report: &mut Report, summary: Summary) {
         report.method = Some(summary.method);
-        if summary.method == Method::Abstractive {
+        if summary.method == SummaryMethod::Abstractive {
             let writing = self.summarizing.as_ref().and_then(|step| step.writing.as_ref());
             report.models.summary = writing.map(|writing| writing.name.clone());
             report.passes = Some(Passes { passes: summary.passes, parts: summary.parts });

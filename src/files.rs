@@ -25,7 +25,7 @@ pub struct ModelFiles {
     name: String,
     revision: Option<String>,
     files: BTreeMap<String, Location>,
-    /// The files of what is merged into the weights.
+    /// The files of the adapter that is merged into the weights.
     adapter: Option<Box<ModelFiles>>,
 }
 
@@ -63,7 +63,7 @@ impl ModelFiles {
         Ok(Self { name: name.to_owned(), revision, files, adapter: None })
     }
 
-    /// The same model with an adapter, which is merged into its weights as they are loaded.
+    /// These files with those of an adapter, which is merged into the weights as they are loaded.
     #[must_use]
     pub fn with_adapter(self, adapter: Self) -> Self {
         Self { adapter: Some(Box::new(adapter)), ..self }
@@ -82,7 +82,7 @@ impl ModelFiles {
         Self { name: name.to_owned(), revision: None, files, adapter: None }
     }
 
-    /// What the model is called: an alias, a repository, or a folder.
+    /// The model's name: an alias, a repository, or a folder.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -174,7 +174,7 @@ impl ModelFiles {
         Ok(Some(value))
     }
 
-    /// What to say of a file whose content makes no sense.
+    /// The message for a file whose content is not what it should be.
     pub(crate) fn broken(&self, file: &str) -> String {
         format!(
             "`{file}` of the model `{}` cannot be used\n\

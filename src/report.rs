@@ -1,9 +1,9 @@
-//! What came of one article, or of one line.
+//! The result for one article, or for one line.
 //!
 //! Invariant: a `Report` becomes the object that the command line's `--format json` promises,
 //! whatever the input: fields of a JSONL record pass through as they were written. An input's own `id`,
 //! `input`, `date` and `title` stay; of the fields that kortom produces, its own win wherever it
-//! produced something. How reports look to people belongs to `render`.
+//! produced something. How reports are rendered belongs to `render`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,28 +13,28 @@ use crate::detect::Detected;
 use crate::document::Document;
 use crate::document::jsonl::{self, Field};
 use crate::engine::Alternative;
-use crate::summarize::Method;
+use crate::summarize::SummaryMethod;
 use crate::translate::Segment;
 
-/// The models that took part, each `name@revision` or a name.
+/// The models that were used, each `name@revision` or a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Models {
+pub struct UsedModels {
     /// The one that translated.
     pub translation: Option<String>,
     /// The one that wrote the summary.
     pub summary: Option<String>,
 }
 
-/// How a summary came about.
+/// How many passes a summary took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Passes {
     /// How often the model summarised: once where the article fits its window, once more for summaries of summaries.
     pub passes: usize,
-    /// How many texts it summarised in all of them.
+    /// How many texts the model summarised in all passes.
     pub parts: usize,
 }
 
-/// One article: its English, its summary, and what to know about both.
+/// The translation and summary of one article, and what to know about both.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The record's own `id`, or the input's name.
@@ -45,35 +45,35 @@ pub struct Report {
     pub date: Option<String>,
     /// The first heading where the format marks one.
     pub title: Option<String>,
-    /// The language it was found to be in; none where that was not looked for.
+    /// The detected language of the article; `None` where it was not detected.
     pub detected: Option<Detected>,
     /// The English text without the date; none when nothing was translated.
     pub translation: Option<String>,
     /// A short summary.
     pub summary: Option<String>,
-    /// What a person should look at in the summary.
+    /// Problems of the summary.
     pub summary_notes: Vec<Finding>,
     /// How the summary was made.
-    pub method: Option<Method>,
-    /// How often the summary model was asked, where one wrote it.
+    pub method: Option<SummaryMethod>,
+    /// How many passes the summary took, where a model wrote it.
     pub passes: Option<Passes>,
-    /// Tokens it generated.
+    /// Tokens that the summary model generated.
     pub summary_tokens: usize,
     /// The pieces that were translated, in order.
     pub segments: Vec<Segment>,
-    /// The models that took part.
-    pub models: Models,
-    /// What a reader should know before trusting it.
+    /// The models that were used.
+    pub models: UsedModels,
+    /// Warnings for the reader.
     pub warnings: Vec<String>,
-    /// The translated article, for renderers that keep its form.
+    /// The translated article, for renderers that keep its format.
     pub document: Option<Document>,
-    /// The article as it was, beside its translation.
+    /// The source article.
     pub source: Option<Document>,
-    /// The codes of its language and that of the translation.
+    /// The language codes of the article and of its translation.
     pub languages: Option<(String, String)>,
     /// The fields of the record the article was in.
     pub fields: Vec<Field>,
-    /// Why there is nothing but these fields.
+    /// The error, when there is no result.
     pub error: Option<String>,
 }
 
@@ -134,26 +134,26 @@ impl Report {
     }
 }
 
-/// One line in, one line out.
+/// The result for one line of input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LineReport {
     /// The line.
     pub source: String,
-    /// What came of it; empty for an empty line.
+    /// The output; empty for an empty line.
     pub target: String,
     /// The model's score; none for an empty line.
     pub score: Option<f32>,
     /// Generated tokens.
     pub tokens: usize,
-    /// What a reader should know.
+    /// Flags of the problems that were found.
     pub flags: Vec<Flag>,
-    /// Why, each with its flag.
+    /// The problems that were found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,
-    /// The language that the lines were found to be in, where that was looked for.
+    /// The detected language of the lines, where it was detected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detected: Option<Detected>,
-    /// The best outputs, where several were asked for.
+    /// The best outputs, where several were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypotheses: Option<Vec<Alternative>>,
 }

@@ -1,4 +1,4 @@
-//! Where sentences end, in Dutch and in English, and where one too long for a model can be parted.
+//! Where sentences end, in Dutch and in English, and where a sentence that is too long for a model can be split.
 //!
 //! Invariant: ranges are in order, do not overlap, and nothing but white space is between them; none is
 //! empty or starts or ends with white space. So the rule of the gaps holds inside a block too.
@@ -17,7 +17,7 @@
 //! The rules were written with these cases in view. On text they had not seen, 6,666 runs of three
 //! sentences in a row from public Dutch and English corpora, 99.8 % of the Dutch and 99.9 % of the English
 //! runs come apart as they were put together. What the libraries miss is common in newspapers: `’s Avonds`
-//! at a start, `,,…''`, `mevr.`, `3 okt. 2020`. Sentences inside one quotation are parted, because a
+//! at a start, `,,…''`, `mevr.`, `3 okt. 2020`. Sentences inside one quotation are split, because a
 //! translation model drops sentences when it gets more than one.
 
 mod lists;
@@ -28,9 +28,9 @@ use std::ops::Range;
 pub use crate::language::Language;
 pub use wrap::wrap;
 
-/// The longest word looked at in full, in bytes; a longer one is no abbreviation.
+/// The longest word that can be an abbreviation, in bytes.
 const LONGEST_ABBREVIATION: usize = 24;
-/// How far a bracket is looked for that closes an open one, in bytes.
+/// How far away a bracket may close an open one, in bytes.
 const LONGEST_BRACKET: usize = 400;
 
 /// The sentences of `text`.

@@ -262,7 +262,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         let source = Masked::new(&segment.source).text;
         let terms = glossary.terms(&source);
         let bytes = |ways: &Vec<&str>| ways.iter().map(|way| way.as_bytes().to_vec()).collect();
-        let ways: Vec<_> = terms.iter().map(|term| bytes(&term.ways)).collect();
+        let ways: Vec<_> = terms.iter().map(|term| bytes(&term.alternatives)).collect();
         let missing = glossary::missing(&Masked::new(&segment.target).text, &ways).into_iter();
         missing
             .map(|term| {

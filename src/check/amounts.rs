@@ -13,7 +13,7 @@ use super::quantity::{Quantities, Quantity, quantities};
 use super::words::Token;
 use super::{Finding, Flag, Language};
 
-/// A side of the comparison.
+/// One of the two texts of a comparison.
 pub(super) struct Side<'a, 't> {
     pub(super) text: &'t str,
     pub(super) tokens: &'a [Token<'t>],

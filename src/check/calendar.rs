@@ -4,7 +4,7 @@
 //! words of their own too: where it cannot be told, a word explains a month on the other side, but is not
 //! required there.
 
-use super::words::{Kind, Token};
+use super::words::{Token, TokenKind};
 use super::{Finding, Flag, Language};
 
 #[rustfmt::skip]
@@ -34,9 +34,9 @@ pub(super) fn is_in_calendar(lower: &str) -> bool {
     months.chain(WEEKDAYS.iter().flatten()).any(|name| lower == *name || lower.strip_suffix('s') == Some(*name))
 }
 
-/// What has a name in the calendar.
+/// A month or a day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum CalendarName {
     /// From 0 for January.
     Month(usize),
     /// From 0 for Monday.
@@ -46,11 +46,11 @@ pub(super) enum Named {
 /// A month or a day of the week in a sentence.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mention<'t> {
-    pub(super) named: Named,
+    pub(super) named: CalendarName,
     pub(super) text: &'t str,
-    /// Which token.
+    /// The index of its token.
     pub(super) place: usize,
-    /// It can hardly be anything else.
+    /// Whether it can hardly be anything else.
     pub(super) certain: bool,
 }
 
@@ -64,15 +64,15 @@ pub(super) fn mentions<'t>(tokens: &[Token<'t>], language: Language) -> Vec<Ment
 }
 
 /// `maandag`, `maandagavond`, `maandags`, `Mondays`. `Good Friday` is not a Friday of the source.
-fn weekday(token: &Token, language: Language) -> Option<(Named, bool)> {
+fn weekday(token: &Token, language: Language) -> Option<(CalendarName, bool)> {
     let days = &WEEKDAYS[language as usize];
     let day = days.iter().position(|day| token.lower.starts_with(day) || token.lower.ends_with(day))?;
-    Some((Named::Weekday(day), language == Language::Dutch || token.is_capitalised()))
+    Some((CalendarName::Weekday(day), language == Language::Dutch || token.is_capitalised()))
 }
 
-fn month(tokens: &[Token], place: usize, language: Language) -> Option<(Named, bool)> {
+fn month(tokens: &[Token], place: usize, language: Language) -> Option<(CalendarName, bool)> {
     let token = &tokens[place];
-    if token.kind != Kind::Letters {
+    if token.kind != TokenKind::Letters {
         return None;
     }
     let small = language == Language::English && !token.is_capitalised();
@@ -85,10 +85,10 @@ fn month(tokens: &[Token], place: usize, language: Language) -> Option<(Named, b
         // `keizer Augustus`: Dutch months have no capital.
         let name = language == Language::Dutch && place > 0 && token.is_capitalised();
         let certain = !small && (dated || (!name && (led || !ambiguous || (!verb && place > 0))));
-        return Some((Named::Month(month), certain));
+        return Some((CalendarName::Month(month), certain));
     }
     let month = SHORT_MONTHS[language as usize].iter().position(|names| names.contains(&word))?;
-    (dated || token.is_capitalised()).then_some((Named::Month(month), dated))
+    (dated || token.is_capitalised()).then_some((CalendarName::Month(month), dated))
 }
 
 /// Words that lead to a month rather than to a verb or a name.
@@ -99,7 +99,7 @@ const LEADING: [&str; 24] = [
 
 /// Whether a day or a year is beside the word.
 fn beside_number(tokens: &[Token], place: usize) -> bool {
-    let is_number = |token: Option<&Token>| token.is_some_and(|token| token.kind == Kind::Digits);
+    let is_number = |token: Option<&Token>| token.is_some_and(|token| token.kind == TokenKind::Digits);
     let next = place + 1 + usize::from(tokens.get(place + 1).is_some_and(|token| token.is(".") || token.is(",")));
     let ordinal = place >= 2 && tokens[place - 1].glued && is_number(tokens.get(place - 2));
     let of = place >= 3 && tokens[place - 1].lower == "of" && is_number(tokens.get(place - 3));
@@ -108,9 +108,9 @@ fn beside_number(tokens: &[Token], place: usize) -> bool {
 
 /// Months and days that one side has and the other has not; `numeric` months stand in dates of digits.
 pub(super) fn findings(source: &[Mention], target: &[Mention], numeric: [&[usize]; 2]) -> Vec<Finding> {
-    let has = |side: &[Mention], numeric: &[usize], named: Named| {
+    let has = |side: &[Mention], numeric: &[usize], named: CalendarName| {
         side.iter().any(|mention| mention.named == named)
-            || matches!(named, Named::Month(month) if numeric.contains(&month))
+            || matches!(named, CalendarName::Month(month) if numeric.contains(&month))
     };
     let mut findings = Vec::new();
     for mention in source.iter().filter(|mention| mention.certain && !has(target, numeric[1], mention.named)) {

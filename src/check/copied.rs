@@ -3,10 +3,10 @@
 //! Invariant: names, numbers and code stay as they are in any translation, so only words in small letters
 //! count; and where the language is known, one of them must be a little word that only it has.
 
-use super::words::{Kind, Token};
+use super::words::{Token, TokenKind};
 use super::{Finding, Flag, Language};
 
-/// So many words in a row, as they stand in the source, are no coincidence.
+/// This many words in a row, as they stand in the source, are no coincidence.
 const ENOUGH: usize = 4;
 
 const DUTCH: [&str; 40] = [
@@ -41,7 +41,7 @@ pub(super) fn finding(source: &[Token], target: &[Token], from: Option<Language>
 }
 
 fn is_small(token: &Token) -> bool {
-    token.kind == Kind::Letters && token.text.chars().count() > 1 && token.text.starts_with(char::is_lowercase)
+    token.kind == TokenKind::Letters && token.text.chars().count() > 1 && token.text.starts_with(char::is_lowercase)
 }
 
 /// Where in the target the longest run of the source's own tokens is, and its length. Only runs that begin

@@ -58,7 +58,7 @@ pub(super) fn is_ordinary(word: &str, language: Language) -> bool {
 /// Shorter words are not taken apart: many surnames could be.
 const LONG: usize = 9;
 
-/// Whether a word is up to so many ordinary words in one.
+/// Whether a word consists of up to `parts` ordinary words.
 fn is_compound(word: &str, known: &HashSet<&str>, parts: usize) -> bool {
     let rest = |rest: &str| known.contains(rest) || (parts > 2 && is_compound(rest, known, parts - 1));
     let cuts = (3..word.len().saturating_sub(2)).filter(|&at| word.is_char_boundary(at));

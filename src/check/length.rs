@@ -7,7 +7,7 @@ use super::{Finding, Flag, Language};
 
 /// How much room a translation takes, as the logarithm of its share of the source's.
 const ENGLISH_OF_DUTCH: f64 = -0.12;
-/// From so many characters on that is so.
+/// The bounds apply from this many characters on.
 const FULL: f64 = 60.0;
 
 /// Compares lengths in characters.

@@ -3,7 +3,7 @@
 //! Responsible for recognising what a number counts. Two units can only be mistaken for each other when
 //! they measure the same thing; what is recognised in neither language is never compared.
 
-use super::words::{Kind, Token, plain};
+use super::words::{Token, TokenKind, plain};
 
 /// What a unit measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ const UNITS: [(&str, Dimension, &[&str]); 38] = [
 
 /// The unit a token names.
 pub(super) fn measure(token: &Token) -> Option<Measure> {
-    if token.kind == Kind::Digits {
+    if token.kind == TokenKind::Digits {
         return None;
     }
     let known = |words: &[&str]| words.contains(&token.lower.as_str());

@@ -1,9 +1,9 @@
-//! What a person should look at in a translation or a summary, and why.
+//! Checks: what a user should look at in a translation or a summary, and why.
 //!
 //! Responsible for the flags and for finding what deserves one: a sentence and its translation are compared
 //! as strings. Invariant: the checks are pure and linear in the length of the texts, they change nothing,
-//! and what one pair gets does not depend on any other. They know Dutch and English; for other languages
-//! only those run that need to know none. Decoding again is `translate`'s affair.
+//! and the findings of one pair do not depend on any other. They know Dutch and English; for other languages
+//! only those run that need to know none. Decoding again belongs to `translate`.
 
 mod amounts;
 mod calendar;
@@ -28,7 +28,7 @@ use crate::language::Language;
 
 pub use repetition::{repeated, repetition};
 
-/// Something about a segment or a summary that a person should look at.
+/// The kind of problem that a segment or a summary may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flag {
@@ -78,12 +78,12 @@ impl fmt::Display for Flag {
     }
 }
 
-/// A flag, and what exactly is the matter.
+/// A problem of a segment or a summary: its kind, and what exactly it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// The kind of problem.
     pub flag: Flag,
-    /// What a person should look at: "`30.000` is missing".
+    /// The problem in words: "`30.000` is missing".
     pub reason: String,
 }
 
@@ -119,13 +119,13 @@ pub fn flags(findings: &[Finding]) -> Vec<Flag> {
 /// How many segments and summaries carry flags, and which.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlagCount {
-    /// Segments that were looked at.
+    /// Segments that were checked.
     pub segments: usize,
-    /// Those that carry a flag.
+    /// Segments that carry a flag.
     pub flagged: usize,
-    /// Summaries that carry one.
+    /// Summaries that carry a flag.
     pub summaries: usize,
-    /// How many carry which.
+    /// How many segments and summaries carry each flag.
     pub flags: BTreeMap<Flag, usize>,
 }
 
@@ -159,7 +159,7 @@ impl FlagCount {
         }
     }
 
-    /// Whether there is anything to look at.
+    /// Whether any segment or summary carries a flag.
     #[must_use]
     pub fn any(&self) -> bool {
         self.flagged + self.summaries > 0
@@ -200,7 +200,7 @@ impl Checks {
         Self { languages: Language::known(from).zip(Language::known(to)).filter(|(from, to)| from != to) }
     }
 
-    /// What is to be looked at in a translation.
+    /// The problems of a translation.
     #[must_use]
     pub fn findings(self, source: &str, target: &str) -> Vec<Finding> {
         let [from, to] = [source, target].map(words::tokens);
@@ -223,14 +223,14 @@ impl Checks {
 /// bundled model's translations, measured on 551 others (`benches/results/2026-11-22-checks.md`).
 pub const LOW_SCORE: f32 = -0.8;
 
-/// What the mean log-probability of a translation's tokens says about it.
+/// The finding for a translation whose tokens have this mean log-probability, if it is low.
 #[must_use]
 pub fn low_score(mean: f32) -> Option<Finding> {
     let reason = || format!("the model finds its own words unlikely ({mean:.2} a token)");
     (mean < LOW_SCORE).then(|| Finding::new(Flag::LowScore, reason()))
 }
 
-/// What a summary says that the article it was made from, in the same language, does not.
+/// Numbers and names of a summary that are not in the article it was made from; both are in one language.
 #[must_use]
 pub fn unsupported(summary: &str, article: &str, language: &str) -> Vec<Finding> {
     // Both are read the same way, so that another language does no harm.
@@ -245,7 +245,7 @@ pub fn unsupported(summary: &str, article: &str, language: &str) -> Vec<Finding>
     each_once(numbers.chain(names).map(finding).collect())
 }
 
-/// Findings without those that say the same.
+/// The findings without duplicates.
 fn each_once(mut findings: Vec<Finding>) -> Vec<Finding> {
     let mut known = HashSet::new();
     findings.retain(|finding| known.insert((finding.flag, finding.reason.clone())));

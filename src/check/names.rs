@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::calendar::is_in_calendar;
 use super::exonyms::{is_ordinary, rows};
-use super::words::{Kind, Token, plain};
+use super::words::{Token, TokenKind, plain};
 use super::{Finding, Flag, Language};
 
 /// One side's words, prepared to be looked up.
@@ -24,7 +24,7 @@ struct Words {
 
 impl Words {
     fn of(tokens: &[Token]) -> Self {
-        let words: Vec<String> = tokens.iter().filter(|token| token.kind == Kind::Letters).map(bare).collect();
+        let words: Vec<String> = tokens.iter().filter(|token| token.kind == TokenKind::Letters).map(bare).collect();
         Self {
             sounds: words.iter().filter_map(|word| sound(word)).collect(),
             rows: words.iter().flat_map(|word| rows(word).collect::<Vec<_>>()).collect(),
@@ -84,7 +84,7 @@ pub(super) fn names<'t>(tokens: &[Token<'t>], language: Language) -> Vec<Name<'t
 
 /// Whether nearly all words after the first have capitals, or most of the longer ordinary ones.
 fn is_headline(tokens: &[Token], language: Language) -> bool {
-    let words: Vec<&Token> = tokens.iter().filter(|token| token.kind == Kind::Letters).skip(1).collect();
+    let words: Vec<&Token> = tokens.iter().filter(|token| token.kind == TokenKind::Letters).skip(1).collect();
     let (capitals, small): (Vec<&Token>, Vec<&Token>) = words.iter().partition(|token| token.is_capitalised());
     let ordinary = |tokens: &[&Token]| {
         tokens.iter().filter(|token| token.text.chars().count() > 3 && is_ordinary(&bare(token), language)).count()
@@ -128,7 +128,7 @@ fn starts_sentence(tokens: &[Token], place: usize) -> bool {
 
 fn opens(token: &Token) -> bool {
     matches!(token.text, "\"" | "'" | "“" | "”" | "„" | "‘" | "’" | "«" | "(" | "[" | "`" | ",") && token.text != ","
-        || (token.kind == Kind::Sign && matches!(token.text, "-" | "‚"))
+        || (token.kind == TokenKind::Sign && matches!(token.text, "-" | "‚"))
 }
 
 /// Those names for which the other side has nothing.
@@ -186,9 +186,9 @@ fn sound(word: &str) -> Option<String> {
     (sound.chars().count() > 2).then_some(sound)
 }
 
-/// So many first letters two forms of a name have in common.
+/// How many first letters two forms of a name have in common.
 const SHARED: usize = 4;
-/// A sentence has fewer words.
+/// A sentence has fewer words than this; a text of more is an article.
 const SENTENCE: usize = 500;
 
 fn beginning(word: &str) -> String {

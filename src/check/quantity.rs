@@ -8,17 +8,17 @@ mod spelled;
 
 use std::ops::Range;
 
-use super::calendar::{Mention, Named};
+use super::calendar::{CalendarName, Mention};
 use super::cardinal::{Cardinal, cardinal};
 use super::digits::{Clock, on_the_hour, readings};
 use super::measure::{self, Measure};
-use super::words::{Kind, Token};
+use super::words::{Token, TokenKind};
 use super::{Flag, Language};
 
 /// A number and what it may mean.
 #[derive(Clone, Debug)]
 pub(super) struct Quantity<'t> {
-    /// With its unit, as it stands in the sentence.
+    /// The quantity with its unit, as it stands in the sentence.
     pub(super) text: &'t str,
     /// The digits or words alone.
     pub(super) number: &'t str,
@@ -28,9 +28,9 @@ pub(super) struct Quantity<'t> {
     pub(super) measure: Option<Measure>,
     /// The million of a million.
     scale: f64,
-    /// What is wrong if it is: a number, or a date or time.
+    /// The flag when the other side lacks it: a number, or a date or time.
     pub(super) flag: Flag,
-    /// The other side must have it.
+    /// Whether the other side must have it.
     pub(super) required: bool,
 }
 
@@ -47,13 +47,13 @@ pub(super) fn quantities<'t>(
     mentions: &[Mention],
     language: Language,
 ) -> Quantities<'t> {
-    let mut reader = Reader { text, tokens, mentions, language, all: Vec::new(), months: Vec::new() };
+    let mut reader = QuantityReader { text, tokens, mentions, language, all: Vec::new(), months: Vec::new() };
     let mut next = 0;
     while next < tokens.len() {
         let used = match tokens[next].kind {
-            Kind::Digits => reader.date(next).unwrap_or_else(|| reader.digits(next)),
-            Kind::Letters => reader.words(next),
-            Kind::Sign => 1,
+            TokenKind::Digits => reader.date(next).unwrap_or_else(|| reader.digits(next)),
+            TokenKind::Letters => reader.words(next),
+            TokenKind::Sign => 1,
         };
         next += used;
     }
@@ -76,7 +76,7 @@ fn share_scales(text: &str, all: &mut [Quantity]) {
     }
 }
 
-struct Reader<'a, 't> {
+struct QuantityReader<'a, 't> {
     text: &'t str,
     tokens: &'a [Token<'t>],
     mentions: &'a [Mention<'a>],
@@ -85,7 +85,7 @@ struct Reader<'a, 't> {
     months: Vec<usize>,
 }
 
-impl<'t> Reader<'_, 't> {
+impl<'t> QuantityReader<'_, 't> {
     fn lower(&self, place: usize) -> &str {
         self.tokens.get(place).map_or("", |token| token.lower.as_str())
     }
@@ -144,7 +144,8 @@ impl<'t> Reader<'_, 't> {
         if parts.len() == 1 {
             let sign = self.tokens.get(first + 1).filter(|sign| sign.glued && (sign.is("-") || sign.is("/")))?;
             for place in [first + 1, first + 3] {
-                let number = self.tokens.get(place + 1).filter(|number| number.glued && number.kind == Kind::Digits)?;
+                let number =
+                    self.tokens.get(place + 1).filter(|number| number.glued && number.kind == TokenKind::Digits)?;
                 self.tokens.get(place).filter(|other| other.text == sign.text)?;
                 parts.push(number.text);
             }
@@ -178,7 +179,7 @@ impl<'t> Reader<'_, 't> {
         let is_date = (token.text.contains(':') && clock.is_some()) || self.is_dated(first, end, &values);
         let flag = if is_date { Flag::Date } else { Flag::Number };
         // The 2 of `km2` may be a raised one elsewhere.
-        let raised = token.glued && token.text.len() == 1 && self.tokens[first - 1].kind == Kind::Letters;
+        let raised = token.glued && token.text.len() == 1 && self.tokens[first - 1].kind == TokenKind::Letters;
         let quantity = self.measured(first..end, values, flag, !raised);
         (quantity.clock, quantity.scale) = (clock, scale);
         end - first
@@ -282,7 +283,7 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn cardinal(&self, place: usize) -> Option<Cardinal> {
-        let token = self.tokens.get(place).filter(|token| token.kind == Kind::Letters)?;
+        let token = self.tokens.get(place).filter(|token| token.kind == TokenKind::Letters)?;
         cardinal(&token.lower, self.language)
     }
 
@@ -290,7 +291,7 @@ impl<'t> Reader<'_, 't> {
     fn is_dated(&self, first: usize, end: usize, values: &[f64]) -> bool {
         let near = |mention: &&Mention| {
             let place = mention.place;
-            matches!(mention.named, Named::Month(_))
+            matches!(mention.named, CalendarName::Month(_))
                 && (place + 4 > first && place < first || place >= end && place < end + 2)
         };
         let fits =

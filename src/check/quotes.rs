@@ -6,7 +6,7 @@
 
 use super::{Finding, Flag};
 
-/// What a sentence has of quotation marks.
+/// The quotation marks of a sentence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Marks {
     opened: usize,
@@ -42,12 +42,12 @@ fn marks(text: &str) -> Marks {
     while let Some(mark) = rest.chars().next() {
         rest = &rest[mark.len_utf8()..];
         let after = rest.chars().next().unwrap_or(' ');
-        match side(mark, before, after, rest, marks, single) {
-            Some(Side::Open) => {
+        match quote_mark(mark, before, after, rest, marks, single) {
+            Some(QuoteMark::Open) => {
                 marks.opened += 1;
                 single |= is_single(mark);
             }
-            Some(Side::Close) => {
+            Some(QuoteMark::Close) => {
                 marks.closed += 1;
                 single &= !is_single(mark);
             }
@@ -60,7 +60,7 @@ fn marks(text: &str) -> Marks {
     marks
 }
 
-enum Side {
+enum QuoteMark {
     Open,
     Close,
 }
@@ -69,11 +69,11 @@ fn is_single(mark: char) -> bool {
     matches!(mark, '\'' | '‘' | '’' | '‚')
 }
 
-/// What a character is to quotations. `single` says whether one in single marks is open.
-fn side(mark: char, before: char, after: char, rest: &str, marks: Marks, single: bool) -> Option<Side> {
+/// Whether a character opens or closes a quotation, if either. `single` says whether a quotation in single marks is open.
+fn quote_mark(mark: char, before: char, after: char, rest: &str, marks: Marks, single: bool) -> Option<QuoteMark> {
     match mark {
-        '„' | '«' => Some(Side::Open),
-        '»' => Some(Side::Close),
+        '„' | '«' => Some(QuoteMark::Open),
+        '»' => Some(QuoteMark::Close),
         // `„zo“` closes with what opens elsewhere.
         '“' | '”' | '"' | '‟' => {
             let inches = mark == '"' && before.is_ascii_digit() && marks.opened == marks.closed;
@@ -81,12 +81,12 @@ fn side(mark: char, before: char, after: char, rest: &str, marks: Marks, single:
                 '"' => marks.opened == marks.closed || (opens_word(before) && after.is_alphanumeric()),
                 _ => opens_word(before) && !after.is_whitespace() || (mark == '“' && marks.opened == marks.closed),
             };
-            (!inches).then_some(if opens { Side::Open } else { Side::Close })
+            (!inches).then_some(if opens { QuoteMark::Open } else { QuoteMark::Close })
         }
         '\'' | '‘' | '’' => {
             let opens = opens_word(before) && after.is_alphabetic() && !is_clitic(rest);
             let closes = single && !before.is_whitespace() && !after.is_alphanumeric();
-            if opens && !single { Some(Side::Open) } else { closes.then_some(Side::Close) }
+            if opens && !single { Some(QuoteMark::Open) } else { closes.then_some(QuoteMark::Close) }
         }
         _ => None,
     }

@@ -6,14 +6,14 @@
 
 use std::collections::HashMap;
 
-use super::words::{Kind, Token, tokens};
+use super::words::{Token, TokenKind, tokens};
 use super::{Finding, Flag};
 
 /// The longest run of words whose immediate repetition is looked for.
 const LONGEST: usize = 12;
 /// The size of the sequences that are counted wherever they are.
 const GRAM: usize = 4;
-/// So many more of them than in the source are a loop.
+/// This many more of them than in the source are a loop.
 const OFTEN: usize = 3;
 
 /// A loop in a text.
@@ -21,9 +21,9 @@ const OFTEN: usize = 3;
 struct Loop {
     /// What is repeated.
     words: String,
-    /// How often it stands there.
+    /// How many times it occurs.
     times: usize,
-    /// How many tokens there are too many.
+    /// How many tokens only repeat.
     excess: usize,
 }
 
@@ -81,12 +81,12 @@ fn adjacent(tokens: &[Token]) -> Option<Loop> {
     worst
 }
 
-/// Whether these words so often in a row are more than emphasis, a list, or a row of signs.
+/// Whether these words, `times` times in a row, are more than emphasis, a list, or a row of signs.
 fn is_loop(words: &[Token], times: usize) -> bool {
-    let letters = words.iter().filter(|token| token.kind == Kind::Letters).count();
+    let letters = words.iter().filter(|token| token.kind == TokenKind::Letters).count();
     let doubled = ["that", "had", "is", "very", "so", "no", "ha", "bye", "dat", "die", "heel", "nee", "ja", "in"];
     match words {
-        [word] if word.kind == Kind::Letters => {
+        [word] if word.kind == TokenKind::Letters => {
             times > 2
                 || (times == 2 && !word.glued && !doubled.contains(&word.lower.as_str()) && !word.is_capitalised())
         }
@@ -98,7 +98,7 @@ fn is_loop(words: &[Token], times: usize) -> bool {
 fn frequent(tokens: &[Token]) -> Option<Loop> {
     let mut counts: HashMap<Vec<&str>, (usize, usize)> = HashMap::new();
     for (at, gram) in tokens.windows(GRAM).enumerate() {
-        if gram.iter().filter(|token| token.kind == Kind::Letters).count() > GRAM / 2 {
+        if gram.iter().filter(|token| token.kind == TokenKind::Letters).count() > GRAM / 2 {
             let words = gram.iter().map(|token| token.lower.as_str()).collect();
             counts.entry(words).or_insert((0, at)).0 += 1;
         }
@@ -110,7 +110,7 @@ fn frequent(tokens: &[Token]) -> Option<Loop> {
 
 /// Letters that repeat within a word: `anananananan`.
 fn spelled(tokens: &[Token]) -> Option<Loop> {
-    for token in tokens.iter().filter(|token| token.kind == Kind::Letters) {
+    for token in tokens.iter().filter(|token| token.kind == TokenKind::Letters) {
         let letters: Vec<char> = token.lower.chars().collect();
         for period in 1..=4 {
             let mut run = 0;

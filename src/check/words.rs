@@ -4,7 +4,7 @@
 
 /// What a token is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// Digits, with single separators between them: `30.000`, `12:15`.
     Digits,
     /// Letters, with apostrophes between them: `it's`.
@@ -16,32 +16,32 @@ pub(super) enum Kind {
 /// A word, a number or a sign.
 #[derive(Clone, Debug)]
 pub(super) struct Token<'t> {
-    /// As it stands in the sentence.
+    /// The token as it stands in the sentence.
     pub(super) text: &'t str,
-    /// The same in lower case.
+    /// The token in lower case.
     pub(super) lower: String,
-    /// What it is made of.
-    pub(super) kind: Kind,
-    /// Where it begins.
+    /// What the token is made of.
+    pub(super) kind: TokenKind,
+    /// The byte of the text at which the token begins.
     pub(super) start: usize,
-    /// Nothing is between it and the token before.
+    /// Whether nothing stands between the token and the one before.
     pub(super) glued: bool,
 }
 
 impl Token<'_> {
-    /// Where it ends.
+    /// The byte of the text at which the token ends.
     pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
     }
 
-    /// Whether it is this sign.
+    /// Whether the token is this sign.
     pub(super) fn is(&self, sign: &str) -> bool {
-        self.kind == Kind::Sign && self.text == sign
+        self.kind == TokenKind::Sign && self.text == sign
     }
 
-    /// Whether it begins with a capital.
+    /// Whether the token begins with a capital.
     pub(super) fn is_capitalised(&self) -> bool {
-        self.kind == Kind::Letters && self.text.starts_with(char::is_uppercase)
+        self.kind == TokenKind::Letters && self.text.starts_with(char::is_uppercase)
     }
 }
 
@@ -52,11 +52,11 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     while let Some(first) = text[start..].chars().next() {
         let rest = &text[start..];
         let (length, kind) = if first.is_ascii_digit() {
-            (digits(rest), Kind::Digits)
+            (digits(rest), TokenKind::Digits)
         } else if first.is_alphabetic() {
-            (letters(rest), Kind::Letters)
+            (letters(rest), TokenKind::Letters)
         } else {
-            (first.len_utf8(), Kind::Sign)
+            (first.len_utf8(), TokenKind::Sign)
         };
         if !first.is_whitespace() {
             let word = &rest[..length];

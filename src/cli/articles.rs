@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use kortom::detect::Detected;
 use kortom::document::jsonl::Records;
 use kortom::document::{Document, Format as DocumentFormat, Holds, ReadOptions, decode};
-use kortom::render::{Body, Format};
+use kortom::render::{Body, ReportFormat};
 use kortom::report::Report;
 
 use super::inputs::{Failure, Source};
@@ -29,7 +29,7 @@ pub struct Articles<'a> {
 pub struct Article {
     document: Document,
     name: String,
-    output: Format,
+    output: ReportFormat,
     /// Why it cannot be worked on, if so.
     error: Option<anyhow::Error>,
     detected: Option<Detected>,
@@ -138,7 +138,7 @@ impl Article {
         let mut body = self.output.body(report);
         // Records stand below each other, whatever their last character is.
         if self.document.format == DocumentFormat::Jsonl
-            && self.output != Format::Json
+            && self.output != ReportFormat::Json
             && let Body::Text(text) = &mut body
             && !text.ends_with('\n')
         {
@@ -158,7 +158,7 @@ impl Article {
         let why = cause(&error);
         let failure = Failure { name: self.name.clone(), error };
         let is_record = self.document.format == DocumentFormat::Jsonl;
-        if !is_record || !matches!(self.output, Format::Json | Format::Jsonl) {
+        if !is_record || !matches!(self.output, ReportFormat::Json | ReportFormat::Jsonl) {
             return Err(failure);
         }
         let report = Report {

@@ -4,14 +4,14 @@
 //! nowhere else. Nothing is loaded yet; that is `engines`' part. Every error is one of models: exit code 2.
 
 use anyhow::{Context, Result, anyhow, bail};
-use kortom::hub::{BUNDLED, Entry, Hub, Resolved, Task as ModelTask, catalog, made_for};
+use kortom::hub::{BUNDLED, CatalogEntry, Hub, ModelTask, Resolved, catalog, made_for};
 
 use super::job::{Job, Task, Wish};
 use super::options::Method;
 use super::progress::Screen;
 
 /// What the catalogue knows of a model, by whichever name it was found.
-pub fn known(found: &Resolved) -> Option<&'static Entry> {
+pub fn known(found: &Resolved) -> Option<&'static CatalogEntry> {
     found.entry.or_else(|| kortom::hub::repository(found.files.name()))
 }
 

@@ -149,7 +149,7 @@ fn graphics() -> Finding {
     if cfg!(feature = "cuda") {
         // What the program itself finds, for that is what a run will find.
         return match Placement::choose(DeviceChoice::Cuda(0), ComputeType::Auto) {
-            Ok(placement) => Finding::good("gpu", placement.sentence),
+            Ok(placement) => Finding::good("gpu", placement.description),
             Err(error) => {
                 let error = error.to_string();
                 let (what, remedy) = error.split_once("\nhint: ").unwrap_or((&error, "check it with `nvidia-smi`"));

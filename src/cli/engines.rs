@@ -12,7 +12,7 @@ use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, ResolvedRequest, Session};
 use kortom::files::ModelFiles;
-use kortom::hub::{Hub, Resolved, Task as ModelTask};
+use kortom::hub::{Hub, ModelTask, Resolved};
 use kortom::tokenizer::LanguageError;
 use kortom::translate::Segment;
 use serde::Serialize;
@@ -80,7 +80,7 @@ impl Models {
         }
         let placement = placement(&job.machine)?;
         // `generate` gives what transformers gives.
-        let placement = if job.task == Task::Generate { placement.exact() } else { placement };
+        let placement = if job.task == Task::Generate { placement.without_implicit_int8() } else { placement };
         let translates =
             |found: Resolved| Model::new(Engine::load(&found.files, &placement)?, &found, job.request(), screen);
         let summarises = |found: Chosen| SummaryModel::load(&found, &placement, job, screen);
@@ -165,17 +165,17 @@ fn placement(machine: &MachineOptions) -> Result<Placement> {
 /// Says where models compute and in which type, if that was left to us or is not what was asked for.
 fn say_where(models: &[&Model], machine: &MachineOptions, asked: &Placement, screen: &Screen) {
     let named = machine.device.is_some_and(|device| device != DeviceChoice::Auto);
-    let sentences: Vec<&str> = models.iter().map(|model| model.placement().sentence.as_str()).collect();
-    if named && sentences.iter().all(|sentence| *sentence == asked.sentence) {
+    let descriptions: Vec<&str> = models.iter().map(|model| model.placement().description.as_str()).collect();
+    if named && descriptions.iter().all(|description| *description == asked.description) {
         return;
     }
-    if let [first, others @ ..] = &sentences[..]
+    if let [first, others @ ..] = &descriptions[..]
         && others.iter().all(|other| other == first)
     {
         screen.notice(first);
         return;
     }
-    for (model, sentence) in models.iter().zip(sentences) {
+    for (model, sentence) in models.iter().zip(descriptions) {
         screen.notice(format!("`{}`: {sentence}", model.engine.name()));
     }
 }

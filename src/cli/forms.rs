@@ -5,19 +5,19 @@
 use anyhow::{Result, bail};
 use kortom::document;
 use kortom::engine::settings::Overrides;
-use kortom::render::Format;
+use kortom::render::ReportFormat;
 
 use super::inputs::{Found, Source};
 use super::job::Task;
 use super::options::InputOptions;
 
 /// Formats of output that have a line for a line.
-pub fn is_for_lines(format: Format) -> bool {
-    matches!(format, Format::Text | Format::Json | Format::Jsonl)
+pub fn is_for_lines(format: ReportFormat) -> bool {
+    matches!(format, ReportFormat::Text | ReportFormat::Json | ReportFormat::Jsonl)
 }
 
 /// Refuses what does not go with lines, or only with them.
-pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<Format>) -> Result<()> {
+pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<ReportFormat>) -> Result<()> {
     if lines && matches!(task, Task::Digest | Task::Summarize) {
         bail!(
             "lines are no articles, so there is nothing to summarise\n\
@@ -28,14 +28,14 @@ pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<Fo
         bail!("lines cannot be written as {}\nhint: use --format text, json or jsonl", format.name());
     }
     let records = task == Task::Generate && !lines;
-    if records && !matches!(format, None | Some(Format::Json | Format::Jsonl)) {
+    if records && !matches!(format, None | Some(ReportFormat::Json | ReportFormat::Jsonl)) {
         bail!("records come out as JSON only\nhint: leave out --format, or use --format json or jsonl");
     }
     if typed.n_best.is_some() && !lines && !records {
         bail!("`--n-best` applies to lines only\nhint: add --input-format lines, or use `kortom generate`");
     }
     let several = typed.n_best.is_some_and(|n| n > 1);
-    if several && !records && !matches!(format, Some(Format::Json | Format::Jsonl)) {
+    if several && !records && !matches!(format, Some(ReportFormat::Json | ReportFormat::Jsonl)) {
         bail!("several outputs for a line do not fit into text\nhint: add --format jsonl");
     }
     if typed.num_beams == Some(1) && typed.early_stopping.is_some() {
@@ -60,12 +60,12 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
 
 /// Decides how each source's results are written. Without a format, each keeps its own; on standard
 /// output, where they follow each other, sources of different formats become text.
-pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<Format>, apart: bool) {
+pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<ReportFormat>, apart: bool) {
     let mixed = !apart && sources.windows(2).any(|pair| own(task, pair[0].format) != own(task, pair[1].format));
     for source in sources {
         source.output = match asked {
             Some(format) => format,
-            None if mixed => Format::Text,
+            None if mixed => ReportFormat::Text,
             None => own(task, source.format),
         };
         let lines = source.format == document::Format::Lines;
@@ -74,13 +74,13 @@ pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<Format>, ap
 }
 
 /// The output format that is an input's own. Subtitles and the like have no room for a summary.
-fn own(task: Task, input: document::Format) -> Format {
+fn own(task: Task, input: document::Format) -> ReportFormat {
     match input {
-        document::Format::Markdown => Format::Markdown,
-        document::Format::Html => Format::Html,
-        document::Format::Jsonl => Format::Jsonl,
-        _ if input.is_own() && task == Task::Translate => Format::Own(input),
-        _ => Format::Text,
+        document::Format::Markdown => ReportFormat::Markdown,
+        document::Format::Html => ReportFormat::Html,
+        document::Format::Jsonl => ReportFormat::Jsonl,
+        _ if input.is_own() && task == Task::Translate => ReportFormat::Own(input),
+        _ => ReportFormat::Text,
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use kortom::document::{self, Content};
-use kortom::render::{Format, Framing};
+use kortom::render::{Framing, ReportFormat};
 use walkdir::{DirEntry, WalkDir};
 
 use super::options::InputFormat;
@@ -28,7 +28,7 @@ pub struct Source {
     /// How to read it.
     pub format: document::Format,
     /// How what comes of it is written.
-    pub output: Format,
+    pub output: ReportFormat,
     /// What stands around the pieces of its output.
     pub framing: Framing,
 }
@@ -130,7 +130,7 @@ fn hidden(name: &OsStr) -> bool {
 impl Source {
     /// A source whose results are text until somebody decides otherwise.
     fn new(name: String, path: Option<PathBuf>, relative: PathBuf, format: document::Format) -> Self {
-        let output = Format::Text;
+        let output = ReportFormat::Text;
         Self { name, path, relative, format, output, framing: output.framing() }
     }
 

@@ -236,7 +236,7 @@ impl Job {
     /// Somebody types plain text at a terminal, and wants each line translated when it is there.
     pub fn is_typed(&self) -> bool {
         let [source] = &self.found.sources[..] else { return false };
-        let plain = source.format == Format::Text && source.output == render::Format::Text;
+        let plain = source.format == Format::Text && source.output == render::ReportFormat::Text;
         let shown = source.path.is_none() && matches!(self.destination, Destination::Stdout);
         self.task == Task::Translate && plain && shown && io::stdin().is_terminal()
     }

@@ -72,7 +72,7 @@ impl Steps<'_> {
             name: session.engine().name().to_owned(),
             from: read,
             source: of_source,
-            own_room: self.job.summary_has_room(),
+            own_limits: self.job.summary_has_room(),
         });
         let language = Language::of(read);
         let summarizing = self.job.summary.as_ref().map(|wish| Summarizing { length: wish.length, language, writing });

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
 use kortom::detect::Detected;
 use kortom::engine::Alternative;
-use kortom::render::{Body, Format};
+use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
 use kortom::translate::Segment;
 
@@ -39,7 +39,7 @@ pub struct Line {
     source: String,
     error: Option<anyhow::Error>,
     name: String,
-    output: Format,
+    output: ReportFormat,
     detected: Option<Detected>,
     /// It is the first of its source.
     first: bool,

@@ -250,7 +250,7 @@ impl InputFormat {
 
 /// How output is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputFormat(pub render::Format);
+pub struct OutputFormat(pub render::ReportFormat);
 
 /// What can be named as `--input-format`: of web pages, `--html-whole` says that all is meant.
 static INPUT_FORMATS: LazyLock<Vec<InputFormat>> = LazyLock::new(|| {

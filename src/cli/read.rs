@@ -8,7 +8,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use kortom::render::journal::{Record, State, sha256};
+use kortom::render::journal::{JournalRecord, OutputState, sha256};
 
 use super::inputs::Source;
 use super::resume_key::of_output;
@@ -24,7 +24,7 @@ pub struct Resume {
     /// Hash of everything but the input that an output depends on; none where nothing is recorded.
     pub settings: Option<String>,
     /// What former runs recorded; empty when not resuming.
-    pub record: Record,
+    pub record: JournalRecord,
 }
 
 /// Starts to read in a thread of its own.
@@ -64,7 +64,7 @@ fn read_source<Item>(
     }
     let reached = known.and_then(|(key, output)| resume.record.reached(output, key)).cloned();
     let mut skip = match reached.as_ref().map(|entry| &entry.state) {
-        Some(State::Reached { articles, .. }) => *articles,
+        Some(OutputState::Reached { articles, .. }) => *articles,
         _ => 0,
     };
     send(Event::Begin(Beginning { source: index, name: source.name.clone(), framing: source.framing, key, reached }))?;

@@ -11,7 +11,7 @@ use kortom::check::FlagCount;
 use kortom::document::jsonl::{Field, Records as Lines};
 use kortom::engine::settings::Caller;
 use kortom::engine::{Generation, Request};
-use kortom::render::{Body, Format};
+use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,7 +59,7 @@ pub struct Record {
     fields: Vec<Field>,
     error: Option<anyhow::Error>,
     name: String,
-    output: Format,
+    output: ReportFormat,
 }
 
 impl Work for Records<'_> {
@@ -176,7 +176,7 @@ impl Record {
         let told = error.as_ref().map(told);
         let mut text =
             report.json_in(&self.fields, told.as_deref().map(|told| told.split_once("\nhint: ").unwrap_or((told, ""))));
-        if self.output == Format::Jsonl {
+        if self.output == ReportFormat::Jsonl {
             text.push('\n');
         }
         let failure = error.map(|error| Failure { name: self.name.clone(), error });

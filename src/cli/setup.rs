@@ -8,14 +8,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use indicatif::DecimalBytes;
-use kortom::hub::{BUNDLED, Entry, Hub, Plan, Task, catalog};
+use kortom::hub::{BUNDLED, CatalogEntry, DownloadPlan, Hub, ModelTask, catalog};
 
 use super::args::SetupArgs;
 use super::progress::told;
 
 /// The recommended model for each task, and the languages that it is looked for with.
-const RECOMMENDED: [(Task, &str, &str, &str); 2] =
-    [(Task::Translate, "nl", "en", "nl-en"), (Task::Summarize, "en", "en", "cnn-fast")];
+const RECOMMENDED: [(ModelTask, &str, &str, &str); 2] =
+    [(ModelTask::Translate, "nl", "en", "nl-en"), (ModelTask::Summarize, "en", "en", "cnn-fast")];
 
 /// Looks what is missing, asks, and fetches it.
 pub fn run(args: &SetupArgs) -> Result<ExitCode> {
@@ -29,7 +29,7 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
         bail!("kortom is offline, so no model can be fetched\nhint: {}", by_hand(&hub, &missing));
     }
     let plans = plans(&hub, &missing)?;
-    let size = plans.iter().map(Plan::remaining).fold(0, u64::saturating_add);
+    let size = plans.iter().map(DownloadPlan::remaining).fold(0, u64::saturating_add);
     eprintln!("kortom setup fetches into `{}`:", hub.options().cache.display());
     for (entry, plan) in missing.iter().zip(&plans) {
         let license = plan.license.as_deref().unwrap_or("licence not stated");
@@ -48,19 +48,19 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
 }
 
 /// The recommended models for what no model, or only the built-in one, does.
-fn missing(hub: &Hub) -> Vec<&'static Entry> {
+fn missing(hub: &Hub) -> Vec<&'static CatalogEntry> {
     let lacks = |task, from, to| hub.best_installed(task, from, to).is_none_or(|best| best.files.name() == BUNDLED);
     let lacking = RECOMMENDED.iter().filter(|&&(task, from, to, _)| lacks(task, from, to));
     lacking.filter_map(|&(.., alias)| catalog().iter().find(|entry| entry.alias == alias)).collect()
 }
 
-fn plans(hub: &Hub, missing: &[&Entry]) -> Result<Vec<Plan>> {
+fn plans(hub: &Hub, missing: &[&CatalogEntry]) -> Result<Vec<DownloadPlan>> {
     let plans = missing.iter().map(|entry| hub.plan(&entry.alias)).collect::<Result<Vec<_>>>();
     plans.map_err(|error| anyhow::anyhow!("{}\nhint: {}", told(&error), by_hand(hub, missing)))
 }
 
 /// How models get onto a machine without a network.
-fn by_hand(hub: &Hub, missing: &[&Entry]) -> String {
+fn by_hand(hub: &Hub, missing: &[&CatalogEntry]) -> String {
     let pulls: Vec<_> = missing.iter().map(|entry| format!("`kortom models pull {}`", entry.alias)).collect();
     let folders = missing.iter().filter_map(|entry| entry.repo.as_deref());
     let folders: Vec<_> = folders.map(|repo| format!("`models--{}`", repo.replace('/', "--"))).collect();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
-use kortom::render::journal::{Entry, Journal, PartFile, State, make_folder};
+use kortom::render::journal::{Journal, JournalEntry, OutputState, PartFile, make_folder};
 use kortom::render::{Body, Framing};
 
 use super::inputs::{Found, Source};
@@ -114,7 +114,7 @@ fn same_file(input: Option<&Path>, output: &Path) -> bool {
 #[derive(Debug)]
 struct Open {
     part: PartFile,
-    entry: Entry,
+    entry: JournalEntry,
     articles: usize,
     /// Nothing of it failed.
     good: bool,
@@ -151,7 +151,7 @@ pub struct Beginning {
     /// What the output is made from and how; none for a stream, which cannot be resumed.
     pub key: Option<String>,
     /// What a former run left of it.
-    pub reached: Option<Entry>,
+    pub reached: Option<JournalEntry>,
 }
 
 impl Sink {
@@ -184,7 +184,7 @@ impl Sink {
             return Ok(());
         };
         let (bytes, articles) = match beginning.reached.as_ref().map(|entry| &entry.state) {
-            Some(State::Reached { bytes, articles }) => (*bytes, *articles),
+            Some(OutputState::Reached { bytes, articles }) => (*bytes, *articles),
             _ => (0, 0),
         };
         let part = PartFile::begin(&folder.join(&name), bytes)?;
@@ -192,11 +192,11 @@ impl Sink {
             interrupt::began(part.part());
         }
         self.pieces = articles;
-        let entry = Entry {
+        let entry = JournalEntry {
             output: name.to_string_lossy().into_owned(),
             key: beginning.key.clone().unwrap_or_default(),
             flags: beginning.reached.as_ref().map(|entry| entry.flags.clone()).unwrap_or_default(),
-            state: State::Reached { bytes, articles },
+            state: OutputState::Reached { bytes, articles },
         };
         self.open = Some(Open { part, entry, articles, good: true });
         Ok(())
@@ -256,7 +256,7 @@ impl Sink {
             && !open.entry.key.is_empty()
             && open.articles > 0
         {
-            open.entry.state = State::Reached { bytes: open.part.bytes(), articles: open.articles };
+            open.entry.state = OutputState::Reached { bytes: open.part.bytes(), articles: open.articles };
             journal.write(&open.entry)?;
             interrupt::ended();
         }
@@ -276,7 +276,7 @@ impl Sink {
         let digest = open.part.commit()?;
         interrupt::ended();
         if let Some(journal) = self.journal.as_mut().filter(|_| open.good && !open.entry.key.is_empty()) {
-            journal.write(&Entry { state: State::Finished(digest), ..open.entry })?;
+            journal.write(&JournalEntry { state: OutputState::Finished(digest), ..open.entry })?;
         }
         Ok(())
     }

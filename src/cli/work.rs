@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use kortom::document::Holds;
 use kortom::glossary::Glossary;
-use kortom::render::Format;
-use kortom::render::journal::Record;
+use kortom::render::ReportFormat;
+use kortom::render::journal::JournalRecord;
 
 use super::articles::Articles;
 use super::course::Course;
@@ -92,7 +92,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
 /// Where the results go. Several digests on standard output get a line each that says which is which.
 fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
     let first = job.found.sources.first().context("there is nothing to read")?;
-    let headers = job.task == Task::Digest && job.found.several && first.output == Format::Text;
+    let headers = job.task == Task::Digest && job.found.several && first.output == ReportFormat::Text;
     Sink::new(job.destination.clone(), first.framing, resume.settings.is_some(), headers)
 }
 
@@ -139,7 +139,7 @@ fn resume(job: &Job, models: &Models, glossary: Option<&Glossary>) -> Result<Res
         return Ok(Resume::default());
     }
     let settings = ResumeKey::new(job, models, glossary)?.hash()?;
-    let record = if job.resume { Record::load(&folder)? } else { Record::default() };
+    let record = if job.resume { JournalRecord::load(&folder)? } else { JournalRecord::default() };
     Ok(Resume { settings: Some(settings), record })
 }
 

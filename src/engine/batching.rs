@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 
 use crate::batch::{Batch, TokenId, batches};
-use crate::device::Card;
+use crate::device::GpuInfo;
 use crate::model::Spec;
 use crate::model::spec::Pattern;
 use crate::search::SearchOptions;
@@ -191,7 +191,7 @@ struct OomHistory {
 impl MemoryBudget {
     /// The memory of `device` now.
     pub fn on(device: &Device) -> Self {
-        Self { free: Card::of(device).map(|card| card.free), found: Mutex::default() }
+        Self { free: GpuInfo::of(device).map(|card| card.free), found: Mutex::default() }
     }
 
     /// Messages for the user about batches; each is given once.

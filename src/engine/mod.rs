@@ -165,7 +165,7 @@ impl Engine {
     }
 
     /// The device and type that the engine computes with; not always what was requested, see [`Placement::with_wide_range`],
-    /// [`Placement::with_eight_bits`] and [`Placement::instead`].
+    /// [`Placement::with_int8`] and [`Placement::fallback`].
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement
@@ -221,7 +221,7 @@ impl Engine {
 fn effective_placement(placement: &Placement, spec: &Spec) -> Result<Placement> {
     let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
     let faster = spec.eight_bits && model::eight_bits_are_faster();
-    Ok(if faster { placement.with_eight_bits() } else { placement })
+    Ok(if faster { placement.with_int8() } else { placement })
 }
 
 /// The file for the int8 weights of a model in a folder; each of the model's adapters has a file of its own.

@@ -7,7 +7,7 @@ use crate::device::Placement;
 /// Loads a model on its device; or on the fallback, when a GPU that was not requested by name is out of memory.
 pub(super) fn load_or_fall_back<T>(placement: &Placement, load: impl Fn(&Placement) -> Result<T>) -> Result<T> {
     match load(placement) {
-        Err(error) if is_out_of_memory(&error) => match placement.instead() {
+        Err(error) if is_out_of_memory(&error) => match placement.fallback() {
             Some(fallback) => load(fallback),
             None => Err(error).context(
                 "the device has not enough free memory\n\

@@ -1,70 +1,79 @@
-//! Which of several terms stand in a text, each at a place of its own.
+//! Which of several terms a text contains, each at a place of its own.
 //!
-//! One rule for strings and for tokens, so that what the search aims at is what is checked afterwards: from
-//! left to right, at each place the longest way to write a term that is still missing. Invariant: no two
-//! stretches overlap, and a term stands between word boundaries.
+//! One rule serves strings and tokens, so that the search is guided by what is checked afterwards. The text is read from left
+//! to right; at each place the longest alternative of a term that is still missing counts. Invariant: no two matches overlap,
+//! and a term stands between word boundaries.
 
-/// The ways in which one term may be written; any of them will do.
+/// The alternative spellings of one term; any of them will do.
 pub type Alternatives<T> = Vec<Vec<T>>;
 
-/// A term that stands in a text.
+/// A term that was found in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TermMatch {
-    /// Which of the terms.
+    /// The index of the term.
     pub term: usize,
-    /// Where it begins.
+    /// The index in the text at which it begins.
     pub start: usize,
-    /// Where it ends.
+    /// The index in the text at which it ends.
     pub end: usize,
 }
 
-/// Where the terms stand in `text`, each at most once. `parts` says whether a word may end before an index
-/// and another begin at it; the two ends of the text always do.
-pub fn cover<T: PartialEq>(text: &[T], terms: &[Alternatives<T>], parts: impl Fn(usize) -> bool) -> Vec<TermMatch> {
-    let mut places: Vec<TermMatch> = Vec::new();
+/// The matches of the terms in `text`, at most one for each. `is_boundary` says whether a word may end before an index and
+/// another begin at it; the two ends of the text always are boundaries.
+pub fn cover<T: PartialEq>(
+    text: &[T],
+    terms: &[Alternatives<T>],
+    is_boundary: impl Fn(usize) -> bool,
+) -> Vec<TermMatch> {
+    let mut matches: Vec<TermMatch> = Vec::new();
     let mut at = 0;
     while at < text.len() {
-        let begins = at == 0 || parts(at);
-        let missing = terms.iter().enumerate().filter(|(term, _)| places.iter().all(|place| place.term != *term));
-        let ways = missing.flat_map(|(term, ways)| ways.iter().map(move |way| (term, way))).filter(|_| begins);
-        let whole = ways.filter(|(_, way)| {
-            let end = at + way.len();
-            !way.is_empty() && text[at..].starts_with(way) && (end == text.len() || parts(end))
+        let begins = at == 0 || is_boundary(at);
+        let missing = terms.iter().enumerate().filter(|(term, _)| matches.iter().all(|found| found.term != *term));
+        let alternatives = missing
+            .flat_map(|(term, alternatives)| alternatives.iter().map(move |alternative| (term, alternative)))
+            .filter(|_| begins);
+        let whole = alternatives.filter(|(_, alternative)| {
+            let end = at + alternative.len();
+            !alternative.is_empty() && text[at..].starts_with(alternative) && (end == text.len() || is_boundary(end))
         });
         // The first of the longest: `max_by_key` would take the last.
         match whole.reduce(|best, other| if other.1.len() > best.1.len() { other } else { best }) {
-            Some((term, way)) => {
-                places.push(TermMatch { term, start: at, end: at + way.len() });
-                at += way.len();
+            Some((term, alternative)) => {
+                matches.push(TermMatch { term, start: at, end: at + alternative.len() });
+                at += alternative.len();
             }
             None => at += 1,
         }
     }
-    places
+    matches
 }
 
-/// The indices of the terms that have no place in `text`; each way of each term is a string.
+/// The indices of the terms that `text` lacks; each alternative of each term is a string.
 #[must_use]
 pub fn missing(text: &str, terms: &[Alternatives<u8>]) -> Vec<usize> {
     let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let parts = |at: usize| {
+    let is_boundary = |at: usize| {
         text.is_char_boundary(at) && !(letter(text[..at].chars().next_back()) && letter(text[at..].chars().next()))
     };
-    let places = cover(text.as_bytes(), terms, parts);
-    (0..terms.len()).filter(|term| places.iter().all(|place| place.term != *term)).collect()
+    let matches = cover(text.as_bytes(), terms, is_boundary);
+    (0..terms.len()).filter(|term| matches.iter().all(|found| found.term != *term)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ways(terms: &[&[&str]]) -> Vec<Alternatives<u8>> {
-        terms.iter().map(|ways| ways.iter().map(|way| way.as_bytes().to_vec()).collect()).collect()
+    fn alternatives(terms: &[&[&str]]) -> Vec<Alternatives<u8>> {
+        terms
+            .iter()
+            .map(|alternatives| alternatives.iter().map(|alternative| alternative.as_bytes().to_vec()).collect())
+            .collect()
     }
 
     #[test]
     fn each_term_needs_a_place_of_its_own() {
-        let terms = ways(&[&["court"], &["Supreme Court", "supreme court"], &["court"]]);
+        let terms = alternatives(&[&["court"], &["Supreme Court", "supreme court"], &["court"]]);
         for (text, expected) in [
             ("the supreme court", &[0, 2][..]),
             ("the supreme court and a court", &[2]),
@@ -79,7 +88,7 @@ mod tests {
 
     #[test]
     fn words_have_letters_of_any_script() {
-        let terms = ways(&[&["é"]]);
+        let terms = alternatives(&[&["é"]]);
         assert_eq!(missing("caféé", &terms), [0]);
         assert_eq!(missing("caf é!", &terms), [] as [usize; 0]);
     }

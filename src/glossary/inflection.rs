@@ -1,13 +1,13 @@
-//! The forms in which a word of a glossary may meet us in Dutch, and the plural of an English term.
+//! The inflected forms of a Dutch word of a glossary, and the plural of an English term.
 //!
-//! Rules of spelling, not a dictionary: they also make forms that no one writes, which then match nothing.
+//! Rules of spelling, not a dictionary: they also make forms that do not exist, which match nothing.
 //! Invariant: a word is always one of its own forms.
 
 /// A form of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct WordForm {
     pub(super) text: String,
-    /// Whether it is a plural, as far as its ending tells.
+    /// Whether the form is a plural, as far as its ending tells.
     pub(super) plural: bool,
 }
 
@@ -44,15 +44,15 @@ const IRREGULAR: [(&str, &str); 28] = [
 ];
 
 /// All forms of a Dutch word in small letters: plural in -en, -s, -'s; -e; diminutive in -je(s).
-pub(super) fn dutch(word: &str) -> Vec<Form> {
+pub(super) fn dutch(word: &str) -> Vec<WordForm> {
     let letters: Vec<char> = word.chars().collect();
-    let mut forms = vec![Form { text: word.to_owned(), plural: false }];
+    let mut forms = vec![WordForm { text: word.to_owned(), plural: false }];
     if letters.len() < 3 || !letters.iter().all(|c| c.is_alphabetic()) {
         return forms;
     }
     let mut add = |text: String, plural| {
         if forms.iter().all(|form| form.text != text) {
-            forms.push(Form { text, plural });
+            forms.push(WordForm { text, plural });
         }
     };
     for stem in stems(&letters) {

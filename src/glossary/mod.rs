@@ -1,9 +1,8 @@
-//! What a translation must hold: required terms, and spans that nobody may touch.
+//! What a translation must contain: required terms, and protected spans.
 //!
-//! Strings only: which terms of a glossary a sentence calls for, in which ways each may be written, what in it
-//! is an address, code or a placeholder, and whether a target has what it must have. How a model is made to
-//! write it belongs to `search`. Invariant: the terms of a sentence do not overlap, and every one of them has
-//! at least one way to be written.
+//! Strings only: which terms of a glossary a sentence calls for, in which alternative spellings, which spans of it are an
+//! address, code or a placeholder, and whether a target contains all of them. How a model is made to write a term belongs to
+//! `search`. Invariant: the terms of a sentence do not overlap, and each has at least one spelling.
 
 mod cover;
 mod inflection;
@@ -18,23 +17,23 @@ pub use cover::{Alternatives, TermMatch, cover, missing};
 pub use spans::spans;
 
 use crate::language::Language;
-use inflection::Form;
+use inflection::WordForm;
 
-/// Required terms: what a source term must become.
+/// Required terms: source terms, each with its target term.
 #[derive(Clone, Debug, Default)]
 pub struct Glossary {
-    entries: Vec<Entry>,
+    entries: Vec<GlossaryEntry>,
     /// Each form of an entry's first word, in small letters, and the entries that may begin with it.
     starts: HashMap<String, Vec<usize>>,
 }
 
 /// One line of a glossary.
 #[derive(Clone, Debug)]
-struct Entry {
+struct GlossaryEntry {
     line: usize,
     source: String,
     target: String,
-    words: Vec<Pattern>,
+    words: Vec<WordPattern>,
     /// Spellings of the target, and those of its plural.
     singular: Vec<String>,
     plural: Vec<String>,
@@ -42,29 +41,29 @@ struct Entry {
 
 /// One word of a source term.
 #[derive(Clone, Debug)]
-struct Pattern {
+struct WordPattern {
     text: String,
-    /// White space stands before it.
+    /// Whether white space stands before the word.
     spaced: bool,
-    forms: Vec<Form>,
+    forms: Vec<WordForm>,
 }
 
 /// A term that a sentence calls for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term<'a> {
-    /// Where its source term stands.
+    /// The bytes of the source term in the sentence.
     pub range: Range<usize>,
     /// The required target term.
     pub target: &'a str,
-    /// The ways in which it may be written.
-    pub ways: Vec<&'a str>,
+    /// The spellings of the target term; any of them will do.
+    pub alternatives: Vec<&'a str>,
 }
 
-/// A match of an entry, before overlaps are settled.
+/// A match of an entry, before overlaps are resolved.
 struct Match {
     entry: usize,
     range: Range<usize>,
-    /// As it stands in the glossary, letter for letter.
+    /// Whether it is letter for letter as in the glossary.
     exact: bool,
     plural: bool,
 }
@@ -85,7 +84,7 @@ impl Glossary {
             let entry = parse_line(line, number, dutch, english);
             let Some(entry) = entry.with_context(|| format!("line {number}"))? else { continue };
             if let Some(&other) = known.get(&entry.source) {
-                let other: &Entry = &glossary.entries[other];
+                let other: &GlossaryEntry = &glossary.entries[other];
                 ensure!(
                     other.target == entry.target,
                     "line {number}: `{}` is to be `{}`, but in line {} it is `{}`\nhint: keep one of the two lines",
@@ -102,7 +101,7 @@ impl Glossary {
         Ok(glossary)
     }
 
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, entry: GlossaryEntry) {
         for form in entry.words.first().map(|word| word.forms.as_slice()).unwrap_or_default() {
             self.starts.entry(form.text.clone()).or_default().push(self.entries.len());
         }
@@ -114,7 +113,7 @@ impl Glossary {
         self.entries.iter().map(|entry| (entry.line, entry.target.as_str()))
     }
 
-    /// All that matters of it, in one text: equal texts ask for the same terms.
+    /// The glossary's terms in one text: equal texts require the same terms.
     #[must_use]
     pub fn describe(&self) -> String {
         let lines = self.entries.iter().map(|entry| format!("{}\t{}", entry.source, entry.target));
@@ -143,13 +142,13 @@ impl Glossary {
     fn term(&self, found: &Match) -> Term<'_> {
         let entry = &self.entries[found.entry];
         let plural = entry.plural.iter().filter(|_| found.plural);
-        let ways = entry.singular.iter().chain(plural).map(String::as_str).collect();
-        Term { range: found.range.clone(), target: &entry.target, ways }
+        let alternatives = entry.singular.iter().chain(plural).map(String::as_str).collect();
+        Term { range: found.range.clone(), target: &entry.target, alternatives }
     }
 
     /// The entries that the words from `first` on match.
-    fn matches<'a>(&'a self, text: &'a str, words: &'a [Word], first: usize) -> impl Iterator<Item = Match> + 'a {
-        let start = spelled(&text[words[first].range.clone()]).to_lowercase();
+    fn matches<'a>(&'a self, text: &'a str, words: &'a [TextWord], first: usize) -> impl Iterator<Item = Match> + 'a {
+        let start = with_plain_apostrophes(&text[words[first].range.clone()]).to_lowercase();
         let entries = self.starts.get(&start).map(Vec::as_slice).unwrap_or_default();
         entries.iter().filter_map(move |&entry| {
             let patterns = &self.entries[entry].words;
@@ -168,18 +167,18 @@ impl Glossary {
     }
 }
 
-impl Pattern {
-    /// The form in which a word of a text is this one. Its capitals must be capitals there, so that `EU` is not
-    /// `eu`; its small letters may be capitals, as at the start of a sentence.
-    fn matches(&self, word: &str) -> Option<&Form> {
-        let word = spelled(word);
+impl WordPattern {
+    /// The form in which a word of a text matches this pattern. Capitals of the pattern must be capitals there, so that `EU` is
+    /// not `eu`; small letters may be capitals, as at the start of a sentence.
+    fn matches(&self, word: &str) -> Option<&WordForm> {
+        let word = with_plain_apostrophes(word);
         let capitals = self.text.chars().zip(word.chars()).all(|(mine, theirs)| !mine.is_uppercase() || mine == theirs);
         let small = word.to_lowercase();
         self.forms.iter().find(|form| capitals && form.text == small)
     }
 }
 
-fn parse_line(line: &[u8], number: usize, dutch: bool, english: bool) -> Result<Option<Entry>> {
+fn parse_line(line: &[u8], number: usize, dutch: bool, english: bool) -> Result<Option<GlossaryEntry>> {
     let line = std::str::from_utf8(line).map_err(|error| {
         anyhow::anyhow!(
             "not valid UTF-8 at byte {} of the line\n\
@@ -199,14 +198,14 @@ fn parse_line(line: &[u8], number: usize, dutch: bool, english: bool) -> Result<
     ensure!(!source.is_empty(), "no source term before the tab\n{hint}");
     ensure!(!target.is_empty(), "no target term for `{source}`\n{hint}");
     ensure!(!line.contains(|c: char| c.is_control() && c != '\t'), "a control character in `{source}`\n{hint}");
-    let pattern = |word: Word| {
-        let text = spelled(&source[word.range]);
+    let pattern = |word: TextWord| {
+        let text = with_plain_apostrophes(&source[word.range]);
         let small = text.to_lowercase();
-        let forms = if dutch { inflection::dutch(&small) } else { vec![Form { text: small, plural: false }] };
-        Pattern { text, spaced: word.spaced, forms }
+        let forms = if dutch { inflection::dutch(&small) } else { vec![WordForm { text: small, plural: false }] };
+        WordPattern { text, spaced: word.spaced, forms }
     };
     let plural = if english { inflection::english_plural(target) } else { None };
-    Ok(Some(Entry {
+    Ok(Some(GlossaryEntry {
         line: number,
         words: words(source).into_iter().map(pattern).collect(),
         singular: capitalisations(target),
@@ -216,7 +215,7 @@ fn parse_line(line: &[u8], number: usize, dutch: bool, english: bool) -> Result<
     }))
 }
 
-/// A term as it stands in a sentence, and as it stands at the start of one.
+/// The spellings of a term within a sentence and at the start of one.
 fn capitalisations(term: &str) -> Vec<String> {
     let mut letters = term.chars();
     let first = letters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
@@ -224,16 +223,16 @@ fn capitalisations(term: &str) -> Vec<String> {
     if capital == term { vec![capital] } else { vec![term.to_owned(), capital] }
 }
 
-/// A word, or a sign that is none.
-struct Word {
+/// A word or a sign of a text.
+struct TextWord {
     range: Range<usize>,
-    /// White space stands before it.
+    /// Whether white space stands before it.
     spaced: bool,
 }
 
 /// The words and signs of a text: letters and digits, with apostrophes between them, make a word.
-fn words(text: &str) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
+fn words(text: &str) -> Vec<TextWord> {
+    let mut words: Vec<TextWord> = Vec::new();
     let mut spaced = false;
     let mut rest = text.char_indices().peekable();
     while let Some((at, c)) = rest.next() {
@@ -250,7 +249,7 @@ fn words(text: &str) -> Vec<Word> {
             end = next + d.len_utf8();
             rest.next();
         }
-        words.push(Word { range: at..end, spaced: std::mem::take(&mut spaced) });
+        words.push(TextWord { range: at..end, spaced: std::mem::take(&mut spaced) });
     }
     words
 }
@@ -259,8 +258,8 @@ fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '’')
 }
 
-/// A word with the one apostrophe that keyboards have.
-fn spelled(word: &str) -> String {
+/// A word with plain apostrophes, as keyboards have them, for typographic ones.
+fn with_plain_apostrophes(word: &str) -> String {
     word.replace('’', "'")
 }
 
@@ -314,10 +313,10 @@ mod tests {
     #[test]
     fn a_term_may_be_written_in_several_ways() {
         let glossary = glossary("maatregel\tpolicy\nHaag\tThe Hague\n");
-        let ways = |sentence: &'static str| glossary.terms(sentence)[0].ways.clone();
-        assert_eq!(ways("maatregel"), ["policy", "Policy"]);
-        assert_eq!(ways("maatregelen"), ["policy", "Policy", "policies", "Policies"]);
-        assert_eq!(ways("Haag"), ["The Hague"]);
+        let alternatives = |sentence: &'static str| glossary.terms(sentence)[0].alternatives.clone();
+        assert_eq!(alternatives("maatregel"), ["policy", "Policy"]);
+        assert_eq!(alternatives("maatregelen"), ["policy", "Policy", "policies", "Policies"]);
+        assert_eq!(alternatives("Haag"), ["The Hague"]);
     }
 
     #[test]

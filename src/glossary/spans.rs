@@ -1,4 +1,4 @@
-//! What no translation may touch: addresses, code, placeholders, handles and hashtags.
+//! Protected spans, which no translation may change: addresses, code, placeholders, handles and hashtags.
 //!
 //! Invariant: spans are in order, do not overlap, hold no line break, and the same text has the same spans
 //! wherever it stands between spaces.
@@ -14,7 +14,7 @@ use regex_automata::meta::{Cache, Regex};
 const DOMAINS: &str = "nl|be|eu|com|org|net|info|io|gov|edu|int|co\\.uk";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+enum SpanKind {
     Code,
     Url,
     Email,
@@ -27,27 +27,27 @@ enum Kind {
 /// Finds spans of all kinds.
 struct Finder {
     regex: Regex,
-    /// What the pattern of the same place finds.
-    kinds: Vec<Kind>,
-    /// The one cache of all threads: a pool of them, as `regex` keeps one, fills a server's memory with as many as ever were
-    /// in use at the same moment, and with groups of captures some take ten megabytes. A search is over in microseconds.
+    /// The kind of span that each pattern of `regex` finds.
+    kinds: Vec<SpanKind>,
+    /// One cache for all threads. A pool, as `regex` keeps one, would hold as many caches as were ever in use at once, and with
+    /// capture groups one may take ten megabytes. A search takes microseconds.
     cache: Mutex<Cache>,
 }
 
 static FINDER: LazyLock<Option<Finder>> = LazyLock::new(Finder::new);
 
 impl Finder {
-    /// None if a pattern is none; a test sees that all are.
+    /// `None` if a pattern is invalid; a test checks that all are valid.
     fn new() -> Option<Self> {
         let address = r#"[^\s<>"“”„`]"#;
         let (kinds, patterns): (_, Vec<_>) = [
-            (Kind::Code, r"`[^`\s](?:[^`\n\r]*[^`\s])?`".to_owned()),
-            (Kind::Url, format!(r"(?i:(?:https?|ftp)://|www\.|mailto:)[\w\[{{$%]{address}*")),
-            (Kind::Email, r"[\w.%+-]*[\w%+-]@[\w-]+(?:\.[\w-]+)+".to_owned()),
-            (Kind::Host, format!(r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{DOMAINS})\b(?:[/?#]{address}*)?")),
-            (Kind::Braces, r"\$\{[^{}\n\r]{1,80}\}|\{\{[^{}\n\r]{1,80}\}\}|\{[A-Za-z0-9_.:$-]{0,40}\}".to_owned()),
-            (Kind::Format, r"%\([A-Za-z_]\w*\)[sdif]\b|%(?:[0-9]{1,2}\$)?(?:[sdif]\b|@)".to_owned()),
-            (Kind::Tag, r"@\w{2,}|#\w*\p{L}\w*".to_owned()),
+            (SpanKind::Code, r"`[^`\s](?:[^`\n\r]*[^`\s])?`".to_owned()),
+            (SpanKind::Url, format!(r"(?i:(?:https?|ftp)://|www\.|mailto:)[\w\[{{$%]{address}*")),
+            (SpanKind::Email, r"[\w.%+-]*[\w%+-]@[\w-]+(?:\.[\w-]+)+".to_owned()),
+            (SpanKind::Host, format!(r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{DOMAINS})\b(?:[/?#]{address}*)?")),
+            (SpanKind::Braces, r"\$\{[^{}\n\r]{1,80}\}|\{\{[^{}\n\r]{1,80}\}\}|\{[A-Za-z0-9_.:$-]{0,40}\}".to_owned()),
+            (SpanKind::Format, r"%\([A-Za-z_]\w*\)[sdif]\b|%(?:[0-9]{1,2}\$)?(?:[sdif]\b|@)".to_owned()),
+            (SpanKind::Tag, r"@\w{2,}|#\w*\p{L}\w*".to_owned()),
         ]
         .into_iter()
         .unzip();
@@ -56,8 +56,8 @@ impl Finder {
         Some(Self { regex, kinds, cache })
     }
 
-    /// What is found first from a byte on; of what begins at the same place, the kind that is listed first.
-    fn find(&self, text: &str, from: usize) -> Option<(Kind, Range<usize>)> {
+    /// The first span from a byte on; of spans that begin at one place, that of the kind that is listed first.
+    fn find(&self, text: &str, from: usize) -> Option<(SpanKind, Range<usize>)> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let found = self.regex.search_with(&mut cache, &Input::new(text).range(from..))?;
         Some((*self.kinds.get(found.pattern().as_usize())?, found.range()))
@@ -74,10 +74,10 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
         let before = text[..found.start].chars().next_back();
         let in_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let in_name = before.is_some_and(|c| matches!(c, '@' | '&' | '/' | '.' | '-'));
-        let stands_anywhere = matches!(kind, Kind::Code | Kind::Braces);
-        if stands_anywhere || !(in_word || in_name && matches!(kind, Kind::Host | Kind::Tag)) {
+        let stands_anywhere = matches!(kind, SpanKind::Code | SpanKind::Braces);
+        if stands_anywhere || !(in_word || in_name && matches!(kind, SpanKind::Host | SpanKind::Tag)) {
             let found_text = &text[found.clone()];
-            let is_address = matches!(kind, Kind::Url | Kind::Host);
+            let is_address = matches!(kind, SpanKind::Url | SpanKind::Host);
             let span = if is_address { without_closers(found_text) } else { found_text };
             at = found.start + span.len();
             spans.push(found.start..at);

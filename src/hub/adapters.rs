@@ -1,6 +1,6 @@
-//! LoRA adapters: a name a person typed becomes the files of an adapter.
+//! LoRA adapters: a name that a user typed becomes the files of an adapter.
 //!
-//! Invariant: as for models, one that is whole on this machine is used without touching the network.
+//! Invariant: as with models, an adapter that is complete on this machine is used without touching the network.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use super::{Hub, download, layout, plan};
 use crate::files::ModelFiles;
 
 impl Hub {
-    /// The adapter a person named: a folder, one of that name below `KORTOM_MODELS`, or `owner/name[@revision]`, which is
-    /// downloaded when it is not here.
+    /// The adapter of this name: a folder, one of that name below `KORTOM_MODELS`, or `owner/name[@revision]`, which is
+    /// downloaded when it is not installed.
     ///
     /// # Errors
     /// When there is no such adapter, it is not whole, or the network is needed and not to be had.

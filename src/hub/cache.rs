@@ -1,7 +1,7 @@
 //! The shared Hugging Face cache on disk: `models--owner--name/{refs,snapshots,blobs}`.
 //!
 //! Invariant: whatever Python's `huggingface_hub` wrote is read, and what is written here is read by it: blobs are
-//! named by their hash, snapshots hold relative links to them, refs name a commit. No name from a person or a server
+//! named by their hash, snapshots hold relative links to them, refs name a commit. No name from a user or a server
 //! becomes a path before it is checked. Fetching belongs to `download`.
 
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ impl RepoId {
         Ok(Self { name: name.to_owned(), revision: revision.to_owned() })
     }
 
-    /// The same repository as hf-hub knows it.
+    /// The repository as hf-hub represents it.
     pub(super) fn repo(&self) -> Repo {
         Repo::with_revision(self.name.clone(), RepoType::Model, self.revision.clone())
     }

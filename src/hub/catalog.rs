@@ -31,14 +31,14 @@ static BUNDLED_FILES: [(&str, &[u8]); 8] = [
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Task {
+pub enum ModelTask {
     /// Text in one language to the same text in another.
     Translate,
     /// A long text to a short one.
     Summarize,
 }
 
-impl Task {
+impl ModelTask {
     /// The word the catalogue and the command line use.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -52,46 +52,46 @@ impl Task {
 /// One checkpoint of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct CatalogEntry {
     /// The short name, as typed after `--model`.
     pub alias: String,
     /// `owner/name`; none for the bundled model.
     #[serde(default)]
     pub repo: Option<String>,
-    /// Which revision of it is taken when the person names none.
+    /// The revision that is taken when the user names none.
     #[serde(default = "main_branch")]
     pub revision: String,
-    /// What it is for.
-    pub task: Task,
+    /// What the model is for.
+    pub task: ModelTask,
     /// Source languages, `*` for many.
     pub from: Vec<String>,
     /// Target languages, `*` for many.
     pub to: Vec<String>,
-    /// Put before every source, where the checkpoint needs it and its own files do not say so.
+    /// Text before every source, where the checkpoint needs it and its own files do not say so.
     #[serde(default)]
     pub prefix: Option<String>,
-    /// Decode settings under transformers' names, where others than the checkpoint's are known to serve better.
+    /// Decode settings under transformers' names, where they are known to work better than the checkpoint's.
     #[serde(default)]
     pub settings: Map<String, Value>,
     /// The licence as an SPDX-like identifier; none when it is not known for certain.
     #[serde(default)]
     pub license: Option<String>,
-    /// The licence forbids commercial use, so it has to be accepted.
+    /// Whether the licence forbids commercial use, so that it has to be accepted.
     #[serde(default)]
     pub non_commercial: bool,
     /// Number of parameters, computed from the shapes, in millions.
     pub parameters: u32,
-    /// What it is good for, in a few words.
+    /// The model's strength, in a few words.
     pub note: String,
     /// Scores that were published, with their source.
     #[serde(default)]
     pub quality: Option<String>,
 }
 
-impl Entry {
+impl CatalogEntry {
     /// Whether this model is for this task and pair of languages.
     #[must_use]
-    pub fn fits(&self, task: Task, from: &str, to: &str) -> bool {
+    pub fn fits(&self, task: ModelTask, from: &str, to: &str) -> bool {
         let has = |languages: &[String], wanted: &str| {
             let wanted = Code::parse(wanted);
             languages.iter().any(|known| known == "*" || Code::parse(known).serves(&wanted))
@@ -108,7 +108,7 @@ impl Entry {
 
 #[derive(Deserialize)]
 struct Catalog {
-    model: Vec<Entry>,
+    model: Vec<CatalogEntry>,
 }
 
 fn main_branch() -> String {
@@ -116,26 +116,26 @@ fn main_branch() -> String {
 }
 
 // The file is part of the binary, so a mistake in it is one of the build, found by the test below.
-static CATALOG: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+static CATALOG: LazyLock<Vec<CatalogEntry>> = LazyLock::new(|| {
     let parsed = toml::from_str::<Catalog>(include_str!("../../models/catalog.toml"));
     parsed.map(|catalog| catalog.model).unwrap_or_default()
 });
 
 /// All known checkpoints, for each task the preferred first, the bundled model the last of its kind.
 #[must_use]
-pub fn catalog() -> &'static [Entry] {
+pub fn catalog() -> &'static [CatalogEntry] {
     &CATALOG
 }
 
 /// The checkpoint with this alias.
 #[must_use]
-pub fn alias(name: &str) -> Option<&'static Entry> {
+pub fn alias(name: &str) -> Option<&'static CatalogEntry> {
     catalog().iter().find(|entry| entry.alias == name)
 }
 
 /// The checkpoint from this repository.
 #[must_use]
-pub fn repository(name: &str) -> Option<&'static Entry> {
+pub fn repository(name: &str) -> Option<&'static CatalogEntry> {
     catalog().iter().find(|entry| entry.repo.as_deref() == Some(name))
 }
 
@@ -173,7 +173,7 @@ mod tests {
             assert!(!entry.from.is_empty() && !entry.to.is_empty() && !entry.note.is_empty(), "{}", entry.alias);
             assert!(entry.note.chars().count() <= 50, "{}: `list` has no room for so long a note", entry.alias);
         }
-        let bundled = catalog().iter().rposition(|entry| entry.task == Task::Translate).unwrap();
+        let bundled = catalog().iter().rposition(|entry| entry.task == ModelTask::Translate).unwrap();
         assert_eq!(catalog()[bundled].alias, BUNDLED, "anything installed is preferred to the bundled model");
     }
 

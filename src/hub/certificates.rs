@@ -1,7 +1,7 @@
 //! Which certificates make a host trusted.
 //!
-//! A file that was named, else the platform's own list, in which a company puts the certificate of its proxy, else the one
-//! in this program. Invariant: a file that was named is taken or refused, never passed over.
+//! The file that the user named; else the platform's own list, which has the certificate of a company's proxy; else the list in
+//! this program. Invariant: a named file is taken or refused, never ignored.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::options::HubOptions;
 
-/// How secure connections are made.
+/// The TLS settings of connections.
 ///
 /// # Errors
 /// When the file of certificates that was named cannot be read, or has none.
@@ -36,7 +36,7 @@ fn named(path: &Path) -> Result<Vec<Certificate<'static>>> {
     Ok(found)
 }
 
-/// The platform's list. One damaged entry makes the others no worse.
+/// The platform's list, without damaged entries.
 fn platform() -> Vec<Certificate<'static>> {
     let found = rustls_native_certs::load_native_certs().certs;
     found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()

@@ -16,20 +16,20 @@ use ureq::Body;
 use ureq::http::{Response, header};
 
 use super::cache::{RepoId, repository_folder};
-use super::digest;
+use super::checksum;
 use super::http::{ATTEMPTS, Client};
+use super::http_errors::RequestFailure;
 use super::options::HubOptions;
-use super::plan::{Plan, RemoteFile, partial};
-use super::refusal::Failure;
+use super::plan::{DownloadPlan, RemoteFile, partial};
 
-/// Left free on the disk beside what is fetched.
+/// Bytes that stay free on the disk beside the download.
 const MARGIN: u64 = 32 << 20;
 
 /// Fetches what the plan lists and makes the snapshot; returns its folder.
 ///
 /// # Errors
 /// When the disk is too small, or a file cannot be fetched whole. What was fetched stays for the next try.
-pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &Plan) -> Result<PathBuf> {
+pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &DownloadPlan) -> Result<PathBuf> {
     let root = repository_folder(&options.cache, &plan.at(&plan.revision));
     let blobs = root.join("blobs");
     let locks = options.cache.join(".locks").join(root.file_name().unwrap_or_default());
@@ -58,7 +58,7 @@ pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &Plan) -> Resul
     Ok(snapshot)
 }
 
-fn bar(options: &HubOptions, plan: &Plan) -> ProgressBar {
+fn bar(options: &HubOptions, plan: &DownloadPlan) -> ProgressBar {
     let target = if options.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template("{msg:24!} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     let bar = ProgressBar::with_draw_target(Some(plan.size()), target);
@@ -66,7 +66,7 @@ fn bar(options: &HubOptions, plan: &Plan) -> ProgressBar {
     bar
 }
 
-/// Refuses to begin what cannot end: the folder, or the nearest one above that exists, tells the free space.
+/// Refuses a download that the disk has no space for; the folder, or the nearest one above it that exists, gives the free space.
 fn check_space(folder: &Path, needed: u64) -> Result<()> {
     let existing = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
     let Some(free) = free_space(existing).filter(|&free| free < needed.saturating_add(MARGIN)) else { return Ok(()) };
@@ -91,7 +91,7 @@ fn free_space(_folder: &Path) -> Option<u64> {
     None
 }
 
-/// One file on its way.
+/// The download of one file.
 struct Transfer<'a> {
     client: &'a Client,
     repository: RepoId,
@@ -100,7 +100,7 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Sees to it that the blob is here and right.
+    /// Downloads the blob unless it is there and its hash is right.
     fn deliver(&self, blobs: &Path) -> Result<()> {
         let (blob, part) = (blobs.join(&self.file.hash), partial(blobs, &self.file.hash));
         let start = self.bar.position();
@@ -135,15 +135,15 @@ impl Transfer<'_> {
 
     fn is_right(&self, path: &Path) -> Result<bool> {
         let size = fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?.len();
-        Ok(size == self.file.size && digest::matches(path, &self.file.hash)?.unwrap_or(true))
+        Ok(size == self.file.size && checksum::matches(path, &self.file.hash)?.unwrap_or(true))
     }
 
-    /// Fills the part file up to the size. A connection that went further than any before it is no failed attempt, so a
-    /// long file comes through over a bad line; one that never does is given up.
+    /// Fills the part file up to the size. A connection that got further than those before it is no failed attempt, so that a
+    /// long file can be downloaded over a bad line.
     fn complete(&self, part: &Path, start: u64) -> Result<()> {
         let (mut furthest, mut in_vain) = (0, 0);
         loop {
-            let here = self.client.persist(|| self.once(part, start))?;
+            let here = self.client.with_retries(|| self.once(part, start))?;
             if here >= self.file.size {
                 return Ok(());
             }
@@ -164,8 +164,8 @@ impl Transfer<'_> {
         )
     }
 
-    /// One request; returns how long the part is then.
-    fn once(&self, part: &Path, start: u64) -> Result<u64, Failure> {
+    /// Sends one request; returns the length of the part file afterwards.
+    fn once(&self, part: &Path, start: u64) -> Result<u64, RequestFailure> {
         let cannot = |error: std::io::Error| unwritable(&error, part);
         let mut output =
             OpenOptions::new().create(true).write(true).truncate(false).read(true).open(part).map_err(cannot)?;
@@ -183,7 +183,7 @@ impl Transfer<'_> {
             output.set_len(0).map_err(cannot)?;
             here = 0;
             if begins_at(&answer) != Some(0) {
-                return Err(Failure::Again(
+                return Err(RequestFailure::Retry(
                     anyhow!("the server does not send `{}` from its start", self.file.name),
                     None,
                 ));
@@ -194,7 +194,7 @@ impl Transfer<'_> {
         self.copy(answer, &mut output, part, here)
     }
 
-    fn copy(&self, answer: Response<Body>, output: &mut File, part: &Path, from: u64) -> Result<u64, Failure> {
+    fn copy(&self, answer: Response<Body>, output: &mut File, part: &Path, from: u64) -> Result<u64, RequestFailure> {
         // One byte more than fits is enough to find out that there is too much.
         let mut body = answer.into_body().into_reader().take(self.file.size - from + 1);
         let mut buffer = vec![0; 1 << 16];
@@ -214,7 +214,7 @@ impl Transfer<'_> {
                 return Ok(here);
             }
             let why = cut.map_or_else(|| "it ended".to_owned(), |error| error.to_string());
-            return Err(Failure::Again(self.broken(&why), None));
+            return Err(RequestFailure::Retry(self.broken(&why), None));
         }
     }
 }
@@ -231,10 +231,10 @@ fn begins_at(answer: &Response<Body>) -> Option<u64> {
     }
 }
 
-fn unwritable(error: &std::io::Error, path: &Path) -> Failure {
+fn unwritable(error: &std::io::Error, path: &Path) -> RequestFailure {
     let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     let what = if full { "the disk is full" } else { "cannot write" };
-    Failure::Final(anyhow!(
+    RequestFailure::Final(anyhow!(
         "{what}: `{}`: {error}\n\
          hint: make room, or set HF_HUB_CACHE to another folder; what was fetched is kept",
         path.display()

@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::catalog::Task;
+use super::catalog::ModelTask;
 use crate::files::ModelFiles;
 
-/// What the files of a model say of it.
+/// Facts about a model from its files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Facts {
     /// The class in transformers, such as `MarianMTModel`.
@@ -27,7 +27,7 @@ pub struct Facts {
 /// One file of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileFacts {
-    /// Its name.
+    /// The file's name.
     pub name: String,
     /// Bytes.
     pub size: u64,
@@ -57,16 +57,16 @@ pub fn facts(files: &ModelFiles) -> Result<Facts> {
 ///
 /// # Errors
 /// When config.json is no JSON.
-pub fn made_for(files: &ModelFiles) -> Result<(Option<Task>, bool)> {
+pub fn made_for(files: &ModelFiles) -> Result<(Option<ModelTask>, bool)> {
     let config = files.json("config.json")?.unwrap_or_default();
     let tasks = config.get("task_specific_params").and_then(Value::as_object);
     let summarises =
         tasks.is_some_and(|tasks| !tasks.is_empty() && tasks.keys().all(|task| task.starts_with("summarization")));
     Ok(match config.get("model_type").and_then(Value::as_str) {
-        Some("marian") => (Some(Task::Translate), true),
-        Some("pegasus" | "pegasus_x" | "bigbird_pegasus") => (Some(Task::Summarize), true),
-        Some("m2m_100") => (Some(Task::Translate), false),
-        _ => (summarises.then_some(Task::Summarize), false),
+        Some("marian") => (Some(ModelTask::Translate), true),
+        Some("pegasus" | "pegasus_x" | "bigbird_pegasus") => (Some(ModelTask::Summarize), true),
+        Some("m2m_100") => (Some(ModelTask::Translate), false),
+        _ => (summarises.then_some(ModelTask::Summarize), false),
     })
 }
 

@@ -1,8 +1,8 @@
-//! Requests to the Hub: redirects, proxies, silence, retries.
+//! Requests to the Hub: redirects, proxies, timeouts, retries.
 //!
 //! Invariant: the access token goes to the endpoint's own scheme, host and port and nowhere else, whatever redirects
-//! say. A `Client` exists only where the network is allowed; it opens no socket before a request is sent. What a refusal
-//! means to a person is in `refusal`, whose word is trusted about a host's name in `certificates`.
+//! say. A `Client` exists only where the network is allowed; it opens no socket before a request is sent. What an error means
+//! belongs to `http_errors`, which certificates are trusted to `certificates`.
 
 use std::cell::Cell;
 use std::thread;
@@ -17,16 +17,16 @@ use ureq::{Agent, Body, Proxy};
 
 use super::cache::RepoId;
 use super::certificates;
+use super::http_errors::{self, HubRequest, RequestFailure};
 use super::options::HubOptions;
-use super::refusal::{self, Asked, Failure};
 
-/// How often a request is sent before it has failed for good.
+/// How often a request is sent before it counts as failed.
 pub(super) const ATTEMPTS: u32 = 5;
-/// The longest pause that a server's `Retry-After` is granted.
+/// The longest pause that is accepted from a server's `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 const REDIRECTS: usize = 10;
 
-/// A way to one endpoint.
+/// An HTTP client for one endpoint.
 pub(super) struct Client {
     api: Api,
     endpoint: Uri,
@@ -37,8 +37,8 @@ pub(super) struct Client {
     https_proxy: Option<Agent>,
     except: String,
     backoff: Duration,
-    /// Whether any host has answered yet: before that, a missing network is the likelier reason, and no one likes to wait
-    /// for that to be said.
+    /// Whether any host has answered yet. Before that a missing network is the likelier reason for a failure, and the user should
+    /// hear of it at once.
     answered: Cell<bool>,
 }
 
@@ -72,35 +72,35 @@ impl Client {
     }
 
     /// The description of a repository at a revision: its commit and its files, as JSON.
-    pub(super) fn describe(&self, repository: &RepoId) -> Result<Response<Body>, Failure> {
+    pub(super) fn describe(&self, repository: &RepoId) -> Result<Response<Body>, RequestFailure> {
         let asked = self.api.repo(repository.repo()).info_request();
         let address = asked.uri_ref().context("the endpoint and the repository make no address")?.clone();
-        self.send(&Asked { method: Method::GET, repository, file: None, start: 0 }, address)
+        self.send(&HubRequest { method: Method::GET, repository, file: None, start: 0 }, address)
     }
 
-    /// What the Hub says of one file. The answer may be a redirect: the Hub's own answer has the hash, not the store's.
-    pub(super) fn head(&self, repository: &RepoId, file: &str) -> Result<Response<Body>, Failure> {
-        self.file(&Asked { method: Method::HEAD, repository, file: Some(file), start: 0 })
+    /// The Hub's headers for one file. The response may be a redirect: the Hub's own response has the hash, not the store's.
+    pub(super) fn head(&self, repository: &RepoId, file: &str) -> Result<Response<Body>, RequestFailure> {
+        self.file(&HubRequest { method: Method::HEAD, repository, file: Some(file), start: 0 })
     }
 
-    /// The bytes of one file, from `start` on if the server cares for the wish.
-    pub(super) fn get(&self, repository: &RepoId, file: &str, start: u64) -> Result<Response<Body>, Failure> {
-        self.file(&Asked { method: Method::GET, repository, file: Some(file), start })
+    /// The bytes of one file, from `start` on if the server supports ranges.
+    pub(super) fn get(&self, repository: &RepoId, file: &str, start: u64) -> Result<Response<Body>, RequestFailure> {
+        self.file(&HubRequest { method: Method::GET, repository, file: Some(file), start })
     }
 
-    fn file(&self, asked: &Asked) -> Result<Response<Body>, Failure> {
+    fn file(&self, asked: &HubRequest) -> Result<Response<Body>, RequestFailure> {
         let address = self.api.repo(asked.repository.repo()).url(asked.file.unwrap_or_default());
         self.send(asked, address.parse().context("the endpoint and the repository make no address")?)
     }
 
-    /// Sends a request until it succeeds, fails for good, or has failed too often.
-    pub(super) fn persist<T>(&self, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T> {
+    /// Sends a request until it succeeds, fails finally, or has failed too often.
+    pub(super) fn with_retries<T>(&self, mut request: impl FnMut() -> Result<T, RequestFailure>) -> Result<T> {
         let mut pause = self.backoff;
         for attempt in 1.. {
             match request() {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Again(error, wish)) => {
+                Err(RequestFailure::Final(error)) => return Err(error),
+                Err(RequestFailure::Retry(error, wish)) => {
                     let last = if self.answered.get() { ATTEMPTS } else { 2 };
                     if attempt == last || wish.is_some_and(|wish| wish > LONGEST_PAUSE) {
                         return Err(error);
@@ -118,24 +118,24 @@ impl Client {
         thread::sleep(self.backoff);
     }
 
-    /// Follows redirects by hand: the token must stay behind when the host changes, and a HEAD is answered by the first
-    /// that names the file's hash.
-    fn send(&self, asked: &Asked, mut address: Uri) -> Result<Response<Body>, Failure> {
+    /// Follows redirects itself: the token must not be sent to another host, and a HEAD request ends at the first response that
+    /// has the file's hash.
+    fn send(&self, asked: &HubRequest, mut address: Uri) -> Result<Response<Body>, RequestFailure> {
         for _ in 0..REDIRECTS {
             let response = self.once(asked, &address)?;
             let Some(next) = redirect(&response, &address) else {
                 let token = self.headers.contains_key(header::AUTHORIZATION);
-                return refusal::judge(asked, &self.endpoint, token, response);
+                return http_errors::classify(asked, &self.endpoint, token, response);
             };
             if asked.method == Method::HEAD && response.headers().contains_key("x-linked-etag") {
                 return Ok(response);
             }
             address = next;
         }
-        Err(Failure::Final(anyhow!("`{}` is redirected without end\nhint: check HF_ENDPOINT", asked.what())))
+        Err(RequestFailure::Final(anyhow!("`{}` is redirected without end\nhint: check HF_ENDPOINT", asked.what())))
     }
 
-    fn once(&self, asked: &Asked, address: &Uri) -> Result<Response<Body>, Failure> {
+    fn once(&self, asked: &HubRequest, address: &Uri) -> Result<Response<Body>, RequestFailure> {
         let mut request = Request::builder().method(asked.method.clone()).uri(address.clone());
         for (name, value) in &self.headers {
             if name != header::AUTHORIZATION || same_origin(&self.endpoint, address) {
@@ -147,7 +147,7 @@ impl Client {
         }
         let (agent, proxied) = self.agent(address);
         let answer =
-            agent.run(request.body(())?).map_err(|error| refusal::unreachable_host(error, address, proxied))?;
+            agent.run(request.body(())?).map_err(|error| http_errors::unreachable_host(error, address, proxied))?;
         self.answered.set(true);
         Ok(answer)
     }
@@ -207,9 +207,9 @@ fn agent(options: &HubOptions, proxy: Option<Proxy>, tls: &TlsConfig) -> Agent {
         .max_redirects_will_error(false)
         // A compressed body would have another length than the file.
         .accept_encoding("identity")
-        .timeout_connect(Some(options.patience))
-        .timeout_recv_response(Some(options.patience))
-        .timeout_per_read(Some(options.patience))
+        .timeout_connect(Some(options.timeout))
+        .timeout_recv_response(Some(options.timeout))
+        .timeout_per_read(Some(options.timeout))
         .build()
         .into()
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::cache::{self, RepoId, Snapshot};
-use super::catalog::{self, Entry, Task};
-use super::{Hub, Origin, digest, facts, layout};
+use super::catalog::{self, CatalogEntry, ModelTask};
+use super::{Hub, Origin, checksum, facts, layout};
 use crate::files::ModelFiles;
 use crate::model::family;
 
@@ -28,28 +28,28 @@ pub struct Installed {
     pub revision: Option<String>,
     /// The branches and tags that stand for this commit here.
     pub refs: Vec<String>,
-    /// Where it is.
+    /// Where the model was found.
     pub origin: Origin,
-    /// Its folder; none for the bundled model.
+    /// The model's folder; `None` for the bundled model.
     pub folder: Option<PathBuf>,
     /// Bytes.
     pub size: u64,
     /// The family, `model_type` in config.json.
     pub family: Option<String>,
-    /// What it is for, where the catalogue knows.
-    pub task: Option<Task>,
+    /// What the model is for, where the catalogue knows.
+    pub task: Option<ModelTask>,
     /// Source languages, where the catalogue knows.
     pub from: Vec<String>,
     /// Target languages, where the catalogue knows.
     pub to: Vec<String>,
     /// The licence, from the model card, else from the catalogue.
     pub license: Option<String>,
-    /// What it lacks before it can be used.
+    /// Files that are missing before the model can be used.
     pub missing: Vec<String>,
 }
 
 impl Installed {
-    fn new(files: &ModelFiles, name: &str, entry: Option<&Entry>, origin: Origin) -> Self {
+    fn new(files: &ModelFiles, name: &str, entry: Option<&CatalogEntry>, origin: Origin) -> Self {
         let size = |name: &str| match files.path(name) {
             Some(path) => path.metadata().map_or(0, |file| file.len()),
             None => files.embedded_bytes(name).map_or(0, |bytes| bytes.len() as u64),
@@ -81,11 +81,11 @@ fn family(files: &ModelFiles) -> Option<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Its hash is right.
+    /// The hash is right.
     Right,
-    /// Its hash is another.
+    /// The hash is wrong.
     Changed,
-    /// It is listed, but its content is gone.
+    /// The file is listed, but its content is gone.
     Missing,
     /// There is no hash to compare with.
     Unknown,
@@ -94,9 +94,9 @@ pub enum Verdict {
 /// One file as `verify` found it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
-    /// Its name.
+    /// The file's name.
     pub file: String,
-    /// What was found.
+    /// The result.
     pub verdict: Verdict,
 }
 
@@ -174,9 +174,9 @@ impl Hub {
     /// When there is no such model here.
     pub fn folder_of(&self, name: &str) -> Result<Option<PathBuf>> {
         match self.named(name)? {
-            super::Named::Bundled(_) => Ok(None),
-            super::Named::Folder(folder, ..) => Ok(Some(folder)),
-            super::Named::Repository(repository, _) => {
+            super::ModelName::Bundled(_) => Ok(None),
+            super::ModelName::Folder(folder, ..) => Ok(Some(folder)),
+            super::ModelName::Repository(repository, _) => {
                 let here = cache::snapshot(&self.options.cache, &repository).map(|snapshot| snapshot.folder);
                 here.map(Some)
                     .with_context(|| format!("the model `{name}` is not installed\nhint: kortom models pull {name}"))
@@ -190,15 +190,15 @@ impl Hub {
     /// When the model is not in the cache: folders that a person made are theirs to remove.
     pub fn removal(&self, name: &str) -> Result<Removal> {
         match self.named(name)? {
-            super::Named::Bundled(_) => {
+            super::ModelName::Bundled(_) => {
                 bail!("`{name}` is part of kortom\nhint: it takes no room of its own on the disk")
             }
-            super::Named::Folder(folder, ..) => bail!(
+            super::ModelName::Folder(folder, ..) => bail!(
                 "`{}` is a folder that kortom did not make\nhint: remove it yourself if nothing else needs it",
                 folder.display()
             ),
-            super::Named::Repository(repository, _) if name.contains('@') => self.one_snapshot(name, &repository),
-            super::Named::Repository(repository, _) => self.whole_repository(name, &repository),
+            super::ModelName::Repository(repository, _) if name.contains('@') => self.one_snapshot(name, &repository),
+            super::ModelName::Repository(repository, _) => self.whole_repository(name, &repository),
         }
     }
 
@@ -235,7 +235,7 @@ impl Hub {
         Ok(Removal { repository: snapshot.repository, commits: vec![snapshot.commit], kept, paths, size })
     }
 
-    /// Deletes what was found.
+    /// Deletes the paths of a removal.
     ///
     /// # Errors
     /// When something cannot be deleted.
@@ -248,8 +248,8 @@ impl Hub {
     }
 }
 
-fn in_cache(files: &ModelFiles, snapshot: &Snapshot, known: Option<&Entry>) -> Installed {
-    let main = |entry: &&Entry| snapshot.refs.contains(&entry.revision);
+fn in_cache(files: &ModelFiles, snapshot: &Snapshot, known: Option<&CatalogEntry>) -> Installed {
+    let main = |entry: &&CatalogEntry| snapshot.refs.contains(&entry.revision);
     let name = match known.filter(main) {
         Some(entry) => entry.alias.clone(),
         None if snapshot.refs.iter().any(|name| name == "main") => snapshot.repository.clone(),
@@ -264,7 +264,7 @@ fn in_cache(files: &ModelFiles, snapshot: &Snapshot, known: Option<&Entry>) -> I
     }
 }
 
-/// A link into `blobs` says by the blob's name what the hash has to be.
+/// Compares a file with its hash, which is the name of the blob that the file links to.
 fn check(path: &Path) -> Result<Verdict> {
     let blob =
         fs::read_link(path).ok().filter(|target| target.parent().is_some_and(|folder| folder.ends_with("blobs")));
@@ -272,7 +272,7 @@ fn check(path: &Path) -> Result<Verdict> {
     if !path.is_file() {
         return Ok(Verdict::Missing);
     }
-    Ok(match digest::matches(path, tag)? {
+    Ok(match checksum::matches(path, tag)? {
         Some(true) => Verdict::Right,
         Some(false) => Verdict::Changed,
         None => Verdict::Unknown,

@@ -1,8 +1,8 @@
-//! Models like packages: a name a person typed becomes the files of a model.
+//! Models like packages: a name that a user typed becomes the files of a model.
 //!
 //! Looked for, in this order: a folder, a folder of that name below `KORTOM_MODELS`, the bundled model, an alias of the
-//! catalogue, a repository in the shared Hugging Face cache. Only a repository that is named in full is downloaded
-//! without being asked to.
+//! catalogue, a repository in the shared Hugging Face cache. Only a repository whose full name was given is downloaded without
+//! `kortom models pull`.
 //!
 //! Invariant: a model that is whole on this machine is used without touching the network, and with `offline` no socket
 //! is opened at all. What is in the files belongs to `tokenizer` and `model`.
@@ -11,7 +11,7 @@ mod adapters;
 mod cache;
 mod catalog;
 mod certificates;
-mod digest;
+mod checksum;
 mod download;
 mod facts;
 mod http;
@@ -19,7 +19,7 @@ mod inventory;
 mod layout;
 mod options;
 mod plan;
-mod refusal;
+mod http_errors;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,11 +28,11 @@ use anyhow::{Error, Result, anyhow, bail};
 use serde::Serialize;
 
 pub use cache::{RepoId, Snapshot};
-pub use catalog::{BUNDLED, Entry, Task, alias, bundled, catalog, is_non_commercial, repository};
+pub use catalog::{BUNDLED, CatalogEntry, ModelTask, alias, bundled, catalog, is_non_commercial, repository};
 pub use facts::{Facts, FileFacts, facts, made_for};
 pub use inventory::{Checked, Installed, Removal, Verdict};
 pub use options::{HubOptions, Proxies};
-pub use plan::{Plan, RemoteFile};
+pub use plan::{DownloadPlan, RemoteFile};
 
 use crate::files::ModelFiles;
 use http::Client;
@@ -55,52 +55,52 @@ pub enum Origin {
     Bundled,
     /// In the Hugging Face cache.
     Cache,
-    /// It was not on this machine, and now is in the cache.
+    /// Downloaded just now into the cache.
     Downloaded,
 }
 
-/// A model that is on this machine and whole.
+/// A complete model on this machine.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// Its files.
+    /// The model's files.
     pub files: ModelFiles,
     /// Where they were found.
     pub origin: Origin,
-    /// What the catalogue says of it; none when it was not named by an alias, so that the catalogue's settings do not
+    /// The model's entry in the catalogue; `None` when it was not named by an alias, so that the catalogue's settings do not
     /// apply.
-    pub entry: Option<&'static Entry>,
+    pub entry: Option<&'static CatalogEntry>,
     /// The folder of the files; none for the bundled model.
     pub folder: Option<PathBuf>,
 }
 
-/// What a name means, before anything is looked up.
-enum Named {
-    Folder(PathBuf, Origin, Option<&'static Entry>),
-    Bundled(&'static Entry),
-    Repository(RepoId, Option<&'static Entry>),
+/// What a model's name refers to, before anything is looked up.
+enum ModelName {
+    Folder(PathBuf, Origin, Option<&'static CatalogEntry>),
+    Bundled(&'static CatalogEntry),
+    Repository(RepoId, Option<&'static CatalogEntry>),
 }
 
 impl Hub {
-    /// A hub with these surroundings.
+    /// A hub with these options.
     #[must_use]
     pub fn new(options: HubOptions) -> Self {
         Self { options }
     }
 
-    /// A hub with the surroundings the environment describes; `offline` forbids the network as `HF_HUB_OFFLINE` does.
+    /// A hub with the options of the environment's variables; `offline` forbids the network as `HF_HUB_OFFLINE` does.
     #[must_use]
     pub fn from_env(offline: bool) -> Self {
         Self::new(HubOptions::from_env(offline))
     }
 
-    /// The surroundings.
+    /// The hub's options.
     #[must_use]
     pub fn options(&self) -> &HubOptions {
         &self.options
     }
 
-    /// The model a person named: a folder, an alias, or `owner/name[@revision]`, which is downloaded when it is not
-    /// here. `alias@revision` takes another revision of a known checkpoint.
+    /// The model of this name: a folder, an alias, or `owner/name[@revision]`, which is downloaded when it is not
+    /// installed. `alias@revision` takes another revision of a known checkpoint.
     ///
     /// # Errors
     /// When there is no such model, it is not whole, or the network is needed and not to be had.
@@ -109,11 +109,11 @@ impl Hub {
         if let Some(found) = self.find(&named)? {
             return Ok(found);
         }
-        let Named::Repository(repository, entry) = named else { bail!("no such model `{name}`\nhint: {TRY}") };
-        self.absent(name, &repository, entry)
+        let ModelName::Repository(repository, entry) = named else { bail!("no such model `{name}`\nhint: {TRY}") };
+        self.fetch_or_refuse(name, &repository, entry)
     }
 
-    /// The same, and `None` when the model is not on this machine or not whole.
+    /// The installed model of this name; `None` when it is not on this machine or not complete.
     ///
     /// # Errors
     /// When the name can be no model.
@@ -125,19 +125,19 @@ impl Hub {
     /// The best installed model of the catalogue for a task and a pair of languages, else the bundled one if that does
     /// it. No name is needed, nothing is downloaded.
     #[must_use]
-    pub fn best_installed(&self, task: Task, from: &str, to: &str) -> Option<Resolved> {
+    pub fn best_installed(&self, task: ModelTask, from: &str, to: &str) -> Option<Resolved> {
         let mut fitting = catalog().iter().filter(|entry| entry.fits(task, from, to));
         // A folder in the current directory that happens to be called like an alias is not what is meant here.
         fitting.find_map(|entry| self.find(&self.known(entry, None).ok()?).ok().flatten())
     }
 
-    fn named(&self, name: &str) -> Result<Named> {
+    fn named(&self, name: &str) -> Result<ModelName> {
         let path = Path::new(name);
         if path.is_dir() {
-            return Ok(Named::Folder(path.to_path_buf(), Origin::Folder, None));
+            return Ok(ModelName::Folder(path.to_path_buf(), Origin::Folder, None));
         }
         if let Some(folder) = self.in_models(name) {
-            return Ok(Named::Folder(folder, Origin::Models, alias(name)));
+            return Ok(ModelName::Folder(folder, Origin::Models, alias(name)));
         }
         let (short, revision) = name.split_once('@').map_or((name, None), |(short, revision)| (short, Some(revision)));
         if let Some(entry) = alias(short) {
@@ -150,21 +150,21 @@ impl Hub {
             return Err(unknown(name));
         }
         match RepoId::parse(name) {
-            Ok(repository) => Ok(Named::Repository(repository, None)),
+            Ok(repository) => Ok(ModelName::Repository(repository, None)),
             Err(_) if !name.contains('@') => bail!("no such model folder `{name}`\nhint: {TRY}"),
             Err(error) => Err(error),
         }
     }
 
-    /// What an entry of the catalogue stands for here; `revision` replaces its own.
-    fn known(&self, entry: &'static Entry, revision: Option<&str>) -> Result<Named> {
+    /// What an entry of the catalogue refers to on this machine; `revision` replaces the entry's own.
+    fn known(&self, entry: &'static CatalogEntry, revision: Option<&str>) -> Result<ModelName> {
         let folder = || self.in_models(&entry.alias).or_else(|| self.in_models(entry.repo.as_deref()?));
         if let Some(folder) = revision.map_or_else(folder, |_| None) {
-            return Ok(Named::Folder(folder, Origin::Models, Some(entry)));
+            return Ok(ModelName::Folder(folder, Origin::Models, Some(entry)));
         }
         match entry.at(revision)? {
-            Some(repository) => Ok(Named::Repository(repository, Some(entry))),
-            None if revision.is_none() => Ok(Named::Bundled(entry)),
+            Some(repository) => Ok(ModelName::Repository(repository, Some(entry))),
+            None if revision.is_none() => Ok(ModelName::Bundled(entry)),
             None => bail!("the bundled model has no revisions\nhint: write `{}`", entry.alias),
         }
     }
@@ -175,21 +175,21 @@ impl Hub {
         (name.split('/').all(layout::is_plain) && folder.is_dir()).then_some(folder)
     }
 
-    fn find(&self, named: &Named) -> Result<Option<Resolved>> {
+    fn find(&self, named: &ModelName) -> Result<Option<Resolved>> {
         match named {
-            Named::Bundled(entry) => {
+            ModelName::Bundled(entry) => {
                 let (files, origin) = (bundled(), Origin::Bundled);
                 Ok(Some(Resolved { files, origin, entry: Some(entry), folder: None }))
             }
-            Named::Folder(folder, origin, entry) => {
+            ModelName::Folder(folder, origin, entry) => {
                 let files = self.whole_folder(folder)?;
                 Ok(Some(Resolved { files, origin: *origin, entry: *entry, folder: Some(folder.clone()) }))
             }
-            Named::Repository(repository, entry) => self.whole_snapshot(repository, *entry),
+            ModelName::Repository(repository, entry) => self.whole_snapshot(repository, *entry),
         }
     }
 
-    /// A folder was meant, so whatever it lacks is an error.
+    /// The files of a folder. The user named it, so it is an error when it lacks a file.
     fn whole_folder(&self, folder: &Path) -> Result<ModelFiles> {
         let typed = folder.to_string_lossy();
         let below = self.options.models.as_ref().and_then(|models| folder.strip_prefix(models).ok());
@@ -206,8 +206,8 @@ impl Hub {
         Ok(files)
     }
 
-    /// A snapshot that is missing or lacks files is no error: it can be fetched.
-    fn whole_snapshot(&self, repository: &RepoId, entry: Option<&'static Entry>) -> Result<Option<Resolved>> {
+    /// The snapshot of a repository. When it is missing or lacks files, that is no error: it can be fetched.
+    fn whole_snapshot(&self, repository: &RepoId, entry: Option<&'static CatalogEntry>) -> Result<Option<Resolved>> {
         let Some(snapshot) = cache::snapshot(&self.options.cache, repository) else { return Ok(None) };
         if !fs::exists(snapshot.folder.join("config.json"))? {
             return Ok(None);
@@ -217,8 +217,13 @@ impl Hub {
         Ok(whole.then_some(Resolved { files, origin: Origin::Cache, entry, folder: Some(snapshot.folder) }))
     }
 
-    /// What to do about a repository that is not here, or not whole.
-    fn absent(&self, name: &str, repository: &RepoId, entry: Option<&'static Entry>) -> Result<Resolved> {
+    /// Fetches a repository that is not installed or not complete, where that is allowed; else the error that says how.
+    fn fetch_or_refuse(
+        &self,
+        name: &str,
+        repository: &RepoId,
+        entry: Option<&'static CatalogEntry>,
+    ) -> Result<Resolved> {
         let state = match cache::snapshot(&self.options.cache, repository) {
             None => "is not installed".to_owned(),
             Some(snapshot) => match snapshot.files() {
@@ -240,21 +245,21 @@ impl Hub {
         self.fetch(&client, name, &plan, false)
     }
 
-    /// What pulling a model would fetch; nothing is written.
+    /// The plan for pulling a model; nothing is written.
     ///
     /// # Errors
     /// When the model is not one of the Hub, or the Hub cannot be asked.
-    pub fn plan(&self, name: &str) -> Result<Plan> {
+    pub fn plan(&self, name: &str) -> Result<DownloadPlan> {
         let (client, repository) = (self.client(name)?, Self::on_hub(name)?.0);
         plan::plan(&client, &self.options, &repository, layout::wanted)
     }
 
-    /// Fetches a model into the cache, or brings it up to date there; every file is checked against its hash, those
-    /// that were here too.
+    /// Fetches a model into the cache, or updates it there; every file is checked against its hash, those that were in the
+    /// cache too.
     ///
     /// # Errors
     /// When it cannot be fetched whole, or its licence has to be accepted first.
-    pub fn pull(&self, name: &str, accept_license: bool) -> Result<(Plan, Resolved)> {
+    pub fn pull(&self, name: &str, accept_license: bool) -> Result<(DownloadPlan, Resolved)> {
         let (client, (repository, _)) = (self.client(name)?, Self::on_hub(name)?);
         let plan = plan::plan(&client, &self.options, &repository, layout::wanted)?;
         let resolved = self.fetch(&client, name, &plan, accept_license)?;
@@ -262,7 +267,7 @@ impl Hub {
     }
 
     /// The repository a name stands for on the Hub, whatever is on this machine.
-    fn on_hub(name: &str) -> Result<(RepoId, Option<&'static Entry>)> {
+    fn on_hub(name: &str) -> Result<(RepoId, Option<&'static CatalogEntry>)> {
         let (short, revision) = name.split_once('@').map_or((name, None), |(short, revision)| (short, Some(revision)));
         match alias(short) {
             None if short.contains('/') => Ok((RepoId::parse(name)?, None)),
@@ -283,7 +288,7 @@ impl Hub {
         Client::new(&self.options)
     }
 
-    fn fetch(&self, client: &Client, name: &str, plan: &Plan, accept_license: bool) -> Result<Resolved> {
+    fn fetch(&self, client: &Client, name: &str, plan: &DownloadPlan, accept_license: bool) -> Result<Resolved> {
         if plan.non_commercial && !accept_license {
             bail!(
                 "the licence of `{}` ({}) forbids commercial use\n\

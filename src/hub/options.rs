@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Where the Hub is when `HF_ENDPOINT` does not say otherwise.
 const ENDPOINT: &str = "https://huggingface.co";
 
-/// Everything a [`super::Hub`] needs to know about its surroundings.
+/// Where a [`super::Hub`] looks for models, and how it reaches the network.
 #[derive(Clone, Debug)]
 pub struct HubOptions {
     /// The folder of the Hugging Face cache, the one with `models--owner--name` in it (`HF_HUB_CACHE`).
@@ -22,7 +22,7 @@ pub struct HubOptions {
     pub endpoint: String,
     /// The access token, sent to the endpoint and to no other host (`HF_TOKEN`, or the file `hf auth login` writes).
     pub token: Option<String>,
-    /// Open no socket, whatever is asked (`--offline`, `HF_HUB_OFFLINE`).
+    /// Open no socket, whatever is requested (`--offline`, `HF_HUB_OFFLINE`).
     pub offline: bool,
     /// Proxies by the scheme of the address they are for.
     pub proxies: Proxies,
@@ -31,7 +31,7 @@ pub struct HubOptions {
     /// Show a progress bar on standard error while downloading.
     pub progress: bool,
     /// How long the server may stay silent before a request counts as failed.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// The first pause before a failed request is repeated; each further pause is twice as long.
     pub backoff: Duration,
 }
@@ -48,7 +48,7 @@ pub struct Proxies {
 }
 
 impl HubOptions {
-    /// The process's environment; `offline` is what the command line said, and either is enough.
+    /// The options of the process's environment; the network is off when `offline` or the environment says so.
     #[must_use]
     pub fn from_env(offline: bool) -> Self {
         let mut options = Self::from_lookup(|name| env::var(name).ok(), env::home_dir().as_deref());
@@ -56,7 +56,7 @@ impl HubOptions {
         options
     }
 
-    /// The same from any source of variables; an empty value counts as unset.
+    /// The options that `lookup` gives for the environment's variables; an empty value counts as unset.
     #[must_use]
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>, home: Option<&Path>) -> Self {
         let variable = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
@@ -81,7 +81,7 @@ impl HubOptions {
             },
             certificates: folder("SSL_CERT_FILE").or_else(|| folder("REQUESTS_CA_BUNDLE")),
             progress: true,
-            patience: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
             backoff: Duration::from_millis(500),
         }
     }

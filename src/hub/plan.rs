@@ -1,4 +1,4 @@
-//! What pulling a model would fetch, as the Hub describes it.
+//! The plan for pulling a model: what to fetch, as the Hub describes it.
 //!
 //! Invariant: making a plan writes nothing, and every name in it (commit, files, hashes) was checked to be safe as a
 //! path. The fetching belongs to `download`.
@@ -15,9 +15,9 @@ use ureq::{Body, ResponseExt};
 use super::cache::{RepoId, repository_folder};
 use super::catalog;
 use super::http::Client;
+use super::http_errors::RequestFailure;
 use super::layout::is_plain;
 use super::options::HubOptions;
-use super::refusal::Failure;
 
 /// A README above this is not fetched: it is only wanted for the licence at its head.
 const LARGEST_README: u64 = 1 << 20;
@@ -25,24 +25,24 @@ const LARGEST_README: u64 = 1 << 20;
 /// One file as the Hub describes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct RemoteFile {
-    /// Its name in the repository.
+    /// The file's name in the repository.
     pub name: String,
     /// Bytes.
     pub size: u64,
     /// The entity tag: SHA-256 of large files, git's hash of the others, and the name of the blob in the cache.
     pub hash: String,
-    /// Bytes of it that are already in the cache.
+    /// Bytes of the file that are already in the cache.
     pub present: u64,
 }
 
-/// What pulling a model would fetch.
+/// The plan for pulling a model.
 #[derive(Clone, Debug, Serialize)]
-pub struct Plan {
+pub struct DownloadPlan {
     /// `owner/name`.
     pub repository: String,
-    /// The revision that was asked for.
+    /// The requested revision.
     pub revision: String,
-    /// The commit it stands for now.
+    /// The commit of that revision now.
     pub commit: String,
     /// The licence, as the repository states it.
     pub license: Option<String>,
@@ -52,7 +52,7 @@ pub struct Plan {
     pub files: Vec<RemoteFile>,
 }
 
-impl Plan {
+impl DownloadPlan {
     /// Bytes of all files.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -65,13 +65,13 @@ impl Plan {
         self.files.iter().map(|file| file.size.saturating_sub(file.present)).fold(0, u64::saturating_add)
     }
 
-    /// The same repository at another revision.
+    /// The plan's repository at another revision.
     pub(super) fn at(&self, revision: &str) -> RepoId {
         RepoId { name: self.repository.clone(), revision: revision.to_owned() }
     }
 }
 
-/// Asks the Hub what a model or an adapter consists of; of all its files, `wanted` says which. Nothing is written.
+/// Asks the Hub for the files of a model or an adapter; `wanted` selects those to fetch. Nothing is written.
 ///
 /// # Errors
 /// When the Hub cannot be reached, refuses, or has nothing kortom could load.
@@ -80,10 +80,10 @@ pub(super) fn plan(
     options: &HubOptions,
     repository: &RepoId,
     wanted: impl Fn(&str, &[String]) -> Result<Vec<String>>,
-) -> Result<Plan> {
-    let described = client.persist(|| {
+) -> Result<DownloadPlan> {
+    let described = client.with_retries(|| {
         let text = client.describe(repository)?.body_mut().read_to_string();
-        text.map_err(|error| Failure::Again(anyhow!("the Hub's answer was cut short: {error}"), None))
+        text.map_err(|error| RequestFailure::Retry(anyhow!("the Hub's answer was cut short: {error}"), None))
     })?;
     let described: Value = serde_json::from_str(&described).map_err(|_| not_a_hub(options))?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -92,7 +92,7 @@ pub(super) fn plan(
     let names: Vec<String> = siblings.iter().filter_map(|file| text(file.get("rfilename")?)).collect();
     let known = catalog::repository(&repository.name);
     let license = stated_license(&described).or_else(|| known.and_then(|entry| entry.license.clone()));
-    let mut plan = Plan {
+    let mut plan = DownloadPlan {
         repository: repository.name.clone(),
         revision: repository.revision.clone(),
         commit,
@@ -104,7 +104,7 @@ pub(super) fn plan(
     let at_commit = plan.at(&plan.commit);
     let blobs = repository_folder(&options.cache, repository).join("blobs");
     for name in wanted(&repository.name, &names)? {
-        let answer = client.persist(|| client.head(&at_commit, &name))?;
+        let answer = client.with_retries(|| client.head(&at_commit, &name))?;
         let file = remote_file(&name, &answer, &blobs)?;
         if name != "README.md" || file.size <= LARGEST_README {
             plan.files.push(file);
@@ -151,7 +151,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Where a blob grows until it is whole.
+/// The path of a blob that is not complete yet.
 pub(super) fn partial(blobs: &Path, hash: &str) -> PathBuf {
     blobs.join(format!("{hash}.incomplete"))
 }

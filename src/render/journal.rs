@@ -1,9 +1,8 @@
-//! Outputs that are whole or not there, and the record of which are finished.
+//! Outputs that are complete or absent, and the journal of which are finished.
 //!
-//! Invariant: under its own name an output is always complete: it grows in a hidden part file beside
-//! it and takes its name by a rename, and only then the journal says so. A torn last line of the
-//! journal, as a killed run may leave it, is as if it were not written. What the keys are made of
-//! belongs to the caller: equal keys must mean equal outputs.
+//! Invariant: under its own name an output is always complete. It is written to a hidden part file beside it, which is renamed
+//! at the end; only then the journal has an entry. An incomplete last line of the journal, as a killed run may leave it, is
+//! ignored. What the keys are made of belongs to the caller: equal keys must mean equal outputs.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -22,40 +21,40 @@ const JOURNAL: &str = ".kortom-journal";
 
 /// One line of the journal.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// The output, relative to the journal's folder.
     pub output: String,
-    /// What it was made from and how.
+    /// The key of the inputs and settings that the output was made from.
     pub key: String,
-    /// How many segments there are so far, and what their flags are.
+    /// The flags of the segments so far.
     pub flags: FlagCount,
-    /// What is known of the output.
-    pub state: State,
+    /// How far the output is.
+    pub state: OutputState,
 }
 
 /// How far an output is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// It has its name, and its content this SHA-256.
+pub enum OutputState {
+    /// Complete and renamed, with the SHA-256 of its content.
     Finished(String),
-    /// Its part file holds this much of it.
+    /// In its part file, up to here.
     Reached {
         /// Bytes of the part file that count.
         bytes: u64,
-        /// Articles of the input that are in them.
+        /// Articles of the input that these bytes contain.
         articles: usize,
     },
 }
 
-/// What former runs recorded.
+/// The journal as former runs left it.
 #[derive(Debug, Default)]
-pub struct Record {
+pub struct JournalRecord {
     folder: PathBuf,
-    entries: HashMap<String, Entry>,
+    entries: HashMap<String, JournalEntry>,
 }
 
-impl Record {
+impl JournalRecord {
     /// The journal of a folder; a folder without one has an empty record.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(JOURNAL);
@@ -66,7 +65,7 @@ impl Record {
             Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
         };
         for line in BufReader::new(file).split(b'\n') {
-            if let Ok(entry) = serde_json::from_slice::<Entry>(&line?) {
+            if let Ok(entry) = serde_json::from_slice::<JournalEntry>(&line?) {
                 record.entries.insert(entry.output.clone(), entry);
             }
         }
@@ -75,18 +74,18 @@ impl Record {
 
     /// The entry of an output that was made by this key and is still what it was.
     #[must_use]
-    pub fn finished(&self, output: &str, key: &str) -> Option<&Entry> {
+    pub fn finished(&self, output: &str, key: &str) -> Option<&JournalEntry> {
         let entry = self.entries.get(output).filter(|entry| entry.key == key)?;
-        let State::Finished(digest) = &entry.state else { return None };
+        let OutputState::Finished(digest) = &entry.state else { return None };
         let now = File::open(self.folder.join(output)).ok().and_then(|file| sha256(file).ok())?;
         (now == *digest).then_some(entry)
     }
 
     /// The entry of an output that was begun by this key, if its part file is still there.
     #[must_use]
-    pub fn reached(&self, output: &str, key: &str) -> Option<&Entry> {
+    pub fn reached(&self, output: &str, key: &str) -> Option<&JournalEntry> {
         let entry = self.entries.get(output).filter(|entry| entry.key == key)?;
-        let State::Reached { bytes, .. } = entry.state else { return None };
+        let OutputState::Reached { bytes, .. } = entry.state else { return None };
         let part = fs::metadata(part_path(&self.folder.join(output))).ok()?;
         (part.len() >= bytes).then_some(entry)
     }
@@ -113,7 +112,7 @@ impl Journal {
     }
 
     /// Adds one line, in one write.
-    pub fn write(&mut self, entry: &Entry) -> io::Result<()> {
+    pub fn write(&mut self, entry: &JournalEntry) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         self.file.write_all(&line)
@@ -183,13 +182,13 @@ impl PartFile {
         Ok(())
     }
 
-    /// How many bytes there are.
+    /// How many bytes were written.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Where it grows.
+    /// The path of the part file.
     #[must_use]
     pub fn part(&self) -> &Path {
         &self.part
@@ -202,7 +201,7 @@ impl PartFile {
         Ok(digest)
     }
 
-    /// Leaves nothing behind.
+    /// Deletes the part file.
     pub fn abandon(self) {
         // Nothing depends on it: the part file is hidden and the next run overwrites it.
         let _ = fs::remove_file(&self.part);
@@ -226,7 +225,7 @@ pub fn sha256(mut reader: impl Read) -> io::Result<String> {
     Ok(format!("{:x}", hasher.finalize()))
 }
 
-/// Hidden, beside the output, so that the rename stays on one file system.
+/// The path of the part file: hidden, beside the output, so that the rename stays on one file system.
 fn part_path(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.part"))
@@ -240,8 +239,8 @@ mod tests {
         let mut part = PartFile::begin(&folder.join(output), 0).unwrap();
         part.write(text.as_bytes()).unwrap();
         assert!(!folder.join(output).exists());
-        let state = State::Finished(part.commit().unwrap());
-        let entry = Entry {
+        let state = OutputState::Finished(part.commit().unwrap());
+        let entry = JournalEntry {
             output: output.to_owned(),
             key: key.to_owned(),
             flags: FlagCount { flagged: 1, ..FlagCount::default() },
@@ -254,7 +253,7 @@ mod tests {
     fn only_the_same_key_and_content_count_as_finished() {
         let folder = tempfile::tempdir().unwrap();
         finish(folder.path(), "sub/a.txt", "k1", "one");
-        let record = Record::load(folder.path()).unwrap();
+        let record = JournalRecord::load(folder.path()).unwrap();
         assert_eq!(record.finished("sub/a.txt", "k1").map(|entry| entry.flags.flagged), Some(1));
         assert!(record.finished("sub/a.txt", "k2").is_none());
         assert!(record.finished("b.txt", "k1").is_none());
@@ -269,9 +268,9 @@ mod tests {
         let journal = folder.path().join(JOURNAL);
         let whole = fs::read(&journal).unwrap();
         fs::write(&journal, &whole[..whole.len() - 5]).unwrap();
-        assert!(Record::load(folder.path()).unwrap().finished("a.txt", "k").is_none());
+        assert!(JournalRecord::load(folder.path()).unwrap().finished("a.txt", "k").is_none());
         finish(folder.path(), "b.txt", "k", "two");
-        assert!(Record::load(folder.path()).unwrap().finished("b.txt", "k").is_some());
+        assert!(JournalRecord::load(folder.path()).unwrap().finished("b.txt", "k").is_some());
     }
 
     #[test]

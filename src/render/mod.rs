@@ -18,34 +18,34 @@ use anyhow::Result;
 use crate::document::{self, Document};
 use crate::report::{LineReport, Report};
 
-/// How output is written.
+/// The format in which reports are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ReportFormat {
     /// Plain text.
     Text,
     /// Markdown.
     Markdown,
-    /// A page: that of the article itself where it is one and only its words change, else one to read.
+    /// A page: the article's own page where only its words change, else a page made to be read.
     Html,
     /// An array of objects.
     Json,
     /// One object per line.
     Jsonl,
-    /// The article's own, for formats that none of the others is.
+    /// The article's own format, where that is none of the others.
     Own(document::Format),
 }
 
-/// What an article of any format can be written in, with its name, its extension, and what it is.
-pub const FORMATS: [(Format, &str, &str, &str); 5] = [
-    (Format::Text, "text", "txt", "Plain text"),
-    (Format::Markdown, "markdown", "md", "Markdown"),
-    (Format::Html, "html", "html", "One readable page per article"),
-    (Format::Json, "json", "json", "An array of objects"),
-    (Format::Jsonl, "jsonl", "jsonl", "One object per line"),
+/// The formats that any article can be written in, each with its name, its extension and its help.
+pub const FORMATS: [(ReportFormat, &str, &str, &str); 5] = [
+    (ReportFormat::Text, "text", "txt", "Plain text"),
+    (ReportFormat::Markdown, "markdown", "md", "Markdown"),
+    (ReportFormat::Html, "html", "html", "One readable page per article"),
+    (ReportFormat::Json, "json", "json", "An array of objects"),
+    (ReportFormat::Jsonl, "jsonl", "jsonl", "One object per line"),
 ];
 
-impl Format {
-    /// What the format is called on the command line.
+impl ReportFormat {
+    /// The name of the format on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Format {
         }
     }
 
-    /// What the format is, for the help of the command line.
+    /// The help of the command line for the format.
     #[must_use]
     pub fn help(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Format {
         FORMATS.iter().find(|(format, ..)| *format == self)
     }
 
-    /// What stands around the pieces of one output.
+    /// The text around the articles of one output.
     #[must_use]
     pub fn framing(self) -> Framing {
         match self {
@@ -86,7 +86,7 @@ impl Format {
         }
     }
 
-    /// The same for the `lines` format, where each piece is a line and there is nothing between two.
+    /// The text around the lines of one output of the `lines` format, which have nothing between them.
     #[must_use]
     pub fn line_framing(self) -> Framing {
         match self {
@@ -130,7 +130,7 @@ impl Format {
     }
 }
 
-/// What is written of one article.
+/// One article as it is written.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// Text.
@@ -146,7 +146,7 @@ impl Default for Body {
 }
 
 impl Body {
-    /// Writes it.
+    /// Writes the article.
     pub fn write(&self, out: &mut dyn Write) -> Result<()> {
         match self {
             Self::Text(text) => Ok(out.write_all(text.as_bytes())?),
@@ -154,14 +154,14 @@ impl Body {
         }
     }
 
-    /// Whether it ends with a line end, as text does that others can follow.
+    /// Whether the article is text that ends with a line end, so that another can follow.
     #[must_use]
     pub fn ends_line(&self) -> bool {
         matches!(self, Self::Text(text) if text.ends_with('\n'))
     }
 }
 
-/// What is written before the first piece, between two, and after the last.
+/// The text before the first article or line, between two, and after the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
     /// Before the first.

@@ -1,4 +1,4 @@
-//! Reports as plain text: what a person reads in a terminal or prints.
+//! Reports as plain text, to be read in a terminal or printed.
 //!
 //! Invariant: a translation without a summary is the translated article and nothing else, the date
 //! where the article had it; with a summary, the date line comes first, then the summary, then the
@@ -25,7 +25,7 @@ pub(super) fn as_it_is(report: &Report) -> String {
     report.document.as_ref().map(Document::text).unwrap_or_default()
 }
 
-/// The article without markup, which in text would only be in the way.
+/// The article without markup.
 fn plain(document: &Document) -> Cow<'_, Document> {
     if document.has_markup() { Cow::Owned(document.without_markup()) } else { Cow::Borrowed(document) }
 }
@@ -53,7 +53,7 @@ fn width(title: &str) -> usize {
     title.chars().count().clamp(3, 78)
 }
 
-/// With a line end.
+/// The text with a line end.
 fn ended(mut text: String) -> String {
     if !text.ends_with('\n') {
         text.push('\n');

@@ -1,7 +1,7 @@
 //! BLEU of a corpus, and the words of mteval-v13a that it is counted in.
 
 use super::ngrams::{overlap, words};
-use super::{Value, Width};
+use super::{ScoreValue, Width};
 
 /// The longest n-grams.
 const ORDER: usize = 4;
@@ -19,8 +19,8 @@ pub fn count(hypothesis: &str, reference: &str) -> Vec<u32> {
 }
 
 /// BLEU of summed counts, from 0 to 100.
-pub fn score(sums: &[f64], width: Width) -> Value {
-    let double = |value| Value { value, width: Width::Double };
+pub fn score(sums: &[f64], width: Width) -> ScoreValue {
+    let double = |value| ScoreValue { value, width: Width::Double };
     let Some(precisions) = precisions(sums, width) else { return double(0.0) };
     let log = |precision: &f64| if *precision == 0.0 { NO_LOG } else { precision.ln() };
     let mean = precisions.iter().map(log).sum::<f64>() / ORDER as f64;

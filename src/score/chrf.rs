@@ -1,7 +1,7 @@
 //! chrF and chrF++ of a corpus.
 
 use super::ngrams::{Overlap, is_space, overlap, words};
-use super::{Value, Width};
+use super::{ScoreValue, Width};
 
 /// The longest n-grams of characters.
 const CHARACTER_ORDER: usize = 6;
@@ -26,7 +26,7 @@ pub fn count(hypothesis: &str, reference: &str, word_order: usize) -> Vec<u32> {
 }
 
 /// The F-score of the mean precision and the mean recall over the orders that both sides have, from 0 to 100.
-pub fn score(sums: &[f64], width: Width) -> Value {
+pub fn score(sums: &[f64], width: Width) -> ScoreValue {
     let [mut precision, mut recall, mut orders] = [0.0; 3];
     for order in sums.chunks_exact(3) {
         let (hypothesis, reference, common) = (order[0], order[1], order[2]);
@@ -37,12 +37,12 @@ pub fn score(sums: &[f64], width: Width) -> Value {
         }
     }
     if precision + recall == 0.0 {
-        return Value { value: 0.0, width: Width::Double };
+        return ScoreValue { value: 0.0, width: Width::Double };
     }
     let (precision, recall) = (width.round(precision / orders), width.round(recall / orders));
     let product = width.round(width.round((1.0 + FACTOR) * precision) * recall);
     let mean = width.round(product / width.round(width.round(FACTOR * precision) + recall));
-    Value { value: width.round(100.0 * mean), width }
+    ScoreValue { value: width.round(100.0 * mean), width }
 }
 
 /// Words, each without a sign of ASCII at its end, or else at its beginning, which is a word of its own.

@@ -1,11 +1,11 @@
 //! The Levenshtein distance of two sequences of words near the diagonal, and the edits that it consists of.
 
-/// On either side of the diagonal, so many columns are looked at.
+/// How many columns are computed on either side of the diagonal: the beam of sacreBLEU.
 const BEAM: usize = 25;
-/// A cell that was not looked at.
-const UNKNOWN: Cell = Cell { cost: u32::MAX / 2, edit: Edit::Keep };
+/// A cell that was not computed.
+const UNKNOWN: EditCell = EditCell { cost: u32::MAX / 2, edit: Edit::Keep };
 
-/// What becomes of a word on the way from the hypothesis to the reference.
+/// One edit on the way from the hypothesis to the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// A word of both.
@@ -19,28 +19,28 @@ pub enum Edit {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Cell {
+struct EditCell {
     cost: u32,
     edit: Edit,
 }
 
-/// Distances of orders of the same number of words to one reference.
+/// The matrix of edit distances between hypotheses of one length and a reference, near the diagonal.
 ///
 /// Rows that the next hypothesis has in common with the last one are not computed again.
-pub struct Beam<'a> {
+pub struct EditMatrix<'a> {
     reference: &'a [u32],
     /// The hypothesis of the cells.
     words: Vec<u32>,
     /// A row of `reference.len() + 1` cells for each word of the hypothesis, after one for none.
-    cells: Vec<Cell>,
+    cells: Vec<EditCell>,
     /// Words of the reference for each of the hypothesis.
     slope: f64,
     /// Columns on either side.
     width: usize,
 }
 
-impl<'a> Beam<'a> {
-    /// For hypotheses of `length` words.
+impl<'a> EditMatrix<'a> {
+    /// The matrix for hypotheses of `length` words.
     pub fn new(reference: &'a [u32], length: usize) -> Self {
         let slope = if length > 0 { reference.len() as f64 / length as f64 } else { 1.0 };
         // Rows far apart on the diagonal still have to overlap.
@@ -49,12 +49,12 @@ impl<'a> Beam<'a> {
         let columns = reference.len() + 1;
         let mut cells = vec![UNKNOWN; columns * (length + 1)];
         for (cell, cost) in cells[..columns].iter_mut().zip(0..) {
-            *cell = Cell { cost, edit: Edit::Insert };
+            *cell = EditCell { cost, edit: Edit::Insert };
         }
         Self { reference, words: Vec::new(), cells, slope, width }
     }
 
-    /// How many edits make the reference of `words`.
+    /// How many edits turn `words` into the reference.
     pub fn distance(&mut self, words: &[u32]) -> u32 {
         let known = self.words.iter().zip(words).take_while(|(one, other)| one == other).count();
         for row in known + 1..=words.len() {
@@ -87,15 +87,15 @@ impl<'a> Beam<'a> {
         let (above, current) = self.cells[(row - 1) * columns..(row + 1) * columns].split_at_mut(columns);
         current.fill(UNKNOWN);
         for column in first..end {
-            let delete = Cell { cost: above[column].cost + 1, edit: Edit::Delete };
+            let delete = EditCell { cost: above[column].cost + 1, edit: Edit::Delete };
             let Some(before) = column.checked_sub(1) else {
                 current[column] = delete;
                 continue;
             };
             let keeps = word == self.reference[before];
             let edit = if keeps { Edit::Keep } else { Edit::Substitute };
-            let across = Cell { cost: above[before].cost + u32::from(!keeps), edit };
-            let insert = Cell { cost: current[before].cost + 1, edit: Edit::Insert };
+            let across = EditCell { cost: above[before].cost + u32::from(!keeps), edit };
+            let insert = EditCell { cost: current[before].cost + 1, edit: Edit::Insert };
             // Of equals the first.
             let best =
                 [delete, insert].into_iter().fold(across, |best, one| if one.cost < best.cost { one } else { best });

@@ -1,4 +1,4 @@
-//! How near translations and summaries come to references, in the field's numbers.
+//! Metrics of translations and summaries against references.
 //!
 //! BLEU, chrF, chrF++ and TER are those of sacreBLEU 2.6 (Post, 2018, <https://github.com/mjpost/sacrebleu>) with its defaults and one
 //! reference; ROUGE is that of the package rouge-score 0.1.2. Invariant: what they print, this prints, to the last digit, intervals
@@ -33,7 +33,7 @@ pub enum Metric {
     Ter,
 }
 
-/// What a metric counted in each segment.
+/// The counts of a metric for each segment.
 #[derive(Clone, Debug)]
 pub struct Counts {
     /// Numbers of all segments, one segment after the other.
@@ -42,22 +42,22 @@ pub struct Counts {
     width: usize,
 }
 
-/// How wide the floats are that a score is computed with. sacreBLEU takes sums of resamples in float32, others in float64.
+/// The width of the floats that a score is computed with. sacreBLEU takes sums of resamples in float32, others in float64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Width {
     Single,
     Double,
 }
 
-/// A number, and how wide a float it is.
+/// A number and its width.
 #[derive(Clone, Copy, Debug)]
-struct Value {
+struct ScoreValue {
     value: f64,
     width: Width,
 }
 
 impl Metric {
-    /// All of them, in the order in which they are told.
+    /// All metrics, in the order in which they are printed.
     pub const ALL: [Self; 4] = [Self::Bleu, Self::Chrf, Self::ChrfPlusPlus, Self::Ter];
 
     /// The name that sacreBLEU gives it.
@@ -91,13 +91,13 @@ impl Metric {
         self.of_sums(&counts.sums(), Width::Double).value
     }
 
-    /// What sacreBLEU tells of a score besides: BLEU's precisions and lengths.
+    /// What sacreBLEU prints beside a score: BLEU's precisions and lengths.
     #[must_use]
     pub fn detail(self, counts: &Counts) -> Option<String> {
         (self == Self::Bleu).then(|| bleu::detail(&counts.sums()))
     }
 
-    /// The line by which others can have the same numbers, as sacreBLEU writes it.
+    /// sacreBLEU's signature of the metric, by which others can reproduce the score.
     #[must_use]
     pub fn signature(self, resampling: Option<&Resampling>) -> String {
         let resampled = resampling.map_or_else(String::new, Resampling::signature);
@@ -110,7 +110,7 @@ impl Metric {
         format!("nrefs:1|{resampled}{own}|version:{SACREBLEU}")
     }
 
-    fn of_sums(self, sums: &[f64], width: Width) -> Value {
+    fn of_sums(self, sums: &[f64], width: Width) -> ScoreValue {
         match self {
             Self::Bleu => bleu::score(sums, width),
             Self::Chrf | Self::ChrfPlusPlus => chrf::score(sums, width),

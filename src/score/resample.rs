@@ -1,11 +1,11 @@
-//! How sure a score is: bootstrap intervals, and tests of whether two systems differ.
+//! Significance: bootstrap intervals of scores, and tests of whether two systems differ.
 //!
 //! Invariant: what sacreBLEU's own functions draw and compute is drawn and computed in their order and width: resamples are summed in
 //! float32 one segment after the other, means over them are those of `statistics.mean` or of NumPy, and a float32 array is
 //! compared in float32.
 
 use super::random::Random;
-use super::{Counts, Metric, Value, Width};
+use super::{Counts, Metric, ScoreValue, Width};
 
 /// How often segments are drawn anew, and with which seed.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub struct Resampling {
     pub samples: usize,
     /// The seed of `numpy.random.default_rng`.
     pub seed: u64,
-    /// Systems are compared with the first one, in place of each being looked at alone.
+    /// Systems are compared with the first one, in place of each being tested alone.
     pub tests: bool,
     /// Segments are swapped between two systems (approximate randomization), in place of drawn from one (bootstrap).
     pub swaps: bool,
@@ -29,7 +29,7 @@ pub struct Interval {
     pub margin: f64,
 }
 
-/// A system beside the baseline.
+/// The comparison of a system with the baseline.
 #[derive(Clone, Copy, Debug)]
 pub struct Paired {
     /// How likely such a difference is by chance.
@@ -39,7 +39,7 @@ pub struct Paired {
 }
 
 impl Resampling {
-    /// As it stands in a signature.
+    /// The resampling's part of a signature.
     pub(super) fn signature(&self) -> String {
         format!("{}:{}|seed:{}|", if self.swaps { "ar" } else { "bs" }, self.samples, self.seed)
     }
@@ -83,7 +83,7 @@ pub fn paired(metric: Metric, baseline: &Counts, system: &Counts, resampling: &R
     Paired { p_value: (larger + 1) as f64 / (found.len() + 1) as f64, interval }
 }
 
-/// The score of each resample, and how wide they are together.
+/// The score of each resample, and their common width.
 fn bootstrap(metric: Metric, counts: &Counts, resampling: &Resampling) -> (Vec<f64>, Width) {
     let numbers: Vec<f32> = counts.numbers.iter().map(|&number| number as f32).collect();
     let segments = counts.segments();
@@ -98,7 +98,7 @@ fn bootstrap(metric: Metric, counts: &Counts, resampling: &Resampling) -> (Vec<f
         let sums: Vec<f64> = sums.iter().map(|&sum| f64::from(sum)).collect();
         metric.of_sums(&sums, Width::Single)
     };
-    let values: Vec<Value> = (0..resampling.samples).map(|_| resample()).collect();
+    let values: Vec<ScoreValue> = (0..resampling.samples).map(|_| resample()).collect();
     let single = values.iter().all(|value| value.width == Width::Single);
     let width = if single { Width::Single } else { Width::Double };
     (values.into_iter().map(|value| value.value).collect(), width)

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::ngrams::overlap;
 
-/// What is compared of two texts.
+/// A ROUGE metric: what is compared of two texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rouge {
     /// Words.
@@ -31,7 +31,7 @@ pub struct Agreement {
 }
 
 impl Rouge {
-    /// All of them, in the order in which they are told.
+    /// All metrics, in the order in which they are printed.
     pub const ALL: [Self; 4] = [Self::One, Self::Two, Self::L, Self::Lsum];
 
     /// The name in print.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::edits::{Beam, Edit};
+use super::edits::{Edit, EditMatrix};
 use super::ngrams::words;
-use super::{Value, Width};
+use super::{ScoreValue, Width};
 
 /// The most words that are shifted together.
 const LONGEST_SHIFT: usize = 10;
@@ -39,12 +39,12 @@ pub fn count(hypothesis: &str, reference: &str) -> Vec<u32> {
 }
 
 /// Edits for each word, in percent. A hypothesis of nothing at all is wholly wrong.
-pub fn score(sums: &[f64], width: Width) -> Value {
+pub fn score(sums: &[f64], width: Width) -> ScoreValue {
     let (edits, words) = (sums[0], sums[1]);
     if words > 0.0 {
-        return Value { value: width.round(100.0 * width.round(edits / words)), width };
+        return ScoreValue { value: width.round(100.0 * width.round(edits / words)), width };
     }
-    Value { value: if edits > 0.0 { 100.0 } else { 0.0 }, width: Width::Double }
+    ScoreValue { value: if edits > 0.0 { 100.0 } else { 0.0 }, width: Width::Double }
 }
 
 /// Shifts words as long as that saves edits, then counts the edits that are left.
@@ -52,7 +52,7 @@ fn edits(mut hypothesis: Vec<u32>, reference: &[u32]) -> u32 {
     if reference.is_empty() {
         return hypothesis.len() as u32;
     }
-    let mut beam = Beam::new(reference, hypothesis.len());
+    let mut beam = EditMatrix::new(reference, hypothesis.len());
     let (mut shifts, mut tried) = (0, 0);
     loop {
         let best = best_shift(&hypothesis, reference, &mut beam, &mut tried);
@@ -64,7 +64,7 @@ fn edits(mut hypothesis: Vec<u32>, reference: &[u32]) -> u32 {
 }
 
 /// The shift that saves most, among those of wrong words to a place where the reference has them and the hypothesis has not.
-fn best_shift(words: &[u32], reference: &[u32], beam: &mut Beam<'_>, tried: &mut usize) -> Option<Shift> {
+fn best_shift(words: &[u32], reference: &[u32], beam: &mut EditMatrix<'_>, tried: &mut usize) -> Option<Shift> {
     let before = beam.distance(words);
     let alignment = Alignment::new(&beam.edits(words.len()));
     let mut best = None;

@@ -1,4 +1,4 @@
-//! Parts a sentence that is longer than a model's window.
+//! Splits a sentence that is longer than a model's window.
 //!
 //! Invariant: the pieces in order are the sentence, with nothing but white space between them, and each
 //! fits the budget (unless one character alone does not). The work grows with the length of the
@@ -44,7 +44,7 @@ const CONJUNCTIONS: [&str; 32] = [
     " after ",
 ];
 
-/// Parts `text` into pieces of at most `budget` tokens, at the best boundaries there are: after `;` or
+/// Splits `text` into pieces of at most `budget` tokens, at the best boundaries there are: after `;` or
 /// `:` or a dash, after a comma or a bracket, before a conjunction, at a space, and inside a word only
 /// when it alone is too long.
 ///

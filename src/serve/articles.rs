@@ -69,7 +69,7 @@ impl<'a> Sessions<'a> {
             name: summary.model.engine.name().to_owned(),
             from: &summary.language,
             source: summary.source,
-            own_room: false,
+            own_limits: false,
         });
         let language = Language::of(writing.as_ref().map_or(&wish.language, |writing| writing.from));
         let length = wish.length.or(models.length);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use kortom::engine::{Generation, ResumePoint, Session};
-use kortom::summarize::abstractive::{Room, Writer};
+use kortom::summarize::abstractive::{LengthLimits, SummaryWriter};
 use kortom::translate::{Generate, Plan};
 
 use super::models::{Models, Pair, Task};
@@ -132,8 +132,8 @@ impl<'a> QueuedWriter<'a> {
     }
 }
 
-impl Writer for QueuedWriter<'_> {
-    fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>> {
+impl SummaryWriter for QueuedWriter<'_> {
+    fn write(&self, texts: &[&str], room: Option<LengthLimits>) -> Result<Vec<Generation>> {
         let items = texts.iter().enumerate().map(|(key, text)| {
             let tokens = self.session.encode(text)?;
             Ok(WorkItem { key, text: (*text).to_owned(), constraints: Vec::new(), guard: None, tokens })

@@ -26,8 +26,11 @@ use super::refusal::{Answer, Refusal, json_response};
 use super::{Server, Shared, formats, stream};
 
 /// What a report can be written in.
-const RENDERINGS: [(&str, render::Format); 3] =
-    [("text", render::Format::Text), ("markdown", render::Format::Markdown), ("html", render::Format::Html)];
+const RENDERINGS: [(&str, render::ReportFormat); 3] = [
+    ("text", render::ReportFormat::Text),
+    ("markdown", render::ReportFormat::Markdown),
+    ("html", render::ReportFormat::Html),
+];
 
 /// An article and the languages it goes between.
 pub struct Article {
@@ -47,7 +50,7 @@ pub struct Article {
 struct Extras {
     summarize: bool,
     length: Option<Length>,
-    renderings: Vec<render::Format>,
+    renderings: Vec<render::ReportFormat>,
 }
 
 /// An article that is read.

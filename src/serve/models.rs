@@ -11,7 +11,7 @@ use kortom::engine::{Engine, Request, Session};
 use kortom::glossary::Glossary;
 use kortom::language::Code;
 use kortom::summarize::Length;
-use kortom::summarize::abstractive::Room;
+use kortom::summarize::abstractive::LengthLimits;
 use serde_json::{Value, json};
 
 use super::refusal::{Answer, Refusal};
@@ -78,7 +78,7 @@ pub enum Task {
     /// Its translation, and so many others of it.
     Translate(Pair, usize),
     /// Its summary, within these bounds.
-    Summarize(Option<Room>),
+    Summarize(Option<LengthLimits>),
 }
 
 impl Models {

@@ -11,35 +11,35 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::parts::{Window, parts};
-use super::{Length, Method, Summary, body, extractive};
+use super::{Length, Summary, SummaryMethod, body, extractive};
 use crate::check::Flag;
 use crate::document::Document;
 use crate::engine::{Generation, Session};
 use crate::segment::{self, Language, on_one_line};
 
-/// The fewest new tokens for each sentence that was asked for: a short one.
-const LEAST_PER_SENTENCE: usize = 15;
-/// The most: room for a long one, so that it is the model that ends it.
-const MOST_PER_SENTENCE: usize = 60;
+/// The fewest new tokens for each requested sentence: a short one.
+const MIN_TOKENS_PER_SENTENCE: usize = 15;
+/// The most new tokens for each requested sentence: enough for a long one, so that the model ends it.
+const MAX_TOKENS_PER_SENTENCE: usize = 60;
 
 /// Bounds of an output's new tokens: the fewest and the most.
-pub type Room = (usize, usize);
+pub type LengthLimits = (usize, usize);
 
 /// All that a summariser knows of a model.
-pub trait Writer {
-    /// One generation for each text, in their order; `room` replaces the lengths of the model's own settings.
-    fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>>;
+pub trait SummaryWriter {
+    /// One generation for each text, in their order; `limits` replaces the lengths of the model's own settings.
+    fn write(&self, texts: &[&str], limits: Option<LengthLimits>) -> Result<Vec<Generation>>;
     /// How many tokens of the window this text takes.
     fn count_tokens(&self, text: &str) -> Result<usize>;
-    /// The most tokens of source the model takes.
+    /// The most source tokens that the model takes.
     fn window(&self) -> usize;
     /// The fewest tokens it may write by its own settings.
     fn least_tokens(&self) -> usize;
 }
 
-impl Writer for Session<'_> {
-    fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>> {
-        match room {
+impl SummaryWriter for Session<'_> {
+    fn write(&self, texts: &[&str], limits: Option<LengthLimits>) -> Result<Vec<Generation>> {
+        match limits {
             Some((least, most)) => self.with_length_limits(least, most).generate(texts),
             None => self.generate(texts),
         }
@@ -61,18 +61,18 @@ impl Writer for Session<'_> {
 /// Summarises with one model.
 pub struct Abstractive<'a> {
     /// The model, with its decoding options.
-    pub model: &'a dyn Writer,
+    pub model: &'a dyn SummaryWriter,
     /// Language of the articles.
     pub language: Language,
     /// The most sentences of a summary; none leaves its length to the model's own settings.
     pub length: Option<Length>,
-    /// Somebody said how many tokens a summary has, so that a number of sentences only cuts it.
-    pub own_room: bool,
+    /// Whether the caller set how many tokens a summary has, so that a number of sentences only cuts it.
+    pub own_limits: bool,
 }
 
-/// An article on its way to a summary.
-struct Work {
-    /// What is to be summarised in the next pass.
+/// An article whose summary is not finished.
+struct PendingSummary {
+    /// The text that the next pass summarises.
     blocks: Vec<String>,
     /// The most sentences of the result.
     most: Option<usize>,
@@ -80,24 +80,24 @@ struct Work {
     passes: Vec<usize>,
     tokens: usize,
     truncated: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<SummaryOutcome>,
 }
 
-/// How an article ends.
-enum Outcome {
-    /// With a summary, written from so many tokens.
-    Written(Written, usize),
+/// How the summary of an article ended.
+enum SummaryOutcome {
+    /// With a summary, and the number of source tokens it was written from.
+    Written(WrittenSummary, usize),
     /// There was nothing to summarise.
     Empty,
-    /// Why there is none.
+    /// Why there is no summary.
     Failed(&'static str),
 }
 
-/// What a model wrote, up to the last sentence that counts.
-struct Written {
+/// The text that a model wrote, up to the last sentence that counts.
+struct WrittenSummary {
     text: String,
     sentences: Vec<String>,
-    /// The maximum ended it, before there were as many sentences as were asked for.
+    /// Whether the maximum length ended it before it had the requested number of sentences.
     truncated: bool,
 }
 
@@ -108,68 +108,68 @@ impl Abstractive<'_> {
     /// # Errors
     /// When the model fails.
     pub fn summarize(&self, documents: &[&Document]) -> Result<Vec<Summary>> {
-        let mut works: Vec<Work> = documents.iter().map(|document| self.begin(document)).collect();
-        while works.iter().any(|work| work.outcome.is_none()) {
-            self.pass(&mut works)?;
+        let mut pending: Vec<PendingSummary> = documents.iter().map(|document| self.begin(document)).collect();
+        while pending.iter().any(|article| article.outcome.is_none()) {
+            self.pass(&mut pending)?;
         }
-        Ok(works.into_iter().zip(documents).map(|(work, document)| self.end(work, document)).collect())
+        Ok(pending.into_iter().zip(documents).map(|(article, document)| self.end(article, document)).collect())
     }
 
-    fn begin(&self, document: &Document) -> Work {
+    fn begin(&self, document: &Document) -> PendingSummary {
         let blocks: Vec<String> = body(document).iter().map(|block| on_one_line(&block.text)).collect();
         let total = || blocks.iter().map(|block| segment::sentences(block, self.language).len()).sum();
         let most = self.length.map(|length| length.of(total()));
-        Work { blocks, most, passes: Vec::new(), tokens: 0, truncated: false, outcome: None }
+        PendingSummary { blocks, most, passes: Vec::new(), tokens: 0, truncated: false, outcome: None }
     }
 
-    /// Has everything that is left summarised once.
-    fn pass(&self, works: &mut [Work]) -> Result<()> {
+    /// Summarises once everything that is not finished.
+    fn pass(&self, pending: &mut [PendingSummary]) -> Result<()> {
         let count = |text: &str| self.model.count_tokens(text);
         let window = Window { size: self.model.window(), count: &count };
-        // What has the same room shares a call: the place of its work, and the text.
-        let mut calls: BTreeMap<Option<Room>, Vec<(usize, String)>> = BTreeMap::new();
-        for (place, work) in works.iter_mut().enumerate().filter(|(_, work)| work.outcome.is_none()) {
-            let parts = parts(&work.blocks, self.language, &window)?;
-            work.outcome = outcome(parts.len(), &work.passes);
-            if work.outcome.is_none() {
-                work.passes.push(parts.len());
-                work.blocks.clear();
-                let room = if parts.len() == 1 { self.room(work) } else { None };
-                calls.entry(room).or_default().extend(parts.into_iter().map(|part| (place, part)));
+        // What has the same limits shares a call: the index of its article, and the text.
+        let mut calls: BTreeMap<Option<LengthLimits>, Vec<(usize, String)>> = BTreeMap::new();
+        for (index, article) in pending.iter_mut().enumerate().filter(|(_, article)| article.outcome.is_none()) {
+            let parts = parts(&article.blocks, self.language, &window)?;
+            article.outcome = outcome(parts.len(), &article.passes);
+            if article.outcome.is_none() {
+                article.passes.push(parts.len());
+                article.blocks.clear();
+                let limits = if parts.len() == 1 { self.limits(article) } else { None };
+                calls.entry(limits).or_default().extend(parts.into_iter().map(|part| (index, part)));
             }
         }
-        for (room, texts) in calls {
+        for (limits, texts) in calls {
             let sources: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
-            for (&(place, _), generation) in texts.iter().zip(self.model.write(&sources, room)?) {
-                self.take(&mut works[place], &generation);
+            for (&(index, _), generation) in texts.iter().zip(self.model.write(&sources, limits)?) {
+                self.take(&mut pending[index], &generation);
             }
         }
         Ok(())
     }
 
     /// How many tokens the result may have, where its sentences were numbered.
-    fn room(&self, work: &Work) -> Option<Room> {
-        let most = work.most.filter(|_| !self.own_room)?;
-        Some((most * LEAST_PER_SENTENCE, most.saturating_mul(MOST_PER_SENTENCE)))
+    fn limits(&self, article: &PendingSummary) -> Option<LengthLimits> {
+        let most = article.most.filter(|_| !self.own_limits)?;
+        Some((most * MIN_TOKENS_PER_SENTENCE, most.saturating_mul(MAX_TOKENS_PER_SENTENCE)))
     }
 
-    /// What a part became: a block of the next pass, or the result.
-    fn take(&self, work: &mut Work, generation: &Generation) {
-        work.tokens += generation.target_tokens;
-        let last = work.passes.last() == Some(&1);
-        let written = self.whole(generation, work.most.filter(|_| last));
-        work.truncated |= written.truncated;
+    /// Takes the summary of a part: a block of the next pass, or the result.
+    fn take(&self, article: &mut PendingSummary, generation: &Generation) {
+        article.tokens += generation.target_tokens;
+        let last = article.passes.last() == Some(&1);
+        let written = self.whole(generation, article.most.filter(|_| last));
+        article.truncated |= written.truncated;
         if !last {
-            work.blocks.extend(Some(written.text).filter(|text| !text.is_empty()));
+            article.blocks.extend(Some(written.text).filter(|text| !text.is_empty()));
         } else if written.sentences.is_empty() {
-            work.outcome = Some(Outcome::Failed(SILENT));
+            article.outcome = Some(SummaryOutcome::Failed(SILENT));
         } else {
-            work.outcome = Some(Outcome::Written(written, generation.source_tokens));
+            article.outcome = Some(SummaryOutcome::Written(written, generation.source_tokens));
         }
     }
 
-    /// An output up to its last whole sentence, if the maximum ended it and there is one; at most so many sentences.
-    fn whole(&self, generation: &Generation, most: Option<usize>) -> Written {
+    /// An output up to its last whole sentence, if the maximum length ended it and there is one; at most `most` sentences.
+    fn whole(&self, generation: &Generation, most: Option<usize>) -> WrittenSummary {
         // Pegasus writes a line break as a token of that name.
         let mut text = on_one_line(generation.text.replace("<n>", "\n").trim());
         let mut ranges = segment::sentences(&text, self.language);
@@ -182,25 +182,25 @@ impl Abstractive<'_> {
         ranges.truncate(most);
         let sentences = ranges.iter().map(|range| text[range.clone()].to_owned()).collect();
         text.truncate(ranges.last().map_or(0, |last| last.end));
-        Written { text, sentences, truncated }
+        WrittenSummary { text, sentences, truncated }
     }
 
-    fn end(&self, work: Work, document: &Document) -> Summary {
-        let (passes, parts, tokens) = (work.passes.len(), work.passes.iter().sum(), work.tokens);
-        let summary = match work.outcome {
-            Some(Outcome::Written(written, read)) => {
-                let flags = if work.truncated { vec![Flag::Truncated] } else { Vec::new() };
+    fn end(&self, article: PendingSummary, document: &Document) -> Summary {
+        let (passes, parts, tokens) = (article.passes.len(), article.passes.iter().sum(), article.tokens);
+        let summary = match article.outcome {
+            Some(SummaryOutcome::Written(written, read)) => {
+                let flags = if article.truncated { vec![Flag::Truncated] } else { Vec::new() };
                 let mut warnings: Vec<String> = self.doubts(read).into_iter().collect();
-                warnings.extend(work.truncated.then(|| cut(&written.sentences)));
-                let summary = Summary::new(written.sentences, Method::Abstractive);
+                warnings.extend(article.truncated.then(|| cut(&written.sentences)));
+                let summary = Summary::new(written.sentences, SummaryMethod::Abstractive);
                 Summary { text: written.text, flags, warnings, ..summary }
             }
-            Some(Outcome::Failed(why)) => {
+            Some(SummaryOutcome::Failed(why)) => {
                 let summary = extractive::summarize(document, self.length.unwrap_or_default(), self.language);
                 let warning = format!("{why}, so the summary consists of the article's own sentences");
                 Summary { warnings: vec![warning], ..summary }
             }
-            Some(Outcome::Empty) | None => Summary::new(Vec::new(), Method::Abstractive),
+            Some(SummaryOutcome::Empty) | None => Summary::new(Vec::new(), SummaryMethod::Abstractive),
         };
         Summary { passes, parts, tokens, ..summary }
     }
@@ -208,7 +208,7 @@ impl Abstractive<'_> {
     /// A warning where the model had to write as much as it read.
     fn doubts(&self, read: usize) -> Option<String> {
         let least = self.model.least_tokens();
-        let by_itself = self.length.is_none() || self.own_room;
+        let by_itself = self.length.is_none() || self.own_limits;
         (by_itself && least >= read).then(|| {
             format!(
                 "the article has {read} tokens and the summary model writes {least} at least: it may have made things up\n\
@@ -218,16 +218,16 @@ impl Abstractive<'_> {
     }
 }
 
-/// What is said when a model gives nothing.
+/// The warning when a model writes nothing.
 const SILENT: &str = "the summary model wrote nothing";
 
 /// How an article ends before its next pass, if it does. Summaries that hardly become fewer would go on for ever.
-fn outcome(parts: usize, passes: &[usize]) -> Option<Outcome> {
+fn outcome(parts: usize, passes: &[usize]) -> Option<SummaryOutcome> {
     match (parts, passes.last()) {
-        (0, None) => Some(Outcome::Empty),
-        (0, Some(_)) => Some(Outcome::Failed(SILENT)),
+        (0, None) => Some(SummaryOutcome::Empty),
+        (0, Some(_)) => Some(SummaryOutcome::Failed(SILENT)),
         (parts, Some(&before)) if parts * 4 > before * 3 => {
-            Some(Outcome::Failed("the summaries of the article's parts do not get shorter"))
+            Some(SummaryOutcome::Failed("the summaries of the article's parts do not get shorter"))
         }
         _ => None,
     }

@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Length, Method, Summary, body, stop_words};
+use super::{Length, Summary, SummaryMethod, body, stop_words};
 use crate::document::{BlockKind, Document};
 use crate::segment::{self, Language, on_one_line};
 
@@ -28,13 +28,13 @@ const DAMPING: f64 = 0.85;
 const ROUNDS: usize = 50;
 /// Beyond this many sentences the graph, which grows with the square, gives way to likeness to the whole.
 const MOST_IN_GRAPH: usize = 1500;
-/// What being early counts for, against being central.
+/// The weight of an early position, against centrality.
 const POSITION: f64 = 0.3;
-/// What opening a paragraph counts for, beside these two.
+/// The weight of opening a paragraph, beside these two.
 const OPENING: f64 = 0.3;
-/// What saying something new counts for, against being important.
+/// The weight of novelty, against importance.
 const NOVELTY: f64 = 0.5;
-/// What is left of the score of a sentence that makes little sense alone.
+/// The factor on the score of a sentence that makes little sense alone.
 const DEPENDENT: f64 = 0.9;
 /// A sentence of fewer words than this counts for less in proportion.
 const FULL_LENGTH: usize = 20;
@@ -42,14 +42,14 @@ const FULL_LENGTH: usize = 20;
 const SAME: f64 = 0.8;
 /// Letters of a word that are compared: about what is left when its endings are taken off.
 const STEM: usize = 7;
-/// Fewer words that mean something, and a sentence says too little to stand alone.
+/// A sentence with fewer content words than this says too little to stand alone.
 const FEWEST_WORDS: usize = 3;
 
 /// A sentence and the weight of each word in it, as a vector of length 1.
-struct Sentence {
+struct RankedSentence {
     text: String,
     words: BTreeMap<usize, f64>,
-    /// How many words it has, those that mean little among them.
+    /// How many words the sentence has, stop words included.
     length: usize,
     /// Whether it is the first of its paragraph.
     opens: bool,
@@ -68,11 +68,11 @@ pub fn summarize(document: &Document, length: Length, language: Language) -> Sum
         prefer_first(&mut scores, likeness);
     }
     let chosen = choose(&scores, count, likeness);
-    Summary::new(chosen.into_iter().map(|index| sentences[index].text.clone()).collect(), Method::Extractive)
+    Summary::new(chosen.into_iter().map(|index| sentences[index].text.clone()).collect(), SummaryMethod::Extractive)
 }
 
 /// The sentences a summary can be made of.
-fn sentences(document: &Document, language: Language) -> Vec<Sentence> {
+fn sentences(document: &Document, language: Language) -> Vec<RankedSentence> {
     let mut sentences = Vec::new();
     for block in body(document) {
         let ranges = segment::sentences(&block.text, language);
@@ -80,7 +80,7 @@ fn sentences(document: &Document, language: Language) -> Vec<Sentence> {
             let text = on_one_line(&block.text[range]);
             let stands_alone = stands_alone(&text, language);
             let opens = place == 0 && block.kind == BlockKind::Paragraph;
-            Sentence { length: words(&text).count(), words: BTreeMap::new(), opens, stands_alone, text }
+            RankedSentence { length: words(&text).count(), words: BTreeMap::new(), opens, stands_alone, text }
         }));
     }
     weigh(&mut sentences, language);
@@ -101,7 +101,7 @@ fn terms(sentence: &str, language: Language) -> impl Iterator<Item = String> {
 }
 
 /// Gives each word of each sentence its weight: higher the fewer sentences have it.
-fn weigh(sentences: &mut [Sentence], language: Language) {
+fn weigh(sentences: &mut [RankedSentence], language: Language) {
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
     let mut containing: Vec<usize> = Vec::new();
     for sentence in &mut *sentences {
@@ -148,7 +148,7 @@ fn dot(a: &BTreeMap<usize, f64>, b: &BTreeMap<usize, f64>) -> f64 {
 }
 
 /// How much each sentence deserves to be chosen: from 0 to about 1.
-fn scores(sentences: &[Sentence]) -> Vec<f64> {
+fn scores(sentences: &[RankedSentence]) -> Vec<f64> {
     let central = if sentences.len() <= MOST_IN_GRAPH { centrality(sentences) } else { likeness_to_whole(sentences) };
     let most = central.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     sentences
@@ -165,7 +165,7 @@ fn scores(sentences: &[Sentence]) -> Vec<f64> {
         .collect()
 }
 
-/// What is said again is worth no more than the first time.
+/// Limits the score of a sentence that repeats an earlier one to the score of that.
 fn prefer_first(scores: &mut [f64], likeness: impl Fn(usize, usize) -> f64) {
     for later in 1..scores.len() {
         let first = (0..later).find(|&first| likeness(first, later) > SAME);
@@ -178,7 +178,7 @@ fn prefer_first(scores: &mut [f64], likeness: impl Fn(usize, usize) -> f64) {
 /// The weight of each sentence in the graph of likenesses: it gets weight from those it is like, as much
 /// as it is like them. Each row is not made a distribution, as `LexRank` does: then two sentences that
 /// are like each other and nothing else would keep all their weight between them.
-fn centrality(sentences: &[Sentence]) -> Vec<f64> {
+fn centrality(sentences: &[RankedSentence]) -> Vec<f64> {
     let count = sentences.len();
     let mut likeness = vec![vec![0.0; count]; count];
     for a in 0..count {
@@ -196,8 +196,8 @@ fn centrality(sentences: &[Sentence]) -> Vec<f64> {
     weights
 }
 
-/// How like each sentence is to all of them together.
-fn likeness_to_whole(sentences: &[Sentence]) -> Vec<f64> {
+/// The similarity of each sentence to all sentences together.
+fn likeness_to_whole(sentences: &[RankedSentence]) -> Vec<f64> {
     let mut whole: BTreeMap<usize, f64> = BTreeMap::new();
     for (&term, weight) in sentences.iter().flat_map(|sentence| &sentence.words) {
         *whole.entry(term).or_default() += weight;

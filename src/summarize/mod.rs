@@ -1,7 +1,7 @@
 //! What an article says, in a few sentences.
 //!
-//! Invariant: a summary is made of whole sentences, at most as many as [`Length`] says; one of which that is not true
-//! carries a flag. It is made of the article's running text, all of it. `extractive` chooses sentences of the article
+//! Invariant: a summary is made of whole sentences, at most as many as [`Length`] says; a summary that
+//! ends otherwise carries a flag. It is made of the article's running text, all of it. `extractive` chooses sentences of the article
 //! itself and needs no model; `abstractive` has a model write, in as many passes as its window makes necessary.
 
 pub mod abstractive;
@@ -75,7 +75,7 @@ impl FromStr for Length {
 /// How a summary was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Method {
+pub enum SummaryMethod {
     /// Written by a model.
     Abstractive,
     /// Sentences of the article itself.
@@ -87,30 +87,30 @@ pub enum Method {
 pub struct Summary {
     /// The summary as one paragraph.
     pub text: String,
-    /// Its sentences.
+    /// The summary's sentences.
     pub sentences: Vec<String>,
-    /// How it was made.
-    pub method: Method,
+    /// How the summary was made.
+    pub method: SummaryMethod,
     /// How often a model summarised: once where the article fits its window, once more for summaries of summaries.
     pub passes: usize,
-    /// How many texts it summarised in all of them.
+    /// How many texts the model summarised in all passes.
     pub parts: usize,
-    /// How many tokens it wrote.
+    /// How many tokens the model wrote.
     pub tokens: usize,
-    /// What a person should look at.
+    /// Problems that were found.
     pub flags: Vec<Flag>,
     /// What a reader should know before trusting it.
     pub warnings: Vec<String>,
 }
 
 impl Summary {
-    fn new(sentences: Vec<String>, method: Method) -> Self {
+    fn new(sentences: Vec<String>, method: SummaryMethod) -> Self {
         let text = sentences.join(" ");
         Self { text, sentences, method, passes: 0, parts: 0, tokens: 0, flags: Vec::new(), warnings: Vec::new() }
     }
 }
 
-/// The blocks a summary is made of: the running text, or whatever there is without any. Headings, captions and dates
+/// The blocks a summary is made of: the running text, or all translated blocks where there is none. Headings, captions and dates
 /// say nothing that the text does not, and are no sentences.
 fn body(document: &Document) -> Vec<&Block> {
     let running: Vec<&Block> = document.blocks.iter().filter(|block| block.kind.is_running_text()).collect();

@@ -10,11 +10,11 @@ use anyhow::{Result, ensure};
 
 use crate::segment::{self, Language};
 
-/// What a text costs in a model's window.
+/// A model's window, and how to count tokens in it.
 pub(super) struct Window<'a> {
     /// The most tokens of a source.
     pub size: usize,
-    /// The tokens of a source, with those that the model adds.
+    /// Counts the tokens of a source, with those that the model adds.
     pub count: &'a dyn Fn(&str) -> Result<usize>,
 }
 

@@ -38,7 +38,7 @@ impl Texts {
             return number;
         }
         let terms = glossary.map(|glossary| glossary.terms(text)).unwrap_or_default().into_iter();
-        let terms = terms.filter(|term| !key.1.contains(&&text[term.range.clone()])).map(|term| term.ways);
+        let terms = terms.filter(|term| !key.1.contains(&&text[term.range.clone()])).map(|term| term.alternatives);
         let ways = terms.chain(key.1.iter().map(|&mask| vec![mask]));
         let constraints =
             ways.map(|ways| Constraint { alternatives: ways.into_iter().map(str::to_owned).collect() }).collect();

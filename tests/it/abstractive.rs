@@ -12,8 +12,8 @@ use kortom::engine::{Engine, Generation, Request};
 use kortom::files::ModelFiles;
 use kortom::search::EarlyStopping;
 use kortom::segment::Language;
-use kortom::summarize::abstractive::{Abstractive, Room, Writer};
-use kortom::summarize::{Length, Method, Summary};
+use kortom::summarize::abstractive::{Abstractive, LengthLimits, SummaryWriter};
+use kortom::summarize::{Length, Summary, SummaryMethod};
 
 /// A model that answers as it is told; a token is a word, and two more are added.
 struct Scripted<F> {
@@ -58,7 +58,7 @@ impl<F: Fn(&str) -> String> Writer for Scripted<F> {
 
 fn summarize(model: &dyn Writer, texts: &[&str], length: Option<Length>) -> Vec<Summary> {
     let documents: Vec<Document> = texts.iter().map(|text| Document::parse("-", text, Format::Text)).collect();
-    let steps = Abstractive { model, language: Language::English, length, own_room: false };
+    let steps = Abstractive { model, language: Language::English, length, own_limits: false };
     steps.summarize(&documents.iter().collect::<Vec<_>>()).unwrap()
 }
 
@@ -179,7 +179,7 @@ fn a_length_bounds_the_sentences_and_makes_room_for_them() {
     summarize(&model, &[&article(8)], Some(Length::Short));
     let rooms: Vec<bool> = model.asked.take().iter().map(|(_, room)| room.is_some()).collect();
     assert_eq!(rooms, [false, false, true]);
-    let own = Abstractive { model: &model, language: Language::English, length: Some(Length::Short), own_room: true };
+    let own = Abstractive { model: &model, language: Language::English, length: Some(Length::Short), own_limits: true };
     own.summarize(&[&Document::parse("-", &article(1), Format::Text)]).unwrap();
     assert_eq!(model.asked.take()[0].1, None);
 }
@@ -266,7 +266,7 @@ fn a_prefix_counts_towards_the_window_and_a_small_model_takes_a_long_article() {
     let request = Request { prefix: Some("word ".repeat(200)), ..Request::new(Caller::Article) };
     let session = engine.session(&request).unwrap();
     let documents = [Document::parse("-", short, Format::Text)];
-    let steps = Abstractive { model: &session, language: Language::English, length: None, own_room: false };
+    let steps = Abstractive { model: &session, language: Language::English, length: None, own_limits: false };
     let error = steps.summarize(&[&documents[0]]).unwrap_err().to_string();
     assert!(error.contains("hint: shorten `--prefix`"), "{error}");
 }

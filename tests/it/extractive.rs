@@ -7,7 +7,7 @@ use std::path::Path;
 use kortom::document::{BlockKind, Document, Format};
 use kortom::segment::{Language, on_one_line, sentences};
 use kortom::summarize::extractive::summarize;
-use kortom::summarize::{Length, Method};
+use kortom::summarize::{Length, SummaryMethod};
 
 /// The articles that come with the project.
 fn articles() -> Vec<Document> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use std::time::Duration;
 
-use kortom::hub::{Hub, HubOptions, Origin, Task, Verdict};
+use kortom::hub::{Hub, HubOptions, ModelTask, Origin, Verdict};
 use tempfile::TempDir;
 
 use crate::fake_hub::{self, Asked, FakeHub, Fault, Setup, sha256};
@@ -99,11 +99,11 @@ fn the_bundled_model_needs_nothing_and_anything_installed_is_preferred() {
     let mut options = options(home.path());
     options.offline = true;
     let hub = Hub::new(options.clone());
-    let best = |hub: &Hub| hub.best_installed(Task::Translate, "nl", "en").unwrap();
+    let best = |hub: &Hub| hub.best_installed(ModelTask::Translate, "nl", "en").unwrap();
     assert_eq!(hub.resolve("kortom-nl-en").unwrap().origin, Origin::Bundled);
     assert_eq!(best(&hub).files.name(), "kortom-nl-en");
-    assert!(hub.best_installed(Task::Summarize, "en", "en").is_none());
-    assert!(hub.best_installed(Task::Translate, "en", "nl").is_none());
+    assert!(hub.best_installed(ModelTask::Summarize, "en", "en").is_none());
+    assert!(hub.best_installed(ModelTask::Translate, "en", "nl").is_none());
 
     options.models = Some(home.path().join("models"));
     model_folder(&home.path().join("models/nl-en"));
@@ -127,12 +127,12 @@ fn a_cache_written_by_python_is_read_without_a_network() {
         assert_eq!(&*found.files.read("pytorch_model.bin").unwrap(), b"weights");
         assert_eq!(found.entry.is_some(), name.starts_with("nl-en"), "{name}");
     }
-    assert_eq!(hub.best_installed(Task::Translate, "nl", "en").unwrap().origin, Origin::Cache);
+    assert_eq!(hub.best_installed(ModelTask::Translate, "nl", "en").unwrap().origin, Origin::Cache);
 
     fs::remove_file(root.join("blobs").join(format!("{:040x}", 1))).unwrap();
     let error = hub.resolve("nl-en").unwrap_err().to_string();
     assert!(error.contains("lacks model.safetensors or pytorch_model.bin") && error.contains("offline"), "{error}");
-    assert_eq!(hub.best_installed(Task::Translate, "nl", "en").unwrap().origin, Origin::Bundled);
+    assert_eq!(hub.best_installed(ModelTask::Translate, "nl", "en").unwrap().origin, Origin::Bundled);
 }
 
 const NAME: &str = "iemand/nl-en";
@@ -156,7 +156,7 @@ fn client(server: &FakeHub) -> (TempDir, HubOptions) {
     options.endpoint = server.endpoint();
     options.backoff = Duration::from_millis(1);
     // Long, so that a busy machine is not taken for a silent server.
-    options.patience = Duration::from_mins(1);
+    options.timeout = Duration::from_mins(1);
     (home, options)
 }
 
@@ -246,7 +246,7 @@ fn a_server_that_falls_silent_is_left_and_asked_for_the_rest() {
     let weights = weights();
     let server = setup(&weights).start(0);
     let (_home, mut options) = client(&server);
-    options.patience = Duration::from_secs(2);
+    options.timeout = Duration::from_secs(2);
     server.fault("GET", "/store/", Fault::Stall(400_000, Duration::from_mins(1)));
     let (_, pulled) = Hub::new(options).pull(NAME, false).unwrap();
     assert_eq!(&*pulled.files.read("pytorch_model.bin").unwrap(), weights);
@@ -475,7 +475,7 @@ fn offline_asks_nobody() {
     assert!(error_of(hub.resolve("nl-en")).contains("offline"));
     assert!(error_of(hub.pull(NAME, true)).contains("offline"));
     assert!(error_of(hub.plan("nl-en")).contains("offline"));
-    hub.best_installed(Task::Translate, "nl", "en").unwrap();
+    hub.best_installed(ModelTask::Translate, "nl", "en").unwrap();
     assert!(["GET", "HEAD", "CONNECT"].iter().all(|method| server.asked(method, "").is_empty()));
 }
 
@@ -598,5 +598,5 @@ fn offline_without_a_server_is_told() {
     assert!(error_of(hub.resolve(NAME)).contains("offline"));
     assert!(error_of(hub.pull("nl-en", true)).contains("offline"));
     assert_eq!(hub.list().unwrap().0.len(), 1);
-    assert!(hub.best_installed(Task::Translate, "nl", "en").is_some());
+    assert!(hub.best_installed(ModelTask::Translate, "nl", "en").is_some());
 }

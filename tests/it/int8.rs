@@ -66,7 +66,7 @@ fn auto_takes_eight_bits_for_the_families_that_were_measured() {
         let score = |compute| {
             let engine = load(compute);
             let made = engine.session(&Request::new(Caller::Generate)).unwrap().generate_tokens(vec![vec![5, 9, 7, 1]]);
-            (engine.placement().sentence.clone(), made.unwrap()[0].score.to_bits())
+            (engine.placement().description.clone(), made.unwrap()[0].score.to_bits())
         };
         let taken = if name == "tiny-marian" { ComputeType::Int8 } else { ComputeType::F32 };
         assert_eq!(score(ComputeType::Auto), score(taken), "{name}");

@@ -41,7 +41,7 @@ fn article(sentences: usize) -> String {
 fn summarized(engine: &Engine, text: &str) -> (Summary, usize) {
     let session = engine.session(&summary()).unwrap();
     let document = Document::parse("-", text, Format::Text);
-    let steps = Abstractive { model: &session, language: Language::English, length: None, own_room: false };
+    let steps = Abstractive { model: &session, language: Language::English, length: None, own_limits: false };
     (steps.summarize(&[&document]).unwrap().remove(0), session.encode(&text.replace("\n\n", " ")).unwrap().len())
 }
 

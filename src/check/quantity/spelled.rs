@@ -3,13 +3,13 @@
 //! Responsible for words that follow each other; what one word is worth belongs to `cardinal`. Invariant:
 //! ordinals, and words that only hint at a number, are not required on the other side.
 
-use super::Reader;
+use super::QuantityReader;
 use crate::check::cardinal::{Cardinal, begins_with};
 use crate::check::digits::{Clock, roman};
-use crate::check::words::Kind;
+use crate::check::words::TokenKind;
 use crate::check::{Flag, Language};
 
-impl Reader<'_, '_> {
+impl QuantityReader<'_, '_> {
     /// A number in words, or a word that hints at one. Returns how many tokens it takes.
     pub(super) fn words(&mut self, first: usize) -> usize {
         if let Some(used) = self.spoken_time(first) {
@@ -83,7 +83,8 @@ impl Reader<'_, '_> {
         let rank = self.lower(end) == "na" && first > 0 && self.lower(first - 1) == "op";
         let values = if rank { vec![value, value + 1.0] } else { vec![value] };
         // `Six Flags`: a capital in the middle of a sentence.
-        let in_name = first > 0 && self.tokens[first].is_capitalised() && self.tokens[first - 1].kind != Kind::Sign;
+        let in_name =
+            first > 0 && self.tokens[first].is_capitalised() && self.tokens[first - 1].kind != TokenKind::Sign;
         let required = !ordinal && !rank && !in_name && value >= 2.0;
         self.measured(first..end, values, Flag::Number, required).scale = largest;
         end - first
@@ -120,7 +121,7 @@ impl Reader<'_, '_> {
             _ => return None,
         };
         let hour = match self.tokens.get(hour_at)?.kind {
-            Kind::Digits => self.tokens[hour_at].text.parse().ok()?,
+            TokenKind::Digits => self.tokens[hour_at].text.parse().ok()?,
             _ => match self.cardinal(hour_at)? {
                 Cardinal::Value(hour) if hour_at + 1 == self.tokens.len() || self.scales(hour_at + 1).1 == 0 => {
                     hour as i32

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use indicatif::DecimalBytes;
-use kortom::hub::{self, Entry, Installed, Origin, Resolved, Task};
+use kortom::hub::{self, CatalogEntry, Installed, ModelTask, Origin, Resolved};
 use serde_json::json;
 
 use super::{Common, languages, table};
@@ -14,9 +14,9 @@ use super::{Common, languages, table};
 pub(super) fn run(common: Common) -> Result<ExitCode> {
     let hub = common.hub();
     let (installed, others) = hub.list()?;
-    let uses = [("translate", Task::Translate, "nl", "en"), ("summarize", Task::Summarize, "en", "en")];
+    let uses = [("translate", ModelTask::Translate, "nl", "en"), ("summarize", ModelTask::Summarize, "en", "en")];
     let uses = uses.map(|(command, task, from, to)| (command, hub.best_installed(task, from, to)));
-    let absent: Vec<&Entry> = hub::catalog().iter().filter(|entry| !is_here(entry, &installed)).collect();
+    let absent: Vec<&CatalogEntry> = hub::catalog().iter().filter(|entry| !is_here(entry, &installed)).collect();
     let mut text = String::from("On this machine:\n");
     text += &table(installed.iter().map(installed_row));
     for (command, chosen) in &uses {
@@ -26,7 +26,7 @@ pub(super) fn run(common: Common) -> Result<ExitCode> {
         let cache = hub.options().cache.display();
         writeln!(text, "{others} more in `{cache}` are of kinds kortom does not run")?;
     }
-    for (task, heading) in [(Task::Translate, "translations"), (Task::Summarize, "summaries")] {
+    for (task, heading) in [(ModelTask::Translate, "translations"), (ModelTask::Summarize, "summaries")] {
         writeln!(text, "\nFor {heading}, with `kortom models pull NAME`:")?;
         text += &table(absent.iter().filter(|entry| entry.task == task).map(|entry| absent_row(entry)));
     }
@@ -44,7 +44,7 @@ pub(super) fn run(common: Common) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn is_here(entry: &Entry, installed: &[Installed]) -> bool {
+fn is_here(entry: &CatalogEntry, installed: &[Installed]) -> bool {
     installed.iter().any(|model| model.name == entry.alias && model.missing.is_empty())
 }
 
@@ -75,7 +75,7 @@ fn installed_row(model: &Installed) -> Vec<String> {
         model.name.clone(),
         DecimalBytes(model.size).to_string(),
         model.license.clone().unwrap_or_else(|| "licence not stated".to_owned()),
-        model.task.map_or("", Task::name).to_owned(),
+        model.task.map_or("", ModelTask::name).to_owned(),
         languages(&model.from, &model.to),
         revision.to_owned(),
         origin(model.origin).to_owned(),
@@ -83,7 +83,7 @@ fn installed_row(model: &Installed) -> Vec<String> {
     ]
 }
 
-fn absent_row(entry: &Entry) -> Vec<String> {
+fn absent_row(entry: &CatalogEntry) -> Vec<String> {
     let license = entry.license.clone().unwrap_or_else(|| "see its card".to_owned());
     vec![
         entry.alias.clone(),

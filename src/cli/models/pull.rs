@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use indicatif::DecimalBytes;
-use kortom::hub::Plan;
+use kortom::hub::DownloadPlan;
 use serde_json::json;
 
 use super::{Common, table};
@@ -16,7 +16,7 @@ pub(super) fn plan(name: &str, common: Common) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn plan_text(plan: &Plan) -> String {
+fn plan_text(plan: &DownloadPlan) -> String {
     let license = plan.license.as_deref().unwrap_or("licence not stated");
     let mut text = format!("{}@{} ({license})\n", plan.repository, plan.commit);
     text += &table(plan.files.iter().map(|file| {

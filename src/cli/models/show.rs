@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use kortom::engine::settings::{Caller, Setting};
 use kortom::engine::{Checkpoint, Request, ResolvedRequest};
-use kortom::hub::{self, Entry, Facts, Resolved, Task};
+use kortom::hub::{self, CatalogEntry, Facts, ModelTask, Resolved};
 use kortom::model::{self, Weights};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use super::{Common, languages, table};
 /// What there is to say of a model that is here.
 struct Shown<'a> {
     resolved: &'a Resolved,
-    entry: Option<&'a Entry>,
+    entry: Option<&'a CatalogEntry>,
     facts: Facts,
     license: Option<String>,
     /// How many parameters there are, and in which precision.
@@ -43,7 +43,7 @@ pub(super) fn run(name: &str, common: Common) -> Result<ExitCode> {
 
 impl<'a> Shown<'a> {
     fn of(resolved: &'a Resolved) -> Result<Self> {
-        let same = |entry: &&Entry| entry.repo.as_deref() == Some(resolved.files.name());
+        let same = |entry: &&CatalogEntry| entry.repo.as_deref() == Some(resolved.files.name());
         let entry = resolved.entry.or_else(|| hub::catalog().iter().find(same));
         let facts = hub::facts(&resolved.files)?;
         let weights = Weights::open(&resolved.files);
@@ -131,7 +131,7 @@ struct Usual {
     generate: ResolvedRequest,
 }
 
-fn settle(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> Result<Usual> {
+fn settle(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<ModelTask>) -> Result<Usual> {
     let request = request(checkpoint, resolved, task);
     let article = checkpoint.resolve(&request)?;
     let generate = checkpoint.resolve(&Request { caller: Caller::Generate, task: None, ..request })?;
@@ -139,13 +139,13 @@ fn settle(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> R
 }
 
 /// What `translate` and `summarize` ask of a model if no option is given.
-fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> Request {
+fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<ModelTask>) -> Request {
     let mut request = Request::new(Caller::Article);
     if let Some(entry) = resolved.entry {
         request.catalogue = Some(Value::Object(entry.settings.clone()));
         request.prefix.clone_from(&entry.prefix);
     }
-    if task == Some(Task::Summarize) {
+    if task == Some(ModelTask::Summarize) {
         request.task = Some("summarization".to_owned());
         // Of many languages that it writes, a model is told the one that it summarises.
         let told = resolved.entry.and_then(|entry| entry.to.first()).map(|language| Request {
@@ -155,7 +155,7 @@ fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<Task>) -> 
         });
         return told.filter(|told| checkpoint.resolve(told).is_ok()).unwrap_or(request);
     }
-    if task == Some(Task::Translate) {
+    if task == Some(ModelTask::Translate) {
         (request.from, request.to) = (Some("nl".to_owned()), Some("en".to_owned()));
     }
     request
@@ -182,7 +182,7 @@ fn row(label: &str, value: String) -> Vec<String> {
     vec![label.to_owned(), value]
 }
 
-fn about(entry: &Entry) -> impl Iterator<Item = Vec<String>> {
+fn about(entry: &CatalogEntry) -> impl Iterator<Item = Vec<String>> {
     let quality = entry.quality.clone().map(|quality| row("quality", quality));
     std::iter::once(row("note", entry.note.clone())).chain(quality)
 }

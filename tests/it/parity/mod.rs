@@ -216,7 +216,7 @@ fn the_bundled_model_translates_as_in_transformers() {
                 }
             }
             assert!(ties * 200 <= outputs.len(), "{ties} near-ties");
-            let what = &placement.sentence;
+            let what = &placement.description;
             println!("kortom-nl-en, {what}, beam {beams}: {} sentences, {ties} near-ties", outputs.len());
         }
     }

@@ -1,9 +1,9 @@
-//! What a person asks for with `--device` and `--compute-type`, and how that is spelled.
+//! The values of `--device` and `--compute-type`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a person asks for with `--device`.
+/// A value of `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// CUDA when this build and machine have it, else the CPU.
@@ -11,7 +11,7 @@ pub enum DeviceChoice {
     Auto,
     /// The processor.
     Cpu,
-    /// The CUDA card of this number.
+    /// The CUDA GPU of this number.
     Cuda(usize),
     /// The GPU of an Apple machine.
     Metal,
@@ -45,10 +45,10 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// What a person asks for with `--compute-type`.
+/// A value of `--compute-type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ComputeType {
-    /// On the CPU int8 for families that translate as well in it, f32 for the others; f16 on a card.
+    /// On the CPU int8 for families that translate as well in it, f32 for the others; f16 on a GPU.
     #[default]
     Auto,
     /// Single precision.
@@ -57,7 +57,7 @@ pub enum ComputeType {
     F16,
     /// Half the bits, the range of single precision.
     Bf16,
-    /// Weights and activations in eight bits.
+    /// Weights and activations in int8.
     Int8,
 }
 

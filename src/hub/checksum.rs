@@ -1,7 +1,7 @@
-//! The hashes by which the Hub names its files: SHA-256 for large ones, git's SHA-1 for the others.
+//! Checksums of files: the Hub names large files by their SHA-256 and the others by git's SHA-1.
 //!
 //! Invariant: a file is only called right when its content was read and hashed. An entity tag of another form (some
-//! mirrors make their own) proves nothing, and that is what is said.
+//! mirrors make their own) proves nothing, and the result says so.
 
 use std::fmt::Write;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! A CUDA card, as far as candle does not say it. The only place that talks to the driver by itself.
+//! Facts about a CUDA GPU that candle does not give. The only place that calls the driver directly.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use std::fmt;
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, sys};
 use candle_core::{DType, Device, Result, Tensor};
 
-/// What is known of a card.
+/// Facts about a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Card {
-    /// Its name.
+pub struct GpuInfo {
+    /// The name.
     pub name: String,
-    /// Its compute capability, major and minor.
+    /// The compute capability, major and minor.
     pub capability: (i32, i32),
-    /// Bytes of memory that nothing uses, those kept for this program's next tensors among them.
+    /// Bytes of free memory, those that the driver keeps for this program's next tensors included.
     pub free: usize,
     /// Bytes of memory.
     pub total: usize,
 }
 
-impl fmt::Display for Card {
+impl fmt::Display for GpuInfo {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let gibibytes = |bytes: usize| bytes as f64 / f64::from(1 << 30);
         let (major, minor) = self.capability;
@@ -28,8 +28,8 @@ impl fmt::Display for Card {
     }
 }
 
-impl Card {
-    /// The card behind a device, if there is one.
+impl GpuInfo {
+    /// The GPU behind a device, if it is one.
     #[cfg(feature = "cuda")]
     #[must_use]
     pub fn of(device: &Device) -> Option<Self> {
@@ -40,7 +40,7 @@ impl Card {
         Some(Self { name: context.name().ok()?, capability: context.compute_capability().ok()?, free, total })
     }
 
-    /// The card behind a device, if there is one.
+    /// The GPU behind a device, if it is one.
     #[cfg(not(feature = "cuda"))]
     #[must_use]
     pub fn of(_device: &Device) -> Option<Self> {
@@ -48,7 +48,7 @@ impl Card {
     }
 }
 
-/// The CUDA card of this number, made ready and tried.
+/// Opens the CUDA GPU of this number, and tries it.
 pub(super) fn open(number: usize) -> Result<Device> {
     // A stream of its own, not the one of each thread: whatever threads use the device, its work is done in order.
     let device = Device::new_cuda_with_stream(number)?;
@@ -58,7 +58,7 @@ pub(super) fn open(number: usize) -> Result<Device> {
     Ok(device)
 }
 
-/// Computes something small: an old driver, or a card that this build has no code for, shows only then.
+/// Computes something small: only that shows an old driver, or a GPU that this build has no code for.
 pub(super) fn computes(dtype: DType, device: &Device) -> Result<()> {
     let two = Tensor::ones((2, 2), dtype, device)?.affine(2.0, 0.0)?;
     let found = two.matmul(&two)?.to_dtype(DType::F32)?.to_vec2::<f32>()?;
@@ -68,7 +68,7 @@ pub(super) fn computes(dtype: DType, device: &Device) -> Result<()> {
     candle_core::bail!("2 · 2 + 2 · 2 is {found:?} there")
 }
 
-/// Leaves out what costs much between the steps of a decoder.
+/// Turns off what costs much time between the steps of a decoder.
 #[cfg(feature = "cuda")]
 fn prepare(device: &Device) -> Result<()> {
     use candle_core::cuda_backend::WrapErr;
@@ -89,7 +89,7 @@ fn prepare(device: &Device) -> Result<()> {
     unsafe { sys::cuMemPoolSetAttribute(pool(context).w()?, attribute, (&raw mut threshold).cast()).result().w() }
 }
 
-/// Bytes that were freed and that the driver keeps for this program: to it they are in use.
+/// Bytes that were freed and that the driver keeps for this program; the driver counts them as used.
 #[cfg(feature = "cuda")]
 fn kept(context: &CudaContext) -> usize {
     use sys::CUmemPool_attribute::{CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT};
@@ -109,7 +109,7 @@ fn kept(context: &CudaContext) -> usize {
     kept.unwrap_or(0) as usize
 }
 
-/// Where tensors are allocated.
+/// The pool in which tensors are allocated.
 #[cfg(feature = "cuda")]
 fn pool(context: &CudaContext) -> std::result::Result<sys::CUmemoryPool, DriverError> {
     let mut pool = std::ptr::null_mut();

@@ -1,7 +1,7 @@
-//! What it means when the Hub, or a host on the way to it, does not give what was asked for.
+//! Errors of requests to the Hub: what a status or a failed connection means.
 //!
-//! Invariant: every refusal says in a person's words what is wrong and what to do, and whether asking again may help.
-//! Asking again is `http`'s affair.
+//! Invariant: every error says in plain words what is wrong and what to do, and whether a retry may help. Retrying belongs to
+//! `http`.
 
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -16,29 +16,29 @@ use super::cache::RepoId;
 const PROXY_PASSWORD: &str =
     "the proxy wants a name and a password\nhint: put them into HTTPS_PROXY: http://name:password@host";
 
-/// Why a request failed, and whether to send it again.
-pub(super) enum Failure {
-    /// It may go better next time, perhaps not before a pause that the server asked for.
-    Again(Error, Option<Duration>),
-    /// It will not.
+/// Why a request failed, and whether to retry it.
+pub(super) enum RequestFailure {
+    /// A retry may succeed, perhaps only after a pause that the server asked for.
+    Retry(Error, Option<Duration>),
+    /// A retry will not succeed.
     Final(Error),
 }
 
-impl<E: Into<Error>> From<E> for Failure {
+impl<E: Into<Error>> From<E> for RequestFailure {
     fn from(error: E) -> Self {
         Self::Final(error.into())
     }
 }
 
-/// One request, in the words of its error messages.
-pub(super) struct Asked<'a> {
+/// One request, as error messages describe it.
+pub(super) struct HubRequest<'a> {
     pub(super) method: Method,
     pub(super) repository: &'a RepoId,
     pub(super) file: Option<&'a str>,
     pub(super) start: u64,
 }
 
-impl Asked<'_> {
+impl HubRequest<'_> {
     /// The file and the repository, or the repository alone.
     pub(super) fn what(&self) -> String {
         let repository = format!("{}@{}", self.repository.name, self.repository.revision);
@@ -46,14 +46,14 @@ impl Asked<'_> {
     }
 }
 
-/// An answer that is not a success becomes what it means; `token` says whether one was sent. 416 is left to the caller,
-/// who knows what it has.
-pub(super) fn judge(
-    asked: &Asked,
+/// Makes an error of a response that is not a success; `token` says whether one was sent. Status 416 is left to the caller,
+/// who knows how much of the file it has.
+pub(super) fn classify(
+    asked: &HubRequest,
     endpoint: &Uri,
     token: bool,
     response: Response<Body>,
-) -> Result<Response<Body>, Failure> {
+) -> Result<Response<Body>, RequestFailure> {
     let status = response.status().as_u16();
     if response.status().is_success() || status == 416 {
         return Ok(response);
@@ -91,11 +91,11 @@ pub(super) fn judge(
         (_, 429 | 500..) => return Err(busy(status, text("retry-after"))),
         _ => anyhow!("`{}` was answered with status {status}\nhint: check HF_ENDPOINT and the proxy", asked.what()),
     };
-    Err(Failure::Final(error))
+    Err(RequestFailure::Final(error))
 }
 
-/// 429 and 5xx, with the pause the server asks for.
-fn busy(status: u16, retry_after: &str) -> Failure {
+/// The error for status 429 and 5xx, with the pause that the server asks for.
+fn busy(status: u16, retry_after: &str) -> RequestFailure {
     let pause = pause(retry_after.trim(), SystemTime::now());
     let when = pause.map_or("later".to_owned(), |pause| format!("in {} seconds", pause.as_secs()));
     let error = if status == 429 {
@@ -105,7 +105,7 @@ fn busy(status: u16, retry_after: &str) -> Failure {
     } else {
         anyhow!("the Hub has a fault of its own (status {status})\nhint: try again {when}; what was fetched is kept")
     };
-    Failure::Again(error, pause)
+    RequestFailure::Retry(error, pause)
 }
 
 /// The pause that a `Retry-After` asks for: a number of seconds, or the time until a date.
@@ -117,33 +117,33 @@ fn pause(retry_after: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-fn insecure(error: impl Display, host: &str, way: &str) -> Failure {
-    Failure::Final(anyhow!(
+fn insecure(error: impl Display, host: &str, way: &str) -> RequestFailure {
+    RequestFailure::Final(anyhow!(
         "no secure connection to `{host}`{way}: {error}\n\
          hint: behind a company's proxy, set SSL_CERT_FILE to its certificates"
     ))
 }
 
-/// What a request that got no answer means.
-pub(super) fn unreachable_host(error: ureq::Error, address: &Uri, proxied: bool) -> Failure {
+/// The error for a request that got no response.
+pub(super) fn unreachable_host(error: ureq::Error, address: &Uri, proxied: bool) -> RequestFailure {
     let host = address.host().unwrap_or_default();
     let way = if proxied { ", through the proxy" } else { "" };
     let hint = "hint: check the network, HF_ENDPOINT and the proxy variables; `--offline` uses only what is installed";
     match error {
         ureq::Error::ConnectProxyFailed(reason) if reason.contains("407") => {
-            Failure::Final(anyhow!("{PROXY_PASSWORD}"))
+            RequestFailure::Final(anyhow!("{PROXY_PASSWORD}"))
         }
-        ureq::Error::ConnectProxyFailed(reason) => Failure::Final(anyhow!(
+        ureq::Error::ConnectProxyFailed(reason) => RequestFailure::Final(anyhow!(
             "the proxy does not let us through to `{host}`: {reason}\n\
              hint: check HTTPS_PROXY, or name the host in NO_PROXY"
         )),
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => insecure(error, host, way),
-        // So rustls calls a certificate that is not to be trusted.
+        // This is how rustls reports a certificate that is not trusted.
         ureq::Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => insecure(cause, host, way),
         ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::LargeResponseHeader(..) => {
-            Failure::Final(anyhow!("`{host}` cannot be asked: {error}\n{hint}"))
+            RequestFailure::Final(anyhow!("`{host}` cannot be asked: {error}\n{hint}"))
         }
-        _ => Failure::Again(anyhow!("cannot reach `{host}`{way}: {error}\n{hint}"), None),
+        _ => RequestFailure::Retry(anyhow!("cannot reach `{host}`{way}: {error}\n{hint}"), None),
     }
 }
 
