@@ -1,6 +1,6 @@
-//! Rows of a table, each added to a row of its own.
+//! Adds rows of a table to rows of a matrix.
 //!
-//! Invariant (row invariance): a row is added to alone.
+//! Invariant (row invariance): each row is computed alone.
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, bail};
 

@@ -1,4 +1,4 @@
-//! Fused CPU operations: what stands behind one candle operation when the tensor is f32 on the CPU.
+//! Fused CPU operations: each implements one candle operation for f32 tensors on the CPU.
 //!
 //! The only home of SIMD and `unsafe`. Every kernel keeps row invariance: what a row gets has the same
 //! bits whatever rows, padding or threads accompany it. Which kernel is called, and what other devices do

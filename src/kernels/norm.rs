@@ -63,7 +63,7 @@ impl CustomOp2 for RmsNorm {
 
 fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f32> {
     let mut y = vec![0f32; x.len()];
-    let row = |(x, y): (&[f32], &mut [f32])| simd::run(Row { x, weight, bias, eps, y });
+    let row = |(x, y): (&[f32], &mut [f32])| simd::run(NormRow { x, weight, bias, eps, y });
     if divides(x.len(), PARALLEL_WORK) {
         x.par_chunks_exact(weight.len()).zip(y.par_chunks_exact_mut(weight.len())).for_each(row);
     } else {
@@ -72,7 +72,7 @@ fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f
     y
 }
 
-struct Row<'a> {
+struct NormRow<'a> {
     x: &'a [f32],
     weight: &'a [f32],
     bias: Option<&'a [f32]>,
@@ -80,7 +80,7 @@ struct Row<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for Row<'_> {
+impl Kernel for NormRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let d = self.x.len() as f32;

@@ -12,30 +12,30 @@ use std::sync::Arc;
 
 use memmap2::{Mmap, MmapMut, MmapRaw};
 
-/// What is asked for at a time, in whole large pages. What nobody writes to takes no memory.
-const CHUNK: usize = 16 * LARGE;
+/// Bytes that are mapped at a time, in whole large pages. Pages that are never written take no memory.
+const MAPPING_SIZE: usize = 16 * LARGE_PAGE;
 /// A large page of x86-64 and most others.
-const LARGE: usize = 2 << 20;
-/// Where a slab may begin.
+const LARGE_PAGE: usize = 2 << 20;
+/// The alignment of slabs, in bytes.
 const ALIGNMENT: usize = 64;
 
-/// What weights consist of.
+/// A type that weights may consist of.
 ///
 /// # Safety
 /// Bytes of 0 must be a value, and its alignment 64 bytes at most.
 pub unsafe trait Plain: Copy + Send + Sync {}
 
-/// Where the weights of one model lie, one after another.
+/// The memory in which the weights of one model lie, one after another.
 #[derive(Default)]
-pub struct Pages(RefCell<Option<Chunk>>);
+pub struct Pages(RefCell<Option<Mapping>>);
 
-/// Large pages, of which the first bytes are in use.
-struct Chunk {
+/// Mapped pages, of which the first `used` bytes are in use.
+struct Mapping {
     map: Arc<MmapRaw>,
     used: usize,
 }
 
-/// Weights in such pages, which are there as long as it is.
+/// Weights in mapped pages, which exist as long as the slab does.
 pub struct Slab<T> {
     map: Arc<MmapRaw>,
     start: usize,
@@ -44,26 +44,26 @@ pub struct Slab<T> {
 }
 
 impl Pages {
-    /// So many zeros, and what `write` makes of them.
+    /// A slab of `count` values, which are zeros before `write` writes them.
     ///
     /// # Errors
     /// When the system has no memory for them.
     pub fn slab<T: Plain>(&self, count: usize, write: impl FnOnce(&mut [T])) -> io::Result<Slab<T>> {
         let size = (count * size_of::<T>()).next_multiple_of(ALIGNMENT);
-        let open = self.0.take().filter(|chunk| chunk.map.len() - chunk.used >= size);
-        let Chunk { map, used: start } = open.map_or_else(|| Chunk::new(size), Ok)?;
-        self.0.replace(Some(Chunk { map: map.clone(), used: start + size }));
+        let open = self.0.take().filter(|mapping| mapping.map.len() - mapping.used >= size);
+        let Mapping { map, used: start } = open.map_or_else(|| Mapping::new(size), Ok)?;
+        self.0.replace(Some(Mapping { map: map.clone(), used: start + size }));
         // SAFETY: they are zeros, aligned, inside the map, and no other slab has them.
         write(unsafe { std::slice::from_raw_parts_mut(map.as_mut_ptr().add(start).cast(), count) });
         Ok(Slab { map, start, count, of: PhantomData })
     }
 }
 
-impl Chunk {
-    /// With room for so many bytes.
+impl Mapping {
+    /// Maps pages for at least `size` bytes.
     fn new(size: usize) -> io::Result<Self> {
-        let map = MmapMut::map_anon(size.next_multiple_of(LARGE).max(CHUNK))?;
-        // Whoever has no large pages has small ones.
+        let map = MmapMut::map_anon(size.next_multiple_of(LARGE_PAGE).max(MAPPING_SIZE))?;
+        // A system without large pages uses small ones.
         #[cfg(target_os = "linux")]
         map.advise(memmap2::Advice::HugePage).ok();
         Ok(Self { map: Arc::new(map.into()), used: 0 })
@@ -74,12 +74,12 @@ impl<T> Deref for Slab<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: as when it was written, which is over.
+        // SAFETY: as in `Pages::slab`; the slab is no longer written.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(self.start).cast(), self.count) }
     }
 }
 
-/// Asks for a file in large pages, if the system reads it into such.
+/// Asks the system to map a file in large pages, if it can.
 pub fn advise(file: &Mmap) {
     #[cfg(target_os = "linux")]
     file.advise(memmap2::Advice::HugePage).ok();
@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn slabs_share_nothing_and_outlive_the_pages() {
         let pages = Pages::default();
-        // More than a chunk in all, one of them by itself.
-        let counts = [0, 1, 7, 100_000, CHUNK / 16, 9, CHUNK / 16, CHUNK / 8 + 1, 3];
+        // More than a mapping in all, one of them by itself.
+        let counts = [0, 1, 7, 100_000, MAPPING_SIZE / 16, 9, MAPPING_SIZE / 16, MAPPING_SIZE / 8 + 1, 3];
         let slab = |(number, count): (u64, usize)| {
             let write = |values: &mut [u64]| {
                 assert!(values.iter().all(|&value| value == 0), "slab {number}");

@@ -25,11 +25,11 @@ pub enum Level {
     Generic,
     /// x86-64 with AVX2 and FMA.
     Avx2,
-    /// The same with AVX-VNNI, which multiplies bytes and adds the products in one instruction.
+    /// x86-64 with AVX2, FMA and AVX-VNNI, which multiplies bytes and adds the products in one instruction.
     AvxVnni,
     /// x86-64 with AVX-512 F, BW, DQ, VL.
     Avx512,
-    /// The same with AVX-512 VNNI.
+    /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI.
     Avx512Vnni,
 }
 
@@ -49,7 +49,7 @@ impl Level {
         level.exists() && *CURRENT.get_or_init(|| level) == level
     }
 
-    /// Its name, lower case.
+    /// The level's name, in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Level {
         Self::ALL.into_iter().find(|level| *level <= self && level.exists()).unwrap_or(Self::Generic)
     }
 
-    /// Whether this processor has it.
+    /// Whether this processor has the level's instructions.
     #[must_use]
     pub fn exists(self) -> bool {
         #[cfg(target_arch = "x86_64")]
@@ -119,7 +119,7 @@ pub trait Simd: Copy {
     /// The `LANES` values at `x`.
     ///
     /// # Safety
-    /// They must be readable.
+    /// The values must be readable.
     unsafe fn load_at(self, x: *const f32) -> Self::V;
     /// Writes the lanes to the start of `y`.
     fn store(self, y: &mut [f32], v: Self::V);
@@ -165,7 +165,7 @@ pub trait Simd: Copy {
 
     /// Asks for the cache line at `x`, which need not exist, ahead of its use.
     fn prefetch(self, x: *const u8);
-    /// No sums yet.
+    /// Sums of 0.
     fn zero(self) -> Self::Sums;
     /// The `4 · LANES` bytes at `x`.
     ///
@@ -180,8 +180,8 @@ pub trait Simd: Copy {
     /// To each sum the four products of its lane: `x` without sign, `w` with. Exact as long as two products
     /// together are below 2^15.
     fn dot(self, x: Self::Bytes, w: Self::Bytes, sums: Self::Sums) -> Self::Sums;
-    /// [`Self::dot`] of both, exact as long as the four products that are added in 16 bits (two neighbours of the first, and the same two
-    /// of the second) fit them: they may be added before they are widened.
+    /// Adds [`Self::dot`] of both pairs. They may be added before they are widened, so the four products that are added in 16 bits
+    /// (two neighbours of the first, and the same two of the second) must fit into them.
     fn dot_pair(self, x: [Self::Bytes; 2], w: [Self::Bytes; 2], sums: Self::Sums) -> Self::Sums;
     /// `sums - a * b`, `b` of `LANES` values.
     fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums;
@@ -222,9 +222,9 @@ pub trait Simd: Copy {
     }
 }
 
-/// Work that is written once for all instruction sets.
+/// A computation that is written once for all instruction sets.
 pub trait Kernel {
-    /// Does the work; must be `#[inline(always)]` down to its last loop.
+    /// Runs the computation; must be `#[inline(always)]` down to its last loop.
     fn run<S: Simd>(self, simd: S);
 }
 
@@ -234,13 +234,13 @@ pub fn run(kernel: impl Kernel) {
     enter(Level::current(), kernel);
 }
 
-/// Runs a kernel with the instructions of `level`, or of what the processor has if that is less.
+/// Runs a kernel with the instructions of `level`, or of the best level below it that the processor has.
 #[inline]
 pub fn run_at(level: Level, kernel: impl Kernel) {
     enter(level.available(), kernel);
 }
 
-/// Only for a level that [`Level::available`] gave.
+/// Enters a kernel at a level, which must come from [`Level::available`].
 #[inline]
 fn enter(level: Level, kernel: impl Kernel) {
     match level {

@@ -1,13 +1,13 @@
 //! The best tokens of each row of logits, and the logarithm of the row's sum of exponentials, without
 //! writing, copying or sorting the matrix.
 //!
-//! Responsible for: looking at every logit while it is at hand, in blocks, and not again (`scan`); setting
-//! aside the few *edited* tokens of a row, those whose logits a rule of the search will change, so that
-//! any rule can be applied afterwards to a handful of numbers and the sums stay free of cancellation. Where the logits are
-//! a product with packed weights, they are looked at as they are computed, and never kept.
+//! Responsible for: reading every logit once, in blocks (`scan`); setting aside the few *edited* tokens of a row, those whose
+//! logits a rule of the search will change, so that any rule can be applied afterwards to a handful of numbers and the sums stay
+//! free of cancellation. Where the logits are a product with packed weights, they are scanned as they are computed, and never
+//! stored.
 //!
-//! Invariant: a row's result depends on that row and its edited tokens alone, bit for bit: neither the other rows,
-//! nor the threads, nor AVX2 or its absence change a bit.
+//! Invariant: a row's result depends on that row and its edited tokens alone, bit for bit: neither other rows, nor threads, nor
+//! the instruction set change a bit.
 //!
 //! Leaves to `search`: what the edits are.
 
@@ -21,7 +21,7 @@ use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use rayon::prelude::*;
 
 use super::attention::host_slice;
-use super::gemm::Weights;
+use super::gemm::WeightMatrix;
 
 pub(super) use scan::{BLOCK, Scan};
 
@@ -35,7 +35,7 @@ pub struct ExpSum {
 }
 
 impl ExpSum {
-    /// This sum with more exponents in it, as a logarithm.
+    /// The logarithm of this sum with more exponents in it.
     #[must_use]
     pub fn log_with(&self, more: &[f32]) -> f64 {
         let max = more.iter().fold(self.max, |max, &x| max.max(x));
@@ -49,7 +49,7 @@ impl ExpSum {
     }
 }
 
-/// What the search needs to know of one row of logits.
+/// The best tokens and the sum of one row of logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowTop {
     /// The best k of the tokens that are not edited, best first, the lower id first among equals.
@@ -60,16 +60,16 @@ pub struct RowTop {
     pub edited: Vec<f32>,
 }
 
-/// Logits `[rows, v]`, computed or not.
+/// Logits `[rows, v]`: a tensor, or a product that is not computed yet.
 pub enum Logits {
-    /// As they are, in a model's type on its device.
+    /// A tensor in a model's type on its device.
     Computed(Tensor),
     /// States `[rows, k]` and the weights and bias that make them logits.
     Product {
         /// In f32 on the CPU.
         states: Tensor,
         /// `[v, k]`.
-        weight: Arc<dyn Weights>,
+        weight: Arc<dyn WeightMatrix>,
         /// `[v]`.
         bias: Option<Arc<[f32]>>,
     },
@@ -82,7 +82,7 @@ impl From<Tensor> for Logits {
 }
 
 impl Logits {
-    /// Rows, and tokens.
+    /// The number of rows and of tokens.
     ///
     /// # Errors
     /// When there are not two axes.
@@ -96,9 +96,9 @@ impl Logits {
     /// The best `k` tokens and the sums of each row. `edited[i]` lists the tokens of row `i` to set aside, ascending, each
     /// once, all below v.
     ///
-    /// The logits are read where they lie, on the CPU or a CUDA card; on the CPU in other types than f32 as on a card, to
-    /// compare the two. From another device, and where very many tokens are wanted of a card's, they are copied to the CPU
-    /// first: the right result, at the cost of the transfer.
+    /// The logits are read where they lie, on the CPU or a CUDA GPU; on the CPU, types other than f32 are read as on a GPU, to
+    /// compare the two. From another device, and for more than [`device::MOST`] tokens of a GPU, they are copied to the CPU first:
+    /// the right result, at the cost of the transfer.
     ///
     /// # Errors
     /// When a logit is not a number, a row's greatest is infinite, or the shapes do not agree.
@@ -106,7 +106,7 @@ impl Logits {
         let (rows, _) = self.dims()?;
         ensure!(rows == edited.len(), "{rows} rows of logits, but edits for {}", edited.len());
         match self {
-            Self::Computed(logits) if as_on_a_card(logits) && k <= device::MOST => device::top_k(logits, k, edited),
+            Self::Computed(logits) if as_on_gpu(logits) && k <= device::MOST => device::top_k(logits, k, edited),
             Self::Computed(logits) => top_k(logits, k, edited),
             Self::Product { states, weight, bias } => {
                 let (storage, layout) = states.storage_and_layout();
@@ -116,7 +116,7 @@ impl Logits {
     }
 }
 
-fn as_on_a_card(logits: &Tensor) -> bool {
+fn as_on_gpu(logits: &Tensor) -> bool {
     if logits.device().is_cpu() { logits.dtype() != DType::F32 } else { logits.device().is_cuda() }
 }
 
@@ -141,7 +141,7 @@ pub fn row_top(row: &[f32], k: usize, edited: &[u32]) -> Result<RowTop> {
     scan.finish()
 }
 
-/// Refuses a row with a logit that is not a number, or is infinitely great.
+/// Refuses a row with a logit that is not a number or is infinite.
 fn check(rest: &ExpSum, edited: &[f32]) -> Result<()> {
     let wrong = |x: &f32| x.is_nan() || *x == f32::INFINITY;
     if !rest.sum.is_finite() || wrong(&rest.max) || edited.iter().any(wrong) {
@@ -172,7 +172,7 @@ mod tests {
         row
     }
 
-    /// The same by sorting everything and summing in f64.
+    /// The best tokens and the sum by sorting everything and summing in f64.
     fn plain(row: &[f32], k: usize, edited: &[u32]) -> (Vec<(u32, f32)>, f64) {
         let mut rest: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).filter(|(t, _)| !edited.contains(t)).collect();
         let log_sum = rest.iter().map(|&(_, x)| f64::from(x).exp()).sum::<f64>().ln();
@@ -220,7 +220,7 @@ mod tests {
         for n in [1, 15, 256, 300, 5003] {
             let (x, w, bias) = (noise(70 * k, 5), noise(n * k, n as u64), noise(n, 7));
             let fill = |row: usize, out: &mut [f32]| out.copy_from_slice(&w[row * k..][..k]);
-            let forms: [Arc<dyn Weights>; 2] = [
+            let forms: [Arc<dyn WeightMatrix>; 2] = [
                 Arc::new(Packed::pack(&pages, n, k, fill).unwrap()),
                 Arc::new(Quantised::pack(&pages, n, k, fill).unwrap()),
             ];

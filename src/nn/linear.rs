@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle_core::{D, Tensor};
 
 use crate::kernels::activation::Activation;
-use crate::kernels::gemm::{Product, Weights};
+use crate::kernels::gemm::{Product, WeightMatrix};
 use crate::kernels::topk::Logits;
 
 use super::fused;
@@ -15,7 +15,7 @@ use super::fused;
 #[derive(Clone)]
 pub enum Matrix {
     /// Packed for the fused kernels, in f32 or in eight bits.
-    Packed(Arc<dyn Weights>),
+    Packed(Arc<dyn WeightMatrix>),
     /// As candle keeps it, on any device and in any type.
     Dense(Tensor),
 }

@@ -18,7 +18,7 @@ use super::super::pages::{Pages, Plain, Slab};
 use super::super::simd::{self, Kernel, Simd, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
-use super::{Ahead, Epilogue, Output, TILE, Weights, best, tasks};
+use super::{Epilogue, Output, Prefetch, TILE, WeightMatrix, best, tasks};
 
 /// Rows of one register tile.
 const GROUP: usize = 6;
@@ -27,16 +27,17 @@ const BLOCK: usize = 16 * GROUP;
 /// Products with fewer multiply-adds than this are not worth waking a second thread for.
 const PARALLEL_WORK: usize = 1 << 17;
 
+/// The weights of one input for the sixteen outputs of a panel.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-struct Lane([f32; WIDE]);
+struct PanelRow([f32; WIDE]);
 
 // SAFETY: numbers, aligned to as many bytes as they have.
-unsafe impl Plain for Lane {}
+unsafe impl Plain for PanelRow {}
 
 /// A weight matrix `[n, k]` in f32.
 pub struct Packed {
-    lanes: Slab<Lane>,
+    lanes: Slab<PanelRow>,
     n: usize,
     k: usize,
 }
@@ -47,7 +48,7 @@ impl Packed {
     /// # Errors
     /// When there is no memory for it.
     pub fn pack(pages: &Pages, n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> io::Result<Self> {
-        let lanes = pages.slab(n.div_ceil(WIDE) * k, |lanes: &mut [Lane]| {
+        let lanes = pages.slab(n.div_ceil(WIDE) * k, |lanes: &mut [PanelRow]| {
             lanes.par_chunks_mut(k.max(1)).enumerate().for_each_init(
                 || vec![0f32; k],
                 |row, (panel, lanes)| {
@@ -68,7 +69,7 @@ impl Packed {
     }
 }
 
-impl Weights for Packed {
+impl WeightMatrix for Packed {
     fn n(&self) -> usize {
         self.n
     }
@@ -90,7 +91,7 @@ impl Weights for Packed {
         let tasks = tasks(m, BLOCK, (self.panels(), TILE), divides(m * self.n * self.k, PARALLEL_WORK));
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
-                simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
+                simd::run(DenseTask { input: &input, rows, panels, weight: self, epilogue, output });
             });
         };
         // SAFETY: the tasks are all rows times all panels.
@@ -103,12 +104,12 @@ impl Weights for Packed {
         let tasks = tasks(m, BLOCK, (self.n.div_ceil(topk::BLOCK), 1), divides(m * self.n * self.k, PARALLEL_WORK));
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
-            simd::run(Block { input: &input, rows, panels, weight: self, epilogue, output });
+            simd::run(DenseTask { input: &input, rows, panels, weight: self, epilogue, output });
         })
     }
 }
 
-/// Groups of six rows, `[k][6]` each; a last group of fewer is `[k][fewer]`. One row is itself.
+/// Packs rows in groups of six, `[k][6]` each; a last group of fewer rows is `[k][fewer]`. A single row stays as it is.
 fn pack_rows(x: &[f32], m: usize, k: usize) -> Cow<'_, [f32]> {
     if m == 1 {
         return Cow::Borrowed(x);
@@ -132,15 +133,15 @@ fn pack_rows(x: &[f32], m: usize, k: usize) -> Cow<'_, [f32]> {
 
 /// Up to [`GROUP`] packed rows, from row `first` on.
 #[derive(Clone, Copy)]
-struct Group<'a> {
+struct RowGroup<'a> {
     a: &'a [f32],
     rows: usize,
     first: usize,
-    ahead: Ahead,
+    prefetch: Prefetch,
 }
 
-/// Some rows times some panels, on one thread.
-struct Block<'a> {
+/// A task of one thread: some rows times some panels.
+struct DenseTask<'a> {
     input: &'a [f32],
     rows: Range<usize>,
     panels: Range<usize>,
@@ -149,7 +150,7 @@ struct Block<'a> {
     output: Output,
 }
 
-impl Kernel for Block<'_> {
+impl Kernel for DenseTask<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let k = self.weight.k;
@@ -161,8 +162,8 @@ impl Kernel for Block<'_> {
             for (number, first) in self.rows.clone().step_by(GROUP).enumerate() {
                 let rows = (self.rows.end - first).min(GROUP);
                 let a = &self.input[first * k..(first + rows) * k];
-                let ahead = Ahead::new(next, width * k * size_of::<Lane>(), number, groups, k);
-                let group = Group { a, rows, first, ahead };
+                let prefetch = Prefetch::new(next, width * k * size_of::<PanelRow>(), number, groups, k);
+                let group = RowGroup { a, rows, first, prefetch };
                 let mut done = 0;
                 while done < width {
                     done += self.tiles(simd, group, panel + done, width - done);
@@ -173,7 +174,7 @@ impl Kernel for Block<'_> {
     }
 }
 
-impl Block<'_> {
+impl DenseTask<'_> {
     /// Panels that a tile of `rows` rows takes at once, so that its sums hide the latency of the
     /// multiply-add (8 sums in flight) and fit the registers.
     #[inline(always)]
@@ -187,7 +188,7 @@ impl Block<'_> {
 
     /// One tile at `panel`; returns how many of the `left` panels it took.
     #[inline(always)]
-    fn tiles<S: Simd>(&self, simd: S, group: Group, panel: usize, left: usize) -> usize {
+    fn tiles<S: Simd>(&self, simd: S, group: RowGroup, panel: usize, left: usize) -> usize {
         if S::LANES == WIDE {
             if left >= 4 {
                 match group.rows {
@@ -235,15 +236,15 @@ impl Block<'_> {
 
     /// `R` rows times `P` panels of `V` vectors each.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(&self, simd: S, group: Group, panel: usize) {
-        let Group { a, first, mut ahead, .. } = group;
+    fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(&self, simd: S, group: RowGroup, panel: usize) {
+        let RowGroup { a, first, mut prefetch, .. } = group;
         let k = self.weight.k;
         let panels: [*const f32; P] =
             std::array::from_fn(|p| self.weight.lanes[(panel + p) * k..][..k].as_ptr().cast());
         let a = a[..k * R].as_ptr();
         let mut sums = [[[simd.splat(0.0); V]; P]; R];
         for i in 0..k {
-            ahead.step(simd);
+            prefetch.step(simd);
             // SAFETY: `i < k`; each panel has `k` lanes of 16 values and `a` has `k` groups of `R`. Slices
             // here would cost a spill for every bounds check.
             unsafe {

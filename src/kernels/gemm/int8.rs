@@ -1,16 +1,15 @@
-//! Products in eight bits: weights quantised once per output, activations per row as they come.
+//! Products in int8: weights are quantised once for each output, activations for each row when they are multiplied.
 //!
 //! `w ≈ scale_w · q_w` with `|q_w| ≤ 64`, and `x ≈ scale_x · (q_x - zero)` with `0 ≤ q_x ≤ 255` over the
 //! row's own range (as in Jacob et al., "Quantization and Training of Neural Networks for Efficient
 //! Integer-Arithmetic-Only Inference", 2018). The bounds are such that the sum of two products fits 16 bits,
 //! which is what AVX2 adds them in: no instruction set saturates, so all of them give the same bits.
 //!
-//! Invariant: the sums are whole numbers and exact; what becomes of them depends on the row and the output
-//! alone.
+//! Invariant: the sums are integers and exact; the outputs made from them depend on the row and the output alone.
 //!
 //! The weights lie in panels of 16 outputs, see [`panel`].
 
-mod block;
+mod tiles;
 mod panel;
 mod rows;
 
@@ -25,28 +24,28 @@ use super::super::pages::{Pages, Slab};
 use super::super::simd::{self, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
-use super::{Epilogue, Output, TILE, Weights, best, tasks};
+use super::{Epilogue, Output, TILE, WeightMatrix, best, tasks};
 
-use block::Block;
-use panel::{Cell, DEPTH, Layout, Line, Order};
-use rows::Rows;
+use panel::{CacheLine, DEPTH, Layout, Order, WeightCell};
+use rows::QuantisedRows;
+use tiles::Int8Task;
 
 /// Rows whose quantised inputs stay in the second-level cache.
 const BLOCK: usize = 96;
 /// Products with fewer multiply-adds than this are not worth waking a second thread for.
 const PARALLEL_WORK: usize = 1 << 18;
 
-/// A weight matrix `[n, k]` in eight bits.
+/// A weight matrix `[n, k]` in int8.
 pub struct Quantised {
-    lines: Lines,
+    lines: PanelLines,
     layout: Layout,
     n: usize,
     k: usize,
 }
 
-/// Where the panels lie.
-enum Lines {
-    Owned(Slab<Line>),
+/// The memory of the panels.
+enum PanelLines {
+    Owned(Slab<CacheLine>),
     /// From this byte of a file on.
     Mapped(Arc<Mmap>, usize),
 }
@@ -72,17 +71,17 @@ impl Quantised {
         let layout = Layout::new(k, order);
         let lines = pages.slab(n.div_ceil(WIDE) * layout.lines(), |lines| {
             lines.par_chunks_mut(layout.lines()).enumerate().for_each_init(
-                || (vec![0f32; k], vec![Cell::EMPTY; layout.depth]),
+                || (vec![0f32; k], vec![WeightCell::EMPTY; layout.depth]),
                 |(values, cells), (panel, lines)| {
                     let (first, room) = (panel * WIDE, (&mut values[..], &mut cells[..]));
                     layout.pack(WIDE.min(n - first), |output, values| fill(first + output, values), lines, room);
                 },
             );
         })?;
-        Ok(Self { lines: Lines::Owned(lines), layout, n, k })
+        Ok(Self { lines: PanelLines::Owned(lines), layout, n, k })
     }
 
-    /// What tells stored matrices of different processors apart: those of another form mean something else.
+    /// The name of the memory layout, which depends on the processor: stored matrices of another layout cannot be read.
     #[must_use]
     pub fn form() -> &'static str {
         match Order::current() {
@@ -91,24 +90,24 @@ impl Quantised {
         }
     }
 
-    /// What [`Self::bytes`] gave for a matrix of this size in the same [`form`](Self::form), now at `start` in a file; `None` when the file ends
-    /// before it does, when a panel names cells that it does not have, or when `start` is not a multiple of 64.
+    /// A matrix of which a file has the [`Self::bytes`] from `start` on, in the same [`form`](Self::form). `None` when the file
+    /// ends before the matrix does, when a panel names cells that it does not have, or when `start` is not a multiple of 64.
     #[must_use]
     pub fn mapped(n: usize, k: usize, file: Arc<Mmap>, start: usize) -> Option<Self> {
         let layout = Layout::new(k, Order::current());
-        let size = n.div_ceil(WIDE) * layout.lines() * size_of::<Line>();
-        let fits = start.checked_add(size)? <= file.len() && start.is_multiple_of(size_of::<Line>());
-        let matrix = fits.then_some(Self { lines: Lines::Mapped(file, start), layout, n, k })?;
+        let size = n.div_ceil(WIDE) * layout.lines() * size_of::<CacheLine>();
+        let fits = start.checked_add(size)? <= file.len() && start.is_multiple_of(size_of::<CacheLine>());
+        let matrix = fits.then_some(Self { lines: PanelLines::Mapped(file, start), layout, n, k })?;
         layout.holds(matrix.lines()).then_some(matrix)
     }
 
-    /// Whether it lies in a file.
+    /// Whether the matrix lies in a mapped file.
     #[must_use]
     pub fn is_mapped(&self) -> bool {
-        matches!(self.lines, Lines::Mapped(..))
+        matches!(self.lines, PanelLines::Mapped(..))
     }
 
-    /// All of it, to be stored. In the order of this machine's bytes.
+    /// The bytes of the matrix, to be stored; in this machine's byte order.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let lines = self.lines();
@@ -116,12 +115,12 @@ impl Quantised {
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines)) }
     }
 
-    fn lines(&self) -> &[Line] {
+    fn lines(&self) -> &[CacheLine] {
         match &self.lines {
-            Lines::Owned(lines) => lines,
-            Lines::Mapped(file, start) => {
+            PanelLines::Owned(lines) => lines,
+            PanelLines::Mapped(file, start) => {
                 let count = self.panels() * self.layout.lines();
-                // SAFETY: `mapped` has seen that they lie in the file, which begins at a page.
+                // SAFETY: `mapped` has checked that they lie in the file, which begins at a page.
                 unsafe { std::slice::from_raw_parts(file[*start..].as_ptr().cast(), count) }
             }
         }
@@ -132,7 +131,7 @@ impl Quantised {
     }
 }
 
-impl Weights for Quantised {
+impl WeightMatrix for Quantised {
     fn n(&self) -> usize {
         self.n
     }
@@ -145,7 +144,7 @@ impl Weights for Quantised {
         let panel = self.layout.panel(self.lines(), row / WIDE);
         let step = panel.scales.steps[row % WIDE];
         for (number, cell) in panel.cells.iter().enumerate() {
-            let inputs = panel.places.get(number).map_or(number, |&inputs| inputs.into());
+            let inputs = panel.cell_inputs.get(number).map_or(number, |&inputs| inputs.into());
             let out = out.iter_mut().skip(inputs * DEPTH);
             for (out, &weight) in out.zip(&cell.0[row % WIDE]) {
                 *out = f32::from(weight) * step;
@@ -155,12 +154,12 @@ impl Weights for Quantised {
 
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let m = x.len() / self.k;
-        let input = Rows::quantise(x, m, self.k);
+        let input = QuantisedRows::quantise(x, m, self.k);
         let tasks = tasks(m, BLOCK, (self.panels(), TILE), divides(m * self.n * self.k, PARALLEL_WORK));
         let (lines, layout) = (self.lines(), self.layout);
         let write = |output| {
             tasks.into_par_iter().for_each(|(rows, panels)| {
-                simd::run(Block { input: &input, rows, panels, lines, layout, epilogue, output });
+                simd::run(Int8Task { input: &input, rows, panels, lines, layout, epilogue, output });
             });
         };
         // SAFETY: the tasks are all rows times all panels.
@@ -169,12 +168,12 @@ impl Weights for Quantised {
 
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
         let m = x.len() / self.k;
-        let input = Rows::quantise(x, m, self.k);
+        let input = QuantisedRows::quantise(x, m, self.k);
         let tasks = tasks(m, BLOCK, (self.n.div_ceil(topk::BLOCK), 1), divides(m * self.n * self.k, PARALLEL_WORK));
         let (lines, layout) = (self.lines(), self.layout);
         let epilogue = Epilogue { bias, ..Epilogue::default() };
         best([m, self.n], &tasks, (k, edited), |rows, panels, output| {
-            simd::run(Block { input: &input, rows, panels, lines, layout, epilogue, output });
+            simd::run(Int8Task { input: &input, rows, panels, lines, layout, epilogue, output });
         })
     }
 }
@@ -223,13 +222,13 @@ mod tests {
         let m = 7;
         // Only the ends of the range, where an instruction that saturates would show.
         let x: Vec<f32> = (0..m * k).map(|i| if i % k == 0 { -1e-6 } else { 1.0 }).collect();
-        let input = Rows::quantise(&x, m, k);
+        let input = QuantisedRows::quantise(&x, m, k);
         let [plain, pairs] = [Order::Plain, Order::Pairs].map(|order| pack_in(order, w, n, k));
         let at = |level, rows: usize, packed: &Quantised| {
             let (lines, layout, panels) = (packed.lines(), packed.layout, 0..packed.panels());
             let epilogue = Epilogue::default();
             let write = |output| {
-                run_at(level, Block { input: &input, rows: 0..rows, panels, lines, layout, epilogue, output });
+                run_at(level, Int8Task { input: &input, rows: 0..rows, panels, lines, layout, epilogue, output });
             };
             // SAFETY: the block is all panels times as many rows as there are outputs of.
             unsafe { Output::collect(rows, n, write) }

@@ -1,8 +1,8 @@
 //! Matrix products with weights that are packed once: `y = act(x · Wᵀ + bias) + residual`.
 //!
-//! Responsible for: what the products in f32 (`dense`) and in eight bits (`int8`) share: the division among
-//! threads, the epilogue, the candle operation, the search for a row's best outputs. Invariant (row invariance): a row's result has the same bits
-//! whatever rows, batch size or threads accompany it.
+//! Responsible for what the products in f32 (`dense`) and in int8 share: the division among threads, the epilogue, the candle
+//! operation, the search for a row's best outputs. Invariant (row invariance): a row's result has the same bits, whatever other
+//! rows, batch size or threads there are.
 
 mod dense;
 mod int8;
@@ -21,18 +21,18 @@ use super::topk::{BLOCK, RowTop, Scan};
 pub use dense::Packed;
 pub use int8::Quantised;
 
-/// A weight matrix `[n, k]` in a form made for multiplying.
-pub trait Weights: Send + Sync {
+/// A weight matrix `[n, k]`, packed for multiplication.
+pub trait WeightMatrix: Send + Sync {
     /// Outputs, the rows of the matrix.
     fn n(&self) -> usize;
 
     /// Inputs, the columns of the matrix.
     fn k(&self) -> usize;
 
-    /// Copies row `row` of the matrix to `out`: an embedding looked up in a tied output matrix.
+    /// Copies row `row` of the matrix to `out`, for an embedding that is tied to the output matrix.
     fn row(&self, row: usize, out: &mut [f32]);
 
-    /// `x` is `[m, k]`, what comes out is `[m, n]`.
+    /// The product of `x` `[m, k]` with the transposed matrix, `[m, n]`.
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32>;
 
     /// The best `k` outputs of each row of `x` `[m, k]`, and the row's sum of exponentials, see
@@ -54,10 +54,10 @@ pub struct Epilogue<'a> {
     pub residual: Option<&'a [f32]>,
 }
 
-/// [`Weights::multiply`] as a candle operation on `[…, k]`; with a second input, the residual `[…, n]`.
+/// [`WeightMatrix::multiply`] as a candle operation on `[…, k]`; with a second input, the residual `[…, n]`.
 pub struct Product<'a> {
     /// The packed weights.
-    pub weight: &'a dyn Weights,
+    pub weight: &'a dyn WeightMatrix,
     /// `[n]`.
     pub bias: Option<&'a [f32]>,
     /// Applied after the bias.
@@ -101,11 +101,11 @@ impl CustomOp2 for Product<'_> {
     }
 }
 
-/// Panels that a tile takes at once, at most: with fewer left at the end of a range it does work for nothing.
+/// Most panels of a tile. With fewer left at the end of a range, a tile does work for nothing.
 const TILE: usize = 4;
 
-/// Blocks of at most `block` rows times ranges of so many `units` of outputs, whole multiples of `together`, for all threads if the
-/// work is worth waking them. Of the same rows the ranges come in order.
+/// The tasks of a product: blocks of at most `block` rows times ranges of the `units` of outputs, in whole multiples of
+/// `together`. With `parallel` there are enough tasks for all threads. For the same rows the ranges come in order.
 fn tasks(
     m: usize,
     block: usize,
@@ -117,7 +117,7 @@ fn tasks(
     let ranges = if !parallel || threads == 1 {
         1
     } else {
-        // Two tasks a thread, so that one that is held up does not hold up all; more would be too small to be worth their while.
+        // Two tasks for each thread, so that a delayed thread does not delay all; more tasks would be too small.
         (threads * 2).div_ceil(blocks).min(most)
     };
     let start = |range: usize| units.min(range * most / ranges * together);
@@ -127,7 +127,8 @@ fn tasks(
         .collect()
 }
 
-/// The best `k` of each row of outputs `[m, n]` that are not kept: `multiply` writes some rows and panels of them.
+/// The best `k` of each row of outputs `[m, n]`, which are not stored: `multiply` writes some rows and panels of them, and these
+/// are scanned at once.
 fn best(
     [m, n]: [usize; 2],
     tasks: &[(Range<usize>, Range<usize>)],
@@ -148,7 +149,7 @@ fn best(
         scans
     };
     let mut whole: Vec<Scan> = Vec::with_capacity(m);
-    // Of the first ranges of outputs come all rows, and then what follows these in their rows.
+    // The first ranges of outputs come for all rows; later ranges are appended to those of their rows.
     for ((rows, _), scans) in tasks.iter().zip(tasks.par_iter().map(scan).collect::<Vec<_>>()) {
         if rows.start == whole.len() {
             whole.extend(scans);
@@ -159,17 +160,17 @@ fn best(
     whole.into_iter().map(Scan::finish).collect()
 }
 
-/// The weights that come next, asked for little by little while those at hand are used for several groups of
-/// rows: a matrix larger than the caches would otherwise arrive only as fast as the first group needs it.
+/// Prefetches the next weights, little by little, while the present ones are used for several groups of rows. A matrix larger
+/// than the caches would otherwise arrive only as fast as the first group needs it.
 #[derive(Clone, Copy)]
-struct Ahead {
+struct Prefetch {
     at: *const u8,
     stride: usize,
 }
 
-impl Ahead {
-    /// Group number `group` of `groups`, each of which makes `steps` steps, takes its share of the `bytes` at
-    /// `next`. A single group has nothing to gain: it reads as fast as it can.
+impl Prefetch {
+    /// The share of group number `group` of `groups` in prefetching the `bytes` at `next`; each group makes `steps` steps. A single
+    /// group prefetches nothing: it reads as fast as it can.
     #[inline(always)]
     fn new(next: *const u8, bytes: usize, group: usize, groups: usize, steps: usize) -> Self {
         if groups == 1 {
@@ -185,12 +186,12 @@ impl Ahead {
     }
 }
 
-/// Where the outputs `[m, n]` go. Tasks write disjoint columns or rows, which slices cannot express.
+/// The outputs `[m, n]` to be written. Tasks write disjoint columns or rows, which slices cannot express.
 #[derive(Clone, Copy)]
 struct Output {
-    /// The first output of row 0: it may lie before what is written.
+    /// The first output of row 0, which may lie before the memory that is written.
     values: *mut f32,
-    /// From a row to the next.
+    /// The distance from a row to the next.
     stride: usize,
     n: usize,
 }
@@ -200,19 +201,19 @@ unsafe impl Send for Output {}
 unsafe impl Sync for Output {}
 
 impl Output {
-    /// The outputs `[m, n]` that `write` writes. They are not cleared before: for a whole vocabulary that would take time.
+    /// Collects the outputs `[m, n]` that `write` writes. They are not cleared before: for a whole vocabulary that takes time.
     ///
     /// # Safety
     /// `write` must write all of them.
     unsafe fn collect(m: usize, n: usize, write: impl FnOnce(Self)) -> Vec<f32> {
         let mut y = Vec::with_capacity(m * n);
         write(Self { values: y.as_mut_ptr(), stride: n, n });
-        // SAFETY: there is room for so many, and the caller promises that they are written.
+        // SAFETY: the capacity is `m * n`, and the caller promises that all outputs are written.
         unsafe { y.set_len(m * n) };
         y
     }
 
-    /// Some rows from `row` on, and [`BLOCK`] columns from `column` on, of `n`.
+    /// A window of the outputs: the rows from `row` on, and the [`BLOCK`] columns of `n` from `column` on.
     fn window(values: &mut [f32], row: usize, column: usize, n: usize) -> Self {
         Self { values: values.as_mut_ptr().wrapping_sub(row * BLOCK + column), stride: BLOCK, n }
     }
@@ -268,19 +269,19 @@ impl Output {
     }
 }
 
-/// What follows a place, where there is anything.
+/// The values from an index on, if there are values.
 #[inline(always)]
 fn from(values: Option<&(impl AsRef<[f32]> + ?Sized)>, at: usize) -> Option<&[f32]> {
     Some(&values?.as_ref()[at..])
 }
 
-/// As many values as a panel has, zeros at the end.
+/// The values of a panel, with zeros at the end.
 fn padded(values: &[f32]) -> [f32; WIDE] {
     std::array::from_fn(|i| values.get(i).copied().unwrap_or(0.0))
 }
 
-/// A vector of sums with what an [`Epilogue`] says of it. No closures here, nor wherever vectors are about: the compiler does not
-/// always inline them, and calls every instruction then.
+/// Applies an [`Epilogue`] to a vector of sums. No closures here, nor in other functions on vectors: the compiler does not always
+/// inline closures, and then calls a function for every instruction.
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,
@@ -328,7 +329,7 @@ mod tests {
         let (x, w) = (noise(150 * k, 5), noise(n * k, 6));
         let fill = |row: usize, out: &mut [f32]| out.copy_from_slice(&w[row * k..][..k]);
         let pages = Pages::default();
-        let forms: [(&str, &dyn Weights); 2] = [
+        let forms: [(&str, &dyn WeightMatrix); 2] = [
             ("f32", &Packed::pack(&pages, n, k, fill).unwrap()),
             ("int8", &Quantised::pack(&pages, n, k, fill).unwrap()),
         ];

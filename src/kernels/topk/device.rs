@@ -1,7 +1,7 @@
-//! The best tokens of logits that lie on a card, with candle's operations.
+//! The best tokens of logits that lie on a GPU, with candle's operations.
 //!
-//! Responsible for: leaving the matrix where it is; what comes back is one small tensor. Candle sorts short rows only, so
-//! the greatest are sought in two stages or more: the blocks with the greatest maxima, then the greatest in these.
+//! Responsible for: leaving the matrix on the device; only one small tensor is copied back. Candle sorts short rows only, so
+//! the greatest are found in two stages or more: the blocks with the greatest maxima, then the greatest in these.
 //! Invariant: the same tokens as on the CPU, of equals the lower id first; sums differ by rounding only.
 
 use anyhow::Result;
@@ -9,14 +9,14 @@ use candle_core::{D, DType, Device, Tensor};
 
 use super::{ExpSum, RowTop, check};
 
-/// Most tokens that are sought here. So few are always in far fewer columns than there are.
+/// Most tokens that are found here: so few that they always lie in far fewer columns than a row has.
 pub(super) const MOST: usize = 128;
 /// Columns that candle sorts at once, one thread for each.
 const SORTED: usize = 1024;
 /// Exponentials that are added up in f32, before their sums are in f64.
 const BLOCK: usize = 256;
 
-/// As [`super::Logits::top_k`], for `k` up to [`MOST`].
+/// The best tokens of each row, see [`super::Logits::top_k`], for `k` up to [`MOST`].
 pub(super) fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
     let (rows, v) = logits.dims2()?;
     let k = k.min(v);
@@ -36,7 +36,7 @@ pub(super) fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Ve
     found.iter().zip(edited).map(|(row, edited)| found_in(row, k, edited.len())).collect()
 }
 
-/// What a row of the small tensor says: the sum, then the best tokens, their logits, and those set aside.
+/// Reads a row of the small tensor: the sum, then the best tokens, their logits, and the logits that were set aside.
 fn found_in(row: &[f64], k: usize, edited: usize) -> Result<RowTop> {
     let asked = k.max(1);
     let (tokens, rest) = row[1..].split_at(asked);
@@ -48,7 +48,7 @@ fn found_in(row: &[f64], k: usize, edited: usize) -> Result<RowTop> {
     Ok(RowTop { top: best.filter(|&(_, x)| x > f32::NEG_INFINITY).collect(), rest, edited: apart })
 }
 
-/// The edited logits `[rows, most]`, more than a row has being repeated, with minus infinity in their places.
+/// The edited logits `[rows, most]`, the last one repeated in rows that have fewer; in `logits` they become minus infinity.
 fn set_aside(logits: &Tensor, edited: &[Vec<u32>]) -> Result<Option<Tensor>> {
     let most = edited.iter().map(Vec::len).max().unwrap_or(0);
     if most == 0 {

@@ -14,31 +14,30 @@ use crate::kernels::simd::{self, Kernel, Simd};
 pub const BLOCK: usize = 256;
 /// Partial results kept side by side, two AVX2 registers of f32.
 const LANES: usize = 16;
-/// Maxima that are looked for side by side.
+/// Maxima that are computed side by side.
 const CHAINS: usize = 4;
 /// Up to this many best tokens are kept by insertion; more are selected, then sorted.
 const INSERTION: usize = 128;
 
-/// What is known of some of a row's blocks.
+/// The results of some of a row's blocks.
 pub struct Scan {
     k: usize,
-    /// The best `k` so far, best first, or where `k` is great all there are.
+    /// The best `k` so far, best first; or all, where `k` is above [`INSERTION`].
     best: Vec<(u32, f32)>,
-    /// One for each block.
+    /// The sum of exponentials of each block.
     sums: Vec<ExpSum>,
     /// The logits of edited tokens.
     edited: Vec<f32>,
 }
 
 impl Scan {
-    /// Nothing yet, with room for so many blocks.
+    /// An empty scan, with capacity for `blocks` blocks.
     pub fn new(k: usize, blocks: usize) -> Self {
         let best = if k > INSERTION { Vec::new() } else { Vec::with_capacity(k) };
         Self { k, best, sums: Vec::with_capacity(blocks), edited: Vec::new() }
     }
 
-    /// Looks at a block, of which the first logit is that of token `start`; `edited` are all that are edited in the row,
-    /// ascending.
+    /// Scans a block whose first logit is that of token `start`; `edited` are all edited tokens of the row, ascending.
     pub fn take(&mut self, block: &[f32], start: usize, edited: &[u32]) {
         debug_assert!(edited.is_sorted_by(|a, b| a < b));
         let place = |column: usize| edited.partition_point(|&token| (token as usize) < column);
@@ -52,7 +51,7 @@ impl Scan {
         }
     }
 
-    /// A block with minus infinity in the places of edited tokens, which are set aside, and after its end.
+    /// The block with minus infinity for edited tokens, whose logits are set aside, and after its end.
     #[inline(never)]
     fn masked(&mut self, block: &[f32], start: usize, edited: &[u32]) -> [f32; BLOCK] {
         let mut masked = [f32::NEG_INFINITY; BLOCK];
@@ -74,7 +73,7 @@ impl Scan {
         }
     }
 
-    /// Takes up the best of a block, with the greatest of each lane.
+    /// Inserts the best of a block, whose greatest logit in each lane is in `maxima`.
     fn choose(&mut self, block: &[f32; BLOCK], maxima: &[f32; LANES], start: usize) {
         let marks = mark(block, maxima, self.k, self.least());
         for (run, marks) in marks.as_chunks().0.iter().enumerate() {
@@ -87,7 +86,7 @@ impl Scan {
         }
     }
 
-    /// What a logit must exceed to be among the best.
+    /// The value that a logit must exceed to be among the best.
     fn least(&self) -> f32 {
         match self.best.last() {
             _ if self.k == 0 => f32::INFINITY,
@@ -96,7 +95,7 @@ impl Scan {
         }
     }
 
-    /// Tokens come in ascending order: of equals the lower stays before.
+    /// Inserts a token. Tokens come in ascending order: of equals the lower one stays first.
     fn insert(&mut self, token: u32, x: f32) {
         if x > self.least() {
             self.best.truncate(self.k - 1);
@@ -109,14 +108,14 @@ impl Scan {
         }
     }
 
-    /// Adds what another knows of the blocks that follow.
+    /// Appends the results of the blocks that follow.
     pub fn append(&mut self, next: Self) {
         self.best.extend(next.best);
         self.sums.extend(next.sums);
         self.edited.extend(next.edited);
     }
 
-    /// What the whole row comes to.
+    /// The result of the whole row.
     ///
     /// # Errors
     /// When a logit is not a number or the greatest is infinite.
@@ -150,10 +149,10 @@ fn reduce(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
     found
 }
 
-/// Marks with a 1 what may be among the best `k` of a block, and is no less than `least`.
+/// Marks with a 1 the logits that may be among the best `k` of a block and are no less than `least`.
 fn mark(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
     let mut marks = [0; BLOCK];
-    simd::run(Mark { block, maxima, k, least, marks: &mut marks });
+    simd::run(MarkCandidates { block, maxima, k, least, marks: &mut marks });
     marks
 }
 
@@ -178,7 +177,7 @@ impl Kernel for Reduce<'_> {
 }
 
 /// [`mark_portable`], compiled for the instruction set in use.
-struct Mark<'a> {
+struct MarkCandidates<'a> {
     block: &'a [f32; BLOCK],
     maxima: &'a [f32; LANES],
     k: usize,
@@ -186,14 +185,14 @@ struct Mark<'a> {
     marks: &'a mut [u8; BLOCK],
 }
 
-impl Kernel for Mark<'_> {
+impl Kernel for MarkCandidates<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         *self.marks = mark_portable(self.block, self.maxima, self.k, self.least);
     }
 }
 
-// The loops of these must become part of the above to be compiled for their registers.
+// The loops of these functions must be inlined into the kernels above, to be compiled for their instruction set.
 #[inline(always)]
 fn lane_maxima<S: Simd>(simd: S, block: &[f32; BLOCK]) -> [f32; LANES] {
     let mut lanes = [0.0; LANES];
@@ -223,8 +222,8 @@ fn mark_portable(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f
     marks
 }
 
-/// The greatest of some numbers that is no greater than `k` of them, itself included; minus infinity where there are not so
-/// many.
+/// The greatest of some numbers that is no greater than `k` of them, itself included; minus infinity where there are fewer than
+/// `k`.
 #[inline(always)]
 fn kth_greatest(numbers: &[f32; LANES], k: usize) -> f32 {
     let mut no_less = [0; LANES];

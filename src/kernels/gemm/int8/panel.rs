@@ -1,11 +1,16 @@
-//! The weights of sixteen outputs in eight bits, in lines of 64 bytes: what their sums are finished with, and their cells, each
-//! of which has [`DEPTH`] inputs of every output.
+//! The int8 weights of sixteen outputs: a *panel*, in lines of 64 bytes. First come the scales of its sums, then its cells; a
+//! cell has [`DEPTH`] inputs of each output.
 //!
-//! With VNNI products are added in 32 bits at once, and cells stand in the order of their inputs. AVX2 and AVX-512 without VNNI multiply
-//! bytes and add two products in 16 bits; to widen those sums takes as long as the products themselves. For these,
-//! cells stand in pairs whose sums are added before they are widened, and a panel says in which order. Invariant: the four products that a pair adds in
-//! 16 bits fit them whatever the activations are, for of the four weights neither the positive nor the negative ones add up to more
-//! than [`REACH`]. Most neighbours make such a pair; the others find another partner, and those that find none stand alone at the end.
+//! With VNNI, products are added in 32 bits at once, and cells stand in the order of their inputs. AVX2 and AVX-512 without VNNI
+//! multiply bytes and add two products in 16 bits; to widen those sums takes as long as the products themselves. For these, cells
+//! stand in pairs whose 16-bit sums are added before they are widened, and the panel lists the order of its cells.
+//!
+//! Invariant: the four products that a pair adds in 16 bits fit into them, whatever the activations are. For that, of the four
+//! weights neither the positive nor the negative ones may add up to more than [`MAX_SAME_SIGN`]. Most neighbours make such a
+//! pair; the others look for another partner, and cells without one stand at the end, alone.
+//!
+//! Example: a panel of 16 inputs has four cells, 0 to 3. If 0 and 1 fit together and 2 and 3 do not, the order is 0, 1, 3, 2 with
+//! one pair, and the last two cells are multiplied one by one.
 
 use super::super::super::pages::Plain;
 use super::super::super::simd::{Level, WIDE};
@@ -14,55 +19,55 @@ use super::super::super::simd::{Level, WIDE};
 pub const DEPTH: usize = 4;
 /// The greatest quantised weight, by magnitude: two products fit 16 bits, as 2 · 255 · 64 < 2^15.
 pub const WEIGHT: f32 = 64.0;
-/// What the weights of one sign may add up to: 255 · 128 < 2^15.
-const REACH: u8 = 128;
-/// Partners that a cell tries before it stands alone, so that packing takes no longer than the cells are many.
-const TRIES: usize = 32;
-/// Cells that can be told apart by their order.
+/// The most that the weights of one sign may add up to: 255 · 128 < 2^15.
+const MAX_SAME_SIGN: u8 = 128;
+/// Partners that a cell tries before it stands alone, so that the time of packing is linear in the number of cells.
+const MAX_TRIES: usize = 32;
+/// Most cells of a panel: their numbers are stored in 16 bits.
 const CELLS: usize = 1 << 16;
 
-/// 64 bytes: a [`Cell`], half of [`Scales`], or some of the order.
+/// 64 bytes of a panel: a [`WeightCell`], half of [`Scales`], or a part of the order of cells.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-pub struct Line([u8; 64]);
+pub struct CacheLine([u8; 64]);
 
 // SAFETY: bytes, aligned to as many.
-unsafe impl Plain for Line {}
+unsafe impl Plain for CacheLine {}
 
-/// [`DEPTH`] inputs of each output.
+/// The weights of [`DEPTH`] inputs for each output of a panel.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-pub struct Cell(pub [[i8; DEPTH]; WIDE]);
+pub struct WeightCell(pub [[i8; DEPTH]; WIDE]);
 
-impl Cell {
-    /// Nothing but noughts.
+impl WeightCell {
+    /// A cell of zeros.
     pub const EMPTY: Self = Self([[0; DEPTH]; WIDE]);
 }
 
-/// What a panel's sums are finished with.
+/// The scales that make outputs of a panel's sums.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub struct Scales {
-    /// What one step of each output's weights is worth.
+    /// The value of one quantisation step, for each output.
     pub steps: [f32; WIDE],
-    /// The sum of each output's quantised weights: what a row's zero point adds.
+    /// The sum of each output's quantised weights, which is multiplied by a row's zero point.
     pub sums: [i32; WIDE],
 }
 
-/// Lines that hold a panel's scales.
-const SCALES: usize = size_of::<Scales>() / size_of::<Line>();
+/// PanelLines that hold a panel's scales.
+const SCALES: usize = size_of::<Scales>() / size_of::<CacheLine>();
 
-/// How the cells of a panel follow one another.
+/// The order of a panel's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As their inputs do.
+    /// The order of their inputs.
     Plain,
     /// In pairs that may be added in 16 bits.
     Pairs,
 }
 
 impl Order {
-    /// What the instructions in use are fastest with. All can read both.
+    /// The order that is fastest with the instructions in use. All instruction sets can read both.
     pub fn current() -> Self {
         match Level::current() {
             Level::Avx2 | Level::Avx512 => Self::Pairs,
@@ -71,61 +76,60 @@ impl Order {
     }
 }
 
-/// Where the parts of a panel are.
+/// The memory layout of a panel.
 #[derive(Clone, Copy)]
 pub struct Layout {
-    /// How its cells follow one another.
+    /// The order of the cells.
     pub order: Order,
-    /// Cells, the last of which may be empty.
+    /// How many cells there are; the last one may be empty.
     pub depth: usize,
-    /// Lines before the cells.
+    /// PanelLines before the cells.
     head: usize,
 }
 
-/// A panel to be read.
+/// A view of a panel.
 pub struct Panel<'a> {
     pub scales: &'a Scales,
     /// Pairs of cells; the cells after them stand alone.
     pub pairs: usize,
-    /// For each cell in its place the number of the inputs it multiplies, in units of [`DEPTH`]; nothing where cells are
-    /// in plain order.
-    pub places: &'a [u16],
-    pub cells: &'a [Cell],
+    /// For each cell the number of its inputs, in units of [`DEPTH`]; empty where cells are in plain order.
+    pub cell_inputs: &'a [u16],
+    pub cells: &'a [WeightCell],
 }
 
 impl Layout {
-    /// Of a matrix with `k` inputs.
+    /// The layout of the panels of a matrix with `k` inputs.
     ///
     /// # Panics
-    /// When they are more than 262,144.
+    /// When `k` is more than 262,144.
     pub fn new(k: usize, order: Order) -> Self {
         let (depth, numbers) = match order {
             Order::Plain => (k.div_ceil(DEPTH), 0),
             Order::Pairs => {
-                // An even number, so that none needs to stay without a partner.
+                // An even number, so that every cell can have a partner.
                 let depth = k.div_ceil(DEPTH).next_multiple_of(2);
-                // That of the pairs, and a place for each cell.
+                // The number of pairs, and the inputs of each cell.
                 (depth, 1 + depth)
             }
         };
         assert!(depth <= CELLS, "a layer with {k} inputs");
-        Self { order, depth, head: SCALES + (numbers * size_of::<u16>()).div_ceil(size_of::<Line>()) }
+        Self { order, depth, head: SCALES + (numbers * size_of::<u16>()).div_ceil(size_of::<CacheLine>()) }
     }
 
-    /// Lines of a panel.
+    /// PanelLines of a panel.
     pub fn lines(self) -> usize {
         self.head + self.depth
     }
 
     /// Panel `number` of `lines`.
     #[inline(always)]
-    pub fn panel(self, lines: &[Line], number: usize) -> Panel<'_> {
+    pub fn panel(self, lines: &[CacheLine], number: usize) -> Panel<'_> {
         let (head, cells) = lines[number * self.lines()..][..self.lines()].split_at(self.head);
         let (scales, numbers) = head.split_at(SCALES);
         // SAFETY: as many lines as a `Scales` has, of its alignment; and a cell is a line. Both are plain.
         let (scales, cells) =
             unsafe { (&*scales.as_ptr().cast(), std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len())) };
-        let (pairs, places): (_, &[u16]) = match self.order {
+        let (pairs, cell_inputs): (_, &[u16]) = match self.order {
             Order::Plain => (0, &[]),
             Order::Pairs => {
                 // SAFETY: the lines have room for as many plain numbers.
@@ -133,29 +137,29 @@ impl Layout {
                 (numbers[0].into(), &numbers[1..])
             }
         };
-        Panel { scales, pairs, places, cells }
+        Panel { scales, pairs, cell_inputs, cells }
     }
 
-    /// Whether all panels name only cells that there are, which those who multiply rely on.
-    pub fn holds(self, lines: &[Line]) -> bool {
+    /// Whether all panels name only cells that exist; multiplication relies on that.
+    pub fn holds(self, lines: &[CacheLine]) -> bool {
         self.order == Order::Plain
             || (0..lines.len() / self.lines()).all(|number| {
                 let panel = self.panel(lines, number);
-                2 * panel.pairs <= self.depth && panel.places.iter().all(|&cell| usize::from(cell) < self.depth)
+                2 * panel.pairs <= self.depth && panel.cell_inputs.iter().all(|&cell| usize::from(cell) < self.depth)
             })
     }
 
     /// Quantises outputs, at most sixteen, to the `lines` of a panel; `fill(output, values)` writes the weights of one.
-    /// `values` and `cells` are room for those of one output, and of all.
+    /// `values` and `cells` are buffers for the weights of one output, and for the cells of all.
     pub fn pack(
         self,
         outputs: usize,
         fill: impl Fn(usize, &mut [f32]),
-        lines: &mut [Line],
-        (values, cells): (&mut [f32], &mut [Cell]),
+        lines: &mut [CacheLine],
+        (values, cells): (&mut [f32], &mut [WeightCell]),
     ) {
         let mut scales = Scales { steps: [0.0; WIDE], sums: [0; WIDE] };
-        cells.fill(Cell::EMPTY);
+        cells.fill(WeightCell::EMPTY);
         for output in 0..outputs {
             fill(output, values);
             (scales.steps[output], scales.sums[output]) = quantise(values, output, cells);
@@ -166,28 +170,28 @@ impl Layout {
         match self.order {
             Order::Plain => write(rest, &*cells),
             Order::Pairs => {
-                let (pairs, places) = arrange(cells);
+                let (pairs, cell_inputs) = pair_up(cells);
                 let slots = head[SCALES..].as_mut_ptr().cast::<u16>();
-                for (at, &number) in std::iter::once(&pairs).chain(&places).enumerate() {
+                for (at, &number) in std::iter::once(&pairs).chain(&cell_inputs).enumerate() {
                     // SAFETY: as in `panel`.
                     unsafe { slots.add(at).write(number) };
                 }
-                write(rest, places.iter().map(|&cell| &cells[usize::from(cell)]));
+                write(rest, cell_inputs.iter().map(|&cell| &cells[usize::from(cell)]));
             }
         }
     }
 }
 
-/// One cell to a line.
-fn write<'a>(lines: &mut [Line], cells: impl IntoIterator<Item = &'a Cell>) {
+/// Writes one cell to each line.
+fn write<'a>(lines: &mut [CacheLine], cells: impl IntoIterator<Item = &'a WeightCell>) {
     for (line, cell) in lines.iter_mut().zip(cells) {
         // SAFETY: a cell is a line.
-        unsafe { std::ptr::from_mut(line).cast::<Cell>().write(*cell) };
+        unsafe { std::ptr::from_mut(line).cast::<WeightCell>().write(*cell) };
     }
 }
 
-/// Writes one output's weights; the worth of a step, and their sum.
-fn quantise(values: &[f32], output: usize, cells: &mut [Cell]) -> (f32, i32) {
+/// Quantises the weights of one output into the cells; the value of a step, and the sum of the quantised weights.
+fn quantise(values: &[f32], output: usize, cells: &mut [WeightCell]) -> (f32, i32) {
     let greatest = values.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
     if greatest == 0.0 {
         return (0.0, 0);
@@ -203,10 +207,10 @@ fn quantise(values: &[f32], output: usize, cells: &mut [Cell]) -> (f32, i32) {
     (step, sum)
 }
 
-/// The cells in pairs, and then those without a partner; the number of pairs stands before them.
-fn arrange(cells: &[Cell]) -> (u16, Vec<u16>) {
-    let reaches: Vec<Reach> = cells.iter().map(Reach::of).collect();
-    let fit = |a: usize, b: usize| reaches[a].fits(&reaches[b]);
+/// The number of pairs, and the order of the cells: those in pairs, then those without a partner.
+fn pair_up(cells: &[WeightCell]) -> (u16, Vec<u16>) {
+    let sums: Vec<SignSums> = cells.iter().map(SignSums::of).collect();
+    let fit = |a: usize, b: usize| sums[a].fits(&sums[b]);
     let (mut pairs, mut loose, mut alone) = (Vec::with_capacity(cells.len() / 2), Vec::new(), Vec::new());
     for first in (0..cells.len()).step_by(2) {
         if fit(first, first + 1) {
@@ -216,16 +220,16 @@ fn arrange(cells: &[Cell]) -> (u16, Vec<u16>) {
         }
     }
     while let Some(cell) = loose.pop() {
-        match loose.iter().rev().take(TRIES).position(|&other| fit(cell, other)) {
+        match loose.iter().rev().take(MAX_TRIES).position(|&other| fit(cell, other)) {
             Some(back) => pairs.push([cell, loose.remove(loose.len() - 1 - back)]),
             None => alone.push(cell),
         }
     }
-    // Two that found nobody take the cells of a pair apart, if each fits one of them. Cells are even in number, and so are they.
+    // Two cells without a partner split a pair, if each fits one of its cells. The number of cells is even, so that of these is too.
     let mut left = Vec::new();
     for &two in alone.as_chunks::<2>().0 {
         let suits = |[c, d]: [usize; 2]| fit(two[0], c) && fit(two[1], d);
-        let found = (0..pairs.len()).rev().take(TRIES).find_map(|at| {
+        let found = (0..pairs.len()).rev().take(MAX_TRIES).find_map(|at| {
             let [c, d] = pairs[at];
             [[c, d], [d, c]].into_iter().find(|&others| suits(others)).map(|others| (at, others))
         });
@@ -241,11 +245,11 @@ fn arrange(cells: &[Cell]) -> (u16, Vec<u16>) {
     (pairs.len() as u16, order)
 }
 
-/// How far the products of a cell that are added in 16 bits can reach: of each two weights what is positive, and what is negative.
-struct Reach([u8; 4 * WIDE]);
+/// For each two weights of a cell whose products are added in 16 bits: the sum of the positive and of the negative ones.
+struct SignSums([u8; 4 * WIDE]);
 
-impl Reach {
-    fn of(cell: &Cell) -> Self {
+impl SignSums {
+    fn of(cell: &WeightCell) -> Self {
         let (twos, _) = cell.0.as_flattened().as_chunks::<2>();
         let mut reach = [0; 4 * WIDE];
         for (reach, [a, b]) in reach.as_chunks_mut::<2>().0.iter_mut().zip(twos) {
@@ -257,9 +261,9 @@ impl Reach {
         Self(reach)
     }
 
-    /// Whether both together stay within [`REACH`].
+    /// Whether the sums of both cells together stay within [`MAX_SAME_SIGN`].
     fn fits(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).fold(0, |most, (a, b)| most.max(a.saturating_add(*b))) <= REACH
+        self.0.iter().zip(&other.0).fold(0, |most, (a, b)| most.max(a.saturating_add(*b))) <= MAX_SAME_SIGN
     }
 }
 
@@ -268,10 +272,10 @@ mod tests {
     use super::super::super::super::noise;
     use super::*;
 
-    fn packed(w: &[f32], k: usize) -> (Layout, Vec<Line>) {
+    fn packed(w: &[f32], k: usize) -> (Layout, Vec<CacheLine>) {
         let layout = Layout::new(k, Order::Pairs);
-        let mut lines = vec![Line([0; 64]); layout.lines()];
-        let mut room = (vec![0.0; k], vec![Cell::EMPTY; layout.depth]);
+        let mut lines = vec![CacheLine([0; 64]); layout.lines()];
+        let mut room = (vec![0.0; k], vec![WeightCell::EMPTY; layout.depth]);
         let fill = |output: usize, values: &mut [f32]| values.copy_from_slice(&w[output * k..][..k]);
         layout.pack(w.len() / k, fill, &mut lines, (&mut room.0, &mut room.1));
         (layout, lines)
@@ -282,7 +286,7 @@ mod tests {
         for k in [8, 100, 517] {
             let (layout, lines) = packed(&noise(WIDE * k, 3), k);
             let panel = layout.panel(&lines, 0);
-            let mut seen = panel.places.to_vec();
+            let mut seen = panel.cell_inputs.to_vec();
             seen.sort_unstable();
             assert!(seen.into_iter().map(usize::from).eq(0..layout.depth), "every cell once");
             for pair in panel.cells[..2 * panel.pairs].chunks(2) {
@@ -308,8 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn cells_that_find_nobody_take_a_pair_apart() {
-        // Neighbours alike: two of the greatest weights, and two of noughts, which make a pair at first.
+    fn cells_without_a_partner_split_a_pair() {
+        // Neighbours alike: two of the greatest weights, and two of zeros, which make a pair at first.
         let w: Vec<f32> = (0..WIDE * 16).map(|i| if i % 16 < 8 { 1.0 } else { 0.0 }).collect();
         let (layout, lines) = packed(&w, 16);
         let panel = layout.panel(&lines, 0);
@@ -320,12 +324,12 @@ mod tests {
     fn weights_that_fit_nowhere_stand_alone() {
         let (layout, lines) = packed(&[1.0; WIDE * 40], 40);
         let panel = layout.panel(&lines, 0);
-        assert_eq!((panel.pairs, panel.places.len()), (0, 10));
+        assert_eq!((panel.pairs, panel.cell_inputs.len()), (0, 10));
         assert!(panel.cells.iter().all(|cell| cell.0 == [[64; DEPTH]; WIDE]));
     }
 
     #[test]
-    fn an_order_that_names_no_cell_is_seen() {
+    fn an_order_that_names_no_cell_is_refused() {
         let (layout, mut lines) = packed(&noise(WIDE * 40, 3), 40);
         assert!(layout.holds(&lines));
         for (at, value) in [(0, 6), (2, 10)] {

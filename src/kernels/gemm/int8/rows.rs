@@ -1,4 +1,4 @@
-//! Activations in eight bits, row by row.
+//! Activations in int8, row by row.
 //!
 //! Invariant: a row's bytes depend on that row alone.
 
@@ -14,17 +14,17 @@ pub const ACTIVATION: f32 = 255.0;
 const ROUND: f32 = 12_582_912.0;
 
 /// Quantised activations.
-pub struct Rows {
+pub struct QuantisedRows {
     /// `[m, stride]`; the bytes after a row's end meet weights that are 0.
     pub bytes: Vec<u8>,
-    /// From a row to the next.
+    /// The distance from a row to the next.
     pub stride: usize,
-    /// The worth of a step, and the zero point, of each row.
+    /// The value of a quantisation step and the zero point, for each row.
     pub scales: Vec<(f32, i32)>,
 }
 
-impl Rows {
-    /// Of `x` `[m, k]`.
+impl QuantisedRows {
+    /// Quantises the rows of `x` `[m, k]`.
     pub fn quantise(x: &[f32], m: usize, k: usize) -> Self {
         let stride = k.div_ceil(WIDE) * WIDE;
         let mut rows = Self { bytes: vec![0; m * stride], stride, scales: vec![(0.0, 0); m] };

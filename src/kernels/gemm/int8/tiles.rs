@@ -1,27 +1,27 @@
-//! Products of quantised rows with panels: tiles that stay in registers.
+//! Products of quantised rows with panels, in tiles whose sums stay in registers.
 //!
-//! Invariant: the sums are whole numbers and exact, so that neither the order of a panel's cells nor the shape of a tile
-//! changes a result.
+//! Invariant: the sums are integers and exact, so that neither the order of a panel's cells nor the shape of a tile changes a
+//! result.
 
 use std::ops::Range;
 
 use super::super::super::simd::{Kernel, Simd, WIDE};
-use super::super::{Ahead, Epilogue, Output};
-use super::panel::{DEPTH, Layout, Line, Order, Panel};
-use super::rows::Rows;
+use super::super::{Epilogue, Output, Prefetch};
+use super::panel::{CacheLine, DEPTH, Layout, Order, Panel};
+use super::rows::QuantisedRows;
 
-/// Some rows times some panels, on one thread.
-pub struct Block<'a> {
-    pub input: &'a Rows,
+/// A task of one thread: some rows times some panels.
+pub struct Int8Task<'a> {
+    pub input: &'a QuantisedRows,
     pub rows: Range<usize>,
     pub panels: Range<usize>,
-    pub lines: &'a [Line],
+    pub lines: &'a [CacheLine],
     pub layout: Layout,
     pub epilogue: Epilogue<'a>,
     pub output: Output,
 }
 
-impl Kernel for Block<'_> {
+impl Kernel for Int8Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         match self.layout.order {
@@ -31,69 +31,69 @@ impl Kernel for Block<'_> {
     }
 }
 
-impl Block<'_> {
-    /// Some rows times some panels in plain order: as many of both as there are registers for.
+impl Int8Task<'_> {
+    /// Multiplies panels in plain order, with as many rows and panels at once as there are registers for.
     #[inline(always)]
     fn plain<S: Simd>(&self, simd: S) {
         let groups = self.rows.len().div_ceil(6);
-        // One row alone takes four panels at once in any case, to have as many loads under way.
+        // A single row takes four panels at once in any case, so that several loads overlap.
         let width = if S::LANES == WIDE || self.rows.len() == 1 { 4 } else { 1 };
         for panel in self.panels.clone().step_by(width) {
             for number in 0..groups {
-                let (row, rows, ahead) = self.group::<1>(number, groups, panel + width, width);
+                let (row, rows, prefetch) = self.group::<1>(number, groups, panel + width, width);
                 match (S::LANES == WIDE, rows) {
-                    (true, 1) => self.tile::<S, 1, 4, 1>(simd, row, panel, ahead),
-                    (true, 2) => self.tile::<S, 2, 4, 1>(simd, row, panel, ahead),
-                    (true, 3) => self.tile::<S, 3, 4, 1>(simd, row, panel, ahead),
-                    (true, 4) => self.tile::<S, 4, 4, 1>(simd, row, panel, ahead),
-                    (true, 5) => self.tile::<S, 5, 4, 1>(simd, row, panel, ahead),
-                    (true, _) => self.tile::<S, 6, 4, 1>(simd, row, panel, ahead),
-                    (false, 1) if width == 4 => self.tile::<S, 1, 4, 2>(simd, row, panel, ahead),
-                    (false, 1) => self.tile::<S, 1, 1, 2>(simd, row, panel, ahead),
-                    (false, 2) => self.tile::<S, 2, 1, 2>(simd, row, panel, ahead),
-                    (false, 3) => self.tile::<S, 3, 1, 2>(simd, row, panel, ahead),
-                    (false, 4) => self.tile::<S, 4, 1, 2>(simd, row, panel, ahead),
-                    (false, 5) => self.tile::<S, 5, 1, 2>(simd, row, panel, ahead),
-                    (false, _) => self.tile::<S, 6, 1, 2>(simd, row, panel, ahead),
+                    (true, 1) => self.tile::<S, 1, 4, 1>(simd, row, panel, prefetch),
+                    (true, 2) => self.tile::<S, 2, 4, 1>(simd, row, panel, prefetch),
+                    (true, 3) => self.tile::<S, 3, 4, 1>(simd, row, panel, prefetch),
+                    (true, 4) => self.tile::<S, 4, 4, 1>(simd, row, panel, prefetch),
+                    (true, 5) => self.tile::<S, 5, 4, 1>(simd, row, panel, prefetch),
+                    (true, _) => self.tile::<S, 6, 4, 1>(simd, row, panel, prefetch),
+                    (false, 1) if width == 4 => self.tile::<S, 1, 4, 2>(simd, row, panel, prefetch),
+                    (false, 1) => self.tile::<S, 1, 1, 2>(simd, row, panel, prefetch),
+                    (false, 2) => self.tile::<S, 2, 1, 2>(simd, row, panel, prefetch),
+                    (false, 3) => self.tile::<S, 3, 1, 2>(simd, row, panel, prefetch),
+                    (false, 4) => self.tile::<S, 4, 1, 2>(simd, row, panel, prefetch),
+                    (false, 5) => self.tile::<S, 5, 1, 2>(simd, row, panel, prefetch),
+                    (false, _) => self.tile::<S, 6, 1, 2>(simd, row, panel, prefetch),
                 }
             }
         }
     }
 
-    /// The same in pairs: a panel names its inputs in an order of its own, so that panels at once share nothing.
+    /// Multiplies panels whose cells stand in pairs. Each panel has its own order of inputs, so that panels share no loads.
     #[inline(always)]
     fn paired<S: Simd>(&self, simd: S) {
-        // Rows at once, as many as there are registers for: of 32, or of 16 that hold half a panel each.
+        // As many rows at once as there are registers for: 32, or 16 that hold half a panel each.
         let group = if S::LANES == WIDE { 8 } else { 3 };
         let groups = self.rows.len().div_ceil(group);
         let mut panel = self.panels.start;
         while panel < self.panels.end {
-            // One row alone takes four panels at once, to have as many loads under way.
+            // A single row takes four panels at once, so that several loads overlap.
             let width = if self.rows.len() == 1 && panel + 4 <= self.panels.end { 4 } else { 1 };
             for number in 0..groups {
-                let (row, rows, ahead) = self.group::<2>(number, groups, panel + width, width);
+                let (row, rows, prefetch) = self.group::<2>(number, groups, panel + width, width);
                 match (S::LANES == WIDE, rows, width) {
-                    (true, 1, 4) => self.paired_tile::<S, 1, 4, 1>(simd, row, panel, ahead),
-                    (true, 1, _) => self.paired_tile::<S, 1, 1, 1>(simd, row, panel, ahead),
-                    (true, 2, _) => self.paired_tile::<S, 2, 1, 1>(simd, row, panel, ahead),
-                    (true, 3, _) => self.paired_tile::<S, 3, 1, 1>(simd, row, panel, ahead),
-                    (true, 4, _) => self.paired_tile::<S, 4, 1, 1>(simd, row, panel, ahead),
-                    (true, 5, _) => self.paired_tile::<S, 5, 1, 1>(simd, row, panel, ahead),
-                    (true, 6, _) => self.paired_tile::<S, 6, 1, 1>(simd, row, panel, ahead),
-                    (true, 7, _) => self.paired_tile::<S, 7, 1, 1>(simd, row, panel, ahead),
-                    (true, ..) => self.paired_tile::<S, 8, 1, 1>(simd, row, panel, ahead),
-                    (false, 1, 4) => self.paired_tile::<S, 1, 4, 2>(simd, row, panel, ahead),
-                    (false, 1, _) => self.paired_tile::<S, 1, 1, 2>(simd, row, panel, ahead),
-                    (false, 2, _) => self.paired_tile::<S, 2, 1, 2>(simd, row, panel, ahead),
-                    (false, ..) => self.paired_tile::<S, 3, 1, 2>(simd, row, panel, ahead),
+                    (true, 1, 4) => self.paired_tile::<S, 1, 4, 1>(simd, row, panel, prefetch),
+                    (true, 1, _) => self.paired_tile::<S, 1, 1, 1>(simd, row, panel, prefetch),
+                    (true, 2, _) => self.paired_tile::<S, 2, 1, 1>(simd, row, panel, prefetch),
+                    (true, 3, _) => self.paired_tile::<S, 3, 1, 1>(simd, row, panel, prefetch),
+                    (true, 4, _) => self.paired_tile::<S, 4, 1, 1>(simd, row, panel, prefetch),
+                    (true, 5, _) => self.paired_tile::<S, 5, 1, 1>(simd, row, panel, prefetch),
+                    (true, 6, _) => self.paired_tile::<S, 6, 1, 1>(simd, row, panel, prefetch),
+                    (true, 7, _) => self.paired_tile::<S, 7, 1, 1>(simd, row, panel, prefetch),
+                    (true, ..) => self.paired_tile::<S, 8, 1, 1>(simd, row, panel, prefetch),
+                    (false, 1, 4) => self.paired_tile::<S, 1, 4, 2>(simd, row, panel, prefetch),
+                    (false, 1, _) => self.paired_tile::<S, 1, 1, 2>(simd, row, panel, prefetch),
+                    (false, 2, _) => self.paired_tile::<S, 2, 1, 2>(simd, row, panel, prefetch),
+                    (false, ..) => self.paired_tile::<S, 3, 1, 2>(simd, row, panel, prefetch),
                 }
             }
             panel += width;
         }
     }
 
-    /// Of `groups` about equal groups of rows the first row of one, how many it has, and what it asks for of the `width` panels
-    /// from `next` on, in steps of so many `CELLS`.
+    /// Group `number` of `groups` about equal groups of rows: its first row, how many rows it has, and its share in prefetching
+    /// the `width` panels from `next` on, where a step is `CELLS` cells.
     #[inline(always)]
     fn group<const CELLS: usize>(
         &self,
@@ -101,23 +101,23 @@ impl Block<'_> {
         groups: usize,
         next: usize,
         width: usize,
-    ) -> (usize, usize, Ahead) {
+    ) -> (usize, usize, Prefetch) {
         let start = |number: usize| self.rows.start + number * self.rows.len() / groups;
-        let bytes = width * self.layout.lines() * size_of::<Line>();
+        let bytes = width * self.layout.lines() * size_of::<CacheLine>();
         let next = self.lines.as_ptr().wrapping_add(next * self.layout.lines()).cast();
-        let ahead = Ahead::new(next, bytes, number, groups, self.layout.depth / CELLS);
-        (start(number), start(number + 1) - start(number), ahead)
+        let prefetch = Prefetch::new(next, bytes, number, groups, self.layout.depth / CELLS);
+        (start(number), start(number + 1) - start(number), prefetch)
     }
 
-    /// `R` rows times `P` panels of `V` vectors each. Where fewer panels are left, the last is multiplied again in place of those
-    /// that there are not.
+    /// `R` rows times `P` panels of `V` vectors each. Where fewer panels are left, the last one is multiplied again in place of the
+    /// missing ones.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(
         &self,
         simd: S,
         row: usize,
         panel: usize,
-        mut ahead: Ahead,
+        mut prefetch: Prefetch,
     ) {
         let last = self.panels.end - 1;
         let cells: [*const i8; P] =
@@ -125,7 +125,7 @@ impl Block<'_> {
         let rows = self.inputs::<R>(row);
         let mut sums = [[[simd.zero(); V]; P]; R];
         for cell in 0..self.layout.depth {
-            ahead.step(simd);
+            prefetch.step(simd);
             // SAFETY: each panel has `depth` cells of 64 bytes, and each row `depth` times 4 bytes. Slices here would cost a
             // spill for every bounds check.
             unsafe {
@@ -152,23 +152,24 @@ impl Block<'_> {
         simd: S,
         row: usize,
         panel: usize,
-        mut ahead: Ahead,
+        mut prefetch: Prefetch,
     ) {
         let panels: [Panel; P] = std::array::from_fn(|p| self.layout.panel(self.lines, panel + p));
         let cells: [*const i8; P] = std::array::from_fn(|p| panels[p].cells.as_ptr().cast());
-        let places: [*const u16; P] = std::array::from_fn(|p| panels[p].places.as_ptr());
+        let cell_inputs: [*const u16; P] = std::array::from_fn(|p| panels[p].cell_inputs.as_ptr());
         let rows = self.inputs::<R>(row);
         let mut sums = [[[simd.zero(); V]; P]; R];
-        // The same for all panels: what stands in pairs may also be taken one by one.
+        // As many pairs as every panel has: cells of further pairs may also be multiplied one by one.
         let pairs = panels.iter().fold(usize::MAX, |least, panel| least.min(panel.pairs));
-        // SAFETY of both loops: each panel has `depth` cells of 64 bytes and as many places, of which those in pairs are the
-        // first; a place is below `depth`, and each row has `depth` times 4 bytes. Slices here would cost a spill for every
-        // bounds check.
         for pair in 0..pairs {
-            ahead.step(simd);
+            prefetch.step(simd);
             for p in 0..P {
+                // SAFETY: each panel has `depth` cells of 64 bytes and as many numbers of inputs, and the first `2 * pairs` of both
+                // are in pairs. A number of inputs is below `depth`, and each row has `depth` times 4 bytes. Slices here would
+                // cost a spill for every bounds check.
                 unsafe {
-                    let inputs: [usize; 2] = std::array::from_fn(|i| DEPTH * usize::from(*places[p].add(2 * pair + i)));
+                    let inputs: [usize; 2] =
+                        std::array::from_fn(|i| DEPTH * usize::from(*cell_inputs[p].add(2 * pair + i)));
                     let w: [[S::Bytes; V]; 2] = std::array::from_fn(|i| {
                         std::array::from_fn(|v| {
                             simd.load_bytes(cells[p].add(DEPTH * ((2 * pair + i) * WIDE + v * S::LANES)))
@@ -184,10 +185,11 @@ impl Block<'_> {
             }
         }
         for cell in 2 * pairs..self.layout.depth {
-            ahead.step(simd);
+            prefetch.step(simd);
             for p in 0..P {
+                // SAFETY: as in the loop above; `cell` is below `depth`.
                 unsafe {
-                    let inputs = DEPTH * usize::from(*places[p].add(cell));
+                    let inputs = DEPTH * usize::from(*cell_inputs[p].add(cell));
                     let w: [S::Bytes; V] =
                         std::array::from_fn(|v| simd.load_bytes(cells[p].add(DEPTH * (cell * WIDE + v * S::LANES))));
                     for r in 0..R {
@@ -202,14 +204,14 @@ impl Block<'_> {
         self.finish(simd, row, panel, &sums);
     }
 
-    /// The bytes of `R` rows, `stride` of each.
+    /// Pointers to the bytes of `R` rows, `stride` each.
     #[inline(always)]
     fn inputs<const R: usize>(&self, row: usize) -> [*const u8; R] {
         let stride = self.input.stride;
         std::array::from_fn(|r| self.input.bytes[(row + r) * stride..][..stride].as_ptr())
     }
 
-    /// Makes numbers of sums and writes them.
+    /// Scales the sums to numbers and writes them.
     #[inline(always)]
     fn finish<S: Simd, const R: usize, const P: usize, const V: usize>(
         &self,
