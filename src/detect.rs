@@ -18,7 +18,7 @@ use crate::language::{Code, canonical, two_letters};
 /// A language that a text may be in.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Detected {
-    /// Its ISO 639-1 code.
+    /// The ISO 639-1 code.
     pub language: &'static str,
     /// The confidence, from 0 to 1.
     pub confidence: f32,

@@ -126,7 +126,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// The same number with another unit of the same kind, where nowhere it has its own.
+    /// The text of this number with another unit of the same dimension, unless it also occurs with its own unit.
     fn with_other_unit(&self, quantity: &Quantity) -> Option<&'a str> {
         let measure = quantity.measure?;
         let same = quantity.values.iter().filter_map(|&value| self.values.get(&key(value))).flatten();

@@ -2,7 +2,7 @@
 //!
 //! Responsible for the value of one word (`vijfentwintig`, `first`, `dozen`). How words follow each other
 //! (`two hundred and fifty`) is for `quantity`. A value that a word only hints at (`beide` is two) is a
-//! hint: it can explain a number on the other side, but nobody has to repeat it.
+//! hint: it can explain a number on the other side, but need not be repeated there.
 
 use super::Language;
 use super::words::plain;

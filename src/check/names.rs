@@ -131,7 +131,7 @@ fn opens(token: &Token) -> bool {
         || (token.kind == TokenKind::Sign && matches!(token.text, "-" | "‚"))
 }
 
-/// Those names for which the other side has nothing.
+/// The names that the other side lacks.
 fn lacking<'t>(mut names: Vec<Name<'t>>, other: &[Token]) -> Vec<Name<'t>> {
     if !names.is_empty() {
         let words = Words::of(other);

@@ -61,7 +61,7 @@ pub(super) fn quantities<'t>(
     Quantities { all: reader.all, months: reader.months }
 }
 
-/// In `twee tot drie miljoen`, two is two million as well.
+/// Gives numbers the multiplier of a following one: in `twee tot drie miljoen`, two is two million as well.
 fn share_scales(text: &str, all: &mut [Quantity]) {
     const RANGES: [&str; 12] = ["tot", "à", "of", "en", "to", "or", "and", "-", "–", "tot en met", "a", "—"];
     for later in (1..all.len()).rev() {

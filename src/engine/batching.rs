@@ -292,7 +292,7 @@ mod tests {
         (0..40).map(|i| vec![i; 1 + (i as usize * 7) % 13]).collect()
     }
 
-    /// A device with room for so many padded tokens: each sequence's own id, as often as it was decoded.
+    /// Runs a device with memory for `most` padded tokens: each sequence's own id, as often as it was decoded.
     fn run(budget: &MemoryBudget, limits: &BatchLimits, most: usize) -> Result<(Vec<Vec<TokenId>>, Vec<usize>)> {
         let mut found = vec![Vec::new(); 40];
         let sizes = RefCell::new(Vec::new());

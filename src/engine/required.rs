@@ -78,7 +78,7 @@ impl Session<'_> {
 
 /// A text whose generation lacks a term.
 struct Lacking {
-    /// Its index among the inputs.
+    /// The text's index among the inputs.
     index: usize,
     terms: Vec<Alternatives<TokenId>>,
     /// Minus the mean log-probability of the generation's tokens.

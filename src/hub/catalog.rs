@@ -99,7 +99,7 @@ impl CatalogEntry {
         self.task == task && has(&self.from, from) && has(&self.to, to)
     }
 
-    /// Where it is on the Hub, at a revision or the one the catalogue has; `None` for the bundled model.
+    /// The checkpoint's repository at a revision, by default the catalogue's; `None` for the bundled model.
     pub(super) fn at(&self, revision: Option<&str>) -> Result<Option<RepoId>> {
         let Some(repo) = &self.repo else { return Ok(None) };
         RepoId::parse(&format!("{repo}@{}", revision.unwrap_or(&self.revision))).map(Some)

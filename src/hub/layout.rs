@@ -77,7 +77,7 @@ pub(super) fn wanted(repository: &str, names: &[String]) -> Result<Vec<String>> 
 /// The forms the weights of an adapter come in, the preferred first.
 pub(super) const ADAPTER_WEIGHTS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
-/// As [`wanted`], of an adapter.
+/// Of all files of an adapter's repository, the ones to fetch, see [`wanted`].
 ///
 /// # Errors
 /// When there is no `adapter_config.json`, or no weights beside it.

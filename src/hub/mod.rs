@@ -47,13 +47,13 @@ pub struct Hub {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// In a folder that was named.
+    /// A folder that the user named.
     Folder,
-    /// Below `KORTOM_MODELS`.
+    /// A folder below `KORTOM_MODELS`.
     Models,
-    /// In the binary.
+    /// The binary itself.
     Bundled,
-    /// In the Hugging Face cache.
+    /// The Hugging Face cache.
     Cache,
     /// Downloaded just now into the cache.
     Downloaded,

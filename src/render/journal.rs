@@ -38,7 +38,7 @@ pub struct JournalEntry {
 pub enum OutputState {
     /// Complete and renamed, with the SHA-256 of its content.
     Finished(String),
-    /// In its part file, up to here.
+    /// Not finished: a part of the output is in the part file.
     Reached {
         /// Bytes of the part file that count.
         bytes: u64,

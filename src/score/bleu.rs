@@ -39,7 +39,7 @@ pub fn detail(sums: &[f64]) -> String {
     )
 }
 
-/// In percent for each order; none if no n-gram is in common. An order without one counts as half an n-gram, the next one as a
+/// The precision of each order in percent; `None` if no n-gram is in common. An order without one counts as half an n-gram, the next one as a
 /// quarter, and so on: smoothing 3 of Chen and Cherry (2014).
 fn precisions(sums: &[f64], width: Width) -> Option<[f64; ORDER]> {
     let (common, total) = sums[2..].split_at(ORDER);

@@ -60,9 +60,9 @@ pub trait Step {
 /// One source sentence to find hypotheses for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequence<'s, 'r> {
-    /// Its source tokens, unpadded, for `encoder_no_repeat_ngram_size`.
+    /// The source tokens, unpadded, for `encoder_no_repeat_ngram_size`.
     pub source: &'s [TokenId],
-    /// Its index among all sequences of the caller, in whatever batches they run: sampling draws by seed and index.
+    /// The sequence's index among all of the caller, in whatever batches they run: sampling draws by seed and index.
     pub index: u64,
     /// What its target must contain, if anything; needs beams.
     pub required: Option<Required<'r>>,
@@ -99,7 +99,7 @@ pub struct SearchResult {
 /// Searches for hypotheses of all sequences at once; the result of each, in their order.
 ///
 /// # Errors
-/// As [`Search::admit`] and [`Search::advance`].
+/// The errors of [`Search::admit`] and [`Search::advance`].
 pub fn search(model: &mut dyn Step, sequences: &[Sequence], options: &SearchOptions) -> Result<Vec<SearchResult>> {
     let mut search = Search::new(options)?;
     search.admit(sequences)?;
@@ -130,7 +130,7 @@ struct RunningSequence<'a> {
     context: RuleContext<'a>,
     /// How many tokens its rows have been fed.
     fed: usize,
-    /// Its first row, and its only one while it is fed the start tokens.
+    /// The first row, which is the only one while the sequence is fed the start tokens.
     row: usize,
     strategy: Box<dyn Strategy + 'a>,
 }

@@ -79,7 +79,7 @@ pub(super) struct Progress {
 struct PartialTerm<'a> {
     term: usize,
     alternative: &'a [TokenId],
-    /// How many of its tokens are there.
+    /// How many tokens of the alternative are there.
     tokens: usize,
 }
 

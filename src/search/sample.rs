@@ -3,7 +3,7 @@
 //! Responsible for: temperature, then top-k, then top-p, each working on what the former left, as in
 //! transformers (candle's own top-p keeps the share of the *unfiltered* probabilities, and its top-k breaks
 //! ties as it finds them, so only the draw itself is candle's). Invariant: what is drawn depends on the
-//! seed, the sequence's place, the sample and the logits; not on the batch. Leaves top-k to the caller, who asks
+//! seed, the sequence's index, the sample and the logits; not on the batch. Leaves top-k to the caller, who asks
 //! for no more candidates than that; of tokens equal to the k-th, transformers keeps all, this the lowest.
 
 use anyhow::Result;
@@ -20,9 +20,9 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// For one of the samples of the sequence at `place`.
-    pub fn new(sampling: Sampling, place: u64, sample: u64) -> Self {
-        let seed = mixed(mixed(mixed(sampling.seed) ^ place) ^ sample);
+    /// The sampler of one sample of the sequence with this index.
+    pub fn new(sampling: Sampling, index: u64, sample: u64) -> Self {
+        let seed = mixed(mixed(mixed(sampling.seed) ^ index) ^ sample);
         Self { processor: LogitsProcessor::from_sampling(seed, Draw::All { temperature: 1.0 }), sampling }
     }
 
@@ -68,8 +68,8 @@ mod tests {
 
     const CANDIDATES: [(TokenId, f32); 4] = [(7, 2.0), (3, 1.0), (9, 0.0), (1, -3.0)];
 
-    fn drawn(sampling: Sampling, place: u64, sample: u64) -> Vec<TokenId> {
-        let mut sampler = Sampler::new(sampling, place, sample);
+    fn drawn(sampling: Sampling, index: u64, sample: u64) -> Vec<TokenId> {
+        let mut sampler = Sampler::new(sampling, index, sample);
         (0..4000).map(|_| sampler.draw(&CANDIDATES).unwrap().unwrap().0).collect()
     }
 

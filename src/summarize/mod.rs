@@ -34,7 +34,7 @@ pub enum Length {
 }
 
 impl Length {
-    /// How many of `total` sentences that is: at least one, if there is one.
+    /// The number of sentences of a summary, of an article with `total` sentences: at least one, if there is one.
     #[must_use]
     pub fn of(self, total: usize) -> usize {
         let wanted = match self {

@@ -45,7 +45,7 @@ pub enum Mode {
 /// A decoding option: everything about it but its value.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeOption {
-    /// Its flag without the dashes, and its key in the settings file.
+    /// The flag without its dashes, which is also the key in the settings file.
     pub flag: &'static str,
     /// transformers' name of it, in JSON files, in messages, and in `models show`.
     pub setting: &'static str,

@@ -1,7 +1,7 @@
-//! What a pipeline of transformers 4 falls back to, between a task's own settings and the checkpoint's.
+//! The fallback settings of a pipeline of transformers 4, between a task's own settings and the checkpoint's.
 //!
 //! From transformers 4.57 (`Pipeline.__init__`, `Text2TextGenerationPipeline._default_generation_config`): four beams even where
-//! the checkpoint says another number; 256 new tokens, unless the checkpoint or whoever made the pipeline sets a `max_length`
+//! the checkpoint says another number; 256 new tokens, unless the checkpoint or the pipeline's constructor sets a `max_length`
 //! other than the class default. Invariant: what a pipeline was made with wins over both.
 
 use anyhow::{Result, anyhow};

@@ -90,7 +90,7 @@ impl<'a> Resolver<'a> {
         Ok(value)
     }
 
-    /// The same for a special token, for which config.json counts even beside a `generation_config.json`.
+    /// Looks up a special token, for which config.json counts even beside a `generation_config.json`.
     pub fn special<T: Serialize + Clone>(
         &mut self,
         name: &'static str,
