@@ -16,7 +16,7 @@ use crate::files::ModelFiles;
 use super::view::View;
 use super::weights::Weights;
 
-/// What precedes every name in an adapter's file.
+/// The prefix of every name in an adapter's file.
 const PREFIX: &str = "base_model.model.";
 /// The one prefix that some checkpoints' names have and others lack.
 const MODEL: &str = "model.";
@@ -25,7 +25,7 @@ const EMBEDDINGS: [&str; 4] =
     ["shared.weight", "decoder.embed_tokens.weight", "encoder.embed_tokens.weight", "lm_head.weight"];
 /// The output matrix, which may be trained apart from the embeddings.
 const HEAD: &str = "lm_head.weight";
-/// What adapters can be besides plain LoRA, by the key that says so.
+/// Kinds of adapters besides plain LoRA, by the key that marks them.
 const VARIANTS: [(&str, &str); 11] = [
     ("use_dora", "DoRA"),
     ("use_qalora", "QALoRA"),
@@ -39,13 +39,13 @@ const VARIANTS: [(&str, &str); 11] = [
     ("target_parameters", "LoRA on parameters"),
     ("trainable_token_indices", "trained tokens"),
 ];
-/// Beginnings of training that leave the checkpoint as it is; others (PiSSA, OLoRA, LoftQ …) change it.
+/// Initialisations that leave the checkpoint unchanged; others (PiSSA, OLoRA, LoftQ …) change it.
 const HARMLESS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
-/// What to do with an adapter that cannot be merged here.
+/// The hint for an adapter that cannot be merged here.
 const ELSEWHERE: &str =
     "hint: merge it in Python (`merge_and_unload`, then `save_pretrained`) and name that folder with `--model`";
 
-/// What a product of two thin matrices adds to a tensor: `left` is `[n, r]` and scaled, `right` `[r, k]`, both row by row.
+/// A product of two thin matrices that is added to a tensor: `left` is `[n, r]` and scaled, `right` `[r, k]`, both row by row.
 pub(super) struct Delta {
     left: Vec<f32>,
     right: Vec<f32>,
@@ -64,7 +64,7 @@ impl Delta {
 
 /// `adapter_config.json`.
 #[derive(Deserialize)]
-struct Config {
+struct AdapterConfig {
     #[serde(default)]
     peft_type: String,
     base_model_name_or_path: Option<String>,
@@ -101,7 +101,7 @@ pub(super) fn merge(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFil
 }
 
 fn merge_into(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) -> Result<()> {
-    let config = Config::read(adapter)?;
+    let config = AdapterConfig::read(adapter)?;
     config.check_base(base)?;
     let file = ["adapter_model.safetensors", "adapter_model.bin"].into_iter().find(|file| adapter.has(file));
     let file = file.context("it has neither `adapter_model.safetensors` nor `adapter_model.bin`")?;
@@ -146,7 +146,7 @@ fn sorted(own: &Weights) -> (BTreeMap<String, Module<'_>>, Vec<(&str, String)>) 
     (modules, whole)
 }
 
-impl Config {
+impl AdapterConfig {
     fn read(adapter: &ModelFiles) -> Result<Self> {
         const FILE: &str = "adapter_config.json";
         let json = adapter.json(FILE)?.context("it has no `adapter_config.json`")?;
@@ -195,7 +195,7 @@ impl Config {
         }
     }
 
-    /// What a module's tensors add, and to which tensors of the checkpoint.
+    /// The products that a module's tensors add, each with the tensor of the checkpoint that it is added to.
     fn deltas(
         &self,
         weights: &Weights,
@@ -213,7 +213,7 @@ impl Config {
         let ((a, rank, inputs), (b, outputs, same)) = (a?, b?);
         let scale = self.scale(module, [rank, same])?;
         let shape = if embedding { [inputs, outputs] } else { [outputs, inputs] };
-        let names = stored(weights, &format!("{module}.weight"));
+        let names = stored_names(weights, &format!("{module}.weight"));
         ensure!(!names.is_empty(), "it changes `{module}`, which the model does not have");
         for name in names {
             fits(weights, &name, &shape)?;
@@ -222,7 +222,7 @@ impl Config {
             deltas.push((name, Delta { left, right, rank }));
         }
         if let Some(bias) = parts.get(".lora_B.bias") {
-            let name = stored(weights, &format!("{module}.bias")).pop();
+            let name = stored_names(weights, &format!("{module}.bias")).pop();
             let name = name.with_context(|| format!("it changes the bias of `{module}`, which has none"))?;
             fits(weights, &name, bias.shape())?;
             deltas.push((name, Delta { left: vec![scale as f32], right: numbers(bias), rank: 1 }));
@@ -230,7 +230,7 @@ impl Config {
         Ok(())
     }
 
-    /// By how much a module's product is multiplied; `ranks` are those of its two matrices.
+    /// The factor on a module's product; `ranks` are those of its two matrices.
     fn scale(&self, module: &str, ranks: [usize; 2]) -> Result<f64> {
         let wanted = pattern(self.rank_pattern.as_ref(), module)?.unwrap_or(self.r) as usize;
         ensure!(
@@ -244,7 +244,7 @@ impl Config {
         Ok(alpha / if self.use_rslora { rank.sqrt() } else { rank })
     }
 
-    /// The names under which a whole tensor stands in for others.
+    /// The names of the checkpoint's tensors that a whole tensor replaces.
     fn replaced(&self, weights: &Weights, name: &str, view: &View<'_>) -> Result<Vec<String>> {
         let bare = name.strip_prefix(MODEL).unwrap_or(name);
         let apart = self.modules_to_save.iter().flatten().any(|module| {
@@ -252,7 +252,7 @@ impl Config {
             owner == module || owner.ends_with(&format!(".{module}"))
         });
         let apart = apart && !self.ensure_weight_tying;
-        let names = stored(weights, name);
+        let names = stored_names(weights, name);
         let found = names.first().and_then(|name| weights.find(name));
         let found = found.with_context(|| format!("it has a tensor `{name}`, which the model does not have"))?;
         ensure!(
@@ -275,14 +275,14 @@ impl Config {
     }
 }
 
-/// Refuses what has not the shape of a tensor of the checkpoint.
+/// Refuses a tensor whose shape is not that of the checkpoint's tensor.
 fn fits(weights: &Weights, name: &str, shape: &[usize]) -> Result<()> {
     let found = weights.find(name).map_or_else(Vec::new, |view| view.shape().to_vec());
     ensure!(found == shape, "it is for `{name}` of the shape {shape:?}, and the model has {found:?}");
     Ok(())
 }
 
-/// Where the output matrix is the only name of the embeddings that is stored, gives them a name of their own.
+/// Gives the embeddings a name of their own, where the output matrix is the only stored name of both.
 fn keep_embedding(weights: &mut Weights) {
     let names = weights.names().map(|name| name.strip_prefix(MODEL).unwrap_or(name));
     if names.filter(|name| EMBEDDINGS.contains(name)).eq([HEAD]) {
@@ -304,19 +304,19 @@ fn pattern(pattern: Option<&Map<String, Value>>, module: &str) -> Result<Option<
 }
 
 /// The names under which the checkpoint has a tensor: without the model's prefix, with it, and for an embedding those of the
-/// matrices that are the same one.
-fn stored(weights: &Weights, name: &str) -> Vec<String> {
+/// matrices that share it.
+fn stored_names(weights: &Weights, name: &str) -> Vec<String> {
     let bare = name.strip_prefix(MODEL).unwrap_or(name);
-    let spelled = |bare: &str| {
+    let stored_name = |bare: &str| {
         let names = [bare.to_owned(), format!("{MODEL}{bare}")];
         names.into_iter().find(|name| weights.find(name).is_some())
     };
     if !EMBEDDINGS.contains(&bare) {
-        return spelled(bare).into_iter().collect();
+        return stored_name(bare).into_iter().collect();
     }
-    let known: Vec<String> = EMBEDDINGS.into_iter().filter_map(spelled).collect();
+    let known: Vec<String> = EMBEDDINGS.into_iter().filter_map(stored_name).collect();
     // A matrix that is not stored under this name is tied to one that is.
-    let Some(own) = spelled(bare).or_else(|| known.first().cloned()).and_then(|name| weights.find(&name)) else {
+    let Some(own) = stored_name(bare).or_else(|| known.first().cloned()).and_then(|name| weights.find(&name)) else {
         return Vec::new();
     };
     known.into_iter().filter(|name| weights.find(name).is_some_and(|view| view.same(&own))).collect()

@@ -11,6 +11,7 @@ pub mod family;
 mod packed;
 mod positions;
 pub mod spec;
+mod storage;
 mod torch;
 mod view;
 pub mod weights;

@@ -1,9 +1,8 @@
-//! The eight-bit matrices of a checkpoint, kept in a file so that the next start maps them instead of
-//! quantising again.
+//! The int8 matrices of a checkpoint, stored in a file so that the next start maps them instead of quantising again.
 //!
 //! Invariant: a stored matrix is used only where the file was made from the same checkpoint by the same
-//! version of kortom, is whole (a checksum over all of it), and the matrix has the size that the layer asks
-//! for. Whatever else is found there is as good as nothing: matrices are made anew and the file with them.
+//! version of kortom, is complete (it has a checksum), and the matrix has the size that the layer needs. Any other file is
+//! ignored: matrices are quantised again, and the file is replaced.
 //!
 //! The file: a magic word, the length of a JSON header, the header, zeros up to a multiple of 64, and the
 //! matrices as [`Quantised`] keeps them, each at a multiple of 64.
@@ -17,7 +16,7 @@ use std::sync::Arc;
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::gemm::{Quantised, Weights};
+use crate::kernels::gemm::{Quantised, WeightMatrix};
 use crate::kernels::pages::{self, Pages};
 
 const MAGIC: &[u8; 8] = b"kortom-8";
@@ -33,37 +32,37 @@ struct Header {
     form: String,
     checkpoint: String,
     checksum: u32,
-    matrices: Vec<Entry>,
+    matrices: Vec<StoredMatrix>,
 }
 
 /// A matrix `[n, k]`, which starts `offset` bytes after the header.
 #[derive(Clone, Copy, Deserialize, PartialEq, Serialize)]
-struct Entry {
+struct StoredMatrix {
     n: usize,
     k: usize,
     offset: usize,
 }
 
-/// A file that is whole and of the right checkpoint.
-struct Stored {
+/// A complete file of the right checkpoint.
+struct StoredMatrices {
     map: Arc<Mmap>,
     start: usize,
-    matrices: Vec<Entry>,
+    matrices: Vec<StoredMatrix>,
 }
 
-/// Quantises the matrices of one model, or takes them from where they are stored, in the order of its layers.
+/// Quantises the matrices of one model, or takes them from the file, in the order of its layers.
 pub(super) struct Quantiser {
-    stored: Option<Stored>,
+    stored: Option<StoredMatrices>,
     given: RefCell<Vec<Arc<Quantised>>>,
 }
 
 impl Quantiser {
-    /// With what `file` has stored of `checkpoint`, if anything.
+    /// A quantiser that uses the matrices of `checkpoint` in `file`, if there are any.
     pub fn new(file: Option<&Path>, checkpoint: &str) -> Self {
-        Self { stored: file.and_then(|file| Stored::open(file, checkpoint)), given: RefCell::default() }
+        Self { stored: file.and_then(|file| StoredMatrices::open(file, checkpoint)), given: RefCell::default() }
     }
 
-    /// The next matrix, `[n, k]`; `fill(row, values)` writes a row of what it is made of.
+    /// The next matrix, `[n, k]`; `fill(row, values)` writes a row of its f32 values.
     ///
     /// # Errors
     /// When there is no memory for it in `pages`.
@@ -84,7 +83,7 @@ impl Quantiser {
     /// Stores the matrices of a model that is complete, unless they were stored already.
     pub fn store(self, file: &Path, checkpoint: &str) -> io::Result<()> {
         let given = self.given.into_inner();
-        if self.stored.is_some_and(|stored| stored.gave(&given)) {
+        if self.stored.is_some_and(|stored| stored.is_source_of(&given)) {
             return Ok(());
         }
         let folder = file.parent().unwrap_or(Path::new("."));
@@ -100,7 +99,7 @@ fn write(matrices: &[Arc<Quantised>], checkpoint: &str, file: &File) -> io::Resu
     let mut hasher = crc32fast::Hasher::new();
     let (mut entries, mut offset) = (Vec::new(), 0);
     for matrix in matrices {
-        entries.push(Entry { n: matrix.n(), k: matrix.k(), offset });
+        entries.push(StoredMatrix { n: matrix.n(), k: matrix.k(), offset });
         hasher.update(matrix.bytes());
         offset += matrix.bytes().len();
     }
@@ -124,10 +123,10 @@ fn payload_start(header: usize) -> usize {
     (16 + header).next_multiple_of(ALIGNMENT)
 }
 
-impl Stored {
+impl StoredMatrices {
     fn open(path: &Path, checkpoint: &str) -> Option<Self> {
         let file = File::open(path).ok()?;
-        let map = super::weights::map(&file).ok()?;
+        let map = super::storage::map(&file).ok()?;
         pages::advise(&map);
         let length = usize::try_from(u64::from_le_bytes(map.get(8..16)?.try_into().ok()?)).ok()?;
         let header: Header = serde_json::from_slice(map.get(16..length.checked_add(16)?)?).ok()?;
@@ -145,8 +144,8 @@ impl Stored {
         Quantised::mapped(n, k, self.map.clone(), self.start.checked_add(entry.offset)?)
     }
 
-    /// Whether all of these came from here.
-    fn gave(&self, matrices: &[Arc<Quantised>]) -> bool {
+    /// Whether all of these matrices came from the file.
+    fn is_source_of(&self, matrices: &[Arc<Quantised>]) -> bool {
         matrices.len() == self.matrices.len() && matrices.iter().all(|matrix| matrix.is_mapped())
     }
 }

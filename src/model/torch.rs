@@ -1,6 +1,5 @@
-//! PyTorch checkpoints: where the tensors of a `pytorch_model.bin` lie. Both forms that lie on the hub: the
-//! zip archive (since PyTorch 1.6), and the row of pickles that came before it, which most of the
-//! older translation models still are.
+//! PyTorch checkpoints: where the tensors of a `pytorch_model.bin` lie. Both formats of the Hub are read: the zip archive (since
+//! PyTorch 1.6), and the sequence of pickles before it, which most of the older translation models still have.
 //!
 //! A pickle is a program. candle's reader builds its result without running anything; here every class that
 //! it names must be one of the few that make up a tensor, and anything else is refused by name.
@@ -12,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use candle_core::DType;
 use candle_core::pickle::{Object, Stack};
 
-use super::weights::Place;
+use super::storage::TensorLocation;
 
 const HINT: &str = "hint: the file is damaged or not a PyTorch checkpoint; fetch it again, or take its safetensors";
 
@@ -22,8 +21,8 @@ const LEGACY: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20,
 /// Where each storage begins in the file, and how many bytes it has.
 type Storages = HashMap<String, (usize, usize)>;
 
-/// The tensors of a checkpoint file: where each lies, or the storage class of those that no layer can be made of.
-pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>)>> {
+/// The tensors of a checkpoint file: the location of each, or its storage class if that is not a floating point type.
+pub(super) fn locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocation, String>)>> {
     let (object, storages) = if bytes.starts_with(b"PK") {
         archive(bytes)?
     } else if bytes.starts_with(&LEGACY) {
@@ -31,13 +30,13 @@ pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>)
     } else {
         bail!("neither a zip archive nor a pickle of PyTorch's\n{HINT}");
     };
-    let mut places = Vec::new();
+    let mut locations = Vec::new();
     for (name, value) in state_dict(object)? {
         if let Object::Unicode(name) = name
             && let Some(tensor) = tensor(value).with_context(|| format!("in the tensor `{name}`"))?
         {
             let Some(dtype) = dtype(&tensor.class) else {
-                places.push((name, Err(tensor.class)));
+                locations.push((name, Err(tensor.class)));
                 continue;
             };
             let storage = storages.get(&tensor.storage);
@@ -45,16 +44,17 @@ pub(super) fn places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>)
             let size = dtype.size_in_bytes();
             let offset = tensor.offset.checked_mul(size).filter(|&offset| offset <= length);
             let offset = offset.with_context(|| format!("`{name}` begins outside its data\n{HINT}"))?;
-            let place = Place { dtype, shape: tensor.shape, strides: tensor.strides, start: start + offset };
+            let location =
+                TensorLocation { dtype, shape: tensor.shape, strides: tensor.strides, start: start + offset };
             ensure!(
-                place.extent().is_some_and(|extent| extent <= length - offset),
+                location.extent().is_some_and(|extent| extent <= length - offset),
                 "`{name}` is larger than its data\n{HINT}"
             );
-            places.push((name, Ok(place)));
+            locations.push((name, Ok(location)));
         }
     }
-    ensure!(!places.is_empty(), "the checkpoint holds no tensors by name\n{HINT}");
-    Ok(places)
+    ensure!(!locations.is_empty(), "the checkpoint holds no tensors by name\n{HINT}");
+    Ok(locations)
 }
 
 /// The pickle and the storages of a zip archive. Storages are stored, not compressed, so they can be mapped.
@@ -177,7 +177,7 @@ fn state_dict(object: Object) -> Result<Vec<(Object, Object)>> {
     Ok(entries)
 }
 
-/// Turns away a pickle that calls anything but the makers of tensors.
+/// Refuses a pickle that calls anything but constructors of tensors.
 fn refuse_code(object: &Object) -> Result<()> {
     match object {
         Object::Reduce { callable, args } | Object::Build { callable, args } => {
@@ -210,17 +210,18 @@ fn refuse_code(object: &Object) -> Result<()> {
     }
 }
 
-struct Rebuilt {
+/// A tensor as a pickle describes it.
+struct PickledTensor {
     storage: String,
-    /// The class of its storage, which says the type of its elements.
+    /// The class of its storage, which determines the type of its elements.
     class: String,
     offset: usize,
     shape: Vec<usize>,
     strides: Vec<usize>,
 }
 
-/// What `_rebuild_tensor_v2(storage, offset, shape, strides, …)` would make; `None` for what is no tensor.
-fn tensor(object: Object) -> Result<Option<Rebuilt>> {
+/// The tensor that `_rebuild_tensor_v2(storage, offset, shape, strides, …)` describes; `None` for other objects.
+fn tensor(object: Object) -> Result<Option<PickledTensor>> {
     let Object::Reduce { callable, args } = object else { return Ok(None) };
     let (Object::Class { class_name, .. }, Object::Tuple(mut args)) = (*callable, *args) else { return Ok(None) };
     match class_name.as_str() {
@@ -244,7 +245,7 @@ fn tensor(object: Object) -> Result<Option<Rebuilt>> {
     let (shape, strides) = (sizes(shape)?, sizes(strides)?);
     ensure!(shape.len() == strides.len(), "a shape and strides that do not fit\n{HINT}");
     let offset = size(offset)?;
-    Ok(Some(Rebuilt { storage: key.clone(), class: class_name.clone(), offset, shape, strides }))
+    Ok(Some(PickledTensor { storage: key.clone(), class: class_name.clone(), offset, shape, strides }))
 }
 
 fn sizes(object: &Object) -> Result<Vec<usize>> {

@@ -1,32 +1,34 @@
-//! One tensor of a checkpoint where it lies in its file, and its numbers in the type that is wanted.
+//! One tensor of a checkpoint in its file, and its numbers in any type.
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 
 use super::adapter::Delta;
-use super::weights::{Bytes, Place};
+use super::storage::{FileBytes, TensorLocation};
 
 /// One tensor, not yet converted.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    place: &'a Place,
-    file: &'a Bytes,
-    /// What an adapter adds.
+    location: &'a TensorLocation,
+    file: &'a FileBytes,
+    /// Products that an adapter adds to the tensor.
     deltas: &'a [Delta],
 }
 
 impl<'a> View<'a> {
-    /// The tensor at a place that was found to lie inside its file.
-    pub(super) fn new(place: &'a Place, file: &'a Bytes, deltas: &'a [Delta]) -> Self {
-        Self { place, file, deltas }
+    /// The tensor at a location, which must have been checked to lie inside its file.
+    pub(super) fn new(location: &'a TensorLocation, file: &'a FileBytes, deltas: &'a [Delta]) -> Self {
+        Self { location, file, deltas }
     }
 
-    /// The shape.
+    /// The shape of the tensor.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
-        &self.place.shape
+        &self.location.shape
     }
 
+    /// Checks the shape of the tensor.
+    ///
     /// # Errors
     /// When the shape is another than `shape`; `name` is for the message.
     pub fn expect(&self, name: &str, shape: &[usize]) -> Result<()> {
@@ -41,20 +43,20 @@ impl<'a> View<'a> {
 
     /// Row `row` of a matrix `[rows, columns]` (or the whole of a vector, as row 0) as f32.
     pub fn row(&self, row: usize, out: &mut [f32]) {
-        let (row_stride, stride) = match self.place.strides[..] {
+        let (row_stride, stride) = match self.location.strides[..] {
             [stride] => (0, stride),
             [row_stride, stride] => (row_stride, stride),
             _ => (out.len(), 1),
         };
-        let size = self.place.dtype.size_in_bytes();
-        let bytes = &self.file[self.place.start..];
+        let size = self.location.dtype.size_in_bytes();
+        let bytes = &self.file[self.location.start..];
         let start = row * row_stride;
         if stride == 1 {
-            widen(self.place.dtype, &bytes[start * size..][..out.len() * size], out);
+            widen(self.location.dtype, &bytes[start * size..][..out.len() * size], out);
         } else {
             for (column, out) in out.iter_mut().enumerate() {
                 let at = (start + column * stride) * size;
-                widen(self.place.dtype, &bytes[at..][..size], std::slice::from_mut(out));
+                widen(self.location.dtype, &bytes[at..][..size], std::slice::from_mut(out));
             }
         }
         self.deltas.iter().for_each(|delta| delta.add(row, out));
@@ -82,7 +84,7 @@ impl<'a> View<'a> {
         let columns = self.shape().last().copied().unwrap_or(1);
         let rows = self.shape().iter().product::<usize>() / columns.max(1);
         let unchanged = self.deltas.is_empty() && other.deltas.is_empty();
-        if unchanged && std::ptr::eq(self.file, other.file) && self.place == other.place {
+        if unchanged && std::ptr::eq(self.file, other.file) && self.location == other.location {
             return true;
         }
         let (mut a, mut b) = (vec![0f32; columns], vec![0f32; columns]);
@@ -97,15 +99,15 @@ impl<'a> View<'a> {
         same
     }
 
-    /// Gives the memory of these numbers back to the system; they are read from the file again if they are asked for.
+    /// Gives the memory of the tensor's numbers back to the system; they are read from the file again when they are needed.
     pub fn release(&self) {
-        if let Some(extent) = self.place.extent() {
-            self.file.release(self.place.start, extent);
+        if let Some(extent) = self.location.extent() {
+            self.file.release(self.location.start, extent);
         }
     }
 }
 
-/// Numbers side by side, little-endian. Types without numbers of this kind were turned away when the file was opened.
+/// Converts little-endian numbers to f32. Other types were refused when the file was opened.
 fn widen(dtype: DType, bytes: &[u8], out: &mut [f32]) {
     match dtype {
         DType::F32 => each(bytes, out, f32::from_le_bytes),

@@ -1,103 +1,35 @@
 //! The tensors of a checkpoint by name, whichever file format they lie in: `model.safetensors`,
 //! `pytorch_model.bin`, or either in shards with an index.
 //!
-//! Files are mapped, not read: a tensor's numbers are touched when a layer is made of them, and given back to the
-//! system after that, so that a model being loaded is not in memory twice. Nothing in a file is trusted: every
-//! range is checked when the file is opened, so a `View` always lies inside it.
+//! Files are mapped, not read: a tensor's numbers are read when a layer is made of them, and their memory is given back to the
+//! system after that, so that a model is not in memory twice while it is loaded. Nothing in a file is trusted: every range is
+//! checked when the file is opened, so a `View` always lies inside it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io;
-use std::ops::Deref;
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::DType;
-use memmap2::Mmap;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
 use crate::files::ModelFiles;
 
 use super::adapter::{self, Delta};
+use super::storage::{FileBytes, TensorLocation, contiguous, map};
 use super::torch;
 use super::view::View;
-
-/// With a page that is touched Linux maps its neighbours, up to this multiple.
-#[cfg(unix)]
-const AROUND: usize = 1 << 16;
-
-/// The bytes of one file.
-pub(super) enum Bytes {
-    Mapped(Mmap),
-    Embedded(&'static [u8]),
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Embedded(bytes) => bytes,
-        }
-    }
-}
-
-impl Bytes {
-    /// Gives the memory of a range back to the system, where it is mapped from a file.
-    pub fn release(&self, start: usize, length: usize) {
-        #[cfg(unix)]
-        if let Self::Mapped(map) = self {
-            let end = (start + length).next_multiple_of(AROUND).min(map.len());
-            let start = start - start % AROUND;
-            // SAFETY: the mapping is shared with the file and read-only, so a page that comes back holds what it held.
-            // That a system may decline costs memory, and nothing else.
-            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
-        }
-    }
-}
-
-/// Where one tensor lies. `offset` and `strides` count elements of `dtype` from `start`, in bytes.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
-    pub dtype: DType,
-    pub shape: Vec<usize>,
-    pub strides: Vec<usize>,
-    /// First byte of the tensor in the file.
-    pub start: usize,
-}
-
-impl Place {
-    /// Bytes from `start` to the end of the last element, or `None` when that overflows.
-    pub fn extent(&self) -> Option<usize> {
-        if self.shape.contains(&0) {
-            return Some(0);
-        }
-        let mut last = 0usize;
-        for (&size, &stride) in self.shape.iter().zip(&self.strides) {
-            last = last.checked_add((size - 1).checked_mul(stride)?)?;
-        }
-        last.checked_add(1)?.checked_mul(self.dtype.size_in_bytes())
-    }
-}
-
-/// The bytes of a file, without reading it.
-pub(super) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the mapping is read-only; a file that another process cuts short while it is read is outside
-    // what any reader of mapped files can defend against.
-    unsafe { Mmap::map(file) }
-}
 
 /// All tensors of a checkpoint.
 #[derive(Default)]
 pub struct Weights {
-    files: Vec<Bytes>,
-    /// When each mapped file was written.
+    files: Vec<FileBytes>,
+    /// The modification time of each mapped file, and hashes of what else the tensors depend on.
     stamps: Vec<String>,
-    places: BTreeMap<String, (usize, Place)>,
-    /// Tensors of numbers that are not floating point, with the name of their type.
+    locations: BTreeMap<String, (usize, TensorLocation)>,
+    /// Tensors that are not floating point numbers, with the name of their type.
     others: BTreeMap<String, String>,
-    /// What an adapter adds to a tensor.
+    /// Products that an adapter adds to tensors, by their names.
     deltas: BTreeMap<String, Vec<Delta>>,
 }
 
@@ -143,32 +75,32 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Puts tensors of others in the place of those of the second names.
+    /// Replaces tensors by tensors of `others`; `names` has pairs of the name there and the name here.
     pub(super) fn replace(&mut self, others: Self, names: &[(String, String)]) {
         for (name, target) in names {
-            if let Some((file, place)) = others.places.get(name) {
-                self.places.insert(target.clone(), (self.files.len() + file, place.clone()));
+            if let Some((file, location)) = others.locations.get(name) {
+                self.locations.insert(target.clone(), (self.files.len() + file, location.clone()));
             }
         }
         self.files.extend(others.files);
         self.stamps.extend(others.stamps);
     }
 
-    /// The same tensor under one more name.
+    /// Gives the tensor `name` one more name.
     pub(super) fn alias(&mut self, name: &str, other: &str) {
-        if let Some(place) = self.places.get(name).cloned() {
-            self.places.insert(other.to_owned(), place);
+        if let Some(location) = self.locations.get(name).cloned() {
+            self.locations.insert(other.to_owned(), location);
         }
     }
 
-    /// Adds to tensors.
+    /// Adds products to tensors.
     pub(super) fn add(&mut self, deltas: Vec<(String, Delta)>) {
         for (name, delta) in deltas {
             self.deltas.entry(name).or_default().push(delta);
         }
     }
 
-    /// Makes whatever else decides the tensors a part of the fingerprint.
+    /// Makes bytes that the tensors depend on a part of the fingerprint.
     pub(super) fn stamp(&mut self, bytes: &[u8]) {
         self.stamps.push(format!("{:x}", Sha256::digest(bytes)));
     }
@@ -180,29 +112,29 @@ impl Weights {
 
     fn map(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
         let bytes = if let Some(bytes) = files.embedded_bytes(name) {
-            Bytes::Embedded(bytes)
+            FileBytes::Embedded(bytes)
         } else {
             let path = files.path(name).with_context(|| {
                 format!("no such file\nhint: fetch `{name}` into the model's folder, or pull the model again")
             })?;
             let file = File::open(path)?;
             self.stamps.push(format!("{:?}", file.metadata()?.modified()?));
-            Bytes::Mapped(map(&file)?)
+            FileBytes::Mapped(map(&file)?)
         };
         let index = self.files.len();
         let is_safetensors = std::path::Path::new(name).extension().is_some_and(|end| end == "safetensors");
-        let places = if is_safetensors { safetensors_places(&bytes)? } else { torch::places(&bytes)? };
-        for (tensor, place) in places {
-            let place = match place {
-                Ok(place) => place,
+        let locations = if is_safetensors { safetensors_locations(&bytes)? } else { torch::locations(&bytes)? };
+        for (tensor, location) in locations {
+            let location = match location {
+                Ok(location) => location,
                 Err(numbers) => {
                     self.others.insert(tensor, numbers);
                     continue;
                 }
             };
-            let end = place.extent().and_then(|extent| extent.checked_add(place.start));
+            let end = location.extent().and_then(|extent| extent.checked_add(location.start));
             ensure!(end.is_some_and(|end| end <= bytes.len()), "`{tensor}` lies outside the file: it is cut short");
-            self.places.insert(tensor, (index, place));
+            self.locations.insert(tensor, (index, location));
         }
         self.files.push(bytes);
         Ok(())
@@ -210,10 +142,10 @@ impl Weights {
 
     /// The names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.places.keys().map(String::as_str)
+        self.locations.keys().map(String::as_str)
     }
 
-    /// The number of parameters; tensors that lie in one place under several names count once.
+    /// The number of parameters; tensors that lie in one location under several names count once.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.counts().values().sum()
@@ -228,16 +160,16 @@ impl Weights {
     fn counts(&self) -> HashMap<DType, usize> {
         let mut seen = BTreeSet::new();
         let mut counts = HashMap::new();
-        for (file, place) in self.places.values() {
-            if seen.insert((file, place.start)) {
-                *counts.entry(place.dtype).or_insert(0) += place.shape.iter().product::<usize>();
+        for (file, location) in self.locations.values() {
+            if seen.insert((file, location.start)) {
+                *counts.entry(location.dtype).or_insert(0) += location.shape.iter().product::<usize>();
             }
         }
         counts
     }
 
-    /// Names the contents of the files: a hash of their sizes and times, and of bytes from all over them. A hash of
-    /// everything would take longer than what it saves.
+    /// A fingerprint of the files: a hash of their sizes and times, and of samples of their bytes. A hash of all bytes would take
+    /// longer than quantising again.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         const SAMPLES: usize = 256;
@@ -260,15 +192,15 @@ impl Weights {
     /// The tensor of this name, if there is one.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<View<'_>> {
-        let (file, place) = self.places.get(name)?;
+        let (file, location) = self.locations.get(name)?;
         let deltas = self.deltas.get(name).map_or(&[][..], Vec::as_slice);
-        Some(View::new(place, &self.files[*file], deltas))
+        Some(View::new(location, &self.files[*file], deltas))
     }
 
-    /// The first of several names that there is.
+    /// The tensor of the first of these names that exists.
     ///
     /// # Errors
-    /// When there is none of them; the message says what there is instead.
+    /// When none of them exists; the message names tensors that do.
     pub fn first(&self, names: &[&str]) -> Result<View<'_>> {
         match names.iter().find_map(|name| self.find(name)) {
             Some(view) => Ok(view),
@@ -287,7 +219,7 @@ impl Weights {
     }
 
     fn missing(&self, names: &[&str]) -> String {
-        // Without the family's prefix too, as where such a tensor is looked for.
+        // The family's prefix may be missing, as in `Builder::find`.
         let is = |wanted: &str, name: &str| wanted.strip_suffix(name).is_some_and(|x| x.is_empty() || x.ends_with('.'));
         let other = |(name, _): &(&String, &String)| names.iter().any(|wanted| is(wanted, name));
         if let Some((name, numbers)) = self.others.iter().find(other) {
@@ -297,7 +229,7 @@ impl Weights {
             );
         }
         let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-        // The neighbours say more than the first names of the alphabet would.
+        // Names near by help more than the first names of the alphabet.
         let mut stem = *names.first().unwrap_or(&"");
         let mut near = Vec::new();
         while let Some((shorter, _)) = stem.rsplit_once('.')
@@ -309,7 +241,7 @@ impl Weights {
         if near.is_empty() {
             near = self.names().take(6).collect();
         }
-        let count = self.places.len();
+        let count = self.locations.len();
         let near = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         format!(
             "the weights have no tensor {wanted}; among the {count} they have: {near}\n\
@@ -318,21 +250,12 @@ impl Weights {
     }
 }
 
-/// Row-major strides.
-pub(super) fn contiguous(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1usize; shape.len()];
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i].saturating_mul(shape[i]);
-    }
-    strides
-}
-
-fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>)>> {
+fn safetensors_locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocation, String>)>> {
     const HINT: &str = "hint: the file is damaged or cut short; fetch it again";
     let (header, metadata) = SafeTensors::read_metadata(bytes)
         .map_err(|error| anyhow::anyhow!("not a valid safetensors file: {error}\n{HINT}"))?;
     let data = header + 8;
-    let mut places = Vec::new();
+    let mut locations = Vec::new();
     for (name, info) in metadata.tensors() {
         let dtype = match info.dtype {
             safetensors::Dtype::F32 => DType::F32,
@@ -341,11 +264,11 @@ fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>
             safetensors::Dtype::F64 => DType::F64,
             // Integer tensors are position ids and the like, which no layer reads.
             other => {
-                places.push((name, Err(format!("{other:?}"))));
+                locations.push((name, Err(format!("{other:?}"))));
                 continue;
             }
         };
-        let place = Place {
+        let location = TensorLocation {
             dtype,
             shape: info.shape.clone(),
             strides: contiguous(&info.shape),
@@ -353,12 +276,12 @@ fn safetensors_places(bytes: &[u8]) -> Result<Vec<(String, Result<Place, String>
         };
         let claimed = info.data_offsets.1 - info.data_offsets.0;
         ensure!(
-            place.extent() == Some(claimed),
+            location.extent() == Some(claimed),
             "the header gives `{name}` {claimed} bytes, which is not its shape\n{HINT}"
         );
-        places.push((name, Ok(place)));
+        locations.push((name, Ok(location)));
     }
-    Ok(places)
+    Ok(locations)
 }
 
 fn shards(files: &ModelFiles, index: &str) -> Result<Vec<String>> {

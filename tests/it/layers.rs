@@ -46,7 +46,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("tikv_jemallocator::", &["allocator"]),
     ("tikv_jemalloc_ctl::", &["allocator"]),
     ("std::env", &["cli", "hub"]),
-    ("unsafe ", &["kernels", "model/weights.rs", "device/gpu.rs"]),
+    ("unsafe ", &["kernels", "model/storage.rs", "device/gpu.rs"]),
 ];
 
 /// All sources as (path below `src`, module, code without comments).
