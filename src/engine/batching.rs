@@ -191,7 +191,7 @@ struct OomHistory {
 impl MemoryBudget {
     /// The memory of `device` now.
     pub fn on(device: &Device) -> Self {
-        Self { free: GpuInfo::of(device).map(|card| card.free), found: Mutex::default() }
+        Self { free: GpuInfo::of(device).map(|gpu| gpu.free), found: Mutex::default() }
     }
 
     /// Messages for the user about batches; each is given once.

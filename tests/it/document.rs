@@ -22,7 +22,7 @@ fn failures(table: &str, language: Language) -> Vec<String> {
 }
 
 #[test]
-fn characters_that_nobody_sees_are_no_part_of_what_is_said() {
+fn invisible_characters_are_not_part_of_the_text() {
     let (hidden, said) = ("De ge\u{ad}meen\u{ad}te\u{200b} bouwt\u{2060}.", "De gemeente bouwt.");
     for (text, format) in [
         (format!("{hidden}\n\n{hidden}\n"), Format::Text),

@@ -87,7 +87,7 @@ impl Scheduler for Trickle {
 }
 
 #[test]
-fn what_comes_while_others_are_under_way_is_done_too() {
+fn sources_that_arrive_while_others_run_are_decoded_too() {
     let engine = bundled();
     let session = engine.session(&Request::new(Caller::Article)).unwrap();
     // The first is the longest: others are done long before.

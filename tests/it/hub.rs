@@ -465,7 +465,7 @@ fn a_moved_repository_is_followed() {
 }
 
 #[test]
-fn offline_asks_nobody() {
+fn offline_sends_no_request() {
     let server = setup(&weights()).start(0);
     let (_home, mut options) = client(&server);
     options.offline = true;

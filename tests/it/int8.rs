@@ -1,4 +1,4 @@
-//! Eight bits beside f32: near to it on every family, and as indifferent to batches.
+//! int8 compared with f32: near to it on every family, and as independent of batches.
 
 use std::path::{Path, PathBuf};
 
@@ -52,14 +52,14 @@ fn logits_are_near_those_of_f32_in_every_family() {
             let mean = exact.iter().sum::<f32>() / exact.len() as f32;
             let spread = exact.iter().map(|x| (x - mean).powi(2)).sum::<f32>();
             let error = exact.iter().zip(rounded).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
-            assert!(error > 0.0, "{name}: eight bits should not be exact");
+            assert!(error > 0.0, "{name}: int8 should not be exact");
             assert!(error < 0.02 * spread, "{name}: error {error} of a spread of {spread}");
         }
     }
 }
 
 #[test]
-fn auto_takes_eight_bits_for_the_families_that_were_measured() {
+fn auto_takes_int8_for_the_families_that_were_measured() {
     for name in CHECKPOINTS {
         let files = ModelFiles::folder(&fixture(name), name, None).unwrap();
         let load = |compute| Engine::load(&files, &Placement::choose(DeviceChoice::Cpu, compute).unwrap()).unwrap();

@@ -145,7 +145,7 @@ fn sequences_go_on_in_another_search() {
         let expected = find(items, &options);
         for after in [0, 1, 4] {
             let [mut one, mut other] = [(); 2].map(|()| (Scripted::new(&[]), Search::new(&options).unwrap()));
-            // The other is under way with something else.
+            // The other search runs another sequence.
             for ((model, search), items) in [(&mut one, items.as_slice()), (&mut other, &[999])] {
                 model.rows = items.iter().map(|&item| (item, Vec::new())).collect();
                 let sources: Vec<Vec<u32>> = items.iter().map(|&item| source(item)).collect();
@@ -381,7 +381,7 @@ fn a_guarded_search_resumes_where_it_parts_from_one_without() {
             let grams: Vec<&[u32]> = best.tokens.windows(GUARD).collect();
             assert_eq!(grams.iter().collect::<BTreeSet<_>>().len(), grams.len(), "{:?}", best.tokens);
             match free.resume_point {
-                ResumePoint::Unknown => panic!("nobody looked"),
+                ResumePoint::Unknown => panic!("no resume point was recorded"),
                 ResumePoint::Never => {
                     assert_eq!((&best.tokens, best.truncated), (&free_best.tokens, free_best.truncated));
                 }
@@ -410,9 +410,9 @@ fn a_search_of_fewer_beams_does_not_resume_one_of_more() {
     let wide = repetitive().pop().unwrap();
     let narrow = SearchOptions { num_beams: 2, ..wide.clone() };
     let free = (0..).map(|item| find_guarded(&[(item, None)], &wide).remove(0));
-    let forked =
+    let resumed =
         free.map(|found| found.resume_point).find(|resume_point| matches!(resume_point, ResumePoint::At(_))).unwrap();
-    let item = Sequence { guard: Some(&forked), ..Sequence::default() };
+    let item = Sequence { guard: Some(&resumed), ..Sequence::default() };
     let error = Search::new(&narrow).unwrap().admit(&[item]).unwrap_err().to_string();
     assert!(error.contains("fewer beams"), "{error}");
 }

@@ -103,19 +103,19 @@ fn a_text_may_name_its_own_target() {
 fn a_text_that_names_a_target_the_model_lacks_is_read_behind_the_one_asked_for() {
     let tokenizer = load(&fixture("marian-targets")).unwrap();
     let asked = tokenizer.languages(None, Some("en")).unwrap();
-    let nobody = tokenizer.languages(None, None).unwrap();
+    let by_default = tokenizer.languages(None, None).unwrap();
     let english = tokenizer.token_id(">>eng<<").unwrap();
     let unknown = tokenizer.token_id("<unk>").unwrap();
     for text in [">>xyz<< De oude veerman", ">><<", ">> eng << De oude veerman", ">>xyz<<>>eng<< De"] {
         // As transformers reads `>>eng<<` and the text: what follows the first code is no code.
         let ids = tokenizer.encode(text, &asked).unwrap();
-        assert_eq!(ids, tokenizer.encode(&format!(">>eng<<{text}"), &nobody).unwrap(), "{text}");
+        assert_eq!(ids, tokenizer.encode(&format!(">>eng<<{text}"), &by_default).unwrap(), "{text}");
         assert!(ids[0] == english && ids[1] != unknown && ids[1] != english, "{text}: {ids:?}");
-        // And the text alone, where nobody asked for a target: a code that is not known.
-        let ids = tokenizer.encode(text, &nobody).unwrap();
+        // And the text alone, where no target was requested: a code that is not known.
+        let ids = tokenizer.encode(text, &by_default).unwrap();
         assert!(ids[0] == unknown && !ids.contains(&english), "{text}: {ids:?}");
     }
-    let plain = tokenizer.encode("De oude veerman", &nobody).unwrap();
+    let plain = tokenizer.encode("De oude veerman", &by_default).unwrap();
     assert_eq!(plain, tokenizer.encode("De oude veerman", &asked).unwrap());
     assert_eq!(plain[0], english);
 }

@@ -30,7 +30,7 @@ fn auto_takes_what_there_is_and_says_so() {
 }
 
 #[test]
-fn eight_bits_are_not_taken_where_they_are_slower() {
+fn int8_is_not_chosen_where_it_is_slower() {
     let place = Place::new();
     let text = place.path("line.txt");
     std::fs::write(&text, LINE).unwrap();

@@ -120,7 +120,7 @@ fn the_same_seed_draws_the_same() {
 }
 
 #[test]
-fn generate_gives_twenty_new_tokens_where_nobody_says() {
+fn generate_gives_twenty_new_tokens_by_default() {
     let place = Place::new();
     let bundled = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en");
     for entry in std::fs::read_dir(bundled).unwrap().map(Result::unwrap) {

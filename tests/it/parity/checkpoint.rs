@@ -1,5 +1,5 @@
 //! A tiny checkpoint, loaded to compute in any type: f32 takes the fused kernels, every other type candle's own
-//! operations, which are also those of a graphics card.
+//! operations, which are also those of a GPU.
 
 use std::path::Path;
 
@@ -68,7 +68,7 @@ impl Checkpoint {
         if pair.is_some() { self.tokenizer.languages(code(0), code(1)).unwrap() } else { self.plain_languages() }
     }
 
-    /// What a source gets where nobody asked for a language and the text says its own.
+    /// The tokens of a source without a requested language whose text names its own.
     fn plain_languages(&self) -> Languages {
         self.tokenizer.languages(None, None).unwrap()
     }

@@ -1,4 +1,4 @@
-//! The layers and the top-k as candle's own operations, which is how a graphics card computes: every family in f64 on
+//! The layers and the top-k as candle's own operations, which is how a GPU computes: every family in f64 on
 //! the CPU; or in f32 on the device that `KORTOM_TEST_DEVICE` names.
 //!
 //! The same comparisons as on the fused path. Candle's products may sum in another order for another number of
@@ -63,7 +63,7 @@ fn every_family_computes_the_same_without_the_kernels() {
     assert!(all >= 1500, "{all}");
 }
 
-/// A batch's states are those of each source alone; what lies in the padding is nobody's.
+/// A batch's states are those of each source alone; the padding is not compared.
 #[test]
 fn padding_changes_nothing_without_the_kernels() {
     for (_, name) in COMPARED {

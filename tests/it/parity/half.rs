@@ -1,5 +1,5 @@
 //! Checkpoints in f16 and bf16: the CPU computes them in f32, which holds each of their weights exactly. And how far
-//! from f32 a card is, which computes in them: here the CPU with a card's operations, or the device that
+//! from f32 a GPU is, which computes in them: here the CPU with the operations of a GPU, or the device that
 //! `KORTOM_TEST_DEVICE` names.
 
 use std::path::Path;

@@ -40,11 +40,11 @@ fn tied_weights_are_found_under_each_alias() {
     }
 }
 
-/// A checkpoint without a bias on its logits has none, as one whose bias is nought.
+/// A checkpoint without a bias on its logits has none, as one whose bias is zero.
 #[test]
 fn a_missing_bias_on_the_logits_is_nought() {
     let sources = [vec![40, 41, 42, 2], vec![50, 51, 2]];
-    let [none, nought, fixture] = [
+    let [none, zero, fixture] = [
         Changed::new("tiny-bart", |tensors| drop(tensors.remove("final_logits_bias").unwrap())),
         Changed::new("tiny-bart", |tensors| {
             let bias = tensors.get_mut("final_logits_bias").unwrap();
@@ -53,7 +53,7 @@ fn a_missing_bias_on_the_logits_is_nought() {
         Changed::new("tiny-bart", |_| ()),
     ]
     .map(|changed| computed(&changed.checkpoint(DType::F32), &sources, 2));
-    assert_eq!(none, nought);
+    assert_eq!(none, zero);
     assert_ne!(none, fixture);
 }
 
@@ -69,7 +69,7 @@ fn every_file_format_gives_the_same_bits() {
     }
 }
 
-/// A batch's states are those of each source alone; what lies in the padding is nobody's.
+/// A batch's states are those of each source alone; the padding is not compared.
 #[test]
 fn padding_changes_no_bit_of_the_encoder() {
     for (_, name) in COMPARED {

@@ -78,7 +78,7 @@ fn what_takes_too_long_is_given_up() {
     let reply = server.json("/digest", &json!({ "q": long(8000) }));
     reply.refused(503, "took too long");
     assert!(reply.retry_after.is_some());
-    // The batch that was under way is finished.
+    // The running batch is finished.
     while server.json("/digest", &json!({ "q": "Ja." })).status != 200 {}
 }
 
