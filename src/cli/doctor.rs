@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kortom::device::{ComputeType, DeviceChoice, Placement};
-use kortom::hub::{BUNDLED, Hub, Installed, Task};
+use kortom::hub::{BUNDLED, Hub, Installed, ModelTask};
 use kortom::kernels::simd::Level;
 
 use super::args::DoctorArgs;
@@ -217,11 +217,11 @@ fn models(hub: &Hub) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> = installed.iter().map(model).collect();
     let lacks = |task, from, to| hub.best_installed(task, from, to).is_none_or(|best| best.files.name() == BUNDLED);
-    if lacks(Task::Translate, "nl", "en") {
+    if lacks(ModelTask::Translate, "nl", "en") {
         let line = "only the built-in one translates from Dutch to English, a demonstration";
         findings.push(Finding::good("quality", line).remedy("note", "kortom models pull nl-en"));
     }
-    if lacks(Task::Summarize, "en", "en") {
+    if lacks(ModelTask::Summarize, "en", "en") {
         let line = "no summary model: summaries consist of the article's own sentences";
         findings.push(Finding::good("quality", line).remedy("note", "kortom models pull cnn-fast"));
     }

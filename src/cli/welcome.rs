@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use kortom::device::{ComputeType, DeviceChoice, Placement};
-use kortom::hub::{BUNDLED, Hub, Task};
+use kortom::hub::{BUNDLED, Hub, ModelTask};
 
 /// For whoever reads it later, or elsewhere.
 const WELCOME: &str = "\
@@ -30,8 +30,8 @@ pub fn page() -> String {
 
 /// What this machine has, and what to type next.
 fn here(hub: &Hub) -> String {
-    let translating = hub.best_installed(Task::Translate, "nl", "en");
-    let summarising = hub.best_installed(Task::Summarize, "en", "en");
+    let translating = hub.best_installed(ModelTask::Translate, "nl", "en");
+    let summarising = hub.best_installed(ModelTask::Summarize, "en", "en");
     let built_in = translating.as_ref().is_none_or(|best| best.files.name() == BUNDLED);
     let translates = match &translating {
         Some(best) if !built_in => format!("`{}`", best.files.name()),
