@@ -13,7 +13,7 @@ use kortom::batch::TokenId;
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{self, Request, ResolvedRequest};
 use kortom::files::ModelFiles;
-use kortom::hub::{self, Entry, Task};
+use kortom::hub::{self, CatalogEntry, ModelTask};
 use serde_json::{Value, json};
 
 use crate::cli::{Place, Ran};
@@ -23,12 +23,12 @@ use crate::settings::check_effective;
 use assembled::{Assembled, published};
 
 /// The catalogue's entries that are fetched from the Hub.
-fn entries() -> impl Iterator<Item = &'static Entry> {
+fn entries() -> impl Iterator<Item = &'static CatalogEntry> {
     hub::catalog().iter().filter(|entry| entry.repo.is_some())
 }
 
 /// What one run of the expectations asks for: `task` is what `summarize` would do, all others `generate` with these flags.
-fn request(entry: &Entry, tiny: &Value, run: &Value) -> Request {
+fn request(entry: &CatalogEntry, tiny: &Value, run: &Value) -> Request {
     let count = |name: &str| run["options"][name].as_u64().map(|count| count as usize);
     let task = run["name"] == "task";
     let language = |index: usize| tiny["languages"][index].as_str().map(str::to_owned);
@@ -43,7 +43,7 @@ fn request(entry: &Entry, tiny: &Value, run: &Value) -> Request {
         flags: if task { Overrides::NONE } else { flags },
         catalogue: task.then(|| Value::Object(entry.settings.clone())),
         task: task.then(|| "summarization".to_owned()),
-        prefix: entry.prefix.clone().filter(|_| task || entry.task == Task::Translate),
+        prefix: entry.prefix.clone().filter(|_| task || entry.task == ModelTask::Translate),
         from: language(0),
         to: language(1),
         ..Request::new(Caller::Generate)
@@ -51,7 +51,7 @@ fn request(entry: &Entry, tiny: &Value, run: &Value) -> Request {
 }
 
 /// Settles a run with the small files alone, and compares with what transformers has in effect.
-fn resolved(folder: &Assembled, entry: &Entry, run: &Value, effective: &str) -> ResolvedRequest {
+fn resolved(folder: &Assembled, entry: &CatalogEntry, run: &Value, effective: &str) -> ResolvedRequest {
     let alias = &entry.alias;
     let files = ModelFiles::folder(folder.path(), alias, None).unwrap();
     let resolved = engine::Checkpoint::open(&files).unwrap().resolve(&request(entry, &folder.tiny, run)).unwrap();
@@ -65,7 +65,7 @@ fn ids(value: &Value) -> Vec<TokenId> {
 }
 
 /// Compares every output of one alias.
-fn compare(entry: &Entry, tally: &mut Tally) {
+fn compare(entry: &CatalogEntry, tally: &mut Tally) {
     let folder = Assembled::new(&entry.alias);
     let expected = published(&entry.alias, "expected.json").unwrap();
     let checkpoint = Checkpoint::load(folder.path(), DType::F32);
@@ -140,7 +140,7 @@ fn every_alias_is_shown_as_it_would_decode() {
         let shown: Value = serde_json::from_str(&Ran::from(command.output().unwrap()).good()).unwrap();
         assert_eq!((&shown["usable"], &shown["fault"]), (&true.into(), &Value::Null), "{}", entry.alias);
         let expected = published(&entry.alias, "expected.json").unwrap();
-        let name = if entry.task == Task::Summarize { "task" } else { "own" };
+        let name = if entry.task == ModelTask::Summarize { "task" } else { "own" };
         let run = expected["runs"].as_array().unwrap().iter().find(|run| run["name"] == name).unwrap();
         assert_eq!(shown["facts"]["architecture"], expected["class"], "{}", entry.alias);
         for name in SHOWN {
