@@ -19,8 +19,8 @@ use kortom::summarize::{Length, Summary, SummaryMethod};
 struct Scripted<F> {
     answer: F,
     window: usize,
-    /// The texts of each call, and the room.
-    asked: RefCell<Vec<(Vec<String>, Option<Room>)>>,
+    /// The texts of each call, and the limits.
+    asked: RefCell<Vec<(Vec<String>, Option<LengthLimits>)>>,
 }
 
 impl<F: Fn(&str) -> String> Scripted<F> {
@@ -29,9 +29,9 @@ impl<F: Fn(&str) -> String> Scripted<F> {
     }
 }
 
-impl<F: Fn(&str) -> String> Writer for Scripted<F> {
-    fn write(&self, texts: &[&str], room: Option<Room>) -> Result<Vec<Generation>> {
-        self.asked.borrow_mut().push((texts.iter().map(|&text| text.to_owned()).collect(), room));
+impl<F: Fn(&str) -> String> SummaryWriter for Scripted<F> {
+    fn write(&self, texts: &[&str], limits: Option<LengthLimits>) -> Result<Vec<Generation>> {
+        self.asked.borrow_mut().push((texts.iter().map(|&text| text.to_owned()).collect(), limits));
         let generation = |text: &&str| -> Result<Generation> {
             let source_tokens = self.count_tokens(text)?;
             assert!(source_tokens <= self.window, "{text}");
@@ -56,7 +56,7 @@ impl<F: Fn(&str) -> String> Writer for Scripted<F> {
     }
 }
 
-fn summarize(model: &dyn Writer, texts: &[&str], length: Option<Length>) -> Vec<Summary> {
+fn summarize(model: &dyn SummaryWriter, texts: &[&str], length: Option<Length>) -> Vec<Summary> {
     let documents: Vec<Document> = texts.iter().map(|text| Document::parse("-", text, Format::Text)).collect();
     let steps = Abstractive { model, language: Language::English, length, own_limits: false };
     steps.summarize(&documents.iter().collect::<Vec<_>>()).unwrap()
@@ -83,7 +83,7 @@ fn an_article_that_fits_is_one_text_without_headings_captions_and_date() {
         "date 2020-10 The quay is\ndone.\n\nA heading\n\nIt is long.\n\nFull screen The quay. © AP\n\nShips come.";
     let summary = summarize(&model, &[text], None).remove(0);
     assert_eq!(model.asked.take(), [(vec!["The quay is done. It is long. Ships come.".to_owned()], None)]);
-    assert_eq!((summary.text.as_str(), summary.method), ("The quay is done.", Method::Abstractive));
+    assert_eq!((summary.text.as_str(), summary.method), ("The quay is done.", SummaryMethod::Abstractive));
     assert_eq!((summary.passes, summary.parts, summary.tokens), (1, 1, 4));
     // It read eleven tokens and had to write ten.
     assert!(summary.flags.is_empty() && summary.warnings.is_empty(), "{summary:?}");
@@ -100,7 +100,7 @@ fn every_sentence_of_a_long_article_and_every_summary_of_a_part_is_read_once() {
         assert_eq!(pair[1].0.join(" "), answers.join(" "));
     }
     assert_eq!(asked[0].0.join(" "), text.replace("\n\n", " "));
-    // A block has 36 words and the window room for 58, so a part is a block; six of their summaries are one.
+    // A block has 36 words and the window limits for 58, so a part is a block; six of their summaries are one.
     assert_eq!(asked.iter().map(|(texts, _)| texts.len()).collect::<Vec<_>>(), [30, 5, 1]);
     assert_eq!((summary.passes, summary.parts), (3, 36));
     assert_eq!(summary.text, "Sentence 0 of block 0 says what it says.");
@@ -171,14 +171,14 @@ fn a_length_bounds_the_sentences_and_makes_room_for_them() {
         let model = Scripted::new(100, |_: &str| chatter.to_owned());
         let summary = summarize(&model, &[&article(2)], Some(length.parse().unwrap())).remove(0);
         assert_eq!(summary.sentences.len(), sentences, "{length}");
-        let room = model.asked.take()[0].1.unwrap();
-        assert!(room.0 >= 10 * sentences && room.1 >= 40 * sentences && room.0 < room.1, "{room:?}");
+        let limits = model.asked.take()[0].1.unwrap();
+        assert!(limits.0 >= 10 * sentences && limits.1 >= 40 * sentences && limits.0 < limits.1, "{limits:?}");
     }
-    // Only the last pass has that room: what comes before is not the summary.
+    // Only the last pass has those limits: what comes before is not the summary.
     let model = Scripted::new(60, first);
     summarize(&model, &[&article(8)], Some(Length::Short));
-    let rooms: Vec<bool> = model.asked.take().iter().map(|(_, room)| room.is_some()).collect();
-    assert_eq!(rooms, [false, false, true]);
+    let limited: Vec<bool> = model.asked.take().iter().map(|(_, limits)| limits.is_some()).collect();
+    assert_eq!(limited, [false, false, true]);
     let own = Abstractive { model: &model, language: Language::English, length: Some(Length::Short), own_limits: true };
     own.summarize(&[&Document::parse("-", &article(1), Format::Text)]).unwrap();
     assert_eq!(model.asked.take()[0].1, None);
@@ -189,11 +189,11 @@ fn a_model_that_does_not_get_shorter_is_given_up_and_said() {
     let model = Scripted::new(60, str::to_owned);
     let summary = summarize(&model, &[&article(9)], None).remove(0);
     assert!(model.asked.take().len() <= 3);
-    assert_eq!((summary.method, summary.sentences.len()), (Method::Extractive, 3));
+    assert_eq!((summary.method, summary.sentences.len()), (SummaryMethod::Extractive, 3));
     assert!(summary.warnings[0].contains("do not get shorter"), "{:?}", summary.warnings);
     for window in [60, 1000] {
         let silent = summarize(&Scripted::new(window, |_: &str| " ".to_owned()), &[&article(9)], None).remove(0);
-        assert_eq!(silent.method, Method::Extractive);
+        assert_eq!(silent.method, SummaryMethod::Extractive);
         assert!(silent.warnings[0].contains("wrote nothing"), "{:?}", silent.warnings);
     }
 }

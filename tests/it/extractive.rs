@@ -42,7 +42,7 @@ fn a_summary_is_whole_sentences_of_the_article_in_its_order() {
         let all = running_sentences(&document);
         for length in [Length::Short, Length::Medium, Length::Long, Length::Sentences(9), Length::Percent(30)] {
             let summary = summarize(&document, length, Language::Dutch);
-            assert_eq!(summary.method, Method::Extractive);
+            assert_eq!(summary.method, SummaryMethod::Extractive);
             let places: Vec<usize> = summary
                 .sentences
                 .iter()

@@ -50,7 +50,7 @@ fn required_terms_appear_when_their_source_terms_do() {
         let (mut asked, mut there, mut by_chance) = (0, 0, 0);
         for (free, with) in free.iter().zip(&with) {
             for term in glossary.terms(&free.source) {
-                let has = |target: &str| term.ways.iter().any(|way| target.contains(way));
+                let has = |target: &str| term.alternatives.iter().any(|way| target.contains(way));
                 asked += 1;
                 there += usize::from(has(&with.target));
                 by_chance += usize::from(has(&free.target));
