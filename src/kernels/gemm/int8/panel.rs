@@ -54,7 +54,7 @@ pub struct Scales {
     pub sums: [i32; WIDE],
 }
 
-/// PanelLines that hold a panel's scales.
+/// Lines that hold a panel's scales.
 const SCALES: usize = size_of::<Scales>() / size_of::<CacheLine>();
 
 /// The order of a panel's cells.
@@ -83,7 +83,7 @@ pub struct Layout {
     pub order: Order,
     /// How many cells there are; the last one may be empty.
     pub depth: usize,
-    /// PanelLines before the cells.
+    /// Lines before the cells.
     head: usize,
 }
 
@@ -116,7 +116,7 @@ impl Layout {
         Self { order, depth, head: SCALES + (numbers * size_of::<u16>()).div_ceil(size_of::<CacheLine>()) }
     }
 
-    /// PanelLines of a panel.
+    /// How many lines a panel has.
     pub fn lines(self) -> usize {
         self.head + self.depth
     }
