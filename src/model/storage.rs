@@ -55,7 +55,7 @@ pub(super) struct TensorLocation {
 }
 
 impl TensorLocation {
-    /// FileBytes from `start` to the end of the last element, or `None` when that overflows.
+    /// Bytes from `start` to the end of the last element, or `None` when that overflows.
     pub fn extent(&self) -> Option<usize> {
         if self.shape.contains(&0) {
             return Some(0);
