@@ -39,6 +39,7 @@ pub struct Article {
 struct Reading {
     field: String,
     html_whole: bool,
+    max_unpacked: Option<u64>,
     detects: bool,
     typed: bool,
 }
@@ -52,7 +53,8 @@ impl Work for Articles<'_> {
     fn reader(&self) -> Reader<Article> {
         let job = self.steps.job;
         let (field, html_whole) = (job.field.clone(), job.html_whole);
-        let reading = Reading { field, html_whole, detects: job.detects(), typed: job.is_typed() };
+        let max_unpacked = job.max_unpacked;
+        let reading = Reading { field, html_whole, max_unpacked, detects: job.detects(), typed: job.is_typed() };
         Box::new(move |source, emit| match source.format.spec().holds {
             _ if reading.typed => reading.typed_lines(source, emit),
             Holds::Records => reading.records(source, emit),
@@ -184,7 +186,7 @@ impl Reading {
     fn article(&self, source: &Source, emit: &mut Emit<'_, Article>) {
         let whole = self.html_whole && source.format == DocumentFormat::Html;
         let format = if whole { DocumentFormat::HtmlWhole } else { source.format };
-        let options = ReadOptions { fields: vec![self.field.clone()] };
+        let options = ReadOptions { fields: vec![self.field.clone()], max_unpacked: self.max_unpacked };
         let article = source.content().and_then(|(content, size)| {
             let mut document = Document::read_with(&source.name, content, format, &options)?;
             if document.is_empty() {

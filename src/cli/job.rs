@@ -68,6 +68,8 @@ pub struct Job {
     pub field: String,
     /// All of a web page is the article.
     pub html_whole: bool,
+    /// How many bytes may be unpacked of a document, where somebody says.
+    pub max_unpacked: Option<u64>,
     /// The model of the task, as it was named.
     pub model: Option<String>,
     /// The adapter of that model, as it was named.
@@ -266,6 +268,7 @@ impl Job {
             destination,
             field: input.field.unwrap_or_else(|| "text".to_owned()),
             html_whole: input.html_whole == Some(true),
+            max_unpacked: input.max_unpacked.map(|unpacked| (unpacked as u64).saturating_mul(1 << 20)),
             model: None,
             adapter: None,
             summary_model: None,

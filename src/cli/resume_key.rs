@@ -68,6 +68,7 @@ impl<'a> ResumeKey<'a> {
             resume: _,
             field,
             html_whole,
+            max_unpacked: _,
             model: _,
             adapter: _,
             summary_model: _,
@@ -172,10 +173,11 @@ mod tests {
         ("summary-length", DIGEST, "--method extractive", "--method extractive --summary-length 1"),
     ];
     /// Each option that outputs do not depend on.
-    const OTHERS: [(&str, &str, &str, &str); 10] = [
+    const OTHERS: [(&str, &str, &str, &str); 11] = [
         ("threads", MARIAN, "", "--threads 1"),
         ("batch-tokens", MARIAN, "", "--batch-tokens 64"),
         ("no-cache", MARIAN, "", "--no-cache"),
+        ("max-unpacked", MARIAN, "--input-format docx", "--input-format docx --max-unpacked 512"),
         ("offline", MARIAN, "", "--offline"),
         ("output", MARIAN, "--output one/", "--output another/"),
         ("resume", MARIAN, "--output one/", "--output one/ --resume"),

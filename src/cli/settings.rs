@@ -152,6 +152,7 @@ fn default(key: &str) -> &'static str {
         "threads" => "one per core",
         "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "html-whole" => "false",
         "field" => "text",
+        "max-unpacked" => "256",
         "format" => "that of the input",
         "output" => "standard output",
         "summary-length" => "medium; with a model as its makers set it",

@@ -3,12 +3,15 @@
 //! Invariant: whatever lists formats is made from these rows: values of the command line, files of a folder that are read,
 //! what the server takes and its description, the page. How a format is read belongs to its own file.
 
+mod rows;
+
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use super::{Content, Document, ReadOptions, html, lines, markdown, package, subtitles, table, text};
+use super::{Content, Document, ReadOptions};
+pub use rows::FORMATS;
 
 /// How an article is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +42,10 @@ pub enum Format {
     Pptx,
     /// A presentation of `OpenDocument`, as Impress makes it.
     Odp,
+    /// A workbook of Excel.
+    Xlsx,
+    /// A workbook of `OpenDocument`, as Calc makes it.
+    Ods,
     /// A book.
     Epub,
     /// Every line one segment.
@@ -107,213 +114,8 @@ pub enum FormatReader {
     /// From text in UTF-8, some columns of which are meant.
     Table(fn(input: &str, text: &str, options: &ReadOptions) -> Result<Document>),
     /// From an archive, as which it is written again.
-    Archive(fn(input: &str, content: Content) -> Result<Document>),
+    Archive(fn(input: &str, content: Content, options: &ReadOptions) -> Result<Document>),
 }
-
-/// A format in which every text can be read.
-#[expect(clippy::unnecessary_wraps, reason = "it stands where other formats have a check that can fail")]
-fn anything_goes(_: &str, _: &Document) -> Result<()> {
-    Ok(())
-}
-
-/// All formats, in the order of `Format`.
-pub static FORMATS: [FormatSpec; 15] = [
-    FormatSpec {
-        format: Format::Text,
-        name: "text",
-        title: "Plain text",
-        help: "One article of plain text",
-        extensions: &["txt"],
-        media_type: "text/plain",
-        holds: Holds::Article,
-        has_markup: false,
-        marks_headings: false,
-        reader: FormatReader::Text {
-            parse: |input, text| text::parse(input, text, Format::Text),
-            check: anything_goes,
-        },
-    },
-    FormatSpec {
-        format: Format::Markdown,
-        name: "markdown",
-        title: "Markdown",
-        help: "One article in Markdown",
-        extensions: &["md", "markdown"],
-        media_type: "text/markdown",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Text { parse: markdown::parse, check: anything_goes },
-    },
-    FormatSpec {
-        format: Format::Html,
-        name: "html",
-        title: "Web page (HTML)",
-        help: "One page",
-        extensions: &["html", "htm", "xhtml"],
-        media_type: "text/html",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Text { parse: |input, text| html::parse(input, text, Format::Html), check: html::check },
-    },
-    FormatSpec {
-        format: Format::HtmlWhole,
-        name: "html-whole",
-        title: "Web page (HTML), all of it",
-        help: "One page, all of it meant",
-        extensions: &[],
-        media_type: "text/html",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Text {
-            parse: |input, text| html::parse(input, text, Format::HtmlWhole),
-            check: anything_goes,
-        },
-    },
-    FormatSpec {
-        format: Format::Jsonl,
-        name: "jsonl",
-        title: "JSON Lines",
-        help: "One JSON object with an article per line",
-        extensions: &["jsonl", "ndjson"],
-        media_type: "application/jsonl",
-        holds: Holds::Records,
-        has_markup: false,
-        marks_headings: false,
-        reader: FormatReader::Text {
-            parse: |input, text| text::parse(input, text, Format::Jsonl),
-            check: anything_goes,
-        },
-    },
-    FormatSpec {
-        format: Format::Srt,
-        name: "srt",
-        title: "Subtitles (SRT)",
-        help: "Subtitles",
-        extensions: &["srt"],
-        media_type: "application/x-subrip",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: false,
-        reader: FormatReader::Text {
-            parse: |input, text| subtitles::parse(input, text, Format::Srt),
-            check: subtitles::check,
-        },
-    },
-    FormatSpec {
-        format: Format::Vtt,
-        name: "vtt",
-        title: "Subtitles (WebVTT)",
-        help: "Subtitles of web pages",
-        extensions: &["vtt"],
-        media_type: "text/vtt",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: false,
-        reader: FormatReader::Text {
-            parse: |input, text| subtitles::parse(input, text, Format::Vtt),
-            check: subtitles::check,
-        },
-    },
-    FormatSpec {
-        format: Format::Csv,
-        name: "csv",
-        title: "Table (CSV)",
-        help: "One table; `--field` names its columns with text",
-        extensions: &["csv"],
-        media_type: "text/csv",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: false,
-        reader: FormatReader::Table(table::csv),
-    },
-    FormatSpec {
-        format: Format::Tsv,
-        name: "tsv",
-        title: "Table (TSV)",
-        help: "One table with tabulators",
-        extensions: &["tsv"],
-        media_type: "text/tab-separated-values",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: false,
-        reader: FormatReader::Table(table::tsv),
-    },
-    FormatSpec {
-        format: Format::Docx,
-        name: "docx",
-        title: "Word (DOCX)",
-        help: "One document of Word",
-        extensions: &["docx"],
-        media_type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Archive(package::word),
-    },
-    FormatSpec {
-        format: Format::Odt,
-        name: "odt",
-        title: "Writer (ODT)",
-        help: "One text of OpenDocument",
-        extensions: &["odt"],
-        media_type: "application/vnd.oasis.opendocument.text",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Archive(package::odt),
-    },
-    FormatSpec {
-        format: Format::Pptx,
-        name: "pptx",
-        title: "PowerPoint (PPTX)",
-        help: "One presentation of PowerPoint",
-        extensions: &["pptx"],
-        media_type: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Archive(package::slides),
-    },
-    FormatSpec {
-        format: Format::Odp,
-        name: "odp",
-        title: "Impress (ODP)",
-        help: "One presentation of OpenDocument",
-        extensions: &["odp"],
-        media_type: "application/vnd.oasis.opendocument.presentation",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Archive(package::odp),
-    },
-    FormatSpec {
-        format: Format::Epub,
-        name: "epub",
-        title: "Book (EPUB)",
-        help: "One book",
-        extensions: &["epub"],
-        media_type: "application/epub+zip",
-        holds: Holds::Article,
-        has_markup: true,
-        marks_headings: true,
-        reader: FormatReader::Archive(package::book),
-    },
-    FormatSpec {
-        format: Format::Lines,
-        name: "lines",
-        title: "Lines",
-        help: "Every line is one segment and gives exactly one line",
-        extensions: &[],
-        media_type: "text/plain",
-        holds: Holds::Lines,
-        has_markup: false,
-        marks_headings: false,
-        reader: FormatReader::Text { parse: lines::parse, check: anything_goes },
-    },
-];
 
 impl Format {
     /// The format's row.

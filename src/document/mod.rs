@@ -118,6 +118,8 @@ impl Block {
 pub struct ReadOptions {
     /// The columns of a table that have text.
     pub fields: Vec<String>,
+    /// How many bytes may be unpacked of an archive, where somebody says.
+    pub max_unpacked: Option<u64>,
 }
 
 impl ReadOptions {
@@ -184,7 +186,7 @@ impl Document {
                 Ok(document)
             }
             FormatReader::Table(read) => read(input, &content.into().text()?, options),
-            FormatReader::Archive(read) => read(input, content.into()),
+            FormatReader::Archive(read) => read(input, content.into(), options),
         }
     }
 

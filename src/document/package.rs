@@ -9,6 +9,7 @@ mod book;
 mod flow;
 mod odf;
 mod runs;
+mod sheets;
 mod slides;
 mod word;
 mod xml;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{Block, Document, Format, decode, html};
+use super::{Block, Document, Format, ReadOptions, decode, html};
 use crate::language::Code;
 use archive::Archive;
 use flow::{Flow, Rules};
@@ -86,33 +87,50 @@ struct Reader {
 }
 
 /// Reads a document of Word.
-pub(super) fn word(input: &str, content: Content) -> Result<Document> {
-    Reader::read(input, content, Format::Docx, word::read)
+pub(super) fn word(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
+    Reader::read(input, content, options, Format::Docx, word::read)
 }
 
 /// Reads a document of Writer.
-pub(super) fn odt(input: &str, content: Content) -> Result<Document> {
-    Reader::read(input, content, Format::Odt, odf::read)
+pub(super) fn odt(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
+    Reader::read(input, content, options, Format::Odt, odf::read)
 }
 
 /// Reads a presentation of Impress.
-pub(super) fn odp(input: &str, content: Content) -> Result<Document> {
-    Reader::read(input, content, Format::Odp, odf::read_slides)
+pub(super) fn odp(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
+    Reader::read(input, content, options, Format::Odp, odf::read_slides)
 }
 
 /// Reads a presentation of `PowerPoint`.
-pub(super) fn slides(input: &str, content: Content) -> Result<Document> {
-    Reader::read(input, content, Format::Pptx, slides::read)
+pub(super) fn slides(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
+    Reader::read(input, content, options, Format::Pptx, slides::read)
+}
+
+/// Reads a workbook of Excel.
+pub(super) fn workbook(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
+    Reader::read(input, content, options, Format::Xlsx, sheets::read)
+}
+
+/// Reads a workbook of Calc.
+pub(super) fn ods(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
+    Reader::read(input, content, options, Format::Ods, odf::read_sheets)
 }
 
 /// Reads a book.
-pub(super) fn book(input: &str, content: Content) -> Result<Document> {
-    Reader::read(input, content, Format::Epub, book::read)
+pub(super) fn book(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
+    Reader::read(input, content, options, Format::Epub, book::read)
 }
 
 impl Reader {
-    fn read(input: &str, content: Content, format: Format, parts: fn(&mut Self) -> Result<()>) -> Result<Document> {
-        let mut reader = Self { archive: Archive::open(content)?, parts: Vec::new(), blocks: Vec::new() };
+    fn read(
+        input: &str,
+        content: Content,
+        options: &ReadOptions,
+        format: Format,
+        parts: fn(&mut Self) -> Result<()>,
+    ) -> Result<Document> {
+        let mut reader =
+            Self { archive: Archive::open(content, options.max_unpacked)?, parts: Vec::new(), blocks: Vec::new() };
         parts(&mut reader)?;
         let Self { archive, parts, blocks } = reader;
         let package = Package { contents: Arc::new(Contents { archive, parts }), language: None };

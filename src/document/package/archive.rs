@@ -3,12 +3,14 @@
 //! Invariant: what does not change is copied as it lies there: names, order, dates, flags, extra fields, compressed bytes, even
 //! what stands between entries. An archive in which nothing changes is the input byte for byte. A changed entry keeps all of
 //! its head but for sizes and checksum. The `zip` crate writes heads anew, so only its rules are taken over here
-//! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>). Nothing is unpacked beyond `MOST_UNPACKED`.
+//! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>). No more is unpacked than `MOST_UNPACKED`, or than a
+//! caller allows.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,9 +19,11 @@ use flate2::read::{DeflateDecoder, DeflateEncoder};
 
 use super::Content;
 
-/// The most bytes that one entry may have when it is unpacked: of XML that is a document of some 20,000 pages.
+/// The most bytes that the entries with text may have together when they are unpacked, unless somebody allows more: of XML that
+/// is a document of some 20,000 pages.
 const MOST_UNPACKED: u64 = 256 << 20;
-/// An entry above this size that is packed to less than `LEAST_SHARE` of it was made to fill a memory.
+/// An entry above this size that is packed to less than `LEAST_SHARE` of it was made to fill a memory, unless somebody says how
+/// much may be unpacked.
 const SUSPICIOUS: u64 = 16 << 20;
 const LEAST_SHARE: u64 = 400;
 
@@ -46,6 +50,10 @@ pub(super) struct Archive {
     directory_at: u64,
     /// Where in it the record is that says where it is.
     end: usize,
+    /// How many bytes may be unpacked, where somebody says.
+    max_unpacked: Option<u64>,
+    /// How many bytes were unpacked.
+    unpacked: AtomicU64,
 }
 
 /// Where an archive lies.
@@ -73,7 +81,7 @@ impl Archive {
     ///
     /// # Errors
     /// When this is no zip archive, or one that no honest program makes.
-    pub(super) fn open(content: Content) -> Result<Self> {
+    pub(super) fn open(content: Content, max_unpacked: Option<u64>) -> Result<Self> {
         let bytes = match content {
             Content::Text(text) => Bytes::Memory(text.into_bytes()),
             Content::Bytes(bytes) => Bytes::Memory(bytes),
@@ -99,7 +107,7 @@ impl Archive {
         let entries = entries(&directory, count, at).with_context(broken)?;
         check(&entries)?;
         let end = (tail_at + end as u64 - at) as usize;
-        Ok(Self { bytes, entries, directory, directory_at: at, end })
+        Ok(Self { bytes, entries, directory, directory_at: at, end, max_unpacked, unpacked: AtomicU64::new(0) })
     }
 
     /// Whether there is an entry of this name.
@@ -115,13 +123,7 @@ impl Archive {
         let entry = self.entries.iter().find(|entry| entry.name == name);
         let entry =
             entry.with_context(|| format!("`{name}` is missing\nhint: the document is damaged: save it anew"))?;
-        let bomb = entry.size > SUSPICIOUS && entry.size / LEAST_SHARE > entry.packed;
-        ensure!(
-            entry.size <= MOST_UNPACKED && !bomb,
-            "`{name}` would take {} MiB when unpacked, from {} kB\nhint: such an archive is made to fill a memory",
-            entry.size >> 20,
-            entry.packed.div_ceil(1000)
-        );
+        self.allow(entry)?;
         let head = self.bytes.read(entry.place.start, LOCAL_LENGTH as u64)?;
         let data_at =
             entry.place.start + LOCAL_LENGTH as u64 + u64::from(u16_at(&head, 26)) + u64::from(u16_at(&head, 28));
@@ -142,6 +144,27 @@ impl Archive {
         let right = unpacked.len() as u64 == entry.size && crc32fast::hash(&unpacked) == entry.checksum;
         ensure!(right, damaged());
         Ok(unpacked)
+    }
+
+    /// Counts an entry that is unpacked.
+    ///
+    /// # Errors
+    /// When that is more than is allowed.
+    fn allow(&self, entry: &ZipEntry) -> Result<()> {
+        let ZipEntry { name, size, packed, .. } = entry;
+        let is_bomb = self.max_unpacked.is_none() && *size > SUSPICIOUS && size / LEAST_SHARE > *packed;
+        let total = self.unpacked.fetch_add(*size, Ordering::Relaxed).saturating_add(*size);
+        let most = self.max_unpacked.unwrap_or(MOST_UNPACKED);
+        ensure!(
+            total <= most && !is_bomb,
+            "`{name}` would take {} MiB when unpacked, from {} kB, and the document {} MiB; {} MiB are allowed\n\
+             hint: such an archive may be made to fill a memory; if you trust it, allow more with `--max-unpacked`",
+            size.div_ceil(1 << 20),
+            packed.div_ceil(1000),
+            total.div_ceil(1 << 20),
+            most >> 20
+        );
+        Ok(())
     }
 
     /// Writes the archive, with other contents for some of its entries.

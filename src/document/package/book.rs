@@ -76,14 +76,14 @@ fn files(tree: &Tree, list: &str) -> Vec<String> {
 }
 
 /// An address without its `%20`s.
-fn unescaped(address: &str) -> String {
+pub(super) fn unescaped(address: &str) -> String {
     form_urlencoded::parse(format!("a={}", address.replace('+', "%2B")).as_bytes())
         .next()
         .map_or_else(|| address.to_owned(), |(_, address)| address.into_owned())
 }
 
 /// A path without `..` and `.` in it.
-fn within(path: &str) -> String {
+pub(super) fn within(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

@@ -7,10 +7,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use quick_xml::escape::{resolve_html5_entity, unescape_with};
+
 use super::xml::{NodeId, Tree};
-use crate::document::markup::{Inline, MarkKind, Style};
+use crate::document::markup::{Inline, MarkKind, Markup, Style};
 use crate::document::{Block, BlockKind};
 
+/// How ends of lines are written in strings, the last of them by Excel.
+const LINE_ENDS: [&str; 7] = ["\n", "\r", "&#10;", "&#xA;", "&#xa;", "&#13;", "_x000D_"];
 /// What stands around the number of a flow.
 const FLOW: char = '\u{1}';
 
@@ -23,6 +27,8 @@ pub(super) enum Role {
     Paragraph(Option<BlockKind>),
     /// A paragraph whose text is in runs.
     RunParagraph(Option<BlockKind>),
+    /// Has text in elements for words; each line of it is a paragraph of this kind.
+    Lines(BlockKind),
     /// A part of a sentence, such as a link.
     Phrase,
     /// Goes through as it is, where it stands in a sentence.
@@ -156,6 +162,28 @@ fn inner(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.split(FLOW).skip(1).step_by(2).filter_map(|number| number.parse().ok())
 }
 
+/// The lines of a text without markup, each a block.
+fn lines(tree: &Tree, words: NodeId, kind: BlockKind, blocks: &mut Vec<Placed>) {
+    let inner = tree.inner(words);
+    let mut rest = inner.clone();
+    while !rest.is_empty() {
+        let text = &tree.source[rest.clone()];
+        let ends = LINE_ENDS.iter().filter_map(|end| Some((text.find(end)?, end.len())));
+        let (end, length) = ends.min().unwrap_or((text.len(), 0));
+        let line = text[..end].trim();
+        let start = rest.start + text[..end].len() - text[..end].trim_start().len();
+        rest.start += end + length;
+        // What is written in another way stays.
+        let Some(said) = unescape_with(line, resolve_html5_entity).ok().filter(|_| !line.contains('<')) else {
+            continue;
+        };
+        if said.contains(char::is_alphabetic) {
+            let markup = Some(Box::new(Markup::written(line, Style::Html)));
+            blocks.push((start..start + line.len(), Block { kind, text: said.into_owned(), markup }));
+        }
+    }
+}
+
 impl FlowReader<'_> {
     /// Finds the paragraphs in a node.
     pub(super) fn walk(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
@@ -168,6 +196,10 @@ impl FlowReader<'_> {
             Role::Phrase if !self.kinds.is_empty() => self.mixed(node, blocks),
             Role::Phrase | Role::Flow => self.tree.children(node).for_each(|child| self.walk(child, blocks)),
             Role::RunParagraph(kind) => self.within(kind, |reader| reader.runs(node, blocks)),
+            Role::Lines(kind) => {
+                let words = self.tree.children(node).filter(|&child| self.role(child) == Role::Words);
+                words.for_each(|words| lines(self.tree, words, kind, blocks));
+            }
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Documents of `OpenDocument`: text (`.odt`) and presentations (`.odp`).
+//! Documents of `OpenDocument`: text (`.odt`), presentations (`.odp`) and workbooks (`.ods`).
 //!
 //! Text is in `content.xml`, headers and footers in `styles.xml`, the title in `meta.xml`. Notes, annotations and text in
 //! drawings are flows of their own. Never translated: deleted text of tracked changes, fields, cells with formulas.
@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::flow::{Role, Rules};
+use super::sheets::is_sentence;
 use super::xml::{NodeId, Tree};
 use super::{Label, Reader};
 use crate::document::BlockKind;
@@ -14,6 +15,8 @@ use crate::document::BlockKind;
 struct OpenDocument {
     /// Whether text of master pages stands in the document: headers and footers do, what a master of slides says does not.
     masters: bool,
+    /// Whether cells are those of a sheet, of which only sentences are translated.
+    sheets: bool,
 }
 
 /// Structure that is named as what stands in paragraphs is.
@@ -35,12 +38,17 @@ const STRUCTURE: [&str; 13] = [
 
 /// Reads all parts of a text.
 pub(super) fn read(reader: &mut Reader) -> Result<()> {
-    parts(reader, &OpenDocument { masters: true })
+    parts(reader, &OpenDocument { masters: true, sheets: false })
 }
 
 /// Reads all parts of a presentation.
 pub(super) fn read_slides(reader: &mut Reader) -> Result<()> {
-    parts(reader, &OpenDocument { masters: false })
+    parts(reader, &OpenDocument { masters: false, sheets: false })
+}
+
+/// Reads all parts of a workbook.
+pub(super) fn read_sheets(reader: &mut Reader) -> Result<()> {
+    parts(reader, &OpenDocument { masters: true, sheets: true })
 }
 
 fn parts(reader: &mut Reader, rules: &OpenDocument) -> Result<()> {
@@ -77,7 +85,9 @@ impl Rules for OpenDocument {
             "text:h" => Role::Paragraph(Some(BlockKind::Heading)),
             "dc:title" if tree.said(node).contains(char::is_alphabetic) => Role::Paragraph(Some(BlockKind::Title)),
             "text:list-item" => Role::Structure(Some(BlockKind::Item)),
-            "table:table-cell" if is_text(tree, node) => Role::Structure(Some(BlockKind::Cell)),
+            "table:table-cell" if is_text(tree, node) && (!self.sheets || is_sentence(&tree.said(node))) => {
+                Role::Structure(Some(BlockKind::Cell))
+            }
             "table:table-cell" | "table:covered-table-cell" | "office:annotation-end" => Role::Single,
             "text:span" | "text:a" | "text:meta" | "text:ruby" | "text:ruby-base" => Role::Phrase,
             "text:s" => Role::Space,
@@ -100,8 +110,9 @@ impl Rules for OpenDocument {
     }
 }
 
-/// Whether somebody wrote what is in a cell, and no formula computes it.
+/// Whether somebody wrote what is in a cell: no formula computes it, and no attribute says it once more.
 fn is_text(tree: &Tree, cell: NodeId) -> bool {
     let kind = tree.attribute(cell, "value-type");
-    tree.attribute(cell, "formula").is_none() && kind.is_none_or(|kind| kind == "string")
+    let is_said = tree.attribute(cell, "formula").is_none() && tree.attribute(cell, "string-value").is_none();
+    is_said && kind.is_none_or(|kind| kind == "string")
 }

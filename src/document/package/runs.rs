@@ -5,6 +5,8 @@
 //! web page. What stands between runs, or in a run beside its text, is a mark of its own. Invariant: between any two marks of
 //! a block no run is open, so they may stand in any order. Line breaks and tabulators part blocks.
 
+mod writer;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -12,6 +14,7 @@ use super::flow::{FlowReader, Placed, Role};
 use super::xml::NodeId;
 use crate::document::Block;
 use crate::document::markup::{Inline, MarkKind, Style};
+pub(in crate::document) use writer::{Piece, Runs};
 
 /// A field that is open: a stretch with a code, and perhaps a result that stands in the text.
 #[derive(Debug, Default)]
@@ -20,18 +23,6 @@ pub(in crate::document) struct OpenField {
     code: String,
     /// Whether its result has begun, and is text like any other.
     result: Option<bool>,
-}
-
-/// How runs are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::document) struct Runs {
-    /// The beginning of a run in the paragraph's own format, and what ends it.
-    own: String,
-    end: String,
-    /// The tags around a run's text.
-    words: (String, String),
-    /// The run that is open where the block begins, and where it ends.
-    around: [Option<String>; 2],
 }
 
 /// Something in a paragraph, and where it is.
@@ -386,76 +377,5 @@ impl Paragraph<'_, '_> {
             inline.mark(MarkKind::Close, end);
         }
         inline
-    }
-}
-
-impl Runs {
-    /// Text and marks as runs.
-    pub(in crate::document) fn render(&self, pieces: &[Piece]) -> String {
-        let mut writer = RunWriter { runs: self, rendered: String::new(), open: self.around[0].as_deref() };
-        let mut formats: Vec<&str> = Vec::new();
-        for piece in pieces {
-            match piece {
-                Piece::Words(text) => writer.words(text, formats.last().copied().unwrap_or(&self.own)),
-                Piece::Mark(MarkKind::Open, markup) if self.is_run(markup) => formats.push(markup),
-                Piece::Mark(MarkKind::Close, markup) if *markup == self.end => drop(formats.pop()),
-                Piece::Mark(_, markup) => {
-                    // Where marks take a space along, it is a text's.
-                    let bare = markup.trim_matches(' ');
-                    let format = formats.last().copied().unwrap_or(&self.own);
-                    writer.words(&markup[..markup.len() - markup.trim_start_matches(' ').len()], format);
-                    if !bare.is_empty() {
-                        writer.to(None);
-                        writer.rendered.push_str(bare);
-                        writer.words(&markup[markup.trim_end_matches(' ').len()..], format);
-                    }
-                }
-            }
-        }
-        writer.to(self.around[1].as_deref());
-        writer.rendered
-    }
-
-    /// Whether a mark is the beginning of a run, and not a whole one, such as a field's code.
-    fn is_run(&self, markup: &str) -> bool {
-        let name = self.end.trim_start_matches("</").trim_end_matches('>');
-        let rest = markup.strip_prefix('<').and_then(|markup| markup.strip_prefix(name));
-        let begins = rest.is_some_and(|rest| rest.starts_with(|c: char| c == '>' || c.is_whitespace()));
-        begins && !markup.contains(&self.end)
-    }
-}
-
-/// Text or a mark, in the order in which they stand in a block.
-pub(in crate::document) enum Piece<'p> {
-    /// Text, as it is written in XML.
-    Words(String),
-    /// A mark and what it does.
-    Mark(MarkKind, &'p str),
-}
-
-/// Writes runs one after the other.
-struct RunWriter<'r> {
-    runs: &'r Runs,
-    rendered: String,
-    /// The beginning of the run that is open.
-    open: Option<&'r str>,
-}
-
-impl<'r> RunWriter<'r> {
-    fn words(&mut self, text: &str, format: &'r str) {
-        if !text.is_empty() {
-            self.to(Some(format));
-            let (tag, end) = &self.runs.words;
-            self.rendered.extend([tag, text, end]);
-        }
-    }
-
-    /// Has this run open and no other.
-    fn to(&mut self, run: Option<&'r str>) {
-        if self.open != run {
-            self.rendered.push_str(self.open.map_or("", |_| self.runs.end.as_str()));
-            self.rendered.push_str(run.unwrap_or_default());
-            self.open = run;
-        }
     }
 }

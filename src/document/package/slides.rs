@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::Reader;
 use super::flow::{Role, Rules};
-use super::word::{Drawing, Properties, entries, labels};
+use super::word::{Drawing, Properties, entries, labels, refuse_missing};
 use super::xml::{NodeId, Tree};
 use crate::document::BlockKind;
 
@@ -21,11 +21,14 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
     let types = entries(reader)?;
     let is_ours = types.iter().any(|(_, kind)| kind.ends_with("main+xml") && kind.contains("presentation"));
     ensure!(is_ours, "there are no slides of PowerPoint in it\nhint: look what kind of file it is");
+    let main = types.iter().find(|(_, kind)| kind.ends_with("main+xml"));
+    main.map_or(Ok(()), |(main, _)| refuse_missing(reader, main))?;
     for kind in KINDS {
         let mut found: Vec<&str> =
             types.iter().filter(|(_, known)| known.ends_with(kind)).map(|(entry, _)| entry.as_str()).collect();
         found.sort_by_key(|entry| (entry.len(), *entry));
         for entry in found {
+            refuse_missing(reader, entry)?;
             reader.add(entry, &Slide, labels)?;
         }
     }

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+use super::book::{unescaped, within};
 use super::flow::{Role, Rules};
 use super::xml::{NodeId, Tree};
 use super::{Label, Reader};
@@ -16,6 +17,22 @@ use crate::document::BlockKind;
 const KINDS: [&str; 5] = ["header+xml", "footer+xml", "footnotes+xml", "endnotes+xml", "comments+xml"];
 /// Kinds of entries with text in drawings.
 const DRAWINGS: [&str; 2] = ["chart+xml", "diagramData+xml"];
+
+/// Kinds of entries with text, as relationships name them.
+const RELATED: [&str; 12] = [
+    "header",
+    "footer",
+    "footnotes",
+    "endnotes",
+    "comments",
+    "chart",
+    "diagramData",
+    "slide",
+    "notesSlide",
+    "worksheet",
+    "sharedStrings",
+    "drawing",
+];
 
 /// What elements of Word mean.
 struct Word {
@@ -32,6 +49,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
     let is_main = |kind: &str| kind.ends_with("main+xml") && kind.contains("word");
     let main = types.iter().find(|(_, kind)| is_main(kind)).map(|(entry, _)| entry.clone());
     let main = main.context("there is no text of Word in it\nhint: look what kind of file it is")?;
+    refuse_missing(reader, &main)?;
     let styles = of("styles+xml").into_iter().next();
     let rules = Word { styles: styles.as_ref().map_or_else(|| Ok(HashMap::new()), |styles| named(reader, styles))? };
     for entry in std::iter::once(main).chain(KINDS.into_iter().flat_map(of)) {
@@ -55,6 +73,34 @@ pub(super) fn entries(reader: &Reader) -> Result<Vec<(String, String)>> {
         Some((name.trim_start_matches('/').to_owned(), tree.attribute(node, "ContentType")?.into_owned()))
     };
     Ok(tree.all("ct:Override").filter_map(entry).collect())
+}
+
+/// Refuses a document of which an entry with text is missing that another one names. Pictures may be missing: they often are,
+/// and every program opens such a document.
+///
+/// # Errors
+/// When one is missing; names it.
+pub(super) fn refuse_missing(reader: &Reader, entry: &str) -> Result<()> {
+    let (folder, name) = entry.rsplit_once('/').unwrap_or(("", entry));
+    let list = within(&format!("{folder}/_rels/{name}.rels"));
+    if !reader.archive.has(&list) {
+        return Ok(());
+    }
+    let text = reader.text(&list)?;
+    let tree = Tree::parse(&text).with_context(|| format!("`{list}`"))?;
+    for named in tree.all("rel:Relationship") {
+        let attribute = |name| tree.attribute(named, name).unwrap_or_default();
+        let kind = attribute("Type");
+        let with_text = RELATED.contains(&kind.rsplit('/').next().unwrap_or_default());
+        if with_text && attribute("TargetMode") != "External" {
+            let target = unescaped(&attribute("Target"));
+            let target = if target.starts_with('/') { within(&target) } else { within(&format!("{folder}/{target}")) };
+            let missing =
+                || format!("`{list}` names `{target}`, which is missing\nhint: the document is damaged: save it anew");
+            ensure!(reader.archive.has(&target), missing());
+        }
+    }
+    Ok(())
 }
 
 /// What paragraphs of a style are, by what the style is called in every language of Word.

@@ -1,9 +1,11 @@
 //! Markdown, web pages, subtitles and documents: nothing lost, no markup sent to a model, all of it back in place.
 
+mod archives;
 mod generated;
 mod html;
 mod markdown;
 pub mod package;
+mod sheets;
 mod srt;
 mod table;
 mod vtt;

@@ -10,24 +10,24 @@ use kortom::translate::{Generate, Translator};
 
 use super::{Backwards, Capitals, Echo};
 
-const WORD: &str = "xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\" \
+pub const WORD: &str = "xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\" \
                     xmlns:mc=\"http://schemas.openxmlformats.org/markup-compatibility/2006\" xmlns:v=\"urn:v\"";
-const TYPES: &str = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">\
+pub const TYPES: &str = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">\
     <Override PartName=\"/word/document.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml\"/>\
     <Override PartName=\"/word/footnotes.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml\"/>\
     <Override PartName=\"/word/styles.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.styles+xml\"/>\
     </Types>";
-const OPEN_DOCUMENT: &str = "xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\" \
+pub const OPEN_DOCUMENT: &str = "xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\" \
     xmlns:text=\"urn:oasis:names:tc:opendocument:xmlns:text:1.0\" xmlns:table=\"urn:oasis:names:tc:opendocument:xmlns:table:1.0\"";
 
 /// An archive with these entries, the first of them stored as books have it, each with a date and an extra field.
-pub fn archive(entries: &[(&str, &str)]) -> Vec<u8> {
+pub fn archive<C: AsRef<[u8]>>(entries: &[(&str, C)]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (place, (name, content)) in entries.iter().enumerate() {
-        let mut packed = Vec::new();
-        DeflateEncoder::new(content.as_bytes(), Compression::best()).read_to_end(&mut packed).unwrap();
-        let (method, packed) = if place == 0 { (0_u16, content.as_bytes().to_vec()) } else { (8, packed) };
-        let sizes = [crc32fast::hash(content.as_bytes()), packed.len() as u32, content.len() as u32];
+        let (content, mut packed) = (content.as_ref(), Vec::new());
+        DeflateEncoder::new(content, Compression::best()).read_to_end(&mut packed).unwrap();
+        let (method, packed) = if place == 0 { (0_u16, content.to_vec()) } else { (8, packed) };
+        let sizes = [crc32fast::hash(content), packed.len() as u32, content.len() as u32];
         let mut head: Vec<u8> =
             [20_u16, 0, method, 0x6b21, 0x5521].iter().flat_map(|number| number.to_le_bytes()).collect();
         head.extend(sizes.iter().flat_map(|number| number.to_le_bytes()));
@@ -44,7 +44,7 @@ pub fn archive(entries: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// What is in an entry, and its bytes as they lie in the archive.
-fn entry(archive: &[u8], name: &str) -> (String, Vec<u8>) {
+pub fn entry(archive: &[u8], name: &str) -> (String, Vec<u8>) {
     let number = |at: usize, bytes: usize| {
         archive[at..at + bytes].iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
     };
@@ -63,22 +63,22 @@ fn entry(archive: &[u8], name: &str) -> (String, Vec<u8>) {
     (String::from_utf8(content).unwrap(), archive[at..start + packed].to_vec())
 }
 
-fn read(archive: &[u8], format: Format) -> Document {
+pub fn read(archive: &[u8], format: Format) -> Document {
     Document::read("-", archive.to_vec(), format).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-fn written(document: &Document) -> Vec<u8> {
+pub fn written(document: &Document) -> Vec<u8> {
     let mut bytes = Vec::new();
     document.write(&mut bytes).unwrap_or_else(|error| panic!("{error:#}"));
     bytes
 }
 
-fn translated(model: &impl Generate, document: &Document) -> Document {
+pub fn translated(model: &impl Generate, document: &Document) -> Document {
     let translator = Translator::new(model, Language::Dutch, Language::English);
     translator.translate(std::slice::from_ref(document)).unwrap().remove(0).document
 }
 
-fn texts(document: &Document) -> Vec<&str> {
+pub fn texts(document: &Document) -> Vec<&str> {
     document.blocks.iter().map(|block| block.text.as_str()).collect()
 }
 
@@ -100,7 +100,7 @@ pub fn word(body: &str) -> Vec<u8> {
 }
 
 /// A paragraph as Word leaves it behind: words parted at random, a link, a note, a field, a deletion, a text box twice.
-const PARAGRAPH: &str = "<w:p w:rsidR=\"1\"><w:pPr><w:pStyle w:val=\"Kop1\"/></w:pPr>\
+pub const PARAGRAPH: &str = "<w:p w:rsidR=\"1\"><w:pPr><w:pStyle w:val=\"Kop1\"/></w:pPr>\
     <w:r w:rsidR=\"2\"><w:t>De wet</w:t></w:r><w:proofErr w:type=\"spellStart\"/><w:r w:rsidR=\"3\"><w:t xml:space=\"preserve\">houder &amp; </w:t></w:r>\
     <w:r><w:rPr><w:b/><w:lang w:val=\"nl-NL\"/></w:rPr><w:t>de raad</w:t></w:r>\
     <w:r><w:t xml:space=\"preserve\"> zeggen </w:t></w:r><w:hyperlink r:id=\"rId1\"><w:r><w:rPr><w:i/></w:rPr><w:t>nee</w:t></w:r></w:hyperlink>\
@@ -148,13 +148,13 @@ fn what_changes_places_stays_well_formed() {
     }
 }
 
-const TEXT: &str = "<office:body><office:text><text:h text:outline-level=\"1\">De  brug</text:h>\
+pub const TEXT: &str = "<office:body><office:text><text:h text:outline-level=\"1\">De  brug</text:h>\
     <text:p>Dit is<text:s/><text:span text:style-name=\"vet\">heel belangrijk</text:span><text:note><text:note-citation>1</text:note-citation>\
     <text:note-body><text:p>Zie de nota.</text:p></text:note-body></text:note> nieuws.</text:p>\
     <text:tracked-changes><text:p>weg ermee</text:p></text:tracked-changes><text:p>Naam:<text:tab/>Jan</text:p>\
     <table:table-cell office:value-type=\"float\"><text:p>tien</text:p></table:table-cell></office:text></office:body>";
 
-fn writer(body: &str) -> Vec<u8> {
+pub fn writer(body: &str) -> Vec<u8> {
     let content = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<office:document-content {OPEN_DOCUMENT}>{body}</office:document-content>"
     );
@@ -175,11 +175,11 @@ fn notes_of_writer_part_no_sentence() {
     assert!(made.starts_with(b"PK\x03\x04") && made[38 - 8..].starts_with(b"mimetype"));
 }
 
-const CHAPTER: &str = "<?xml version=\"1.0\"?>\n<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"nl\" xml:lang=\"nl\">\
+pub const CHAPTER: &str = "<?xml version=\"1.0\"?>\n<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"nl\" xml:lang=\"nl\">\
     <head><title>Het begin</title><style/></head><body><h1>Het begin</h1><p>Het caf&eacute; is <b>dicht</b>.<a id=\"x\"/></p>\
     <div>Los <p translate=\"no\">niets</p> woord</div></body></html>";
 
-fn book(chapter: &str, more: &[(&str, &str)]) -> Vec<u8> {
+pub fn book(chapter: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let list = "<package xmlns=\"http://www.idpf.org/2007/opf\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\
         <metadata><dc:title>De reis</dc:title><dc:language>nl</dc:language><dc:creator>Jan</dc:creator></metadata>\
         <manifest><item id=\"a\" href=\"hoofd%20een.xhtml\" media-type=\"application/xhtml+xml\"/></manifest>\
@@ -223,7 +223,7 @@ fn a_translation_that_changes_nothing_gives_back_every_byte() {
     }
 }
 
-fn slides() -> Vec<u8> {
+pub fn slides() -> Vec<u8> {
     let types = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">\
         <Override PartName=\"/ppt/presentation.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml\"/>\
         <Override PartName=\"/ppt/slides/slide10.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.presentationml.slide+xml\"/>\
@@ -287,7 +287,7 @@ fn a_master_of_slides_stays_and_a_frame_may_be_a_title() {
 }
 
 /// An archive with other bytes in place of some of its own.
-fn with(archive: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+pub fn with(archive: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut changed = archive.to_vec();
     for at in 0..archive.len() - from.len() {
         if archive[at..].starts_with(from) {

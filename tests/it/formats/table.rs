@@ -13,7 +13,7 @@ const TABLE: &str = "\u{feff}id;tekst;noot\r\n1;\"Het regent \"\"hard\"\" vandaa
                      2;De brug is dicht.;\"y\"\r\n3;te weinig\r\n\r\n4;\"\";z";
 
 fn options(fields: &[&str]) -> ReadOptions {
-    ReadOptions { fields: fields.iter().map(|field| (*field).to_owned()).collect() }
+    ReadOptions { fields: fields.iter().map(|field| (*field).to_owned()).collect(), ..ReadOptions::default() }
 }
 
 fn translated(model: &impl Generate, text: &str, format: Format, fields: &[&str]) -> (String, Vec<String>) {

@@ -1,0 +1,209 @@
+//! Text that stands inside of another one and is written in its way: a web page in the text of a feed or of a record, a text in
+//! a cell of a table.
+//!
+//! Invariant: what is not translated keeps its bytes, however it is written: an `Unwrapped` text knows where each of its
+//! characters stands in what it was unwrapped from. A translated block is written so that unwrapping gives it back.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use anyhow::{Result, bail};
+use quick_xml::escape::{resolve_html5_entity, resolve_predefined_entity};
+
+use super::markup::{Markup, Style};
+use super::{Block, BlockKind, html, markdown};
+
+/// How a text is written in what is around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Envelope {
+    /// As it is.
+    None,
+    /// As text of XML, with references to characters.
+    Xml,
+    /// In a CDATA section of XML.
+    Cdata,
+    /// In a string of JSON.
+    Json,
+    /// Between quotation marks, which are doubled inside.
+    Quoted,
+    /// As a cell of a table whose cells this parts: between quotation marks where it needs them.
+    Unquoted(char),
+}
+
+/// What a text in a field of a record, of a table or of a feed is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldFormat {
+    /// Plain text.
+    #[default]
+    Text,
+    /// Markdown.
+    Markdown,
+    /// A web page, or a piece of one.
+    Html,
+}
+
+/// A text taken out of what is around it.
+pub(super) struct Unwrapped<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// Pairs of places, in the text and where it was: from each on both go on alike.
+    places: Vec<(usize, usize)>,
+}
+
+impl Envelope {
+    /// A text as it stands in what is around it.
+    pub(super) fn wrap(self, text: String, style: Style) -> String {
+        match self {
+            Self::None => text,
+            Self::Xml => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+            Self::Cdata => text.replace("]]>", "]]]]><![CDATA[>"),
+            Self::Json => {
+                let quoted = serde_json::Value::String(text).to_string();
+                quoted[1..quoted.len() - 1].to_owned()
+            }
+            Self::Quoted => text.replace('"', "\"\""),
+            // There may be other blocks in the cell, so it cannot get quotation marks here.
+            Self::Unquoted(separator) if style != Style::Plain => {
+                text.replace(separator, &format!("&#{};", u32::from(separator)))
+            }
+            Self::Unquoted(separator) if text.contains([separator, '\n', '\r']) || text.starts_with('"') => {
+                format!("\"{}\"", text.replace('"', "\"\""))
+            }
+            Self::Unquoted(_) => text,
+        }
+    }
+
+    /// What a text says that is written in this way. References to characters that nobody knows stay as they are.
+    pub(super) fn unwrap(self, written: &str) -> Unwrapped<'_> {
+        let (mark, read): (_, fn(&str) -> Option<(String, usize)>) = match self {
+            Self::None | Self::Cdata | Self::Unquoted(_) => {
+                return Unwrapped { text: Cow::Borrowed(written), places: Vec::new() };
+            }
+            Self::Xml => ('&', reference),
+            Self::Json => ('\\', escape),
+            Self::Quoted => ('"', |text| text.starts_with("\"\"").then(|| ("\"".to_owned(), 2))),
+        };
+        let (mut text, mut places) = (String::with_capacity(written.len()), Vec::new());
+        let mut at = 0;
+        while let Some(found) = written[at..].find(mark) {
+            text.push_str(&written[at..at + found]);
+            at += found;
+            if let Some((said, length)) = read(&written[at..]) {
+                text.push_str(&said);
+                at += length;
+                places.push((text.len(), at));
+            } else {
+                text.push(mark);
+                at += mark.len_utf8();
+            }
+        }
+        text.push_str(&written[at..]);
+        Unwrapped { text: Cow::Owned(text), places }
+    }
+}
+
+impl Unwrapped<'_> {
+    /// Where a place of the text is in what it was unwrapped from.
+    fn place(&self, at: usize) -> usize {
+        let after = self.places.partition_point(|(text, _)| *text <= at);
+        let (text, written) = after.checked_sub(1).map_or((0, 0), |before| self.places[before]);
+        written + at - text
+    }
+}
+
+/// The reference to a character at the front of a text: what it says, and its length.
+fn reference(text: &str) -> Option<(String, usize)> {
+    let end = text.find(';').filter(|end| *end < 40)?;
+    let name = &text[1..end];
+    let said = if let Some(number) = name.strip_prefix('#') {
+        let hexadecimal = number.strip_prefix(['x', 'X']).map(|digits| u32::from_str_radix(digits, 16));
+        char::from_u32(hexadecimal.unwrap_or_else(|| number.parse()).ok()?)?.to_string()
+    } else {
+        resolve_predefined_entity(name).or_else(|| resolve_html5_entity(name))?.to_owned()
+    };
+    Some((said, end + 1))
+}
+
+/// The escape at the front of a text in JSON: what it says, and its length. Half of a pair says nothing by itself.
+fn escape(text: &str) -> Option<(String, usize)> {
+    let unit = 2 + if text[1..].starts_with('u') { 4 } else { 0 };
+    [unit, 2 * unit].into_iter().find_map(|length| {
+        let said = serde_json::from_str::<String>(&format!("\"{}\"", text.get(..length)?)).ok()?;
+        Some((said, length))
+    })
+}
+
+/// The blocks of a text that stands at `at` in another one, in this envelope; `kind` is what a block is that does not say.
+pub(super) fn blocks(
+    written: &str,
+    at: usize,
+    envelope: Envelope,
+    format: FieldFormat,
+    kind: BlockKind,
+) -> Vec<(Range<usize>, Block)> {
+    let unwrapped = envelope.unwrap(written);
+    let found = match format {
+        FieldFormat::Text => lines(&unwrapped.text, kind),
+        FieldFormat::Html => html::all(&unwrapped.text),
+        FieldFormat::Markdown => markdown::blocks(&unwrapped.text),
+    };
+    let place = |(range, block): (Range<usize>, Block)| {
+        let range = unwrapped.place(range.start)..unwrapped.place(range.end);
+        let source = &written[range.clone()];
+        let markup = block.markup.unwrap_or_else(|| Box::new(Markup::none(source)));
+        let markup = Some(Box::new(markup.enveloped(source, envelope)));
+        (at + range.start..at + range.end, Block { markup, ..block })
+    };
+    found.into_iter().map(place).collect()
+}
+
+/// The lines of a plain text, as far as there is text in them.
+fn lines(text: &str, kind: BlockKind) -> Vec<(Range<usize>, Block)> {
+    let mut blocks = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive(['\n', '\r']) {
+        let range = start + (line.len() - line.trim_start().len())..start + line.trim_end().len();
+        start += line.len();
+        if line.contains(char::is_alphabetic) {
+            let block = Block::plain(kind, &text[range.clone()]);
+            blocks.push((range, block));
+        }
+    }
+    blocks
+}
+
+impl std::str::FromStr for FieldFormat {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name {
+            "text" => Self::Text,
+            "markdown" => Self::Markdown,
+            "html" => Self::Html,
+            _ => bail!("unknown format `{name}` of a field\nhint: it is `text`, `markdown` or `html`"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unwrapped_is_found_where_it_was() {
+        for (envelope, written, text) in [
+            (Envelope::Xml, "a &lt;b&gt; &#233;&#xe9;&nope; &eacute;", "a <b> éé&nope; é"),
+            (Envelope::Json, r#"a \"b\" \u00e9\ud83d\ude00\n\q"#, "a \"b\" é😀\n\\q"),
+            (Envelope::Quoted, "a \"\"b\"\"", "a \"b\""),
+            (Envelope::Cdata, "a &lt; <b>", "a &lt; <b>"),
+        ] {
+            let unwrapped = envelope.unwrap(written);
+            assert_eq!(unwrapped.text, text);
+            // Each character is where what wrote it begins, and the pieces are all there is.
+            let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let pieces: String =
+                ends.windows(2).map(|pair| &written[unwrapped.place(pair[0])..unwrapped.place(pair[1])]).collect();
+            assert_eq!(pieces, written);
+            assert_eq!(envelope.unwrap(&envelope.wrap(text.to_owned(), Style::Plain)).text, text);
+        }
+    }
+}

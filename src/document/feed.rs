@@ -1,0 +1,174 @@
+//! Feeds: RSS, Atom and JSON Feed.
+//!
+//! Titles, descriptions and the text of entries are translated; addresses, guids, categories and authors stay. A text that has
+//! markup in it, escaped or in a CDATA section, is read as a web page and put back as it was. Invariant: everything else is in
+//! the gaps, so it keeps its bytes.
+
+use std::ops::Range;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::envelope::{self, Envelope, FieldFormat};
+use super::package::{Label, relabelled};
+use super::xml::{NodeId, Tree};
+use super::{Block, BlockKind, Document, Format, ReadOptions, html, json};
+use crate::language::Code;
+
+/// Elements that hold titles.
+const TITLES: [&str; 5] = ["title", "rss1:title", "atom:title", "dc:title", "media:title"];
+/// Elements that hold other texts.
+const TEXTS: [&str; 12] = [
+    "description",
+    "rss1:description",
+    "dc:description",
+    "content:encoded",
+    "atom:subtitle",
+    "atom:summary",
+    "atom:content",
+    "media:description",
+    "itunes:subtitle",
+    "itunes:summary",
+    "itunes:title",
+    "copyright",
+];
+/// Names of texts in a JSON Feed.
+const JSON_TITLES: [&str; 1] = ["title"];
+const JSON_TEXTS: [&str; 4] = ["description", "summary", "content_text", "content_html"];
+
+/// Reads a feed.
+pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document> {
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    if start.is_empty() {
+        return Ok(Document::assemble(input, text, Format::Rss, Vec::new()));
+    }
+    let head = start.get(..start.len().min(15)).unwrap_or_default().to_ascii_lowercase();
+    ensure!(
+        !head.starts_with("<!doctype html") && !head.starts_with("<html"),
+        "this is a web page and no feed\nhint: fetch the address of the feed itself, or read it with `--input-format html`"
+    );
+    let blocks = if start.starts_with('{') { of_json(text)? } else { of_xml(text)? };
+    Ok(Document::assemble(input, text, Format::Rss, blocks))
+}
+
+/// The blocks of RSS or Atom.
+fn of_xml(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
+    let tree = Tree::parse(text).context("the feed is damaged")?;
+    let root = tree.roots().find(|&root| tree.is_element(root));
+    let is_feed = root.is_some_and(|root| matches!(tree.name(root), "rss" | "atom:feed" | "atom:entry" | "?:RDF"));
+    ensure!(is_feed, "there is no feed in it\nhint: a feed is RSS, Atom or JSON Feed");
+    let mut blocks = Vec::new();
+    for node in tree.elements() {
+        let kind = match tree.name(node) {
+            name if TITLES.contains(&name) => BlockKind::Heading,
+            name if TEXTS.contains(&name) => BlockKind::Paragraph,
+            _ => continue,
+        };
+        if tree.name(node).starts_with("atom:") && tree.attribute(node, "type").as_deref() == Some("xhtml") {
+            let inner = tree.inner(node);
+            let found = html::all(&text[inner.clone()]).into_iter();
+            blocks.extend(found.map(|(range, block)| (inner.start + range.start..inner.start + range.end, block)));
+        } else {
+            stretches(&tree, node, kind, &mut blocks);
+        }
+    }
+    Ok(blocks)
+}
+
+/// The blocks of an element: of each CDATA section in it, and of what is written with references.
+fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, blocks: &mut Vec<(Range<usize>, Block)>) {
+    let mut stretch: Option<Range<usize>> = None;
+    for child in tree.children(node) {
+        let place = tree.outer(child);
+        let is_cdata = tree.source[place.clone()].starts_with("<![CDATA[");
+        if tree.is_text(child) && !is_cdata {
+            stretch = Some(stretch.map_or(place.clone(), |stretch| stretch.start..place.end));
+            continue;
+        }
+        blocks.extend(stretch.take().into_iter().flat_map(|stretch| content(tree.source, stretch, Envelope::Xml, kind)));
+        if is_cdata {
+            let inside = place.start + "<![CDATA[".len()..place.end - "]]>".len();
+            blocks.extend(content(tree.source, inside, Envelope::Cdata, kind));
+        }
+    }
+    blocks.extend(stretch.into_iter().flat_map(|stretch| content(tree.source, stretch, Envelope::Xml, kind)));
+}
+
+/// The blocks of a text, which is a web page where it has markup.
+fn content(feed: &str, place: Range<usize>, envelope: Envelope, kind: BlockKind) -> Vec<(Range<usize>, Block)> {
+    let written = &feed[place.clone()];
+    let format = if has_markup(&envelope.unwrap(written).text) { FieldFormat::Html } else { FieldFormat::Text };
+    let mut blocks = envelope::blocks(written, place.start, envelope, format, kind);
+    if kind == BlockKind::Heading {
+        blocks.iter_mut().for_each(|(_, block)| block.kind = kind);
+    }
+    blocks
+}
+
+/// Whether a text has tags or references to characters in it.
+fn has_markup(text: &str) -> bool {
+    let is_tag = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!'));
+    let tags = text.match_indices('<').any(|(at, _)| is_tag(&text[at + 1..]) && text[at..].contains('>'));
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'#');
+    let reference = |(at, _)| text[at + 1..].split_once(';').is_some_and(|(name, _): (&str, _)| name.len() < 12 && is_name(name));
+    tags || text.match_indices('&').any(reference)
+}
+
+/// The blocks of a JSON Feed.
+fn of_json(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
+    let start = text.len() - text.trim_start_matches('\u{feff}').len();
+    let members = json::members(text, start..text.len()).context("the feed is damaged")?;
+    let version = members.iter().find(|(name, _)| name == "version");
+    let is_feed = version.is_some_and(|(_, place)| text[place.clone()].contains("jsonfeed.org"));
+    ensure!(is_feed, "this is JSON, and no JSON Feed\nhint: such a feed has a `version` with `jsonfeed.org` in it; records are read as `jsonl`");
+    let mut blocks = Vec::new();
+    for (name, place) in members {
+        if name == "items" {
+            for item in json::elements(text, place)? {
+                json::members(text, item)?.iter().for_each(|(name, place)| string(text, name, place, &mut blocks));
+            }
+        } else {
+            string(text, &name, &place, &mut blocks);
+        }
+    }
+    Ok(blocks)
+}
+
+/// The blocks of a member of a JSON Feed, if it is a text that is translated.
+fn string(text: &str, name: &str, place: &Range<usize>, blocks: &mut Vec<(Range<usize>, Block)>) {
+    if !text[place.clone()].starts_with('"') {
+        return;
+    }
+    let inside = place.start + 1..place.end - 1;
+    let written = &text[inside.clone()];
+    let found = if JSON_TITLES.contains(&name) {
+        envelope::blocks(written, inside.start, Envelope::Json, FieldFormat::Text, BlockKind::Heading)
+    } else if JSON_TEXTS.contains(&name) {
+        let format = if name.ends_with("_html") { FieldFormat::Html } else { FieldFormat::Text };
+        envelope::blocks(written, inside.start, Envelope::Json, format, BlockKind::Paragraph)
+    } else {
+        return;
+    };
+    blocks.extend(found);
+}
+
+/// Where a feed names a language that is another one than this, and what is to stand there.
+pub(super) fn languages(text: &str, language: &str) -> Vec<(Range<usize>, String)> {
+    let language = Code::parse(language).tag();
+    if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
+        let start = text.len() - text.trim_start_matches('\u{feff}').len();
+        let place = json::at_path(text, start..text.len(), "language").filter(|place| place.len() > 2);
+        let place = place.map(|place| place.start + 1..place.end - 1);
+        let other = |place: &Range<usize>| !Code::parse(&text[place.clone()]).serves(&Code::parse(&language));
+        return place.filter(other).map(|place| (place, language)).into_iter().collect();
+    }
+    Tree::parse(text).map_or_else(|_| Vec::new(), |tree| relabelled(&tree, labels, &language))
+}
+
+/// Where the language of a text is named.
+fn labels(tree: &Tree, node: NodeId) -> Label {
+    match tree.name(node) {
+        "language" | "dc:language" => Label::Text,
+        name if name.starts_with("atom:") || name == "rss" || name == "?:RDF" => Label::Attribute("lang"),
+        _ => Label::None,
+    }
+}

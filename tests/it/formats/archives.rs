@@ -1,0 +1,132 @@
+//! Archives that are damaged, or made to harm: each is refused with what is wrong with it, and none stops the program.
+
+use kortom::document::{Document, Format, ReadOptions};
+
+use super::package::{CHAPTER, PARAGRAPH, TEXT, TYPES, WORD, archive, book, slides, word, writer};
+
+/// A document of Word with these entries in place of its own, or beside them.
+fn word_with(more: &[(&str, &[u8])]) -> Vec<u8> {
+    let body = format!("<w:document {WORD}><w:body>{PARAGRAPH}</w:body></w:document>");
+    let notes = format!("<w:footnotes {WORD}/>");
+    let styles = format!("<w:styles {WORD}/>");
+    let usual = [
+        ("[Content_Types].xml", TYPES),
+        ("word/document.xml", &body),
+        ("word/footnotes.xml", &notes),
+        ("word/styles.xml", &styles),
+    ];
+    let kept = usual.iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
+    let entries: Vec<(&str, &[u8])> =
+        kept.map(|(name, text)| (*name, text.as_bytes())).chain(more.iter().copied()).collect();
+    archive(&entries)
+}
+
+fn refused(bytes: Vec<u8>, options: &ReadOptions, said: &[&str]) {
+    let error = Document::read_with("-", bytes, Format::Docx, options).expect_err(said[0]);
+    let told = format!("{error:#}");
+    assert!(said.iter().all(|said| told.contains(said)), "{said:?}: {told}");
+}
+
+#[test]
+fn parts_in_other_encodings_or_with_entities_or_without_an_end_are_refused_by_name() {
+    let utf16 = |text: &str, mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        mark.into_iter().chain(text.encode_utf16().flat_map(bytes)).collect()
+    };
+    let document = format!("<w:document {WORD}><w:body>{PARAGRAPH}</w:body></w:document>");
+    let latin = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><w:document>\xE9</w:document>";
+    let named = format!("<?xml version=\"1.0\" encoding=\"windows-1252\"?>{document}é");
+    let entity =
+        format!("<!DOCTYPE w [<!ENTITY a \"boem\"><!ENTITY b \"&a;&a;&a;\">]>{}", document.replace("raad", "&b;"));
+    for (content, said) in [
+        (utf16(&document, [0xFF, 0xFE], u16::to_le_bytes), "UTF-16"),
+        (utf16(&document, [0xFE, 0xFF], u16::to_be_bytes), "UTF-16"),
+        (latin.to_vec(), "not valid UTF-8"),
+        (named.into_bytes(), "windows-1252"),
+        (entity.into_bytes(), "defines entities, which are never expanded"),
+        (document.as_bytes()[..document.len() - 30].to_vec(), "hint: the document is damaged"),
+        (document.replace("</w:body>", "").into_bytes(), "not well-formed"),
+        (Vec::new(), "no text of Word"),
+    ] {
+        // An empty part has nothing to translate, and is well-formed: what is missing then is its kind.
+        let types = if content.is_empty() {
+            TYPES.replace("wordprocessingml.document.main", "other")
+        } else {
+            TYPES.to_owned()
+        };
+        let bytes = word_with(&[("[Content_Types].xml", types.as_bytes()), ("word/document.xml", &content)]);
+        let place = if content.is_empty() { "Word" } else { "`word/document.xml`" };
+        refused(bytes, &ReadOptions::default(), &[said, place]);
+    }
+}
+
+#[test]
+fn entries_that_are_there_twice_or_lead_out_of_the_archive_are_refused() {
+    let outside = ["../evil.xml", "/etc/evil.xml", "word/../../evil.xml", "word\\evil.xml"];
+    for name in outside {
+        refused(word_with(&[(name, b"x")]), &ReadOptions::default(), &["outside of the archive", "evil.xml"]);
+    }
+    let twice = word_with(&[("word/evil.xml", b"x"), ("word/evil.xml", b"y")]);
+    refused(twice, &ReadOptions::default(), &["`word/evil.xml` is there twice"]);
+}
+
+#[test]
+fn a_part_that_a_relationship_names_must_be_there_unless_it_is_a_picture() {
+    let relation = |kind: &str, target: &str, mode: &str| {
+        format!(
+            "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" \
+             Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}\" Target=\"{target}\"{mode}/></Relationships>"
+        )
+    };
+    let with = |list: &str| word_with(&[("word/_rels/document.xml.rels", list.as_bytes())]);
+    let said = ["`word/_rels/document.xml.rels` names `word/header1.xml`, which is missing"];
+    refused(with(&relation("header", "header1.xml", "")), &ReadOptions::default(), &said);
+    refused(with(&relation("header", "/word/header1.xml", "")), &ReadOptions::default(), &said);
+    for (kind, target, mode) in [
+        ("image", "NULL", ""),
+        ("footnotes", "footnotes.xml", ""),
+        ("footnotes", "../word/footnotes.xml", ""),
+        ("header", "https://voorbeeld.nl/kop.xml", " TargetMode=\"External\""),
+    ] {
+        assert!(Document::read("-", with(&relation(kind, target, mode)), Format::Docx).is_ok(), "{kind} {target}");
+    }
+}
+
+#[test]
+fn what_would_fill_a_memory_is_refused_unless_somebody_allows_it() {
+    let padding = " ".repeat(17 << 20);
+    let document = format!("<w:document {WORD}><w:body>{PARAGRAPH}</w:body>{padding}</w:document>");
+    let bomb = word_with(&[("word/document.xml", document.as_bytes())]);
+    let trusted = ReadOptions { max_unpacked: Some(64 << 20), ..ReadOptions::default() };
+    refused(bomb.clone(), &ReadOptions::default(), &["`word/document.xml` would take 18 MiB", "`--max-unpacked`"]);
+    assert_eq!(Document::read_with("-", bomb, Format::Docx, &trusted).unwrap().blocks.len(), 3);
+    // What counts is all that is unpacked, not what one entry takes.
+    let small = word(PARAGRAPH);
+    for (most, is_read) in [(100, false), (2000, false), (1 << 20, true)] {
+        let options = ReadOptions { max_unpacked: Some(most), ..ReadOptions::default() };
+        assert_eq!(Document::read_with("-", small.clone(), Format::Docx, &options).is_ok(), is_read, "{most}");
+    }
+}
+
+#[test]
+fn no_cut_and_no_wrong_byte_stops_the_program() {
+    for (bytes, format) in [
+        (word(PARAGRAPH), Format::Docx),
+        (writer(TEXT), Format::Odt),
+        (book(CHAPTER, &[]), Format::Epub),
+        (slides(), Format::Pptx),
+    ] {
+        for end in (0..bytes.len()).step_by(13) {
+            assert!(Document::read("-", bytes[..end].to_vec(), format).is_err(), "{format:?} cut at {end}");
+        }
+        for at in 0..bytes.len() {
+            let mut wrong = bytes.clone();
+            wrong[at] ^= 0x55;
+            // Where a wrong byte does not matter, such as in a date, the document is written as it is.
+            if let Ok(document) = Document::read("-", wrong.clone(), format) {
+                let mut out = Vec::new();
+                document.write(&mut out).unwrap_or_else(|error| panic!("{format:?} at {at}: {error:#}"));
+                assert!(out == wrong, "{format:?} at {at}");
+            }
+        }
+    }
+}

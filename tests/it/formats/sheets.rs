@@ -1,0 +1,113 @@
+//! Workbooks: cells that are sentences change, and nothing else.
+
+use kortom::document::{BlockKind, Document, Format};
+
+use super::package::{OPEN_DOCUMENT, archive, entry, read, texts, translated, written};
+use super::{Capitals, Echo};
+
+const STRINGS: &str = "<sst xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" count=\"6\" uniqueCount=\"6\">\
+    <si><t>Naam</t></si><si><t xml:space=\"preserve\"> De brug &amp; de sluis zijn dicht. </t></si>\
+    <si><t>Eerste regel hier\nTweede regel hier&#10;2024</t></si>\
+    <si><r><t xml:space=\"preserve\">Het regent </t></r><r><rPr><b/></rPr><t>hard</t></r><rPh sb=\"0\" eb=\"1\"><t>uit spraak</t></rPh></si>\
+    <si><t>Aantal bruggen</t></si><si><t>AB-12 3</t></si></sst>";
+const SHEET: &str = "<worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData><row r=\"1\">\
+    <c r=\"A1\" t=\"s\"><v>1</v></c><c r=\"B1\" t=\"inlineStr\"><is><t>Staat in de cel</t></is></c>\
+    <c r=\"C1\" t=\"str\"><f>\"niet dit\"&amp;\" en dat\"</f><v>niet dit en dat</v></c>\
+    <c r=\"D1\" t=\"inlineStr\"><f>A1</f><is><t>niet deze cel</t></is></c></row></sheetData></worksheet>";
+const COMMENTS: &str = "<comments xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><authors><author>Jan de Boer</author></authors>\
+    <commentList><comment ref=\"A1\" authorId=\"0\"><text><r><rPr><sz val=\"9\"/></rPr><t>Klopt dit wel?</t></r></text></comment></commentList></comments>";
+const TABLE: &str = "<table xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><tableColumns count=\"1\">\
+    <tableColumn id=\"1\" name=\"Aantal bruggen\"/></tableColumns></table>";
+
+fn workbook() -> Vec<u8> {
+    let office = "application/vnd.openxmlformats-officedocument.spreadsheetml";
+    let kinds = [
+        ("xl/workbook.xml", "sheet.main"),
+        ("xl/worksheets/sheet1.xml", "worksheet"),
+        ("xl/sharedStrings.xml", "sharedStrings"),
+        ("xl/comments1.xml", "comments"),
+        ("xl/tables/table1.xml", "table"),
+    ];
+    let list: Vec<String> = kinds
+        .iter()
+        .map(|(name, kind)| format!("<Override PartName=\"/{name}\" ContentType=\"{office}.{kind}+xml\"/>"))
+        .collect();
+    let types = format!(
+        "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">{}</Types>",
+        list.concat()
+    );
+    archive(&[
+        ("[Content_Types].xml", types.as_str()),
+        ("xl/workbook.xml", "<workbook/>"),
+        ("xl/worksheets/sheet1.xml", SHEET),
+        ("xl/sharedStrings.xml", STRINGS),
+        ("xl/comments1.xml", COMMENTS),
+        ("xl/tables/table1.xml", TABLE),
+    ])
+}
+
+#[test]
+fn only_cells_that_are_sentences_change() {
+    let bytes = workbook();
+    let document = read(&bytes, Format::Xlsx);
+    let expected = [
+        "De brug & de sluis zijn dicht.",
+        "Eerste regel hier",
+        "Tweede regel hier",
+        "Het regent hard",
+        "Staat in de cel",
+        "Klopt dit wel?",
+    ];
+    assert_eq!(texts(&document), expected);
+    assert!(document.blocks[..5].iter().all(|block| block.kind == BlockKind::Cell));
+    assert!(written(&translated(&Echo, &document)) == bytes);
+    let made = written(&translated(&Capitals, &document));
+    let (strings, _) = entry(&made, "xl/sharedStrings.xml");
+    for said in [
+        "<si><t>Naam</t></si><si><t xml:space=\"preserve\"> DE BRUG &amp; DE SLUIS ZIJN DICHT. </t></si>",
+        "<si><t>EERSTE REGEL HIER\nTWEEDE REGEL HIER&#10;2024</t></si>",
+        "<si><r><t xml:space=\"preserve\">HET REGENT </t></r><r><rPr><b/></rPr><t xml:space=\"preserve\">HARD</t></r><rPh sb",
+        "<t>uit spraak</t></rPh></si><si><t>Aantal bruggen</t></si><si><t>AB-12 3</t></si></sst>",
+    ] {
+        assert!(strings.contains(said), "{said}: {strings}");
+    }
+    let (sheet, _) = entry(&made, "xl/worksheets/sheet1.xml");
+    assert_eq!(sheet, SHEET.replace("Staat in de cel", "STAAT IN DE CEL"));
+    assert!(entry(&made, "xl/comments1.xml").0.contains("KLOPT DIT WEL?"));
+    assert_eq!(entry(&made, "xl/tables/table1.xml"), entry(&bytes, "xl/tables/table1.xml"));
+}
+
+#[test]
+fn of_calc_too_only_cells_that_are_sentences_change() {
+    let cell = |attributes: &str, text: &str| {
+        format!("<table:table-cell {attributes}><text:p>{text}</text:p></table:table-cell>")
+    };
+    let string = "office:value-type=\"string\"";
+    let content = format!(
+        "<office:document-content {OPEN_DOCUMENT}><office:body><office:spreadsheet><table:table table:name=\"Blad een hier\"><table:table-row>\
+         {}{}{}{}</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>",
+        cell(string, "De brug is <text:span>dicht</text:span>."),
+        cell(string, "Brug"),
+        cell("office:value-type=\"float\" office:value=\"2\"", "twee en een"),
+        cell(&format!("table:formula=\"of:=[.A1]\" {string}"), "De brug is open."),
+    );
+    let bytes = archive(&[("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", &content)]);
+    let document = read(&bytes, Format::Ods);
+    assert_eq!(texts(&document), ["De brug is dicht."]);
+    assert!(written(&translated(&Echo, &document)) == bytes);
+    let made = written(&translated(&Capitals, &document));
+    let expected = content.replace("De brug is <text:span>dicht", "DE BRUG IS <text:span>DICHT");
+    assert_eq!(entry(&made, "content.xml").0, expected);
+}
+
+#[test]
+fn what_is_no_workbook_is_refused() {
+    for (bytes, format, said) in [
+        (super::package::word(""), Format::Xlsx, "no workbook of Excel"),
+        (b"a;b\n".to_vec(), Format::Xlsx, "no zip archive"),
+        (archive(&[("mimetype", "x")]), Format::Ods, "OpenDocument"),
+    ] {
+        let error = Document::read("-", bytes, format).expect_err(said).to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
