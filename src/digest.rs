@@ -131,7 +131,8 @@ impl Digest<'_> {
     fn foreign(&self, source: &Document) -> Option<String> {
         let writing = self.summarizing.as_ref().and_then(|step| step.writing.as_ref());
         let expected = self.translating.as_ref().map(|step| step.from).or(writing.map(|writing| writing.from))?;
-        let found = detect::foreign(&readable(source), expected)?.language;
+        let seen = if source.format == Format::Jsonl { source.without_markup().body() } else { readable(source) };
+        let found = detect::foreign(&seen, expected)?.language;
         Some(format!(
             "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
             detect::name(found),
@@ -187,9 +188,10 @@ impl Digest<'_> {
     }
 }
 
-/// The text of an article: Markdown reads well as it is, the markup of pages and subtitles does not.
+/// The text of an article: Markdown reads well as it is, the markup of pages and subtitles does not. A record's field stays
+/// what it is.
 fn readable(document: &Document) -> String {
-    if document.has_markup() && document.format != Format::Markdown {
+    if document.has_markup() && !matches!(document.format, Format::Markdown | Format::Jsonl) {
         document.without_markup().body()
     } else {
         document.body()

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::check::{self, Finding, Flag, FlagCount};
 use crate::detect::Detected;
-use crate::document::Document;
 use crate::document::jsonl::{self, Field};
+use crate::document::{Document, Section};
 use crate::engine::Alternative;
 use crate::summarize::SummaryMethod;
 use crate::translate::Segment;
@@ -120,6 +120,14 @@ impl Report {
             ("models", serde_json::to_string(&self.models)?),
             ("warnings", serde_json::to_string(&self.warnings)?),
         ];
+        if let Some(document) = self.document.as_ref().filter(|document| !document.sections.is_empty()) {
+            let field = |section: &Section| {
+                let value = serde_json::to_string(&document.section(section))?;
+                Ok(Field { name: section.name.clone(), value })
+            };
+            let fields = document.sections.iter().map(field).collect::<serde_json::Result<Vec<_>>>()?;
+            made.push(("translations", jsonl::object(&fields)));
+        }
         if let Some(error) = &self.error {
             made.push(("error", text(&Some(error))?));
         }

@@ -37,9 +37,8 @@ pub struct Article {
 
 /// How articles are read.
 struct Reading {
-    field: String,
+    options: ReadOptions,
     html_whole: bool,
-    max_unpacked: Option<u64>,
     detects: bool,
     typed: bool,
 }
@@ -52,9 +51,10 @@ impl Work for Articles<'_> {
 
     fn reader(&self) -> Reader<Article> {
         let job = self.steps.job;
-        let (field, html_whole) = (job.field.clone(), job.html_whole);
-        let max_unpacked = job.max_unpacked;
-        let reading = Reading { field, html_whole, max_unpacked, detects: job.detects(), typed: job.is_typed() };
+        let (fields, field_format) = (job.field.clone(), job.field_format);
+        let options = ReadOptions { fields, field_format, max_unpacked: job.max_unpacked };
+        let (html_whole, detects) = (job.html_whole, job.detects());
+        let reading = Reading { options, html_whole, detects, typed: job.is_typed() };
         Box::new(move |source, emit| match source.format.spec().holds {
             _ if reading.typed => reading.typed_lines(source, emit),
             Holds::Records => reading.records(source, emit),
@@ -186,9 +186,8 @@ impl Reading {
     fn article(&self, source: &Source, emit: &mut Emit<'_, Article>) {
         let whole = self.html_whole && source.format == DocumentFormat::Html;
         let format = if whole { DocumentFormat::HtmlWhole } else { source.format };
-        let options = ReadOptions { fields: vec![self.field.clone()], max_unpacked: self.max_unpacked };
         let article = source.content().and_then(|(content, size)| {
-            let mut document = Document::read_with(&source.name, content, format, &options)?;
+            let mut document = Document::read_with(&source.name, content, format, &self.options)?;
             if document.is_empty() {
                 bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
             }
@@ -244,7 +243,7 @@ impl Reading {
                 return;
             }
         };
-        let mut records = Records::new(reader, &source.name, &self.field);
+        let mut records = Records::with(reader, &source.name, self.options.clone());
         while let Some(record) = records.next() {
             let line = records.line();
             let name = format!("{}:{line}", source.name);

@@ -52,6 +52,9 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     if input.field.is_some() && lacks(|format| format.spec().has_fields()) {
         bail!("`--field` applies to JSONL, CSV and TSV input only\nhint: add --input-format jsonl, or leave it out");
     }
+    if input.field_format.is_some() && lacks(|format| format.spec().has_fields()) {
+        bail!("`--field-format` applies to JSONL, CSV and TSV input only\nhint: leave it out");
+    }
     if input.html_whole.is_some() && lacks(|format| format == document::Format::Html) {
         bail!("`--html-whole` applies to web pages only\nhint: add --input-format html, or leave it out");
     }

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use kortom::document::Format;
+use kortom::document::{FieldFormat, Format};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{GlobalAttention, Request};
 use kortom::render;
@@ -64,8 +64,10 @@ pub struct Job {
     pub destination: Destination,
     /// Skip what is finished.
     pub resume: bool,
-    /// The JSONL field that holds the article.
-    pub field: String,
+    /// The fields or columns that hold the article.
+    pub field: Vec<String>,
+    /// What they hold.
+    pub field_format: FieldFormat,
     /// All of a web page is the article.
     pub html_whole: bool,
     /// How many bytes may be unpacked of a document, where somebody says.
@@ -183,7 +185,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: InputOptions {
                 input_format: Some(input_format),
-                field: args.field.clone(),
+                field: args.field.clone().map(|field| vec![field]),
                 ..InputOptions::default()
             },
             output: &args.output,
@@ -266,7 +268,8 @@ impl Job {
             found,
             resume: output.resume == Some(true) && output.output.is_some(),
             destination,
-            field: input.field.unwrap_or_else(|| "text".to_owned()),
+            field: input.field.unwrap_or_else(|| vec!["text".to_owned()]),
+            field_format: field_format(input.field_format),
             html_whole: input.html_whole == Some(true),
             max_unpacked: input.max_unpacked.map(|unpacked| (unpacked as u64).saturating_mul(1 << 20)),
             model: None,
@@ -386,6 +389,15 @@ impl Job {
         self.from = languages.from;
         self.to = languages.to;
         Ok(())
+    }
+}
+
+/// As documents know it.
+fn field_format(typed: Option<options::FieldFormat>) -> FieldFormat {
+    match typed {
+        None | Some(options::FieldFormat::Text) => FieldFormat::Text,
+        Some(options::FieldFormat::Markdown) => FieldFormat::Markdown,
+        Some(options::FieldFormat::Html) => FieldFormat::Html,
     }
 }
 

@@ -4,6 +4,8 @@
 //! flag and the key of the settings file. Which value wins is decided in `settings`; what values
 //! mean, and which go together, in `job`.
 
+mod written;
+
 use std::sync::LazyLock;
 
 use clap::builder::PossibleValue;
@@ -14,6 +16,7 @@ use kortom::render;
 use serde::{Deserialize, Serialize};
 
 use super::decode_args::{Given, OfSampling, OfSearch, OfSeveral};
+use written::{as_text, as_value, one_or_many};
 
 /// Devices and how much of them to use.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
@@ -102,10 +105,14 @@ pub struct InputOptions {
     #[arg(long, value_name = "FORMAT")]
     #[serde(with = "as_value")]
     pub input_format: Option<InputFormat>,
-    /// Field of a JSONL object that holds the article, or column of a table, by its name or counted from 1 [default: text]; all
-    /// others pass through
+    /// Field of a JSONL object that holds the article, or path to it (article.body), or column of a table, by its name or counted
+    /// from 1 [default: text]; may be given several times; all others pass through
     #[arg(long, value_name = "NAME")]
-    pub field: Option<String>,
+    #[serde(with = "one_or_many")]
+    pub field: Option<Vec<String>>,
+    /// What such a field holds: text, markdown or html [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub field_format: Option<FieldFormat>,
     /// Take all text of a web page, not only its article
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub html_whole: Option<bool>,
@@ -300,56 +307,16 @@ pub enum Method {
     Extractive,
 }
 
-/// Values that have a text form of their own in the library.
-mod as_text {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::de::{Deserialize, Deserializer, Error};
-    use serde::{Serialize, Serializer};
-
-    // The signature is serde's.
-    #[allow(clippy::ref_option)]
-    pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.as_ref().map(ToString::to_string).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-    where
-        T: FromStr<Err = String>,
-        D: Deserializer<'de>,
-    {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
-    }
-}
-
-/// Values of a list that is not written here.
-mod as_value {
-    use clap::ValueEnum;
-    use serde::de::{Deserialize, Deserializer, Error};
-    use serde::{Serialize, Serializer};
-
-    fn name(value: &impl ValueEnum) -> Option<String> {
-        value.to_possible_value().map(|value| value.get_name().to_owned())
-    }
-
-    // The signature is serde's.
-    #[allow(clippy::ref_option)]
-    pub fn serialize<T: ValueEnum, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.as_ref().and_then(name).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, T: ValueEnum + 'static, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-        T::from_str(&text, false).map(Some).map_err(|_| {
-            let known: Vec<String> =
-                T::value_variants().iter().filter_map(name).map(|name| format!("`{name}`")).collect();
-            D::Error::custom(format!("unknown variant `{text}`, expected one of {}", known.join(", ")))
-        })
-    }
+/// What a field of a record or of a table holds.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldFormat {
+    /// Plain text
+    Text,
+    /// Markdown
+    Markdown,
+    /// A web page, or a piece of one
+    Html,
 }
 
 /// Text that `kortom::summarize::Length` understands; kept as text so that it can be shown again.

@@ -23,7 +23,8 @@ pub struct ResumeKey<'a> {
     version: &'static str,
     task: Task,
     lines: bool,
-    field: &'a str,
+    field: &'a [String],
+    field_format: String,
     html_whole: bool,
     from: &'a str,
     detects: bool,
@@ -67,6 +68,7 @@ impl<'a> ResumeKey<'a> {
             destination: _,
             resume: _,
             field,
+            field_format,
             html_whole,
             max_unpacked: _,
             model: _,
@@ -86,6 +88,7 @@ impl<'a> ResumeKey<'a> {
             task: *task,
             lines: *lines,
             field,
+            field_format: format!("{field_format:?}"),
             html_whole: *html_whole,
             from: job.from(),
             detects: job.detects(),
@@ -143,7 +146,7 @@ mod tests {
     const GENERATE: &str = "generate --model tests/fixtures/tiny-marian --beam-size 3 --format jsonl";
 
     /// Each option that outputs depend on: a command, what it is given, and what it may be given instead.
-    const CHANGES: [(&str, &str, &str, &str); 27] = [
+    const CHANGES: [(&str, &str, &str, &str); 28] = [
         ("model", "translate", "--model tests/fixtures/tiny-marian", "--model tests/fixtures/tiny-marian-untied"),
         ("summary-model", DIGEST, "--method extractive", "--summary-model tests/fixtures/tiny-t5"),
         ("from", NLLB, "", "--from de"),
@@ -168,6 +171,7 @@ mod tests {
         ("seed", SAMPLE, "", "--seed 7"),
         ("input-format", MARIAN, "", "--input-format markdown"),
         ("field", MARIAN, "--input-format jsonl", "--input-format jsonl --field body"),
+        ("field-format", MARIAN, "--input-format jsonl", "--input-format jsonl --field-format html"),
         ("html-whole", MARIAN, "--input-format html", "--input-format html --html-whole"),
         ("format", MARIAN, "", "--format json"),
         ("summary-length", DIGEST, "--method extractive", "--method extractive --summary-length 1"),

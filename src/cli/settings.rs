@@ -134,6 +134,7 @@ fn fields<Group: Serialize>(group: &Group) -> Result<Map<String, Value>> {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(shown).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }
@@ -151,7 +152,7 @@ fn default(key: &str) -> &'static str {
         "device" | "compute-type" | "input-format" | "method" => "auto",
         "threads" => "one per core",
         "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "html-whole" => "false",
-        "field" => "text",
+        "field" | "field-format" => "text",
         "max-unpacked" => "256",
         "format" => "that of the input",
         "output" => "standard output",

@@ -53,7 +53,6 @@ impl Envelope {
     /// A text as it stands in what is around it.
     pub(super) fn wrap(self, text: String, style: Style) -> String {
         match self {
-            Self::None => text,
             Self::Xml => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
             Self::Cdata => text.replace("]]>", "]]]]><![CDATA[>"),
             Self::Json => {
@@ -68,13 +67,13 @@ impl Envelope {
             Self::Unquoted(separator) if text.contains([separator, '\n', '\r']) || text.starts_with('"') => {
                 format!("\"{}\"", text.replace('"', "\"\""))
             }
-            Self::Unquoted(_) => text,
+            Self::None | Self::Unquoted(_) => text,
         }
     }
 
     /// What a text says that is written in this way. References to characters that nobody knows stay as they are.
     pub(super) fn unwrap(self, written: &str) -> Unwrapped<'_> {
-        let (mark, read): (_, fn(&str) -> Option<(String, usize)>) = match self {
+        let (mark, read): (_, fn(&str) -> Option<Said>) = match self {
             Self::None | Self::Cdata | Self::Unquoted(_) => {
                 return Unwrapped { text: Cow::Borrowed(written), places: Vec::new() };
             }
@@ -110,8 +109,11 @@ impl Unwrapped<'_> {
     }
 }
 
+/// What something written says, and how long it is.
+type Said = (String, usize);
+
 /// The reference to a character at the front of a text: what it says, and its length.
-fn reference(text: &str) -> Option<(String, usize)> {
+fn reference(text: &str) -> Option<Said> {
     let end = text.find(';').filter(|end| *end < 40)?;
     let name = &text[1..end];
     let said = if let Some(number) = name.strip_prefix('#') {
@@ -124,7 +126,7 @@ fn reference(text: &str) -> Option<(String, usize)> {
 }
 
 /// The escape at the front of a text in JSON: what it says, and its length. Half of a pair says nothing by itself.
-fn escape(text: &str) -> Option<(String, usize)> {
+fn escape(text: &str) -> Option<Said> {
     let unit = 2 + if text[1..].starts_with('u') { 4 } else { 0 };
     [unit, 2 * unit].into_iter().find_map(|length| {
         let said = serde_json::from_str::<String>(&format!("\"{}\"", text.get(..length)?)).ok()?;

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::envelope::{self, Envelope, FieldFormat};
 use super::package::{Label, relabelled};
@@ -17,7 +17,7 @@ use crate::language::Code;
 /// Elements that hold titles.
 const TITLES: [&str; 5] = ["title", "rss1:title", "atom:title", "dc:title", "media:title"];
 /// Elements that hold other texts.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 11] = [
     "description",
     "rss1:description",
     "dc:description",
@@ -29,7 +29,6 @@ const TEXTS: [&str; 12] = [
     "itunes:subtitle",
     "itunes:summary",
     "itunes:title",
-    "copyright",
 ];
 /// Names of texts in a JSON Feed.
 const JSON_TITLES: [&str; 1] = ["title"];
@@ -84,7 +83,8 @@ fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, blocks: &mut Vec<(Range
             stretch = Some(stretch.map_or(place.clone(), |stretch| stretch.start..place.end));
             continue;
         }
-        blocks.extend(stretch.take().into_iter().flat_map(|stretch| content(tree.source, stretch, Envelope::Xml, kind)));
+        blocks
+            .extend(stretch.take().into_iter().flat_map(|stretch| content(tree.source, stretch, Envelope::Xml, kind)));
         if is_cdata {
             let inside = place.start + "<![CDATA[".len()..place.end - "]]>".len();
             blocks.extend(content(tree.source, inside, Envelope::Cdata, kind));
@@ -99,7 +99,9 @@ fn content(feed: &str, place: Range<usize>, envelope: Envelope, kind: BlockKind)
     let format = if has_markup(&envelope.unwrap(written).text) { FieldFormat::Html } else { FieldFormat::Text };
     let mut blocks = envelope::blocks(written, place.start, envelope, format, kind);
     if kind == BlockKind::Heading {
-        blocks.iter_mut().for_each(|(_, block)| block.kind = kind);
+        for (_, block) in &mut blocks {
+            block.kind = kind;
+        }
     }
     blocks
 }
@@ -108,8 +110,10 @@ fn content(feed: &str, place: Range<usize>, envelope: Envelope, kind: BlockKind)
 fn has_markup(text: &str) -> bool {
     let is_tag = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!'));
     let tags = text.match_indices('<').any(|(at, _)| is_tag(&text[at + 1..]) && text[at..].contains('>'));
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'#');
-    let reference = |(at, _)| text[at + 1..].split_once(';').is_some_and(|(name, _): (&str, _)| name.len() < 12 && is_name(name));
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'#');
+    let reference =
+        |(at, _)| text[at + 1..].split_once(';').is_some_and(|(name, _): (&str, _)| name.len() < 12 && is_name(name));
     tags || text.match_indices('&').any(reference)
 }
 
@@ -119,7 +123,10 @@ fn of_json(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
     let members = json::members(text, start..text.len()).context("the feed is damaged")?;
     let version = members.iter().find(|(name, _)| name == "version");
     let is_feed = version.is_some_and(|(_, place)| text[place.clone()].contains("jsonfeed.org"));
-    ensure!(is_feed, "this is JSON, and no JSON Feed\nhint: such a feed has a `version` with `jsonfeed.org` in it; records are read as `jsonl`");
+    ensure!(
+        is_feed,
+        "this is JSON, and no JSON Feed\nhint: such a feed has a `version` with `jsonfeed.org` in it; records are read as `jsonl`"
+    );
     let mut blocks = Vec::new();
     for (name, place) in members {
         if name == "items" {

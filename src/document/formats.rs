@@ -26,6 +26,8 @@ pub enum Format {
     HtmlWhole,
     /// One JSON object per line, one of its fields the article.
     Jsonl,
+    /// A feed: RSS, Atom or JSON Feed.
+    Rss,
     /// Subtitles.
     Srt,
     /// Subtitles of web pages.
@@ -91,7 +93,7 @@ impl FormatSpec {
     /// Whether it has fields, of which some have text.
     #[must_use]
     pub fn has_fields(&self) -> bool {
-        self.holds == Holds::Records || matches!(self.reader, FormatReader::Table(_))
+        self.holds == Holds::Records || matches!(self.format, Format::Csv | Format::Tsv)
     }
 
     /// Whether it is an archive, which no text can hold.
@@ -111,8 +113,8 @@ pub enum FormatReader {
         /// Says what is wrong with the text, or with the document that was made of it.
         check: fn(text: &str, document: &Document) -> Result<()>,
     },
-    /// From text in UTF-8, some columns of which are meant.
-    Table(fn(input: &str, text: &str, options: &ReadOptions) -> Result<Document>),
+    /// From text in UTF-8 that must be in the format; of some formats, some fields are meant.
+    Strict(fn(input: &str, text: &str, options: &ReadOptions) -> Result<Document>),
     /// From an archive, as which it is written again.
     Archive(fn(input: &str, content: Content, options: &ReadOptions) -> Result<Document>),
 }

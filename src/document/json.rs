@@ -44,7 +44,9 @@ pub(super) fn elements(text: &str, place: Range<usize>) -> Result<Vec<Range<usiz
 pub(super) fn at_path(text: &str, place: Range<usize>, path: &str) -> Option<Range<usize>> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let inner = match name.parse::<usize>() {
-        Ok(number) if text[place.clone()].trim_start().starts_with('[') => elements(text, place).ok()?.get(number)?.clone(),
+        Ok(number) if text[place.clone()].trim_start().starts_with('[') => {
+            elements(text, place).ok()?.get(number)?.clone()
+        }
         _ => members(text, place).ok()?.into_iter().rfind(|(known, _)| known == name)?.1,
     };
     rest.map_or(Some(inner.clone()), |rest| at_path(text, inner, rest))

@@ -1,4 +1,4 @@
-//! Articles in JSON Lines: one object per line, one field of it the article.
+//! Articles in JSON Lines: one object per line, one field of it the article, or several that belong together.
 //!
 //! Invariant: fields pass through as they were written, in their order; numbers are never read, so none
 //! is rounded. A bad line is an error that names its number, and the lines after it are read as if it
@@ -7,10 +7,9 @@
 use std::io::BufRead;
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::{Document, Format, decode};
+use super::{Document, FieldFormat, Format, ReadOptions, decode, html, json, markdown};
 
 /// One field of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ pub struct Field {
 pub struct Records<R> {
     reader: R,
     input: String,
-    field: String,
+    options: ReadOptions,
     line: usize,
     failed: bool,
     broken: Option<Document>,
@@ -34,7 +33,12 @@ pub struct Records<R> {
 impl<R: BufRead> Records<R> {
     /// Reads from `reader`; `input` names it in messages, `field` is the one that holds the article.
     pub fn new(reader: R, input: &str, field: &str) -> Self {
-        Self { reader, input: input.to_owned(), field: field.to_owned(), line: 0, failed: false, broken: None }
+        Self::with(reader, input, ReadOptions { fields: vec![field.to_owned()], ..ReadOptions::default() })
+    }
+
+    /// Reads from `reader`, by options that say which fields hold the article, and what they hold.
+    pub fn with(reader: R, input: &str, options: ReadOptions) -> Self {
+        Self { reader, input: input.to_owned(), options, line: 0, failed: false, broken: None }
     }
 
     /// The number of the line that was read last, from 1.
@@ -67,7 +71,7 @@ impl<R: BufRead> Iterator for Records<R> {
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let record = record(&bytes, &self.input, &self.field);
+            let record = record(&bytes, &self.input, &self.options);
             self.broken = record.is_err().then(|| broken(&bytes, &self.input));
             return Some(record.with_context(|| format!("line {} of `{}`", self.line, self.input)));
         }
@@ -76,30 +80,67 @@ impl<R: BufRead> Iterator for Records<R> {
 }
 
 /// One line's document.
-fn record(bytes: &[u8], input: &str, field: &str) -> Result<Document> {
+fn record(bytes: &[u8], input: &str, options: &ReadOptions) -> Result<Document> {
     let line = decode(without_mark(bytes).to_owned())?;
     let fields = fields(&line).map_err(|error| {
         anyhow!(
             "not a JSON object: {error}\nhint: each line of a .jsonl file is one JSON object, complete on that line"
         )
     })?;
-    let Some(article) = fields.iter().find(|known| known.name == field) else {
+    let wanted: Vec<&str> = options.fields().collect();
+    let mut parts = Vec::with_capacity(wanted.len());
+    for name in &wanted {
+        if let Some(text) = text(&line, &fields, name, wanted.len() > 1)? {
+            parts.push(((*name).to_owned(), part(input, &text, options.field_format)));
+        }
+    }
+    if parts.is_empty() {
         let names: Vec<_> = fields.iter().map(|known| format!("`{}`", known.name)).collect();
         bail!(
-            "no field `{field}`\nhint: name the field that holds the article with `--field`; there is {}",
+            "no field `{}`\nhint: name the field that holds the article with `--field`; there is {}",
+            wanted.join("`, `"),
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
         );
-    };
-    let Ok(text) = serde_json::from_str::<String>(&article.value) else {
-        bail!("the field `{field}` is not a text\nhint: an article is a JSON string");
-    };
-    if let Some(offset) = text.find('\0') {
-        bail!("the field `{field}` holds a NUL character at offset {offset}\nhint: remove it, no article has one");
     }
-    let mut document = Document::parse(input, &text, Format::Jsonl);
+    let mut document = match (parts.pop(), wanted.len()) {
+        (Some((_, part)), 1) => part,
+        (last, _) => Document::of_sections(parts.into_iter().chain(last).collect()),
+    };
     document.id = id(&fields);
     document.fields = fields;
     Ok(document)
+}
+
+/// The text in the field of this name, or at the end of this path through objects; none where there is no such field, or where
+/// there may be others and this one is `null`.
+fn text(line: &str, fields: &[Field], name: &str, is_one_of_several: bool) -> Result<Option<String>> {
+    let value = match fields.iter().find(|known| known.name == name) {
+        Some(field) => field.value.as_str(),
+        None => match json::at_path(line, 0..line.len(), name).filter(|_| name.contains('.')) {
+            Some(place) => &line[place],
+            None => return Ok(None),
+        },
+    };
+    if is_one_of_several && value == "null" {
+        return Ok(None);
+    }
+    let Ok(text) = serde_json::from_str::<String>(value) else {
+        bail!("the field `{name}` is not a text\nhint: an article is a JSON string");
+    };
+    if let Some(offset) = text.find('\0') {
+        bail!("the field `{name}` holds a NUL character at offset {offset}\nhint: remove it, no article has one");
+    }
+    Ok(Some(text))
+}
+
+/// The text of a field as a document.
+fn part(input: &str, text: &str, format: FieldFormat) -> Document {
+    let blocks = match format {
+        FieldFormat::Text => return Document::parse(input, text, Format::Jsonl),
+        FieldFormat::Markdown => markdown::blocks(text),
+        FieldFormat::Html => html::all(text),
+    };
+    Document { field_format: format, ..Document::assemble(input, text, Format::Jsonl, blocks) }
 }
 
 /// A line that is no record: an article without text, with its fields as far as there are any.
@@ -145,29 +186,8 @@ pub fn object(fields: &[Field]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// The fields of an object in the order they were written, repeated names included. The parser is asked
-/// only where each value ends: reading a value and writing it again would round its numbers.
+/// The fields of an object in the order they were written, repeated names included.
 pub(crate) fn fields(line: &str) -> Result<Vec<Field>> {
-    // The whole line first: its error has the right column, and what follows can count on its form.
-    serde_json::from_str::<IgnoredAny>(line)?;
-    let Some(members) = line.trim_ascii_start().strip_prefix('{') else { bail!("it is another value") };
-    let mut fields = Vec::new();
-    let mut rest = members.trim_ascii_start();
-    while rest.starts_with('"') {
-        let name = value(&mut rest)?;
-        rest = rest[1..].trim_ascii_start();
-        let value = value(&mut rest)?.to_owned();
-        rest = rest[1..].trim_ascii_start();
-        fields.push(Field { name: serde_json::from_str(name)?, value });
-    }
-    Ok(fields)
-}
-
-/// Takes one value off the front of `rest`, and the space after it.
-fn value<'a>(rest: &mut &'a str) -> Result<&'a str> {
-    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
-    values.next().transpose()?;
-    let (value, after) = rest.split_at(values.byte_offset());
-    *rest = after.trim_ascii_start();
-    Ok(value)
+    let members = json::members(line, 0..line.len())?.into_iter();
+    Ok(members.map(|(name, place)| Field { name, value: line[place].to_owned() }).collect())
 }

@@ -14,6 +14,11 @@ use super::{Block, BlockKind, Document, Format, html};
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str) -> Document {
+    Document::assemble(input, text, Format::Markdown, blocks(text))
+}
+
+/// The blocks of a text, and where they are in it.
+pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -27,7 +32,7 @@ pub(super) fn parse(input: &str, text: &str) -> Document {
         reader.event(&event, range.start + start..range.end + start);
     }
     reader.end_block();
-    Document::assemble(input, text, Format::Markdown, reader.blocks)
+    reader.blocks
 }
 
 /// Reads the events of the parser; they say where in the text they come from.

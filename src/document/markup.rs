@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::carry::Carrier;
+use super::envelope::Envelope;
 use super::package::{Piece, Runs};
 use super::{Block, BlockKind};
 
@@ -20,10 +21,6 @@ pub(super) enum Style {
     Html,
     /// As it is.
     Plain,
-    /// Between quotation marks, which are doubled inside.
-    Quoted,
-    /// As a cell of a table whose cells this parts: between quotation marks where it needs them.
-    Unquoted(char),
 }
 
 /// What a mark does to the text at its place.
@@ -54,6 +51,8 @@ pub struct Markup {
     source: String,
     marks: Vec<Mark>,
     style: Style,
+    /// How all of it is written in what is around it.
+    envelope: Envelope,
     /// How runs are written, where the text is in runs.
     runs: Option<Runs>,
 }
@@ -66,12 +65,17 @@ impl Markup {
 
     /// That of a block which has none, but is written in this style.
     pub(super) fn written(source: &str, style: Style) -> Self {
-        Self { source: source.to_owned(), marks: Vec::new(), style, runs: None }
+        Self { source: source.to_owned(), marks: Vec::new(), style, envelope: Envelope::None, runs: None }
     }
 
     /// The block with its markup.
     pub(super) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// In an envelope, in which it is written like this.
+    pub(super) fn enveloped(self, source: &str, envelope: Envelope) -> Self {
+        Self { source: source.to_owned(), envelope, ..self }
     }
 
     /// With text in runs.
@@ -144,7 +148,8 @@ impl Inline {
             mark.at = mark.at.min(end);
         }
         self.close_ranks();
-        let markup = Markup { source: source.to_owned(), marks: self.marks, style, runs: None };
+        let markup =
+            Markup { source: source.to_owned(), marks: self.marks, style, envelope: Envelope::None, runs: None };
         Block { kind, text: self.text, markup: Some(Box::new(markup)) }
     }
 
@@ -198,7 +203,8 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
             Some(runs) => runs.render(&pieces(&text, &marks, markup.style)),
             None => render(&text, &marks, markup.style),
         };
-        Box::new(Markup { source, marks, style: markup.style, runs: markup.runs.clone() })
+        let source = markup.envelope.wrap(source, markup.style);
+        Box::new(Markup { source, marks, runs: markup.runs.clone(), ..**markup })
     });
     Block { kind: block.kind, text, markup }
 }
@@ -235,11 +241,7 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
 /// Text written so that none of it is taken for markup; `first` when a line starts with it.
 pub(super) fn escape(text: &str, style: Style, first: bool) -> String {
     match style {
-        Style::Quoted => text.replace('"', "\"\""),
-        Style::Unquoted(separator) if text.contains([separator, '\n', '\r']) || text.starts_with('"') => {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        }
-        Style::Plain | Style::Unquoted(_) => text.to_owned(),
+        Style::Plain => text.to_owned(),
         Style::Html => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         Style::Markdown => {
             let mut escaped = String::with_capacity(text.len());

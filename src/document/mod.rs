@@ -7,17 +7,22 @@
 //! sentences end inside a block belongs to `segment`.
 
 mod carry;
+mod envelope;
+mod feed;
 mod formats;
 mod head;
 mod html;
+mod json;
 pub mod jsonl;
 mod lines;
 mod markdown;
 mod markup;
 mod package;
+mod sections;
 mod subtitles;
 mod table;
 mod text;
+mod xml;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -25,10 +30,12 @@ use std::ops::Range;
 
 use anyhow::{Result, bail};
 
+pub use envelope::FieldFormat;
 pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
 pub use jsonl::Field;
 use markup::Markup;
 pub use package::{Content, Package};
+pub use sections::Section;
 
 /// What a block is in its article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,14 +123,16 @@ impl Block {
 /// What of an input is meant.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The columns of a table that have text.
+    /// The columns of a table, or the fields of a record, that have text.
     pub fields: Vec<String>,
+    /// What they hold.
+    pub field_format: FieldFormat,
     /// How many bytes may be unpacked of an archive, where somebody says.
     pub max_unpacked: Option<u64>,
 }
 
 impl ReadOptions {
-    /// The columns that have text, or the usual one.
+    /// The columns or fields that have text, or the usual one.
     fn fields(&self) -> impl Iterator<Item = &str> {
         let usual = self.fields.is_empty().then_some("text");
         usual.into_iter().chain(self.fields.iter().map(String::as_str))
@@ -145,6 +154,10 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// What stands between them: one more than there are blocks.
     pub gaps: Vec<String>,
+    /// What the fields are written in, in formats that have fields.
+    pub field_format: FieldFormat,
+    /// The fields in which it was found, where there are several.
+    pub sections: Vec<Section>,
     /// All fields of the record the article was in, in order, for JSONL.
     pub fields: Vec<Field>,
     /// What a reader of it should know, such as what of it could not be read.
@@ -160,7 +173,7 @@ impl Document {
     pub fn parse(input: &str, text: &str, format: Format) -> Self {
         match format.spec().reader {
             FormatReader::Text { parse, .. } => parse(input, text),
-            FormatReader::Table(_) | FormatReader::Archive(_) => text::parse(input, text, Format::Text),
+            FormatReader::Strict(_) | FormatReader::Archive(_) => text::parse(input, text, Format::Text),
         }
     }
 
@@ -185,7 +198,7 @@ impl Document {
                 check(&text, &document)?;
                 Ok(document)
             }
-            FormatReader::Table(read) => read(input, &content.into().text()?, options),
+            FormatReader::Strict(read) => read(input, &content.into().text()?, options),
             FormatReader::Archive(read) => read(input, content.into(), options),
         }
     }
@@ -227,6 +240,11 @@ impl Document {
         }
         gaps.push(text[end..].to_owned());
         let blocks = blocks.into_iter().map(|(_, block)| block).collect();
+        Self::new(input, format, blocks, gaps)
+    }
+
+    /// A document of blocks and what stands between them, of which nothing else is known.
+    fn new(input: &str, format: Format, blocks: Vec<Block>, gaps: Vec<String>) -> Self {
         Self {
             id: None,
             input: input.to_owned(),
@@ -234,6 +252,8 @@ impl Document {
             format,
             blocks,
             gaps,
+            field_format: FieldFormat::default(),
+            sections: Vec::new(),
             fields: Vec::new(),
             warnings: Vec::new(),
             package: None,
@@ -272,8 +292,28 @@ impl Document {
             let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();
             self.gaps[0] = head::translated(&self.gaps[0], &headings, language);
         }
+        if self.format == Format::Rss {
+            self.relabel(&feed::languages(&self.text(), language));
+        }
         self.package = self.package.map(|package| package.in_language(language));
         self
+    }
+
+    /// Puts other bytes into gaps, where they stand in the whole article.
+    fn relabel(&mut self, changes: &[(Range<usize>, String)]) {
+        let mut start = 0;
+        let mut places = Vec::with_capacity(self.gaps.len());
+        for (at, gap) in self.gaps.iter().enumerate() {
+            places.push(start);
+            start += gap.len() + self.blocks.get(at).map_or(0, |block| block.source().len());
+        }
+        for (range, label) in changes.iter().rev() {
+            let at = places.partition_point(|start| *start <= range.start) - 1;
+            let gap = range.start - places[at]..range.end - places[at];
+            if gap.end <= self.gaps[at].len() {
+                self.gaps[at].replace_range(gap, label);
+            }
+        }
     }
 
     /// The whole article, gaps and blocks joined.
@@ -307,7 +347,7 @@ impl Document {
     /// Whether the article's format has markup, which other formats must not be given.
     #[must_use]
     pub fn has_markup(&self) -> bool {
-        self.format.spec().has_markup
+        self.format.spec().has_markup || self.field_format != FieldFormat::Text
     }
 
     /// Joins from block `first` on. What stands before the first block is kept only with it: the gap

@@ -12,7 +12,6 @@ mod runs;
 mod sheets;
 mod slides;
 mod word;
-mod xml;
 
 use std::fmt;
 use std::fs::File;
@@ -22,6 +21,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::xml;
 use super::{Block, Document, Format, ReadOptions, decode, html};
 use crate::language::Code;
 use archive::Archive;
@@ -64,11 +64,11 @@ struct Part {
 }
 
 /// Where elements name a language.
-type Labels = fn(&Tree, NodeId) -> Label;
+pub(super) type Labels = fn(&Tree, NodeId) -> Label;
 
 /// Where an element names a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Label {
+pub(super) enum Label {
     /// Nowhere.
     None,
     /// In an attribute of this name.
@@ -135,18 +135,7 @@ impl Reader {
         let Self { archive, parts, blocks } = reader;
         let package = Package { contents: Arc::new(Contents { archive, parts }), language: None };
         let gaps = vec![String::new(); blocks.len() + 1];
-        let (id, date, fields, warnings) = (None, None, Vec::new(), Vec::new());
-        Ok(Document {
-            id,
-            input: input.to_owned(),
-            date,
-            format,
-            blocks,
-            gaps,
-            fields,
-            warnings,
-            package: Some(package),
-        })
+        Ok(Document { package: Some(package), ..Document::new(input, format, blocks, gaps) })
     }
 
     /// The text of an entry.
@@ -227,7 +216,7 @@ impl Part {
 }
 
 /// What names another language than this one, and what is to stand there.
-fn relabelled(tree: &Tree, labels: Labels, language: &str) -> Vec<(Range<usize>, String)> {
+pub(super) fn relabelled(tree: &Tree, labels: Labels, language: &str) -> Vec<(Range<usize>, String)> {
     let code = Code::parse(language);
     let region = language.split('-').next_back().filter(|region| region.len() == 2 && *region != language);
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();

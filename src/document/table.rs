@@ -1,6 +1,7 @@
 //! Tables as text: `.csv` and `.tsv`.
 //!
-//! Some columns have text, which `ReadOptions` names; each line of such a cell is a block. Invariant: everything else is in the
+//! Some columns have text, which `ReadOptions` names; each line of such a cell is a block, or each paragraph where it holds a web page
+//! or Markdown. Invariant: everything else is in the
 //! gaps, so separators, quotation marks, line ends and other columns keep their bytes. A cell that needs quotation marks for its
 //! translation gets them. A row with more or fewer cells than the first stays as it is, with a warning. Crates that read such
 //! tables do not say where a cell's bytes are.
@@ -9,7 +10,7 @@ use std::ops::Range;
 
 use anyhow::{Result, bail, ensure};
 
-use super::markup::{Markup, Style};
+use super::envelope::{self, Envelope, FieldFormat};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 
 /// What may part the cells of a row, the likeliest first.
@@ -81,7 +82,7 @@ fn read(
             continue;
         }
         for &column in &columns {
-            blocks.extend(cell(text, row.cells[column].clone(), separator));
+            blocks.extend(cell(text, row.cells[column].clone(), separator, options.field_format));
         }
     }
     let mut document = Document::assemble(input, text, format, blocks);
@@ -130,26 +131,14 @@ fn said(cell: &str) -> String {
     }
 }
 
-/// The blocks of a cell: its lines, as far as there is text in them.
-fn cell(text: &str, cell: Range<usize>, separator: char) -> Vec<(Range<usize>, Block)> {
+/// The blocks of a cell.
+fn cell(text: &str, cell: Range<usize>, separator: char, format: FieldFormat) -> Vec<(Range<usize>, Block)> {
     let written = &text[cell.clone()];
     let quoted = written.starts_with('"');
     let inside =
         if quoted { cell.start + 1..cell.end - usize::from(written.len() > 1 && written.ends_with('"')) } else { cell };
-    let style = if quoted { Style::Quoted } else { Style::Unquoted(separator) };
-    let mut blocks = Vec::new();
-    let mut start = inside.start;
-    for line in text[inside].split_inclusive(['\n', '\r']) {
-        let range = start + (line.len() - line.trim_start().len())..start + line.trim_end().len();
-        start += line.len();
-        if line.contains(char::is_alphabetic) {
-            let source = &text[range.clone()];
-            let said = if quoted { source.replace("\"\"", "\"") } else { source.to_owned() };
-            let markup = Some(Box::new(Markup::written(source, style)));
-            blocks.push((range, Block { kind: BlockKind::Cell, text: said, markup }));
-        }
-    }
-    blocks
+    let envelope = if quoted { Envelope::Quoted } else { Envelope::Unquoted(separator) };
+    envelope::blocks(&text[inside.clone()], inside.start, envelope, format, BlockKind::Cell)
 }
 
 /// The rows of a table; empty lines are none.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Format, FormatReader, FormatSpec, Holds};
-use crate::document::{Document, html, lines, markdown, package, subtitles, table, text};
+use crate::document::{Document, feed, html, lines, markdown, package, subtitles, table, text};
 
 /// A format in which every text can be read.
 #[expect(clippy::unnecessary_wraps, reason = "it stands where other formats have a check that can fail")]
@@ -12,7 +12,7 @@ fn anything_goes(_: &str, _: &Document) -> Result<()> {
 }
 
 /// All formats, in the order of `Format`.
-pub static FORMATS: [FormatSpec; 17] = [
+pub static FORMATS: [FormatSpec; 18] = [
     FormatSpec {
         format: Format::Text,
         name: "text",
@@ -83,6 +83,18 @@ pub static FORMATS: [FormatSpec; 17] = [
         },
     },
     FormatSpec {
+        format: Format::Rss,
+        name: "rss",
+        title: "Feed (RSS, Atom, JSON Feed)",
+        help: "One feed: RSS, Atom or JSON Feed",
+        extensions: &["rss", "atom"],
+        media_type: "application/rss+xml",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        reader: FormatReader::Strict(feed::read),
+    },
+    FormatSpec {
         format: Format::Srt,
         name: "srt",
         title: "Subtitles (SRT)",
@@ -122,7 +134,7 @@ pub static FORMATS: [FormatSpec; 17] = [
         holds: Holds::Article,
         has_markup: true,
         marks_headings: false,
-        reader: FormatReader::Table(table::csv),
+        reader: FormatReader::Strict(table::csv),
     },
     FormatSpec {
         format: Format::Tsv,
@@ -134,7 +146,7 @@ pub static FORMATS: [FormatSpec; 17] = [
         holds: Holds::Article,
         has_markup: true,
         marks_headings: false,
-        reader: FormatReader::Table(table::tsv),
+        reader: FormatReader::Strict(table::tsv),
     },
     FormatSpec {
         format: Format::Docx,

@@ -4,6 +4,7 @@ mod adapters;
 mod arguments;
 mod checks;
 mod device;
+mod fields;
 mod filter;
 mod formats;
 mod glossary;

@@ -1,6 +1,7 @@
 //! Markdown, web pages, subtitles and documents: nothing lost, no markup sent to a model, all of it back in place.
 
 mod archives;
+mod feed;
 mod generated;
 mod html;
 mod markdown;

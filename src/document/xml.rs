@@ -1,4 +1,4 @@
-//! A part of a document that is XML: its elements, and where each stands in the part, to the byte.
+//! XML, such as a part of a document: its elements, and where each stands in it, to the byte.
 //!
 //! Invariant: nothing is written anew. A `Tree` says which bytes an element and its content are, so whoever changes a text
 //! copies all bytes around it. Entities that a document defines itself are never expanded. Names are those of this file,
@@ -42,6 +42,11 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("http://www.daisy.org/z3986/2005/ncx/", "ncx"),
     ("http://www.w3.org/1999/xhtml", "h"),
     ("http://www.w3.org/2001/04/xmlenc#", "enc"),
+    ("http://www.w3.org/2005/Atom", "atom"),
+    ("http://purl.org/rss/1.0/", "rss1"),
+    ("http://purl.org/rss/1.0/modules/content/", "content"),
+    ("http://search.yahoo.com/mrss/", "media"),
+    ("http://www.itunes.com/dtds/podcast-1.0.dtd", "itunes"),
 ];
 
 /// What a node is that is no element.
@@ -223,6 +228,11 @@ impl<'a> Tree<'a> {
     /// All text inside an element.
     pub(super) fn said(&self, node: NodeId) -> String {
         self.inside(node).filter_map(|node| self.text(node)).collect()
+    }
+
+    /// Whether this is text, or a reference to a character.
+    pub(super) fn is_text(&self, node: NodeId) -> bool {
+        matches!(self.name(node), TEXT | REFERENCE)
     }
 
     /// Whether this is an element.

@@ -1,0 +1,98 @@
+//! Feeds: texts change, whatever they are written in, and addresses, guids and all other bytes stay.
+
+use kortom::document::{BlockKind, Document, Format};
+
+use super::{Capitals, Echo, sources, translate};
+
+const RSS: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<rss version=\"2.0\" xmlns:content=\"http://purl.org/rss/1.0/modules/content/\">\
+    <channel><title>Nieuws &amp; meer</title><link>https://voorbeeld.nl/?a=1&amp;b=2</link><language>nl-NL</language>\n\
+    <item><title><![CDATA[De brug is dicht]]></title><guid isPermaLink=\"false\">brug-1</guid><category>verkeer</category>\
+    <description>&lt;p class=&quot;a&quot;&gt;Het caf&amp;eacute; is &lt;b&gt;dicht&lt;/b&gt;.&lt;/p&gt;&lt;p lang=\"nl\"&gt;Dat is alles.&lt;/p&gt;</description>\
+    <content:encoded><![CDATA[<h2>Waarom</h2>\n<p>Het regent <em>hard</em> &amp; lang.</p><pre>niet dit</pre>]]></content:encoded></item>\
+    <item><title>1 &lt; 2 zegt men</title><description>Gewone tekst.</description></item></channel></rss>\n";
+const ATOM: &str = "\u{feff}<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang='nl'><title>Nieuws</title><id>urn:nieuws</id>\
+    <entry xml:lang=\"nl-BE\"><title type=\"html\">De &lt;i&gt;brug&lt;/i&gt;</title><id>urn:brug</id><author><name>Jan de Boer</name></author>\
+    <content type=\"xhtml\"><div xmlns=\"http://www.w3.org/1999/xhtml\"><p>Het regent.</p></div></content></entry></feed>";
+const JSON: &str = "{\"version\": \"https://jsonfeed.org/version/1.1\", \"language\": \"nl\", \"title\": \"Nieuws \\u0026 meer\",\n\
+    \"items\": [ {\"id\": \"brug is dicht\", \"title\":\"De \\\"brug\\\"\", \"content_html\": \"<p>Het is 1,0.\\n<b>Caf\\u00e9<\\/b> dicht.<\\/p>\",\
+    \"n\": 1.10}, {\"id\": 2, \"content_text\": \"Een regel.\\nNog een regel.\"} , {} ] }";
+
+fn english(text: &str) -> String {
+    let document = Document::read("-", text, Format::Rss).unwrap_or_else(|error| panic!("{error:#}"));
+    let translator = kortom::translate::Translator::new(
+        &Capitals,
+        kortom::segment::Language::Dutch,
+        kortom::segment::Language::English,
+    );
+    let made = translator.translate(std::slice::from_ref(&document)).unwrap().remove(0).document;
+    made.in_language(&document, "en").text()
+}
+
+#[test]
+fn texts_of_rss_change_in_whatever_they_are_written() {
+    let expected = RSS
+        .replace("Nieuws &amp; meer", "NIEUWS &amp; MEER")
+        .replace("nl-NL", "en")
+        .replace("De brug is dicht", "DE BRUG IS DICHT")
+        .replace("Het caf&amp;eacute; is &lt;b&gt;dicht", "HET CAFÉ IS &lt;b&gt;DICHT")
+        .replace("Dat is alles", "DAT IS ALLES")
+        .replace("Waarom", "WAAROM")
+        .replace("Het regent <em>hard</em> &amp; lang", "HET REGENT <em>HARD</em> &amp; LANG")
+        .replace("1 &lt; 2 zegt men", "1 &lt; 2 ZEGT MEN")
+        .replace("Gewone tekst", "GEWONE TEKST");
+    assert_eq!(english(RSS), expected);
+    let document = Document::read("-", RSS, Format::Rss).unwrap();
+    assert_eq!(document.title(), Some("Nieuws & meer"));
+    assert_eq!(document.blocks.iter().filter(|block| block.kind == BlockKind::Heading).count(), 4);
+}
+
+#[test]
+fn texts_of_atom_and_of_json_feeds_change_too() {
+    let expected = ATOM
+        .replace("<title>Nieuws", "<title>NIEUWS")
+        .replace("'nl'", "'en'")
+        .replace("\"nl-BE\"", "\"en\"")
+        .replace("De &lt;i&gt;brug", "DE &lt;i&gt;BRUG")
+        .replace("Het regent", "HET REGENT");
+    assert_eq!(english(ATOM), expected);
+    let expected = JSON
+        .replace("\"language\": \"nl\"", "\"language\": \"en\"")
+        .replace("Nieuws \\u0026 meer", "NIEUWS & MEER")
+        .replace("De \\\"brug\\\"", "DE \\\"BRUG\\\"")
+        .replace("Het is 1,0.\\n<b>Caf\\u00e9<\\/b> dicht.", "HET IS 1,0. <b>CAFÉ</b> DICHT.")
+        .replace("Een regel.\\nNog een regel.", "EEN REGEL.\\nNOG EEN REGEL.");
+    assert_eq!(english(JSON), expected);
+}
+
+#[test]
+fn a_feed_in_which_nothing_changes_keeps_every_byte() {
+    for feed in [RSS, ATOM, JSON, "", "\u{feff}\n"] {
+        let document = Document::read("-", feed, Format::Rss).unwrap();
+        assert_eq!(document.text(), feed);
+        let translator = kortom::translate::Translator::new(
+            &Echo,
+            kortom::segment::Language::Dutch,
+            kortom::segment::Language::English,
+        );
+        assert_eq!(translator.translate(&[document]).unwrap()[0].document.text(), feed);
+    }
+    // As text somebody put into a request, a feed is text.
+    assert!(!sources(&translate(&Echo, "Het regent.", Format::Rss)).is_empty());
+}
+
+#[test]
+fn what_is_no_feed_is_said_to_be_what_it_is() {
+    for (text, said) in [
+        ("<!DOCTYPE html><html><body>Het regent.</body></html>", "this is a web page and no feed"),
+        ("\n<HTML lang=nl><p>Het regent.", "--input-format html"),
+        ("<opml><body/></opml>", "no feed in it"),
+        ("Het regent.", "no feed in it"),
+        ("{\"titel\": \"Het regent.\"}", "no JSON Feed"),
+        ("{\"version\": ", "damaged"),
+        ("<rss><channel>", "damaged"),
+        ("<!DOCTYPE rss [<!ENTITY a \"boem\">]><rss><channel/></rss>", "damaged"),
+    ] {
+        let error = Document::read("-", text, Format::Rss).expect_err(said);
+        assert!(format!("{error:#}").contains(said), "{said}: {error:#}");
+    }
+}
