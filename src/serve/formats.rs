@@ -15,6 +15,11 @@ pub fn in_files() -> impl Iterator<Item = &'static FormatSpec> {
     FORMATS.iter().filter(|spec| spec.holds == Holds::Article && !spec.extensions.is_empty())
 }
 
+/// Formats of files that the page does not show: it has them translated and gives them back.
+pub fn documents() -> impl Iterator<Item = &'static FormatSpec> {
+    in_files().filter(|spec| spec.is_archive())
+}
+
 /// Formats of files whose text the page shows.
 pub fn on_page() -> impl Iterator<Item = &'static FormatSpec> {
     in_files().filter(|spec| !spec.is_archive())

@@ -28,8 +28,9 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
     let options: Vec<String> = formats::on_page().map(option).collect();
     include_str!("page/index.html")
         .replace("{{formats}}", &options.join("\n"))
-        .replace("{{extensions}}", &formats::extensions(formats::on_page()).join(","))
-        .replace("{{usual extensions}}", &formats::in_words(formats::on_page()))
+        .replace("{{extensions}}", &formats::extensions(formats::in_files()).join(","))
+        .replace("{{document extensions}}", &formats::extensions(formats::documents()).join(" "))
+        .replace("{{usual extensions}}", &formats::in_words(formats::in_files()))
 });
 
 /// The other files: where they are, what they are, and what is in them.

@@ -254,6 +254,20 @@ test("files are opened and dropped, in the format of their extension", async () 
   assert.equal(await page.inputValue("#article"), "Het sneeuwt.");
 });
 
+test("a document that is dropped comes back as one", async () => {
+  const buffer = await readFile(here("brief.docx"));
+  const downloads = page.waitForEvent("download");
+  await page.setInputFiles("#file", { name: "brief.docx", mimeType: "", buffer });
+  const download = await downloads;
+  assert.equal(download.suggestedFilename(), "brief_en.docx");
+  const bytes = await readFile(await download.path());
+  assert.equal(bytes.subarray(0, 2).toString(), "PK");
+  assert.equal(await page.textContent("#opened"), "brief_en.docx");
+  await page.setInputFiles("#file", { name: "kapot.docx", mimeType: "", buffer: Buffer.from("PK") });
+  await page.waitForSelector("#refused:visible");
+  assert.match(await page.textContent("#refused"), /no zip archive/);
+});
+
 test("nothing is wider than a telephone", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
   const excess = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

@@ -2,7 +2,7 @@
 
 import { $, make } from "./elements.js";
 import { clear, copy, download, end, fail, indexOf, jump, light, sentences, show, step } from "./reading.js";
-import { Refusal, ask } from "./stream.js";
+import { Refusal, ask, askFile } from "./stream.js";
 import { count, reasons } from "./words.js";
 
 // ---- The article that goes in
@@ -10,6 +10,8 @@ import { count, reasons } from "./words.js";
 /** The format that a file's extension tells, as the server has written it beside each. */
 const formatOf = (extension) =>
   [...$("format").options].find(({ dataset }) => dataset.extensions.split(" ").includes(extension))?.value;
+/** The extensions of documents, which the page does not show. */
+const documents = $("file").dataset.documents.split(" ");
 /** The name of the file the article came from, without its extension. */
 let fileName = "";
 
@@ -19,6 +21,7 @@ async function openFile(files) {
   const format = formatOf(extension?.toLowerCase());
   try {
     if (files.length > 1) throw new Refusal("these are several files", "open one article at a time");
+    if (documents.includes(`.${extension?.toLowerCase()}`)) return await translateFile(file);
     if (!format) throw new Refusal(`\`${file.name}\` cannot be read`, `open ${$("file").dataset.usual}`);
     $("article").value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
     $("format").value = format;
@@ -27,9 +30,31 @@ async function openFile(files) {
     refuse(null);
   } catch (error) {
     const unread = new Refusal(`\`${file.name}\` is not text in UTF-8`, "save it as UTF-8 and open it again");
-    refuse(error instanceof Refusal ? error : unread);
+    compose(error instanceof Refusal ? error : unread);
   }
   countWords();
+}
+
+/** Has a document translated, whose text the page does not show, and gives it back as a file. */
+async function translateFile(file) {
+  const form = new FormData();
+  const key = $("key").value.trim();
+  const fields = { file, source: $("source").value, target: "en", ...(key && { api_key: key }) };
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  running?.abort();
+  const { signal } = (running = new AbortController());
+  refuse(null);
+  try {
+    $("opened").textContent = `${file.name} is being translated…`;
+    const path = await askFile(form, signal);
+    // Before the first dot is what the server finds it by.
+    const link = make("a", { href: path, download: "" }, path.slice(path.indexOf(".") + 1));
+    $("opened").replaceChildren(link);
+    link.click();
+  } catch (error) {
+    $("opened").textContent = "";
+    if (!signal.aborted) throw error;
+  }
 }
 
 function countWords() {

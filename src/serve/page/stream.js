@@ -39,16 +39,27 @@ async function refusal(response) {
   return new Refusal(message, hint.filter(Boolean).join("; "), response.status);
 }
 
+/** Sends something, and hands on the answer if it is good. */
+async function send(route, sent) {
+  const unreachable = () => {
+    sent.signal.throwIfAborted();
+    throw new Refusal("the server cannot be reached", "is `kortom serve` still running?");
+  };
+  const response = await fetch(route, { method: "POST", ...sent }).catch(unreachable);
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+/** Has a file translated; the path at which it can be fetched. */
+export async function askFile(form, signal) {
+  const answer = await send("translate_file", { body: form, signal });
+  return new URL((await answer.json()).translatedFileUrl, location.href).pathname;
+}
+
 /** Asks for a digest, and hands on each event as it comes. */
 export async function ask(request, signal, take) {
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
-  const unreachable = () => {
-    signal.throwIfAborted();
-    throw new Refusal("the server cannot be reached", "is `kortom serve` still running?");
-  };
-  const sent = { method: "POST", headers, body: JSON.stringify(request), signal };
-  const response = await fetch("digest", sent).catch(unreachable);
-  if (!response.ok) throw await refusal(response);
+  const response = await send("digest", { headers, body: JSON.stringify(request), signal });
   const cut = () => {
     signal.throwIfAborted();
     throw new Refusal("the connection broke off before the end", "what is here is not all; translate it again");

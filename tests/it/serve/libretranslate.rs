@@ -1,9 +1,11 @@
 //! What `LibreTranslate`'s clients send, and what they expect.
 
+use kortom::document::{Document, Format};
 use serde_json::json;
 
 use super::{Server, agent};
 use crate::cli::Place;
+use crate::formats::package::word;
 
 const DUTCH: &str = "Het regent vandaag in de stad en de kinderen van de school mogen niet naar buiten. De gemeente bouwt een \
                      nieuwe brug over het water, maar de buurt is het er niet mee eens en wil een park voor de honden.";
@@ -127,4 +129,25 @@ fn files_are_translated_and_fetched() {
     server.send("/translate_file", kind, form("a.exe", "x")).refused(400, "kind of file");
     server.send("/translate_file", kind, "--b\r\n").refused(400, "");
     server.form("/translate_file", "source=nl&target=en").refused(400, "`file`");
+}
+
+#[test]
+fn documents_are_translated_and_fetched_as_what_they_are() {
+    let server = Server::start(&[]);
+    let known = server.get("/frontend/settings").good()["supportedFilesFormat"].to_string();
+    for extension in ["docx", "odt", "pptx", "odp", "xlsx", "ods", "epub", "rss", "vtt", "ass", "po", "xlf", "csv"] {
+        assert!(known.contains(&format!("\".{extension}\"")), "{extension}: {known}");
+    }
+    let sent = word("<w:p><w:r><w:t>Het regent vandaag.</w:t></w:r></w:p>");
+    let (head, tail) =
+        form("brief.docx", "\u{0}").split_once('\u{0}').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let body = [head.as_bytes(), &sent, tail.as_bytes()].concat();
+    let answer = server.send("/translate_file", "multipart/form-data; boundary=b", body).good();
+    let url = answer["translatedFileUrl"].as_str().unwrap();
+    assert!(url.ends_with(".brief_en.docx"), "{url}");
+    let bytes = agent().get(url).call().unwrap().body_mut().read_to_vec().unwrap();
+    let document = Document::read("brief_en.docx", bytes, Format::Docx).unwrap();
+    assert_eq!(document.blocks[0].text, "It's raining today.");
+    let broken = form("brief.docx", "PK");
+    server.send("/translate_file", "multipart/form-data; boundary=b", broken).refused(422, "no zip archive");
 }
