@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::decode_args::{Given, OfLines, OfTranslations};
 use super::options::{
-    DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MessageOptions, OutputOptions, PrintOptions,
-    ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
+    AdditionOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MessageOptions, OutputOptions,
+    PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
 };
 
 /// What people do most.
@@ -93,6 +93,8 @@ pub struct DigestArgs {
     #[command(flatten)]
     pub output: OutputOptions,
     #[command(flatten)]
+    pub additions: AdditionOptions,
+    #[command(flatten)]
     pub decode: DecodeOptions,
     #[command(flatten)]
     pub sampling: SamplingOptions,
@@ -117,6 +119,8 @@ pub struct TranslateArgs {
     pub input: InputOptions,
     #[command(flatten)]
     pub output: OutputOptions,
+    #[command(flatten)]
+    pub additions: AdditionOptions,
     #[command(flatten)]
     pub decode: DecodeOptions,
     #[command(flatten)]

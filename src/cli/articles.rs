@@ -89,9 +89,13 @@ impl Articles<'_> {
         if articles.is_empty() {
             return Vec::new();
         }
+        let additions = self.steps.job.additions;
         let documents = articles.iter().map(|article| article.document.clone()).collect();
         match self.steps.articles(documents, language) {
-            Ok(reports) => articles.iter().zip(reports).map(|(article, report)| Ok(article.piece(report))).collect(),
+            Ok(reports) => {
+                let piece = |(article, report): (&&Article, Report)| Ok(article.piece(additions.to(report)));
+                articles.iter().zip(reports).map(piece).collect()
+            }
             Err(error) if articles.len() == 1 => vec![articles[0].failed(error)],
             Err(_) => articles.iter().flat_map(|article| self.together(&[article], language)).collect(),
         }

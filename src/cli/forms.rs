@@ -5,11 +5,12 @@
 use anyhow::{Result, bail};
 use kortom::document;
 use kortom::engine::settings::Overrides;
-use kortom::render::ReportFormat;
+use kortom::render::{Additions, ReportFormat};
 
 use super::inputs::{Found, Source};
 use super::job::Task;
-use super::options::InputOptions;
+use super::options::{AdditionOptions, InputOptions};
+use super::settings::SettingsFile;
 
 /// Formats of output that have a line for a line.
 pub fn is_for_lines(format: ReportFormat) -> bool {
@@ -26,6 +27,11 @@ pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<Re
     }
     if let Some(format) = format.filter(|format| lines && !is_for_lines(*format)) {
         bail!("lines cannot be written as {}\nhint: use --format text, json or jsonl", format.name());
+    }
+    if let Some(format) =
+        format.filter(|format| task == Task::Summarize && matches!(format, ReportFormat::Tmx | ReportFormat::Tsv))
+    {
+        bail!("a summary has no segments to be written as {}\nhint: use it with `translate`", format.name());
     }
     let records = task == Task::Generate && !lines;
     if records && !matches!(format, None | Some(ReportFormat::Json | ReportFormat::Jsonl)) {
@@ -64,24 +70,52 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     Ok(())
 }
 
+/// What is added to documents; refuses what none of the inputs has a place for.
+pub fn additions(typed: &AdditionOptions, found: &Found, file: &SettingsFile) -> Result<Additions> {
+    use document::Format::{Docx, Epub, Html, Odt};
+    let lacks = |wanted: &[document::Format]| {
+        let fits = |source: &Source| match source.output {
+            ReportFormat::Html => wanted.contains(&Html) && source.format == Html,
+            ReportFormat::Own(format) => wanted.contains(&format),
+            _ => false,
+        };
+        !found.sources.is_empty() && !found.sources.iter().any(fits)
+    };
+    if typed.bilingual == Some(true) && lacks(&[Docx, Odt, Epub, Html]) {
+        bail!(
+            "`--bilingual` applies to DOCX, ODT, EPUB and web pages that stay what they are\nhint: leave it out, or leave out --format"
+        );
+    }
+    if typed.comments == Some(true) && lacks(&[Docx, Odt]) {
+        bail!(
+            "`--comments` applies to DOCX and ODT that stay what they are\nhint: leave it out; --format html and json show what needs a look in others"
+        );
+    }
+    let filled = file.fill(typed)?;
+    Ok(Additions { comments: filled.comments == Some(true), bilingual: filled.bilingual == Some(true) })
+}
+
 /// Decides how each source's results are written. Without a format, each keeps its own; on standard
 /// output, where they follow each other, sources of different formats become text.
 pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<ReportFormat>, apart: bool) {
-    let mixed = !apart && sources.windows(2).any(|pair| own(task, pair[0].format) != own(task, pair[1].format));
+    let mixed =
+        !apart && sources.windows(2).any(|pair| own(task, pair[0].format, apart) != own(task, pair[1].format, apart));
     for source in sources {
         source.output = match asked {
             Some(format) => format,
             None if mixed => ReportFormat::Text,
-            None => own(task, source.format),
+            None => own(task, source.format, apart),
         };
         let lines = source.format == document::Format::Lines;
         source.framing = if lines { source.output.line_framing() } else { source.output.framing() };
     }
 }
 
-/// The output format that is an input's own. Subtitles and the like have no room for a summary.
-fn own(task: Task, input: document::Format) -> ReportFormat {
+/// The output format that is an input's own. Subtitles and the like have no room for a summary; what has room for it is written
+/// as what it is where outputs are files.
+fn own(task: Task, input: document::Format, apart: bool) -> ReportFormat {
     match input {
+        _ if task == Task::Digest && apart && input.spec().takes_summary() => ReportFormat::Own(input),
         document::Format::Markdown => ReportFormat::Markdown,
         document::Format::Html => ReportFormat::Html,
         document::Format::Jsonl => ReportFormat::Jsonl,

@@ -11,13 +11,13 @@ use anyhow::{Result, bail};
 use kortom::document::{FieldFormat, Format};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{GlobalAttention, Request};
-use kortom::render;
+use kortom::render::{self, Additions};
 use kortom::summarize::Length;
 use serde::Serialize;
 
 use super::args::{BenchArgs, DigestArgs, GenerateArgs, ServeArgs, SummarizeArgs, TranslateArgs, Wanted};
 use super::decoding::{Decoding, Typed};
-use super::forms::{check_inputs, check_lines, extension, is_for_lines, set_outputs};
+use super::forms::{additions, check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
 use super::options::{
     self, InputFormat, InputOptions, LanguageOptions, MachineOptions, Method, OutputOptions, PrintOptions, ReadOptions,
@@ -72,6 +72,8 @@ pub struct Job {
     pub html_whole: bool,
     /// How many bytes may be unpacked of a document, where somebody says.
     pub max_unpacked: Option<u64>,
+    /// What is added to documents that stay what they are.
+    pub additions: Additions,
     /// The model of the task, as it was named.
     pub model: Option<String>,
     /// The adapter of that model, as it was named.
@@ -119,7 +121,9 @@ impl Job {
             machine: &args.machine,
             print: &args.print,
         };
-        Self::common(&common, file)?.digesting(&args.wanted, file)
+        let mut job = Self::common(&common, file)?.digesting(&args.wanted, file)?;
+        job.additions = additions(&args.additions, &job.found, file)?;
+        Ok(job)
     }
 
     /// `kortom translate`.
@@ -136,6 +140,7 @@ impl Job {
         let mut job = Self::common(&common, file)?;
         job.languages(&args.languages, file)?;
         job.terms(&args.terms, file)?;
+        job.additions = additions(&args.additions, &job.found, file)?;
         job.model = args.model.model.clone().or_else(|| file.text("model"));
         job.adapter.clone_from(&args.model.adapter);
         if job.is_typed() {
@@ -272,6 +277,7 @@ impl Job {
             field_format: field_format(input.field_format),
             html_whole: input.html_whole == Some(true),
             max_unpacked: input.max_unpacked.map(|unpacked| (unpacked as u64).saturating_mul(1 << 20)),
+            additions: Additions::default(),
             model: None,
             adapter: None,
             summary_model: None,

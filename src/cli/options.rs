@@ -138,6 +138,19 @@ pub struct OutputOptions {
     pub resume: Option<bool>,
 }
 
+/// What is added to documents that stay what they are.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Input and output")]
+pub struct AdditionOptions {
+    /// Put each paragraph of the source above its translation: in DOCX, ODT, EPUB and web pages
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub bilingual: Option<bool>,
+    /// Say what needs a look in comments on the sentences: in DOCX and ODT
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub comments: Option<bool>,
+}
+
 /// What a summary is to be like.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -229,6 +242,9 @@ pub struct AllOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub output: OutputOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub additions: AdditionOptions,
     #[command(flatten)]
     #[serde(flatten)]
     pub summary: SummaryOptions,

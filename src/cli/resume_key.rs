@@ -7,6 +7,7 @@
 use anyhow::Result;
 use kortom::glossary::Glossary;
 use kortom::kernels::simd::Level;
+use kortom::render::Additions;
 use kortom::render::journal::sha256;
 use serde::Serialize;
 
@@ -26,6 +27,7 @@ pub struct ResumeKey<'a> {
     field: &'a [String],
     field_format: String,
     html_whole: bool,
+    additions: Additions,
     from: &'a str,
     detects: bool,
     to: &'a str,
@@ -71,6 +73,7 @@ impl<'a> ResumeKey<'a> {
             field_format,
             html_whole,
             max_unpacked: _,
+            additions,
             model: _,
             adapter: _,
             summary_model: _,
@@ -90,6 +93,7 @@ impl<'a> ResumeKey<'a> {
             field,
             field_format: format!("{field_format:?}"),
             html_whole: *html_whole,
+            additions: *additions,
             from: job.from(),
             detects: job.detects(),
             to: job.to(),
@@ -146,7 +150,7 @@ mod tests {
     const GENERATE: &str = "generate --model tests/fixtures/tiny-marian --beam-size 3 --format jsonl";
 
     /// Each option that outputs depend on: a command, what it is given, and what it may be given instead.
-    const CHANGES: [(&str, &str, &str, &str); 28] = [
+    const CHANGES: [(&str, &str, &str, &str); 30] = [
         ("model", "translate", "--model tests/fixtures/tiny-marian", "--model tests/fixtures/tiny-marian-untied"),
         ("summary-model", DIGEST, "--method extractive", "--summary-model tests/fixtures/tiny-t5"),
         ("from", NLLB, "", "--from de"),
@@ -173,6 +177,8 @@ mod tests {
         ("field", MARIAN, "--input-format jsonl", "--input-format jsonl --field body"),
         ("field-format", MARIAN, "--input-format jsonl", "--input-format jsonl --field-format html"),
         ("html-whole", MARIAN, "--input-format html", "--input-format html --html-whole"),
+        ("bilingual", MARIAN, "--input-format docx", "--input-format docx --bilingual"),
+        ("comments", MARIAN, "--input-format odt", "--input-format odt --comments"),
         ("format", MARIAN, "", "--format json"),
         ("summary-length", DIGEST, "--method extractive", "--method extractive --summary-length 1"),
     ];

@@ -24,6 +24,8 @@ pub(super) enum Envelope {
     Cdata,
     /// In a string of JSON.
     Json,
+    /// In a string of a file of messages, with escapes as in C.
+    Po,
     /// Between quotation marks, which are doubled inside.
     Quoted,
     /// As a cell of a table whose cells this parts: between quotation marks where it needs them.
@@ -59,6 +61,10 @@ impl Envelope {
                 let quoted = serde_json::Value::String(text).to_string();
                 quoted[1..quoted.len() - 1].to_owned()
             }
+            Self::Po => {
+                let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+                text.replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r")
+            }
             Self::Quoted => text.replace('"', "\"\""),
             // There may be other blocks in the cell, so it cannot get quotation marks here.
             Self::Unquoted(separator) if style != Style::Plain => {
@@ -79,6 +85,7 @@ impl Envelope {
             }
             Self::Xml => ('&', reference),
             Self::Json => ('\\', escape),
+            Self::Po => ('\\', escape_of_c),
             Self::Quoted => ('"', |text| text.starts_with("\"\"").then(|| ("\"".to_owned(), 2))),
         };
         let (mut text, mut places) = (String::with_capacity(written.len()), Vec::new());
@@ -132,6 +139,19 @@ fn escape(text: &str) -> Option<Said> {
         let said = serde_json::from_str::<String>(&format!("\"{}\"", text.get(..length)?)).ok()?;
         Some((said, length))
     })
+}
+
+/// The escape at the front of a text in a file of messages.
+fn escape_of_c(text: &str) -> Option<Said> {
+    let said = match text[1..].chars().next()? {
+        'n' => "\n",
+        't' => "\t",
+        'r' => "\r",
+        '"' => "\"",
+        '\\' => "\\",
+        _ => return None,
+    };
+    Some((said.to_owned(), 2))
 }
 
 /// The blocks of a text that stands at `at` in another one, in this envelope; `kind` is what a block is that does not say.
@@ -195,6 +215,7 @@ mod tests {
         for (envelope, written, text) in [
             (Envelope::Xml, "a &lt;b&gt; &#233;&#xe9;&nope; &eacute;", "a <b> éé&nope; é"),
             (Envelope::Json, r#"a \"b\" \u00e9\ud83d\ude00\n\q"#, "a \"b\" é😀\n\\q"),
+            (Envelope::Po, r#"a \"b\"\n\\ \q"#, "a \"b\"\n\\ \\q"),
             (Envelope::Quoted, "a \"\"b\"\"", "a \"b\""),
             (Envelope::Cdata, "a &lt; <b>", "a &lt; <b>"),
         ] {

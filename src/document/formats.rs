@@ -32,6 +32,12 @@ pub enum Format {
     Srt,
     /// Subtitles of web pages.
     Vtt,
+    /// Subtitles of Sub Station Alpha.
+    Ass,
+    /// Messages of programs.
+    Po,
+    /// Texts for translation, as translators' programs exchange them.
+    Xliff,
     /// A table whose cells commas, semicolons or the like part.
     Csv,
     /// A table whose cells tabulators part.
@@ -94,6 +100,12 @@ impl FormatSpec {
     #[must_use]
     pub fn has_fields(&self) -> bool {
         self.holds == Holds::Records || matches!(self.format, Format::Csv | Format::Tsv)
+    }
+
+    /// Whether there is room in it for a summary, in its own styles.
+    #[must_use]
+    pub fn takes_summary(&self) -> bool {
+        matches!(self.format, Format::Docx | Format::Odt | Format::Epub | Format::Html | Format::HtmlWhole)
     }
 
     /// Whether it is an archive, which no text can hold.

@@ -4,8 +4,13 @@
 //! mark of the source is there once, in a nesting that is as well-formed as the source's was. Where a
 //! mark goes when words change places is decided in `carry`.
 
+mod bilingual;
+mod comments;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub use comments::Comment;
 
 use super::carry::Carrier;
 use super::envelope::Envelope;
@@ -53,6 +58,8 @@ pub struct Markup {
     style: Style,
     /// How all of it is written in what is around it.
     envelope: Envelope,
+    /// What stands around it once it is translated.
+    tags: Option<[String; 2]>,
     /// How runs are written, where the text is in runs.
     runs: Option<Runs>,
 }
@@ -65,7 +72,7 @@ impl Markup {
 
     /// That of a block which has none, but is written in this style.
     pub(super) fn written(source: &str, style: Style) -> Self {
-        Self { source: source.to_owned(), marks: Vec::new(), style, envelope: Envelope::None, runs: None }
+        Self { source: source.to_owned(), marks: Vec::new(), style, envelope: Envelope::None, tags: None, runs: None }
     }
 
     /// The block with its markup.
@@ -76,6 +83,11 @@ impl Markup {
     /// In an envelope, in which it is written like this.
     pub(super) fn enveloped(self, source: &str, envelope: Envelope) -> Self {
         Self { source: source.to_owned(), envelope, ..self }
+    }
+
+    /// With tags that stand around it once it is translated.
+    pub(super) fn tagged(self, tags: [String; 2]) -> Self {
+        Self { tags: Some(tags), ..self }
     }
 
     /// With text in runs.
@@ -148,8 +160,7 @@ impl Inline {
             mark.at = mark.at.min(end);
         }
         self.close_ranks();
-        let markup =
-            Markup { source: source.to_owned(), marks: self.marks, style, envelope: Envelope::None, runs: None };
+        let markup = Markup { marks: self.marks, ..Markup::written(source, style) };
         Block { kind, text: self.text, markup: Some(Box::new(markup)) }
     }
 
@@ -204,7 +215,11 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
             None => render(&text, &marks, markup.style),
         };
         let source = markup.envelope.wrap(source, markup.style);
-        Box::new(Markup { source, marks, runs: markup.runs.clone(), ..**markup })
+        let source = match &markup.tags {
+            Some([before, after]) => format!("{before}{source}{after}"),
+            None => source,
+        };
+        Box::new(Markup { source, marks, tags: markup.tags.clone(), runs: markup.runs.clone(), ..**markup })
     });
     Block { kind: block.kind, text, markup }
 }

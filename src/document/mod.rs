@@ -6,6 +6,7 @@
 //! that works on blocks can lose it. Each format has a file that decides where its blocks are; where
 //! sentences end inside a block belongs to `segment`.
 
+mod ass;
 mod carry;
 mod envelope;
 mod feed;
@@ -18,10 +19,13 @@ mod lines;
 mod markdown;
 mod markup;
 mod package;
+mod po;
+mod preface;
 mod sections;
 mod subtitles;
 mod table;
 mod text;
+mod xliff;
 mod xml;
 
 use std::borrow::Cow;
@@ -33,8 +37,10 @@ use anyhow::{Result, bail};
 pub use envelope::FieldFormat;
 pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
 pub use jsonl::Field;
+pub use markup::Comment;
 use markup::Markup;
 pub use package::{Content, Package};
+pub use preface::Preface;
 pub use sections::Section;
 
 /// What a block is in its article.
@@ -292,8 +298,10 @@ impl Document {
             let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();
             self.gaps[0] = head::translated(&self.gaps[0], &headings, language);
         }
-        if self.format == Format::Rss {
-            self.relabel(&feed::languages(&self.text(), language));
+        match self.format {
+            Format::Rss => self.relabel(&feed::languages(&self.text(), language)),
+            Format::Xliff => self.relabel(&xliff::languages(&self.text(), language)),
+            _ => {}
         }
         self.package = self.package.map(|package| package.in_language(language));
         self

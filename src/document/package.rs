@@ -6,7 +6,9 @@
 
 mod archive;
 mod book;
+mod comments;
 mod flow;
+mod front;
 mod odf;
 mod runs;
 mod sheets;
@@ -19,13 +21,15 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::xml;
-use super::{Block, Document, Format, ReadOptions, decode, html};
+use super::{Block, BlockKind, Document, Format, Preface, ReadOptions, decode, html};
 use crate::language::Code;
 use archive::Archive;
+use comments::Changed;
 use flow::{Flow, Rules};
+use front::Front;
 pub(in crate::document) use runs::{Piece, Runs};
 use xml::{NodeId, Tree};
 
@@ -46,11 +50,25 @@ pub struct Package {
     contents: Arc<Contents>,
     /// The language that its parts are to name.
     language: Option<String>,
+    /// What stands in front of it.
+    preface: Option<Preface>,
+    /// Comments on it, as far as they stand in an entry of their own.
+    comments: Vec<String>,
 }
 
 struct Contents {
     archive: Archive,
     parts: Vec<Part>,
+    /// Where something can be put in front of it.
+    front: Option<Front>,
+    /// Which format it is in.
+    format: Format,
+    /// The prefix of names in a document of Word.
+    prefix: String,
+    /// The entry with the comments of Word, if there is one.
+    comments: Option<String>,
+    /// The first number that no comment has.
+    first_comment: usize,
 }
 
 /// An entry with text in it, or with the name of its language.
@@ -84,6 +102,10 @@ struct Reader {
     archive: Archive,
     parts: Vec<Part>,
     blocks: Vec<Block>,
+    front: Option<Front>,
+    prefix: String,
+    comments: Option<String>,
+    first_comment: usize,
 }
 
 /// Reads a document of Word.
@@ -122,6 +144,7 @@ pub(super) fn book(input: &str, content: Content, options: &ReadOptions) -> Resu
 }
 
 impl Reader {
+    /// Reads the parts that a format's own file knows.
     fn read(
         input: &str,
         content: Content,
@@ -129,11 +152,14 @@ impl Reader {
         format: Format,
         parts: fn(&mut Self) -> Result<()>,
     ) -> Result<Document> {
-        let mut reader =
-            Self { archive: Archive::open(content, options.max_unpacked)?, parts: Vec::new(), blocks: Vec::new() };
+        let archive = Archive::open(content, options.max_unpacked)?;
+        let (parts_read, blocks, prefix) = (Vec::new(), Vec::new(), "w:".to_owned());
+        let (front, comments, first_comment) = (None, None, 1);
+        let mut reader = Self { archive, parts: parts_read, blocks, front, prefix, comments, first_comment };
         parts(&mut reader)?;
-        let Self { archive, parts, blocks } = reader;
-        let package = Package { contents: Arc::new(Contents { archive, parts }), language: None };
+        let Self { archive, parts, blocks, front, prefix, comments, first_comment } = reader;
+        let contents = Contents { archive, parts, front, format, prefix, comments, first_comment };
+        let package = Package { contents: Arc::new(contents), language: None, preface: None, comments: Vec::new() };
         let gaps = vec![String::new(); blocks.len() + 1];
         Ok(Document { package: Some(package), ..Document::new(input, format, blocks, gaps) })
     }
@@ -179,36 +205,60 @@ impl Package {
         Self { language: Some(Code::parse(language).tag()), ..self.clone() }
     }
 
+    /// With a text in front.
+    pub(super) fn with_preface(self, preface: Preface) -> Self {
+        Self { preface: Some(preface), ..self }
+    }
+
     /// Writes the document with these blocks in place of its own.
     pub(super) fn write(&self, mut blocks: &[Block], out: &mut dyn Write) -> Result<()> {
-        let mut changed: Vec<(&str, Vec<u8>)> = Vec::new();
+        let mut changed: Vec<Changed> = Vec::new();
+        let no_place = "there is no place for a summary in it\nhint: have it written in another form with `--format`";
+        ensure!(self.preface.is_none() || self.contents.front.is_some(), no_place);
         for part in &self.contents.parts {
             let own;
             (own, blocks) = blocks.split_at(part.blocks);
-            let text = part.with(own, self.language.as_deref()).with_context(|| format!("`{}`", part.entry))?;
-            changed.extend(text.map(|text| (part.entry.as_str(), text.into_bytes())));
+            let front = self.contents.front.as_ref().filter(|front| front.entry == part.entry);
+            let front = front.zip(self.preface.as_ref());
+            let text = part.with(own, self.language.as_deref(), front).with_context(|| format!("`{}`", part.entry))?;
+            changed.extend(text.map(|text| (part.entry.clone(), text.into_bytes())));
         }
-        self.contents.archive.write(&changed, out)
+        let added = self.add_comments(&mut changed)?;
+        self.contents.archive.write(&changed, &added, out)
     }
 }
 
 impl Part {
-    /// The part with other blocks, in another language; none where nothing changes.
-    fn with(&self, blocks: &[Block], language: Option<&str>) -> Result<Option<String>> {
+    /// Whether there is running text in it, as in a chapter, and not only titles.
+    fn has_running_text(&self) -> bool {
+        self.flows.iter().flat_map(|flow| &flow.blocks).any(|block| block.kind == BlockKind::Paragraph)
+    }
+
+    /// The part with other blocks, in another language, and with something in front; none where nothing changes.
+    fn with(
+        &self,
+        blocks: &[Block],
+        language: Option<&str>,
+        front: Option<(&Front, &Preface)>,
+    ) -> Result<Option<String>> {
         let before = flow::blocks(&self.flows);
         let same = before.iter().zip(blocks).all(|(before, block)| before.source() == block.source());
-        if same && (language.is_none() || self.blocks > 0) {
+        if same && front.is_none() && (language.is_none() || self.blocks > 0) {
             return Ok(None);
         }
         let text = flow::joined(&self.flows, blocks);
         let Some(labels) = self.labels else { return Ok(Some(text)) };
         let tree = Tree::parse(&text).context("its translation cannot be put into it")?;
-        let labels = language.map_or_else(Vec::new, |language| relabelled(&tree, labels, language));
-        if same && labels.is_empty() {
+        let mut changes = language.map_or_else(Vec::new, |language| relabelled(&tree, labels, language));
+        if let Some((front, preface)) = front {
+            let (at, written) = front.written(&tree, preface).context("there is no place for a summary in it")?;
+            changes.insert(changes.partition_point(|(range, _)| range.end <= at), (at..at, written));
+        }
+        if same && changes.is_empty() {
             return Ok(None);
         }
         let mut text = text.clone();
-        for (range, label) in labels.into_iter().rev() {
+        for (range, label) in changes.into_iter().rev() {
             text.replace_range(range, &label);
         }
         Ok(Some(text))

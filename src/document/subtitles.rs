@@ -15,7 +15,7 @@ use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 
 /// A sentence that goes on longer than this many cues is parted there.
-const MOST_CUES: usize = 8;
+pub(super) const MOST_CUES: usize = 8;
 
 /// What `WebVTT` begins with.
 const HEAD: &str = "WEBVTT";
@@ -154,7 +154,7 @@ fn time(text: &str, format: Format) -> Option<u64> {
 }
 
 /// Whether nothing more of a sentence comes after this line.
-fn ends_sentence(line: &str) -> bool {
+pub(super) fn ends_sentence(line: &str) -> bool {
     let line = line.trim_end_matches(['"', '\'', '”', '’', ')', ']', ' ']);
     let line = line.strip_suffix('>').and_then(|tag| tag.rfind("</").map(|at| &tag[..at])).unwrap_or(line);
     line.trim_end_matches(['"', '\'', '”', '’', ')', ' ']).ends_with(['.', '!', '?', '…', ']', ':', '♪'])

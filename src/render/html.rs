@@ -3,8 +3,9 @@
 //! Invariant: whatever stands in an article, it cannot become markup of the page. An article that is a
 //! page itself stays that page, in the other language, as long as nothing is added to it.
 
+use super::additions::flagged;
 use crate::check::Finding;
-use crate::document::{Block, BlockKind, Document};
+use crate::document::{BlockKind, Document};
 use crate::report::Report;
 use crate::segment::on_one_line;
 use crate::translate::Segment;
@@ -86,22 +87,6 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
         );
     }
     rows
-}
-
-/// The segments of a block that carry flags; takes all of the block's, which come in order.
-fn flagged<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
-    let mut text = block.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut flagged = Vec::new();
-    while let Some((segment, rest)) = segments.split_first() {
-        let sentence = segment.source.split_whitespace().collect::<Vec<_>>().join(" ");
-        let Some(at) = text.find(&sentence) else { break };
-        text.drain(..at + sentence.len());
-        *segments = rest;
-        if !segment.flags.is_empty() {
-            flagged.push(segment);
-        }
-    }
-    flagged
 }
 
 /// A block's translation with its flagged sentences marked, and the reasons where a pointer rests on them.

@@ -6,14 +6,18 @@
 
 pub mod journal;
 
+mod additions;
 mod html;
 mod json;
 mod markdown;
+mod segments;
 mod text;
 
 use std::io::Write;
 
 use anyhow::Result;
+
+pub use additions::Additions;
 
 use crate::document::{self, Document};
 use crate::report::{LineReport, Report};
@@ -31,17 +35,23 @@ pub enum ReportFormat {
     Json,
     /// One object per line.
     Jsonl,
+    /// Source and target of each segment, as a translation memory.
+    Tmx,
+    /// Source and target of each segment, as a table.
+    Tsv,
     /// The article's own format, where that is none of the others.
     Own(document::Format),
 }
 
 /// The formats that any article can be written in, each with its name, its extension and its help.
-pub const FORMATS: [(ReportFormat, &str, &str, &str); 5] = [
+pub const FORMATS: [(ReportFormat, &str, &str, &str); 7] = [
     (ReportFormat::Text, "text", "txt", "Plain text"),
     (ReportFormat::Markdown, "markdown", "md", "Markdown"),
     (ReportFormat::Html, "html", "html", "One readable page per article"),
     (ReportFormat::Json, "json", "json", "An array of objects"),
     (ReportFormat::Jsonl, "jsonl", "jsonl", "One object per line"),
+    (ReportFormat::Tmx, "tmx", "tmx", "Source and target of each segment, as a translation memory"),
+    (ReportFormat::Tsv, "tsv", "tsv", "Source and target of each segment, with a tabulator between them"),
 ];
 
 impl ReportFormat {
@@ -82,7 +92,8 @@ impl ReportFormat {
         match self {
             Self::Text | Self::Markdown | Self::Html | Self::Own(_) => Framing { open: "", between: "\n", close: "" },
             Self::Json => Framing { open: "[\n", between: ",\n", close: "\n]\n" },
-            Self::Jsonl => Framing { open: "", between: "", close: "" },
+            Self::Jsonl | Self::Tsv => Framing { open: "", between: "", close: "" },
+            Self::Tmx => Framing { open: segments::OPEN, between: "", close: segments::CLOSE },
         }
     }
 
@@ -100,7 +111,7 @@ impl ReportFormat {
     pub fn body(self, report: &Report) -> Body {
         match (self, &report.document) {
             (Self::Own(format), Some(document)) if format.spec().is_archive() => {
-                Body::Document(Box::new(document.clone()))
+                Body::Document(Box::new(text::with_summary(report, document)))
             }
             _ => Body::Text(self.article(report)),
         }
@@ -114,6 +125,8 @@ impl ReportFormat {
             Self::Markdown => markdown::article(report),
             Self::Html => html::article(report),
             Self::Own(_) => text::as_it_is(report),
+            Self::Tmx => segments::tmx(report),
+            Self::Tsv => segments::tsv(report),
             Self::Json => json::article(report),
             Self::Jsonl => json::article(report) + "\n",
         }
@@ -123,7 +136,9 @@ impl ReportFormat {
     #[must_use]
     pub fn line(self, report: &LineReport) -> String {
         match self {
-            Self::Text | Self::Markdown | Self::Html | Self::Own(_) => text::one_line(&report.target) + "\n",
+            Self::Text | Self::Markdown | Self::Html | Self::Tmx | Self::Tsv | Self::Own(_) => {
+                text::one_line(&report.target) + "\n"
+            }
             Self::Json => json::line(report),
             Self::Jsonl => json::line(report) + "\n",
         }

@@ -6,8 +6,11 @@
 
 use std::borrow::Cow;
 
-use crate::document::Document;
+use crate::document::{Document, Preface};
 use crate::report::Report;
+
+/// What stands above a summary.
+const HEADING: &str = "Summary";
 
 /// One article.
 pub(super) fn article(report: &Report) -> String {
@@ -22,7 +25,15 @@ pub(super) fn article(report: &Report) -> String {
 
 /// The translated article with all its markup.
 pub(super) fn as_it_is(report: &Report) -> String {
-    report.document.as_ref().map(Document::text).unwrap_or_default()
+    report.document.as_ref().map(|document| with_summary(report, document).text()).unwrap_or_default()
+}
+
+/// The article with the summary in front, if there is one.
+pub(super) fn with_summary(report: &Report, document: &Document) -> Document {
+    let Some(summary) = &report.summary else { return document.clone() };
+    let lines = summary.lines().map(str::trim).filter(|line| !line.is_empty());
+    let paragraphs = lines.map(str::to_owned).collect();
+    document.clone().with_preface(Preface { heading: HEADING.to_owned(), paragraphs })
 }
 
 /// The article without markup.
@@ -38,7 +49,7 @@ fn digest(report: &Report, summary: &str, translation: &str) -> String {
     if let Some(date) = &report.date {
         page += &format!("date {date}\n\n");
     }
-    page += &section("Summary", summary);
+    page += &section(HEADING, summary);
     page += "\n";
     page += &section("Translation", translation);
     page

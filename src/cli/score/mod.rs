@@ -22,8 +22,8 @@ use super::engines::{Model, Models};
 use super::job::Job;
 use super::languages::Steps;
 use super::options::{
-    DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions, OutputOptions,
-    PrintOptions, SamplingOptions, TermOptions, at_least_one,
+    AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions,
+    OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
 };
 use super::progress::Screen;
 use super::settings::SettingsFile;
@@ -185,6 +185,7 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
         terms: TermOptions::default(),
         input,
         output: OutputOptions::default(),
+        additions: AdditionOptions::default(),
         decode: args.decode,
         several: Given::default(),
         sampling: SamplingOptions::default(),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Format, FormatReader, FormatSpec, Holds};
-use crate::document::{Document, feed, html, lines, markdown, package, subtitles, table, text};
+use crate::document::{Document, ass, feed, html, lines, markdown, package, po, subtitles, table, text, xliff};
 
 /// A format in which every text can be read.
 #[expect(clippy::unnecessary_wraps, reason = "it stands where other formats have a check that can fail")]
@@ -12,7 +12,7 @@ fn anything_goes(_: &str, _: &Document) -> Result<()> {
 }
 
 /// All formats, in the order of `Format`.
-pub static FORMATS: [FormatSpec; 18] = [
+pub static FORMATS: [FormatSpec; 21] = [
     FormatSpec {
         format: Format::Text,
         name: "text",
@@ -123,6 +123,42 @@ pub static FORMATS: [FormatSpec; 18] = [
             parse: |input, text| subtitles::parse(input, text, Format::Vtt),
             check: subtitles::check,
         },
+    },
+    FormatSpec {
+        format: Format::Ass,
+        name: "ass",
+        title: "Subtitles (ASS, SSA)",
+        help: "Subtitles of Sub Station Alpha",
+        extensions: &["ass", "ssa"],
+        media_type: "text/x-ssa",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: false,
+        reader: FormatReader::Text { parse: ass::parse, check: ass::check },
+    },
+    FormatSpec {
+        format: Format::Po,
+        name: "po",
+        title: "Messages (PO)",
+        help: "Messages of a program; those without a translation",
+        extensions: &["po"],
+        media_type: "text/x-gettext-translation",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: false,
+        reader: FormatReader::Strict(po::read),
+    },
+    FormatSpec {
+        format: Format::Xliff,
+        name: "xliff",
+        title: "Texts for translation (XLIFF)",
+        help: "Texts for translation, XLIFF 1.2 and 2; those without a translation",
+        extensions: &["xlf", "xliff"],
+        media_type: "application/xliff+xml",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: false,
+        reader: FormatReader::Strict(xliff::read),
     },
     FormatSpec {
         format: Format::Csv,

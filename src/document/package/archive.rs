@@ -18,6 +18,7 @@ use flate2::Compression;
 use flate2::read::{DeflateDecoder, DeflateEncoder};
 
 use super::Content;
+use super::comments::Changed;
 
 /// The most bytes that the entries with text may have together when they are unpacked, unless somebody allows more: of XML that
 /// is a document of some 20,000 pages.
@@ -167,8 +168,8 @@ impl Archive {
         Ok(())
     }
 
-    /// Writes the archive, with other contents for some of its entries.
-    pub(super) fn write(&self, changed: &[(&str, Vec<u8>)], out: &mut dyn Write) -> Result<()> {
+    /// Writes the archive, with other contents for some of its entries, and with entries that it does not have yet.
+    pub(super) fn write(&self, changed: &[Changed], added: &[Changed], out: &mut dyn Write) -> Result<()> {
         let mut order: Vec<&ZipEntry> = self.entries.iter().collect();
         order.sort_by_key(|entry| entry.place.start);
         let mut directory = self.directory.clone();
@@ -184,7 +185,20 @@ impl Archive {
                 None => self.copy(entry.place.clone(), out)?,
             };
         }
-        directory[self.end + 16..self.end + 20].copy_from_slice(&u32::try_from(written)?.to_le_bytes());
+        let mut records = Vec::new();
+        for (name, content) in added {
+            written += write_added(name, content, written, &mut records, out)?;
+        }
+        let last = self.entries.iter().map(|entry| entry.record.end).max().unwrap_or(0);
+        directory.splice(last..last, records.iter().copied());
+        let end = &mut directory[self.end + records.len()..];
+        let count = u16::try_from(self.entries.len() + added.len())?.to_le_bytes();
+        let size = u32_at(end, 12) + u32::try_from(records.len())?;
+        let numbers = [size.to_le_bytes(), u32::try_from(written)?.to_le_bytes()].concat();
+        if !added.is_empty() {
+            end[8..12].copy_from_slice(&[count, count].concat());
+        }
+        end[12..20].copy_from_slice(&numbers);
         out.write_all(&directory)?;
         Ok(())
     }
@@ -247,6 +261,22 @@ impl Bytes {
             }
         }
     }
+}
+
+/// Writes an entry that was not there, of the first day that such archives know, and its record; how many bytes.
+fn write_added(name: &str, content: &[u8], at: u64, records: &mut Vec<u8>, out: &mut dyn Write) -> Result<u64> {
+    let mut packed = Vec::new();
+    DeflateEncoder::new(content, Compression::default()).read_to_end(&mut packed)?;
+    let shorts = |numbers: &[u16]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let longs = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let sizes = longs(&[crc32fast::hash(content), u32::try_from(packed.len())?, u32::try_from(content.len())?]);
+    // Version 2.0, no flags, deflated, no time; then name and no extra field.
+    let head = [shorts(&[20, 0, 8, 0, 0x21]), sizes, shorts(&[u16::try_from(name.len())?, 0])].concat();
+    let local = [LOCAL_HEAD, &head, name.as_bytes(), &packed].concat();
+    out.write_all(&local)?;
+    let rest = [shorts(&[0, 0, 0]), longs(&[0, u32::try_from(at)?])].concat();
+    records.extend([CENTRAL_HEAD, &shorts(&[20]), &head, &rest, name.as_bytes()].concat());
+    Ok(local.len() as u64)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

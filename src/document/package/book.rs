@@ -7,8 +7,9 @@
 use anyhow::{Context, Result, ensure};
 
 use super::flow::{Role, Rules};
+use super::front::{Front, Place};
 use super::xml::{NodeId, Tree};
-use super::{Label, Reader};
+use super::{Label, Part, Reader};
 use crate::document::{BlockKind, html};
 
 /// Ways to make a font's file unreadable by itself, which lock no book.
@@ -32,7 +33,18 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
             reader.add_html(&entry)?;
         }
     }
+    let tells = |part: &&Part| part.labels.is_some() && part.has_running_text();
+    let first = reader.parts.iter().find(tells).map(|part| part.entry.clone());
+    reader.front = first.map(|entry| Front { entry, styles: [None, None], find: front });
     reader.add(&list, &Book, labels)
+}
+
+/// In front of a chapter.
+fn front(tree: &Tree, _: &[Option<String>; 2]) -> Option<Place> {
+    let body = tree.all("h:body").find(|&body| !tree.end_tag(body).is_empty())?;
+    let prefix = tree.qualified(body).trim_end_matches("body");
+    let around = |name: &str| [format!("<{prefix}{name}>"), format!("</{prefix}{name}>")];
+    Some(Place { at: tree.inner(body).start, heading: around("h1"), paragraph: around("p") })
 }
 
 /// Refuses a book that only its seller's program can read.

@@ -157,6 +157,11 @@ fn order(flows: &[Flow]) -> Vec<(usize, usize)> {
     order
 }
 
+/// By block, whether it is in no flow inside of another one.
+pub(super) fn outer(flows: &[Flow]) -> Vec<bool> {
+    order(flows).into_iter().map(|(flow, _)| flow == 0).collect()
+}
+
 /// The flows that stand in a text.
 fn inner(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.split(FLOW).skip(1).step_by(2).filter_map(|number| number.parse().ok())

@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::flow::{Role, Rules};
+use super::front::{Front, Place};
 use super::sheets::is_sentence;
 use super::xml::{NodeId, Tree};
 use super::{Label, Reader};
@@ -36,8 +37,26 @@ const STRUCTURE: [&str; 13] = [
     "text:numbered-paragraph",
 ];
 
+/// Styles that a heading and a paragraph have in a text, where it has them itself.
+const STYLES: [&str; 2] = ["Heading_20_1", "Text_20_body"];
+/// What stands before the text of a document and is none of it.
+const DECLARATIONS: [&str; 9] = [
+    "office:forms",
+    "text:tracked-changes",
+    "text:variable-decls",
+    "text:sequence-decls",
+    "text:user-field-decls",
+    "text:dde-connection-decls",
+    "text:alphabetical-index-auto-mark-file",
+    "table:calculation-settings",
+    "table:content-validations",
+];
+
 /// Reads all parts of a text.
 pub(super) fn read(reader: &mut Reader) -> Result<()> {
+    let named = if reader.archive.has("styles.xml") { reader.text("styles.xml")? } else { String::new() };
+    let styles = STYLES.map(|style| named.contains(&format!("\"{style}\"")).then(|| style.to_owned()));
+    reader.front = Some(Front { entry: "content.xml".to_owned(), styles, find: front });
     parts(reader, &OpenDocument { masters: true, sheets: false })
 }
 
@@ -66,6 +85,24 @@ fn parts(reader: &mut Reader, rules: &OpenDocument) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// In front of the first paragraph.
+fn front(tree: &Tree, styles: &[Option<String>; 2]) -> Option<Place> {
+    let text = tree.all("office:text").find(|&text| !tree.end_tag(text).is_empty())?;
+    let declares = |&child: &NodeId| !tree.is_element(child) || DECLARATIONS.contains(&tree.name(child));
+    let last = tree.children(text).take_while(declares).last();
+    let prefix = tree.all("text:p").map(|paragraph| tree.qualified(paragraph)).next().unwrap_or("text:p");
+    let prefix = prefix.trim_end_matches('p');
+    let style = |style: &Option<String>| {
+        style.as_ref().map_or_else(String::new, |style| format!(" {prefix}style-name=\"{style}\""))
+    };
+    let [heading, paragraph] = [style(&styles[0]), style(&styles[1])];
+    Some(Place {
+        at: last.map_or(tree.inner(text).start, |last| tree.outer(last).end),
+        heading: [format!("<{prefix}h{heading} {prefix}outline-level=\"1\">"), format!("</{prefix}h>")],
+        paragraph: [format!("<{prefix}p{paragraph}>"), format!("</{prefix}p>")],
+    })
 }
 
 /// Where the language of a text is named.

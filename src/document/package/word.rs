@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::book::{unescaped, within};
 use super::flow::{Role, Rules};
+use super::front::{Front, Place};
 use super::xml::{NodeId, Tree};
 use super::{Label, Reader};
 use crate::document::BlockKind;
@@ -36,8 +37,8 @@ const RELATED: [&str; 12] = [
 
 /// What elements of Word mean.
 struct Word {
-    /// What paragraphs of a style are.
-    styles: HashMap<String, BlockKind>,
+    /// What paragraphs of a style are, and what every language of Word calls it.
+    styles: HashMap<String, (BlockKind, String)>,
 }
 
 /// Reads all parts of a document.
@@ -52,6 +53,16 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
     refuse_missing(reader, &main)?;
     let styles = of("styles+xml").into_iter().next();
     let rules = Word { styles: styles.as_ref().map_or_else(|| Ok(HashMap::new()), |styles| named(reader, styles))? };
+    let heading = rules.styles.iter().find(|(_, (_, name))| name == "heading 1").map(|(id, _)| id.clone());
+    reader.front = Some(Front { entry: main.clone(), styles: [heading, None], find: front });
+    let known = of("comments+xml").into_iter().next();
+    if let Some(entry) = &known {
+        let text = reader.text(entry)?;
+        let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
+        let numbers = tree.all("w:comment").filter_map(|comment| tree.attribute(comment, "id")?.parse::<usize>().ok());
+        reader.first_comment = numbers.max().unwrap_or(0) + 1;
+    }
+    reader.comments = known;
     for entry in std::iter::once(main).chain(KINDS.into_iter().flat_map(of)) {
         reader.add(&entry, &rules, labels)?;
     }
@@ -104,7 +115,7 @@ pub(super) fn refuse_missing(reader: &Reader, entry: &str) -> Result<()> {
 }
 
 /// What paragraphs of a style are, by what the style is called in every language of Word.
-fn named(reader: &Reader, entry: &str) -> Result<HashMap<String, BlockKind>> {
+fn named(reader: &Reader, entry: &str) -> Result<HashMap<String, (BlockKind, String)>> {
     let text = reader.text(entry)?;
     let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
     let kind = |style| {
@@ -115,9 +126,19 @@ fn named(reader: &Reader, entry: &str) -> Result<HashMap<String, BlockKind>> {
             _ if name.starts_with("heading ") => BlockKind::Heading,
             _ => return None,
         };
-        Some((tree.attribute(style, "styleId")?.into_owned(), kind))
+        Some((tree.attribute(style, "styleId")?.into_owned(), (kind, name)))
     };
     Ok(tree.all("w:style").filter_map(kind).collect())
+}
+
+/// In front of the first paragraph.
+fn front(tree: &Tree, [heading, _]: &[Option<String>; 2]) -> Option<Place> {
+    let body = tree.all("w:body").find(|&body| !tree.end_tag(body).is_empty())?;
+    let w = tree.qualified(body).trim_end_matches("body");
+    let style = heading.as_ref().filter(|_| !w.is_empty());
+    let style = style.map_or_else(String::new, |style| format!("<{w}pPr><{w}pStyle {w}val=\"{style}\"/></{w}pPr>"));
+    let around = |style: &str| [format!("<{w}p>{style}<{w}r><{w}t>"), format!("</{w}t></{w}r></{w}p>")];
+    Some(Place { at: tree.inner(body).start, heading: around(&style), paragraph: around("") })
 }
 
 /// Where the language of a text is named.
@@ -135,7 +156,7 @@ impl Word {
     fn kind(&self, tree: &Tree, paragraph: NodeId) -> Option<BlockKind> {
         let properties = tree.child(paragraph, "w:pPr")?;
         let style = tree.child(properties, "w:pStyle").and_then(|style| tree.attribute(style, "val"));
-        let kind = style.and_then(|style| self.styles.get(style.as_ref()).copied());
+        let kind = style.and_then(|style| self.styles.get(style.as_ref()).map(|(kind, _)| *kind));
         kind.or_else(|| tree.child(properties, "w:outlineLvl").map(|_| BlockKind::Heading))
             .or_else(|| tree.child(properties, "w:numPr").map(|_| BlockKind::Item))
     }

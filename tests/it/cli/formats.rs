@@ -1,6 +1,6 @@
 //! What comes of Markdown, web pages and subtitles in other forms than their own.
 
-use kortom::document::{Document, Format as DocumentFormat};
+use kortom::document::{BlockKind, Document, Format as DocumentFormat};
 
 use super::{Place, objects};
 use crate::formats::package::word;
@@ -46,6 +46,9 @@ fn digests_of_every_format_have_the_summary_on_top() {
     assert_eq!(super::visible(&place.path("out")), ["a.md", "p.html", "s.txt"]);
     assert!(place.read("out/a.md").starts_with("> **Summary.** "));
     let page = place.read("out/p.html");
+    assert!(page.contains("<nav><a href=/>") && page.contains("<article><h2>Summary</h2>\n<p>"), "{page}");
+    place.run(&["digest", "p.html", "--output", "read.html", "--format", "html", "--quiet"]).good();
+    let page = place.read("read.html");
     assert!(page.contains("<section class=\"summary\">") && page.matches("<div class=\"pair").count() == 3, "{page}");
     assert!(page.contains("prefers-color-scheme:dark") && page.contains("@media print") && !page.contains("@import"));
     assert!(!page.contains("<b>") && !page.contains("<nav"), "{page}");
@@ -87,4 +90,59 @@ fn a_document_comes_back_as_one_and_a_broken_one_stops_no_other() {
     assert!(text.starts_with(&format!("{}\n\n", english.trim_end())) && text.lines().count() == 3, "{text}");
     assert!(place.run(&["digest", "in/a.docx"]).good().starts_with("Summary\n-------\n"));
     place.run(&["translate", "in", "--output", "out", "--resume"]).bad(1, &["2 finished before"]);
+}
+
+#[test]
+fn a_digest_of_a_document_is_that_document_with_the_summary_in_front() {
+    let place = place();
+    let bytes = word("<w:p><w:r><w:t>Het regent vandaag in de stad.</w:t></w:r></w:p>");
+    place.file("a.docx", &bytes);
+    place.run(&["digest", "a.docx", "p.html", "--output", "out", "--quiet"]).good();
+    assert_eq!(super::visible(&place.path("out")), ["a.docx", "p.html"]);
+    let file = std::fs::File::open(place.path("out/a.docx")).unwrap();
+    let document = Document::read("a", file, DocumentFormat::Docx).unwrap();
+    assert_eq!((document.blocks[0].kind, &*document.blocks[0].text), (BlockKind::Heading, "Summary"));
+    assert!(document.blocks[1].text.starts_with(&document.blocks[2].text), "{:?}", document.blocks);
+}
+
+#[test]
+fn documents_may_have_their_source_beside_them_and_comments_on_what_needs_a_look() {
+    let place = place();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny-marian");
+    place.file("a.docx", word("<w:p><w:r><w:t>Op 12 maart kostte het 30.000 euro.</w:t></w:r></w:p>"));
+    place
+        .run(&["translate", "a.docx", "--model", model, "--output", "b.docx", "--bilingual", "--comments", "--quiet"])
+        .good();
+    let file = std::fs::File::open(place.path("b.docx")).unwrap();
+    let document = Document::read("b", file, DocumentFormat::Docx).unwrap();
+    assert_eq!(document.blocks[0].text, "Op 12 maart kostte het 30.000 euro.");
+    assert!(document.blocks.iter().filter(|block| block.text.contains("30.000")).count() > 1, "{:?}", document.blocks);
+    place.run(&["translate", "p.html", "--bilingual"]).good();
+    for (arguments, said) in [
+        (&["translate", "a.md", "--bilingual"][..], "`--bilingual` applies to DOCX, ODT, EPUB and web pages"),
+        (&["translate", "p.html", "--comments"], "`--comments` applies to DOCX and ODT"),
+        (&["translate", "a.docx", "--comments", "--format", "json"], "`--comments` applies to DOCX and ODT"),
+    ] {
+        place.run(arguments).bad(2, &[said]);
+    }
+}
+
+#[test]
+fn segments_are_written_for_other_programs() {
+    let place = place();
+    place.file("a.txt", "Het regent vandaag.\n\nA & b is <c>.");
+    let json = objects(&place.run(&["translate", "a.txt", "--format", "jsonl"]).good()).remove(0);
+    let segments = json["segments"].as_array().unwrap();
+    let rows = segments
+        .iter()
+        .map(|one| format!("{}\t{}\n", one["source"].as_str().unwrap(), one["target"].as_str().unwrap()));
+    assert_eq!(place.run(&["translate", "a.txt", "--format", "tsv"]).good(), rows.collect::<String>());
+    let memory = place.run(&["translate", "a.txt", "a.txt", "--format", "tmx"]).good();
+    assert!(memory.starts_with("<?xml") && memory.ends_with("</body>\n</tmx>\n"), "{memory}");
+    assert_eq!((memory.matches("<tmx ").count(), memory.matches("<tu>").count()), (1, 2 * segments.len()));
+    assert!(
+        memory.contains("<tuv xml:lang=\"nl\"><seg>A &amp; b is &lt;c&gt;.</seg></tuv><tuv xml:lang=\"en\">"),
+        "{memory}"
+    );
+    place.run(&["summarize", "a.txt", "--format", "tmx"]).bad(2, &["a summary has no segments"]);
 }

@@ -122,6 +122,25 @@ const SRT_PIECES: [&str; 16] = [
     "é字",
 ];
 
+const ASS_PIECES: [&str; 16] = [
+    "[Events]\n",
+    "[events]\r\n",
+    "Format: Start, Style, Text\n",
+    "Dialogue: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,",
+    "Dialogue: 1,2,",
+    "Comment: 1,2,",
+    "een woord ",
+    "Zin. ",
+    "{\\i1}",
+    "{\\p1}",
+    "{",
+    "}",
+    "\\N",
+    "\\h",
+    "\n",
+    "é字",
+];
+
 #[test]
 fn nothing_is_lost_whatever_the_document() {
     let mut dice = Dice(3);
@@ -130,9 +149,11 @@ fn nothing_is_lost_whatever_the_document() {
         (Format::HtmlWhole, &HTML_PIECES[..]),
         (Format::Html, &HTML_PIECES[..]),
         (Format::Srt, &SRT_PIECES[..]),
+        (Format::Ass, &ASS_PIECES[..]),
     ] {
         let kept: &[&str] = match format {
             Format::Srt => &["<i>", "</i>", "{\\an8}", " --> "],
+            Format::Ass => &["{\\i1}", "{\\p1}", "\\n", "dialogue:"],
             _ => &["<b>", "</b>", "<br", "</a>", "<code>", "<https://a.nl>"],
         };
         let rounds = if format == Format::Html { 200 } else { 3000 };

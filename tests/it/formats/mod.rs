@@ -1,10 +1,13 @@
 //! Markdown, web pages, subtitles and documents: nothing lost, no markup sent to a model, all of it back in place.
 
+mod additions;
 mod archives;
+mod elsewhere;
 mod feed;
 mod generated;
 mod html;
 mod markdown;
+mod messages;
 pub mod package;
 mod sheets;
 mod srt;

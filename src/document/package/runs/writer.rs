@@ -44,8 +44,16 @@ impl Runs {
         writer.rendered
     }
 
+    /// Two texts as runs of the same paragraph, with a line break between them.
+    pub(in crate::document) fn parted(&self, first: &str, second: &str) -> String {
+        let Self { own, end, around: [before, after], .. } = self;
+        let prefix = end.trim_start_matches("</").trim_end_matches("r>");
+        let (own, open) = (if after.is_some() { "" } else { own }, before.as_deref().unwrap_or_default());
+        format!("{first}{own}<{prefix}br/>{end}{open}{second}")
+    }
+
     /// Whether a mark is the beginning of a run, and not a whole one, such as a field's code.
-    fn is_run(&self, markup: &str) -> bool {
+    pub(in crate::document) fn is_run(&self, markup: &str) -> bool {
         let name = self.end.trim_start_matches("</").trim_end_matches('>');
         let rest = markup.strip_prefix('<').and_then(|markup| markup.strip_prefix(name));
         let begins = rest.is_some_and(|rest| rest.starts_with(|c: char| c == '>' || c.is_whitespace()));

@@ -1,0 +1,120 @@
+//! Subtitles in the formats of Sub Station Alpha (`.ass`, `.ssa`).
+//!
+//! Of each line `Dialogue:` the last field is text; a sentence may run over several lines of the same style, as in `subtitles`.
+//! Invariant: times, styles, effects, comments and drawings keep their bytes; tags in braces and line breaks are marks.
+
+use std::ops::Range;
+
+use anyhow::{Result, ensure};
+
+use super::markup::{Inline, MarkKind, Style};
+use super::subtitles::{MOST_CUES, ends_sentence};
+use super::{Block, BlockKind, Document, Format};
+
+/// What the part with the lines begins with.
+const EVENTS: &str = "[events]";
+/// How many fields a line has before its text, where no line `Format:` says it.
+const FIELDS: usize = 9;
+
+/// A line with something said.
+struct Said<'a> {
+    text: Range<usize>,
+    /// Style and speaker.
+    who: Vec<&'a str>,
+}
+
+/// Cuts `text` into blocks.
+pub(super) fn parse(input: &str, text: &str) -> Document {
+    let mut blocks = Vec::new();
+    let mut open: Vec<Said> = Vec::new();
+    for said in lines(text) {
+        if open.last().is_some_and(|before| before.who != said.who) || open.len() == MOST_CUES {
+            blocks.extend(block(text, &std::mem::take(&mut open)));
+        }
+        let ends = ends_sentence(&text[said.text.clone()]);
+        open.push(said);
+        if ends {
+            blocks.extend(block(text, &std::mem::take(&mut open)));
+        }
+    }
+    blocks.extend(block(text, &open));
+    Document::assemble(input, text, Format::Ass, blocks)
+}
+
+/// Makes sure that there are lines.
+pub(super) fn check(text: &str, _: &Document) -> Result<()> {
+    let has_events = text.lines().any(|line| line.trim().eq_ignore_ascii_case(EVENTS));
+    ensure!(
+        has_events || text.trim().is_empty(),
+        "there is no `[Events]` in it\nhint: such subtitles have that line; others may be in the format `srt`"
+    );
+    Ok(())
+}
+
+/// The lines with something said, in their order.
+fn lines(text: &str) -> Vec<Said<'_>> {
+    let (mut fields, mut who) = (FIELDS, vec![3, 4]);
+    let (mut lines, mut start, mut is_events) = (Vec::new(), 0, false);
+    for line in text.split_inclusive('\n') {
+        let (at, trimmed) = (start, line.trim_end());
+        start += line.len();
+        if trimmed.starts_with('[') {
+            is_events = trimmed.eq_ignore_ascii_case(EVENTS);
+        } else if let (true, Some(names)) = (is_events, trimmed.strip_prefix("Format:")) {
+            let names: Vec<String> = names.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+            fields = names.len().saturating_sub(1);
+            who = (0..names.len()).filter(|&at| matches!(&*names[at], "style" | "name" | "actor")).collect();
+        } else if let (true, Some(rest)) = (is_events, trimmed.strip_prefix("Dialogue:")) {
+            let values: Vec<&str> = rest.splitn(fields + 1, ',').collect();
+            if let Some(said) = values.get(fields).filter(|said| !is_drawing(said)) {
+                let text = at + trimmed.len() - said.len()..at + trimmed.len();
+                lines.push(Said { text, who: who.iter().filter_map(|&at| values.get(at).copied()).collect() });
+            }
+        }
+    }
+    lines
+}
+
+/// Whether a text says how to draw something: `{\p1}m 0 0 l 1 1`.
+fn is_drawing(text: &str) -> bool {
+    text.split("\\p").skip(1).any(|rest| rest.starts_with(|c: char| ('1'..='9').contains(&c)))
+}
+
+/// One block of these lines.
+fn block(text: &str, lines: &[Said]) -> Option<(Range<usize>, Block)> {
+    let start = lines.first()?.text.start;
+    let mut inline = Inline::default();
+    let mut end = start;
+    for line in lines {
+        if line.text.start > start {
+            inline.mark(MarkKind::Break, &text[end..line.text.start]);
+            inline.text(" ");
+        }
+        tagged(&text[line.text.clone()], &mut inline);
+        end = line.text.end;
+    }
+    inline.has_text().then(|| (start..end, inline.finish(BlockKind::Speech, &text[start..end], Style::Plain)))
+}
+
+/// Reads a line with its tags and breaks.
+fn tagged(line: &str, inline: &mut Inline) {
+    let mut rest = line;
+    while let Some(at) = rest.find(['{', '\\']) {
+        let (before, found) = rest.split_at(at);
+        let tag = found.starts_with('{').then(|| found.find('}').map(|end| &found[..=end])).flatten();
+        let broken = ["\\N", "\\n", "\\h"].into_iter().find(|mark| found.starts_with(mark));
+        inline.text(before);
+        if let Some(tag) = tag {
+            inline.mark(MarkKind::Single, tag);
+            rest = &found[tag.len()..];
+        } else if let Some(mark) = broken {
+            inline.mark(MarkKind::Break, mark);
+            inline.text(" ");
+            rest = &found[mark.len()..];
+        } else {
+            inline.text(&found[..1]);
+            rest = &found[1..];
+        }
+    }
+    inline.text(rest);
+}

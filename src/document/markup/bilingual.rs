@@ -1,0 +1,79 @@
+//! A translated document with each paragraph of its source above the translation, parted from it by a line break.
+//!
+//! Invariant: of the source there is the text and its formats, and nothing that has an identity: no note, no picture, no element
+//! with an id. So no id is there twice, and what a paragraph belongs to (a list, a table) stays as it was.
+
+use super::{Mark, MarkKind, Markup, escape, pieces, render};
+use crate::document::{Block, BlockKind, Document, Format};
+use crate::language::Code;
+
+/// Elements of pages and books that are formats of a text.
+const FORMATS: [&str; 16] =
+    ["b", "big", "cite", "dfn", "em", "font", "i", "mark", "q", "s", "small", "span", "strong", "sub", "sup", "u"];
+
+impl Document {
+    /// The document with paragraphs of its source above its own; `language` is that of the source, as a code.
+    #[must_use]
+    pub fn bilingual(mut self, source: &Self, language: &str) -> Self {
+        let language = Code::parse(language).tag();
+        for (block, original) in self.blocks.iter_mut().zip(&source.blocks) {
+            let is_said_once = original.kind == BlockKind::Title || original.text == block.text;
+            if original.kind.is_translated() && !is_said_once {
+                beside(original, block, self.format, &language);
+            }
+        }
+        self
+    }
+}
+
+/// Puts the text of a block above that of its translation.
+fn beside(original: &Block, block: &mut Block, format: Format, language: &str) {
+    let (Some(theirs), Some(ours)) = (&original.markup, &mut block.markup) else { return };
+    let marks = formats(theirs, format);
+    let both = match (&theirs.runs, format) {
+        (Some(runs), _) => runs.parted(&runs.render(&pieces(&original.text, &marks, theirs.style)), &ours.source),
+        (None, Format::Odt) => {
+            format!("{}<text:line-break/>{}", render(&original.text, &marks, theirs.style), ours.source)
+        }
+        (None, _) => {
+            let language = escape(language, theirs.style, false);
+            let named = if format == Format::Epub { format!(" xml:lang=\"{language}\"") } else { String::new() };
+            let copy = render(&original.text, &marks, theirs.style);
+            format!("<span lang=\"{language}\"{named}>{copy}</span><br/>{}", ours.source)
+        }
+    };
+    ours.source = both;
+}
+
+/// The marks of a block that are formats of its text.
+fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
+    let mut open: Vec<Option<usize>> = Vec::new();
+    let mut kept = vec![false; markup.marks.len()];
+    for (at, mark) in markup.marks.iter().enumerate() {
+        match mark.kind {
+            MarkKind::Open => open.push(is_format(markup, mark, format).then_some(at)),
+            MarkKind::Close => {
+                if let Some(Some(start)) = open.pop() {
+                    (kept[start], kept[at]) = (true, true);
+                }
+            }
+            MarkKind::Single | MarkKind::Break => {}
+        }
+    }
+    markup.marks.iter().zip(kept).filter(|(_, kept)| *kept).map(|(mark, _)| mark.clone()).collect()
+}
+
+/// Whether a mark begins nothing but a format.
+fn is_format(markup: &Markup, mark: &Mark, format: Format) -> bool {
+    if let Some(runs) = &markup.runs {
+        return runs.is_run(&mark.markup);
+    }
+    let tag = mark.markup.trim_start_matches('<');
+    let name = &tag[..tag.find(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).unwrap_or(tag.len())];
+    let is_known = match format {
+        Format::Odt => name.ends_with(":span"),
+        _ => FORMATS.contains(&name.rsplit(':').next().unwrap_or_default().to_ascii_lowercase().as_str()),
+    };
+    let tag = tag.to_ascii_lowercase();
+    is_known && ![" id", ":id", "\nid", "\tid", " name"].iter().any(|name| tag.contains(&format!("{name}=")))
+}

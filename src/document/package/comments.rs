@@ -1,0 +1,106 @@
+//! Comments that a translation adds to a document: in Writer they stand where they belong, in Word in an entry of their own.
+
+use anyhow::{Context, Result};
+
+use super::xml::Tree;
+use super::{Package, flow};
+use crate::document::Format;
+use crate::document::markup::{Style, escape};
+
+/// Who says what is added.
+const AUTHOR: &str = "kortom";
+/// The kind of Word's comments, in its list of entries and in its relationships.
+const ENTRY_KIND: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.comments+xml";
+const RELATION_KIND: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/comments";
+const NAMESPACE: &str = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
+
+/// An entry and what is to be in it.
+pub(super) type Changed = (String, Vec<u8>);
+
+impl Package {
+    /// Adds a comment to a block; the marks that stand around what it is about. None where there can be no comment.
+    pub(in crate::document) fn comment(&mut self, block: usize, text: &str) -> Option<[String; 2]> {
+        let main = self.contents.parts.first()?;
+        let is_outer = flow::outer(&main.flows).get(block).copied().unwrap_or(false);
+        if !is_outer {
+            return None;
+        }
+        let number = self.contents.first_comment + self.comments.len();
+        let said = escape(text, Style::Html, false);
+        match self.contents.format {
+            Format::Docx => {
+                let w = &self.contents.prefix;
+                self.comments.push(format!(
+                    "<{w}comment {w}id=\"{number}\" {w}author=\"{AUTHOR}\" {w}initials=\"k\"><{w}p><{w}r><{w}t>{said}</{w}t></{w}r></{w}p></{w}comment>"
+                ));
+                Some([
+                    format!("<{w}commentRangeStart {w}id=\"{number}\"/>"),
+                    format!(
+                        "<{w}commentRangeEnd {w}id=\"{number}\"/><{w}r><{w}commentReference {w}id=\"{number}\"/></{w}r>"
+                    ),
+                ])
+            }
+            Format::Odt => {
+                self.comments.push(String::new());
+                Some([
+                    format!(
+                        "<office:annotation office:name=\"{AUTHOR}{number}\"><dc:creator xmlns:dc=\"http://purl.org/dc/elements/1.1/\">{AUTHOR}</dc:creator>\
+                         <text:p>{said}</text:p></office:annotation>"
+                    ),
+                    format!("<office:annotation-end office:name=\"{AUTHOR}{number}\"/>"),
+                ])
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts the comments of a document of Word among its entries; which ones are new.
+    pub(super) fn add_comments(&self, changed: &mut Vec<Changed>) -> Result<Vec<Changed>> {
+        if self.comments.is_empty() || self.contents.format != Format::Docx {
+            return Ok(Vec::new());
+        }
+        let (comments, w) = (self.comments.concat(), &self.contents.prefix);
+        if let Some(entry) = &self.contents.comments {
+            self.append(entry, &comments, changed)?;
+            return Ok(Vec::new());
+        }
+        let main = &self.contents.parts.first().context("a document without text")?.entry;
+        let (folder, name) = main.rsplit_once('/').map_or(("", main.as_str()), |(folder, name)| (folder, name));
+        let within = |entry: &str| if folder.is_empty() { entry.to_owned() } else { format!("{folder}/{entry}") };
+        let entry = within("comments.xml");
+        self.append(
+            "[Content_Types].xml",
+            &format!("<Override PartName=\"/{entry}\" ContentType=\"{ENTRY_KIND}\"/>"),
+            changed,
+        )?;
+        let relation =
+            format!("<Relationship Id=\"{AUTHOR}Comments\" Type=\"{RELATION_KIND}\" Target=\"comments.xml\"/>");
+        self.append(&within(&format!("_rels/{name}.rels")), &relation, changed)?;
+        let declared = format!("xmlns:{}=\"{NAMESPACE}\"", w.trim_end_matches(':'));
+        let content = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<{w}comments {declared}>{comments}</{w}comments>"
+        );
+        Ok(vec![(entry, content.into_bytes())])
+    }
+
+    /// Puts something at the end of what an entry's first element holds.
+    fn append(&self, entry: &str, written: &str, changed: &mut Vec<Changed>) -> Result<()> {
+        let known = changed.iter().position(|(name, _)| name == entry);
+        let bytes = match known {
+            Some(at) => changed.swap_remove(at).1,
+            None => self.contents.archive.read(entry)?,
+        };
+        let mut text = super::xml::decoded(bytes)?;
+        let tree = Tree::parse(&text)?;
+        let root = tree.roots().find(|&root| tree.is_element(root)).context("there is no element in it")?;
+        let (inner, outer, name) = (tree.inner(root), tree.outer(root), tree.qualified(root).to_owned());
+        if tree.end_tag(root).is_empty() {
+            let start = text[..outer.end].trim_end_matches("/>").len();
+            text.replace_range(start..outer.end, &format!(">{written}</{name}>"));
+        } else {
+            text.insert_str(inner.end, written);
+        }
+        changed.push((entry.to_owned(), text.into_bytes()));
+        Ok(())
+    }
+}

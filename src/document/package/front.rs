@@ -1,0 +1,36 @@
+//! A text that is put in front of a document, such as its summary, in the styles that the document has.
+
+use super::xml::Tree;
+use crate::document::Preface;
+use crate::document::markup::{Style, escape};
+
+/// Where such a text goes, and what its styles are called.
+pub(super) struct Front {
+    /// The entry that it goes into.
+    pub(super) entry: String,
+    /// The styles of a heading and of a paragraph, as far as there are any.
+    pub(super) styles: [Option<String>; 2],
+    /// Where in the entry it goes, and how a heading and a paragraph are written there.
+    pub(super) find: fn(tree: &Tree, styles: &[Option<String>; 2]) -> Option<Place>,
+}
+
+/// A place in an entry.
+pub(super) struct Place {
+    pub(super) at: usize,
+    /// What stands around the text of a heading.
+    pub(super) heading: [String; 2],
+    /// What stands around the text of a paragraph.
+    pub(super) paragraph: [String; 2],
+}
+
+impl Front {
+    /// Where a text goes, and as what; none in a document that has no place for it.
+    pub(super) fn written(&self, tree: &Tree, preface: &Preface) -> Option<(usize, String)> {
+        let Place { at, heading, paragraph } = (self.find)(tree, &self.styles)?;
+        let around =
+            |[before, after]: &[String; 2], text: &str| format!("{before}{}{after}", escape(text, Style::Html, false));
+        let mut written = around(&heading, &preface.heading);
+        written.extend(preface.paragraphs.iter().map(|text| around(&paragraph, text)));
+        Some((at, written))
+    }
+}

@@ -1,0 +1,99 @@
+//! Messages of programs for translation (`.po`, GNU gettext).
+//!
+//! A message without a translation is a block, which stands where its translation goes: plural forms get that of the plural.
+//! Invariant: everything else is in the gaps: comments, flags, contexts, messages that have a translation or are obsolete, so all of
+//! it keeps its bytes. A translation ends with a line break if its message does.
+
+use std::ops::Range;
+
+use anyhow::{Result, bail, ensure};
+
+use super::envelope::Envelope;
+use super::markup::Markup;
+use super::{Block, BlockKind, Document, Format, ReadOptions};
+
+/// What a message is read into.
+#[derive(Default)]
+struct Message {
+    /// The message, and that for several.
+    texts: [String; 2],
+    /// Where the texts of its translations stand, between quotation marks, and whether each is one of several things.
+    targets: Vec<(Range<usize>, bool)>,
+    /// What lines with nothing but a text belong to.
+    open: Part,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    None,
+    Context,
+    Text(usize),
+    Target,
+}
+
+/// Reads messages.
+pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document> {
+    let mut blocks = Vec::new();
+    let mut message = Message::default();
+    let (mut start, mut count) = (0, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let written = line.trim_start_matches('\u{feff}').trim();
+        let at = start + line.find(written).unwrap_or(0);
+        start += line.len();
+        if written.is_empty() || written.starts_with('#') {
+            continue;
+        }
+        let wrong = || {
+            format!(
+                "line {}: `{written}` is no line of such a file\nhint: a message is `msgid \"…\"` and `msgstr \"…\"`",
+                number + 1
+            )
+        };
+        let Some((word, quoted)) = written.find('"').map(|at| written.split_at(at)) else { bail!(wrong()) };
+        ensure!(quoted.len() > 1 && quoted.ends_with('"'), wrong());
+        let inside = at + word.len() + 1..at + written.len() - 1;
+        let word = word.trim();
+        if matches!(word, "msgctxt" | "msgid") && message.open == Part::Target {
+            blocks.extend(std::mem::take(&mut message).blocks(text));
+        }
+        count += usize::from(word == "msgid");
+        message.open = match word {
+            "" => message.open,
+            "msgctxt" => Part::Context,
+            "msgid" => Part::Text(0),
+            "msgid_plural" => Part::Text(1),
+            _ if word == "msgstr" || word.starts_with("msgstr[") => {
+                message.targets.push((inside.start..inside.start, word.starts_with("msgstr[") && word != "msgstr[0]"));
+                Part::Target
+            }
+            _ => bail!(wrong()),
+        };
+        match (message.open, message.targets.last_mut()) {
+            (Part::None, _) => bail!(wrong()),
+            (Part::Text(which), _) => message.texts[which].push_str(&Envelope::Po.unwrap(&text[inside]).text),
+            (Part::Target, Some((target, _))) if inside.end > inside.start => target.end = inside.end,
+            _ => {}
+        }
+    }
+    blocks.extend(message.blocks(text));
+    ensure!(
+        count > 0 || text.trim().is_empty(),
+        "there is no message in it\nhint: a message is `msgid \"…\"` and `msgstr \"…\"`"
+    );
+    Ok(Document::assemble(input, text, Format::Po, blocks))
+}
+
+impl Message {
+    /// A block for each translation that is missing. The one without a message is the file's head.
+    fn blocks(self, file: &str) -> Vec<(Range<usize>, Block)> {
+        let [text, plural] = &self.texts;
+        let block = |(place, is_plural): (Range<usize>, bool)| {
+            let text = if is_plural { plural } else { text };
+            let markup = Some(Box::new(Markup::none("").enveloped(&file[place.clone()], Envelope::Po)));
+            let says = text.contains(char::is_alphabetic) && place.is_empty();
+            says.then(|| (place, Block { kind: BlockKind::Cell, text: text.clone(), markup }))
+        };
+        self.targets.into_iter().filter_map(block).collect()
+    }
+}

@@ -1,0 +1,69 @@
+//! What is added to a translated document that stays what it is: comments on sentences that need a look, and the source.
+
+use serde::Serialize;
+
+use crate::document::{Block, Comment, Document};
+use crate::report::Report;
+use crate::segment::on_one_line;
+use crate::translate::Segment;
+
+/// What is added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Additions {
+    /// What was found about sentences, as comments of the document.
+    pub comments: bool,
+    /// Each paragraph of the source above its translation.
+    pub bilingual: bool,
+}
+
+impl Additions {
+    /// A report whose document has them.
+    #[must_use]
+    pub fn to(self, mut report: Report) -> Report {
+        let Some((source, mut document)) = report.source.as_ref().zip(report.document.take()) else { return report };
+        if self.comments {
+            let comments = comments(source, &document, &report.segments);
+            document = document.commented(&comments);
+        }
+        if self.bilingual {
+            let from = report.languages.as_ref().map_or("", |(from, _)| from.as_str());
+            document = document.bilingual(source, from);
+        }
+        report.document = Some(document);
+        report
+    }
+}
+
+/// What there is to say about sentences of a document.
+fn comments(source: &Document, document: &Document, mut segments: &[Segment]) -> Vec<Comment> {
+    let mut comments = Vec::new();
+    for (number, (original, translated)) in source.blocks.iter().zip(&document.blocks).enumerate() {
+        let mut start = 0;
+        for segment in flagged(original, &mut segments) {
+            let target = on_one_line(&segment.target);
+            let Some(at) = translated.text[start..].find(&target).filter(|_| !target.is_empty()) else { continue };
+            let range = start + at..start + at + target.len();
+            start = range.end;
+            let reasons: Vec<String> =
+                segment.notes.iter().map(|note| format!("{}: {}", note.flag, note.reason)).collect();
+            comments.push(Comment { block: number, range, text: reasons.join("; ") });
+        }
+    }
+    comments
+}
+
+/// The segments of a block that carry flags; takes all of the block's, which come in order.
+pub(super) fn flagged<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
+    let mut text = block.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut flagged = Vec::new();
+    while let Some((segment, rest)) = segments.split_first() {
+        let sentence = segment.source.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Some(at) = text.find(&sentence) else { break };
+        text.drain(..at + sentence.len());
+        *segments = rest;
+        if !segment.flags.is_empty() {
+            flagged.push(segment);
+        }
+    }
+    flagged
+}

@@ -1,0 +1,104 @@
+//! Messages of programs, texts for translation, subtitles of Sub Station Alpha: what has no translation gets one, and nothing else changes.
+
+use kortom::document::{Document, Format};
+use kortom::segment::Language;
+use kortom::translate::{Generate, Translator};
+
+use super::{Backwards, Capitals, Echo, only_words_change, sources, translate};
+
+fn made(model: &impl Generate, text: &str, format: Format) -> String {
+    let document = Document::read("-", text, format).unwrap_or_else(|error| panic!("{error:#}"));
+    let translator = Translator::new(model, Language::Dutch, Language::English);
+    let translated = translator.translate(std::slice::from_ref(&document)).unwrap().remove(0).document;
+    translated.in_language(&document, "en").text()
+}
+
+const PO: &str = "# Hoofd\nmsgid \"\"\nmsgstr \"\"\n\"Content-Type: text/plain; charset=UTF-8\\n\"\n\n#: a.c:1\n#, c-format\nmsgctxt \"menu\"\r\n\
+    msgid \"Zeg \\\"hallo\\\" tegen %s\"\r\nmsgstr \"\"\r\n\nmsgid \"Klaar\"\nmsgstr \"Done\"\n\nmsgid \"\"\n\"Een regel.\\n\"\n\"Nog een regel.\\n\"\nmsgstr \"\"\n\n\
+    msgid \"%d bestand\"\nmsgid_plural \"%d bestanden\"\nmsgstr[0] \"\"\nmsgstr[1] \"\"\n\n#~ msgid \"Oud\"\n#~ msgstr \"\"\n\nmsgid \"123\"\nmsgstr \"\"\n";
+
+#[test]
+fn messages_without_a_translation_get_one() {
+    let expected = PO
+        .replace("tegen %s\"\r\nmsgstr \"\"", "tegen %s\"\r\nmsgstr \"ZEG \\\"HALLO\\\" TEGEN %s\"")
+        .replace("regel.\\n\"\nmsgstr \"\"", "regel.\\n\"\nmsgstr \"EEN REGEL.\\nNOG EEN REGEL.\\n\"")
+        .replace("msgstr[0] \"\"\nmsgstr[1] \"\"", "msgstr[0] \"%d BESTAND\"\nmsgstr[1] \"%d BESTANDEN\"");
+    assert_eq!(made(&Capitals, PO, Format::Po), expected);
+    assert_eq!(made(&Echo, PO, Format::Po), PO);
+    for (text, said) in [
+        ("Het regent.", "line 1"),
+        ("msgid \"a\"\nmsgstr \"b", "line 2"),
+        ("msgid \"a\"\nmsgstrr \"b\"", "line 2"),
+        ("\"los\"", "line 1"),
+        ("# niets\n", "no message"),
+    ] {
+        let error = Document::read("-", text, Format::Po).expect_err(said).to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+const OLD: &str = "<?xml version=\"1.0\"?>\n<xliff version=\"1.2\" xmlns=\"urn:oasis:names:tc:xliff:document:1.2\"><file source-language=\"nl\" original=\"a\">\
+    <body><trans-unit id=\"1\"><source>Zeg <g id=\"1\">hallo</g> <x id=\"2\"/>nu &amp; straks. </source></trans-unit>\n\
+    <trans-unit id=\"2\"><source>Klaar</source><target>Done</target></trans-unit>\
+    <trans-unit id=\"3\"><source>Niet klaar</source><target state=\"needs-translation\">Niet klaar</target><note>Let op</note></trans-unit>\
+    <trans-unit id=\"4\" translate=\"no\"><source>Niet dit</source></trans-unit><trans-unit id=\"5\"><source>Leeg hier</source><target/></trans-unit>\
+    </body></file></xliff>";
+const NEW: &str = "<xliff version=\"2.0\" xmlns=\"urn:oasis:names:tc:xliff:document:2.0\" srcLang=\"nl\" trgLang=\"en\"><file id=\"f\"><unit id=\"u\">\
+    <segment><source>Zeg <pc id=\"1\">hallo</pc><ph id=\"2\"/>.</source></segment><ignorable><source> </source></ignorable>\
+    <segment state=\"final\"><source>Klaar</source><target>Done</target></segment></unit>\
+    <unit id=\"v\" translate=\"no\"><segment><source>Niet dit</source></segment></unit></file></xliff>";
+
+#[test]
+fn texts_for_translation_get_one_with_their_inline_elements() {
+    let target = |text: &str| format!("<target state=\"needs-review-translation\">{text}</target>");
+    let expected = OLD
+        .replace("source-language=", "target-language=\"en\" source-language=")
+        .replace(
+            "straks. </source>",
+            &format!("straks. </source>{}", target("ZEG <g id=\"1\">HALLO</g> <x id=\"2\"/>NU &amp; STRAKS. ")),
+        )
+        .replace("<target state=\"needs-translation\">Niet klaar</target>", &target("NIET KLAAR"))
+        .replace("<target/>", &target("LEEG HIER"));
+    assert_eq!(made(&Capitals, OLD, Format::Xliff), expected);
+    let expected = NEW.replace(
+        "<ph id=\"2\"/>.</source>",
+        "<ph id=\"2\"/>.</source><target>ZEG <pc id=\"1\">HALLO</pc><ph id=\"2\"/>.</target>",
+    );
+    assert_eq!(made(&Capitals, NEW, Format::Xliff), expected);
+    assert_eq!(made(&Echo, NEW, Format::Xliff), NEW);
+    let turned = made(&Backwards, NEW, Format::Xliff);
+    assert!(
+        turned.matches("<pc id=\"1\">").count() == 2 && Document::read("-", turned.as_str(), Format::Xliff).is_ok(),
+        "{turned}"
+    );
+    for (text, said) in [("<a/>", "no XLIFF"), ("<xliff", "damaged"), ("Het regent.", "no XLIFF")] {
+        let error = Document::read("-", text, Format::Xliff).expect_err(said);
+        assert!(format!("{error:#}").contains(said), "{error:#}");
+    }
+}
+
+const ASS: &str = "\u{feff}[Script Info]\r\nTitle: Niet dit\r\n\r\n[Events]\r\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n\
+    Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\i1}Het regent{\\i0}, zegt\\NJan\r\nDialogue: 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,de Boer.\r\n\
+    Comment: 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,Niet dit\r\nDialogue: 0,0:00:03.00,0:00:04.00,Bord,,0,0,0,,{\\p1}m 0 0 l 1 1{\\p0}\r\n\
+    Dialogue: 0,0:00:04.00,0:00:05.00,Bord,,0,0,0,,Verboden toegang\r\nDialogue: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,Echt, waar?";
+
+#[test]
+fn lines_of_sub_station_alpha_are_sentences_with_their_tags() {
+    let translation = translate(&Capitals, ASS, Format::Ass);
+    assert_eq!(sources(&translation), ["Het regent, zegt Jan de Boer.", "Verboden toegang", "Echt, waar?"]);
+    let expected = ASS
+        .replace("Het regent{", "HET REGENT{")
+        .replace("zegt\\NJan", "ZEGT\\NJAN")
+        .replace("de Boer", "DE BOER")
+        .replace("Verboden toegang", "VERBODEN TOEGANG")
+        .replace("Echt, waar", "ECHT, WAAR");
+    assert_eq!(translation.document.text(), expected);
+    only_words_change(
+        &["[Events]\nDialogue: 0,0,0,A,,0,0,0,,Een {\\b1}brug{\\b0} te\\Nver."],
+        Format::Ass,
+        &['\n', '{', '}', '\\'],
+    );
+    let error = Document::read("-", "Het regent.", Format::Ass).expect_err("it is no such file").to_string();
+    assert!(error.contains("[Events]"), "{error}");
+    assert!(Document::read("-", ASS, Format::Ass).is_ok());
+}
