@@ -1,7 +1,7 @@
 """Makes documents with other people's software, and checks what became of them: see README.md.
 
 check.py make FOLDER    writes documents into the folder
-check.py check FOLDER   reads those in its folders `capitals`, `bilingual` and `front` beside them
+check.py check FOLDER   reads those in its folders `capitals`, `bilingual`, `commented` and `front` beside them
 """
 
 import shutil
@@ -228,8 +228,11 @@ def check(folder):
             before = READERS[kind](folder / "capitals" / f"made.{kind}")
             after = READERS[kind](folder / folder_of / f"made.{kind}")
             assert len(after) == len(before) + (more if kind == "docx" else 0), (folder_of, kind, after)
+    before, after = (docx.Document(folder / name / "made.docx") for name in ("capitals", "commented"))
+    assert len(list(after.comments)) == len(list(before.comments)) + 1
+    assert [paragraph.text for paragraph in after.paragraphs] == [paragraph.text for paragraph in before.paragraphs]
     if SOFFICE:
-        opened = [path for name in ("capitals", "bilingual", "front") for path in sorted((folder / name).iterdir())]
+        opened = [path for name in ("capitals", "bilingual", "commented", "front") for path in sorted((folder / name).iterdir())]
         for path in opened:
             if path.suffix not in (".docx", ".odt", ".xlsx", ".ods"):
                 continue

@@ -4,13 +4,13 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use kortom::document::{Document, Format, Preface, ReadOptions};
+use kortom::document::{Comment, Document, Format, Preface, ReadOptions};
 use kortom::segment::Language;
 use kortom::translate::{Generate, Translator};
 
 use super::{Capitals, Echo};
 
-/// The folder with the documents; its folders `capitals`, `bilingual` and `front` take what comes of them.
+/// The folder with the documents; its folders `capitals`, `bilingual`, `commented` and `front` take what comes of them.
 const FOLDER: &str = "KORTOM_DOCUMENTS";
 
 fn translated(model: &impl Generate, document: &Document) -> Document {
@@ -46,6 +46,9 @@ fn documents_of_other_programs_keep_every_byte() {
         save(&made, &folder.join("capitals"), &path);
         if matches!(format, Format::Docx | Format::Odt | Format::Epub) {
             save(&made.clone().bilingual(&document, "nl"), &folder.join("bilingual"), &path);
+            let range = 0..made.blocks[0].text.chars().next().map_or(0, char::len_utf8);
+            let comment = Comment { block: 0, range, text: "number: `3` is missing".to_owned() };
+            save(&made.clone().commented(&[comment]), &folder.join("commented"), &path);
             let preface = Preface { heading: "Summary".to_owned(), paragraphs: vec!["It rains & blows.".to_owned()] };
             save(&made.with_preface(preface), &folder.join("front"), &path);
         }
