@@ -51,8 +51,7 @@ impl Work for Articles<'_> {
 
     fn reader(&self) -> Reader<Article> {
         let job = self.steps.job;
-        let (fields, field_format) = (job.field.clone(), job.field_format);
-        let options = ReadOptions { fields, field_format, max_unpacked: job.max_unpacked };
+        let options = job.reading.clone();
         let (html_whole, detects) = (job.html_whole, job.detects());
         let reading = Reading { options, html_whole, detects, typed: job.is_typed() };
         Box::new(move |source, emit| match source.format.spec().holds {

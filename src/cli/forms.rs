@@ -64,6 +64,9 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     if input.html_whole.is_some() && lacks(|format| format == document::Format::Html) {
         bail!("`--html-whole` applies to web pages only\nhint: add --input-format html, or leave it out");
     }
+    if input.overwrite.is_some() && lacks(|format| format.spec().holds_translations()) {
+        bail!("`--overwrite` applies to PO and XLIFF only, which hold translations\nhint: leave it out");
+    }
     if input.max_unpacked.is_some() && lacks(|format| format.spec().is_archive()) {
         bail!("`--max-unpacked` applies to documents that are archives only, such as DOCX\nhint: leave it out");
     }

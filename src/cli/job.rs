@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use kortom::document::{FieldFormat, Format};
+use kortom::document::{self, FieldFormat, Format};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{GlobalAttention, Request};
 use kortom::render::{self, Additions};
@@ -64,14 +64,10 @@ pub struct Job {
     pub destination: Destination,
     /// Skip what is finished.
     pub resume: bool,
-    /// The fields or columns that hold the article.
-    pub field: Vec<String>,
-    /// What they hold.
-    pub field_format: FieldFormat,
+    /// Which part of an input is meant, and what it holds.
+    pub reading: document::ReadOptions,
     /// All of a web page is the article.
     pub html_whole: bool,
-    /// How many bytes may be unpacked of a document, where somebody says.
-    pub max_unpacked: Option<u64>,
     /// What is added to documents that stay what they are.
     pub additions: Additions,
     /// The model of the task, as it was named.
@@ -273,10 +269,8 @@ impl Job {
             found,
             resume: output.resume == Some(true) && output.output.is_some(),
             destination,
-            field: input.field.unwrap_or_else(|| vec!["text".to_owned()]),
-            field_format: field_format(input.field_format),
+            reading: reading(&input),
             html_whole: input.html_whole == Some(true),
-            max_unpacked: input.max_unpacked.map(|unpacked| (unpacked as u64).saturating_mul(1 << 20)),
             additions: Additions::default(),
             model: None,
             adapter: None,
@@ -398,12 +392,17 @@ impl Job {
     }
 }
 
-/// As documents know it.
-fn field_format(typed: Option<options::FieldFormat>) -> FieldFormat {
-    match typed {
-        None | Some(options::FieldFormat::Text) => FieldFormat::Text,
-        Some(options::FieldFormat::Markdown) => FieldFormat::Markdown,
-        Some(options::FieldFormat::Html) => FieldFormat::Html,
+/// Which part of an input is meant, and what it holds.
+fn reading(input: &InputOptions) -> document::ReadOptions {
+    document::ReadOptions {
+        fields: input.field.clone().unwrap_or_else(|| vec!["text".to_owned()]),
+        field_format: match input.field_format {
+            None | Some(options::FieldFormat::Text) => FieldFormat::Text,
+            Some(options::FieldFormat::Markdown) => FieldFormat::Markdown,
+            Some(options::FieldFormat::Html) => FieldFormat::Html,
+        },
+        overwrite: input.overwrite == Some(true),
+        max_unpacked: input.max_unpacked.map(|unpacked| (unpacked as u64).saturating_mul(1 << 20)),
     }
 }
 

@@ -116,6 +116,9 @@ pub struct InputOptions {
     /// Take all text of a web page, not only its article
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub html_whole: Option<bool>,
+    /// Translate also what has a translation already: in PO and XLIFF
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub overwrite: Option<bool>,
     /// What the text of a document may take when it is unpacked, in MiB [default: 256]
     #[arg(long, value_name = "MIB", value_parser = at_least_one)]
     pub max_unpacked: Option<usize>,

@@ -5,6 +5,7 @@
 //! in the key as a whole.
 
 use anyhow::Result;
+use kortom::document::ReadOptions;
 use kortom::glossary::Glossary;
 use kortom::kernels::simd::Level;
 use kortom::render::Additions;
@@ -24,9 +25,10 @@ pub struct ResumeKey<'a> {
     version: &'static str,
     task: Task,
     lines: bool,
-    field: &'a [String],
+    fields: &'a [String],
     field_format: String,
     html_whole: bool,
+    overwrite: bool,
     additions: Additions,
     from: &'a str,
     detects: bool,
@@ -69,10 +71,8 @@ impl<'a> ResumeKey<'a> {
             found: _,
             destination: _,
             resume: _,
-            field,
-            field_format,
+            reading: ReadOptions { fields, field_format, overwrite, max_unpacked: _ },
             html_whole,
-            max_unpacked: _,
             additions,
             model: _,
             adapter: _,
@@ -90,9 +90,10 @@ impl<'a> ResumeKey<'a> {
             version: env!("CARGO_PKG_VERSION"),
             task: *task,
             lines: *lines,
-            field,
+            fields,
             field_format: format!("{field_format:?}"),
             html_whole: *html_whole,
+            overwrite: *overwrite,
             additions: *additions,
             from: job.from(),
             detects: job.detects(),
@@ -150,7 +151,7 @@ mod tests {
     const GENERATE: &str = "generate --model tests/fixtures/tiny-marian --beam-size 3 --format jsonl";
 
     /// Each option that outputs depend on: a command, what it is given, and what it may be given instead.
-    const CHANGES: [(&str, &str, &str, &str); 30] = [
+    const CHANGES: [(&str, &str, &str, &str); 31] = [
         ("model", "translate", "--model tests/fixtures/tiny-marian", "--model tests/fixtures/tiny-marian-untied"),
         ("summary-model", DIGEST, "--method extractive", "--summary-model tests/fixtures/tiny-t5"),
         ("from", NLLB, "", "--from de"),
@@ -177,6 +178,7 @@ mod tests {
         ("field", MARIAN, "--input-format jsonl", "--input-format jsonl --field body"),
         ("field-format", MARIAN, "--input-format jsonl", "--input-format jsonl --field-format html"),
         ("html-whole", MARIAN, "--input-format html", "--input-format html --html-whole"),
+        ("overwrite", MARIAN, "--input-format po", "--input-format po --overwrite"),
         ("bilingual", MARIAN, "--input-format docx", "--input-format docx --bilingual"),
         ("comments", MARIAN, "--input-format odt", "--input-format odt --comments"),
         ("format", MARIAN, "", "--format json"),

@@ -151,8 +151,8 @@ fn default(key: &str) -> &'static str {
         "to" => "en",
         "device" | "compute-type" | "input-format" | "method" => "auto",
         "threads" => "one per core",
-        "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "html-whole" | "bilingual"
-        | "comments" => "false",
+        "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "html-whole" | "overwrite"
+        | "bilingual" | "comments" => "false",
         "field" | "field-format" => "text",
         "max-unpacked" => "256",
         "format" => "that of the input",

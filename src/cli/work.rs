@@ -68,7 +68,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models: &models };
         work(&mut lines, job, windows, sink, resume, &screen)
     } else if let (Task::Generate, Some(model)) = (job.task, &models.translation) {
-        let mut records = Records { model, field: job.field.concat(), n_best: job.has_n_best() };
+        let mut records = Records { model, field: job.reading.fields.concat(), n_best: job.has_n_best() };
         work(&mut records, job, Windows::Prompt, sink, resume, &screen)
     } else {
         work(&mut Articles { steps: &steps }, job, windows, sink, resume, &screen)

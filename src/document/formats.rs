@@ -102,6 +102,12 @@ impl FormatSpec {
         self.holds == Holds::Records || matches!(self.format, Format::Csv | Format::Tsv)
     }
 
+    /// Whether it holds translations beside what they translate.
+    #[must_use]
+    pub fn holds_translations(&self) -> bool {
+        matches!(self.format, Format::Po | Format::Xliff)
+    }
+
     /// Whether there is room in it for a summary, in its own styles.
     #[must_use]
     pub fn takes_summary(&self) -> bool {

@@ -133,6 +133,8 @@ pub struct ReadOptions {
     pub fields: Vec<String>,
     /// What they hold.
     pub field_format: FieldFormat,
+    /// What has a translation already gets another one, in formats that hold translations.
+    pub overwrite: bool,
     /// How many bytes may be unpacked of an archive, where somebody says.
     pub max_unpacked: Option<u64>,
 }

@@ -33,7 +33,7 @@ enum Part {
 }
 
 /// Reads messages.
-pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document> {
+pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
     let mut blocks = Vec::new();
     let mut message = Message::default();
     let (mut start, mut count) = (0, 0);
@@ -55,7 +55,7 @@ pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document>
         let inside = at + word.len() + 1..at + written.len() - 1;
         let word = word.trim();
         if matches!(word, "msgctxt" | "msgid") && message.open == Part::Target {
-            blocks.extend(std::mem::take(&mut message).blocks(text));
+            blocks.extend(std::mem::take(&mut message).blocks(text, options.overwrite));
         }
         count += usize::from(word == "msgid");
         message.open = match word {
@@ -76,7 +76,7 @@ pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document>
             _ => {}
         }
     }
-    blocks.extend(message.blocks(text));
+    blocks.extend(message.blocks(text, options.overwrite));
     ensure!(
         count > 0 || text.trim().is_empty(),
         "there is no message in it\nhint: a message is `msgid \"…\"` and `msgstr \"…\"`"
@@ -85,13 +85,13 @@ pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document>
 }
 
 impl Message {
-    /// A block for each translation that is missing. The one without a message is the file's head.
-    fn blocks(self, file: &str) -> Vec<(Range<usize>, Block)> {
+    /// A block for each translation that is missing, or for each if all are to be new. The one without a message is the file's head.
+    fn blocks(self, file: &str, overwrite: bool) -> Vec<(Range<usize>, Block)> {
         let [text, plural] = &self.texts;
         let block = |(place, is_plural): (Range<usize>, bool)| {
             let text = if is_plural { plural } else { text };
             let markup = Some(Box::new(Markup::none("").enveloped(&file[place.clone()], Envelope::Po)));
-            let says = text.contains(char::is_alphabetic) && place.is_empty();
+            let says = text.contains(char::is_alphabetic) && (place.is_empty() || overwrite);
             says.then(|| (place, Block { kind: BlockKind::Cell, text: text.clone(), markup }))
         };
         self.targets.into_iter().filter_map(block).collect()

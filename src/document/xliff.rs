@@ -17,7 +17,7 @@ use crate::language::Code;
 const EMPTY_STATES: [&str; 2] = ["new", "needs-translation"];
 
 /// Reads texts.
-pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document> {
+pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
         return Ok(Document::assemble(input, text, Format::Xliff, Vec::new()));
     }
@@ -27,27 +27,27 @@ pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document>
     ensure!(is_ours, "there is no XLIFF in it\nhint: editions 1.2 and 2 are read");
     let mut blocks = Vec::new();
     if let Some(root) = root {
-        units(&tree, root, &mut blocks);
+        units(&tree, root, options.overwrite, &mut blocks);
     }
     Ok(Document::assemble(input, text, Format::Xliff, blocks))
 }
 
 /// The blocks of all units in an element that may be translated.
-fn units(tree: &Tree, node: NodeId, blocks: &mut Vec<(Range<usize>, Block)>) {
+fn units(tree: &Tree, node: NodeId, overwrite: bool, blocks: &mut Vec<(Range<usize>, Block)>) {
     for child in tree.children(node) {
         if tree.attribute(child, "translate").is_some_and(|said| said == "no") {
             continue;
         }
         match tree.name(child) {
-            "xl1:trans-unit" | "xl2:segment" => blocks.extend(unit(tree, child)),
-            _ if tree.is_element(child) => units(tree, child, blocks),
+            "xl1:trans-unit" | "xl2:segment" => blocks.extend(unit(tree, child, overwrite)),
+            _ if tree.is_element(child) => units(tree, child, overwrite, blocks),
             _ => {}
         }
     }
 }
 
-/// The block of a unit, if its translation is missing.
-fn unit(tree: &Tree, unit: NodeId) -> Option<(Range<usize>, Block)> {
+/// The block of a unit, if its translation is missing or is to be a new one.
+fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Block)> {
     let child = |name: &str| tree.children(unit).find(|&child| tree.name(child).split(':').nth(1) == Some(name));
     let (source, target) = (child("source")?, child("target"));
     let is_new = |target: NodeId| {
@@ -56,7 +56,7 @@ fn unit(tree: &Tree, unit: NodeId) -> Option<(Range<usize>, Block)> {
     };
     let after = tree.outer(child("seg-source").unwrap_or(source)).end;
     let place = match target {
-        Some(target) if is_new(target) => tree.outer(target),
+        Some(target) if overwrite || is_new(target) => tree.outer(target),
         Some(_) => return None,
         None => after..after,
     };

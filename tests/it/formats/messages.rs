@@ -1,6 +1,6 @@
 //! Messages of programs, texts for translation, subtitles of Sub Station Alpha: what has no translation gets one, and nothing else changes.
 
-use kortom::document::{Document, Format};
+use kortom::document::{Document, Format, ReadOptions};
 use kortom::segment::Language;
 use kortom::translate::{Generate, Translator};
 
@@ -47,6 +47,20 @@ const NEW: &str = "<xliff version=\"2.0\" xmlns=\"urn:oasis:names:tc:xliff:docum
     <segment><source>Zeg <pc id=\"1\">hallo</pc><ph id=\"2\"/>.</source></segment><ignorable><source> </source></ignorable>\
     <segment state=\"final\"><source>Klaar</source><target>Done</target></segment></unit>\
     <unit id=\"v\" translate=\"no\"><segment><source>Niet dit</source></segment></unit></file></xliff>";
+
+#[test]
+fn what_has_a_translation_gets_another_one_where_that_is_asked_for() {
+    let options = ReadOptions { overwrite: true, ..ReadOptions::default() };
+    let again = |text: &str, format: Format| {
+        let document = Document::read_with("-", text, format, &options).unwrap();
+        let translator = Translator::new(&Capitals, Language::Dutch, Language::English);
+        translator.translate(&[document]).unwrap().remove(0).document.text()
+    };
+    let po = "msgid \"Klaar\"\nmsgstr \"\"\n\"Do\"\n\"ne\"\n\nmsgid \"Niet\"\nmsgstr \"Not\"\n";
+    assert_eq!(again(po, Format::Po), "msgid \"Klaar\"\nmsgstr \"KLAAR\"\n\nmsgid \"Niet\"\nmsgstr \"NIET\"\n");
+    let made = again(NEW, Format::Xliff);
+    assert!(made.contains("<source>Klaar</source><target>KLAAR</target>") && !made.contains("Done"), "{made}");
+}
 
 #[test]
 fn texts_for_translation_get_one_with_their_inline_elements() {
