@@ -146,12 +146,17 @@ impl Snapshot {
         self.folder.ancestors().nth(2).unwrap_or(&self.folder)
     }
 
-    /// The blobs this snapshot's links lead to, by file; a file that is no link is its own blob.
+    /// The blobs of the repository that this snapshot's links lead to, by file; a file that is no link is its own blob. A blob may
+    /// itself be a link, into a store that repositories share.
     pub(super) fn blobs(&self) -> BTreeSet<PathBuf> {
+        let blob = |path: &Path| {
+            let target = path.parent()?.join(fs::read_link(path).ok()?);
+            Some(fs::canonicalize(target.parent()?).ok()?.join(target.file_name()?))
+        };
         let files = walkdir::WalkDir::new(&self.folder).into_iter().filter_map(Result::ok);
         files
             .filter(|entry| !entry.file_type().is_dir())
-            .map(|entry| fs::canonicalize(entry.path()).unwrap_or_else(|_| entry.into_path()))
+            .map(|entry| blob(entry.path()).unwrap_or_else(|| entry.into_path()))
             .collect()
     }
 }

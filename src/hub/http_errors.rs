@@ -88,15 +88,18 @@ pub(super) fn classify(
                 .unwrap_or_default()
         ),
         (_, 407) => anyhow!("{PROXY_PASSWORD}"),
-        (_, 429 | 500..) => return Err(busy(status, text("retry-after"))),
+        (_, 429 | 500..) => {
+            let now = SystemTime::now();
+            let wish = pause(text("retry-after").trim(), now).or_else(|| until_reset(text("ratelimit")));
+            return Err(busy(status, wish));
+        }
         _ => anyhow!("`{}` was answered with status {status}\nhint: check HF_ENDPOINT and the proxy", asked.what()),
     };
     Err(RequestFailure::Final(error))
 }
 
 /// The error for status 429 and 5xx, with the pause that the server asks for.
-fn busy(status: u16, retry_after: &str) -> RequestFailure {
-    let pause = pause(retry_after.trim(), SystemTime::now());
+fn busy(status: u16, pause: Option<Duration>) -> RequestFailure {
     let when = pause.map_or("later".to_owned(), |pause| format!("in {} seconds", pause.as_secs()));
     let error = if status == 429 {
         anyhow!(
@@ -115,6 +118,16 @@ fn pause(retry_after: &str, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(retry_after).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// The time until quotas that are used up begin anew, as a `RateLimit` says it: `"api";r=0;t=55` (draft-ietf-httpapi-ratelimit-headers),
+/// several of them with commas between.
+fn until_reset(rate_limit: &str) -> Option<Duration> {
+    let of = |item: &str| {
+        let number = |key: &str| item.split(';').find_map(|part| part.trim().strip_prefix(key)?.parse::<u64>().ok());
+        number("t=").filter(|_| number("r=").is_none_or(|rest| rest == 0))
+    };
+    rate_limit.split(',').filter_map(of).max().map(Duration::from_secs)
 }
 
 fn insecure(error: impl Display, host: &str, way: &str) -> RequestFailure {
@@ -158,5 +171,13 @@ mod tests {
         assert_eq!(pause("Sun, 06 Nov 1983 08:49:37 GMT", now), Some(Duration::ZERO));
         assert_eq!(pause("30", now), Some(Duration::from_secs(30)));
         assert_eq!([pause("", now), pause("soon", now), pause("Sun, 06 Nov 1994", now)], [None, None, None]);
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_says_when_it_begins_anew() {
+        let seconds = |header: &str| until_reset(header).map(|wait| wait.as_secs());
+        assert_eq!(seconds("\"api\";r=0;t=55"), Some(55));
+        assert_eq!(seconds("\"resolvers\"; r=0; t=149, \"api\";r=7;t=200"), Some(149));
+        assert_eq!([seconds(""), seconds("\"api\";r=3;t=55"), seconds("\"api\";r=0;t=soon")], [None; 3]);
     }
 }

@@ -113,6 +113,15 @@ pub struct Removal {
     pub paths: Vec<PathBuf>,
     /// Bytes that become free.
     pub size: u64,
+    /// Bytes that stay in a store which all repositories of the cache share, because other programs keep account of it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shared: u64,
+}
+
+// As serde wants it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 impl Hub {
@@ -212,9 +221,11 @@ impl Hub {
         }
         let commits = cache::sorted_names(&root.join("snapshots"))?;
         let size = size_below(&root);
+        let blobs = cache::sorted_names(&root.join("blobs"))?;
+        let shared = shared_size(blobs.iter().map(|name| root.join("blobs").join(name)), &root);
         let locks = self.options.cache.join(".locks").join(root.file_name().unwrap_or_default());
         let paths = [root, locks].into_iter().filter(|path| path.is_dir()).collect();
-        Ok(Removal { repository: repository.name.clone(), commits, kept: Vec::new(), paths, size })
+        Ok(Removal { repository: repository.name.clone(), commits, kept: Vec::new(), paths, size, shared })
     }
 
     fn one_snapshot(&self, name: &str, repository: &RepoId) -> Result<Removal> {
@@ -229,10 +240,11 @@ impl Hub {
         let own = snapshot.blobs().into_iter().filter(|blob| blob.starts_with(&blobs) && !shared.contains(blob));
         let mut paths: Vec<PathBuf> = own.collect();
         let size = paths.iter().map(|blob| size_below(blob)).sum();
+        let shared = shared_size(paths.iter().cloned(), &blobs);
         paths.extend(snapshot.refs.iter().map(|name| snapshot.root().join("refs").join(name)));
         paths.push(snapshot.folder.clone());
         let kept = others.iter().map(|other| other.commit.clone()).collect();
-        Ok(Removal { repository: snapshot.repository, commits: vec![snapshot.commit], kept, paths, size })
+        Ok(Removal { repository: snapshot.repository, commits: vec![snapshot.commit], kept, paths, size, shared })
     }
 
     /// Deletes the paths of a removal.
@@ -241,7 +253,8 @@ impl Hub {
     /// When something cannot be deleted.
     pub fn remove(&self, removal: &Removal) -> Result<()> {
         for path in &removal.paths {
-            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            let removed =
+                if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             removed.with_context(|| format!("cannot remove `{}`\nhint: whose is it?", path.display()))?;
         }
         Ok(())
@@ -277,6 +290,14 @@ fn check(path: &Path) -> Result<Verdict> {
         Some(false) => Verdict::Changed,
         None => Verdict::Unknown,
     })
+}
+
+/// Bytes of the files outside `folder` that these are links to.
+fn shared_size(links: impl Iterator<Item = PathBuf>, folder: &Path) -> u64 {
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let targets: BTreeSet<PathBuf> = links.filter_map(|link| fs::canonicalize(link).ok()).collect();
+    let outside = targets.iter().filter(|target| !target.starts_with(&folder));
+    outside.filter_map(|target| target.metadata().ok()).map(|file| file.len()).sum()
 }
 
 /// Bytes of a file, or of all files below a folder; links count for nothing.

@@ -31,6 +31,8 @@ pub enum Fault {
     Cut(usize),
     /// Nothing for a while after so many bytes, then the connection breaks.
     Stall(usize, Duration),
+    /// The body comes in so many pieces, each after a pause.
+    Slow(usize, Duration),
     /// Every byte is another.
     WrongBytes,
     /// The range is ignored, the answer is 200 from the start.
@@ -291,6 +293,13 @@ fn reply(
         Some(Fault::Stall(at, pause)) => {
             stream.write_all(&body[..(*at).min(body.len())])?;
             thread::sleep(*pause);
+        }
+        Some(Fault::Slow(pieces, pause)) => {
+            for piece in body.chunks(body.len().div_ceil(*pieces)) {
+                thread::sleep(*pause);
+                stream.write_all(piece)?;
+            }
+            return Ok(true);
         }
         _ => {
             stream.write_all(body)?;

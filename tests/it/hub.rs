@@ -324,8 +324,10 @@ fn a_busy_or_faulty_hub_is_asked_again_and_not_forever() {
     server.fault("GET", "/api/", Fault::Status(429, "retry-after: 0\r\n"));
     server.fault("HEAD", "config.json", Fault::Status(503, ""));
     server.fault("GET", "/store/", Fault::Status(500, ""));
+    server.fault("GET", "vocab.json", Fault::Status(429, "ratelimit: \"resolvers\";r=0;t=0\r\n"));
     hub.pull(NAME, false).unwrap();
     assert_eq!(server.asked("GET", "/api/").len(), 2);
+    assert_eq!(server.asked("GET", "vocab.json").len(), 2);
 
     for (fault, part) in [(Fault::Status(500, ""), "status 500"), (Fault::Status(429, ""), "429")] {
         let before = server.asked("GET", "/api/").len();
@@ -338,6 +340,19 @@ fn a_busy_or_faulty_hub_is_asked_again_and_not_forever() {
     // A pause of an hour is told, not slept.
     server.fault("GET", "/api/", Fault::Status(429, "retry-after: 3600\r\n"));
     assert!(error_of(hub.pull(NAME, false)).contains("in 3600 seconds"));
+    server.fault("GET", "/api/", Fault::Status(429, "ratelimit: \"api\";r=0;t=2900\r\n"));
+    assert!(error_of(hub.pull(NAME, false)).contains("in 2900 seconds"));
+}
+
+/// The time that an answer may take to begin is not the time that its body may take.
+#[test]
+fn a_body_that_takes_longer_than_the_patience_arrives() {
+    let server = setup(&weights()).start(0);
+    let (_home, mut options) = client(&server);
+    options.patience = Duration::from_millis(1500);
+    server.fault("GET", "/store/", Fault::Slow(10, Duration::from_millis(200)));
+    Hub::new(options).pull(NAME, false).unwrap();
+    assert_eq!(server.asked("GET", "/store/").len(), 1);
 }
 
 #[test]
@@ -559,6 +574,34 @@ fn removal_keeps_what_another_revision_uses() {
     assert!(error_of(hub.removal("kortom-nl-en")).contains("part of kortom"));
     model_folder(&home.path().join("own"));
     assert!(error_of(hub.removal(home.path().join("own").to_str().unwrap())).contains("did not make"));
+}
+
+/// `huggingface_hub` puts large files into a store that all repositories of a cache share, and links them.
+#[cfg(unix)]
+#[test]
+fn removal_says_what_a_shared_store_keeps() {
+    let home = home();
+    let options = options(home.path());
+    let root = python_cache(&options.cache, NAME, &MARIAN);
+    let (hash, blob) = ("ab".repeat(32), root.join("blobs").join(format!("{:040x}", 1)));
+    let stored = options.cache.join("blobs/ab").join(&hash);
+    write(&stored, &[7; 1234]);
+    fs::remove_file(&blob).unwrap();
+    std::os::unix::fs::symlink(format!("../../blobs/ab/{hash}"), &blob).unwrap();
+    let hub = Hub::new(options.clone());
+    for name in [format!("{NAME}@main"), NAME.to_owned()] {
+        let removal = hub.removal(&name).unwrap();
+        assert_eq!(removal.shared, 1234, "{name}");
+        assert!(removal.size < 1234 && !removal.paths.contains(&stored), "{removal:?}");
+        if name.contains('@') {
+            assert!(
+                removal.paths.contains(&fs::canonicalize(root.join("blobs")).unwrap().join(blob.file_name().unwrap()))
+            );
+        }
+    }
+    let removal = hub.removal(&format!("{NAME}@main")).unwrap();
+    hub.remove(&removal).unwrap();
+    assert!(!blob.is_symlink() && stored.is_file(), "the link is ours, what it leads to is not");
 }
 
 /// Runs one test of this binary under strace and returns how many sockets it opened; none when strace cannot be used.

@@ -53,11 +53,23 @@ pub(super) fn remove(name: &str, yes: bool, common: Common) -> Result<ExitCode> 
         confirm(&hub, &removal)?;
     }
     hub.remove(&removal)?;
+    let stays = stays(&removal);
     common.print(
         &json!(removal),
-        &format!("removed {}: {} are free\n", removal.repository, DecimalBytes(removal.size)),
+        &format!("removed {}: {} are free{stays}\n", removal.repository, DecimalBytes(removal.size)),
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a store that models share keeps of one that goes.
+fn stays(removal: &Removal) -> String {
+    match removal.shared {
+        0 => String::new(),
+        bytes => format!(
+            "; {} stay in the store that models of this cache share: `hf cache prune` removes what none needs",
+            DecimalBytes(bytes)
+        ),
+    }
 }
 
 /// The cache belongs to every Hugging Face program of this person, so nothing in it goes without a yes.
@@ -65,10 +77,11 @@ fn confirm(hub: &Hub, removal: &Removal) -> Result<()> {
     let kept =
         if removal.kept.is_empty() { String::new() } else { format!("; {} other revisions stay", removal.kept.len()) };
     let what = format!(
-        "{} of {} in `{}`{kept}\nother programs that use the Hugging Face cache, such as Python's transformers, lose it too",
+        "{} of {} in `{}`{kept}{}\nother programs that use the Hugging Face cache, such as Python's transformers, lose it too",
         DecimalBytes(removal.size),
         removal.repository,
-        hub.options().cache.display()
+        hub.options().cache.display(),
+        stays(removal)
     );
     if !io::stdin().is_terminal() {
         bail!("removing needs a yes: {what}\nhint: add --yes");
