@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kortom::device::{ComputeType, DeviceChoice, Placement};
-use kortom::hub::{BUNDLED, Hub, Installed, ModelTask};
+use kortom::hub::{self, BUNDLED, Hub, Installed, ModelTask};
 use kortom::kernels::simd::Level;
+use kortom::model::family;
 
 use super::args::DoctorArgs;
 use super::progress::told;
@@ -225,7 +226,22 @@ fn models(hub: &Hub) -> Vec<Finding> {
         let line = "no summary model: summaries consist of the article's own sentences";
         findings.push(Finding::good("quality", line).remedy("note", "kortom models pull cnn-fast"));
     }
+    findings.extend(short_summaries(hub));
     findings
+}
+
+/// A remark on the summary model, where an article can be longer than what it reads at once and the catalogue has one that reads more.
+fn short_summaries(hub: &Hub) -> Option<Finding> {
+    let best = hub.best_installed(ModelTask::Summarize, "en", "en")?;
+    let spec = family::parse(&best.files.json("config.json").ok()??).ok()?;
+    let entry = hub::longer("en", spec.encoder.window)?;
+    if hub.installed(&entry.alias).ok()?.is_some() {
+        return None;
+    }
+    let (name, window) = (best.files.name(), spec.encoder.window);
+    let line = format!("`{name}` reads {window} tokens at once: longer articles are summarised in parts");
+    let remedy = format!("kortom models pull {alias}, then `--summary-model {alias}`", alias = entry.alias);
+    Some(Finding::good("quality", line).remedy("note", remedy))
 }
 
 fn model(installed: &Installed) -> Finding {

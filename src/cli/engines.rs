@@ -12,7 +12,7 @@ use kortom::device::{DeviceChoice, Placement};
 use kortom::engine::settings::{Caller, Overrides};
 use kortom::engine::{Engine, Generation, Request, ResolvedRequest, Session};
 use kortom::files::ModelFiles;
-use kortom::hub::{Hub, ModelTask, Resolved};
+use kortom::hub::{self, Hub, ModelTask, Resolved};
 use kortom::tokenizer::LanguageError;
 use kortom::translate::Segment;
 use serde::Serialize;
@@ -139,6 +139,22 @@ impl Models {
     pub fn sample(&self) -> Result<bool> {
         let sampling = self.all().map(|model| Ok(model.session()?.settings().options.sampling.is_some()));
         Ok(sampling.collect::<Result<Vec<_>>>()?.contains(&true))
+    }
+
+    /// What is said when the summary model had to divide articles, where the catalogue has a model that reads more at once.
+    pub fn longer(&self, task: Task) -> Option<String> {
+        let Model { engine, reads, .. } = &self.summary.as_ref()?.model;
+        let language = reads.first().filter(|known| *known != "*").map_or("en", String::as_str);
+        let entry = hub::longer(language, engine.window())?;
+        let most = entry.window.unwrap_or_default();
+        Some(format!(
+            "articles of more than {} tokens were summarised in parts, for `{}` reads no more at once\n\
+             hint: `{option} {alias}` reads {most} (once: kortom models pull {alias})",
+            engine.window(),
+            engine.name(),
+            option = if task == Task::Summarize { "--model" } else { "--summary-model" },
+            alias = entry.alias
+        ))
     }
 
     /// How far each of them is, to be asked from any thread.

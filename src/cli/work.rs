@@ -75,6 +75,9 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     };
     screen.end();
     let summaries = done.as_ref().map_or_else(|_| Summaries::default(), |tally| tally.summaries);
+    if let Some(longer) = models.longer(job.task).filter(|_| summaries.passes > 1) {
+        screen.notice(longer);
+    }
     let code = match done {
         Ok(tally) => finish(job, &tally, &screen),
         Err(error) if super::is_closed_pipe(&error) => return Err(error),

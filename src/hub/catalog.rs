@@ -81,6 +81,9 @@ pub struct CatalogEntry {
     pub non_commercial: bool,
     /// Number of parameters, computed from the shapes, in millions.
     pub parameters: u32,
+    /// Most tokens that it reads at once, where it was made for long documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
     /// The model's strength, in a few words.
     pub note: String,
     /// Scores that were published, with their source.
@@ -133,6 +136,13 @@ pub fn alias(name: &str) -> Option<&'static CatalogEntry> {
     catalog().iter().find(|entry| entry.alias == name)
 }
 
+/// The first that summarises texts of this language and reads more than so many tokens at once.
+#[must_use]
+pub fn longer(language: &str, tokens: usize) -> Option<&'static CatalogEntry> {
+    let reads_more = |entry: &&CatalogEntry| entry.window.is_some_and(|window| window > tokens);
+    catalog().iter().filter(reads_more).find(|entry| entry.fits(ModelTask::Summarize, language, language))
+}
+
 /// The checkpoint from this repository.
 #[must_use]
 pub fn repository(name: &str) -> Option<&'static CatalogEntry> {
@@ -175,6 +185,12 @@ mod tests {
         }
         let bundled = catalog().iter().rposition(|entry| entry.task == ModelTask::Translate).unwrap();
         assert_eq!(catalog()[bundled].alias, BUNDLED, "anything installed is preferred to the bundled model");
+    }
+
+    #[test]
+    fn long_documents_have_a_model_in_english() {
+        let alias = |language: &str, tokens| longer(language, tokens).map(|entry| entry.alias.as_str());
+        assert_eq!([alias("en", 1024), alias("en", 16_384), alias("nl", 1024)], [Some("long"), None, None]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use anyhow::{Error, Result, anyhow, bail};
 use serde::Serialize;
 
 pub use cache::{RepoId, Snapshot};
-pub use catalog::{BUNDLED, CatalogEntry, ModelTask, alias, bundled, catalog, is_non_commercial, repository};
+pub use catalog::{BUNDLED, CatalogEntry, ModelTask, alias, bundled, catalog, is_non_commercial, longer, repository};
 pub use facts::{Facts, FileFacts, facts, made_for};
 pub use inventory::{Checked, Installed, Removal, Verdict};
 pub use options::{HubOptions, Proxies};
