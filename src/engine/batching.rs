@@ -138,7 +138,7 @@ impl MemoryNeed {
         let rows = options.num_beams.max(options.n_best);
         let [encoder, decoder] = [&spec.encoder, &spec.decoder].map(|stack| stack.heads * stack.head_width);
         // Keys and values of one position in all layers.
-        let position = 2 * decoder * spec.decoder.layers * size;
+        let position = 2 * spec.decoder.kv_heads * spec.decoder.head_width * spec.decoder.layers * size;
         let padded = spec.vocabulary + 1024;
         // The KV cache has room for twice as many tokens as there are, at most.
         let cache = decoder * 2 * options.max_new_tokens.max(32);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::files::ModelFiles;
 
 /// Configuration and vocabulary, taken whenever the repository has them.
-const SMALL: [&str; 14] = [
+const SMALL: [&str; 15] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -21,6 +21,7 @@ const SMALL: [&str; 14] = [
     "vocab.json",
     "target_vocab.json",
     "merges.txt",
+    "vocab.txt",
     "source.spm",
     "target.spm",
     "spiece.model",
@@ -29,8 +30,15 @@ const SMALL: [&str; 14] = [
 ];
 
 /// Files one of which every repository with a tokenizer has; some need no vocabulary.
-const TOKENIZERS: [&str; 6] =
-    ["tokenizer_config.json", "tokenizer.json", "vocab.json", "source.spm", "spiece.model", "sentencepiece.bpe.model"];
+const TOKENIZERS: [&str; 7] = [
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+    "source.spm",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+];
 
 /// The forms weights come in, the preferred first: the file or index, and the beginning and end of a shard's name.
 const WEIGHTS: [(&str, Option<(&str, &str)>); 4] = [
@@ -116,8 +124,14 @@ pub(super) fn missing(files: &ModelFiles) -> Vec<String> {
         (&[&["tokenizer.json"], &["sentencepiece.bpe.model", "vocab.json"]], "sentencepiece.bpe.model and vocab.json")
     } else {
         (
-            &[&["tokenizer.json"], &["vocab.json", "merges.txt"], &["spiece.model"], &["sentencepiece.bpe.model"]],
-            "tokenizer.json, vocab.json with merges.txt, spiece.model or sentencepiece.bpe.model",
+            &[
+                &["tokenizer.json"],
+                &["vocab.json", "merges.txt"],
+                &["vocab.txt"],
+                &["spiece.model"],
+                &["sentencepiece.bpe.model"],
+            ],
+            "tokenizer.json, vocab.json with merges.txt, vocab.txt, spiece.model or sentencepiece.bpe.model",
         )
     };
     // Of a set that is there in part only the rest is missing.

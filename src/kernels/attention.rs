@@ -7,6 +7,7 @@
 //! Scores of `Full` and `Shared` are computed for a vector of keys at a time, from keys transposed to
 //! `[d_head, s]`; those of `Past` one key at a time, since its keys lie wherever they were written.
 
+mod merged;
 mod past;
 pub mod pattern;
 mod scores;
@@ -19,8 +20,10 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, bail};
 use rayon::prelude::*;
 
 use super::simd::{self, Kernel, Simd, WIDE};
+use super::soft_cap::cap_scores;
 use super::threads::divides;
 
+pub use merged::Merged;
 pub use past::{FIRST_CAPACITY, KvCache, Past};
 pub use pattern::Pattern;
 pub use shared::{Group, Place, Shared, TransposeKeys};
@@ -63,25 +66,49 @@ impl DistanceBias {
 /// What the heads of one attention have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads<'a> {
-    /// Number of heads.
+    /// Number of heads of queries.
     pub count: usize,
+    /// Number of heads of keys and of values; divides `count`. As many heads of queries as come on one share it (Ainslie et
+    /// al. 2023).
+    pub kv_count: usize,
     /// Width of one head.
     pub width: usize,
     /// Factor on the query.
     pub scale: f32,
+    /// Scores stay below this in size: `cap · tanh(score / cap)` before any bias.
+    pub cap: Option<f32>,
     /// Added to the scores.
     pub bias: Option<&'a DistanceBias>,
 }
 
 impl Heads<'_> {
-    /// Width of all heads together.
+    /// Width of all heads of queries together.
     #[must_use]
     pub fn inner(&self) -> usize {
         self.count * self.width
     }
+
+    /// Width of all heads of keys, or of values, together.
+    #[must_use]
+    pub fn kv_inner(&self) -> usize {
+        self.kv_count * self.width
+    }
+
+    /// Columns of queries, keys and values side by side.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.inner() + 2 * self.kv_inner()
+    }
+
+    /// Where the keys, or values, of a head of queries begin among all keys.
+    #[inline(always)]
+    #[must_use]
+    pub fn kv_at(&self, head: usize) -> usize {
+        head / (self.count / self.kv_count) * self.width
+    }
 }
 
-/// `[b, s, 3 · inner]` (queries, keys, values side by side) to `[b, s, inner]`; rows past a sentence's
+/// `[b, s, columns]` (queries, keys, values side by side) to `[b, s, inner]`; rows past a sentence's
 /// length come out as zeros.
 pub struct Full<'a> {
     /// The heads.
@@ -99,7 +126,7 @@ impl CustomOp1 for Full<'_> {
         let qkv = slice(storage, layout)?;
         let (b, s, width) = layout.shape().dims3()?;
         let inner = self.heads.inner();
-        if width != 3 * inner || b != self.lengths.len() || self.lengths.iter().any(|&length| length > s) {
+        if width != self.heads.columns() || b != self.lengths.len() || self.lengths.iter().any(|&length| length > s) {
             bail!("attention over {b} x {s} x {width} with {} heads of {}", self.heads.count, self.heads.width);
         }
         let mut out = vec![0f32; b * s * inner];
@@ -121,7 +148,7 @@ impl CustomOp1 for Full<'_> {
 
 struct FullHead<'a> {
     op: &'a Full<'a>,
-    /// `[s, 3 · inner]` of one sentence.
+    /// `[s, columns]` of one sentence.
     qkv: &'a [f32],
     head: usize,
     length: usize,
@@ -134,16 +161,17 @@ impl Kernel for FullHead<'_> {
     fn run<S: Simd>(self, simd: S) {
         let heads = &self.op.heads;
         let (inner, width) = (heads.inner(), heads.width);
-        let (at, row) = (self.head * width, 3 * inner);
+        let (at, row) = (self.head * width, heads.columns());
+        let (keys_at, values_at) = (inner + heads.kv_at(self.head), inner + heads.kv_inner() + heads.kv_at(self.head));
         let pad = self.length.next_multiple_of(WIDE);
         let mut keys = vec![0f32; width * pad];
         for t in 0..self.length {
-            let key = &self.qkv[t * row + inner + at..][..width];
+            let key = &self.qkv[t * row + keys_at..][..width];
             for (j, &value) in key.iter().enumerate() {
                 keys[j * pad + t] = value;
             }
         }
-        let values = Rows { data: &self.qkv[2 * inner + at..], stride: row };
+        let values = Rows { data: &self.qkv[values_at..], stride: row };
         let mut scores = vec![0f32; pad];
         let mut query = vec![0f32; width];
         for t in 0..self.length {
@@ -152,6 +180,7 @@ impl Kernel for FullHead<'_> {
             }
             let bias = heads.bias.map(|bias| bias.row(self.head, t, self.length));
             score_transposed(simd, &query, &keys, pad, &mut scores);
+            cap_scores(simd, &mut scores, heads.cap);
             softmax(simd, &mut scores, self.length, bias);
             // SAFETY: this task alone has this sentence and head.
             let out = unsafe { self.out.slice(t * inner + at, width) };

@@ -13,9 +13,11 @@ pub mod activation;
 pub mod attention;
 pub mod embedding;
 pub mod gemm;
+pub mod heads;
 pub mod norm;
 pub mod pages;
 pub mod simd;
+pub mod soft_cap;
 pub mod threads;
 pub mod topk;
 

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 
 use crate::kernels::attention::Pattern;
 use crate::kernels::gemm::Packed;
 use crate::kernels::pages::Pages;
-use crate::nn::{CrossAttention, FeedForward, FirstToken, Linear, Matrix, Norm, SelfAttention, Shape};
+use crate::nn::{
+    CrossAttention, FeedForward, FirstToken, HeadNorms, Linear, Matrix, MergedAttention, Norm, SelfAttention, Shape,
+};
 
 use super::packed::Quantiser;
-use super::spec::{Spec, Stack, StackNames};
+use super::residual::Residual;
+use super::spec::{NormKind, NormPlacement, Spec, Stack, StackNames};
 use super::view::View;
 use super::weights::Weights;
 
@@ -28,10 +31,16 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// A tensor under its name, or under the same name without the family's prefix.
+    /// A tensor under its name, or under the same name without the family's prefix, or under that of the other stack, where one
+    /// may be both.
     pub fn find(&self, name: &str) -> Option<View<'_>> {
         let bare = name.strip_prefix(self.spec.names.prefix).unwrap_or(name);
-        self.weights.find(name).or_else(|| self.weights.find(bare))
+        let twin = || {
+            let [one, other] = self.spec.names.twins?;
+            let renamed = name.strip_prefix(one).map(|rest| format!("{other}{rest}"));
+            self.weights.find(&renamed.or_else(|| Some(format!("{one}{}", name.strip_prefix(other)?)))?)
+        };
+        self.weights.find(name).or_else(|| self.weights.find(bare)).or_else(twin)
     }
 
     /// As [`Self::find`], with the shape it must have.
@@ -51,15 +60,20 @@ impl Builder<'_> {
 
     /// One matrix of several, stacked: `[Σ n, k]`.
     pub fn matrix(&self, views: &[View]) -> Result<Matrix> {
-        let Some(&[_, k]) = views.first().map(View::shape) else { bail!("a weight matrix must have two axes") };
+        self.of_blocks(&views.iter().map(|view| Block::whole(*view)).collect::<Vec<_>>())
+    }
+
+    /// One matrix of several blocks of rows, stacked: `[Σ n, k]`.
+    fn of_blocks(&self, blocks: &[Block]) -> Result<Matrix> {
+        let Some(k) = blocks.first().and_then(Block::columns) else { bail!("a weight matrix must have two axes") };
         if !(self.device.is_cpu() && self.dtype == DType::F32) {
-            let parts = views.iter().map(|view| view.tensor(self.dtype, self.device)).collect::<Result<Vec<_>>>()?;
+            let parts = blocks.iter().map(|block| block.tensor(self.dtype, self.device)).collect::<Result<Vec<_>>>()?;
             return Ok(Matrix::Dense(Tensor::cat(&parts, 0)?.contiguous()?));
         }
-        let ends: Vec<usize> = views
+        let ends: Vec<usize> = blocks
             .iter()
-            .scan(0, |end, view| {
-                *end += view.shape()[0];
+            .scan(0, |end, block| {
+                *end += block.rows;
                 Some(*end)
             })
             .collect();
@@ -67,49 +81,139 @@ impl Builder<'_> {
         let fill = |row: usize, out: &mut [f32]| {
             let part = ends.partition_point(|&end| end <= row);
             let first = if part == 0 { 0 } else { ends[part - 1] };
-            views[part].row(row - first, out);
+            blocks[part].row(row - first, out);
         };
         let matrix = match self.quantiser {
             Some(quantiser) => Matrix::Packed(quantiser.matrix(self.pages, n, k, fill)?),
             None => Matrix::Packed(Arc::new(Packed::pack(self.pages, n, k, fill)?)),
         };
-        views.iter().for_each(View::release);
+        for block in blocks {
+            block.view.release();
+        }
         Ok(matrix)
     }
 
     /// Projections `names` under `prefix`, all `[n, k]`, side by side.
-    fn linear(&self, prefix: &str, names: &[&str], [n, k]: [usize; 2], biased: bool) -> Result<Linear> {
+    fn linear(&self, prefix: &str, names: &[&str], shape: [usize; 2], form: Form) -> Result<Linear> {
+        let parts: Vec<_> = names.iter().map(|name| (*name, shape[0])).collect();
+        self.stacked(prefix, &parts, shape[1], form)
+    }
+
+    /// Projections under `prefix`, each with its `n`, `[n, k]`, side by side. Those of one name lie in one matrix.
+    fn stacked(&self, prefix: &str, parts: &[(&str, usize)], k: usize, form: Form) -> Result<Linear> {
         let name = |part: &str, end: &str| format!("{prefix}{part}.{end}");
-        let views = names.iter().map(|part| self.get(&name(part, "weight"), &[n, k])).collect::<Result<Vec<_>>>()?;
-        let bias = if biased {
-            let parts = names.iter().map(|part| self.vector(&name(part, "bias"), n)).collect::<Result<Vec<_>>>()?;
-            Some(Tensor::cat(&parts, 0)?)
+        let place = |index: usize| {
+            let (part, n) = parts[index];
+            let same = |parts: &[(&str, usize)]| parts.iter().filter(|(other, _)| *other == part).count();
+            (part, n, same(&parts[..index]) * n, same(parts) * n)
+        };
+        let block = |index: usize| {
+            let (part, rows, first, all) = place(index);
+            let shape = if form.transposed { [k, all] } else { [all, k] };
+            let view = self.get(&name(part, "weight"), &shape)?;
+            ensure!(
+                !(form.transposed && view.is_adapted()),
+                "the adapter changes `{}`, a matrix that is stored the other way round\n\
+                 hint: merge the adapter with PEFT, and use the merged model",
+                name(part, "weight")
+            );
+            Ok(Block { view, first, rows, transposed: form.transposed })
+        };
+        let blocks = (0..parts.len()).map(block).collect::<Result<Vec<_>>>()?;
+        let bias = if form.biased {
+            let vector = |index: usize| {
+                let (part, rows, first, all) = place(index);
+                Ok(self.vector(&name(part, "bias"), all)?.narrow(0, first, rows)?)
+            };
+            Some(Tensor::cat(&(0..parts.len()).map(vector).collect::<Result<Vec<_>>>()?, 0)?)
         } else {
             None
         };
-        Linear::new(self.matrix(&views)?, bias)
+        Linear::new(self.of_blocks(&blocks)?, bias)
+    }
+
+    /// A projection `[n, k]` outside layers, with a bias.
+    pub fn projection(&self, name: &str, shape: [usize; 2]) -> Result<Linear> {
+        self.linear("", &[name], shape, Form { biased: true, transposed: false })
     }
 
     /// A normalisation of the stack's width.
     pub fn norm(&self, name: &str, stack: &Stack) -> Result<Norm> {
-        let weight = self.vector(&format!("{name}.weight"), stack.width)?;
-        let bias = stack.norm_bias.then(|| self.vector(&format!("{name}.bias"), stack.width)).transpose()?;
+        let weight = self.norm_weight(name, stack.width, stack)?;
+        let biased = stack.norm == NormKind::Layer;
+        let bias = biased.then(|| self.vector(&format!("{name}.bias"), stack.width)).transpose()?;
         Ok(Norm::new(weight, bias, stack.norm_eps))
     }
 
+    /// What a normalisation multiplies by.
+    fn norm_weight(&self, name: &str, width: usize, stack: &Stack) -> Result<Tensor> {
+        let view = self.get(&format!("{name}.weight"), &[width])?;
+        Ok(match stack.norm {
+            NormKind::Layer | NormKind::Rms => view.tensor(self.dtype, self.device)?,
+            NormKind::RmsOneMore => {
+                let weight = (view.tensor(DType::F32, &Device::Cpu)? + 1.0)?;
+                weight.to_dtype(self.dtype)?.to_device(self.device)?
+            }
+        })
+    }
+
+    /// The normalisation around a part of layer `prefix`: its name, and that of the one after the part, where there are two.
+    fn residual(&self, prefix: &str, [before, after]: [&str; 2], stack: &Stack) -> Result<Residual> {
+        let norm = self.norm(&format!("{prefix}{before}"), stack)?;
+        Ok(match stack.norm_placement {
+            NormPlacement::Pre => Residual::Pre(norm),
+            NormPlacement::Post => Residual::Post(norm),
+            NormPlacement::Both => {
+                Residual::Both { before: norm, after: self.norm(&format!("{prefix}{after}"), stack)? }
+            }
+        })
+    }
+
+    /// The normalisation of heads within self-attention `inside`, where there is one.
+    fn head_norms(&self, inside: &str, names: &StackNames, stack: &Stack) -> Result<Option<HeadNorms>> {
+        if !stack.head_norms {
+            return Ok(None);
+        }
+        let weight = |name: &str| self.norm_weight(&format!("{inside}{name}"), stack.head_width, stack);
+        let [queries, keys] = names.head_norms.map(weight);
+        HeadNorms::new([queries?, keys?], stack.norm_eps).map(Some)
+    }
+
     /// Self-attention of layer `prefix` and its normalisation.
-    pub fn self_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(SelfAttention, Norm)> {
-        let (shape, d, biased) = (stack.shape(), stack.width, stack.attention_bias);
+    pub fn self_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(SelfAttention, Residual)> {
+        let (shape, d, form) = (stack.shape(), stack.width, names.form(stack.attention_bias));
         let [q, k, v, out] = names.projections;
         let inside = format!("{prefix}{}.", names.self_attention.0);
+        let (inner, kv_inner) = (shape.inner(), shape.kv_inner());
         let attention = SelfAttention {
-            qkv: self.linear(&inside, &[q, k, v], [shape.inner(), d], biased)?,
-            out: self.linear(&inside, &[out], [d, shape.inner()], biased)?,
+            qkv: self.stacked(&inside, &[(q, inner), (k, kv_inner), (v, kv_inner)], d, form)?,
+            out: self.linear(&inside, &[out], [d, inner], form)?,
             shape,
+            norms: self.head_norms(&inside, names, stack)?,
             sums: None,
             first: None,
         };
-        Ok((attention, self.norm(&format!("{prefix}{}", names.self_attention.1), stack)?))
+        Ok((attention, self.residual(prefix, [names.self_attention.1, names.after[0]], stack)?))
+    }
+
+    /// Attention of layer `prefix` to past and source at once, and its normalisation.
+    pub fn merged_attention(
+        &self,
+        prefix: &str,
+        names: &StackNames,
+        stack: &Stack,
+    ) -> Result<(MergedAttention, Residual)> {
+        let (shape, d, form) = (stack.shape(), stack.width, names.form(stack.attention_bias));
+        let [q, k, v, out] = names.projections;
+        let inside = format!("{prefix}{}.", names.self_attention.0);
+        let attention = MergedAttention {
+            q: self.linear(&inside, &[q], [shape.inner(), d], form)?,
+            kv: self.linear(&inside, &[k, v], [shape.kv_inner(), d], form)?,
+            out: self.linear(&inside, &[out], [d, shape.inner()], form)?,
+            shape,
+            norms: self.head_norms(&inside, names, stack)?,
+        };
+        Ok((attention, self.residual(prefix, [names.self_attention.1, names.after[0]], stack)?))
     }
 
     /// As [`Self::self_attention`], with what a pattern needs besides.
@@ -119,16 +223,16 @@ impl Builder<'_> {
         names: &StackNames,
         stack: &Stack,
         pattern: Pattern,
-    ) -> Result<(SelfAttention, Norm)> {
+    ) -> Result<(SelfAttention, Residual)> {
         let (mut attention, norm) = self.self_attention(prefix, names, stack)?;
         if let Pattern::WindowAndSums { .. } = pattern {
             attention.sums = Some(self.norm(&format!("{prefix}{}", names.globals.norm), stack)?);
         }
         if self.spec.has_global_first() {
             let ([q, k, v], inside) = (names.globals.projections, format!("{prefix}{}.", names.self_attention.0));
-            let (shape, biased) = ([attention.shape.inner(), stack.width], stack.attention_bias);
-            let q = self.linear(&inside, &[q], shape, biased)?;
-            attention.first = Some(FirstToken { q, kv: self.linear(&inside, &[k, v], shape, biased)? });
+            let (shape, form) = ([attention.shape.inner(), stack.width], names.form(stack.attention_bias));
+            let q = self.linear(&inside, &[q], shape, form)?;
+            attention.first = Some(FirstToken { q, kv: self.linear(&inside, &[k, v], shape, form)? });
         }
         Ok((attention, norm))
     }
@@ -148,33 +252,89 @@ impl Builder<'_> {
     }
 
     /// Cross-attention of layer `prefix` and its normalisation.
-    pub fn cross_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(CrossAttention, Norm)> {
-        let (shape, d, biased) = (stack.shape(), stack.width, stack.attention_bias);
+    pub fn cross_attention(
+        &self,
+        prefix: &str,
+        names: &StackNames,
+        stack: &Stack,
+    ) -> Result<(CrossAttention, Residual)> {
+        let (shape, d, form) = (stack.shape(), stack.width, names.form(stack.attention_bias));
         let [q, k, v, out] = names.cross_projections;
         let inside = format!("{prefix}{}.", names.cross_attention.0);
         let attention = CrossAttention {
-            q: self.linear(&inside, &[q], [shape.inner(), d], biased)?,
-            kv: self.linear(&inside, &[k, v], [shape.inner(), self.spec.encoder.width], biased)?,
-            out: self.linear(&inside, &[out], [d, shape.inner()], biased)?,
+            q: self.linear(&inside, &[q], [shape.inner(), d], form)?,
+            kv: self.linear(&inside, &[k, v], [shape.kv_inner(), self.spec.source_width()], form)?,
+            out: self.linear(&inside, &[out], [d, shape.inner()], form)?,
             shape,
         };
-        Ok((attention, self.norm(&format!("{prefix}{}", names.cross_attention.1), stack)?))
+        Ok((attention, self.residual(prefix, [names.cross_attention.1, names.after[1]], stack)?))
     }
 
     /// The feed-forward part of layer `prefix` and its normalisation.
-    pub fn feed_forward(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(FeedForward, Norm)> {
-        let (d, inner, biased) = (stack.width, stack.inner, stack.feed_forward_bias);
+    pub fn feed_forward(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(FeedForward, Residual)> {
+        let (d, inner, form) = (stack.width, stack.inner, names.form(stack.feed_forward_bias));
         let [up, gate, down, norm] = names.feed_forward;
-        let gate = stack.gated.then(|| self.linear(prefix, &[gate], [inner, d], biased)).transpose()?;
-        let up = self.linear(prefix, &[up], [inner, d], biased)?;
-        let down = self.linear(prefix, &[down], [d, inner], biased)?;
+        let gate = stack.gated.then(|| self.linear(prefix, &[gate], [inner, d], form)).transpose()?;
+        let up = self.linear(prefix, &[up], [inner, d], form)?;
+        let down = self.linear(prefix, &[down], [d, inner], form)?;
         let part = FeedForward { up, gate, down, activation: stack.activation };
-        Ok((part, self.norm(&format!("{prefix}{norm}"), stack)?))
+        Ok((part, self.residual(prefix, [norm, names.after[2]], stack)?))
+    }
+}
+
+/// How a projection is stored.
+#[derive(Clone, Copy)]
+struct Form {
+    biased: bool,
+    /// `[in, out]`.
+    transposed: bool,
+}
+
+impl StackNames {
+    fn form(&self, biased: bool) -> Form {
+        Form { biased, transposed: self.transposed }
+    }
+}
+
+/// Rows of a matrix, or of its transpose.
+struct Block<'a> {
+    view: View<'a>,
+    first: usize,
+    rows: usize,
+    /// Whether the columns that are stored are the rows.
+    transposed: bool,
+}
+
+impl<'a> Block<'a> {
+    fn whole(view: View<'a>) -> Self {
+        Self { view, first: 0, rows: view.shape().first().copied().unwrap_or(0), transposed: false }
+    }
+
+    /// Numbers of a row.
+    fn columns(&self) -> Option<usize> {
+        let &[n, k] = self.view.shape() else { return None };
+        Some(if self.transposed { n } else { k })
+    }
+
+    fn row(&self, row: usize, out: &mut [f32]) {
+        if self.transposed { self.view.column(self.first + row, out) } else { self.view.row(self.first + row, out) }
+    }
+
+    fn tensor(&self, dtype: DType, device: &Device) -> Result<Tensor> {
+        let tensor = self.view.tensor(dtype, device)?;
+        let tensor = if self.transposed { tensor.t()? } else { tensor };
+        Ok(tensor.narrow(0, self.first, self.rows)?.contiguous()?)
     }
 }
 
 impl Stack {
     fn shape(&self) -> Shape {
-        Shape { heads: self.heads, width: self.head_width, scale: self.attention_scale }
+        Shape {
+            heads: self.heads,
+            kv_heads: self.kv_heads,
+            width: self.head_width,
+            scale: self.attention_scale,
+            cap: self.attention_cap,
+        }
     }
 }

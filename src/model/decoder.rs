@@ -7,28 +7,71 @@ use std::collections::HashMap;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
-use crate::nn::{Bias, CrossAttention, Embedding, FeedForward, Memory, Norm, Past, PastKeys, Place, SelfAttention};
+use crate::kernels::attention::Pattern;
+use crate::nn::{
+    Bias, CrossAttention, Embedding, FeedForward, Linear, Memory, MergedAttention, Norm, OwnPast, Past, PastKeys,
+    Place, Relative, Rotary, SelfAttention,
+};
 
-use super::encoder::placed;
-use super::positions::{RelativeBias, of_layer};
-use super::spec::NormPlacement;
+use super::positions::{Places, RelativeBias, by_pattern, of_layer};
+use super::residual::Residual;
 
 /// The decoder stack.
 pub(super) struct Decoder {
     pub embedding: Embedding,
     pub embedding_norm: Option<Norm>,
-    /// One for each layer, one for all of them, or none.
-    pub relative: Vec<RelativeBias>,
+    pub places: Places,
     pub layers: Vec<DecoderLayer>,
     pub final_norm: Option<Norm>,
-    pub placement: NormPlacement,
+    /// From the encoder's width to this stack's.
+    pub projection: Option<Linear>,
+    /// How much of the past layers see, each once: all of it first.
+    windows: Vec<Option<usize>>,
 }
 
 /// One layer of the decoder.
 pub(super) struct DecoderLayer {
-    pub self_attention: (SelfAttention, Norm),
-    pub cross_attention: (CrossAttention, Norm),
-    pub feed_forward: (FeedForward, Norm),
+    pub attention: DecoderAttention,
+    /// What a token sees of its past.
+    pub pattern: Pattern,
+    pub feed_forward: (FeedForward, Residual),
+}
+
+/// How a token looks at its past and at its source.
+pub(super) enum DecoderAttention {
+    /// At one after the other.
+    Apart { own: Box<(SelfAttention, Residual)>, source: Box<(CrossAttention, Residual)> },
+    /// At both at once.
+    Merged(Box<(MergedAttention, Residual)>),
+}
+
+impl DecoderAttention {
+    /// What it reads of encoder states `[b, s, d]` of sentences of these lengths.
+    fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
+        match self {
+            Self::Apart { source, .. } => source.0.memory(states, lengths),
+            Self::Merged(both) => both.0.memory(states, lengths),
+        }
+    }
+
+    /// Width of the keys of a token.
+    fn kv_inner(&self) -> usize {
+        match self {
+            Self::Apart { own, .. } => own.0.shape.kv_inner(),
+            Self::Merged(both) => both.0.shape.kv_inner(),
+        }
+    }
+
+    /// `[r, d]` to `[r, d]`.
+    fn step(&self, x: &Tensor, past: OwnPast, memories: &[&Memory], places: &[Place]) -> Result<Tensor> {
+        match self {
+            Self::Apart { own, source } => {
+                let x = own.1.around(x, |x, residual| own.0.step(x, residual, past))?;
+                source.1.around(&x, |x, residual| source.0.step(x, residual, memories, places))
+            }
+            Self::Merged(both) => both.1.around(x, |x, residual| both.0.step(x, residual, past, memories, places)),
+        }
+    }
 }
 
 /// All that changes while sentences are decoded.
@@ -38,11 +81,23 @@ pub struct DecoderState {
 }
 
 /// Rows, and where each finds what it looks at.
-#[derive(Default)]
 struct Rows {
-    past: Past,
+    /// One for each of the decoder's windows; the first remembers everything.
+    pasts: Vec<Past>,
     /// Where each finds its sentence.
     places: Vec<Place>,
+}
+
+impl Rows {
+    /// None, whose pasts will be remembered this far.
+    fn new(windows: impl Iterator<Item = Option<usize>>) -> Self {
+        Self { pasts: windows.map(Past::within).collect(), places: Vec::new() }
+    }
+
+    /// Where the last token of each row stands.
+    fn positions(&self) -> Vec<usize> {
+        self.pasts[0].cells().iter().map(|cells| cells.len() - 1).collect()
+    }
 }
 
 /// What rows look at.
@@ -68,7 +123,8 @@ impl DecoderState {
 
     /// Forgets all rows.
     pub fn clear(&mut self) {
-        (self.rows, self.store.groups) = Default::default();
+        self.rows = Rows::new(self.rows.pasts.iter().map(Past::window));
+        self.store.groups.clear();
         self.store.keys.iter_mut().for_each(PastKeys::clear);
     }
 
@@ -77,7 +133,7 @@ impl DecoderState {
     /// # Errors
     /// When the device fails.
     pub fn select(&mut self, rows: &[usize], device: &Device) -> Result<()> {
-        self.rows.past.select(rows);
+        self.rows.pasts.iter_mut().for_each(|past| past.select(rows));
         self.rows.places = rows.iter().map(|&row| self.rows.places[row]).collect();
         self.close_groups();
         if !self.keys_stay() {
@@ -125,10 +181,34 @@ impl DecoderState {
 }
 
 impl Decoder {
+    pub fn new(
+        embedding: Embedding,
+        embedding_norm: Option<Norm>,
+        places: Places,
+        layers: Vec<DecoderLayer>,
+        final_norm: Option<Norm>,
+        projection: Option<Linear>,
+    ) -> Self {
+        let mut windows = vec![None];
+        for window in layers.iter().map(|layer| layer.pattern.remembered()) {
+            if !windows.contains(&window) {
+                windows.push(window);
+            }
+        }
+        Self { embedding, embedding_norm, places, layers, final_norm, projection, windows }
+    }
+
+    /// Which of the pasts of rows a layer sees.
+    fn past(&self, layer: &DecoderLayer) -> usize {
+        let window = layer.pattern.remembered();
+        self.windows.iter().position(|other| *other == window).unwrap_or(0)
+    }
+
     /// A state without rows.
     pub fn empty_state(&self, dtype: DType, device: &Device) -> DecoderState {
         let keys = self.layers.iter().map(|_| PastKeys::new(dtype, device)).collect();
-        DecoderState { rows: Rows::default(), store: Store { groups: Vec::new(), keys, biases: Vec::new() } }
+        let rows = Rows::new(self.windows.iter().copied());
+        DecoderState { rows, store: Store { groups: Vec::new(), keys, biases: Vec::new() } }
     }
 
     /// Adds rows for each sentence of encoder states `[b, s, d]`, after the other rows: one for each list of tokens in `prefill`,
@@ -142,12 +222,15 @@ impl Decoder {
     ) -> Result<()> {
         anyhow::ensure!(lengths.len() == prefill.len(), "rows of {} sentences for {}", prefill.len(), lengths.len());
         anyhow::ensure!(state.rows() == 0 || state.keys_stay(), "sentences cannot join others on this device");
-        let memory = |layer: &DecoderLayer| layer.cross_attention.0.memory(states, lengths);
+        let projected = self.projection.as_ref().map(|projection| projection.forward(states)).transpose()?;
+        let states = projected.as_ref().unwrap_or(states);
+        let memory = |layer: &DecoderLayer| layer.attention.memory(states, lengths);
         let (first, group) = (state.rows(), state.store.groups.len());
         state.store.groups.push(self.layers.iter().map(memory).collect::<Result<_>>()?);
         let place = |(sentence, rows): (usize, &Vec<_>)| std::iter::repeat_n(Place { group, sentence }, rows.len());
         state.rows.places.extend(prefill.iter().enumerate().flat_map(place));
-        state.rows.past.add_rows(state.rows() - first);
+        let joining = state.rows() - first;
+        state.rows.pasts.iter_mut().for_each(|past| past.add_rows(joining));
         let tree = Tree::new(prefill);
         if tree.tokens.is_empty() {
             return Ok(());
@@ -155,10 +238,10 @@ impl Decoder {
         anyhow::ensure!(state.keys_stay(), "rows cannot go on in the middle of a sentence on this device");
         let DecoderState { rows, store } = state;
         let places = tree.sentences.iter().map(|&sentence| Place { group, sentence }).collect();
-        let nodes = Rows { past: rows.past.tree(&tree.parents), places };
+        let nodes = Rows { pasts: rows.pasts.iter().map(|past| past.tree(&tree.parents)).collect(), places };
         self.forward(store, &nodes, &tree.tokens)?;
         for (row, node) in (first..).zip(&tree.ends).filter_map(|(row, end)| Some((row, (*end)?))) {
-            rows.past.adopt(row, &nodes.past, node);
+            rows.pasts.iter_mut().zip(&nodes.pasts).for_each(|(past, nodes)| past.adopt(row, nodes, node));
         }
         Ok(())
     }
@@ -166,9 +249,10 @@ impl Decoder {
     /// Adds rows after the others that continue rows of another state.
     pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
         let DecoderState { rows: mine, store } = state;
-        let cells = mine.past.import_rows(&other.rows.past, rows);
+        let both = mine.pasts.iter_mut().zip(&other.rows.pasts);
+        let cells: Vec<_> = both.map(|(mine, theirs)| mine.import_rows(theirs, rows)).collect();
         for ((layer, keys), theirs) in self.layers.iter().zip(&mut store.keys).zip(&other.store.keys) {
-            keys.copy(theirs, &cells, layer.self_attention.0.shape.inner())?;
+            keys.copy(theirs, &cells[self.past(layer)], layer.attention.kv_inner())?;
         }
         let mut groups = HashMap::new();
         for &row in rows {
@@ -185,28 +269,31 @@ impl Decoder {
     /// `[r, d]` for the last token of each row.
     pub fn step(&self, state: &mut DecoderState, tokens: &[u32]) -> Result<Tensor> {
         anyhow::ensure!(tokens.len() == state.rows(), "{} tokens for {} rows", tokens.len(), state.rows());
-        state.rows.past.advance();
+        state.rows.pasts.iter_mut().for_each(Past::advance);
         self.forward(&mut state.store, &state.rows, tokens)
     }
 
     /// `[r, d]` for the last token of each row, whose cell its past has already.
     fn forward(&self, store: &mut Store, rows: &Rows, tokens: &[u32]) -> Result<Tensor> {
-        let past = &rows.past;
-        let positions: Vec<usize> = past.cells().iter().map(|cells| cells.len() - 1).collect();
+        let positions = rows.positions();
         let mut x = self.embedding.at(tokens, &positions)?;
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
-        self.reach(store, past.time(), x.dtype(), x.device())?;
+        self.reach(store, rows.pasts[0].time(), x.dtype(), x.device())?;
+        let rotation = |rotary: &Rotary| rotary.at(&positions, x.dtype(), x.device());
+        let rotations = self.places.rotary.iter().map(rotation).collect::<Result<Vec<_>>>()?;
         for (index, (layer, keys)) in self.layers.iter().zip(&mut store.keys).enumerate() {
-            let bias = of_layer(&store.biases, index);
-            let (attention, norm) = &layer.self_attention;
-            x = placed(self.placement, norm, &x, |x, residual| attention.step(x, residual, keys, past, bias))?;
-            let (attention, norm) = &layer.cross_attention;
+            let relative = Relative {
+                by_distance: of_layer(&store.biases, index),
+                by_block: None,
+                rotation: by_pattern(&rotations, layer.pattern),
+            };
+            let past = OwnPast { keys, past: &rows.pasts[self.past(layer)], relative };
             let memories: Vec<&Memory> = store.groups.iter().map(|group| &group[index]).collect();
-            x = placed(self.placement, norm, &x, |x, residual| attention.step(x, residual, &memories, &rows.places))?;
-            let (feed_forward, norm) = &layer.feed_forward;
-            x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
+            x = layer.attention.step(&x, past, &memories, &rows.places)?;
+            let (feed_forward, residual) = &layer.feed_forward;
+            x = residual.around(&x, |x, residual| feed_forward.forward(x, residual))?;
         }
         match &self.final_norm {
             Some(norm) => norm.forward(&x),
@@ -217,9 +304,9 @@ impl Decoder {
     /// Has biases for a past of `time` tokens.
     fn reach(&self, store: &mut Store, time: usize, dtype: DType, device: &Device) -> Result<()> {
         let reached = |biases: &[Bias]| biases.first().is_none_or(|bias| bias.reach() > time);
-        if store.biases.len() < self.relative.len() || !reached(&store.biases) {
+        if store.biases.len() < self.places.relative.len() || !reached(&store.biases) {
             let bias = |relative: &RelativeBias| Bias::over_past(relative.distances(2 * time + 32), dtype, device);
-            store.biases = self.relative.iter().map(bias).collect::<Result<_>>()?;
+            store.biases = self.places.relative.iter().map(bias).collect::<Result<_>>()?;
         }
         Ok(())
     }

@@ -5,10 +5,11 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::batch::Batch;
 use crate::kernels::attention::Pattern;
-use crate::nn::{Bias, Embedding, FeedForward, Norm, RunBiases, SelfAttention, Sequences};
+use crate::nn::{Bias, Embedding, FeedForward, Norm, Relative, Rotation, SelfAttention, Sequences};
 
-use super::positions::{RelativeBias, of_layer};
-use super::spec::{GlobalAttention, NormPlacement};
+use super::positions::{Places, RelativeBias, by_pattern, of_layer};
+use super::residual::Residual;
+use super::spec::GlobalAttention;
 
 /// The encoder stack.
 pub(super) struct Encoder {
@@ -16,43 +17,49 @@ pub(super) struct Encoder {
     pub embedding_norm: Option<Norm>,
     /// Tokens that stand in front of every sentence on its way through the layers, `[globals, d]`.
     pub globals: Option<Tensor>,
-    /// One for each layer, one for all of them, or none.
-    pub relative: Vec<RelativeBias>,
+    pub places: Places,
     /// By distance in blocks, in all layers.
     pub by_block: Option<RelativeBias>,
     pub layers: Vec<EncoderLayer>,
     pub final_norm: Option<Norm>,
-    pub placement: NormPlacement,
     /// What fills a batch up to its longest sentence; never looked at by a sentence.
     pub pad: u32,
 }
 
 /// One layer of the encoder.
 pub(super) struct EncoderLayer {
-    pub attention: (SelfAttention, Norm),
+    pub attention: (SelfAttention, Residual),
     /// Normalises global tokens in the place of the other.
     pub global_norm: Option<Norm>,
     /// What a token sees of its sentence.
     pub pattern: Pattern,
-    pub feed_forward: (FeedForward, Norm),
+    pub feed_forward: (FeedForward, Residual),
 }
 
 impl EncoderLayer {
     /// What a token sees where this is asked for.
     fn pattern(&self, global: GlobalAttention) -> Pattern {
         match (self.pattern, global) {
-            (Pattern::Window { radius, .. }, GlobalAttention::First) => Pattern::Window { radius, first: true },
+            (Pattern::Window { before, after, .. }, GlobalAttention::First) => {
+                Pattern::Window { before, after, first: true }
+            }
             (pattern, _) => pattern,
         }
     }
 
-    /// What attention reads where it stands after its normalisation: that of global tokens is another.
-    fn normed(&self, x: &Tensor, globals: usize) -> Result<Tensor> {
-        let (_, norm) = &self.attention;
-        let Some(global_norm) = &self.global_norm else { return norm.forward(x) };
+    /// Attention and its residual, where global tokens, `globals` of them, may have a normalisation of their own.
+    fn attended(
+        &self,
+        x: &Tensor,
+        globals: usize,
+        attend: impl Fn(&Tensor, Option<&Tensor>) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let (Some(global_norm), Residual::Pre(norm)) = (&self.global_norm, &self.attention.1) else {
+            return self.attention.1.around(x, attend);
+        };
         let tokens = x.narrow(1, globals, x.dim(1)? - globals)?.contiguous()?;
         let globals = x.narrow(1, 0, globals)?.contiguous()?;
-        Ok(Tensor::cat(&[global_norm.forward(&globals)?, norm.forward(&tokens)?], 1)?)
+        attend(&Tensor::cat(&[global_norm.forward(&globals)?, norm.forward(&tokens)?], 1)?, Some(x))
     }
 }
 
@@ -68,22 +75,20 @@ impl Encoder {
             .as_ref()
             .zip(self.layers.first())
             .map(|(relative, layer)| Bias::over_runs(relative.distances(layer.pattern.extra(s) + 1)));
+        let rotations = self.rotations(s, x.dtype(), x.device())?;
         for (index, layer) in self.layers.iter().enumerate() {
-            let (attention, norm) = &layer.attention;
-            let bias = of_layer(&biases, index);
-            let attend = |x: &Tensor, residual: &Tensor| match layer.pattern(global) {
-                Pattern::Full => attention.encode(x, residual, &sequences, bias),
-                pattern => {
-                    let biases = RunBiases { by_distance: bias, by_block: by_block.as_ref() };
-                    attention.encode_sparse(x, residual, &sequences, pattern, biases)
-                }
+            let relative = Relative {
+                by_distance: of_layer(&biases, index),
+                by_block: by_block.as_ref(),
+                rotation: by_pattern(&rotations, layer.pattern),
             };
-            x = match self.placement {
-                NormPlacement::Pre => attend(&layer.normed(&x, self.globals())?, &x)?,
-                NormPlacement::Post => norm.forward(&attend(&x, &x)?)?,
-            };
-            let (feed_forward, norm) = &layer.feed_forward;
-            x = placed(self.placement, norm, &x, |x, residual| feed_forward.forward(x, residual))?;
+            let attention = &layer.attention.0;
+            x = layer.attended(&x, self.globals(), |x, residual| match layer.pattern(global) {
+                Pattern::Full => attention.encode(x, residual, &sequences, relative),
+                pattern => attention.encode_sparse(x, residual, &sequences, pattern, relative),
+            })?;
+            let (feed_forward, residual) = &layer.feed_forward;
+            x = residual.around(&x, |x, residual| feed_forward.forward(x, residual))?;
         }
         if self.globals() > 0 {
             x = x.narrow(1, self.globals(), s)?.contiguous()?;
@@ -126,19 +131,12 @@ impl Encoder {
             Pattern::Full => Bias::over_sequences(relative.distances(s), s, dtype, device),
             pattern => Ok(Bias::over_runs(relative.distances(pattern.reach(s)))),
         };
-        self.relative.iter().enumerate().map(bias).collect()
+        self.places.relative.iter().enumerate().map(bias).collect()
     }
-}
 
-/// One sub-layer with its residual, normalised before or after.
-pub(super) fn placed(
-    placement: NormPlacement,
-    norm: &Norm,
-    x: &Tensor,
-    sub_layer: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
-) -> Result<Tensor> {
-    match placement {
-        NormPlacement::Pre => sub_layer(&norm.forward(x)?, x),
-        NormPlacement::Post => norm.forward(&sub_layer(x, x)?),
+    /// The rotations of sentences of up to `s` tokens.
+    fn rotations(&self, s: usize, dtype: DType, device: &Device) -> Result<Vec<Rotation>> {
+        let positions: Vec<usize> = (0..s).collect();
+        self.places.rotary.iter().map(|rotary| rotary.at(&positions, dtype, device)).collect()
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Each row of differences is checked against transformers by the parity tests.
 
+mod gemma;
+mod halves;
 mod long;
 mod names;
 mod refusal;
@@ -15,7 +17,7 @@ use crate::kernels::attention::Pattern;
 
 pub(super) use refusal::WHOLE;
 
-use super::spec::{NormPlacement, Positions, Spec, Stack};
+use super::spec::{NormKind, NormPlacement, Positions, Spec, Stack};
 use names::{BART_NAMES, T5_NAMES};
 
 /// A family of encoder-decoders.
@@ -28,7 +30,7 @@ struct Family {
 }
 
 /// All families that can be run.
-const FAMILIES: [Family; 12] = [
+const FAMILIES: [Family; 15] = [
     Family { model_type: "marian", also: None, read: marian },
     Family { model_type: "bart", also: None, read: bart },
     Family { model_type: "mbart", also: None, read: mbart },
@@ -41,6 +43,13 @@ const FAMILIES: [Family; 12] = [
     Family { model_type: "longt5", also: None, read: long::longt5 },
     Family { model_type: "pegasus_x", also: None, read: long::pegasus_x },
     Family { model_type: "bigbird_pegasus", also: None, read: long::bigbird_pegasus },
+    Family { model_type: "t5gemma", also: None, read: gemma::t5gemma },
+    Family { model_type: "t5gemma2", also: None, read: gemma::t5gemma2 },
+    Family {
+        model_type: "encoder-decoder",
+        also: Some("BERT and RoBERTa into BERT, RoBERTa or GPT-2"),
+        read: halves::encoder_decoder,
+    },
 ];
 
 fn find(model_type: &str) -> Option<&'static Family> {
@@ -164,8 +173,11 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         Ok(Stack {
             layers: config.size(&format!("{side}_layers"))?,
             heads,
+            kv_heads: heads,
             head_width,
             attention_scale: 1.0 / (head_width as f32).sqrt(),
+            attention_cap: None,
+            head_norms: false,
             inner: config.size(&format!("{side}_ffn_dim"))?,
             window,
             attention_bias: true,
@@ -175,7 +187,7 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
             activation,
             gated: false,
             norm_placement: NormPlacement::Pre,
-            norm_bias: true,
+            norm: NormKind::Layer,
             norm_eps: 1e-5,
             final_norm: false,
             embedding_norm: false,
@@ -194,6 +206,11 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
         output_scale: 1.0,
         output_bias: Some("final_logits_bias"),
+        logit_cap: None,
+        source_projection: false,
+        output_transform: false,
+        merged_attention: false,
+        own_embedding: None,
         wide_range: false,
         eight_bits: false,
         names: BART_NAMES,
@@ -226,8 +243,11 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         width,
         layers: config.size("num_layers")?,
         heads: config.size("num_heads")?,
+        kv_heads: config.size("num_heads")?,
         head_width: config.size("d_kv")?,
         attention_scale: 1.0,
+        attention_cap: None,
+        head_norms: false,
         inner: config.size("d_ff")?,
         window: config.size_or("n_positions", 512)?,
         attention_bias: false,
@@ -237,7 +257,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         activation: if projection == "gated-gelu" { Activation::GeluTanh } else { activation(name)? },
         gated,
         norm_placement: NormPlacement::Pre,
-        norm_bias: false,
+        norm: NormKind::Rms,
         norm_eps: config.number("layer_norm_epsilon").unwrap_or(1e-6),
         final_norm: true,
         embedding_norm: false,
@@ -261,6 +281,11 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         tied_output: true,
         output_scale: if scaled { 1.0 / (width as f64).sqrt() } else { 1.0 },
         output_bias: None,
+        logit_cap: None,
+        source_projection: false,
+        output_transform: false,
+        merged_attention: false,
+        own_embedding: None,
         // https://github.com/huggingface/transformers/issues/9295
         wide_range: true,
         eight_bits: false,
@@ -314,6 +339,16 @@ impl Config<'_> {
         }
     }
 
+    /// A list of texts.
+    fn texts(&self, key: &str) -> Option<Vec<&str>> {
+        self.0.get(key)?.as_array()?.iter().map(Value::as_str).collect()
+    }
+
+    /// Whether the file has such a key, if only null.
+    fn has(&self, key: &str) -> bool {
+        self.0.get(key).is_some()
+    }
+
     fn number(&self, key: &str) -> Option<f64> {
         self.0.get(key).and_then(Value::as_f64)
     }
@@ -334,6 +369,14 @@ impl Config<'_> {
     /// `model_type`, for people.
     fn family(&self) -> String {
         self.text("model_type").unwrap_or_default().to_owned()
+    }
+
+    /// A configuration inside this one.
+    fn within(&self, key: &str) -> Result<Config<'_>> {
+        let inner = self.0.get(key).filter(|value| value.is_object());
+        inner.map(Config).with_context(|| {
+            format!("config.json has no `{key}`\nhint: take config.json from the repository the weights are from")
+        })
     }
 
     /// The class in transformers that the checkpoint was saved from.

@@ -8,8 +8,10 @@ mod builder;
 mod decoder;
 mod encoder;
 pub mod family;
+mod output;
 mod packed;
 mod positions;
+mod residual;
 pub mod spec;
 mod storage;
 mod torch;
@@ -27,10 +29,11 @@ pub use view::View;
 pub use weights::Weights;
 
 use builder::Builder;
-use decoder::{Decoder, DecoderLayer};
+use decoder::{Decoder, DecoderAttention, DecoderLayer};
 use encoder::{Encoder, EncoderLayer};
+use output::Output;
 use packed::Quantiser;
-use positions::RelativeBias;
+use positions::{Places, RelativeBias};
 use spec::{GlobalAttention, Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
@@ -38,14 +41,14 @@ use crate::kernels::attention::Pattern;
 use crate::kernels::gemm::Quantised;
 use crate::kernels::pages::Pages;
 use crate::kernels::simd::Level;
-use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, PositionTable, fuses};
+use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, fuses};
 
 /// An encoder-decoder with its output layer.
 pub struct Seq2Seq {
     spec: Spec,
     encoder: Encoder,
     decoder: Decoder,
-    output: Linear,
+    output: Output,
     device: Device,
     dtype: DType,
 }
@@ -105,22 +108,7 @@ impl Seq2Seq {
         let [source, target, output] = embeddings(&builder)?;
         let encoder = encoder(&builder, source)?;
         let decoder = decoder(&builder, target)?;
-        let bias = spec.output_bias.and_then(|name| builder.find(name));
-        let bias = match bias {
-            // Stored as `[1, v]`.
-            Some(bias) => Some(bias.tensor(dtype, device)?.flatten_all()?),
-            None => None,
-        };
-        if let Some(bias) = &bias {
-            anyhow::ensure!(
-                bias.elem_count() == spec.vocabulary,
-                "the bias on the logits has {} entries for a vocabulary of {}\n\
-                 hint: config.json and the weights must be of the same checkpoint",
-                bias.elem_count(),
-                spec.vocabulary
-            );
-        }
-        let output = Linear::new(output, bias)?;
+        let output = Output::new(&builder, output)?;
         Ok(Self { encoder, decoder, output, device: device.clone(), dtype, spec })
     }
 
@@ -189,7 +177,7 @@ impl Seq2Seq {
     /// # Errors
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
     pub fn step(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Tensor> {
-        self.output.forward(&self.states(state, tokens)?)
+        self.output.dense(self.decoder.step(state, tokens)?)
     }
 
     /// As [`Self::step`], but the logits are computed when they are looked at, and never kept, where that is possible.
@@ -197,14 +185,7 @@ impl Seq2Seq {
     /// # Errors
     /// As [`Self::step`].
     pub fn predict(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Logits> {
-        self.output.logits(&self.states(state, tokens)?)
-    }
-
-    /// What the output layer makes logits of, `[r, d]`.
-    fn states(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Tensor> {
-        let states = self.decoder.step(state, tokens)?;
-        let scaled = (self.spec.output_scale - 1.0).abs() > f64::EPSILON;
-        Ok(if scaled { (states * self.spec.output_scale)? } else { states })
+        self.output.logits(self.decoder.step(state, tokens)?)
     }
 
     /// Reorders the rows of a decoder.
@@ -222,6 +203,9 @@ impl Seq2Seq {
 /// When they have.
 pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
     let bare = |name: &'_ str| name.strip_prefix(spec.names.prefix).unwrap_or(name).to_owned();
+    if spec.names.twins.is_some() {
+        return Ok(());
+    }
     let has = |stack: &StackNames| weights.names().any(|name| bare(name).starts_with(&bare(stack.layers)));
     let what = match (has(&spec.names.encoder), has(&spec.names.decoder)) {
         (true, false) => "an encoder without a decoder",
@@ -234,21 +218,22 @@ pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
 /// The source embedding, the target embedding and the output matrix; each stored once, whichever of its
 /// names the checkpoint kept.
 fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
-    const HEAD: &str = "lm_head.weight";
     let (spec, names) = (builder.spec, &builder.spec.names);
-    let table = |candidates: &[&str], rows: usize, stack: &Stack| {
+    let head = names.head;
+    let table = |candidates: &[&'static str], rows: usize, stack: &Stack| {
+        let candidates: Vec<_> = candidates.iter().copied().filter(|name| !name.is_empty()).collect();
         let view = match candidates.iter().find_map(|name| builder.find(name)) {
             Some(view) => view,
-            None => builder.weights.first(candidates)?,
+            None => builder.weights.first(&candidates)?,
         };
         view.expect(candidates[0], &[rows, stack.width])?;
         Ok::<_, anyhow::Error>(view)
     };
     let (source_name, target_name) = (names.encoder.embedding, names.decoder.embedding);
     let target = if spec.shared_embedding {
-        table(&[names.shared, target_name, source_name, HEAD], spec.vocabulary, &spec.decoder)?
+        table(&[names.shared, target_name, source_name, head], spec.vocabulary, &spec.decoder)?
     } else {
-        table(&[target_name, HEAD, names.shared], spec.vocabulary, &spec.decoder)?
+        table(&[target_name, head, names.shared], spec.vocabulary, &spec.decoder)?
     };
     let target_matrix = builder.matrix(&[target])?;
     let source_matrix = if spec.shared_embedding {
@@ -257,14 +242,13 @@ fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
         builder.matrix(&[table(&[source_name, names.shared], spec.source_vocabulary, &spec.encoder)?])?
     };
     // A head of its own is used wherever it says something else, whatever config.json says of tying.
-    let head = builder.find(HEAD).filter(|head| !head.same(&target));
-    let output = match head {
-        Some(head) => {
-            head.expect(HEAD, &[spec.vocabulary, spec.decoder.width])?;
-            builder.matrix(&[head])?
+    let output = match builder.find(head).filter(|head| !head.same(&target)) {
+        Some(own) => {
+            own.expect(head, &[spec.vocabulary, spec.decoder.width])?;
+            builder.matrix(&[own])?
         }
-        None if spec.tied_output || builder.find(HEAD).is_some() => target_matrix.clone(),
-        None => return Err(builder.weights.first(&[HEAD]).err().unwrap_or_else(|| anyhow::anyhow!("no `{HEAD}`"))),
+        None if spec.tied_output || builder.find(head).is_some() => target_matrix.clone(),
+        None => return Err(builder.weights.first(&[head]).err().unwrap_or_else(|| anyhow::anyhow!("no `{head}`"))),
     };
     Ok([source_matrix, target_matrix, output])
 }
@@ -283,10 +267,9 @@ fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
             })
         })
         .collect::<Result<_>>()?;
-    let (embedding, embedding_norm, relative, final_norm) = around(builder, tokens, names, &spec.encoder, true)?;
+    let Around { embedding, embedding_norm, places, final_norm } = around(builder, tokens, names, &spec.encoder, true)?;
     let (globals, by_block) = globals(builder, names, &spec.encoder)?;
-    let placement = spec.encoder.norm_placement;
-    Ok(Encoder { embedding, embedding_norm, globals, relative, by_block, layers, final_norm, placement, pad: 0 })
+    Ok(Encoder { embedding, embedding_norm, globals, places, by_block, layers, final_norm, pad: 0 })
 }
 
 /// The global tokens of an encoder, and its biases by distance in blocks.
@@ -313,56 +296,53 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
     let layers = (0..spec.decoder.layers)
         .map(|layer| {
             let prefix = format!("{}{layer}.", names.layers);
-            Ok(DecoderLayer {
-                self_attention: builder.self_attention(&prefix, names, &spec.decoder)?,
-                cross_attention: builder.cross_attention(&prefix, names, &spec.decoder)?,
-                feed_forward: builder.feed_forward(&prefix, names, &spec.decoder)?,
-            })
+            let stack = &spec.decoder;
+            let attention = if spec.merged_attention {
+                DecoderAttention::Merged(Box::new(builder.merged_attention(&prefix, names, stack)?))
+            } else {
+                let own = Box::new(builder.self_attention(&prefix, names, stack)?);
+                DecoderAttention::Apart { own, source: Box::new(builder.cross_attention(&prefix, names, stack)?) }
+            };
+            let feed_forward = builder.feed_forward(&prefix, names, stack)?;
+            Ok(DecoderLayer { attention, pattern: stack.pattern(layer), feed_forward })
         })
         .collect::<Result<_>>()?;
-    let (embedding, embedding_norm, relative, final_norm) = around(builder, tokens, names, &spec.decoder, false)?;
-    Ok(Decoder { embedding, embedding_norm, relative, layers, final_norm, placement: spec.decoder.norm_placement })
+    let Around { embedding, embedding_norm, places, final_norm } =
+        around(builder, tokens, names, &spec.decoder, false)?;
+    Ok(Decoder::new(embedding, embedding_norm, places, layers, final_norm, source_projection(builder)?))
 }
 
-type Around = (Embedding, Option<Norm>, Vec<RelativeBias>, Option<Norm>);
+/// From the encoder's width to the decoder's, where these differ and no projection of the decoder's own reads the encoder's.
+fn source_projection(builder: &Builder) -> Result<Option<Linear>> {
+    let (spec, name) = (builder.spec, builder.spec.names.source_projection);
+    if !spec.source_projection {
+        return Ok(None);
+    }
+    let [source, target] = [spec.encoder.width, spec.decoder.width];
+    anyhow::ensure!(
+        builder.find(&format!("{name}.weight")).is_some(),
+        "the encoder is {source} wide and the decoder {target}, and the weights have no `{name}` between the two\n\
+         hint: config.json and the weights must be of the same checkpoint"
+    );
+    builder.projection(name, [target, source]).map(Some)
+}
 
 /// What stands before and after the layers of a stack.
+struct Around {
+    embedding: Embedding,
+    embedding_norm: Option<Norm>,
+    places: Places,
+    final_norm: Option<Norm>,
+}
+
 fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Around> {
-    let mut relative = Vec::new();
-    let table = |first: usize, rows: Tensor| {
-        let rows = rows.to_dtype(builder.dtype)?.to_device(builder.device)?;
-        Ok::<_, anyhow::Error>(Some(PositionTable { rows, first, unplaced: None }))
-    };
-    let rows = stack.window;
-    let positions = match stack.positions {
-        Positions::Sinusoidal => match builder.find(names.positions) {
-            Some(view) => {
-                view.expect(names.positions, &[rows, stack.width])?;
-                table(0, view.tensor(DType::F32, &Device::Cpu)?)?
-            }
-            None => table(0, positions::sinusoidal(rows, stack.width)?)?,
-        },
-        Positions::SinusoidalFairseq { padding } => {
-            let first = padding.map_or(0, |padding| padding as usize + 1);
-            let padding_row = padding.map(|padding| padding as usize);
-            let rows = positions::sinusoidal_fairseq(rows + first, stack.width, padding_row)?;
-            table(first, rows)?.map(|table| PositionTable { unplaced: padding, ..table })
-        }
-        Positions::Learned { offset } => {
-            let view = builder.get(names.positions, &[rows + offset, stack.width])?;
-            table(offset, view.tensor(DType::F32, &Device::Cpu)?)?
-        }
-        Positions::Relative { buckets, max_distance, every_layer } => {
-            for layer in 0..if every_layer { stack.layers } else { 1 } {
-                let view =
-                    builder.get(&format!("{}{layer}.{}", names.layers, names.positions), &[buckets, stack.heads])?;
-                relative.push(RelativeBias::new(&view, stack.heads, max_distance, both_ways));
-            }
-            None
-        }
-    };
-    let embedding = Embedding::new(tokens, stack.embedding_scale, positions);
+    let mut places = Places::new(builder, names, stack, both_ways)?;
+    let mut embedding = Embedding::new(tokens, stack.embedding_scale, places.table.take());
+    if let Some(token) = builder.spec.own_embedding {
+        let row = builder.get(builder.spec.names.own_embedding, &[stack.width])?;
+        embedding = embedding.with_own(token, row.tensor(builder.dtype, builder.device)?);
+    }
     let embedding_norm = stack.embedding_norm.then(|| builder.norm(names.embedding_norm, stack)).transpose()?;
     let final_norm = stack.final_norm.then(|| builder.norm(names.final_norm, stack)).transpose()?;
-    Ok((embedding, embedding_norm, relative, final_norm))
+    Ok(Around { embedding, embedding_norm, places, final_norm })
 }

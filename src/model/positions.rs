@@ -1,11 +1,82 @@
-//! Where a token stands: tables of sines, and biases by bucketed distance.
+//! Where a token stands: tables of sines, biases by bucketed distance, and rotation.
 
-use anyhow::Result;
-use candle_core::{Device, Tensor};
+use anyhow::{Result, ensure};
+use candle_core::{DType, Device, Tensor};
 
-use crate::kernels::attention::DistanceBias;
+use crate::batch::TokenId;
+use crate::kernels::attention::{DistanceBias, Pattern};
+use crate::nn::{PositionTable, Rotary};
 
+use super::builder::Builder;
+use super::spec::{Frequencies, Positions, Stack, StackNames};
 use super::view::View;
+
+/// How the tokens of a stack know their places.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Rows that are added to embeddings.
+    pub table: Option<PositionTable>,
+    /// Biases: one for each layer, one for all of them, or none.
+    pub relative: Vec<RelativeBias>,
+    /// Rotation, in layers that see everything and in those that see a window; or none.
+    pub rotary: Vec<Rotary>,
+}
+
+impl Places {
+    /// Of a stack whose tokens see `both_ways`, or only what comes before them.
+    pub fn new(builder: &Builder, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Self> {
+        let rows = stack.window;
+        let table = |first: usize, rows: Tensor, unplaced: Option<TokenId>| {
+            let rows = typed(builder, names, stack, rows)?.to_dtype(builder.dtype)?.to_device(builder.device)?;
+            Ok(Self { table: Some(PositionTable { rows, first, unplaced }), ..Self::default() })
+        };
+        match stack.positions {
+            Positions::Sinusoidal => match builder.find(names.positions) {
+                Some(view) => {
+                    view.expect(names.positions, &[rows, stack.width])?;
+                    table(0, view.tensor(DType::F32, &Device::Cpu)?, None)
+                }
+                None => table(0, sinusoidal(rows, stack.width)?, None),
+            },
+            Positions::SinusoidalFairseq { padding } => {
+                let first = padding.map_or(0, |padding| padding as usize + 1);
+                let padding_row = padding.map(|padding| padding as usize);
+                table(first, sinusoidal_fairseq(rows + first, stack.width, padding_row)?, padding)
+            }
+            Positions::Learned { offset } => {
+                let view = builder.get(names.positions, &[rows + offset, stack.width])?;
+                table(offset, view.tensor(DType::F32, &Device::Cpu)?, None)
+            }
+            Positions::LearnedFairseq { padding } => {
+                let first = padding as usize + 1;
+                let view = builder.get(names.positions, &[rows + first, stack.width])?;
+                table(first, view.tensor(DType::F32, &Device::Cpu)?, Some(padding))
+            }
+            Positions::Relative { buckets, max_distance, every_layer } => {
+                let bias = |layer: usize| {
+                    let name = format!("{}{layer}.{}", names.layers, names.positions);
+                    let view = builder.get(&name, &[buckets, stack.heads])?;
+                    Ok(RelativeBias::new(&view, stack.heads, max_distance, both_ways))
+                };
+                let relative = (0..if every_layer { stack.layers } else { 1 }).map(bias).collect::<Result<_>>()?;
+                Ok(Self { relative, ..Self::default() })
+            }
+            Positions::Rotary { full, window } => {
+                let rotary = |of: Frequencies| Rotary::new(of.base, of.factor, stack.head_width);
+                Ok(Self { rotary: vec![rotary(full), rotary(window)], ..Self::default() })
+            }
+        }
+    }
+}
+
+/// A table of positions with what else is added to every embedding: the row of the first of two texts (BERT).
+fn typed(builder: &Builder, names: &StackNames, stack: &Stack, rows: Tensor) -> Result<Tensor> {
+    let Some(view) = builder.find(names.types).filter(|_| !names.types.is_empty()) else { return Ok(rows) };
+    let mut first = vec![0f32; stack.width];
+    ensure!(view.shape().get(1) == Some(&stack.width), "`{}` has the shape {:?}", names.types, view.shape());
+    view.row(0, &mut first);
+    Ok(rows.broadcast_add(&Tensor::from_vec(first, stack.width, &Device::Cpu)?)?)
+}
 
 /// Sines in the first half of each row and cosines in the second, `[rows, d]` (Vaswani et al. 2017, but not
 /// interleaved). Computed in f64, as the reference does with NumPy.
@@ -107,6 +178,11 @@ impl RelativeBias {
 /// The bias of a layer, where all share the first's or each has its own.
 pub(super) fn of_layer<T>(biases: &[T], layer: usize) -> Option<&T> {
     biases.get(layer).or(biases.first())
+}
+
+/// Of what is for layers that see everything, and for those that see a window, what a layer's is.
+pub(super) fn by_pattern<T>(both: &[T], pattern: Pattern) -> Option<&T> {
+    both.get(usize::from(pattern != Pattern::Full))
 }
 
 #[cfg(test)]

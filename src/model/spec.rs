@@ -31,6 +31,16 @@ pub struct Spec {
     pub output_scale: f64,
     /// Name of the bias on the logits, which may be missing.
     pub output_bias: Option<&'static str>,
+    /// What logits are kept below in size, smoothly.
+    pub logit_cap: Option<f32>,
+    /// Whether the encoder's states are projected to the decoder's width.
+    pub source_projection: bool,
+    /// Whether the decoder's states are projected, activated and normalised once more before the output matrix.
+    pub output_transform: bool,
+    /// Whether a decoder's token sees its past and the source at once, by the same projections, or the source after its past.
+    pub merged_attention: bool,
+    /// A token that has an embedding of its own, which is not scaled.
+    pub own_embedding: Option<TokenId>,
     /// Whether activations leave the range of f16, so that it must not be computed in.
     pub wide_range: bool,
     /// Whether eight bits were measured to give as good texts, so that they are taken where nobody names a type.
@@ -58,6 +68,12 @@ impl Spec {
         !self.names.encoder.globals.projections[0].is_empty()
     }
 
+    /// Width of what the decoder reads of a source.
+    #[must_use]
+    pub fn source_width(&self) -> usize {
+        if self.source_projection { self.decoder.width } else { self.encoder.width }
+    }
+
     /// Both stacks, for what they have in common.
     pub fn stacks(&mut self) -> [&mut Stack; 2] {
         [&mut self.encoder, &mut self.decoder]
@@ -73,12 +89,18 @@ pub struct Stack {
     pub width: usize,
     /// Number of layers.
     pub layers: usize,
-    /// Attention heads.
+    /// Attention heads of queries.
     pub heads: usize,
+    /// Attention heads of keys and of values, each of which as many heads of queries share; divides `heads`.
+    pub kv_heads: usize,
     /// Width of one attention head; need not be the model's width divided by `heads`.
     pub head_width: usize,
     /// Factor on attention queries.
     pub attention_scale: f32,
+    /// What attention scores are kept below in size, smoothly.
+    pub attention_cap: Option<f32>,
+    /// Whether each head of queries and keys is normalised.
+    pub head_norms: bool,
     /// Inner width of the feed-forward layer.
     pub inner: usize,
     /// Most tokens the stack was made for, specials included; with absolute positions, how many there are.
@@ -95,8 +117,8 @@ pub struct Stack {
     pub gated: bool,
     /// Where normalisation stands.
     pub norm_placement: NormPlacement,
-    /// Whether normalisation has a bias (layer normalisation) or none (root mean square).
-    pub norm_bias: bool,
+    /// How normalisation is computed.
+    pub norm: NormKind,
     /// Added under normalisation's root.
     pub norm_eps: f64,
     /// Normalisation after the last layer.
@@ -114,9 +136,11 @@ impl Stack {
     fn capacity(&self) -> Option<usize> {
         match self.positions {
             Positions::Relative { .. } => None,
-            Positions::Sinusoidal | Positions::SinusoidalFairseq { .. } | Positions::Learned { .. } => {
-                Some(self.window)
-            }
+            Positions::Sinusoidal
+            | Positions::SinusoidalFairseq { .. }
+            | Positions::Learned { .. }
+            | Positions::LearnedFairseq { .. }
+            | Positions::Rotary { .. } => Some(self.window),
         }
     }
 
@@ -144,6 +168,19 @@ pub enum NormPlacement {
     Pre,
     /// After each sub-layer and its residual (Vaswani et al. 2017).
     Post,
+    /// Before each sub-layer and again after it, both inside the residual.
+    Both,
+}
+
+/// How normalisation is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormKind {
+    /// Mean and variance, with a weight and a bias (Ba et al. 2016).
+    Layer,
+    /// Root mean square, with a weight (Zhang and Sennrich 2019).
+    Rms,
+    /// Root mean square, with one more than the stored weight.
+    RmsOneMore,
 }
 
 /// How a token knows its place.
@@ -163,6 +200,11 @@ pub enum Positions {
         /// Row of position 0.
         offset: usize,
     },
+    /// A trained table, counted by fairseq: the row of padding, position 0 the row after it.
+    LearnedFairseq {
+        /// The padding token, which takes up no position even in the middle of a text.
+        padding: TokenId,
+    },
     /// A trained bias on attention by bucketed distance (Raffel et al. 2020).
     Relative {
         /// Buckets, half of them for small distances.
@@ -172,6 +214,22 @@ pub enum Positions {
         /// Whether every layer has a table of its own, or all use that of the first.
         every_layer: bool,
     },
+    /// Queries and keys are rotated by their positions (Su et al. 2021).
+    Rotary {
+        /// In layers that see everything.
+        full: Frequencies,
+        /// In layers that see a window.
+        window: Frequencies,
+    },
+}
+
+/// How fast heads are rotated: pair `i` of a head's numbers by `base^(-2i / width) / factor` at each position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Frequencies {
+    /// The base.
+    pub base: f64,
+    /// By how much positions are drawn together.
+    pub factor: f64,
 }
 
 /// Names of tensors. Layer names follow `stack + index + "." + part + …`.
@@ -179,8 +237,18 @@ pub enum Positions {
 pub struct Names {
     /// Prefix that some checkpoints leave out.
     pub prefix: &'static str,
-    /// The embedding of both stacks.
+    /// The embedding of both stacks; empty where a family has none.
     pub shared: &'static str,
+    /// The output matrix.
+    pub head: &'static str,
+    /// The embedding of [`Spec::own_embedding`].
+    pub own_embedding: &'static str,
+    /// The projection of the encoder's states, see [`Spec::source_projection`].
+    pub source_projection: &'static str,
+    /// Projection and normalisation of [`Spec::output_transform`].
+    pub output_transform: [&'static str; 2],
+    /// Beginnings of names of the two stacks, where the weights may have one stack only, which then is both.
+    pub twins: Option<[&'static str; 2]>,
     /// The encoder's names.
     pub encoder: StackNames,
     /// The decoder's names.
@@ -194,13 +262,17 @@ pub struct StackNames {
     pub embedding: &'static str,
     /// Table of positions; of relative biases, its name within a layer.
     pub positions: &'static str,
+    /// Table whose first row is added to every embedding; empty where a family has none.
+    pub types: &'static str,
+    /// Whether matrices within layers are stored the other way round, `[in, out]`.
+    pub transposed: bool,
     /// Normalisation of the embeddings.
     pub embedding_norm: &'static str,
     /// What comes before a layer's index.
     pub layers: &'static str,
     /// Self-attention and its normalisation.
     pub self_attention: (&'static str, &'static str),
-    /// Query, key, value and output projections of self-attention.
+    /// Query, key, value and output projections of self-attention. Those of one name lie in one matrix, one after the other.
     pub projections: [&'static str; 4],
     /// Cross-attention and its normalisation.
     pub cross_attention: (&'static str, &'static str),
@@ -208,6 +280,10 @@ pub struct StackNames {
     pub cross_projections: [&'static str; 4],
     /// Up, gate and down projections, and their normalisation.
     pub feed_forward: [&'static str; 4],
+    /// Normalisation after self-attention, cross-attention and the feed-forward layer, where it stands on both sides.
+    pub after: [&'static str; 3],
+    /// Normalisation of heads of queries and of keys, within self-attention.
+    pub head_norms: [&'static str; 2],
     /// After the last layer.
     pub final_norm: &'static str,
     /// What else a pattern of attention needs.

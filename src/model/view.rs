@@ -27,6 +27,12 @@ impl<'a> View<'a> {
         &self.location.shape
     }
 
+    /// Whether an adapter adds to it.
+    #[must_use]
+    pub fn is_adapted(&self) -> bool {
+        !self.deltas.is_empty()
+    }
+
     /// Checks the shape of the tensor.
     ///
     /// # Errors
@@ -60,6 +66,18 @@ impl<'a> View<'a> {
             }
         }
         self.deltas.iter().for_each(|delta| delta.add(row, out));
+    }
+
+    /// Column `column` of a matrix `[rows, columns]` as f32, without what an adapter adds: adapters of matrices that are stored
+    /// the other way round are refused.
+    pub fn column(&self, column: usize, out: &mut [f32]) {
+        let [row_stride, stride] = self.location.strides[..] else { return out.fill(f32::NAN) };
+        let size = self.location.dtype.size_in_bytes();
+        let bytes = &self.file[self.location.start..];
+        for (row, out) in out.iter_mut().enumerate() {
+            let at = (row * row_stride + column * stride) * size;
+            widen(self.location.dtype, &bytes[at..][..size], std::slice::from_mut(out));
+        }
     }
 
     /// A vector or matrix as a candle tensor.

@@ -6,7 +6,9 @@
 //! gather their keys instead, keep the memory of open sentences only, and take all rows from one batch.
 
 mod composed;
+mod merged;
 mod past;
+mod prepare;
 mod sparse;
 
 use anyhow::{Result, ensure};
@@ -14,34 +16,48 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::kernels::attention::{self as kernel, DistanceBias, Heads};
 
-use super::{Linear, Norm, fused, fuses};
+use super::{Linear, Norm, Rotation, fused, fuses};
 
 pub use crate::kernels::attention::Place;
+pub use merged::MergedAttention;
 pub use past::{Past, PastKeys};
-pub use sparse::{FirstToken, RunBiases};
+pub use prepare::HeadNorms;
+pub use sparse::FirstToken;
 
-use composed::{attend, join, mask};
+use composed::{join, mask};
+use prepare::{Along, Prepare};
 
 /// The heads of one attention.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
-    /// Number of heads, `h`.
+    /// Number of heads of queries, `h`.
     pub heads: usize,
+    /// Number of heads of keys and of values, each of which as many heads of queries share; divides `heads`.
+    pub kv_heads: usize,
     /// Width of one head.
     pub width: usize,
     /// Factor on the query after its bias.
     pub scale: f32,
+    /// What scores are kept below in size, smoothly.
+    pub cap: Option<f32>,
 }
 
 impl Shape {
-    /// Width of all heads together.
+    /// Width of all heads of queries together.
     #[must_use]
     pub fn inner(&self) -> usize {
         self.heads * self.width
     }
 
+    /// Width of all heads of keys, or of values, together.
+    #[must_use]
+    pub fn kv_inner(&self) -> usize {
+        self.kv_heads * self.width
+    }
+
     fn kernel<'a>(&self, bias: Option<&'a DistanceBias>) -> Heads<'a> {
-        Heads { count: self.heads, width: self.width, scale: self.scale, bias }
+        let Self { heads, kv_heads, width, scale, cap } = *self;
+        Heads { count: heads, kv_count: kv_heads, width, scale, cap, bias }
     }
 }
 
@@ -110,14 +126,37 @@ impl Bias {
     }
 }
 
+/// How tokens know how far apart they are, in families whose embeddings do not say where a token stands.
+#[derive(Clone, Copy, Default)]
+pub struct Relative<'a> {
+    /// Biases of tokens by their distance.
+    pub by_distance: Option<&'a Bias>,
+    /// Biases of sums of blocks by their distance in blocks.
+    pub by_block: Option<&'a Bias>,
+    /// Rotation of queries and keys by their positions.
+    pub rotation: Option<&'a Rotation>,
+}
+
+/// What a decoder's rows have seen of their own tokens, in one layer.
+pub struct OwnPast<'a> {
+    /// Keys and values.
+    pub keys: &'a mut PastKeys,
+    /// Where each row finds its own.
+    pub past: &'a Past,
+    /// How far apart tokens are.
+    pub relative: Relative<'a>,
+}
+
 /// Attention of a sequence to itself.
 pub struct SelfAttention {
-    /// `d` to queries, keys and values side by side, `3 · inner`.
+    /// `d` to queries, keys and values side by side, `inner + 2 · kv_inner`.
     pub qkv: Linear,
     /// `inner` to `d`.
     pub out: Linear,
     /// The heads.
     pub shape: Shape,
+    /// Normalisation of each head of queries and keys.
+    pub norms: Option<HeadNorms>,
     /// Normalises the sums of blocks, where tokens see these.
     pub sums: Option<Norm>,
     /// For a first token that sees everything, where there can be one.
@@ -129,16 +168,23 @@ impl SelfAttention {
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn encode(&self, x: &Tensor, residual: &Tensor, sequences: &Sequences, bias: Option<&Bias>) -> Result<Tensor> {
-        let qkv = self.qkv.forward(x)?;
+    pub fn encode(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        sequences: &Sequences,
+        relative: Relative,
+    ) -> Result<Tensor> {
+        let (qkv, bias) = (self.qkv.forward(x)?, relative.by_distance);
+        let prepare = self.prepare(relative.rotation);
         let mixed = if fused(x) {
+            prepare.in_place(&qkv)?;
             let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
             qkv.apply_op1_no_bwd(&kernel::Full { heads, lengths: sequences.lengths })?
         } else {
-            let part = |i: usize| self.shape.part(&qkv, i);
-            let q = (part(0)? * f64::from(self.shape.scale))?;
+            let [q, keys, values] = prepare.parts(&qkv, Along::Time)?;
             let bias = bias.and_then(|bias| bias.tensor.as_ref());
-            join(&attend(&q, &part(1)?, &part(2)?, [sequences.mask.as_ref(), bias])?)?
+            join(&self.shape.attend(&q, &keys, &values, [sequences.mask.as_ref(), bias])?)?
         };
         self.out.forward_added(&mixed, residual)
     }
@@ -148,35 +194,31 @@ impl SelfAttention {
     ///
     /// # Errors
     /// As [`Self::encode`].
-    pub fn step(
-        &self,
-        x: &Tensor,
-        residual: &Tensor,
-        keys: &mut PastKeys,
-        past: &Past,
-        bias: Option<&Bias>,
-    ) -> Result<Tensor> {
-        let qkv = self.qkv.forward(x)?;
+    pub fn step(&self, x: &Tensor, residual: Option<&Tensor>, own: OwnPast) -> Result<Tensor> {
+        let OwnPast { keys, past, relative } = own;
+        let (qkv, bias) = (self.qkv.forward(x)?, relative.by_distance);
+        let prepare = self.prepare(relative.rotation);
         let mixed = match keys {
             PastKeys::Staying(cache) => {
-                cache.append(&qkv, past.cells())?;
+                prepare.in_place(&qkv)?;
+                cache.append(&qkv, self.shape.kv_inner(), past.cells())?;
                 let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
                 qkv.apply_op1_no_bwd(&kernel::Past { heads, cache, cells: past.cells() })?
             }
-            PastKeys::Gathered(both) => {
-                let time = past.time() - 1;
-                let qkv = qkv.unsqueeze(1)?;
-                let [q, new_keys, new_values] = [0, 1, 2].map(|i| self.shape.part(&qkv, i));
-                let (keys, values) = past::reserve(both, past, self.shape, &qkv)?;
-                keys.slice_set(&new_keys?, 2, time)?;
-                values.slice_set(&new_values?, 2, time)?;
-                let q = (q? * f64::from(self.shape.scale))?;
-                let bias = bias.map(|bias| bias.of_past(time + 1)).transpose()?.flatten();
-                let (keys, values) = (keys.narrow(2, 0, time + 1)?, values.narrow(2, 0, time + 1)?);
-                join(&attend(&q, &keys, &values, [None, bias.as_ref()])?)?.squeeze(1)?
+            PastKeys::Gathered(gathered) => {
+                let [q, keys, values] = prepare.parts(&qkv.unsqueeze(1)?, Along::Rows)?;
+                let (keys, values) = gathered.with(&keys, &values, past)?;
+                let bias = bias.map(|bias| bias.of_past(past.time())).transpose()?.flatten();
+                join(&self.shape.attend(&q, &keys, &values, [None, bias.as_ref()])?)?.squeeze(1)?
             }
         };
         self.out.forward_added(&mixed, residual)
+    }
+}
+
+impl SelfAttention {
+    fn prepare<'a>(&'a self, rotation: Option<&'a Rotation>) -> Prepare<'a> {
+        Prepare { shape: self.shape, norms: self.norms.as_ref(), rotation }
     }
 }
 
@@ -184,7 +226,7 @@ impl SelfAttention {
 pub struct CrossAttention {
     /// `d` to `inner`.
     pub q: Linear,
-    /// `d` to keys and values side by side, `2 · inner`.
+    /// The encoder's `d` to keys and values side by side, `2 · kv_inner`.
     pub kv: Linear,
     /// `inner` to `d`.
     pub out: Linear,
@@ -231,17 +273,19 @@ impl Memory {
     }
 
     /// The keys and values that `kv` makes of states `[b, s, d]` of sentences of these lengths.
-    fn new(kv: &Linear, shape: Shape, states: &Tensor, lengths: &[usize]) -> Result<Self> {
+    fn new(kv: &Linear, prepare: &Prepare, states: &Tensor, lengths: &[usize]) -> Result<Self> {
         let kv = kv.forward(states)?;
-        let lengths = lengths.to_vec();
+        let (lengths, shape) = (lengths.to_vec(), prepare.shape);
         if fused(states) {
-            let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: shape.heads })?;
+            prepare.keys_in_place(&kv)?;
+            let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: shape.kv_heads })?;
             // A copy, so that the keys beside them are not kept a second time.
-            let values = kv.narrow(2, shape.inner(), shape.inner())?.contiguous()?;
+            let values = kv.narrow(2, shape.kv_inner(), shape.kv_inner())?.contiguous()?;
             return Ok(Self { keys, values, mask: None, lengths });
         }
         let mask = mask(&lengths, states.dim(1)?, states.dtype(), states.device())?;
-        Ok(Self { keys: shape.part(&kv, 0)?, values: shape.part(&kv, 1)?, mask, lengths })
+        let [keys, values] = prepare.keys_and_values(&kv)?;
+        Ok(Self { keys, values, mask, lengths })
     }
 
     /// What queries `[r, inner]` make of the sentences at their places, where this is the only memory: `[r, inner]`.
@@ -250,7 +294,7 @@ impl Memory {
             let groups = [self.group()];
             return Ok(q.apply_op1_no_bwd(&kernel::Shared { heads: shape.kernel(None), groups: &groups, places })?);
         }
-        composed_step(q, shape, self, places)
+        recalled(&(q * f64::from(shape.scale))?, shape, self, places)
     }
 }
 
@@ -260,7 +304,7 @@ impl CrossAttention {
     /// # Errors
     /// When shapes, types or devices do not fit.
     pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
-        Memory::new(&self.kv, self.shape, states, lengths)
+        Memory::new(&self.kv, &Prepare::nothing(self.shape), states, lengths)
     }
 
     /// `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which sentence
@@ -268,36 +312,57 @@ impl CrossAttention {
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn step(&self, x: &Tensor, residual: &Tensor, memories: &[&Memory], places: &[Place]) -> Result<Tensor> {
+    pub fn step(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        memories: &[&Memory],
+        places: &[Place],
+    ) -> Result<Tensor> {
         let q = self.q.forward(x)?;
         let mixed = if fused(x) {
             let groups: Vec<_> = memories.iter().map(|memory| memory.group()).collect();
             q.apply_op1_no_bwd(&kernel::Shared { heads: self.shape.kernel(None), groups: &groups, places })?
         } else {
             ensure!(memories.len() == 1, "{} memories where one is expected", memories.len());
-            composed_step(&q, self.shape, memories[0], places)?
+            recalled(&(q * f64::from(self.shape.scale))?, self.shape, memories[0], places)?
         };
         self.out.forward_added(&mixed, residual)
     }
 }
 
-/// The rows of a sentence, where all have equally many, become the time axis of one query.
-fn composed_step(q: &Tensor, shape: Shape, memory: &Memory, places: &[Place]) -> Result<Tensor> {
+/// What scaled queries `[r, inner]` make of a memory: `[r, inner]`.
+fn recalled(q: &Tensor, shape: Shape, memory: &Memory, places: &[Place]) -> Result<Tensor> {
+    let Aligned { q, keys, values, mask } = aligned(q, shape, memory, places)?;
+    let mixed = shape.attend(&q, &keys, &values, [mask.as_ref(), None])?;
+    Ok(join(&mixed)?.reshape((places.len(), shape.inner()))?)
+}
+
+/// Queries beside the keys and values that they see.
+struct Aligned {
+    /// `[n, h, g, width]`, `n · g` rows.
+    q: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Option<Tensor>,
+}
+
+/// The rows of a sentence, where all have equally many, become the time axis of one query; else each row gets its sentence's
+/// keys and values.
+fn aligned(q: &Tensor, shape: Shape, memory: &Memory, places: &[Place]) -> Result<Aligned> {
     let (rows, open) = (places.len(), memory.sentences());
     let group = rows / open;
     let in_groups = places.iter().enumerate().all(|(row, place)| place.sentence == row / group.max(1));
-    let q = (q * f64::from(shape.scale))?;
-    let mixed = if in_groups && rows == group * open {
-        let q = shape.part(&q.reshape((open, group, shape.inner()))?, 0)?;
-        attend(&q, &memory.keys, &memory.values, [memory.mask.as_ref(), None])?
-    } else {
-        ensure!(places.iter().all(|place| place.sentence < open), "a row of a sentence that is not kept");
-        let index: Vec<u32> = places.iter().map(|place| place.sentence as u32).collect();
-        let index = Tensor::new(index, q.device())?;
-        let pick = |x: &Tensor| x.index_select(&index, 0);
-        let q = shape.part(&q.unsqueeze(1)?, 0)?;
-        let mask = memory.mask.as_ref().map(pick).transpose()?;
-        attend(&q, &pick(&memory.keys)?, &pick(&memory.values)?, [mask.as_ref(), None])?
-    };
-    Ok(join(&mixed)?.reshape((rows, shape.inner()))?)
+    if in_groups && rows == group * open {
+        let q = shape.heads_at(&q.reshape((open, group, shape.inner()))?, 0, shape.heads)?;
+        let Memory { keys, values, mask, .. } = memory.clone();
+        return Ok(Aligned { q, keys, values, mask });
+    }
+    ensure!(places.iter().all(|place| place.sentence < open), "a row of a sentence that is not kept");
+    let index: Vec<u32> = places.iter().map(|place| place.sentence as u32).collect();
+    let index = Tensor::new(index, q.device())?;
+    let pick = |x: &Tensor| x.index_select(&index, 0);
+    let q = shape.heads_at(&q.unsqueeze(1)?, 0, shape.heads)?;
+    let mask = memory.mask.as_ref().map(pick).transpose()?;
+    Ok(Aligned { q, keys: pick(&memory.keys)?, values: pick(&memory.values)?, mask })
 }

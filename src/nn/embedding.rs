@@ -12,6 +12,8 @@ pub struct Embedding {
     scale: f64,
     /// Relative positions have none.
     positions: Option<PositionTable>,
+    /// A token with an embedding of its own, `[d]`, which is not scaled.
+    own: Option<(u32, Tensor)>,
 }
 
 /// Absolute positions.
@@ -71,7 +73,24 @@ impl Embedding {
     /// Tokens times `scale`, plus positions where the family adds them.
     #[must_use]
     pub fn new(tokens: Matrix, scale: f64, positions: Option<PositionTable>) -> Self {
-        Self { tokens, scale, positions }
+        Self { tokens, scale, positions, own: None }
+    }
+
+    /// As this, but for one token, whose embedding `[d]` is not scaled.
+    #[must_use]
+    pub fn with_own(self, token: u32, embedding: Tensor) -> Self {
+        Self { own: Some((token, embedding)), ..self }
+    }
+
+    /// The embeddings of tokens, `[n, d]`.
+    fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let x = self.tokens.rows(ids, self.scale)?;
+        if let Some((token, own)) = &self.own {
+            for (row, _) in ids.iter().enumerate().filter(|(_, id)| *id == token) {
+                x.slice_set(&own.unsqueeze(0)?, 0, row)?;
+            }
+        }
+        Ok(x)
     }
 
     /// Sequences of equal length `s`, one after another from position 0, to `[b, s, d]`.
@@ -79,7 +98,7 @@ impl Embedding {
     /// # Errors
     /// When an id or position is outside its table.
     pub fn sequences(&self, ids: &[u32], s: usize) -> Result<Tensor> {
-        let mut x = self.tokens.rows(ids, self.scale)?;
+        let mut x = self.rows(ids)?;
         if let Some(table) = &self.positions {
             x = table.add(x, &table.of_sequences(ids, s)?)?;
         }
@@ -92,7 +111,7 @@ impl Embedding {
     /// # Errors
     /// As [`Self::sequences`].
     pub fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
-        let x = self.tokens.rows(ids, self.scale)?;
+        let x = self.rows(ids)?;
         match &self.positions {
             Some(table) => table.add(x, &table.at(ids, positions)?),
             None => Ok(x),

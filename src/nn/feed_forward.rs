@@ -20,11 +20,11 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
-    /// The output with `residual` added, `[…, d]` to `[…, d]`.
+    /// The output, with `residual` added if there is one, `[…, d]` to `[…, d]`.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
         let inner = match &self.gate {
             None => self.up.forward_activated(x, self.activation)?,
             Some(gate) => (gate.forward_activated(x, self.activation)? * self.up.forward(x)?)?,

@@ -103,12 +103,12 @@ impl Linear {
         self.run(x, Some(activation), None)
     }
 
-    /// `x · Wᵀ + b + residual`, `[…, k]` and `[…, n]` to `[…, n]`.
+    /// `x · Wᵀ + b`, with `residual` added if there is one, `[…, k]` and `[…, n]` to `[…, n]`.
     ///
     /// # Errors
     /// As [`Self::forward`].
-    pub fn forward_added(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        self.run(x, None, Some(residual))
+    pub fn forward_added(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
+        self.run(x, None, residual)
     }
 
     /// `x · Wᵀ + b` as logits, `[rows, k]` to `[rows, n]`: packed weights multiply when the logits are looked at.

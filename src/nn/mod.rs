@@ -8,15 +8,18 @@ pub mod embedding;
 pub mod feed_forward;
 pub mod linear;
 pub mod norm;
+pub mod rotary;
 
 pub use crate::kernels::topk::Logits;
 pub use attention::{
-    Bias, CrossAttention, FirstToken, Memory, Past, PastKeys, Place, RunBiases, SelfAttention, Sequences, Shape,
+    Bias, CrossAttention, FirstToken, HeadNorms, Memory, MergedAttention, OwnPast, Past, PastKeys, Place, Relative,
+    SelfAttention, Sequences, Shape,
 };
 pub use embedding::{Embedding, PositionTable};
 pub use feed_forward::FeedForward;
 pub use linear::{Linear, Matrix};
 pub use norm::Norm;
+pub use rotary::{Rotary, Rotation};
 
 use candle_core::{DType, Device, Tensor};
 

@@ -24,6 +24,9 @@ pub(super) enum Class {
     MBart50,
     Nllb,
     Bart,
+    Bert,
+    /// What tokenizer.json says, but that the settings may say which tokens stand around a text.
+    Gemma,
     /// What tokenizer.json says, and nothing else.
     File,
 }
@@ -35,6 +38,10 @@ impl Class {
         let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let file_says_all = files.has("tokenizer.json") && !matches!(model_type, "m2m_100" | "mbart");
         let class = match named {
+            None if model_type == "encoder-decoder" => {
+                let encoder = config.get("encoder").and_then(|encoder| encoder.get("model_type")?.as_str());
+                Self::of_model_type(encoder.unwrap_or_default(), files)
+            }
             None => Self::of_model_type(model_type, files),
             // Such a name says nothing, and a model may have to be told its languages.
             Some(name) if ANY.contains(&name) && !file_says_all => Self::of_model_type(model_type, files),
@@ -64,6 +71,8 @@ impl Class {
             "MBart50Tokenizer" => Self::MBart50,
             "NllbTokenizer" => Self::Nllb,
             "BartTokenizer" | "RobertaTokenizer" | "LEDTokenizer" => Self::Bart,
+            "GemmaTokenizer" => Self::Gemma,
+            "BertTokenizer" => Self::Bert,
             _ => return None,
         })
     }
@@ -77,7 +86,9 @@ impl Class {
             "t5" | "mt5" | "umt5" | "longt5" | "switch_transformers" => Self::T5,
             "pegasus" | "pegasus_x" | "bigbird_pegasus" => Self::Pegasus,
             "mbart" => Self::MBart,
-            "bart" | "led" => Self::Bart,
+            "bart" | "led" | "roberta" => Self::Bart,
+            "t5gemma" | "t5gemma2" => Self::Gemma,
+            "bert" => Self::Bert,
             _ => return None,
         })
     }
@@ -97,6 +108,13 @@ impl Class {
             Self::Pegasus => {
                 &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>"), ("mask_token", "<mask_2>")]
             }
+            Self::Bert => &[
+                ("unk_token", "[UNK]"),
+                ("sep_token", "[SEP]"),
+                ("pad_token", "[PAD]"),
+                ("cls_token", "[CLS]"),
+                ("mask_token", "[MASK]"),
+            ],
             _ => &[
                 ("bos_token", "<s>"),
                 ("eos_token", "</s>"),
@@ -107,6 +125,11 @@ impl Class {
                 ("mask_token", "<mask>"),
             ],
         }
+    }
+
+    /// What stands for whatever has no token, where nothing else is said.
+    pub(super) fn unknown(self) -> &'static str {
+        if self == Self::Bert { "[UNK]" } else { "<unk>" }
     }
 
     /// The language codes this class fixes, in the order of their ids.

@@ -34,6 +34,8 @@ pub(super) enum Entries {
     Unigram(Vec<(String, f64)>),
     /// Ids of pieces, and what is joined into what, in order.
     Bpe { ids: HashMap<String, TokenId>, merges: Vec<(String, String)> },
+    /// Ids of the beginnings of words, and of what goes on in one.
+    Words(HashMap<String, TokenId>),
 }
 
 /// What the files of a checkpoint contribute.
@@ -95,6 +97,14 @@ impl Ingredients {
         })
     }
 
+    /// From vocab.txt, a piece a line.
+    pub(super) fn of_lines(files: &ModelFiles, settings: &Settings) -> Result<Self> {
+        let text = files.read("vocab.txt")?;
+        let text = std::str::from_utf8(&text).with_context(|| files.broken("vocab.txt"))?;
+        let ids = text.lines().enumerate().map(|(id, piece)| (piece.to_owned(), id as TokenId)).collect();
+        Ok(Self { entries: Entries::Words(ids), charsmap: Vec::new(), added: settings.added.clone(), marked: None })
+    }
+
     /// From a SentencePiece model, its pieces put where the family has them.
     pub(super) fn of_sentencepiece(bytes: &[u8], class: Class, settings: &Settings) -> Result<Self> {
         let proto = ModelProto::parse(bytes)?;
@@ -144,6 +154,9 @@ fn entries_of_json(model: &Value, file: &[u8]) -> Result<Entries> {
         .map(|(token, id)| Some((token.clone(), TokenId::try_from(id.as_u64()?).ok()?)))
         .collect::<Option<_>>()
         .context("its vocabulary has a token without a number")?;
+    if model.get("type").and_then(Value::as_str) == Some("WordPiece") {
+        return Ok(Entries::Words(ids));
+    }
     let merge = |merge: &Value| {
         let pair = merge.as_str().and_then(|merge| merge.split_once(' '));
         let (left, right) = pair.or_else(|| Some((merge.get(0)?.as_str()?, merge.get(1)?.as_str()?)))?;

@@ -11,13 +11,17 @@ use std::collections::HashSet;
 use anyhow::{Context, Result, anyhow};
 use tokenizers::Decoder;
 use tokenizers::decoders::DecoderWrapper;
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::models::unigram::Unigram;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::bert::BertNormalizer;
 use tokenizers::normalizers::precompiled::Precompiled;
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 use tokenizers::normalizers::{NormalizerWrapper, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
@@ -42,12 +46,15 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     pub(super) fn load(files: &ModelFiles, settings: &Settings, class: Class) -> Result<Self> {
-        let (file, inner) = if class == Class::File {
+        let (file, inner) = if matches!(class, Class::File | Class::Gemma) {
             ("tokenizer.json", from_file(files)?)
         } else if files.has("tokenizer.json") {
             let json = files.json("tokenizer.json")?.unwrap_or_default();
             let ingredients = Ingredients::of_json(&json, &files.read("tokenizer.json")?, settings);
             ("tokenizer.json", ingredients.and_then(|ingredients| build(class, settings, ingredients)))
+        } else if class == Class::Bert {
+            let ingredients = Ingredients::of_lines(files, settings)?;
+            ("vocab.txt", build(class, settings, ingredients))
         } else if class == Class::Bart {
             let ingredients = Ingredients::of_merges(files, settings)?;
             ("vocab.json", build(class, settings, ingredients))
@@ -57,9 +64,10 @@ impl Pipeline {
             (file, ingredients.and_then(|ingredients| build(class, settings, ingredients)))
         };
         let inner = inner.with_context(|| files.broken(file))?;
+        let own_template = class == Class::File || (class == Class::Gemma && !settings.surrounds());
         let size = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
-        let unknown = settings.token("unk_token", "<unk>").and_then(|token| inner.token_to_id(&token.content));
-        Ok(Self { inner, own_template: class == Class::File, unknown, size })
+        let unknown = settings.token("unk_token", class.unknown()).and_then(|token| inner.token_to_id(&token.content));
+        Ok(Self { inner, own_template, unknown, size })
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
@@ -141,18 +149,19 @@ fn build(class: Class, settings: &Settings, ingredients: Ingredients) -> Result<
     let tokens = added_tokens(class, settings, &ingredients);
     let mut inner = tokenizers::Tokenizer::new(model(class, settings, ingredients.entries)?);
     let failed = |error: tokenizers::Error| anyhow!("{error}");
-    inner.with_normalizer(normalizer(class, &ingredients.charsmap)?).map_err(failed)?;
+    inner.with_normalizer(normalizer(class, settings, &ingredients.charsmap)?).map_err(failed)?;
     let spaces = Metaspace::new('▁', PrependScheme::Always, true);
     let pre_tokenizer: PreTokenizerWrapper = match class {
+        Class::Bert => BertPreTokenizer.into(),
         Class::Bart => ByteLevel::new(settings.flag("add_prefix_space").unwrap_or(false), true, true).into(),
         Class::T5 | Class::MBart => PreTokenizers::new(vec![WhitespaceSplit.into(), spaces.clone().into()]).into(),
         _ => spaces.clone().into(),
     };
     inner.with_pre_tokenizer(Some(pre_tokenizer));
-    inner.with_decoder(Some(if class == Class::Bart {
-        DecoderWrapper::from(ByteLevel::default())
-    } else {
-        spaces.into()
+    inner.with_decoder(Some(match class {
+        Class::Bart => DecoderWrapper::from(ByteLevel::default()),
+        Class::Bert => WordPieceDecoder::default().into(),
+        _ => spaces.into(),
     }));
     let tokens = tokens.into_iter().map(|token| {
         tokenizers::AddedToken::from(token.content, token.special)
@@ -166,8 +175,14 @@ fn build(class: Class, settings: &Settings, ingredients: Ingredients) -> Result<
 }
 
 fn model(class: Class, settings: &Settings, entries: Entries) -> Result<ModelWrapper> {
-    let unknown = settings.token("unk_token", "<unk>").map_or_else(|| "<unk>".to_owned(), |token| token.content);
+    let unknown = class.unknown();
+    let unknown = settings.token("unk_token", unknown).map_or_else(|| unknown.to_owned(), |token| token.content);
     match entries {
+        Entries::Words(ids) => {
+            let vocabulary: tokenizers::models::bpe::Vocab = ids.into_iter().collect();
+            let model = WordPiece::builder().vocab(vocabulary).unk_token(unknown).build();
+            Ok(model.map_err(|error| anyhow!("{error}"))?.into())
+        }
         Entries::Unigram(pieces) => {
             let position = pieces.iter().position(|(text, _)| *text == unknown);
             let position = position.with_context(|| format!("its vocabulary has no `{unknown}`"))?;
@@ -183,7 +198,7 @@ fn model(class: Class, settings: &Settings, entries: Entries) -> Result<ModelWra
     }
 }
 
-fn normalizer(class: Class, charsmap: &[u8]) -> Result<Option<NormalizerWrapper>> {
+fn normalizer(class: Class, settings: &Settings, charsmap: &[u8]) -> Result<Option<NormalizerWrapper>> {
     let replace = |pattern: &str| -> Result<NormalizerWrapper> {
         let replace = Replace::new(ReplacePattern::Regex(pattern.to_owned()), " ");
         Ok(replace.map_err(|error| anyhow!("{error}"))?.into())
@@ -193,6 +208,12 @@ fn normalizer(class: Class, charsmap: &[u8]) -> Result<Option<NormalizerWrapper>
         rules => Some(Precompiled::from(rules).map_err(|error| anyhow!("{error}"))?.into()),
     };
     let stages: Vec<NormalizerWrapper> = match (class, rules) {
+        (Class::Bert, _) => {
+            let flag = |key: &str| settings.flag(key);
+            let chinese = flag("tokenize_chinese_chars").unwrap_or(true);
+            let lower = flag("do_lower_case").unwrap_or(true);
+            return Ok(Some(BertNormalizer::new(true, chinese, flag("strip_accents"), lower).into()));
+        }
         // The class of transformers 5 applies no character rules for mBART-25.
         (Class::Bart | Class::MBart, _) | (Class::T5 | Class::Nllb, None) => return Ok(None),
         (Class::T5, Some(rules)) => return Ok(Some(rules)),

@@ -23,6 +23,10 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn of(config: &Value) -> Self {
         let size = |key: &str| Some(config.get(key)?.as_u64()? as usize);
+        let half = |key: &str| Some(config.get(key)?.get("vocab_size")?.as_u64()? as usize);
+        if let (None, Some(source)) = (size("vocab_size"), half("encoder")) {
+            return Self { source, target: half("decoder").unwrap_or(source) };
+        }
         let source = size("vocab_size").unwrap_or(usize::MAX);
         let apart = config.get("share_encoder_decoder_embeddings").and_then(Value::as_bool) == Some(false);
         Self { source, target: size("decoder_vocab_size").filter(|_| apart).unwrap_or(source) }

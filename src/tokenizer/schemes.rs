@@ -22,10 +22,18 @@ pub(super) fn language_table(
     model: &Model,
 ) -> LanguageTable {
     let id = |name: &str, default: &str| model.id(&settings.token(name, default)?.content);
-    let ids = |name: &str, default: &str| id(name, default).into_iter().collect();
+    let ids = |name: &str, default: &str| id(name, default).into_iter().collect::<Vec<_>>();
     let (prefix, suffix) = match class {
         // Such a file has a template of its own.
         Class::File => (Vec::new(), Vec::new()),
+        Class::Gemma if !settings.surrounds() => (Vec::new(), Vec::new()),
+        Class::Gemma => {
+            let token = |flag: &str, name: &str, default: &str| {
+                if settings.flag(flag) == Some(true) { ids(name, default) } else { Vec::new() }
+            };
+            (token("add_bos_token", "bos_token", "<bos>"), token("add_eos_token", "eos_token", "<eos>"))
+        }
+        Class::Bert => (ids("cls_token", "[CLS]"), ids("sep_token", "[SEP]")),
         Class::Bart => (ids("cls_token", "<s>"), ids("sep_token", "</s>")),
         _ => (Vec::new(), ids("eos_token", "</s>")),
     };

@@ -155,6 +155,11 @@ impl Settings {
         Some(self.values.get(key)?.as_array()?.iter().filter_map(AddedToken::parse).collect())
     }
 
+    /// Whether the settings, and not tokenizer.json, say which tokens stand around a text.
+    pub(super) fn surrounds(&self) -> bool {
+        self.has("add_bos_token") || self.has("add_eos_token")
+    }
+
     /// Whether there is such a setting, if only null.
     pub(super) fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)

@@ -112,6 +112,50 @@ fn another_family_is_refused_by_name() {
     expect(&folder, &["model_type"]);
 }
 
+/// Changes what config.json has at a place.
+fn configure_at(folder: &TempDir, place: &str, value: Value) {
+    let path = folder.path().join("config.json");
+    let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    *config.pointer_mut(place).unwrap_or_else(|| panic!("{place}")) = value;
+    fs::write(&path, config.to_string()).unwrap();
+}
+
+#[test]
+fn halves_that_make_no_whole_are_refused() {
+    for (fixture, place, value, said) in [
+        ("tiny-t5gemma", "/encoder/sliding_window", json!(0), "`sliding_window` in config.json is 0"),
+        ("tiny-t5gemma", "/decoder/sliding_window", json!(9999), "9999, but the model has 256 positions"),
+        ("tiny-t5gemma", "/decoder/num_key_value_heads", json!(3), "3 heads of keys (`num_key_value_heads`)"),
+        ("tiny-t5gemma", "/decoder/head_dim", json!(7), "7, an odd number"),
+        ("tiny-t5gemma", "/encoder/layer_types/1", json!("chunked"), "`chunked`"),
+        ("tiny-t5gemma", "/encoder/layer_types", json!(["full_attention"]), "1 `layer_types` for 3 layers"),
+        ("tiny-t5gemma", "/encoder/rope_parameters/rope_type", json!("yarn"), "scales positions by `yarn`"),
+        ("tiny-t5gemma", "/decoder", Value::Null, "config.json has no `decoder`"),
+        ("tiny-t5gemma2", "/encoder/text_config", Value::Null, "no text half, only one that sees pictures"),
+        ("tiny-t5gemma2", "/decoder/hidden_size", json!(48), "another width or vocabulary than the decoder"),
+        ("tiny-t5gemma2", "/encoder/text_config/sliding_window", json!(0), "`sliding_window` in config.json is 0"),
+        ("tiny-bert2bert", "/encoder/model_type", json!("electra"), "the encoder is of the family `electra`"),
+        ("tiny-bert2bert", "/decoder/model_type", json!("opt"), "the decoder is of the family `opt`"),
+        ("tiny-bert2bert", "/decoder/num_attention_heads", json!(5), "5 heads do not divide a width of 32"),
+        ("tiny-bert2bert", "/decoder/hidden_size", json!(48), "has the shape"),
+        ("tiny-roberta2roberta", "/encoder/max_position_embeddings", json!(2), "all of them before the first"),
+    ] {
+        let folder = copy(fixture);
+        configure_at(&folder, place, value);
+        expect(&folder, &[said, "hint: "]);
+    }
+}
+
+#[test]
+fn halves_of_unlike_widths_need_a_projection() {
+    let folder = copy("tiny-bert2gpt2");
+    let path = folder.path().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
+    tensors.remove("enc_to_dec_proj.weight").unwrap();
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    expect(&folder, &["the encoder is 32 wide and the decoder 40", "no `enc_to_dec_proj`"]);
+}
+
 #[test]
 fn an_attention_window_that_is_none_is_refused() {
     for (fixture, key, value, said) in [

@@ -15,7 +15,7 @@ use kortom::model::{Seq2Seq, Weights, family};
 use crate::cli::{Place, Ran};
 
 /// One checkpoint of each family that has its own arithmetic.
-const CHECKPOINTS: [&str; 10] = [
+const CHECKPOINTS: [&str; 14] = [
     "tiny-marian",
     "tiny-bart",
     "tiny-mbart50",
@@ -26,6 +26,10 @@ const CHECKPOINTS: [&str; 10] = [
     "tiny-longt5-global",
     "tiny-pegasus-x",
     "tiny-bigbird-pegasus",
+    "tiny-t5gemma",
+    "tiny-t5gemma2",
+    "tiny-bert2bert",
+    "tiny-bert2gpt2",
 ];
 
 fn fixture(name: &str) -> PathBuf {

@@ -48,7 +48,14 @@ fn summarized(engine: &Engine, text: &str) -> (Summary, usize) {
 /// What fits the window is read at once, though it is many times as long as what a token sees; what does not is divided.
 #[test]
 fn an_article_is_divided_only_where_the_window_ends() {
-    for name in ["tiny-led", "tiny-longt5-local", "tiny-longt5-global", "tiny-pegasus-x", "tiny-bigbird-pegasus"] {
+    for name in [
+        "tiny-led",
+        "tiny-longt5-local",
+        "tiny-longt5-global",
+        "tiny-pegasus-x",
+        "tiny-bigbird-pegasus",
+        "tiny-t5gemma2",
+    ] {
         let engine = engine(name);
         let fits = |sentences: &usize| {
             let session = engine.session(&summary()).unwrap();
@@ -66,7 +73,15 @@ fn an_article_is_divided_only_where_the_window_ends() {
 /// Positions that were trained, or that config.json ends, have an end; LongT5's have none.
 #[test]
 fn a_source_beyond_the_positions_is_refused_and_never_cut() {
-    for (name, positions) in [("tiny-led", 304), ("tiny-pegasus-x", 300), ("tiny-bigbird-pegasus", 300)] {
+    for (name, positions) in [
+        ("tiny-led", 304),
+        ("tiny-pegasus-x", 300),
+        ("tiny-bigbird-pegasus", 300),
+        ("tiny-t5gemma", 256),
+        ("tiny-t5gemma2", 256),
+        ("tiny-bert2bert", 190),
+        ("tiny-roberta2roberta", 188),
+    ] {
         let engine = engine(name);
         let session = engine.session(&Request::new(Caller::Generate)).unwrap();
         let sources = |length: usize| vec![vec![40; 20], vec![41; length]];

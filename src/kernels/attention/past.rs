@@ -6,9 +6,10 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::scores::{dot, mix, softmax};
+use super::scores::{dot, mix_heads, softmax};
 use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
+use crate::kernels::soft_cap::cap_scores;
 
 /// Cells for each row that there is room for at the first step.
 pub const FIRST_CAPACITY: usize = 32;
@@ -21,6 +22,18 @@ pub struct KvCache {
 }
 
 impl KvCache {
+    /// The keys in a cell, `inner` wide.
+    #[inline(always)]
+    pub(super) fn key(&self, cell: u32, inner: usize) -> &[f32] {
+        &self.keys[cell as usize * inner..][..inner]
+    }
+
+    /// The values in a cell, `inner` wide.
+    #[inline(always)]
+    pub(super) fn value(&self, cell: u32, inner: usize) -> &[f32] {
+        &self.values[cell as usize * inner..][..inner]
+    }
+
     /// Forgets what was written, but keeps its memory for what will be, unless there is room for more than `kept` values.
     pub fn clear(&mut self, kept: usize) {
         for all in [&mut self.keys, &mut self.values] {
@@ -31,24 +44,23 @@ impl KvCache {
         }
     }
 
-    /// Writes the keys and values in `[r, 3 · inner]` (queries, keys, values side by side) into the newest cell of each
-    /// row, the last of its `cells`. A cell is new or was written before.
+    /// Writes the keys and values in `[r, columns]` (queries, keys, values side by side, keys and values `inner` wide) into the
+    /// newest cell of each row, the last of its `cells`. A cell is new or was written before.
     ///
     /// # Errors
     /// When cells were left out, or shapes, types or devices do not fit.
-    pub fn append(&mut self, qkv: &Tensor, cells: &[Vec<u32>]) -> Result<()> {
+    pub fn append(&mut self, qkv: &Tensor, inner: usize, cells: &[Vec<u32>]) -> Result<()> {
         let (rows, width) = qkv.dims2()?;
         let (storage, layout) = qkv.storage_and_layout();
-        let inner = width / 3;
-        if width != 3 * inner || rows != cells.len() {
+        if width < 2 * inner || rows != cells.len() {
             bail!("{} rows of a past for {rows} of {width}", cells.len());
         }
         let room = rows * inner * FIRST_CAPACITY;
         for (new, cell) in
             host_slice(&storage, layout)?.chunks_exact(width).zip(cells.iter().filter_map(|row| row.last()))
         {
-            write(&mut self.keys, *cell, &new[inner..2 * inner], room)?;
-            write(&mut self.values, *cell, &new[2 * inner..], room)?;
+            write(&mut self.keys, *cell, &new[width - 2 * inner..width - inner], room)?;
+            write(&mut self.values, *cell, &new[width - inner..], room)?;
         }
         Ok(())
     }
@@ -88,7 +100,7 @@ fn write(all: &mut Vec<f32>, cell: u32, new: &[f32], room: usize) -> Result<()> 
     Ok(())
 }
 
-/// Queries (the first `inner` columns of `[r, 3 · inner]`) over the keys and values of their rows' cells, to `[r, inner]`.
+/// Queries (the first `inner` columns of `[r, columns]`) over the keys and values of their rows' cells, to `[r, inner]`.
 pub struct Past<'a> {
     /// The heads.
     pub heads: Heads<'a>,
@@ -106,14 +118,14 @@ impl CustomOp1 for Past<'_> {
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, width) = layout.shape().dims2()?;
         let inner = self.heads.inner();
-        if width != 3 * inner || self.cells.len() != rows {
+        if width != self.heads.columns() || self.cells.len() != rows {
             bail!("attention of {rows} rows of {width} over a past of another shape");
         }
-        let (qkv, KvCache { keys, values }) = (slice(qkv, layout)?, self.cache);
+        let (qkv, cache) = (slice(qkv, layout)?, self.cache);
         let mut out = vec![0f32; rows * inner];
         let task = |row: usize, out: &mut [f32]| {
             let query = &qkv[row * width..][..inner];
-            simd::run(PastRow { heads: self.heads, cells: &self.cells[row], query, keys, values, out });
+            simd::run(PastRow { heads: self.heads, cells: &self.cells[row], query, cache, out });
         };
         let tokens: usize = self.cells.iter().map(Vec::len).sum();
         for_each_row(&mut out, inner, tokens * inner * 2, task);
@@ -125,31 +137,31 @@ struct PastRow<'a> {
     heads: Heads<'a>,
     cells: &'a [u32],
     query: &'a [f32],
-    keys: &'a [f32],
-    values: &'a [f32],
+    cache: &'a KvCache,
     out: &'a mut [f32],
 }
 
 impl Kernel for PastRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let (inner, width, length) = (self.heads.inner(), self.heads.width, self.cells.len());
+        let (inner, width, length) = (self.heads.kv_inner(), self.heads.width, self.cells.len());
         let pad = length.next_multiple_of(WIDE);
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let mut scores = vec![0f32; self.heads.count * pad];
         // All heads of a cell at once: cells lie anywhere, and are read fastest from end to end.
         for (t, &cell) in self.cells.iter().enumerate() {
-            let key = &self.keys[cell as usize * inner..][..inner];
-            for (head, (query, key)) in query.chunks_exact(width).zip(key.chunks_exact(width)).enumerate() {
-                scores[head * pad + t] = dot(simd, query, key);
+            let key = self.cache.key(cell, inner);
+            for (head, query) in query.chunks_exact(width).enumerate() {
+                scores[head * pad + t] = dot(simd, query, &key[self.heads.kv_at(head)..][..width]);
             }
         }
         for (head, scores) in scores.chunks_exact_mut(pad).enumerate() {
             let bias = self.heads.bias.map(|bias| bias.row(head, length - 1, length));
+            cap_scores(simd, scores, self.heads.cap);
             softmax(simd, scores, length, bias);
         }
-        let value = |t: usize| &self.values[self.cells[t] as usize * inner..][..inner];
-        mix(simd, &scores, [pad, length, width], value, self.out);
+        let value = |t: usize| self.cache.value(self.cells[t], inner);
+        mix_heads(simd, &self.heads, &scores, [pad, length], value, self.out);
     }
 }
 
@@ -163,8 +175,8 @@ mod tests {
     fn cells_are_written_in_order_and_again_and_none_is_left_out() -> Result<()> {
         let qkv = |first: f32| Tensor::arange(first, first + 12.0, &Device::Cpu)?.reshape((2, 6));
         let mut cache = KvCache::default();
-        cache.append(&qkv(0.0)?, &[vec![0], vec![1]])?;
-        cache.append(&qkv(100.0)?, &[vec![0, 2], vec![1, 0]])?;
+        cache.append(&qkv(0.0)?, 2, &[vec![0], vec![1]])?;
+        cache.append(&qkv(100.0)?, 2, &[vec![0, 2], vec![1, 0]])?;
         assert_eq!(cache.keys, [108.0, 109.0, 8.0, 9.0, 102.0, 103.0]);
         assert_eq!(cache.values, [110.0, 111.0, 10.0, 11.0, 104.0, 105.0]);
         let mut other = KvCache::default();
@@ -174,8 +186,8 @@ mod tests {
             (&[102.0, 103.0, 108.0, 109.0][..], &[104.0, 105.0, 110.0, 111.0][..])
         );
         assert!(other.copy(&cache, &[(3, 2)], 2).is_err() && other.copy(&cache, &[(0, 3)], 2).is_err());
-        assert!(cache.append(&qkv(0.0)?, &[vec![0], vec![4]]).is_err());
-        assert!(cache.append(&qkv(0.0)?, &[vec![0]]).is_err());
+        assert!(cache.append(&qkv(0.0)?, 2, &[vec![0], vec![4]]).is_err());
+        assert!(cache.append(&qkv(0.0)?, 2, &[vec![0]]).is_err());
         cache.clear(usize::MAX);
         assert!(cache.keys.is_empty() && cache.keys.capacity() > 0);
         cache.clear(0);

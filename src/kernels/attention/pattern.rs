@@ -16,8 +16,10 @@ pub enum Pattern {
     Full,
     /// Tokens near by (Longformer, Beltagy et al. 2020; LongT5's local attention, Guo et al. 2022).
     Window {
-        /// How many tokens away the last of them is, on either side.
-        radius: usize,
+        /// How many tokens before it the first of them is.
+        before: usize,
+        /// How many tokens after it the last of them is.
+        after: usize,
         /// Whether all see the first token too.
         first: bool,
     },
@@ -104,7 +106,7 @@ impl Pattern {
     pub fn seen(self, length: usize) -> usize {
         let most = match self {
             Self::Full => length,
-            Self::Window { radius, .. } => 2 * radius + 2,
+            Self::Window { before, after, .. } => before + after + 2,
             Self::WindowAndSums { radius, block } => 2 * radius + 1 + length / block,
             Self::Blocks { size, globals, .. } => size + globals,
             Self::BigBird { block, random } => (5 + 2 * random) * block,
@@ -116,8 +118,18 @@ impl Pattern {
     #[must_use]
     pub fn reach(self, length: usize) -> usize {
         match self {
-            Self::Window { radius, .. } | Self::WindowAndSums { radius, .. } => radius.min(length) + 1,
+            Self::Window { before, after, .. } => before.max(after).min(length) + 1,
+            Self::WindowAndSums { radius, .. } => radius.min(length) + 1,
             _ => length,
+        }
+    }
+
+    /// How many tokens of its past a decoder's token sees, itself included, where it does not see all of them.
+    #[must_use]
+    pub fn remembered(self) -> Option<usize> {
+        match self {
+            Self::Window { before, first: false, .. } => Some(before + 1),
+            _ => None,
         }
     }
 
@@ -127,15 +139,15 @@ impl Pattern {
         let extra = self.extra(length);
         let Some(token) = place.checked_sub(extra) else { return everything(extra + length) };
         match self {
-            Self::Window { radius, first } => {
-                let near = near(token, radius, length);
+            Self::Window { before, after, first } => {
+                let near = near(token, [before, after], length);
                 let start = if first { near.start.max(1) } else { near.start };
                 [Run::plain(0..usize::from(first)), by_distance(start..near.end, token, 0), Run::none()]
             }
             Self::WindowAndSums { radius, block } => {
                 let own = (token / block).min(extra.saturating_sub(1));
                 let sums = Run::new(0..extra, Added::ByBlock(-(own as isize)));
-                [sums, by_distance(near(token, radius, length), token, extra), Run::none()]
+                [sums, by_distance(near(token, [radius; 2], length), token, extra), Run::none()]
             }
             Self::Blocks { size, shift, globals } => {
                 let start = (token + shift) / size * size;
@@ -167,8 +179,8 @@ fn everything(places: usize) -> [Run; RUNS] {
     [Run::plain(0..places), Run::none(), Run::none()]
 }
 
-fn near(token: usize, radius: usize, length: usize) -> Range<usize> {
-    token.saturating_sub(radius)..token.saturating_add(radius + 1).min(length)
+fn near(token: usize, [before, after]: [usize; 2], length: usize) -> Range<usize> {
+    token.saturating_sub(before)..token.saturating_add(after + 1).min(length)
 }
 
 /// A run of tokens with biases by their distance from `token`.
@@ -200,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_window_ends_where_the_sequence_does() {
-        let window = |first| Pattern::Window { radius: 2, first };
+        let window = |first| Pattern::Window { before: 2, after: 2, first };
         assert_eq!(seen(window(false), 0, 9), [0, 1, 2]);
         assert_eq!(seen(window(false), 4, 9), [2, 3, 4, 5, 6]);
         assert_eq!(seen(window(false), 8, 9), [6, 7, 8]);
@@ -208,6 +220,15 @@ mod tests {
         assert_eq!(seen(window(true), 1, 9), [0, 1, 2, 3]);
         assert_eq!(seen(window(true), 8, 9), [0, 6, 7, 8]);
         assert_eq!(window(true).runs(6, 9)[1].added, Added::ByDistance(-2));
+        let uneven = Pattern::Window { before: 1, after: 3, first: false };
+        assert_eq!(seen(uneven, 4, 9), [3, 4, 5, 6, 7]);
+        assert_eq!((uneven.reach(9), uneven.seen(9)), (4, 6));
+    }
+
+    #[test]
+    fn a_decoder_forgets_what_no_later_token_sees() {
+        let window = |before| Pattern::Window { before, after: 0, first: false };
+        assert_eq!((window(3).remembered(), Pattern::Full.remembered()), (Some(4), None));
     }
 
     #[test]

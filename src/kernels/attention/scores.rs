@@ -2,6 +2,7 @@
 //!
 //! Invariant: the order of every sum is fixed by the lengths alone.
 
+use super::Heads;
 use crate::kernels::simd::{Simd, WIDE};
 
 /// `scores[t] = Σ_j query[j] · keys[j][t]`, for the whole of `scores` (a multiple of 16).
@@ -62,6 +63,26 @@ pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], length: usize, bias: Option
     for chunk in scores.chunks_exact_mut(S::LANES) {
         let p = simd.mul(simd.load(chunk), share);
         simd.store(chunk, p);
+    }
+}
+
+/// As [`mix`], of heads of queries that share heads of values: `value` gives these `[kv_heads · width]`.
+#[inline(always)]
+pub fn mix_heads<'v, S: Simd>(
+    simd: S,
+    heads: &Heads,
+    weights: &[f32],
+    [pad, length]: [usize; 2],
+    value: impl Fn(usize) -> &'v [f32],
+    out: &mut [f32],
+) {
+    let width = heads.width;
+    if heads.kv_count == heads.count {
+        return mix(simd, weights, [pad, length, width], value, out);
+    }
+    for (head, (weights, out)) in weights.chunks_exact(pad).zip(out.chunks_exact_mut(width)).enumerate() {
+        let at = heads.kv_at(head);
+        mix(simd, weights, [pad, length, width], |t| &value(t)[at..at + width], out);
     }
 }
 

@@ -5,14 +5,15 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::scores::{mix, score_transposed, softmax};
+use super::scores::{mix_heads, score_transposed, softmax};
 use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
+use crate::kernels::soft_cap::cap_scores;
 
 /// `[b, s, 2 · inner]` (keys, values side by side) to keys transposed for [`Shared`],
 /// `[b, heads, d_head, s']` with `s'` the next multiple of 16.
 pub struct TransposeKeys {
-    /// Number of heads.
+    /// Number of heads of keys.
     pub heads: usize,
 }
 
@@ -41,9 +42,9 @@ impl CustomOp1 for TransposeKeys {
 /// Sentences that were encoded together.
 #[derive(Clone, Copy)]
 pub struct Group<'a> {
-    /// Of [`TransposeKeys`], `[b, heads, d_head, s']`.
+    /// Of [`TransposeKeys`], `[b, kv_heads, d_head, s']`.
     pub keys: &'a Tensor,
-    /// `[b, s, inner]`.
+    /// `[b, s, kv_inner]`.
     pub values: &'a Tensor,
     /// Length of each sentence, `b` of them.
     pub lengths: &'a [usize],
@@ -79,79 +80,86 @@ impl CustomOp1 for Shared<'_> {
         if rows != self.places.len() || inner != self.heads.inner() {
             bail!("shared attention of {rows} rows of {inner} over {} sentences", self.places.len());
         }
-        let stored: Vec<_> = self
-            .groups
-            .iter()
-            .map(|group| (group.keys.storage_and_layout(), group.values.storage_and_layout()))
-            .collect();
-        let groups: Vec<Slices> = self
-            .groups
-            .iter()
-            .zip(&stored)
-            .map(|(group, ((keys, keys_layout), (values, values_layout)))| {
-                let (_, _, _, pad) = keys_layout.shape().dims4()?;
-                let (_, s, _) = values_layout.shape().dims3()?;
-                Ok(Slices {
-                    keys: host_slice(keys, keys_layout)?,
-                    values: host_slice(values, values_layout)?,
-                    pad,
-                    s,
-                    lengths: group.lengths,
-                })
-            })
-            .collect::<Result<_>>()?;
-        let longest = groups.iter().map(|group| group.s).max().unwrap_or(0);
         let mut out = vec![0f32; rows * inner];
-        let task = |row: usize, out: &mut [f32]| {
-            let Place { group, sentence } = self.places[row];
-            let Slices { keys, values, pad, s, lengths } = groups[group];
-            simd::run(SharedRow {
-                heads: self.heads,
-                query: &queries[row * inner..][..inner],
-                keys: &keys[sentence * inner * pad..][..inner * pad],
-                pad,
-                values: &values[sentence * s * inner..][..s * inner],
-                length: lengths[sentence],
-                out,
+        read(self.groups, |groups| {
+            let longest = groups.iter().map(|group| group.s).max().unwrap_or(0);
+            for_each_row(&mut out, inner, rows * longest * inner * 2, |row, out| {
+                let Place { group, sentence } = self.places[row];
+                let sentence = groups[group].sentence(sentence, self.heads.kv_inner());
+                simd::run(SharedRow { heads: self.heads, query: &queries[row * inner..][..inner], sentence, out });
             });
-        };
-        for_each_row(&mut out, inner, rows * longest * inner * 2, task);
+        })?;
         Ok((CpuStorage::F32(out), (rows, inner).into()))
     }
 }
 
+/// What `then` computes of groups where they lie in memory, to which nobody writes meanwhile.
+pub(super) fn read<T>(groups: &[Group], then: impl FnOnce(&[Slices]) -> T) -> Result<T> {
+    let stored: Vec<_> =
+        groups.iter().map(|group| (group.keys.storage_and_layout(), group.values.storage_and_layout())).collect();
+    let slices = groups.iter().zip(&stored).map(|(group, ((keys, keys_layout), (values, values_layout)))| {
+        let (_, _, _, pad) = keys_layout.shape().dims4()?;
+        let (_, s, _) = values_layout.shape().dims3()?;
+        let (keys, values) = (host_slice(keys, keys_layout)?, host_slice(values, values_layout)?);
+        Ok(Slices { keys, values, pad, s, lengths: group.lengths })
+    });
+    Ok(then(&slices.collect::<Result<Vec<_>>>()?))
+}
+
 /// A [`Group`] where it lies in memory.
 #[derive(Clone, Copy)]
-struct Slices<'a> {
+pub(super) struct Slices<'a> {
     keys: &'a [f32],
     values: &'a [f32],
     pad: usize,
-    s: usize,
+    pub s: usize,
     lengths: &'a [usize],
+}
+
+impl<'a> Slices<'a> {
+    /// One sentence, whose keys and values are `inner` wide.
+    pub fn sentence(&self, sentence: usize, inner: usize) -> Sentence<'a> {
+        Sentence {
+            keys: &self.keys[sentence * inner * self.pad..][..inner * self.pad],
+            pad: self.pad,
+            values: &self.values[sentence * self.s * inner..][..self.s * inner],
+            length: self.lengths[sentence],
+        }
+    }
+}
+
+/// Keys and values of one sentence.
+#[derive(Clone, Copy)]
+pub(super) struct Sentence<'a> {
+    /// `[kv_inner, pad]`.
+    pub keys: &'a [f32],
+    pub pad: usize,
+    /// `[s, kv_inner]`.
+    pub values: &'a [f32],
+    pub length: usize,
 }
 
 struct SharedRow<'a> {
     heads: Heads<'a>,
     query: &'a [f32],
-    keys: &'a [f32],
-    pad: usize,
-    values: &'a [f32],
-    length: usize,
+    sentence: Sentence<'a>,
     out: &'a mut [f32],
 }
 
 impl Kernel for SharedRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let (inner, width, pad) = (self.heads.inner(), self.heads.width, self.pad);
-        let reach = self.length.next_multiple_of(WIDE);
+        let (inner, width) = (self.heads.kv_inner(), self.heads.width);
+        let Sentence { keys, pad, values, length } = self.sentence;
+        let reach = length.next_multiple_of(WIDE);
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let mut scores = vec![0f32; self.heads.count * reach];
         for (head, scores) in scores.chunks_exact_mut(reach).enumerate() {
             let at = head * width;
-            score_transposed(simd, &query[at..at + width], &self.keys[at * pad..], pad, scores);
-            softmax(simd, scores, self.length, None);
+            score_transposed(simd, &query[at..at + width], &keys[self.heads.kv_at(head) * pad..], pad, scores);
+            cap_scores(simd, scores, self.heads.cap);
+            softmax(simd, scores, length, None);
         }
-        mix(simd, &scores, [reach, self.length, width], |t| &self.values[t * inner..][..inner], self.out);
+        mix_heads(simd, &self.heads, &scores, [reach, length], |t| &values[t * inner..][..inner], self.out);
     }
 }

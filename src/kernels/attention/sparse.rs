@@ -16,11 +16,12 @@ use super::scores::softmax;
 use super::tile::{MOST_VECTORS, Mix, TILE, score_tile};
 use super::{Cells, DistanceBias, Heads, for_each, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
+use crate::kernels::soft_cap::cap_scores;
 
 /// Queries of a task.
 const CHUNK: usize = 256;
 
-/// `[b, extra + s, 3 · inner]` (queries, keys, values side by side) to `[b, s, inner]`, or to `[b, extra + s, inner]` where
+/// `[b, extra + s, columns]` (queries, keys, values side by side) to `[b, s, inner]`, or to `[b, extra + s, inner]` where
 /// the extra rows look too. A sequence has its extra rows first, and its tokens from row `extra` on; rows of padding come
 /// out as zeros.
 pub struct Sparse<'a> {
@@ -72,7 +73,7 @@ impl CustomOp1 for Sparse<'_> {
         let (b, rows, width) = layout.shape().dims3()?;
         let inner = self.heads.inner();
         let wide = |length: &usize| self.pattern.extra(*length) > self.extra || self.extra + length > rows;
-        if width != 3 * inner || b != self.lengths.len() || self.lengths.iter().any(wide) {
+        if width != self.heads.columns() || b != self.lengths.len() || self.lengths.iter().any(wide) {
             bail!(
                 "sparse attention over {b} x {rows} x {width} with {} heads of {}",
                 self.heads.count,
@@ -103,7 +104,7 @@ impl CustomOp1 for Sparse<'_> {
 
 struct Chunk<'a> {
     op: &'a Sparse<'a>,
-    /// `[extra + s, 3 · inner]` of one sequence.
+    /// `[extra + s, columns]` of one sequence.
     qkv: &'a [f32],
     length: usize,
     /// Rows of nothing between its extra rows and its tokens.
@@ -135,6 +136,8 @@ impl Kernel for Chunk<'_> {
             for (run, places) in sees.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
                 score_tile(simd, &queries, keys.at(&seen, run, places.start), places.len(), &mut scores[at..], stride);
                 for (query, runs) in runs.iter().enumerate() {
+                    let whole = places.len().next_multiple_of(S::LANES);
+                    cap_scores(simd, &mut scores[query * stride + at..][..whole], self.op.heads.cap);
                     self.add(&runs[run], places, &mut scores[query * stride + at..][..places.len()]);
                 }
                 at += places.len();
@@ -164,12 +167,11 @@ impl Keys {
 }
 
 impl Chunk<'_> {
-    /// The row of a place.
+    /// From the row of a place on: queries, keys and values.
     #[inline(always)]
     fn row(&self, place: usize) -> &[f32] {
         let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };
-        let (inner, at) = (self.op.heads.inner(), self.task.head * self.op.heads.width);
-        &self.qkv[row * 3 * inner + at..]
+        &self.qkv[row * self.op.heads.columns()..]
     }
 
     /// The keys of these places, one run after the other.
@@ -181,7 +183,7 @@ impl Chunk<'_> {
         let pad = (total + WIDE).next_multiple_of(WIDE);
         let mut values = vec![0f32; heads.width * pad];
         for (t, place) in seen.iter().flat_map(Clone::clone).enumerate() {
-            let key = &self.row(place)[heads.inner()..][..heads.width];
+            let key = &self.row(place)[heads.inner() + heads.kv_at(self.task.head)..][..heads.width];
             for (j, &value) in key.iter().enumerate() {
                 values[j * pad + t] = value;
             }
@@ -194,7 +196,11 @@ impl Chunk<'_> {
     fn queries(&self, first: usize, count: usize, out: &mut [f32]) {
         let heads = &self.op.heads;
         for query in 0..TILE {
-            let row = if query < count { &self.row(first + query)[..heads.width] } else { &[] };
+            let row = if query < count {
+                &self.row(first + query)[self.task.head * heads.width..][..heads.width]
+            } else {
+                &[]
+            };
             for j in 0..heads.width {
                 out[j * TILE + query] = row.get(j).map_or(0.0, |q| q * heads.scale);
             }
@@ -229,9 +235,11 @@ impl Chunk<'_> {
     /// Writes what queries at these places make of the values that they see.
     #[inline(always)]
     fn mix<S: Simd>(&self, simd: S, sees: &Union, weights: &[f32], stride: usize, queries: Range<usize>) {
-        let (inner, width) = (self.op.heads.inner(), self.op.heads.width);
+        let heads = &self.op.heads;
+        let (inner, width, columns) = (heads.inner(), heads.width, heads.columns());
+        let values_at = inner + heads.kv_inner() + heads.kv_at(self.task.head);
         let values = sees.each_ref().map(|places| {
-            let first = if places.is_empty() { &[] } else { &self.row(places.start)[2 * inner..] };
+            let first = if places.is_empty() { &[] } else { &self.row(places.start)[values_at..] };
             (first, places.len())
         });
         let mut mixed = [[0f32; WIDE * MOST_VECTORS]; TILE];
@@ -239,7 +247,7 @@ impl Chunk<'_> {
         while at < width {
             // A head that is no whole number of vectors is mixed a number at a time.
             let vectors = if width.is_multiple_of(S::LANES) { (width - at) / S::LANES } else { 0 };
-            let mix = Mix { values, row: 3 * inner, weights, stride, at };
+            let mix = Mix { values, row: columns, weights, stride, at };
             let done = match vectors {
                 4.. if S::LANES == WIDE => mix.vectors::<S, 4>(simd, &mut mixed),
                 2.. => mix.vectors::<S, 2>(simd, &mut mixed),
@@ -266,11 +274,14 @@ mod tests {
 
     /// Attention by the definition, in f64, a query and a head at a time.
     fn plain(op: &Sparse, qkv: &[f32], sequence: usize, rows: usize) -> Vec<f64> {
-        let (Heads { count, width, scale, .. }, length) = (op.heads, op.lengths[sequence]);
-        let (inner, extra) = (count * width, op.pattern.extra(length));
+        let (Heads { count, kv_count, width, scale, cap, .. }, length) = (op.heads, op.lengths[sequence]);
+        let extra = op.pattern.extra(length);
         let row = |place: usize| sequence * rows + if place < extra { place } else { place + op.extra - extra };
-        let part =
-            |place: usize, i: usize, head: usize| &qkv[row(place) * 3 * inner + i * inner + head * width..][..width];
+        let part = |place: usize, i: usize, head: usize| {
+            let kv = count + (i.max(1) - 1) * kv_count + head * kv_count / count;
+            let column = if i == 0 { head } else { kv };
+            &qkv[(row(place) * (count + 2 * kv_count) + column) * width..][..width]
+        };
         let first = if op.pattern.extra_look() { 0 } else { extra };
         let mut out = Vec::new();
         for (place, head) in (first..extra + length).flat_map(|place| (0..count).map(move |head| (place, head))) {
@@ -285,7 +296,9 @@ mod tests {
                         Added::ByDistance(first) => op.heads.bias.map_or(0.0, |bias| table(bias, first)),
                         Added::ByBlock(first) => op.by_block.map_or(0.0, |bias| table(bias, first)),
                     };
-                    let weight = (product * f64::from(scale) + f64::from(bias)).exp();
+                    let score = product * f64::from(scale);
+                    let score = cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh());
+                    let weight = (score + f64::from(bias)).exp();
                     sum += weight;
                     mixed.iter_mut().zip(part(key, 2, head)).for_each(|(mixed, v)| *mixed += weight * f64::from(*v));
                 }
@@ -306,14 +319,14 @@ mod tests {
     fn a_pattern_gives_what_its_definition_says() -> Result<()> {
         let lengths = [700, 261, 5];
         let (near, blocks) = (bias(2, 70), bias(2, 60));
-        for (pattern, width) in [
-            (Pattern::Window { radius: 33, first: false }, 64),
-            (Pattern::Window { radius: 3, first: true }, 24),
-            (Pattern::WindowAndSums { radius: 69, block: 13 }, 32),
-            (Pattern::Blocks { size: 50, shift: 25, globals: 7 }, 48),
-            (Pattern::BigBird { block: 16, random: 2 }, 16),
+        for (pattern, width, kv_count, cap) in [
+            (Pattern::Window { before: 33, after: 21, first: false }, 64, 1, Some(2.0)),
+            (Pattern::Window { before: 3, after: 3, first: true }, 24, 2, None),
+            (Pattern::WindowAndSums { radius: 69, block: 13 }, 32, 2, None),
+            (Pattern::Blocks { size: 50, shift: 25, globals: 7 }, 48, 2, Some(1.0)),
+            (Pattern::BigBird { block: 16, random: 2 }, 16, 1, None),
         ] {
-            let heads = Heads { count: 2, width, scale: 0.3, bias: Some(&near) };
+            let heads = Heads { count: 2, kv_count, width, scale: 0.3, cap, bias: Some(&near) };
             let run = |lengths: &[usize], qkv: &Tensor| {
                 let extra = lengths.iter().map(|&length| pattern.extra(length)).max().unwrap_or(0);
                 let op = Sparse { heads, by_block: Some(&blocks), pattern, lengths, extra };
@@ -325,7 +338,7 @@ mod tests {
             };
             let extra = pattern.extra(700);
             let rows = extra + 700;
-            let qkv = Tensor::from_vec(noise(3 * rows * 6 * width, 9), (3, rows, 6 * width), &Device::Cpu)?;
+            let qkv = Tensor::from_vec(noise(3 * rows * heads.columns(), 9), (3, rows, heads.columns()), &Device::Cpu)?;
             let (out, expected) = run(&lengths, &qkv)?;
             for (sequence, &length) in lengths.iter().enumerate() {
                 let own = pattern.extra(length);

@@ -37,7 +37,7 @@ pub(super) fn led(config: &Config) -> Result<Spec> {
         check_window("attention_window", window, spec.encoder.window)?;
         ensure!(window % 2 == 0, "`attention_window` in config.json is {window}, an odd number\nhint: it must be even");
     }
-    let pattern = |window: usize| Pattern::Window { radius: window / 2, first: false };
+    let pattern = |window: usize| Pattern::Window { before: window / 2, after: window / 2, first: false };
     spec.encoder.attention = windows.into_iter().map(pattern).collect();
     spec.names = LED_NAMES;
     Ok(spec)
@@ -52,7 +52,7 @@ pub(super) fn longt5(config: &Config) -> Result<Spec> {
     let names = &mut spec.names.encoder;
     match config.text("encoder_attention_type").unwrap_or("local") {
         "local" => {
-            spec.encoder.attention = vec![Pattern::Window { radius, first: false }];
+            spec.encoder.attention = vec![Pattern::Window { before: radius, after: radius, first: false }];
             names.positions = "layer.0.LocalSelfAttention.relative_attention_bias.weight";
             names.self_attention.0 = "layer.0.LocalSelfAttention";
         }
@@ -141,7 +141,7 @@ fn scale(config: &Config, width: usize) -> f64 {
     if config.flag("scale_embedding").unwrap_or(true) { (width as f64).sqrt() } else { 1.0 }
 }
 
-fn check_window(key: &str, window: usize, positions: usize) -> Result<()> {
+pub(super) fn check_window(key: &str, window: usize, positions: usize) -> Result<()> {
     ensure!(window > 0, "`{key}` in config.json is 0\nhint: fetch config.json again");
     ensure!(
         window <= positions,

@@ -2,14 +2,23 @@
 
 use crate::model::spec::{GlobalNames, Names, StackNames};
 
+const HEAD: &str = "lm_head.weight";
+
 const BART_PROJECTIONS: [&str; 4] = ["q_proj", "k_proj", "v_proj", "out_proj"];
 
 pub(super) const BART_NAMES: Names = Names {
     prefix: "model.",
     shared: "model.shared.weight",
+    head: HEAD,
+    own_embedding: "",
+    source_projection: "",
+    output_transform: [""; 2],
+    twins: None,
     encoder: StackNames {
         embedding: "model.encoder.embed_tokens.weight",
         positions: "model.encoder.embed_positions.weight",
+        types: "",
+        transposed: false,
         embedding_norm: "model.encoder.layernorm_embedding",
         layers: "model.encoder.layers.",
         self_attention: ("self_attn", "self_attn_layer_norm"),
@@ -18,11 +27,15 @@ pub(super) const BART_NAMES: Names = Names {
         cross_projections: BART_PROJECTIONS,
         feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
         final_norm: "model.encoder.layer_norm",
+        after: [""; 3],
+        head_norms: [""; 2],
         globals: GlobalNames::NONE,
     },
     decoder: StackNames {
         embedding: "model.decoder.embed_tokens.weight",
         positions: "model.decoder.embed_positions.weight",
+        types: "",
+        transposed: false,
         embedding_norm: "model.decoder.layernorm_embedding",
         layers: "model.decoder.layers.",
         self_attention: ("self_attn", "self_attn_layer_norm"),
@@ -31,6 +44,8 @@ pub(super) const BART_NAMES: Names = Names {
         cross_projections: BART_PROJECTIONS,
         feed_forward: ["fc1", "", "fc2", "final_layer_norm"],
         final_norm: "model.decoder.layer_norm",
+        after: [""; 3],
+        head_norms: [""; 2],
         globals: GlobalNames::NONE,
     },
 };
@@ -40,9 +55,16 @@ const T5_PROJECTIONS: [&str; 4] = ["q", "k", "v", "o"];
 pub(super) const T5_NAMES: Names = Names {
     prefix: "",
     shared: "shared.weight",
+    head: HEAD,
+    own_embedding: "",
+    source_projection: "",
+    output_transform: [""; 2],
+    twins: None,
     encoder: StackNames {
         embedding: "encoder.embed_tokens.weight",
         positions: "layer.0.SelfAttention.relative_attention_bias.weight",
+        types: "",
+        transposed: false,
         embedding_norm: "",
         layers: "encoder.block.",
         self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
@@ -51,11 +73,15 @@ pub(super) const T5_NAMES: Names = Names {
         cross_projections: T5_PROJECTIONS,
         feed_forward: ["layer.1.DenseReluDense.wi", "", "layer.1.DenseReluDense.wo", "layer.1.layer_norm"],
         final_norm: "encoder.final_layer_norm",
+        after: [""; 3],
+        head_norms: [""; 2],
         globals: GlobalNames::NONE,
     },
     decoder: StackNames {
         embedding: "decoder.embed_tokens.weight",
         positions: "layer.0.SelfAttention.relative_attention_bias.weight",
+        types: "",
+        transposed: false,
         embedding_norm: "",
         layers: "decoder.block.",
         self_attention: ("layer.0.SelfAttention", "layer.0.layer_norm"),
@@ -64,6 +90,8 @@ pub(super) const T5_NAMES: Names = Names {
         cross_projections: T5_PROJECTIONS,
         feed_forward: ["layer.2.DenseReluDense.wi", "", "layer.2.DenseReluDense.wo", "layer.2.layer_norm"],
         final_norm: "decoder.final_layer_norm",
+        after: [""; 3],
+        head_norms: [""; 2],
         globals: GlobalNames::NONE,
     },
 };
@@ -81,6 +109,11 @@ pub(super) const fn t5_gated() -> Names {
 pub(super) const LED_NAMES: Names = Names {
     prefix: "led.",
     shared: "led.shared.weight",
+    head: HEAD,
+    own_embedding: "",
+    source_projection: "",
+    output_transform: [""; 2],
+    twins: None,
     encoder: StackNames {
         embedding: "led.encoder.embed_tokens.weight",
         positions: "led.encoder.embed_positions.weight",
@@ -104,4 +137,53 @@ pub(super) const LED_NAMES: Names = Names {
         layers: "led.decoder.layers.",
         ..BART_NAMES.decoder
     },
+};
+
+const GEMMA_PROJECTIONS: [&str; 4] = ["q_proj", "k_proj", "v_proj", "o_proj"];
+
+const T5GEMMA_DECODER: StackNames = StackNames {
+    embedding: "model.decoder.embed_tokens.weight",
+    positions: "",
+    types: "",
+    transposed: false,
+    embedding_norm: "",
+    layers: "model.decoder.layers.",
+    self_attention: ("self_attn", "pre_self_attn_layernorm"),
+    projections: GEMMA_PROJECTIONS,
+    cross_attention: ("cross_attn", "pre_cross_attn_layernorm"),
+    cross_projections: GEMMA_PROJECTIONS,
+    feed_forward: ["mlp.up_proj", "mlp.gate_proj", "mlp.down_proj", "pre_feedforward_layernorm"],
+    after: ["post_self_attn_layernorm", "post_cross_attn_layernorm", "post_feedforward_layernorm"],
+    head_norms: ["q_norm", "k_norm"],
+    final_norm: "model.decoder.norm",
+    globals: GlobalNames::NONE,
+};
+
+pub(super) const T5GEMMA_NAMES: Names = Names {
+    prefix: "model.",
+    shared: "",
+    head: "lm_head.out_proj.weight",
+    own_embedding: "",
+    source_projection: "",
+    output_transform: [""; 2],
+    twins: None,
+    encoder: StackNames {
+        embedding: "model.encoder.embed_tokens.weight",
+        layers: "model.encoder.layers.",
+        final_norm: "model.encoder.norm",
+        ..T5GEMMA_DECODER
+    },
+    decoder: T5GEMMA_DECODER,
+};
+
+pub(super) const T5GEMMA2_NAMES: Names = Names {
+    shared: "model.encoder.text_model.embed_tokens.weight",
+    own_embedding: "model.encoder.text_model.embed_tokens.eoi_embedding",
+    encoder: StackNames {
+        embedding: "model.encoder.text_model.embed_tokens.weight",
+        layers: "model.encoder.text_model.layers.",
+        final_norm: "model.encoder.text_model.norm",
+        ..T5GEMMA_DECODER
+    },
+    ..T5GEMMA_NAMES
 };

@@ -5,11 +5,10 @@ use anyhow::{Result, bail};
 use super::{Config, FAMILIES, Family};
 
 /// Encoder-decoders of other kinds, and what they have that no `Spec` says.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 3] = [
     ("prophetnet", "attention to several future tokens"),
     ("switch_transformers", "layers of several experts"),
     ("nllb-moe", "layers of several experts"),
-    ("encoder-decoder", "two models of other kinds in one"),
 ];
 
 /// What to do about half a model.

@@ -14,23 +14,53 @@ use super::Shape;
 pub(super) const HIDDEN: f32 = -30_000.0;
 
 impl Shape {
-    /// The `i`-th `inner` columns of `[b, t, …]`, by heads: `[b, h, t, width]`.
-    pub(super) fn part(&self, x: &Tensor, i: usize) -> Result<Tensor> {
-        let (b, t, columns) = x.dims3()?;
-        let parts = x.reshape((b, t, columns / self.inner(), self.heads, self.width))?;
-        Ok(parts.narrow(2, i, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous()?)
+    /// `count` heads of `[b, t, …]` from a column on: `[b, count, t, width]`.
+    pub(super) fn heads_at(&self, x: &Tensor, column: usize, count: usize) -> Result<Tensor> {
+        let (b, t, _) = x.dims3()?;
+        let heads = x.narrow(2, column, count * self.width)?.reshape((b, t, count, self.width))?;
+        Ok(heads.transpose(1, 2)?.contiguous()?)
+    }
+
+    /// `softmax(q · kᵀ + added) · v`: `[b, h, t, width]`, of keys and values `[b, kv_heads, s, width]`.
+    pub(super) fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, added: [Option<&Tensor>; 2]) -> Result<Tensor> {
+        let mut scores = self.scores(q, k)?;
+        for added in added.into_iter().flatten() {
+            scores = scores.broadcast_add(added)?;
+        }
+        self.mixed(&shares(&scores)?, v)
+    }
+
+    /// `q · kᵀ`, capped: `[b, h, t, s]`.
+    pub(super) fn scores(&self, q: &Tensor, k: &Tensor) -> Result<Tensor> {
+        let (b, _, t, _) = q.dims4()?;
+        let scores = self.grouped(q)?.matmul(&k.t()?)?.reshape((b, self.heads, t, k.dim(2)?))?;
+        Ok(match self.cap {
+            Some(cap) => ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?,
+            None => scores,
+        })
+    }
+
+    /// `shares · v`: `[b, h, t, width]`.
+    pub(super) fn mixed(&self, shares: &Tensor, v: &Tensor) -> Result<Tensor> {
+        let (b, _, t, _) = shares.dims4()?;
+        Ok(self.grouped(shares)?.matmul(v)?.reshape((b, self.heads, t, self.width))?)
+    }
+
+    /// The heads of queries that share keys and values, one after the other on the axis of time: `[b, kv_heads, …, n]`.
+    fn grouped(&self, x: &Tensor) -> Result<Tensor> {
+        let (b, heads, t, n) = x.dims4()?;
+        Ok(if self.kv_heads == heads {
+            x.clone()
+        } else {
+            x.reshape((b, self.kv_heads, heads / self.kv_heads * t, n))?
+        })
     }
 }
 
-/// `softmax(q · kᵀ + added) · v`: `[b, h, t, width]`. The shares are computed in f32 at least, as the reference does.
-pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, added: [Option<&Tensor>; 2]) -> Result<Tensor> {
-    let mut scores = q.matmul(&k.t()?)?;
-    for added in added.into_iter().flatten() {
-        scores = scores.broadcast_add(added)?;
-    }
-    let wide = if q.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let shares = softmax_last_dim(&scores.to_dtype(wide)?)?.to_dtype(q.dtype())?;
-    Ok(shares.matmul(v)?)
+/// The shares of scores, in f32 at least, as the reference computes them.
+pub(super) fn shares(scores: &Tensor) -> Result<Tensor> {
+    let wide = if scores.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    Ok(softmax_last_dim(&scores.to_dtype(wide)?)?.to_dtype(scores.dtype())?)
 }
 
 /// `[b, h, t, width]` to `[b, t, h · width]`.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 
-use super::{Shape, fuses};
+use super::fuses;
 use crate::kernels::attention::{FIRST_CAPACITY, KvCache};
 
 /// Values for which keys, and values, keep their memory: 2 MiB.
@@ -12,24 +12,38 @@ const KEPT: usize = 1 << 19;
 /// Which rows a decoder has, and where each finds its past. Shared by all layers.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    /// For each row, the cell of each of its tokens, the one being computed included.
+    /// For each row, the cell of each of its tokens that it has not forgotten, the one being computed included.
     cells: Vec<Vec<u32>>,
+    /// How many tokens a row remembers, the one being computed included, if not all.
+    window: Option<usize>,
 }
 
 impl Past {
+    /// Without rows, of which each remembers so many tokens.
+    #[must_use]
+    pub fn within(window: Option<usize>) -> Self {
+        Self { cells: Vec::new(), window }
+    }
+
+    /// How many tokens a row remembers, the one being computed included, if not all.
+    #[must_use]
+    pub fn window(&self) -> Option<usize> {
+        self.window
+    }
+
     /// Rows now.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.cells.len()
     }
 
-    /// For each row, the cell of each of its tokens, the one being computed included.
+    /// For each row, the cell of each of its tokens that it has not forgotten, the one being computed included.
     #[must_use]
     pub fn cells(&self) -> &[Vec<u32>] {
         &self.cells
     }
 
-    /// Tokens of the longest past, the one being computed included.
+    /// Tokens of the longest past that are not forgotten, the one being computed included.
     #[must_use]
     pub fn time(&self) -> usize {
         self.cells.iter().map(Vec::len).max().unwrap_or(0)
@@ -43,6 +57,8 @@ impl Past {
     /// A new token in every row. It gets the lowest cell that no row has: rows and beams come and go, and memory that is never
     /// written is never there.
     pub fn advance(&mut self) {
+        let window = self.window;
+        self.cells.iter_mut().for_each(|cells| forget(cells, window));
         let mut free = self.free();
         for cells in &mut self.cells {
             cells.extend(free.next());
@@ -69,10 +85,11 @@ impl Past {
         let mut cells: Vec<Vec<u32>> = Vec::with_capacity(parents.len());
         for parent in parents {
             let mut own = parent.map_or_else(Vec::new, |parent| cells[parent].clone());
+            forget(&mut own, self.window);
             own.extend(free.next());
             cells.push(own);
         }
-        Self { cells }
+        Self { cells, window: self.window }
     }
 
     /// A row's past becomes that of another's row.
@@ -97,19 +114,35 @@ impl Past {
     }
 }
 
+/// Leaves room for a new token among those that a row remembers.
+fn forget(cells: &mut Vec<u32>, window: Option<usize>) {
+    if window == Some(cells.len()) {
+        cells.remove(0);
+    }
+}
+
 /// Keys and values of one decoder layer's past.
 pub enum PastKeys {
     /// Where they were written they stay: on the fused path.
     Staying(KvCache),
-    /// `[rows, h, capacity, width]` each, as products take them, gathered when rows are reordered.
-    Gathered(Option<(Tensor, Tensor)>),
+    /// Gathered when rows are reordered.
+    Gathered(Gathered),
+}
+
+/// Keys and values of rows whose pasts all have one length, as products take them.
+#[derive(Default)]
+pub struct Gathered {
+    /// `[rows, kv_heads, capacity, width]` each.
+    both: Option<(Tensor, Tensor)>,
+    /// How many tokens were written since the first of the rows.
+    written: usize,
 }
 
 impl PastKeys {
     /// Nothing yet.
     #[must_use]
     pub fn new(dtype: DType, device: &Device) -> Self {
-        if fuses(dtype, device) { Self::Staying(KvCache::default()) } else { Self::Gathered(None) }
+        if fuses(dtype, device) { Self::Staying(KvCache::default()) } else { Self::Gathered(Gathered::default()) }
     }
 
     /// Whether they stay where they were written when rows are reordered.
@@ -122,7 +155,7 @@ impl PastKeys {
     pub fn clear(&mut self) {
         match self {
             Self::Staying(cache) => cache.clear(KEPT),
-            Self::Gathered(both) => *both = None,
+            Self::Gathered(gathered) => *gathered = Gathered::default(),
         }
     }
 
@@ -142,33 +175,40 @@ impl PastKeys {
     /// # Errors
     /// When a row does not exist.
     pub fn select(&mut self, rows: &Tensor) -> Result<()> {
-        if let Self::Gathered(Some((keys, values))) = self {
+        if let Self::Gathered(Gathered { both: Some((keys, values)), .. }) = self {
             (*keys, *values) = (keys.index_select(rows, 0)?, values.index_select(rows, 0)?);
         }
         Ok(())
     }
 }
 
-/// Keys and values with room for the whole past of all rows, of the type and on the device of `like`.
-pub(super) fn reserve<'a>(
-    both: &'a mut Option<(Tensor, Tensor)>,
-    past: &Past,
-    heads: Shape,
-    like: &Tensor,
-) -> Result<(&'a Tensor, &'a Tensor)> {
-    let now = both.as_ref().map(|(keys, _)| keys.dims().to_vec()).unwrap_or_default();
-    let capacity = now.get(2).copied().unwrap_or(0);
-    let reach = if capacity < past.time() { (2 * capacity).max(FIRST_CAPACITY).max(past.time()) } else { capacity };
-    let wanted = [past.rows(), heads.heads, reach, heads.width];
-    if now != wanted {
-        *both = Some(if let Some((keys, values)) = both.take() {
-            (grown(&keys, &wanted)?, grown(&values, &wanted)?)
-        } else {
-            let empty = || Tensor::zeros(&wanted, like.dtype(), like.device());
-            (empty()?, empty()?)
-        });
+impl Gathered {
+    /// Writes the keys and values `[rows, kv_heads, 1, width]` of a new token of each row; gives those of all that the tokens see,
+    /// in whatever order: biases by distance and a past that forgets do not go together here.
+    pub(super) fn with(&mut self, keys: &Tensor, values: &Tensor, past: &Past) -> Result<(Tensor, Tensor)> {
+        let time = past.time();
+        if time == 1 {
+            self.written = 0;
+        }
+        let place = past.window().map_or(self.written, |window| self.written % window);
+        self.written += 1;
+        let (rows, heads, _, width) = keys.dims4()?;
+        let now = self.both.as_ref().map(|(keys, _)| keys.dims().to_vec()).unwrap_or_default();
+        let capacity = now.get(2).copied().unwrap_or(0);
+        let wanted =
+            [rows, heads, if capacity < time { (2 * capacity).max(FIRST_CAPACITY).max(time) } else { capacity }, width];
+        let zeros = || Tensor::zeros(&wanted, keys.dtype(), keys.device());
+        if now != wanted {
+            self.both = Some(match self.both.take() {
+                Some((keys, values)) => (grown(&keys, &wanted)?, grown(&values, &wanted)?),
+                None => (zeros()?, zeros()?),
+            });
+        }
+        let (all_keys, all_values) = self.both.as_ref().context("a past without keys")?;
+        all_keys.slice_set(keys, 2, place)?;
+        all_values.slice_set(values, 2, place)?;
+        Ok((all_keys.narrow(2, 0, time)?, all_values.narrow(2, 0, time)?))
     }
-    both.as_ref().map(|(keys, values)| (keys, values)).context("a past without keys")
 }
 
 /// `old` with zeros after its end, on the one axis that is longer.
@@ -177,4 +217,44 @@ fn grown(old: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let new = Tensor::zeros(shape, old.dtype(), old.device())?;
     new.slice_set(&old.contiguous()?, axis, 0)?;
     Ok(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_remembers_a_window_takes_no_more_cells_than_it_has_tokens() {
+        let mut past = Past::within(Some(3));
+        past.add_rows(2);
+        for _ in 0..20 {
+            past.advance();
+            past.select(&[1, 0]);
+        }
+        assert_eq!((past.time(), past.rows()), (3, 2));
+        assert!(past.cells().iter().flatten().all(|&cell| cell < 6), "{past:?}");
+        let mut all = Past::within(None);
+        all.add_rows(1);
+        (0..20).for_each(|_| all.advance());
+        assert_eq!(all.cells()[0], (0..20).collect::<Vec<u32>>());
+        let tree = past.tree(&[None, Some(0), Some(1), Some(2)]);
+        let lengths: Vec<usize> = tree.cells().iter().map(Vec::len).collect();
+        assert_eq!(lengths, [1, 2, 3, 3]);
+        assert!(tree.cells()[3].starts_with(&tree.cells()[2][1..]));
+    }
+
+    #[test]
+    fn gathered_keys_of_a_window_are_written_over() -> Result<()> {
+        let (mut gathered, mut past) = (Gathered::default(), Past::within(Some(2)));
+        past.add_rows(1);
+        let mut seen = Vec::new();
+        for step in 0..5 {
+            past.advance();
+            let new = Tensor::full(step as f32, (1, 1, 1, 1), &Device::Cpu)?;
+            let (keys, _) = gathered.with(&new, &new, &past)?;
+            seen = keys.flatten_all()?.to_vec1::<f32>()?;
+        }
+        assert_eq!(seen, [4.0, 3.0]);
+        Ok(())
+    }
 }

@@ -5,23 +5,15 @@
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
 
-use super::composed::{HIDDEN, attend, join};
-use super::{Bias, Memory, Place, SelfAttention, Sequences, Shape};
+use super::composed::{HIDDEN, join};
+use super::prepare::{Along, Prepare};
+use super::{Bias, Memory, Place, Relative, SelfAttention, Sequences, Shape};
 use crate::kernels::attention::pattern::{Added, RUNS, Run};
 use crate::kernels::attention::{self as kernel, DistanceBias, Pattern};
 use crate::nn::{Linear, fused};
 
 /// Queries that candle's operations take at a time.
 const CHUNK: usize = 256;
-
-/// Biases of a pattern's runs, where a family has them.
-#[derive(Clone, Copy, Default)]
-pub struct RunBiases<'a> {
-    /// Of tokens, by their distance.
-    pub by_distance: Option<&'a Bias>,
-    /// Of sums of blocks, by their distance in blocks.
-    pub by_block: Option<&'a Bias>,
-}
 
 /// Projections of a first token that sees everything: the token's own query, and keys and values of all tokens for it.
 pub struct FirstToken {
@@ -40,21 +32,24 @@ impl SelfAttention {
     pub fn encode_sparse(
         &self,
         x: &Tensor,
-        residual: &Tensor,
+        residual: Option<&Tensor>,
         sequences: &Sequences,
         pattern: Pattern,
-        biases: RunBiases,
+        relative: Relative,
     ) -> Result<Tensor> {
         let lengths = sequences.lengths;
         let extra = lengths.iter().map(|&length| pattern.extra(length)).max().unwrap_or(0);
         let rows = if extra > 0 && !pattern.extra_look() { self.with_sums(x, pattern, lengths)? } else { x.clone() };
         let qkv = self.qkv.forward(&rows)?;
+        let prepare = self.prepare(relative.rotation);
         let mut mixed = if fused(x) {
-            let heads = self.shape.kernel(biases.by_distance.map(|bias| &bias.distances));
-            let by_block = biases.by_block.map(|bias| &bias.distances);
+            prepare.in_place(&qkv)?;
+            let heads = self.shape.kernel(relative.by_distance.map(|bias| &bias.distances));
+            let by_block = relative.by_block.map(|bias| &bias.distances);
             qkv.apply_op1_no_bwd(&kernel::Sparse { heads, by_block, pattern, lengths, extra })?
         } else {
-            Composed { shape: self.shape, pattern, biases, extra }.attend(&qkv, lengths)?
+            let parts = prepare.parts(&qkv, Along::Time)?;
+            Composed { shape: self.shape, pattern, relative, extra }.attend(&parts, lengths)?
         };
         if let Pattern::Window { first: true, .. } = pattern {
             mixed = self.with_first(x, mixed, lengths)?;
@@ -79,7 +74,7 @@ impl SelfAttention {
     fn with_first(&self, x: &Tensor, mixed: Tensor, lengths: &[usize]) -> Result<Tensor> {
         let Some(first) = &self.first else { anyhow::bail!("a layer without projections for a first token") };
         let q = first.q.forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
-        let memory = Memory::new(&first.kv, self.shape, x, lengths)?;
+        let memory = Memory::new(&first.kv, &Prepare::nothing(self.shape), x, lengths)?;
         let places: Vec<Place> = (0..lengths.len()).map(|sentence| Place { group: 0, sentence }).collect();
         let seen = memory.recalled(&q, self.shape, &places)?;
         mixed.slice_set(&seen.unsqueeze(1)?, 1, 0)?;
@@ -113,31 +108,32 @@ fn composed_sums(x: &Tensor, block: usize, lengths: &[usize]) -> Result<Tensor> 
 struct Composed<'a> {
     shape: Shape,
     pattern: Pattern,
-    biases: RunBiases<'a>,
+    relative: Relative<'a>,
     /// Extra rows in front of the tokens.
     extra: usize,
 }
 
 impl Composed<'_> {
-    /// As [`kernel::Sparse`].
-    fn attend(&self, qkv: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        let rows = qkv.dim(1)? - if self.pattern.extra_look() { 0 } else { self.extra };
+    /// As [`kernel::Sparse`], of scaled queries, keys and values by heads.
+    fn attend(&self, parts: &[Tensor; 3], lengths: &[usize]) -> Result<Tensor> {
+        let rows = parts[0].dim(2)? - if self.pattern.extra_look() { 0 } else { self.extra };
         let mut all = Vec::with_capacity(lengths.len());
         for (sequence, &length) in lengths.iter().enumerate() {
-            let qkv = qkv.narrow(0, sequence, 1)?;
             let own = self.pattern.extra(length);
-            let tokens = qkv.narrow(1, self.extra, length)?;
-            let qkv = if own > 0 { Tensor::cat(&[&qkv.narrow(1, 0, own)?, &tokens], 1)? } else { tokens };
-            let mixed = join(&self.sequence(&qkv.contiguous()?, length)?)?;
+            let of_sequence = |part: &Tensor| {
+                let part = part.narrow(0, sequence, 1)?;
+                let tokens = part.narrow(2, self.extra, length)?;
+                if own > 0 { Tensor::cat(&[&part.narrow(2, 0, own)?, &tokens], 2) } else { tokens.contiguous() }
+            };
+            let [q, k, v] = parts.each_ref().map(of_sequence);
+            let mixed = join(&self.sequence([&q?, &k?, &v?], length)?)?;
             all.push(mixed.pad_with_zeros(1, 0, rows - mixed.dim(1)?)?);
         }
         Ok(Tensor::cat(&all, 0)?)
     }
 
-    /// One sequence `[1, extra + length, 3 · inner]` to `[1, h, places that look, width]`.
-    fn sequence(&self, qkv: &Tensor, length: usize) -> Result<Tensor> {
-        let [q, k, v] = [0, 1, 2].map(|i| self.shape.part(qkv, i));
-        let (q, k, v) = ((q? * f64::from(self.shape.scale))?, k?, v?);
+    /// One sequence `[1, h, extra + length, width]` to `[1, h, places that look, width]`.
+    fn sequence(&self, [q, k, v]: [&Tensor; 3], length: usize) -> Result<Tensor> {
         let extra = self.pattern.extra(length);
         let looking = if self.pattern.extra_look() { 0..extra } else { 0..0 };
         let mut mixed = Vec::new();
@@ -152,7 +148,8 @@ impl Composed<'_> {
                     Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 2)
                 };
                 let added = self.added(&runs, &seen)?.to_dtype(q.dtype())?.to_device(q.device())?;
-                mixed.push(attend(&q.narrow(2, first, count)?, &pick(&k)?, &pick(&v)?, [Some(&added), None])?);
+                let (k, v, q) = (pick(k)?, pick(v)?, q.narrow(2, first, count)?.contiguous()?);
+                mixed.push(self.shape.attend(&q, &k, &v, [Some(&added), None])?);
             }
         }
         Ok(Tensor::cat(&mixed, 2)?)
@@ -161,7 +158,7 @@ impl Composed<'_> {
     /// What is added to the scores of some queries with all keys that they see together, `[1, h, queries, keys]`, or one for
     /// all heads.
     fn added(&self, runs: &[[Run; RUNS]], seen: &[std::ops::Range<usize>]) -> Result<Tensor> {
-        let heads = if self.biases.by_distance.is_some() { self.shape.heads } else { 1 };
+        let heads = if self.relative.by_distance.is_some() { self.shape.heads } else { 1 };
         let keys: usize = seen.iter().map(ExactSizeIterator::len).sum();
         ensure!(keys > 0, "queries that see nothing");
         let mut values = vec![HIDDEN; heads * runs.len() * keys];
@@ -188,8 +185,8 @@ impl Composed<'_> {
         };
         match added {
             Added::Constant(number) => values.fill(number),
-            Added::ByDistance(first) => table(self.biases.by_distance, first, values),
-            Added::ByBlock(first) => table(self.biases.by_block, first, values),
+            Added::ByDistance(first) => table(self.relative.by_distance, first, values),
+            Added::ByBlock(first) => table(self.relative.by_block, first, values),
         }
     }
 }

@@ -57,6 +57,25 @@ fn a_missing_bias_on_the_logits_is_nought() {
     assert_ne!(none, fixture);
 }
 
+/// The tower of a model that sees pictures too is not read; of two halves that are one the file may have one.
+#[test]
+fn what_a_text_does_not_need_may_be_missing() {
+    let sources = [vec![40, 41, 42, 2], vec![50, 51, 2]];
+    for (name, needless) in [
+        ("tiny-t5gemma2", "model.encoder.vision_tower."),
+        ("tiny-t5gemma2", "model.encoder.multi_modal_projector."),
+        ("tiny-roberta2roberta", "encoder."),
+    ] {
+        let without = Changed::new(name, |tensors| {
+            let all = tensors.len();
+            tensors.retain(|name, _| !name.starts_with(needless));
+            assert!(tensors.len() < all, "{name} has no {needless}");
+        });
+        let found = computed(&without.checkpoint(DType::F32), &sources, 2);
+        assert_eq!(found, computed(&Checkpoint::fixture(name), &sources, 2), "{name} without {needless}");
+    }
+}
+
 /// The same weights in whatever files give the same bits.
 #[test]
 fn every_file_format_gives_the_same_bits() {

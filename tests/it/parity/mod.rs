@@ -167,6 +167,11 @@ families! {
     longt5_with_sums_of_blocks: "LongT5" "tiny-longt5-global",
     pegasus_x: "PEGASUS-X" "tiny-pegasus-x",
     bigbird_pegasus: "BigBird" "tiny-bigbird-pegasus",
+    t5gemma: "T5Gemma" "tiny-t5gemma",
+    t5gemma2: "T5Gemma 2" "tiny-t5gemma2",
+    bert_into_bert: "halves" "tiny-bert2bert",
+    bert_into_gpt2: "halves" "tiny-bert2gpt2",
+    roberta_into_itself: "halves" "tiny-roberta2roberta",
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! `T5Gemma` and `T5Gemma` 2: Gemma's layers in an encoder and a decoder.
+//!
+//! Read from transformers' models `t5gemma` and `t5gemma2`. Both read text only here: the weights of a tower that sees pictures
+//! are left on disk. Invariant: a window of 0, and a scaling of positions that is not known, are refused here.
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::names::{T5GEMMA_NAMES, T5GEMMA2_NAMES};
+use super::{Config, activation};
+use crate::batch::TokenId;
+use crate::kernels::attention::Pattern;
+use crate::model::spec::{Frequencies, NormKind, NormPlacement, Positions, Spec, Stack};
+
+const BASE: f64 = 10_000.0;
+const FULL: &str = "full_attention";
+const SLIDING: &str = "sliding_attention";
+
+/// `T5Gemma`: two stacks of Gemma 2's layers, which may have different widths.
+pub(super) fn t5gemma(config: &Config) -> Result<Spec> {
+    let [source, target] = [config.within("encoder")?, config.within("decoder")?];
+    // Layers see a window in turns, the first of them first.
+    let [mut encoder, mut decoder] = [stack(&source, 2, 0)?, stack(&target, 2, 0)?];
+    for (stack, config) in [(&mut encoder, &source), (&mut decoder, &target)] {
+        stack.attention_cap = number_or(config, "attn_logit_softcapping", 50.0);
+        let base = config.number("rope_theta").unwrap_or(BASE);
+        let full = frequencies(config, &["rope_parameters"], base)?;
+        stack.positions = Positions::Rotary { full, window: full };
+    }
+    // As many before as after, both inclusive.
+    see(&mut encoder, |window| [window, window]);
+    see(&mut decoder, |window| [window - 1, 0]);
+    let mut spec = spec(config, &source, &target, [encoder, decoder])?;
+    spec.logit_cap = number_or(&target, "final_logit_softcapping", 30.0);
+    spec.names = T5GEMMA_NAMES;
+    Ok(spec)
+}
+
+/// `T5Gemma` 2: Gemma 3's layers, whose decoder sees its past and the source at once.
+pub(super) fn t5gemma2(config: &Config) -> Result<Spec> {
+    let around = config.within("encoder")?;
+    let source = around.within("text_config").context("the encoder has no text half, only one that sees pictures")?;
+    let target = config.within("decoder")?;
+    let pattern = |config: &Config| config.size_or("sliding_window_pattern", 6);
+    let [mut encoder, mut decoder] = [
+        stack(&source, pattern(&source)?, pattern(&source)? - 1)?,
+        stack(&target, pattern(&target)?, pattern(&target)? - 1)?,
+    ];
+    ensure!(
+        (encoder.width, source.size("vocab_size")?) == (decoder.width, target.size("vocab_size")?),
+        "the encoder has another width or vocabulary than the decoder\nhint: fetch config.json again"
+    );
+    for (stack, config) in [(&mut encoder, &source), (&mut decoder, &target)] {
+        stack.head_norms = true;
+        let base = |key: &str, default: f64| config.number(key).unwrap_or(default);
+        let full = frequencies(config, &["rope_parameters", FULL], base("rope_theta", 1e6))?;
+        let window = frequencies(config, &["rope_parameters", SLIDING], base("rope_local_base_freq", BASE))?;
+        stack.positions = Positions::Rotary { full, window };
+    }
+    // A window around the token, of an even number one more after it than before.
+    see(&mut encoder, |window| [window.div_ceil(2) - 1, window / 2]);
+    see(&mut decoder, |window| [window - 1, 0]);
+    let mut spec = spec(config, &source, &target, [encoder, decoder])?;
+    spec.shared_embedding = true;
+    spec.merged_attention = true;
+    spec.own_embedding = Some(around.size_or("eoi_token_index", 256_000)? as TokenId);
+    spec.logit_cap = target.number("final_logit_softcapping").map(|cap| cap as f32);
+    spec.names = T5GEMMA2_NAMES;
+    Ok(spec)
+}
+
+/// A number that a file may say is not there, which is another thing than not to say it.
+fn number_or(config: &Config, key: &str, default: f32) -> Option<f32> {
+    if config.has(key) { config.number(key).map(|number| number as f32) } else { Some(default) }
+}
+
+/// What both stacks of both families have in common. Where `layer_types` does not say it, of `every` layers the one at `full`
+/// sees everything.
+fn stack(config: &Config, every: usize, full: usize) -> Result<Stack> {
+    let (width, heads, kv_heads) =
+        (config.size("hidden_size")?, config.size("num_attention_heads")?, config.size("num_key_value_heads")?);
+    ensure!(
+        kv_heads > 0 && heads % kv_heads == 0,
+        "{kv_heads} heads of keys (`num_key_value_heads`) do not divide {heads} heads\nhint: fetch config.json again"
+    );
+    let head_width = config.size_or("head_dim", width / heads.max(1))?;
+    ensure!(head_width % 2 == 0, "`head_dim` in config.json is {head_width}, an odd number\nhint: it must be even");
+    let layers = config.size("num_hidden_layers")?;
+    let biased = config.flag("attention_bias").unwrap_or(false);
+    Ok(Stack {
+        width,
+        layers,
+        heads,
+        kv_heads,
+        head_width,
+        attention_scale: 1.0 / config.number("query_pre_attn_scalar").unwrap_or(256.0).sqrt() as f32,
+        attention_cap: None,
+        head_norms: false,
+        inner: config.size("intermediate_size")?,
+        window: config.size("max_position_embeddings")?,
+        attention_bias: biased,
+        feed_forward_bias: false,
+        attention: patterns(config, layers, every, full)?,
+        activation: activation(config.text("hidden_activation").unwrap_or("gelu_pytorch_tanh"))?,
+        gated: true,
+        norm_placement: NormPlacement::Both,
+        norm: NormKind::RmsOneMore,
+        norm_eps: config.number("rms_norm_eps").unwrap_or(1e-6),
+        final_norm: true,
+        embedding_norm: false,
+        positions: Positions::Rotary {
+            full: Frequencies { base: BASE, factor: 1.0 },
+            window: Frequencies { base: BASE, factor: 1.0 },
+        },
+        embedding_scale: (width as f64).sqrt(),
+    })
+}
+
+/// Everything, or a window whose size both sides of a token are given for now.
+fn patterns(config: &Config, layers: usize, every: usize, full: usize) -> Result<Vec<Pattern>> {
+    let (window, positions) = (config.size_or("sliding_window", 4096)?, config.size("max_position_embeddings")?);
+    let sees = |name: &str| match name {
+        FULL => Ok(Pattern::Full),
+        SLIDING => {
+            super::long::check_window("sliding_window", window, positions)?;
+            Ok(Pattern::Window { before: window, after: window, first: false })
+        }
+        other => bail!("`layer_types` in config.json has `{other}`\nhint: known are {FULL} and {SLIDING}"),
+    };
+    let Some(types) = config.texts("layer_types") else {
+        ensure!(every > 0, "`sliding_window_pattern` in config.json is 0\nhint: fetch config.json again");
+        return (0..layers).map(|layer| sees(if layer % every == full { FULL } else { SLIDING })).collect();
+    };
+    ensure!(
+        types.len() == layers,
+        "config.json gives {} `layer_types` for {layers} layers\nhint: fetch config.json again",
+        types.len()
+    );
+    types.into_iter().map(sees).collect()
+}
+
+/// Sets how far windows reach before and after a token.
+fn see(stack: &mut Stack, reach: impl Fn(usize) -> [usize; 2]) {
+    for pattern in &mut stack.attention {
+        if let Pattern::Window { before, after, .. } = pattern {
+            [*before, *after] = reach(*before);
+        }
+    }
+}
+
+/// How fast heads are rotated; an old file has no such key, and one of the times between has `rope_scaling` beside it.
+fn frequencies(config: &Config, path: &[&str], base: f64) -> Result<Frequencies> {
+    let parameters = path.iter().try_fold(config.0, |value, key| value.get(key)).filter(|value| value.is_object());
+    let older = || config.0.get("rope_scaling").filter(|value| value.is_object() && path.last() != Some(&SLIDING));
+    let Some(parameters) = parameters.or_else(older).map(Config) else { return Ok(Frequencies { base, factor: 1.0 }) };
+    let kind = parameters.text("rope_type").or(parameters.text("type")).unwrap_or("default");
+    let factor = match kind {
+        "default" => 1.0,
+        "linear" => parameters.number("factor").unwrap_or(1.0),
+        other => bail!("config.json scales positions by `{other}`\nhint: known are default and linear"),
+    };
+    let base = parameters.number("rope_theta").unwrap_or(base);
+    ensure!(
+        base > 0.0 && factor > 0.0,
+        "config.json rotates by the base {base} and factor {factor}\nhint: fetch it again"
+    );
+    Ok(Frequencies { base, factor })
+}
+
+fn spec(config: &Config, source: &Config, target: &Config, [encoder, decoder]: [Stack; 2]) -> Result<Spec> {
+    Ok(Spec {
+        family: config.family(),
+        vocabulary: target.size("vocab_size")?,
+        source_vocabulary: source.size("vocab_size")?,
+        encoder,
+        decoder,
+        shared_embedding: false,
+        tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
+        output_scale: 1.0,
+        output_bias: None,
+        logit_cap: None,
+        source_projection: false,
+        output_transform: false,
+        merged_attention: false,
+        own_embedding: None,
+        // Gemma was trained in bf16; its embeddings alone are multiplied by up to 60.
+        wide_range: true,
+        eight_bits: false,
+        names: T5GEMMA_NAMES,
+    })
+}

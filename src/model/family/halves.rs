@@ -1,0 +1,223 @@
+//! Two models of other kinds in one: BERT or `RoBERTa` reads, BERT, `RoBERTa` or GPT-2 writes (Rothe et al. 2020).
+//!
+//! Read from transformers' models `encoder_decoder`, `bert`, `roberta` and `gpt2`.
+
+use anyhow::{Result, bail, ensure};
+
+use super::{Config, activation};
+use crate::batch::TokenId;
+use crate::kernels::attention::Pattern;
+use crate::model::spec::{GlobalNames, Names, NormKind, NormPlacement, Positions, Spec, Stack, StackNames};
+
+/// What one half is.
+struct Half {
+    stack: Stack,
+    names: StackNames,
+    vocabulary: usize,
+}
+
+pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
+    let [source, target] = [config.within("encoder")?, config.within("decoder")?];
+    let encoder = match source.text("model_type").unwrap_or_default() {
+        "bert" => bert(&source, BERT_ENCODER)?,
+        "roberta" => roberta(&source, BERT_ENCODER)?,
+        other => bail!("the encoder is of the family `{other}`\nhint: kortom knows bert and roberta there"),
+    };
+    let kind = target.text("model_type").unwrap_or_default();
+    let (decoder, names) = match kind {
+        "bert" => (bert(&target, BERT_DECODER)?, BERT_NAMES),
+        "roberta" => (roberta(&target, ROBERTA_DECODER)?, ROBERTA_NAMES),
+        "gpt2" => (gpt2(&target)?, GPT2_NAMES),
+        other => bail!("the decoder is of the family `{other}`\nhint: kortom knows bert, roberta and gpt2 there"),
+    };
+    let shared = config.flag("tie_encoder_decoder") == Some(true);
+    let names =
+        Names { encoder: encoder.names, decoder: decoder.names, twins: names.twins.filter(|_| shared), ..names };
+    Ok(Spec {
+        family: config.family(),
+        vocabulary: decoder.vocabulary,
+        source_vocabulary: encoder.vocabulary,
+        source_projection: encoder.stack.width != decoder.stack.width,
+        encoder: encoder.stack,
+        decoder: decoder.stack,
+        shared_embedding: false,
+        tied_output: target.flag("tie_word_embeddings").unwrap_or(true),
+        output_scale: 1.0,
+        output_bias: (kind != "gpt2").then_some(if kind == "bert" { BERT_BIAS } else { ROBERTA_BIAS }),
+        output_transform: kind != "gpt2",
+        logit_cap: None,
+        merged_attention: false,
+        own_embedding: None,
+        wide_range: false,
+        eight_bits: false,
+        names,
+    })
+}
+
+fn bert(config: &Config, names: StackNames) -> Result<Half> {
+    let kind = config.text("position_embedding_type").unwrap_or("absolute");
+    ensure!(kind == "absolute", "positions of the type `{kind}` are not known\nhint: kortom knows absolute ones");
+    let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
+    let stack = stack(config, [width, heads, config.size("num_hidden_layers")?, config.size("intermediate_size")?])?;
+    let stack = Stack {
+        window: config.size_or("max_position_embeddings", 512)?,
+        activation: activation(config.text("hidden_act").unwrap_or("gelu"))?,
+        norm_placement: NormPlacement::Post,
+        norm_eps: config.number("layer_norm_eps").unwrap_or(1e-12),
+        embedding_norm: true,
+        ..stack
+    };
+    Ok(Half { stack, names, vocabulary: config.size("vocab_size")? })
+}
+
+/// `RoBERTa`: BERT whose positions are counted by fairseq.
+fn roberta(config: &Config, names: StackNames) -> Result<Half> {
+    let mut half = bert(config, names)?;
+    let padding = config.size_or("pad_token_id", 1)?;
+    let Some(window) = half.stack.window.checked_sub(padding + 1).filter(|window| *window > 0) else {
+        bail!("config.json has {} positions, all of them before the first\nhint: fetch it again", half.stack.window);
+    };
+    half.stack.window = window;
+    half.stack.positions = Positions::LearnedFairseq { padding: padding as TokenId };
+    Ok(half)
+}
+
+fn gpt2(config: &Config) -> Result<Half> {
+    ensure!(
+        config.flag("scale_attn_by_inverse_layer_idx") != Some(true),
+        "the scores of each layer are divided by its number (`scale_attn_by_inverse_layer_idx`)\n\
+         hint: kortom knows a GPT-2 without that"
+    );
+    let (width, heads) = (config.size("n_embd")?, config.size("n_head")?);
+    let inner = config.size_or("n_inner", 4 * width)?;
+    let stack = stack(config, [width, heads, config.size("n_layer")?, inner])?;
+    let scaled = config.flag("scale_attn_weights").unwrap_or(true);
+    let stack = Stack {
+        window: config.size_or("n_positions", 1024)?,
+        activation: activation(config.text("activation_function").unwrap_or("gelu_new"))?,
+        attention_scale: if scaled { stack.attention_scale } else { 1.0 },
+        norm_eps: config.number("layer_norm_epsilon").unwrap_or(1e-5),
+        final_norm: true,
+        ..stack
+    };
+    Ok(Half { stack, names: GPT2_DECODER, vocabulary: config.size("vocab_size")? })
+}
+
+/// What all halves have in common, of this width, with so many heads, layers and inner numbers.
+fn stack(config: &Config, [width, heads, layers, inner]: [usize; 4]) -> Result<Stack> {
+    let head_width = width / heads.max(1);
+    ensure!(
+        head_width * heads == width || heads == 0,
+        "{heads} heads do not divide a width of {width} in a half of the family `{}`\nhint: fetch config.json again",
+        config.family()
+    );
+    Ok(Stack {
+        width,
+        layers,
+        heads,
+        kv_heads: heads,
+        head_width,
+        attention_scale: 1.0 / (head_width as f32).sqrt(),
+        attention_cap: None,
+        head_norms: false,
+        inner,
+        window: 0,
+        attention_bias: true,
+        feed_forward_bias: true,
+        attention: vec![Pattern::Full],
+        activation: crate::kernels::activation::Activation::Gelu,
+        gated: false,
+        norm_placement: NormPlacement::Pre,
+        norm: NormKind::Layer,
+        norm_eps: 1e-5,
+        final_norm: false,
+        embedding_norm: false,
+        positions: Positions::Learned { offset: 0 },
+        embedding_scale: 1.0,
+    })
+}
+
+const BERT_BIAS: &str = "decoder.cls.predictions.bias";
+const ROBERTA_BIAS: &str = "decoder.lm_head.bias";
+
+const BERT_PROJECTIONS: [&str; 4] = ["self.query", "self.key", "self.value", "output.dense"];
+
+const BERT_ENCODER: StackNames = StackNames {
+    embedding: "encoder.embeddings.word_embeddings.weight",
+    positions: "encoder.embeddings.position_embeddings.weight",
+    types: "encoder.embeddings.token_type_embeddings.weight",
+    transposed: false,
+    embedding_norm: "encoder.embeddings.LayerNorm",
+    layers: "encoder.encoder.layer.",
+    self_attention: ("attention", "attention.output.LayerNorm"),
+    projections: BERT_PROJECTIONS,
+    cross_attention: ("crossattention", "crossattention.output.LayerNorm"),
+    cross_projections: BERT_PROJECTIONS,
+    feed_forward: ["intermediate.dense", "", "output.dense", "output.LayerNorm"],
+    after: [""; 3],
+    head_norms: [""; 2],
+    final_norm: "",
+    globals: GlobalNames::NONE,
+};
+
+const BERT_DECODER: StackNames = StackNames {
+    embedding: "decoder.bert.embeddings.word_embeddings.weight",
+    positions: "decoder.bert.embeddings.position_embeddings.weight",
+    types: "decoder.bert.embeddings.token_type_embeddings.weight",
+    embedding_norm: "decoder.bert.embeddings.LayerNorm",
+    layers: "decoder.bert.encoder.layer.",
+    ..BERT_ENCODER
+};
+
+const ROBERTA_DECODER: StackNames = StackNames {
+    embedding: "decoder.roberta.embeddings.word_embeddings.weight",
+    positions: "decoder.roberta.embeddings.position_embeddings.weight",
+    types: "decoder.roberta.embeddings.token_type_embeddings.weight",
+    embedding_norm: "decoder.roberta.embeddings.LayerNorm",
+    layers: "decoder.roberta.encoder.layer.",
+    ..BERT_ENCODER
+};
+
+const GPT2_DECODER: StackNames = StackNames {
+    embedding: "decoder.transformer.wte.weight",
+    positions: "decoder.transformer.wpe.weight",
+    types: "",
+    transposed: true,
+    embedding_norm: "",
+    layers: "decoder.transformer.h.",
+    self_attention: ("attn", "ln_1"),
+    projections: ["c_attn", "c_attn", "c_attn", "c_proj"],
+    cross_attention: ("crossattention", "ln_cross_attn"),
+    cross_projections: ["q_attn", "c_attn", "c_attn", "c_proj"],
+    feed_forward: ["mlp.c_fc", "", "mlp.c_proj", "ln_2"],
+    final_norm: "decoder.transformer.ln_f",
+    ..BERT_ENCODER
+};
+
+const BERT_NAMES: Names = Names {
+    prefix: "",
+    shared: "",
+    head: "decoder.cls.predictions.decoder.weight",
+    own_embedding: "",
+    source_projection: "enc_to_dec_proj",
+    output_transform: ["decoder.cls.predictions.transform.dense", "decoder.cls.predictions.transform.LayerNorm"],
+    twins: Some(["encoder.", "decoder.bert."]),
+    encoder: BERT_ENCODER,
+    decoder: BERT_DECODER,
+};
+
+const ROBERTA_NAMES: Names = Names {
+    head: "decoder.lm_head.decoder.weight",
+    output_transform: ["decoder.lm_head.dense", "decoder.lm_head.layer_norm"],
+    twins: Some(["encoder.", "decoder.roberta."]),
+    decoder: ROBERTA_DECODER,
+    ..BERT_NAMES
+};
+
+const GPT2_NAMES: Names = Names {
+    head: "decoder.lm_head.weight",
+    output_transform: [""; 2],
+    twins: None,
+    decoder: GPT2_DECODER,
+    ..BERT_NAMES
+};

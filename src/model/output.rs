@@ -1,0 +1,89 @@
+//! The decoder's states to logits.
+
+use anyhow::{Result, ensure};
+use candle_core::Tensor;
+
+use crate::kernels::activation::Activation;
+use crate::kernels::soft_cap::SoftCap;
+use crate::nn::{Linear, Logits, Matrix, Norm, fuses};
+
+use super::builder::Builder;
+
+/// The output layer.
+pub(super) struct Output {
+    transform: Option<Transform>,
+    /// Factor on states.
+    scale: f64,
+    matrix: Linear,
+    /// What logits are kept below in size.
+    cap: Option<f32>,
+}
+
+/// What is done to states before the output matrix.
+struct Transform {
+    dense: Linear,
+    activation: Activation,
+    norm: Norm,
+}
+
+impl Output {
+    /// With this output matrix, `[v, d]`.
+    pub fn new(builder: &Builder, matrix: Matrix) -> Result<Self> {
+        let spec = builder.spec;
+        let bias = spec.output_bias.and_then(|name| builder.find(name));
+        let bias = match bias {
+            // Stored as `[1, v]`.
+            Some(bias) => Some(bias.tensor(builder.dtype, builder.device)?.flatten_all()?),
+            None => None,
+        };
+        if let Some(bias) = &bias {
+            ensure!(
+                bias.elem_count() == spec.vocabulary,
+                "the bias on the logits has {} entries for a vocabulary of {}\n\
+                 hint: config.json and the weights must be of the same checkpoint",
+                bias.elem_count(),
+                spec.vocabulary
+            );
+        }
+        let transform = spec.output_transform.then(|| Transform::new(builder)).transpose()?;
+        Ok(Self { transform, scale: spec.output_scale, matrix: Linear::new(matrix, bias)?, cap: spec.logit_cap })
+    }
+
+    /// Logits `[r, v]` of states `[r, d]`.
+    pub fn dense(&self, states: Tensor) -> Result<Tensor> {
+        let logits = self.matrix.forward(&self.prepared(states)?)?;
+        Ok(match self.cap {
+            None => logits,
+            Some(cap) if fuses(logits.dtype(), logits.device()) => logits.apply_op1_no_bwd(&SoftCap { cap })?,
+            Some(cap) => ((logits / f64::from(cap))?.tanh()? * f64::from(cap))?,
+        })
+    }
+
+    /// As [`Self::dense`], but computed when they are looked at, where that is possible.
+    pub fn logits(&self, states: Tensor) -> Result<Logits> {
+        if self.cap.is_some() {
+            return Ok(self.dense(states)?.into());
+        }
+        self.matrix.logits(&self.prepared(states)?)
+    }
+
+    /// What the output matrix multiplies, `[r, d]`.
+    fn prepared(&self, mut states: Tensor) -> Result<Tensor> {
+        if let Some(Transform { dense, activation, norm }) = &self.transform {
+            states = norm.forward(&dense.forward_activated(&states, *activation)?)?;
+        }
+        let scaled = (self.scale - 1.0).abs() > f64::EPSILON;
+        Ok(if scaled { (states * self.scale)? } else { states })
+    }
+}
+
+impl Transform {
+    fn new(builder: &Builder) -> Result<Self> {
+        let (stack, [dense, norm]) = (&builder.spec.decoder, builder.spec.names.output_transform);
+        Ok(Self {
+            dense: builder.projection(dense, [stack.width; 2])?,
+            activation: stack.activation,
+            norm: builder.norm(norm, stack)?,
+        })
+    }
+}

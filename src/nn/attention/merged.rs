@@ -1,0 +1,90 @@
+//! Attention of decoder rows to their own past and to the memory of their sentences at once (`T5Gemma` 2).
+
+use anyhow::{Result, ensure};
+use candle_core::Tensor;
+
+use super::composed::{join, shares};
+use super::{Aligned, Along, HeadNorms, Memory, OwnPast, PastKeys, Place, Prepare, Shape, aligned};
+use crate::kernels::attention as kernel;
+use crate::nn::Linear;
+
+/// Attention whose keys are a row's own and its sentence's, from the same projections, under one softmax. The sentence's keys are
+/// not rotated.
+pub struct MergedAttention {
+    /// `d` to `inner`.
+    pub q: Linear,
+    /// `d` to keys and values side by side, `2 · kv_inner`.
+    pub kv: Linear,
+    /// `inner` to `d`.
+    pub out: Linear,
+    /// The heads.
+    pub shape: Shape,
+    /// Normalisation of each head of queries and keys.
+    pub norms: Option<HeadNorms>,
+}
+
+impl MergedAttention {
+    /// The keys and values of encoder states `[b, s, d]` of sentences of these lengths.
+    ///
+    /// # Errors
+    /// When shapes, types or devices do not fit.
+    pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
+        let prepare = Prepare { norms: self.norms.as_ref(), ..Prepare::nothing(self.shape) };
+        Memory::new(&self.kv, &prepare, states, lengths)
+    }
+
+    /// One new token per row, `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which
+    /// sentence there; where nothing is fused, there is one memory.
+    ///
+    /// # Errors
+    /// When shapes, types or devices do not fit.
+    pub fn step(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        own: OwnPast,
+        memories: &[&Memory],
+        places: &[Place],
+    ) -> Result<Tensor> {
+        let OwnPast { keys, past, relative } = own;
+        let qkv = Tensor::cat(&[self.q.forward(x)?, self.kv.forward(x)?], 1)?;
+        let prepare = Prepare { shape: self.shape, norms: self.norms.as_ref(), rotation: relative.rotation };
+        let mixed = match keys {
+            PastKeys::Staying(cache) => {
+                prepare.in_place(&qkv)?;
+                cache.append(&qkv, self.shape.kv_inner(), past.cells())?;
+                let groups: Vec<_> = memories.iter().map(|memory| memory.group()).collect();
+                let heads = self.shape.kernel(None);
+                qkv.apply_op1_no_bwd(&kernel::Merged { heads, cache, cells: past.cells(), groups: &groups, places })?
+            }
+            PastKeys::Gathered(gathered) => {
+                ensure!(memories.len() == 1, "{} memories where one is expected", memories.len());
+                let [q, keys, values] = prepare.parts(&qkv.unsqueeze(1)?, Along::Rows)?;
+                let (keys, values) = gathered.with(&keys, &values, past)?;
+                self.composed(&q, [&keys, &values], memories[0], places)?
+            }
+        };
+        self.out.forward_added(&mixed, residual)
+    }
+
+    /// Scaled queries `[r, h, 1, width]` over their own keys and values and those of their sentences, to `[r, inner]`.
+    fn composed(&self, q: &Tensor, [keys, values]: [&Tensor; 2], memory: &Memory, places: &[Place]) -> Result<Tensor> {
+        let (rows, shape) = (places.len(), self.shape);
+        let own = shape.scores(q, keys)?;
+        let theirs = aligned(&join(q)?.squeeze(1)?, shape, memory, places)?;
+        let Aligned { q, keys: their_keys, values: their_values, mask } = theirs;
+        let mut scores = shape.scores(&q, &their_keys)?;
+        if let Some(mask) = &mask {
+            scores = scores.broadcast_add(mask)?;
+        }
+        // Rows of a sentence were the axis of time: `[n, h, g, s]` to `[r, h, 1, s]`, and back.
+        let (n, heads, group, s) = scores.dims4()?;
+        let scores = scores.transpose(1, 2)?.reshape((rows, heads, 1, s))?;
+        let shares = shares(&Tensor::cat(&[&own, &scores], 3)?)?;
+        let time = own.dim(3)?;
+        let mixed = shape.mixed(&shares.narrow(3, 0, time)?.contiguous()?, values)?;
+        let theirs = shares.narrow(3, time, s)?.contiguous()?.reshape((n, group, heads, s))?;
+        let theirs = shape.mixed(&theirs.transpose(1, 2)?.contiguous()?, &their_values)?;
+        Ok((join(&mixed)?.squeeze(1)? + join(&theirs)?.reshape((rows, shape.inner()))?)?)
+    }
+}
