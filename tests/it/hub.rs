@@ -349,7 +349,7 @@ fn a_busy_or_faulty_hub_is_asked_again_and_not_forever() {
 fn a_body_that_takes_longer_than_the_patience_arrives() {
     let server = setup(&weights()).start(0);
     let (_home, mut options) = client(&server);
-    options.patience = Duration::from_millis(1500);
+    options.timeout = Duration::from_millis(1500);
     server.fault("GET", "/store/", Fault::Slow(10, Duration::from_millis(200)));
     Hub::new(options).pull(NAME, false).unwrap();
     assert_eq!(server.asked("GET", "/store/").len(), 1);
