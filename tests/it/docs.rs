@@ -125,3 +125,31 @@ fn the_first_pages_are_short() {
         assert!(lines <= most, "{name} has {lines} lines\nhint: details belong to a page in docs");
     }
 }
+
+/// Whether a word in backticks is the name of something in the sources, and not of something else.
+fn is_rust(code: &str) -> bool {
+    let words: Vec<&str> = code.split("::").collect();
+    let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_named = words.len() > 1 || code.starts_with(char::is_uppercase) || code.contains('_');
+    words.iter().all(is_word) && is_named && !code.starts_with("KORTOM_")
+}
+
+/// Renaming something that the page on the architecture is about means renaming it there.
+#[test]
+fn names_in_the_architecture_are_those_of_the_sources() {
+    let folders = ["src", "tests/it"].map(|folder| walkdir::WalkDir::new(root().join(folder)));
+    let files = folders.into_iter().flatten().map(|entry| entry.unwrap().into_path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let sources: Vec<String> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let is_defined = |name: &str| {
+        let defines =
+            |kind: &str, after: char| sources.iter().any(|text| text.contains(&format!("{kind} {name}{after}")));
+        let kinds = ["fn", "struct", "enum", "trait", "const", "static", "mod", "type"];
+        kinds.iter().any(|kind| ['(', '<', ' ', ':', ';'].into_iter().any(|after| defines(kind, after)))
+    };
+    let named = Page::read(&root().join("docs/architecture.md")).code;
+    let named: BTreeSet<&str> = named.iter().filter(|code| is_rust(code)).flat_map(|code| code.split("::")).collect();
+    assert!(named.len() > 30, "{named:?}");
+    let unknown: Vec<&str> = named.into_iter().filter(|name| !is_defined(name)).collect();
+    assert!(unknown.is_empty(), "docs/architecture.md names what is not in the sources: {unknown:?}");
+}
