@@ -75,15 +75,6 @@ pub struct Digest<'a> {
     pub summarizing: Option<Summarizing<'a>>,
 }
 
-/// One article of plain text: translated, with a short summary on top.
-///
-/// # Errors
-/// When a model fails.
-pub fn digest(article: &str, steps: &Digest<'_>) -> Result<Report> {
-    let documents = vec![Document::parse("-", article, Format::Text)];
-    Ok(steps.run(documents)?.pop().unwrap_or_default())
-}
-
 impl Digest<'_> {
     /// One report for each article.
     ///

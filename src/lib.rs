@@ -4,24 +4,13 @@
 //! The modules below are listed in the order in which an article passes through them.
 //!
 //! ```
-//! use kortom::device::Placement;
-//! use kortom::digest::{Digest, Summarizing, Translating};
-//! use kortom::engine::settings::Caller;
-//! use kortom::engine::{Engine, Request};
-//! use kortom::segment::Language;
-//! use kortom::summarize::Length;
+//! use kortom::{Pipeline, PipelineOptions};
 //!
-//! // The small model inside the program; `Hub::resolve` finds others.
-//! let engine = Engine::load(&kortom::hub::bundled(), &Placement::cpu())?;
-//! let session = engine.session(&Request::new(Caller::Article))?;
-//! let steps = Digest {
-//!     translating: Some(Translating { model: &session, name: engine.name().to_owned(), from: "nl", to: "en", glossary: None }),
-//!     // Without a model that writes it, a summary consists of the article's own sentences.
-//!     summarizing: Some(Summarizing { length: Some(Length::Short), language: Language::English, writing: None }),
-//! };
-//! let report = kortom::digest("date 2021-03 Het regent vandaag.", &steps)?;
-//! assert_eq!(report.date.as_deref(), Some("2021-03"));
-//! assert_eq!(report.translation.as_deref(), Some("It's raining today."));
+//! // The small model inside the program; a folder or `owner/name` does as well.
+//! let pipeline = Pipeline::load(PipelineOptions::digest("kortom-nl-en"))?;
+//! let report = pipeline.digest("date 2021-03 Het regent vandaag.")?;
+//! println!("{}", report.translation.as_deref().unwrap_or_default());
+//! # assert_eq!((report.date.as_deref(), report.translation.as_deref()), (Some("2021-03"), Some("It's raining today.")));
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
@@ -55,5 +44,9 @@ pub mod report;
 pub mod render;
 pub mod score;
 
-pub use digest::{Digest, digest};
+// All of it, with models that are chosen and loaded.
+pub mod pipeline;
+
+pub use digest::Digest;
+pub use pipeline::{Models, Pipeline, PipelineOptions};
 pub use report::{LineReport, Report};

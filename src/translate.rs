@@ -61,6 +61,23 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// What a model made of a source that may be in any language and need not be translated: only that is checked which does
+    /// not depend on either.
+    #[must_use]
+    pub fn generated(source: &str, generation: Generation) -> Self {
+        let mut segment = Self {
+            source: source.to_owned(),
+            target: generation.text,
+            score: Some(generation.score),
+            tokens: generation.target_tokens,
+            hypotheses: generation.hypotheses,
+            ..Self::default()
+        };
+        segment.note(generation.truncated.then(Finding::truncated));
+        segment.note(check::repetition(source, &segment.target));
+        segment
+    }
+
     /// Adds what was found about it.
     pub fn note(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.notes.extend(findings);

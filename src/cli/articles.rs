@@ -2,7 +2,7 @@
 //!
 //! Invariant: when a window fails as a whole, its articles are tried one by one, so that only the one
 //! at fault is lost; a record of JSONL that cannot be worked on is passed on in its place, with an `error`. What
-//! happens to an article is `kortom::digest`'s affair.
+//! happens to an article is `kortom::pipeline`'s affair.
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
@@ -11,18 +11,22 @@ use anyhow::{Context, Result, anyhow, bail};
 use kortom::detect::Detected;
 use kortom::document::jsonl::Records;
 use kortom::document::{Document, Format as DocumentFormat, Holds, ReadOptions, decode};
+use kortom::pipeline::Pipeline;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::Report;
 
 use super::inputs::{Failure, Source};
-use super::languages::{self, Steps};
+use super::job::Job;
+use super::languages;
 use super::progress::cause;
 use super::run::{Emit, Piece, Reader, Work};
 
 /// The work on whole articles.
 pub struct Articles<'a> {
+    /// How they are read.
+    pub job: &'a Job,
     /// What is done to each.
-    pub steps: &'a Steps<'a>,
+    pub pipeline: &'a Pipeline,
 }
 
 /// One article and how its report is written.
@@ -50,7 +54,7 @@ impl Work for Articles<'_> {
     type Item = Article;
 
     fn reader(&self) -> Reader<Article> {
-        let job = self.steps.job;
+        let job = self.job;
         let options = job.reading.clone();
         let (html_whole, detects) = (job.html_whole, job.detects());
         let reading = Reading { options, html_whole, detects, typed: job.is_typed() };
@@ -78,7 +82,7 @@ impl Work for Articles<'_> {
     }
 
     fn notices(&self) -> Vec<String> {
-        self.steps.models.notices()
+        self.pipeline.models().notices()
     }
 }
 
@@ -88,9 +92,9 @@ impl Articles<'_> {
         if articles.is_empty() {
             return Vec::new();
         }
-        let additions = self.steps.job.additions;
+        let additions = self.job.additions;
         let documents = articles.iter().map(|article| article.document.clone()).collect();
-        match self.steps.articles(documents, language) {
+        match self.pipeline.reports(documents, language) {
             Ok(reports) => {
                 let piece = |(article, report): (&&Article, Report)| Ok(article.piece(additions.to(report)));
                 articles.iter().zip(reports).map(piece).collect()

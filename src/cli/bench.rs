@@ -9,13 +9,11 @@ use std::time::Instant;
 use anyhow::Result;
 use kortom::engine::Session;
 use kortom::engine::settings::Overrides;
-use kortom::hub::Hub;
+use kortom::pipeline::Models;
 
 use super::args::BenchArgs;
-use super::choice;
-use super::engines::Model;
-use super::job::Job;
 use super::options::MessageOptions;
+use super::pipeline_args::PipelineArgs;
 use super::progress::Screen;
 use super::settings::SettingsFile;
 
@@ -28,12 +26,10 @@ const SENTENCE: &str =
 /// Measures beam 1 and 4, one sentence and 32 at a time, on a card 512 too.
 pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
     let screen = Screen::new(&MessageOptions::default());
-    let job = Job::bench(args, file)?;
-    let hub = Hub::from_env(job.machine.offline == Some(true));
-    let found = choice::translation(&hub, &job, &screen)?;
-    let mut table = format!("{}\n\nbeams  sentences  generated tokens/s\n", found.files.full_name());
-    let model = Model::load(&found, &job.machine, job.request(), &screen)?;
-    let counts: &[usize] = if model.placement().device.is_cpu() { &[1, 32] } else { &[1, 32, 512] };
+    let models = Models::load(&PipelineArgs::bench(args, file)?.options, &screen)?;
+    let model = models.translation()?;
+    let mut table = format!("{}\n\nbeams  sentences  generated tokens/s\n", model.engine().name());
+    let counts: &[usize] = if model.engine().placement().device.is_cpu() { &[1, 32] } else { &[1, 32, 512] };
     for beams in [1, 4] {
         let session = model.session_with(Overrides {
             num_beams: Some(beams),

@@ -9,11 +9,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use kortom::engine::Stats;
+use kortom::pipeline::{LoadedModel, Models};
 
 use super::progress::Tally;
 
 /// Asks an engine how far it is.
 pub type Gauge = Box<dyn Fn() -> Stats + Send>;
+
+/// A gauge of each model, to be asked from any thread.
+pub fn gauges(models: &Models) -> Vec<Gauge> {
+    let gauge = |model: &LoadedModel| {
+        let gauge = model.engine().live_stats();
+        Box::new(move || gauge.read()) as Gauge
+    };
+    models.all().map(gauge).collect()
+}
 
 /// What is known of a run.
 pub struct Course {

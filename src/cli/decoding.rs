@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 use kortom::engine::settings::{OPTIONS, Overrides};
+use kortom::pipeline::DecodingLayers;
 
 use super::decode_args::Given;
 use super::options::{DecodeOptions, SamplingOptions};
@@ -17,19 +18,6 @@ pub struct Typed {
     prefix: Option<String>,
     /// How to search.
     pub values: Overrides,
-}
-
-/// How a model is to search, where it is not left to the model.
-#[derive(Clone, Debug, Default)]
-pub struct Decoding {
-    /// What was typed.
-    pub flags: Overrides,
-    /// What the settings file says.
-    pub file: Overrides,
-    /// Text put before every source.
-    pub prefix: Option<String>,
-    /// The first of these options that was typed.
-    pub typed: Option<String>,
 }
 
 impl Typed {
@@ -49,18 +37,16 @@ impl Typed {
     }
 }
 
-impl Decoding {
-    /// What was typed, and what the file says where that is not overruled. A prefix in the file is for
-    /// articles, not for `raw` sources.
-    pub fn new(typed: &Typed, file: &SettingsFile, raw: bool) -> Result<Self> {
-        let (prefix, file) = file.decoding(&typed.values)?;
-        let mut named = OPTIONS.iter().filter(|option| !typed.values.get(option.flag).is_null());
-        let named = typed.prefix.as_ref().map(|_| "prefix").or_else(|| named.next().map(|option| option.flag));
-        Ok(Self {
-            flags: typed.values.clone(),
-            file,
-            prefix: typed.prefix.clone().or(prefix.filter(|_| !raw)),
-            typed: named.map(str::to_owned),
-        })
-    }
+/// What was typed, and what the file says where that is not overruled. A prefix in the file is for
+/// articles, not for `raw` sources.
+pub fn layers(typed: &Typed, file: &SettingsFile, raw: bool) -> Result<DecodingLayers> {
+    let (prefix, file) = file.decoding(&typed.values)?;
+    let mut named = OPTIONS.iter().filter(|option| !typed.values.get(option.flag).is_null());
+    let named = typed.prefix.as_ref().map(|_| "prefix").or_else(|| named.next().map(|option| option.flag));
+    Ok(DecodingLayers {
+        flags: typed.values.clone(),
+        file,
+        prefix: typed.prefix.clone().or(prefix.filter(|_| !raw)),
+        first_flag: named.map(str::to_owned),
+    })
 }

@@ -198,7 +198,7 @@ fn folders(hub: &Hub) -> Vec<Finding> {
             finding.remedy("bad", "there is no such folder; make it, or unset KORTOM_MODELS")
         }
     });
-    let stored = super::engines::stored().map(|path| {
+    let stored = super::pipeline_args::stored().map(|path| {
         let files = path.read_dir().into_iter().flatten().flatten();
         let size: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
         let state = format!("{} MiB of eight-bit weights, kept for faster starts; may be deleted", size >> 20);

@@ -5,10 +5,10 @@
 use anyhow::{Result, bail};
 use kortom::document;
 use kortom::engine::settings::Overrides;
+use kortom::pipeline::PipelineTask;
 use kortom::render::{Additions, ReportFormat};
 
 use super::inputs::{Found, Source};
-use super::job::Task;
 use super::options::{AdditionOptions, InputOptions};
 use super::settings::SettingsFile;
 
@@ -18,8 +18,8 @@ pub fn is_for_lines(format: ReportFormat) -> bool {
 }
 
 /// Refuses what does not go with lines, or only with them.
-pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<ReportFormat>) -> Result<()> {
-    if lines && matches!(task, Task::Digest | Task::Summarize) {
+pub fn check_lines(task: PipelineTask, typed: &Overrides, lines: bool, format: Option<ReportFormat>) -> Result<()> {
+    if lines && matches!(task, PipelineTask::Digest | PipelineTask::Summarize) {
         bail!(
             "lines are no articles, so there is nothing to summarise\n\
              hint: use `kortom translate --input-format lines`, or `kortom generate` for a model of your own"
@@ -28,12 +28,12 @@ pub fn check_lines(task: Task, typed: &Overrides, lines: bool, format: Option<Re
     if let Some(format) = format.filter(|format| lines && !is_for_lines(*format)) {
         bail!("lines cannot be written as {}\nhint: use --format text, json or jsonl", format.name());
     }
-    if let Some(format) =
-        format.filter(|format| task == Task::Summarize && matches!(format, ReportFormat::Tmx | ReportFormat::Tsv))
+    if let Some(format) = format
+        .filter(|format| task == PipelineTask::Summarize && matches!(format, ReportFormat::Tmx | ReportFormat::Tsv))
     {
         bail!("a summary has no segments to be written as {}\nhint: use it with `translate`", format.name());
     }
-    let records = task == Task::Generate && !lines;
+    let records = task == PipelineTask::Generate && !lines;
     if records && !matches!(format, None | Some(ReportFormat::Json | ReportFormat::Jsonl)) {
         bail!("records come out as JSON only\nhint: leave out --format, or use --format json or jsonl");
     }
@@ -100,7 +100,7 @@ pub fn additions(typed: &AdditionOptions, found: &Found, file: &SettingsFile) ->
 
 /// Decides how each source's results are written. Without a format, each keeps its own; on standard
 /// output, where they follow each other, sources of different formats become text.
-pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<ReportFormat>, apart: bool) {
+pub fn set_outputs(task: PipelineTask, sources: &mut [Source], asked: Option<ReportFormat>, apart: bool) {
     let mixed =
         !apart && sources.windows(2).any(|pair| own(task, pair[0].format, apart) != own(task, pair[1].format, apart));
     for source in sources {
@@ -116,13 +116,13 @@ pub fn set_outputs(task: Task, sources: &mut [Source], asked: Option<ReportForma
 
 /// The output format that is an input's own. Subtitles and the like have no room for a summary; what has room for it is written
 /// as what it is where outputs are files.
-fn own(task: Task, input: document::Format, apart: bool) -> ReportFormat {
+fn own(task: PipelineTask, input: document::Format, apart: bool) -> ReportFormat {
     match input {
-        _ if task == Task::Digest && apart && input.spec().takes_summary() => ReportFormat::Own(input),
+        _ if task == PipelineTask::Digest && apart && input.spec().takes_summary() => ReportFormat::Own(input),
         document::Format::Markdown => ReportFormat::Markdown,
         document::Format::Html => ReportFormat::Html,
         document::Format::Jsonl => ReportFormat::Jsonl,
-        _ if input.is_own() && task == Task::Translate => ReportFormat::Own(input),
+        _ if input.is_own() && task == PipelineTask::Translate => ReportFormat::Own(input),
         _ => ReportFormat::Text,
     }
 }

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
 use kortom::detect::Detected;
 use kortom::engine::Alternative;
+use kortom::pipeline::Models;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
 use kortom::translate::Segment;
 
-use super::engines::Models;
 use super::inputs::{Failure, Source};
 use super::languages;
 use super::run::{Emit, Piece, Reader, Work};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kortom::check::FlagCount;
+use kortom::pipeline::Listener;
 
 use super::course::{Course, Ticker};
 use super::inputs::Failure;
@@ -144,6 +145,20 @@ impl Screen {
 
     fn print(&self, line: &str) {
         self.aside(|| eprintln!("{line}"));
+    }
+}
+
+impl Listener for Screen {
+    fn notice(&self, text: &str) {
+        self.notice(text);
+    }
+
+    fn warning(&self, text: &str) {
+        self.warning(text);
+    }
+
+    fn detail(&self, text: &str) {
+        self.detail(text);
     }
 }
 

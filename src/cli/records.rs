@@ -11,12 +11,13 @@ use kortom::check::FlagCount;
 use kortom::document::jsonl::{Field, Records as Lines};
 use kortom::engine::settings::Caller;
 use kortom::engine::{Generation, Request};
+use kortom::pipeline::LoadedModel;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
+use kortom::translate::Segment;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::engines::{self, Model};
 use super::inputs::{Failure, Source};
 use super::lines::fill;
 use super::progress::told;
@@ -46,7 +47,7 @@ struct Call {
 /// The work on records.
 pub struct Records<'a> {
     /// The model.
-    pub model: &'a Model,
+    pub model: &'a LoadedModel,
     /// The field that holds the source.
     pub field: String,
     /// Several outputs were asked for on the command line.
@@ -168,7 +169,7 @@ impl Record {
         let missing = self.error.is_none() && generation.is_none();
         let error = self.error.or_else(|| missing.then(|| anyhow!("the model gave no result")));
         if let Some(generation) = generation {
-            fill(&mut report, engines::segment(&self.text, generation), n_best);
+            fill(&mut report, Segment::generated(&self.text, generation), n_best);
         }
         report.source = self.text;
         let mut flags = FlagCount::default();

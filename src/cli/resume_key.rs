@@ -1,6 +1,6 @@
 //! What outputs depend on besides their inputs, as one value: `--resume` skips an output only where it is the same.
 //!
-//! Invariant: equal keys mean equal outputs. A `Job` and the groups of options inside it are taken apart field by field, so
+//! Invariant: equal keys mean equal outputs. A `Job` and the options inside it are taken apart field by field, so
 //! that a new field does not compile until somebody says here whether outputs depend on it; what a model was told is
 //! in the key as a whole.
 
@@ -8,22 +8,21 @@ use anyhow::Result;
 use kortom::document::ReadOptions;
 use kortom::glossary::Glossary;
 use kortom::kernels::simd::Level;
+use kortom::pipeline::{DecodingLayers, ModelKey, Pipeline, PipelineOptions, PipelineTask, SummaryRequest};
 use kortom::render::Additions;
 use kortom::render::journal::sha256;
 use serde::Serialize;
 
-use super::decoding::Decoding;
-use super::engines::{ModelKey, Models};
 use super::inputs::Source;
-use super::job::{Job, Task, Wish};
-use super::options::MachineOptions;
+use super::job::Job;
+use super::pipeline_args::PipelineArgs;
 
 /// All settings that the outputs of a run depend on.
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct ResumeKey<'a> {
     version: &'static str,
-    task: Task,
+    task: PipelineTask,
     lines: bool,
     fields: &'a [String],
     field_format: String,
@@ -33,9 +32,9 @@ pub struct ResumeKey<'a> {
     from: &'a str,
     detects: bool,
     to: &'a str,
-    summary: Option<Wish>,
+    summary: Option<SummaryRequest>,
     /// Somebody said how many tokens a summary has, even if that is what the model says too.
-    summary_has_room: bool,
+    sets_summary_tokens: bool,
     has_n_best: bool,
     device: Option<String>,
     compute_type: Option<String>,
@@ -57,35 +56,45 @@ struct OutputKey<'a> {
 }
 
 impl<'a> ResumeKey<'a> {
-    /// The key of a job with these models and this glossary.
+    /// The key of a job that is done by this pipeline.
     ///
     /// # Errors
     /// When a model cannot do what is wanted of it.
-    pub fn new(job: &'a Job, models: &Models, glossary: Option<&Glossary>) -> Result<Self> {
-        // Outputs do not depend on which other inputs there are, on where they go, and on what is printed. Models with their adapters and the
-        // glossary are in the key by what they hold, languages as they are read, options of decoding and of
-        // attention as the models settled them.
+    pub fn new(job: &'a Job, pipeline: &'a Pipeline) -> Result<Self> {
+        // Outputs do not depend on which other inputs there are, on where they go, and on what is printed.
         let Job {
-            task,
             lines,
             found: _,
             destination: _,
             resume: _,
-            reading: ReadOptions { fields, field_format, overwrite, max_unpacked: _ },
+            reading,
             html_whole,
             additions,
+            pipeline: args,
+            print: _,
+        } = job;
+        let ReadOptions { fields, field_format, overwrite, max_unpacked: _ } = reading;
+        let PipelineArgs { options, glossary: _, threads: _ } = args;
+        // Models with their adapters and the glossary are in the key by what they hold, languages as they are read, options of
+        // decoding and of attention as the models settled them.
+        let PipelineOptions {
+            task,
             model: _,
             adapter: _,
             summary_model: _,
             from: _,
+            detects,
             to: _,
-            glossary: _,
-            global_attention: _,
             summary,
-            decoding: Decoding { flags: _, file: _, prefix: _, typed: _ },
-            machine: MachineOptions { device, compute_type, threads: _, batch_tokens: _, no_cache: _, offline: _ },
-            print: _,
-        } = job;
+            global_attention: _,
+            decoding: DecodingLayers { flags: _, file: _, prefix: _, first_flag: _ },
+            device,
+            compute_type,
+            cache: _,
+            offline: _,
+            batch_tokens: _,
+        } = options;
+        let models = pipeline.models();
         Ok(Self {
             version: env!("CARGO_PKG_VERSION"),
             task: *task,
@@ -95,18 +104,18 @@ impl<'a> ResumeKey<'a> {
             html_whole: *html_whole,
             overwrite: *overwrite,
             additions: *additions,
-            from: job.from(),
-            detects: job.detects(),
-            to: job.to(),
+            from: options.source_language(),
+            detects: *detects,
+            to: options.target_language(),
             summary: *summary,
-            summary_has_room: job.summary_has_room(),
+            sets_summary_tokens: options.sets_summary_tokens(),
             has_n_best: job.has_n_best(),
             device: device.map(|device| device.to_string()),
             compute_type: compute_type.map(|compute| compute.to_string()),
             simd: Level::current().name(),
             models: models.keys()?,
             summary_of_source: models.summary.as_ref().map(|summary| summary.source),
-            glossary: glossary.map(Glossary::describe),
+            glossary: pipeline.glossary().map(Glossary::describe),
         })
     }
 
@@ -137,7 +146,6 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{Command, Typed};
-    use crate::cli::engines::Model;
     use crate::cli::options::{AllOptions, MessageOptions};
     use crate::cli::progress::Screen;
     use crate::cli::settings::SettingsFile;
@@ -210,10 +218,9 @@ mod tests {
         };
         let job = job.unwrap();
         let screen = Screen::new(&MessageOptions { quiet: Some(true), ..MessageOptions::default() });
-        let models = Models::load(&job, &screen).unwrap();
-        let session = models.translation.as_ref().map(Model::session).transpose().unwrap();
-        let glossary = terms::load(&job, session.as_ref(), &screen).unwrap();
-        let settings = ResumeKey::new(&job, &models, glossary.as_ref()).unwrap().hash().unwrap();
+        let pipeline = Pipeline::load_with(job.options().clone(), &screen).unwrap();
+        let pipeline = terms::add(pipeline, job.pipeline.glossary.as_deref(), &screen).unwrap();
+        let settings = ResumeKey::new(&job, &pipeline).unwrap().hash().unwrap();
         of_output(&settings, &job.found.sources[0], "content").unwrap()
     }
 

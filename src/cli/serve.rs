@@ -5,35 +5,28 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use kortom::pipeline::Pipeline;
 
 use super::args::ServeArgs;
-use super::engines::Models;
-use super::job::Job;
+use super::pipeline_args::PipelineArgs;
 use super::progress::Screen;
 use super::settings::SettingsFile;
 use super::terms;
 use super::threads;
-use crate::serve::models::Pair;
+use crate::serve::models::ServedModels;
 use crate::serve::{self, Keys, Limits};
 
 /// Serves until it is interrupted.
 pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
-    let job = Job::serve(args, file)?;
-    if job.detects() {
+    let PipelineArgs { options, glossary, threads } = PipelineArgs::serve(args, file)?;
+    if options.detects {
         bail!("a server has usual languages\nhint: name them with --from and --to; each request may say `auto`");
     }
+    let screen = Screen::new(&file.fill(&args.messages)?);
     let keys = args.api_keys.as_deref().map(Keys::load).transpose()?.unwrap_or_default();
-    threads::start(job.machine.threads)?;
-    let screen = Screen::new(&job.print.messages);
-    let models = Models::load(&job, &screen)?;
-    let glossary = {
-        let session = models.translation.as_ref().map(super::engines::Model::session).transpose()?;
-        terms::load(&job, session.as_ref(), &screen)?
-    };
-    let usual = Pair { from: job.from().to_owned(), to: job.to().to_owned() };
-    let mut models = models.for_serving(&usual)?;
-    models.glossary = glossary;
-    models.length = job.summary.and_then(|wish| wish.length);
+    threads::start(threads)?;
+    let pipeline = Pipeline::load_with(options, &screen)?;
+    let models = ServedModels::new(terms::add(pipeline, glossary.as_deref(), &screen)?)?;
     let limits = Limits {
         body: args.max_body,
         characters: args.max_chars,

@@ -4,36 +4,40 @@
 //! means belongs to `kortom::glossary`.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use kortom::engine::Session;
 use kortom::glossary::Glossary;
+use kortom::pipeline::Pipeline;
 
-use super::job::Job;
 use super::progress::Screen;
 
 /// How many terms a warning names.
 const NAMED: usize = 5;
 
-/// Reads the glossary, and says what it means for this model.
-pub fn load(job: &Job, session: Option<&Session<'_>>, screen: &Screen) -> Result<Option<Glossary>> {
-    let (Some(path), Some(session)) = (&job.glossary, session) else { return Ok(None) };
+/// Has a pipeline use the glossary in a file, if there is one, and says what it means for the model that translates.
+pub fn add(pipeline: Pipeline, path: Option<&Path>, screen: &Screen) -> Result<Pipeline> {
+    let (Some(path), Some(model)) = (path, &pipeline.models().translation) else { return Ok(pipeline) };
     let name = path.display();
     let bytes = fs::read(path).with_context(|| {
         format!("cannot read the glossary `{name}`\nhint: it is a file with a source term, a tab and a target term on each line")
     })?;
-    let glossary = Glossary::parse(&bytes, job.from(), job.to()).with_context(|| format!("the glossary `{name}`"))?;
+    let (from, to) = (pipeline.options().source_language(), pipeline.options().target_language());
+    let glossary = Glossary::parse(&bytes, from, to).with_context(|| format!("the glossary `{name}`"))?;
     if glossary.targets().next().is_none() {
         screen.warning(format!("the glossary `{name}` has no terms"));
     }
-    warn_of_unwritable(&glossary, session, screen);
+    let session = model.session()?;
+    warn_of_unwritable(&glossary, &session, screen);
     let (beams, usual) = (session.beams_for_terms(), session.settings().options.num_beams);
     if beams > usual {
         screen.notice(format!(
             "sentences with a term of the glossary are searched with {beams} beams, others with {usual}"
         ));
     }
-    Ok(Some(glossary))
+    drop(session);
+    Ok(pipeline.with_glossary(Some(glossary)))
 }
 
 fn warn_of_unwritable(glossary: &Glossary, session: &Session<'_>, screen: &Screen) {

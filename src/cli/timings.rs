@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use kortom::pipeline::Models;
 use kortom::report::Passes;
 
 /// What is measured while a job runs.
@@ -52,6 +53,17 @@ impl Summaries {
 }
 
 impl Timings {
+    /// What models have measured so far.
+    pub fn of(models: &Models) -> Self {
+        models.all().map(|model| model.engine().stats()).fold(Self::default(), |sum, work| Self {
+            load: sum.load + work.load,
+            encode: sum.encode + work.encode,
+            decode: sum.decode + work.decode,
+            tokens: sum.tokens + work.generated_tokens,
+            ..sum
+        })
+    }
+
     /// The line. Tokens per second count encoding too: that is what a user waits for.
     pub fn line(&self) -> String {
         let seconds = (self.encode + self.decode).as_secs_f64();

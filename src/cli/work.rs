@@ -8,17 +8,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use kortom::document::Holds;
-use kortom::glossary::Glossary;
+use kortom::pipeline::{Models, Pipeline, PipelineTask};
 use kortom::render::ReportFormat;
 use kortom::render::journal::JournalRecord;
 
 use super::articles::Articles;
-use super::course::Course;
-use super::engines::{Model, Models};
+use super::course::{Course, gauges};
 use super::inputs::Source;
 use super::interrupt;
-use super::job::{Job, Task};
-use super::languages::Steps;
+use super::job::Job;
 use super::lines::Lines;
 use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
@@ -33,28 +31,26 @@ use super::timings::{Summaries, Timings};
 /// Does the job.
 pub fn run(job: &Job) -> Result<ExitCode> {
     interrupt::catch(if resumes(job) { "\nhint: the same command with `--resume` goes on from here" } else { "" })?;
-    threads::start(job.machine.threads)?;
+    threads::start(job.pipeline.threads)?;
     let mut screen = Screen::new(&job.print.messages);
     let missing = |screen: &Screen| job.found.failures.iter().for_each(|failure| screen.failure(failure));
     if job.found.sources.is_empty() {
         missing(&screen);
         return Ok(ExitCode::FAILURE);
     }
-    let models = Models::load(job, &screen)?;
-    let session = models.translation.as_ref().map(Model::session).transpose()?;
-    let summary = models.summary.as_ref().map(|summary| summary.model.session()).transpose()?;
+    let pipeline = Pipeline::load_with(job.options().clone(), &screen)?;
     missing(&screen);
-    let glossary = terms::load(job, session.as_ref(), &screen)?;
-    let glossary = glossary.as_ref();
+    let pipeline = terms::add(pipeline, job.pipeline.glossary.as_deref(), &screen)?;
+    let models = pipeline.models();
     if job.is_typed() {
         screen.notice("type a line and press Enter: it is translated; `:q` or Ctrl-D leaves");
     } else if job.found.sources.iter().any(|source| source.path.is_none()) && io::stdin().is_terminal() {
         screen.notice("reading what you type; end with Ctrl-D on a line of its own");
     }
-    let resume = resume(job, &models, glossary)?;
+    let resume = resume(job, &pipeline)?;
     let sink = sink(job, &resume)?;
     if !job.is_typed() {
-        screen.begin(course(job, &models));
+        screen.begin(course(job, models));
     }
     let piped = job.found.sources.iter().any(|source| source.path.is_none());
     let windows = match models.sample()? {
@@ -62,20 +58,19 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         true => Windows::Repeatable,
         false => Windows::Prompt,
     };
-    let steps = Steps { job, models: &models, translation: session.as_ref(), summary: summary.as_ref(), glossary };
     let done = if job.lines {
-        let model = Box::new(|lines: &[&str], found: Option<&str>| steps.lines(lines, found));
-        let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models: &models };
+        let model = Box::new(|lines: &[&str], detected: Option<&str>| pipeline.lines(lines, detected));
+        let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models };
         work(&mut lines, job, windows, sink, resume, &screen)
-    } else if let (Task::Generate, Some(model)) = (job.task, &models.translation) {
+    } else if let (PipelineTask::Generate, Some(model)) = (job.options().task, &models.translation) {
         let mut records = Records { model, field: job.reading.fields.concat(), n_best: job.has_n_best() };
         work(&mut records, job, Windows::Prompt, sink, resume, &screen)
     } else {
-        work(&mut Articles { steps: &steps }, job, windows, sink, resume, &screen)
+        work(&mut Articles { job, pipeline: &pipeline }, job, windows, sink, resume, &screen)
     };
     screen.end();
     let summaries = done.as_ref().map_or_else(|_| Summaries::default(), |tally| tally.summaries);
-    if let Some(longer) = models.longer(job.task).filter(|_| summaries.passes > 1) {
+    if let Some(longer) = models.longer(job.options().task).filter(|_| summaries.passes > 1) {
         screen.notice(longer);
     }
     let code = match done {
@@ -87,7 +82,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         }
     };
     if job.print.timings == Some(true) {
-        eprintln!("{}", Timings { summaries, ..models.timings() }.line());
+        eprintln!("{}", Timings { summaries, ..Timings::of(models) }.line());
     }
     Ok(code)
 }
@@ -95,7 +90,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
 /// Where the results go. Several digests on standard output get a line each that says which is which.
 fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
     let first = job.found.sources.first().context("there is nothing to read")?;
-    let headers = job.task == Task::Digest && job.found.several && first.output == ReportFormat::Text;
+    let headers = job.options().task == PipelineTask::Digest && job.found.several && first.output == ReportFormat::Text;
     Sink::new(job.destination.clone(), first.framing, resume.settings.is_some(), headers)
 }
 
@@ -104,12 +99,12 @@ fn course(job: &Job, models: &Models) -> Course {
     let sources = &job.found.sources;
     let sizes: Option<Vec<u64>> = sources.iter().map(Source::size).collect();
     let one_each = sources.iter().all(|source| source.format.spec().holds == Holds::Article);
-    let noun = match job.task {
+    let noun = match job.options().task {
         _ if job.lines => "lines",
-        Task::Generate => "records",
+        PipelineTask::Generate => "records",
         _ => "articles",
     };
-    Course::new(noun, sizes.map(|sizes| sizes.iter().sum()), one_each.then_some(sources.len()), models.gauges())
+    Course::new(noun, sizes.map(|sizes| sizes.iter().sum()), one_each.then_some(sources.len()), gauges(models))
 }
 
 /// Reads, works and writes until there is nothing left.
@@ -136,12 +131,12 @@ fn resumes(job: &Job) -> bool {
 }
 
 /// What a run records, and what it need not do again.
-fn resume(job: &Job, models: &Models, glossary: Option<&Glossary>) -> Result<Resume> {
+fn resume(job: &Job, pipeline: &Pipeline) -> Result<Resume> {
     let Some(folder) = job.destination.folder() else { return Ok(Resume::default()) };
     if !resumes(job) {
         return Ok(Resume::default());
     }
-    let settings = ResumeKey::new(job, models, glossary)?.hash()?;
+    let settings = ResumeKey::new(job, pipeline)?.hash()?;
     let record = if job.resume { JournalRecord::load(&folder)? } else { JournalRecord::default() };
     Ok(Resume { settings: Some(settings), record })
 }

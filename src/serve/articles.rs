@@ -3,15 +3,16 @@
 //! Invariant: what comes of an article is what the command line makes of it with the same models.
 
 use anyhow::Result;
-use kortom::digest::{Digest, Summarizing, Translating, Writing};
+use kortom::digest::Digest;
 use kortom::document::Document;
 use kortom::engine::Session;
+use kortom::pipeline::{DigestSteps, SummaryModel, SummaryStep, TranslationStep};
 use kortom::report::Report;
-use kortom::segment::Language;
 use kortom::summarize::Length;
+use kortom::summarize::abstractive::SummaryWriter;
 
 use super::client::{Answers, QueuedWriter, RequestContext};
-use super::models::{Pair, SummaryModel, Task};
+use super::models::{Pair, Task};
 
 /// What is to be done with articles.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub struct Sessions<'a> {
     wish: &'a Wish,
     alternatives: usize,
     translation: Option<Session<'a>>,
-    summary: Option<(&'a SummaryModel, QueuedWriter<'a>)>,
+    writer: Option<QueuedWriter<'a>>,
 }
 
 impl<'a> Sessions<'a> {
@@ -48,33 +49,25 @@ impl<'a> Sessions<'a> {
             let from = wish.translate.as_ref().filter(|_| summary.source).map_or(&wish.language, |pair| &pair.from);
             summary.language == *from
         };
-        let summary = models.summary.as_ref().filter(|_| wish.summarize).filter(reads);
-        let summary = summary.map(|summary| anyhow::Ok((summary, QueuedWriter::new(context)?))).transpose()?;
-        Ok(Self { context, wish, alternatives, translation, summary })
+        let summary = models.models().summary.as_ref().filter(|_| wish.summarize).filter(reads);
+        let writer = summary.map(|_| QueuedWriter::new(context)).transpose()?;
+        Ok(Self { context, wish, alternatives, translation, writer })
     }
 
     /// What makes reports of articles.
     pub fn digest(&self) -> Digest<'_> {
         let Self { context, wish, .. } = self;
         let models = context.models;
-        let translating = wish.translate.as_ref().zip(self.translation.as_ref()).map(|(pair, session)| Translating {
-            model: session,
-            name: models.names().0.to_owned(),
-            from: &pair.from,
-            to: &pair.to,
-            glossary: models.glossary(pair),
+        let translation = wish.translate.as_ref().zip(self.translation.as_ref()).map(|(pair, session)| {
+            TranslationStep { model: session, from: &pair.from, to: &pair.to, glossary: models.glossary(pair) }
         });
-        let writing = self.summary.as_ref().map(|(summary, writer)| Writing {
-            model: writer,
-            name: summary.model.engine.name().to_owned(),
-            from: &summary.language,
-            source: summary.source,
+        let summary = wish.summarize.then(|| SummaryStep {
+            writer: self.writer.as_ref().map(|writer| writer as &dyn SummaryWriter),
+            language: &wish.language,
+            length: wish.length.or(models.summary_length()),
             own_limits: false,
         });
-        let language = Language::of(writing.as_ref().map_or(&wish.language, |writing| writing.from));
-        let length = wish.length.or(models.length);
-        let summarizing = wish.summarize.then_some(Summarizing { length, language, writing });
-        Digest { translating, summarizing }
+        models.models().digest(&DigestSteps { translation, summary })
     }
 
     /// What the worker answers to the plan of a translation, where one is wished for.

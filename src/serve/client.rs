@@ -11,7 +11,7 @@ use kortom::engine::{Generation, ResumePoint, Session};
 use kortom::summarize::abstractive::{LengthLimits, SummaryWriter};
 use kortom::translate::{Generate, Plan};
 
-use super::models::{Models, Pair, Task};
+use super::models::{Pair, ServedModels, Task};
 use super::queue::Queue;
 use super::refusal::Refusal;
 use super::request::{CancelToken, Outcome, Submission, WorkItem};
@@ -26,7 +26,7 @@ pub struct RequestContext<'a> {
     /// Where its work items wait.
     pub queue: &'a Queue,
     /// The models.
-    pub models: &'a Models,
+    pub models: &'a ServedModels,
     /// Says whether anybody still waits for its answer.
     pub cancel: Arc<CancelToken>,
 }

@@ -4,7 +4,7 @@
 
 use kortom::detect::{self, Detected};
 
-use super::models::{Models, Pair};
+use super::models::{Pair, ServedModels};
 use super::refusal::{Answer, Refusal};
 
 /// Shorter texts say too little by themselves.
@@ -21,7 +21,7 @@ pub fn detect_each(texts: &[String]) -> Vec<Option<Detected>> {
     texts.iter().map(|text| if text.chars().count() > ENOUGH { detect(text) } else { all }).collect()
 }
 
-impl Models {
+impl ServedModels {
     /// The languages of a translation from `source`, which may be `auto`, of a text in the language that was detected.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ use client::RequestContext;
 use fields::Fields;
 use files::Files;
 use metrics::Metrics;
-use models::Models;
+use models::ServedModels;
 use queue::Queue;
 use refusal::{Answer, Refusal, json_response, response};
 use request::CancelToken;
@@ -67,7 +67,7 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// All that requests share.
 struct Server {
-    models: Models,
+    models: ServedModels,
     queue: Queue,
     keys: Keys,
     limits: Limits,
@@ -84,7 +84,7 @@ type Shared = State<Arc<Server>>;
 /// # Errors
 /// When the address cannot be had.
 pub fn run(
-    models: Models,
+    models: ServedModels,
     keys: Keys,
     limits: Limits,
     address: SocketAddr,
@@ -125,7 +125,7 @@ impl Drop for CancelOnDrop {
 }
 
 impl Server {
-    fn new(models: Models, keys: Keys, limits: Limits) -> Arc<Self> {
+    fn new(models: ServedModels, keys: Keys, limits: Limits) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(limits.requests));
         let (queue, files, metrics) = Default::default();
         Arc::new(Self { models, queue, keys, limits, files, metrics, slots })
@@ -223,27 +223,26 @@ async fn metrics(State(server): Shared, headers: HeaderMap) -> Response {
     if let Err(refusal) = server.keys.check(&headers, None) {
         return refusal.into_response();
     }
-    let page = server.metrics.text(server.queue.len(), server.models.translation.engine.stats());
+    let work = server.models.models().translation.as_ref().map(|model| model.engine().stats()).unwrap_or_default();
+    let page = server.metrics.text(server.queue.len(), work);
     response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }
 
 #[cfg(test)]
 mod tests {
-    use kortom::device::{ComputeType, DeviceChoice, Placement};
-    use kortom::engine::settings::Caller;
-    use kortom::engine::{self, Engine};
-    use kortom::hub::{BUNDLED, Hub};
+    use kortom::device::{ComputeType, DeviceChoice};
+    use kortom::hub::BUNDLED;
+    use kortom::pipeline::{Pipeline, PipelineOptions};
 
-    use super::models::{Model, Pair};
     use super::*;
 
     fn server() -> Arc<Server> {
-        let placement = Placement::choose(DeviceChoice::Cpu, ComputeType::F32).unwrap();
-        let engine = Engine::load(&Hub::from_env(true).resolve(BUNDLED).unwrap().files, &placement).unwrap();
-        let model = Model { engine, request: engine::Request::new(Caller::Article) };
-        let usual = Pair { from: "nl".to_owned(), to: "en".to_owned() };
+        let (device, compute_type) = (Some(DeviceChoice::Cpu), Some(ComputeType::F32));
+        let model = Some(BUNDLED.to_owned());
+        let options = PipelineOptions { model, device, compute_type, offline: true, ..PipelineOptions::default() };
+        let models = ServedModels::new(Pipeline::load(options).unwrap()).unwrap();
         let limits = Limits { body: 1000, characters: 1000, requests: 1, time: Duration::from_mins(1) };
-        Server::new(Models::new(model, None, &usual).unwrap(), Keys::default(), limits)
+        Server::new(models, Keys::default(), limits)
     }
 
     #[test]

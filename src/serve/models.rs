@@ -7,9 +7,10 @@ use std::fmt::Display;
 
 use anyhow::Result;
 use kortom::detect;
-use kortom::engine::{Engine, Request, Session};
+use kortom::engine::{Request, Session};
 use kortom::glossary::Glossary;
 use kortom::language::Code;
+use kortom::pipeline::{LoadedModel, Models, Pipeline};
 use kortom::summarize::Length;
 use kortom::summarize::abstractive::LengthLimits;
 use serde_json::{Value, json};
@@ -22,34 +23,9 @@ const COMMON: [&str; 33] = [
     "ko", "lt", "lv", "nl", "no", "pl", "pt", "ro", "ru", "sv", "tr", "uk", "vi", "zh",
 ];
 
-/// A model and what is wanted from it.
-pub struct Model {
-    /// The model.
-    pub engine: Engine,
-    /// What is wanted where a request says nothing else.
-    pub request: Request,
-}
-
-/// The model that writes summaries.
-pub struct SummaryModel {
-    /// The model.
-    pub model: Model,
-    /// It reads the article and not its translation.
-    pub source: bool,
-    /// The code of the language it reads.
-    pub language: String,
-}
-
-/// Everything that is loaded.
-pub struct Models {
-    /// The one that translates.
-    pub translation: Model,
-    /// The one that summarises; without one, a summary consists of the article's own sentences.
-    pub summary: Option<SummaryModel>,
-    /// How long a summary is, where a request does not say.
-    pub length: Option<Length>,
-    /// Terms that every translation between the usual languages must have.
-    pub glossary: Option<Glossary>,
+/// The pipeline of a server, and the languages that requests can ask of it.
+pub struct ServedModels {
+    pipeline: Pipeline,
     languages: Languages,
 }
 
@@ -81,14 +57,26 @@ pub enum Task {
     Summarize(Option<LengthLimits>),
 }
 
-impl Models {
-    /// Those models; `usual` are the languages of the translation where the model does not say.
+impl ServedModels {
+    /// The models of a pipeline that translates.
     ///
     /// # Errors
     /// When a model cannot do what is wanted from it.
-    pub fn new(translation: Model, summary: Option<SummaryModel>, usual: &Pair) -> Result<Self> {
-        let languages = Languages::of(&translation, usual)?;
-        Ok(Self { translation, summary, length: None, glossary: None, languages })
+    pub fn new(pipeline: Pipeline) -> Result<Self> {
+        let options = pipeline.options();
+        let usual = Pair { from: options.source_language().to_owned(), to: options.target_language().to_owned() };
+        let languages = Languages::of(pipeline.models().translation()?, &usual)?;
+        Ok(Self { pipeline, languages })
+    }
+
+    /// The models.
+    pub fn models(&self) -> &Models {
+        self.pipeline.models()
+    }
+
+    /// How long a summary is, where a request does not say.
+    pub fn summary_length(&self) -> Option<Length> {
+        self.pipeline.options().summary.and_then(|summary| summary.length)
     }
 
     /// The pair of languages where nothing is said.
@@ -144,10 +132,10 @@ impl Models {
     /// # Errors
     /// When the model cannot.
     pub fn session(&self, task: &Task) -> Result<Session<'_>> {
-        match (task, &self.summary) {
+        match (task, &self.models().summary) {
             (Task::Translate(pair, alternatives), _) => self.translating(pair, *alternatives),
             (Task::Summarize(room), Some(summary)) => {
-                let session = summary.model.engine.session(&summary.model.request)?;
+                let session = summary.model.session()?;
                 Ok(room.map(|(least, most)| session.with_length_limits(least, most)).unwrap_or(session))
             }
             (Task::Summarize(_), None) => anyhow::bail!("there is no summary model"),
@@ -155,34 +143,35 @@ impl Models {
     }
 
     fn translating(&self, pair: &Pair, alternatives: usize) -> Result<Session<'_>> {
-        let Model { engine, request } = &self.translation;
-        let mut request = request.clone();
-        if self.languages.many {
-            (request.from, request.to) = (Some(pair.from.clone()), Some(pair.to.clone()));
+        let model = self.models().translation()?;
+        let languages = self.languages.many.then(|| pair.clone());
+        let between = |request: Request| match languages {
+            Some(Pair { from, to }) => Request { from: Some(from), to: Some(to), ..request },
+            None => request,
+        };
+        let session = model.session_for(between.clone())?;
+        if alternatives == 0 {
+            return Ok(session);
         }
-        if alternatives > 0 {
-            let usual = engine.session(&request)?.settings().options.num_beams;
+        let usual = session.settings().options.num_beams;
+        model.session_for(|request| {
+            let mut request = between(request);
             request.flags.n_best = Some(alternatives + 1);
             request.flags.num_beams = Some(usual.max(alternatives + 1));
-        }
-        engine.session(&request)
+            request
+        })
     }
 
     /// The glossary, if it is for these languages.
     pub fn glossary(&self, pair: &Pair) -> Option<&Glossary> {
-        self.glossary.as_ref().filter(|_| pair == self.usual())
-    }
-
-    /// The models' names: of the one that translates, and of the one that summarises.
-    pub fn names(&self) -> (&str, Option<&str>) {
-        (self.translation.engine.name(), self.summary.as_ref().map(|summary| summary.model.engine.name()))
+        self.pipeline.glossary().filter(|_| pair == self.usual())
     }
 }
 
 impl Languages {
-    fn of(model: &Model, usual: &Pair) -> Result<Self> {
-        let session = model.engine.session(&model.request)?;
-        let many = model.engine.tokenizer().known_languages().next().is_some();
+    fn of(model: &LoadedModel, usual: &Pair) -> Result<Self> {
+        let session = model.session()?;
+        let many = model.engine().tokenizer().known_languages().next().is_some();
         if !many {
             let known = session.languages();
             let own = |known: &Option<String>, usual: &String| {
@@ -194,7 +183,7 @@ impl Languages {
         }
         let mut codes: Vec<&str> = COMMON.to_vec();
         codes.extend([usual.from.as_str(), usual.to.as_str()].iter().filter(|code| !COMMON.contains(code)));
-        let knows = |from: &str, to: &str| model.engine.tokenizer().languages(Some(from), Some(to)).is_ok();
+        let knows = |from: &str, to: &str| model.engine().tokenizer().languages(Some(from), Some(to)).is_ok();
         let from = codes.iter().filter(|code| knows(code, &usual.to)).map(|code| (*code).to_owned()).collect();
         let to = codes.iter().filter(|code| knows(&usual.from, code)).map(|code| (*code).to_owned()).collect();
         Ok(Self { usual: usual.clone(), from, to, many })

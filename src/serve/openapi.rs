@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::formats;
-use super::models::Models;
+use super::models::ServedModels;
 
 /// The description, but for languages and forms.
 const DOCUMENT: &str = include_str!("openapi.json");
@@ -19,7 +19,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 ///
 /// # Errors
 /// When `openapi.json` is not JSON, which a test would have found.
-pub fn document(models: &Models) -> serde_json::Result<String> {
+pub fn document(models: &ServedModels) -> serde_json::Result<String> {
     let mut document: Value = serde_json::from_str(DOCUMENT)?;
     let (from, to) = models.codes();
     let sources: Vec<&str> = std::iter::once("auto").chain(from.iter().map(String::as_str)).collect();

@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow};
 use kortom::engine::{Generation, Input, Scheduler, Session, Source};
 
 use super::metrics::Metrics;
-use super::models::Models;
+use super::models::ServedModels;
 use super::queue::{InFlight, Queue};
 use super::request::BatchKey;
 
@@ -42,7 +42,7 @@ impl Backend for Session<'_> {
 }
 
 /// Works until the queue is closed and empty.
-pub fn work(queue: &Queue, models: &Models, metrics: &Metrics) {
+pub fn work(queue: &Queue, models: &ServedModels, metrics: &Metrics) {
     while let Some(key) = queue.next_key() {
         match models.session(&key.task) {
             // What is drawn by chance depends on the place among the others: each item is the first.

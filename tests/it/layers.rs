@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself.
-const MODULES: [(&str, &[&str]); 26] = [
+const MODULES: [(&str, &[&str]); 27] = [
     ("language", &[]),
     ("glossary", &["language"]),
     ("document", &["glossary", "language"]),
@@ -28,6 +28,25 @@ const MODULES: [(&str, &[&str]); 26] = [
     ("report", &["check", "detect", "document", "engine", "summarize", "translate"]),
     ("render", &["check", "document", "report", "segment", "summarize", "translate"]),
     ("digest", &["check", "detect", "document", "engine", "glossary", "report", "segment", "summarize", "translate"]),
+    (
+        "pipeline",
+        &[
+            "check",
+            "detect",
+            "device",
+            "digest",
+            "document",
+            "engine",
+            "files",
+            "glossary",
+            "hub",
+            "report",
+            "segment",
+            "summarize",
+            "tokenizer",
+            "translate",
+        ],
+    ),
     ("allocator", &[]),
     ("serve", &[]),
     ("cli", &["allocator", "serve"]),

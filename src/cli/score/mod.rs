@@ -11,16 +11,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use kortom::pipeline::Pipeline;
 use kortom::score::rouge::{Agreement, Rouge};
 use kortom::score::{Counts, Interval, Metric, Resampling, baseline_interval, confidence, paired};
 use serde_json::Value;
 
 use super::args::{Inputs, TranslateArgs, TranslationModel};
-use super::course::Course;
+use super::course::{Course, gauges};
 use super::decode_args::Given;
-use super::engines::{Model, Models};
 use super::job::Job;
-use super::languages::Steps;
 use super::options::{
     AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions,
     OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
@@ -196,16 +195,15 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
     if job.detects() {
         bail!("the lines of a source are in one language\nhint: name it with --from, in place of `auto`");
     }
-    threads::start(job.machine.threads)?;
-    let models = Models::load(&job, screen)?;
-    let session = models.translation.as_ref().map(Model::session).transpose()?;
-    let name = session.as_ref().map(|session| session.engine().name().to_owned()).context("there is no model")?;
-    let steps = Steps { job: &job, models: &models, translation: session.as_ref(), summary: None, glossary: None };
+    threads::start(job.pipeline.threads)?;
+    let pipeline = Pipeline::load_with(job.options().clone(), screen)?;
+    let models = pipeline.models();
+    let name = models.translation()?.engine().name().to_owned();
     let asked: Vec<&str> = source.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
     let bytes = source.iter().map(|line| line.len() as u64 + 1).sum();
-    screen.begin(Course::new("lines", Some(bytes), None, models.gauges()));
+    screen.begin(Course::new("lines", Some(bytes), None, gauges(models)));
     screen.working(bytes);
-    let segments = steps.lines(&asked, None);
+    let segments = pipeline.lines(&asked, None);
     screen.end();
     models.notices().iter().for_each(|notice| screen.notice(notice));
     let mut targets = segments?.into_iter().map(|segment| segment.target);

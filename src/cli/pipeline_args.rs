@@ -1,0 +1,137 @@
+//! What was typed about models becomes the options of a pipeline.
+//!
+//! Invariant: options of models, languages, decoding and the machine get their meaning here, for commands that read articles
+//! and for those that do not.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use kortom::engine;
+use kortom::pipeline::{DecodingLayers, PipelineOptions, PipelineTask, SummaryRequest};
+use kortom::summarize;
+
+use super::args::{BenchArgs, ServeArgs, Wanted};
+use super::decoding::{Typed, layers};
+use super::options::{
+    GlobalAttention, LanguageOptions, MachineOptions, Method, ReadOptions, SummaryOptions, TermOptions,
+};
+use super::settings::{SettingsFile, offline_environment};
+
+/// The language that means: look.
+const AUTO: &str = "auto";
+
+/// The options of a pipeline, and what the command line needs beside them.
+#[derive(Debug)]
+pub struct PipelineArgs {
+    /// The options.
+    pub options: PipelineOptions,
+    /// The file of terms that the translation must use.
+    pub glossary: Option<PathBuf>,
+    /// CPU threads.
+    pub threads: Option<usize>,
+}
+
+impl PipelineArgs {
+    /// Options without models and languages.
+    pub fn new(task: PipelineTask, typed: &Typed, machine: &MachineOptions, file: &SettingsFile) -> Result<Self> {
+        let MachineOptions { device, compute_type, threads, batch_tokens, no_cache, offline } = file.fill(machine)?;
+        let options = PipelineOptions {
+            task,
+            decoding: layers(typed, file, task == PipelineTask::Generate)?,
+            device,
+            compute_type,
+            cache: if no_cache == Some(true) { None } else { stored() },
+            offline: offline == Some(true) || offline_environment(),
+            batch_tokens,
+            ..PipelineOptions::default()
+        };
+        Ok(Self { options, glossary: None, threads })
+    }
+
+    /// `kortom serve`.
+    pub fn serve(args: &ServeArgs, file: &SettingsFile) -> Result<Self> {
+        let mut pipeline = Self::new(PipelineTask::Digest, &Typed::new(&args.decode), &args.machine, file)?;
+        pipeline.digest(&args.wanted, file)?;
+        Ok(pipeline)
+    }
+
+    /// `kortom bench`, which has its own options of decoding.
+    pub fn bench(args: &BenchArgs, file: &SettingsFile) -> Result<Self> {
+        let mut pipeline = Self::new(PipelineTask::Translate, &Typed::default(), &args.machine, file)?;
+        pipeline.options.decoding = DecodingLayers::default();
+        pipeline.options.model = args.model.clone().or_else(|| file.text("model"));
+        Ok(pipeline)
+    }
+
+    /// Takes what is wanted of a digest.
+    pub fn digest(&mut self, wanted: &Wanted, file: &SettingsFile) -> Result<()> {
+        self.languages(&wanted.languages, file)?;
+        self.terms(&wanted.terms, file)?;
+        let options = &mut self.options;
+        options.model = wanted.model.model.clone().or_else(|| file.text("model"));
+        options.adapter.clone_from(&wanted.model.adapter);
+        options.summary_model = wanted.summary_model.clone().or_else(|| file.text("summary-model"));
+        let typed = wanted.summary_model.as_deref();
+        options.summary = Some(summary(&wanted.summary, typed, "--summary-model", file)?);
+        options.global_attention = global_attention(&file.fill(&wanted.read)?);
+        Ok(())
+    }
+
+    /// Takes the languages of a translation.
+    pub fn languages(&mut self, typed: &LanguageOptions, file: &SettingsFile) -> Result<()> {
+        let languages = file.fill(typed)?;
+        self.source_language(languages.from);
+        self.options.to = languages.to;
+        Ok(())
+    }
+
+    /// Takes the language of the sources, which may be that each is asked for its own.
+    pub fn source_language(&mut self, code: Option<String>) {
+        self.options.detects = code.as_deref() == Some(AUTO);
+        self.options.from = code.filter(|code| code != AUTO);
+    }
+
+    /// Takes the glossary. Chance does not heed one, and its terms are of one language.
+    pub fn terms(&mut self, typed: &TermOptions, file: &SettingsFile) -> Result<()> {
+        self.glossary = file.fill(typed)?.glossary;
+        let DecodingLayers { flags, file, .. } = &self.options.decoding;
+        if self.glossary.is_some() && flags.sample.or(file.sample) == Some(true) {
+            bail!(
+                "a glossary does not apply to outputs that are drawn by chance\nhint: leave out --sample or --glossary"
+            );
+        }
+        if self.glossary.is_some() && self.options.detects {
+            bail!("a glossary has terms of one language\nhint: name it with `--from`, in place of `auto`");
+        }
+        Ok(())
+    }
+}
+
+/// The summary asked for; `model` is the value of `flag`, if that was typed.
+pub fn summary(typed: &SummaryOptions, model: Option<&str>, flag: &str, file: &SettingsFile) -> Result<SummaryRequest> {
+    let summary = file.fill(typed)?;
+    if model.is_some() && typed.method == Some(Method::Extractive) {
+        bail!("`{flag}` does not apply to extractive summaries, which need no model\nhint: leave one of the two out");
+    }
+    let method = match summary.method {
+        _ if model.is_some() => Some(summarize::SummaryMethod::Abstractive),
+        Some(Method::Abstractive) => Some(summarize::SummaryMethod::Abstractive),
+        Some(Method::Extractive) => Some(summarize::SummaryMethod::Extractive),
+        Some(Method::Auto) | None => None,
+    };
+    let length = summary.summary_length.map(|length| length.parse()).transpose()?;
+    Ok(SummaryRequest { method, length })
+}
+
+/// Which tokens of a source see all others, as the engine knows it.
+pub fn global_attention(read: &ReadOptions) -> Option<engine::GlobalAttention> {
+    read.global_attention.map(|which| match which {
+        GlobalAttention::None => engine::GlobalAttention::None,
+        GlobalAttention::First => engine::GlobalAttention::First,
+    })
+}
+
+/// The folder of int8 weights that later starts find ready.
+pub fn stored() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("kortom"))
+}

@@ -1,0 +1,147 @@
+//! Which models a pipeline takes: those that were named, or else the best that are installed.
+//!
+//! Invariant: which model is taken when none is named, and what is said about it, is decided here and
+//! nowhere else. Nothing is loaded yet.
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::Listener;
+use super::options::{PipelineOptions, PipelineTask, SummaryRequest};
+use crate::hub::{self, BUNDLED, CatalogEntry, Hub, ModelTask, Resolved, catalog, made_for};
+use crate::summarize::SummaryMethod;
+
+/// A summary model that was chosen.
+pub struct ChosenSummary {
+    /// Where the model is.
+    pub found: Resolved,
+    /// The model reads the article and not its translation.
+    pub source: bool,
+}
+
+/// What the catalogue knows of a model, by whichever name it was found.
+pub fn known(found: &Resolved) -> Option<&'static CatalogEntry> {
+    found.entry.or_else(|| hub::repository(found.files.name()))
+}
+
+/// A model that was named, if it is made for this task as far as we know.
+fn named(hub: &Hub, name: &str, task: ModelTask, listener: &dyn Listener) -> Result<Resolved> {
+    let found = hub.resolve(name)?;
+    let (made_for, certain) = match known(&found) {
+        Some(entry) => (Some(entry.task), true),
+        None => made_for(&found.files)?,
+    };
+    match made_for {
+        Some(other) if other != task && certain => bail!(wrong_task(name, other, task)),
+        Some(other) if other != task => listener.warning(&format!(
+            "`{name}` seems to be a model to {}, not to {}: look at what it makes",
+            other.name(),
+            task.name()
+        )),
+        _ => {}
+    }
+    Ok(found)
+}
+
+/// A model with the adapter of the options, if one was named.
+pub fn adapted(hub: &Hub, options: &PipelineOptions, found: Resolved) -> Result<Resolved> {
+    let Some(name) = &options.adapter else { return Ok(found) };
+    Ok(Resolved { files: found.files.with_adapter(hub.adapter(name)?), ..found })
+}
+
+/// The error of a model that is made for another task.
+pub fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error {
+    let (is, wanted) = (is.name(), wanted.name());
+    anyhow!("`{name}` is a model to {is}, not to {wanted}\nhint: `kortom models list` shows which does what")
+}
+
+/// The model that translates: the one named, or else the best one installed.
+pub fn translation(hub: &Hub, options: &PipelineOptions, listener: &dyn Listener) -> Result<Resolved> {
+    if let Some(name) = &options.model {
+        return adapted(hub, options, named(hub, name, ModelTask::Translate, listener)?);
+    }
+    let (from, to) = (options.source_language(), options.target_language());
+    let found = hub.best_installed(ModelTask::Translate, from, to).with_context(|| {
+        format!("no installed model translates from `{from}` to `{to}`\nhint: `kortom models list` shows which do")
+    })?;
+    if found.files.name() == BUNDLED {
+        listener.notice(
+            "no better model is installed, so the small built-in one translates, a demonstration; \
+             `kortom models pull nl-en` gets a far better one",
+        );
+    }
+    adapted(hub, options, found)
+}
+
+/// The model that summarises; `None` where the summary consists of the article's own sentences.
+pub fn summary(
+    hub: &Hub,
+    options: &PipelineOptions,
+    wanted: SummaryRequest,
+    listener: &dyn Listener,
+) -> Result<Option<ChosenSummary>> {
+    if wanted.method == Some(SummaryMethod::Extractive) {
+        refuse_decoding_without_model(options)?;
+        return Ok(None);
+    }
+    let summarizes = options.task == PipelineTask::Summarize;
+    let name = if summarizes { &options.model } else { &options.summary_model };
+    // In a digest the adapter is for the translation.
+    let summarising = |found| if summarizes { adapted(hub, options, found) } else { Ok(found) };
+    if let Some(name) = name {
+        let found = named(hub, name, ModelTask::Summarize, listener)?;
+        let source = reads_source(options, name, &found)?;
+        return Ok(Some(ChosenSummary { found: summarising(found)?, source }));
+    }
+    let language = options.summary_language();
+    if let Some(found) = hub.best_installed(ModelTask::Summarize, language, language) {
+        listener.notice(&format!("`{}` writes the summaries (abstractive)", found.files.name()));
+        return Ok(Some(ChosenSummary { found: summarising(found)?, source: false }));
+    }
+    let fitting = catalog().iter().find(|entry| entry.fits(ModelTask::Summarize, language, language));
+    if wanted.method == Some(SummaryMethod::Abstractive) {
+        let hint = fitting.map_or_else(
+            || "name one with `--summary-model`, or in `kortom summarize` with `--model`".to_owned(),
+            |entry| format!("`kortom models pull {}` gets one; `--method extractive` needs none", entry.alias),
+        );
+        bail!("no summary model for `{language}` is installed\nhint: {hint}");
+    }
+    refuse_decoding_without_model(options)?;
+    let way = fitting.map_or_else(String::new, |entry| format!("; `kortom models pull {}` gets a model", entry.alias));
+    listener.notice(&format!("the summary consists of the article's own sentences (extractive){way}"));
+    Ok(None)
+}
+
+/// Whether a summary model is for the language of the article and not for that of its translation.
+fn reads_source(options: &PipelineOptions, name: &str, found: &Resolved) -> Result<bool> {
+    let Some(entry) = known(found) else { return Ok(false) };
+    let reads = |language| entry.fits(ModelTask::Summarize, language, language);
+    if options.detects {
+        return match options.task {
+            PipelineTask::Summarize => Ok(false),
+            _ if reads(options.target_language()) => Ok(false),
+            _ => bail!("`{name}` reads the article itself, in one language\nhint: name it with `--from`"),
+        };
+    }
+    match options.summary_language() {
+        language if reads(language) => Ok(false),
+        _ if options.task == PipelineTask::Digest && reads(options.source_language()) => Ok(true),
+        language => bail!(
+            "`{name}` summarises `{}`, not `{language}`\nhint: `kortom models list` shows which does what",
+            entry.from.join("`, `")
+        ),
+    }
+}
+
+/// Refuses options that say how a model decodes, or its adapter, for summaries that are made without a model.
+///
+/// # Errors
+/// When the caller set one of them.
+pub fn refuse_decoding_without_model(options: &PipelineOptions) -> Result<()> {
+    let adapter = options.adapter.as_ref().map(|_| "adapter");
+    match options.decoding.first_flag.as_deref().or(adapter) {
+        Some(name) if options.task == PipelineTask::Summarize => {
+            bail!("`--{name}` does not apply to extractive summaries, which need no model\nhint: leave it out")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,347 @@
+//! The models of a pipeline, from their files to something that generates.
+//!
+//! Invariant: a model that was loaded can do what the options want of it, and is told the same things about languages and
+//! tasks whoever asks. Which files those are, `choice` says.
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Listener;
+use super::choice::{self, ChosenSummary, wrong_task};
+use super::options::{PipelineOptions, PipelineTask};
+use crate::detect;
+use crate::device::{DeviceChoice, Placement};
+use crate::engine::settings::{Caller, Overrides};
+use crate::engine::{Engine, Request, ResolvedRequest, Session};
+use crate::files::ModelFiles;
+use crate::hub::{self, Hub, ModelTask, Resolved};
+use crate::tokenizer::LanguageError;
+
+/// What checkpoints call the task of summaries.
+const SUMMARIZATION: &str = "summarization";
+
+/// A checkpoint that is loaded, and what is wanted from it.
+pub struct LoadedModel {
+    engine: Engine,
+    request: Request,
+    /// The languages the model reads, `*` for many; empty where only the model itself can tell.
+    reads: Vec<String>,
+    /// What tells apart two models of the same name.
+    fingerprint: String,
+}
+
+/// The model that writes summaries.
+pub struct SummaryModel {
+    /// The model.
+    pub model: LoadedModel,
+    /// The model reads the article and not its translation.
+    pub source: bool,
+    /// The code of the language the model reads.
+    pub language: String,
+}
+
+/// All that decides what a model gives for a text.
+#[derive(Serialize)]
+pub struct ModelKey {
+    name: String,
+    fingerprint: String,
+    placement: String,
+    settled: ResolvedRequest,
+}
+
+/// The models of a pipeline.
+#[derive(Default)]
+pub struct Models {
+    /// The model that translates, or generates.
+    pub translation: Option<LoadedModel>,
+    /// The model that summarises.
+    pub summary: Option<SummaryModel>,
+}
+
+impl Models {
+    /// Chooses and loads the models that the options ask for. `listener` hears what was chosen where no model was named.
+    ///
+    /// # Errors
+    /// When there is no such model, it cannot be used, or it is not for what is wanted.
+    pub fn load(options: &PipelineOptions, listener: &dyn Listener) -> Result<Self> {
+        let hub = Hub::from_env(options.offline);
+        let translation = match options.task {
+            PipelineTask::Digest | PipelineTask::Translate => Some(choice::translation(&hub, options, listener)?),
+            PipelineTask::Generate => {
+                let found = hub.resolve(options.model.as_deref().unwrap_or_default())?;
+                Some(choice::adapted(&hub, options, found)?)
+            }
+            PipelineTask::Summarize => None,
+        };
+        let summary = options.summary.map(|wanted| choice::summary(&hub, options, wanted, listener));
+        let summary = summary.transpose()?.flatten();
+        if translation.is_none() && summary.is_none() {
+            return Ok(Self::default());
+        }
+        let placement = placement(options)?;
+        // `generate` gives what transformers gives.
+        let placement =
+            if options.task == PipelineTask::Generate { placement.without_implicit_int8() } else { placement };
+        let translates = |found: Resolved| {
+            LoadedModel::new(Engine::load(&found.files, &placement)?, &found, options.request(), listener)
+        };
+        let summarises = |chosen: ChosenSummary| SummaryModel::load(&chosen, &placement, options, listener);
+        let models = Self {
+            translation: translation.map(translates).transpose()?,
+            summary: summary.map(summarises).transpose()?,
+        };
+        say_where(&models.all().collect::<Vec<_>>(), options, &placement, listener);
+        if options.detects {
+            models.readers(options).try_for_each(LoadedModel::knows_its_languages)?;
+        }
+        Ok(models)
+    }
+
+    /// The models, the one that translates first.
+    pub fn all(&self) -> impl Iterator<Item = &LoadedModel> {
+        self.translation.iter().chain(self.summary.iter().map(|summary| &summary.model))
+    }
+
+    /// The model that translates, or generates.
+    ///
+    /// # Errors
+    /// When the task of the pipeline needs none.
+    pub fn translation(&self) -> Result<&LoadedModel> {
+        self.translation.as_ref().context("there is no model that translates")
+    }
+
+    /// The models that read the sources themselves.
+    fn readers(&self, options: &PipelineOptions) -> impl Iterator<Item = &LoadedModel> {
+        let summary = self.summary.as_ref().filter(|_| options.task == PipelineTask::Summarize);
+        self.translation.iter().chain(summary.map(|summary| &summary.model))
+    }
+
+    /// What has to be said about the work of the models since the last time.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        self.all().flat_map(LoadedModel::notices).collect()
+    }
+
+    /// Whether any of the models draws its outputs by chance.
+    ///
+    /// # Errors
+    /// When a model cannot do what is wanted of it.
+    pub fn sample(&self) -> Result<bool> {
+        let sampling = self.all().map(|model| Ok(model.session()?.settings().options.sampling.is_some()));
+        Ok(sampling.collect::<Result<Vec<_>>>()?.contains(&true))
+    }
+
+    /// What is said when the summary model had to divide articles, where the catalogue has a model that reads more at once.
+    #[must_use]
+    pub fn longer(&self, task: PipelineTask) -> Option<String> {
+        let LoadedModel { engine, reads, .. } = &self.summary.as_ref()?.model;
+        let language = reads.first().filter(|known| *known != "*").map_or("en", String::as_str);
+        let entry = hub::longer(language, engine.window())?;
+        let most = entry.window.unwrap_or_default();
+        Some(format!(
+            "articles of more than {} tokens were summarised in parts, for `{}` reads no more at once\n\
+             hint: `{option} {alias}` reads {most} (once: kortom models pull {alias})",
+            engine.window(),
+            engine.name(),
+            option = if task == PipelineTask::Summarize { "--model" } else { "--summary-model" },
+            alias = entry.alias
+        ))
+    }
+
+    /// All that decides what the models give, a key for each.
+    ///
+    /// # Errors
+    /// When a model cannot do what is wanted of it.
+    pub fn keys(&self) -> Result<Vec<ModelKey>> {
+        self.all().map(LoadedModel::key).collect()
+    }
+}
+
+/// Where to compute.
+fn placement(options: &PipelineOptions) -> Result<Placement> {
+    let placement = Placement::choose(options.device.unwrap_or_default(), options.compute_type.unwrap_or_default())?;
+    Ok(placement.with_cache(options.cache.clone()))
+}
+
+/// Says where models compute and in which type, if that was left to us or is not what was asked for.
+fn say_where(models: &[&LoadedModel], options: &PipelineOptions, asked: &Placement, listener: &dyn Listener) {
+    let named = options.device.is_some_and(|device| device != DeviceChoice::Auto);
+    let descriptions: Vec<&str> = models.iter().map(|model| model.engine.placement().description.as_str()).collect();
+    if named && descriptions.iter().all(|description| *description == asked.description) {
+        return;
+    }
+    if let [first, others @ ..] = &descriptions[..]
+        && others.iter().all(|other| other == first)
+    {
+        listener.notice(first);
+        return;
+    }
+    for (model, description) in models.iter().zip(descriptions) {
+        listener.notice(&format!("`{}`: {description}", model.engine.name()));
+    }
+}
+
+impl SummaryModel {
+    /// Makes a summary model ready for the language of what it is to read.
+    fn load(
+        chosen: &ChosenSummary,
+        placement: &Placement,
+        options: &PipelineOptions,
+        listener: &dyn Listener,
+    ) -> Result<Self> {
+        let engine = Engine::load(&chosen.found.files, placement)?;
+        let language = if chosen.source { options.source_language() } else { options.summary_language() };
+        let mut request = options.summary_request();
+        request.task = Some(engine.task(SUMMARIZATION, language));
+        let languages = engine.tokenizer().languages(Some(language), Some(language));
+        if !languages.as_ref().is_err_and(has_none) {
+            let told = languages.with_context(|| format!("`{}` does not summarise `{language}`", engine.name()))?;
+            if !told.text_prefix.is_empty() {
+                // It is told its target in the text, as only models that translate are.
+                bail!(wrong_task(engine.name(), ModelTask::Translate, ModelTask::Summarize));
+            }
+            request.from = Some(language.to_owned());
+            request.to.clone_from(&request.from);
+        }
+        let model = LoadedModel::new(engine, &chosen.found, request, listener)?;
+        Ok(Self { model, source: chosen.source, language: language.to_owned() })
+    }
+}
+
+/// Whether a model of one language has no languages to choose from.
+fn has_none(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<LanguageError>(), Some(LanguageError::NotApplicable { .. }))
+}
+
+/// Changes when a file of a model that has no revision does.
+fn fingerprint(found: &Resolved) -> String {
+    let of_files = |files: &ModelFiles| {
+        let file = |name| {
+            let file = files.path(name)?.metadata().ok()?;
+            Some(format!("{name} {} {:?}\n", file.len(), file.modified().ok()?))
+        };
+        let named = files.revision().is_none().then(|| files.names().filter_map(file).collect::<String>());
+        named.unwrap_or_default()
+    };
+    of_files(&found.files) + &found.files.adapter().map(of_files).unwrap_or_default()
+}
+
+impl LoadedModel {
+    /// Makes a model ready, and sees that it can do what is wanted.
+    fn new(engine: Engine, found: &Resolved, request: Request, listener: &dyn Listener) -> Result<Self> {
+        let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());
+        let settings = found.entry.filter(|entry| !entry.settings.is_empty());
+        let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
+        let request = Request { prefix: request.prefix.clone().or(known), catalogue, ..request };
+        let reads = choice::known(found).map(|entry| entry.from.clone()).unwrap_or_default();
+        let model = Self { engine, request, reads, fingerprint: fingerprint(found) };
+        for warning in &model.session()?.settings().warnings {
+            listener.warning(warning);
+        }
+        let seconds = model.engine.stats().load.as_secs_f64();
+        listener.detail(&format!("loaded `{}` in {seconds:.2} s", model.engine.name()));
+        Ok(model)
+    }
+
+    /// The engine of the model.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What is wanted from the model, unless a caller says otherwise.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// What has to be said about the work of the model since the last time.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        self.engine.take_notices()
+    }
+
+    /// All that decides what the model gives.
+    fn key(&self) -> Result<ModelKey> {
+        let Placement { device, dtype, int8, .. } = self.engine.placement();
+        Ok(ModelKey {
+            name: self.engine.name().to_owned(),
+            fingerprint: self.fingerprint.clone(),
+            placement: format!("{:?} {dtype:?} {int8}", device.location()),
+            settled: self.session()?.resolved().clone(),
+        })
+    }
+
+    /// A session for what is wanted from the model.
+    ///
+    /// # Errors
+    /// When the model cannot do that.
+    pub fn session(&self) -> Result<Session<'_>> {
+        self.engine.session(&self.request)
+    }
+
+    /// A session for texts that were detected to be in the language `from`.
+    ///
+    /// # Errors
+    /// When the model does not read that language.
+    pub fn session_from(&self, from: &str) -> Result<Session<'_>> {
+        let refused = || {
+            let (name, language) = (self.engine.name(), detect::name(from));
+            anyhow!(
+                "this is in {language}, which `{name}` does not read\n\
+                 hint: `kortom models list` shows models for other languages; if it is not {language}, name it with `--from`"
+            )
+        };
+        if !self.reads.is_empty() && !self.reads.iter().any(|known| known == "*" || known == from) {
+            return Err(refused());
+        }
+        let from = from.to_owned();
+        let mut request = self.request.clone();
+        if request.task.is_none() {
+            request.from = Some(from);
+        } else {
+            request.task = Some(self.engine.task(SUMMARIZATION, &from));
+            // A model of one language has none to choose from.
+            request.from = request.from.map(|_| from);
+            request.to.clone_from(&request.from);
+        }
+        let unknown = |error: &anyhow::Error| error.downcast_ref::<LanguageError>().is_some();
+        self.engine.session(&request).map_err(|error| if unknown(&error) { refused() } else { error })
+    }
+
+    /// Checks that it can be told which languages the model reads: without that, none can be refused.
+    fn knows_its_languages(&self) -> Result<()> {
+        let translates = self.request.task.is_none();
+        let knows = if translates && self.reads.is_empty() {
+            let asked = self.engine.tokenizer().languages(Some("nl"), self.request.to.as_deref());
+            match asked {
+                Ok(languages) => languages.from.is_some(),
+                Err(error) if has_none(&error) => return Err(error),
+                Err(_) => true,
+            }
+        } else {
+            !self.reads.is_empty() || self.request.from.is_some()
+        };
+        if !knows {
+            bail!("`{}` does not say which language it reads\nhint: name it with `--from`", self.engine.name());
+        }
+        Ok(())
+    }
+
+    /// A session for what `wanted` makes of the usual request.
+    ///
+    /// # Errors
+    /// When the model cannot do that.
+    pub fn session_for(&self, wanted: impl FnOnce(Request) -> Request) -> Result<Session<'_>> {
+        self.engine.session(&wanted(self.request.clone()))
+    }
+
+    /// A session with other options of decoding than the usual ones.
+    ///
+    /// # Errors
+    /// When the model cannot do that.
+    pub fn session_with(&self, flags: Overrides) -> Result<Session<'_>> {
+        self.engine.session(&Request { flags, ..self.request.clone() })
+    }
+}
