@@ -2,6 +2,7 @@
 //!
 //! Each row of differences is checked against transformers by the parity tests.
 
+mod config;
 mod gemma;
 mod halves;
 mod long;
@@ -18,6 +19,7 @@ use crate::kernels::attention::Pattern;
 pub(super) use refusal::WHOLE;
 
 use super::spec::{NormKind, NormPlacement, Positions, Spec, Stack};
+use config::Config;
 use names::{BART_NAMES, T5_NAMES};
 
 /// A family of encoder-decoders.
@@ -312,81 +314,6 @@ fn activation(name: &str) -> Result<Activation> {
         "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
         _ => bail!("the activation function `{name}` is not known\nhint: known are relu, silu, swish, gelu, gelu_new"),
     })
-}
-
-/// Typed reading of config.json.
-struct Config<'a>(&'a Value);
-
-impl Config<'_> {
-    fn size(&self, key: &str) -> Result<usize> {
-        self.optional_size(key)?.with_context(|| {
-            format!("config.json has no `{key}`\nhint: take config.json from the repository the weights are from")
-        })
-    }
-
-    fn size_or(&self, key: &str, default: usize) -> Result<usize> {
-        Ok(self.optional_size(key)?.unwrap_or(default))
-    }
-
-    fn optional_size(&self, key: &str) -> Result<Option<usize>> {
-        match self.0.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match value.as_u64() {
-                // No published checkpoint comes near; a larger number is a damaged file.
-                Some(size) if size < 1 << 28 => Ok(Some(size as usize)),
-                _ => bail!("`{key}` in config.json is {value}, not a size\nhint: fetch config.json again"),
-            },
-        }
-    }
-
-    /// A list of texts.
-    fn texts(&self, key: &str) -> Option<Vec<&str>> {
-        self.0.get(key)?.as_array()?.iter().map(Value::as_str).collect()
-    }
-
-    /// Whether the file has such a key, if only null.
-    fn has(&self, key: &str) -> bool {
-        self.0.get(key).is_some()
-    }
-
-    fn number(&self, key: &str) -> Option<f64> {
-        self.0.get(key).and_then(Value::as_f64)
-    }
-
-    fn flag(&self, key: &str) -> Option<bool> {
-        self.0.get(key).and_then(Value::as_bool)
-    }
-
-    /// A size, or one for each layer.
-    fn sizes_or(&self, key: &str, default: usize) -> Result<Vec<usize>> {
-        let Some(Value::Array(list)) = self.0.get(key) else { return Ok(vec![self.size_or(key, default)?]) };
-        let size = |value: &Value| value.as_u64().filter(|size| *size < 1 << 28).map(|size| size as usize);
-        list.iter().map(size).collect::<Option<_>>().with_context(|| {
-            format!("`{key}` in config.json is not a size for each layer\nhint: fetch config.json again")
-        })
-    }
-
-    /// `model_type`, for people.
-    fn family(&self) -> String {
-        self.text("model_type").unwrap_or_default().to_owned()
-    }
-
-    /// A configuration inside this one.
-    fn within(&self, key: &str) -> Result<Config<'_>> {
-        let inner = self.0.get(key).filter(|value| value.is_object());
-        inner.map(Config).with_context(|| {
-            format!("config.json has no `{key}`\nhint: take config.json from the repository the weights are from")
-        })
-    }
-
-    /// The class in transformers that the checkpoint was saved from.
-    fn class(&self) -> Option<&str> {
-        self.0.get("architectures")?.get(0)?.as_str()
-    }
-
-    fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(Value::as_str)
-    }
 }
 
 #[cfg(test)]

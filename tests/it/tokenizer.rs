@@ -87,6 +87,9 @@ kinds! {
     m2m100: "m2m100", Some("__nl__"), Some("en");
     bart: "bart", None, None;
     bart_json: "bart-json", None, None;
+    gemma: "gemma", None, None;
+    bert: "bert", None, None;
+    bert_json: "bert-json", None, None;
 }
 
 #[test]
