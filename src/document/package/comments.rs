@@ -12,6 +12,7 @@ const AUTHOR: &str = "kortom";
 /// The kind of Word's comments, in its list of entries and in its relationships.
 const ENTRY_KIND: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.comments+xml";
 const RELATION_KIND: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/comments";
+const RELATIONS: &str = "http://schemas.openxmlformats.org/package/2006/relationships";
 const NAMESPACE: &str = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
 
 /// An entry and what is to be in it.
@@ -75,12 +76,20 @@ impl Package {
         )?;
         let relation =
             format!("<Relationship Id=\"{AUTHOR}Comments\" Type=\"{RELATION_KIND}\" Target=\"comments.xml\"/>");
-        self.append(&within(&format!("_rels/{name}.rels")), &relation, changed)?;
+        let list = within(&format!("_rels/{name}.rels"));
+        let mut added = Vec::new();
+        if self.contents.archive.has(&list) {
+            self.append(&list, &relation, changed)?;
+        } else {
+            let content = format!("<Relationships xmlns=\"{RELATIONS}\">{relation}</Relationships>");
+            added.push((list, content.into_bytes()));
+        }
         let declared = format!("xmlns:{}=\"{NAMESPACE}\"", w.trim_end_matches(':'));
         let content = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<{w}comments {declared}>{comments}</{w}comments>"
         );
-        Ok(vec![(entry, content.into_bytes())])
+        added.push((entry, content.into_bytes()));
+        Ok(added)
     }
 
     /// Puts something at the end of what an entry's first element holds.
