@@ -247,7 +247,7 @@ pub struct Names {
     pub source_projection: &'static str,
     /// Projection and normalisation of [`Spec::output_transform`].
     pub output_transform: [&'static str; 2],
-    /// Beginnings of names of the two stacks, where the weights may have one stack only, which then is both.
+    /// Beginnings of names that stand for each other: a tensor that is not there under the one may be under the other.
     pub twins: Option<[&'static str; 2]>,
     /// The encoder's names.
     pub encoder: StackNames,

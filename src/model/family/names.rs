@@ -177,12 +177,14 @@ pub(super) const T5GEMMA_NAMES: Names = Names {
 };
 
 pub(super) const T5GEMMA2_NAMES: Names = Names {
-    shared: "model.encoder.text_model.embed_tokens.weight",
-    own_embedding: "model.encoder.text_model.embed_tokens.eoi_embedding",
+    shared: "model.encoder.embed_tokens.weight",
+    own_embedding: "model.encoder.embed_tokens.eoi_embedding",
+    // What transformers calls them before it saves them.
+    twins: Some(["model.encoder.", "model.encoder.text_model."]),
     encoder: StackNames {
-        embedding: "model.encoder.text_model.embed_tokens.weight",
-        layers: "model.encoder.text_model.layers.",
-        final_norm: "model.encoder.text_model.norm",
+        embedding: "model.encoder.embed_tokens.weight",
+        layers: "model.encoder.layers.",
+        final_norm: "model.encoder.norm",
         ..T5GEMMA_DECODER
     },
     ..T5GEMMA_NAMES
