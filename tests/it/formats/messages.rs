@@ -38,7 +38,7 @@ fn messages_without_a_translation_get_one() {
 }
 
 const OLD: &str = "<?xml version=\"1.0\"?>\n<xliff version=\"1.2\" xmlns=\"urn:oasis:names:tc:xliff:document:1.2\"><file source-language=\"nl\" original=\"a\">\
-    <body><trans-unit id=\"1\"><source>Zeg <g id=\"1\">hallo</g> <x id=\"2\"/>nu &amp; straks. </source></trans-unit>\n\
+    <body><trans-unit id=\"1\"><source>Zeg <g id=\"1\">hallo</g><x id=\"2\"/> nu &amp; straks. </source></trans-unit>\n\
     <trans-unit id=\"2\"><source>Klaar</source><target>Done</target></trans-unit>\
     <trans-unit id=\"3\"><source>Niet klaar</source><target state=\"needs-translation\">Niet klaar</target><note>Let op</note></trans-unit>\
     <trans-unit id=\"4\" translate=\"no\"><source>Niet dit</source></trans-unit><trans-unit id=\"5\"><source>Leeg hier</source><target/></trans-unit>\
@@ -69,7 +69,7 @@ fn texts_for_translation_get_one_with_their_inline_elements() {
         .replace("source-language=", "target-language=\"en\" source-language=")
         .replace(
             "straks. </source>",
-            &format!("straks. </source>{}", target("ZEG <g id=\"1\">HALLO</g> <x id=\"2\"/>NU &amp; STRAKS. ")),
+            &format!("straks. </source>{}", target("ZEG <g id=\"1\">HALLO</g><x id=\"2\"/> NU &amp; STRAKS. ")),
         )
         .replace("<target state=\"needs-translation\">Niet klaar</target>", &target("NIET KLAAR"))
         .replace("<target/>", &target("LEEG HIER"));
