@@ -10,10 +10,13 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use candle_core::{DType, Device};
 
+use crate::error::{Error, WithHint};
+
 pub use args::{ComputeType, DeviceChoice};
 pub use gpu::GpuInfo;
 
 /// A device and a type to compute in.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Placement {
     /// The device.
@@ -66,19 +69,15 @@ impl Placement {
         match device {
             DeviceChoice::Cuda(number) => {
                 if !cfg!(feature = "cuda") {
-                    bail!(
-                        "this build of kortom has no CUDA support\n\
-                         hint: on a machine with the CUDA toolkit, `cargo install --path . --features cuda`; or use `--device cpu`"
-                    );
+                    bail!("this build of kortom has no CUDA support".with_hint("on a machine with the CUDA toolkit, `cargo install --path . --features cuda`; or use `--device cpu`"));
                 }
                 on_gpu(gpu::open(number), &device, compute)
             }
             DeviceChoice::Metal => {
                 if !cfg!(feature = "metal") {
-                    bail!(
-                        "this build of kortom has no Metal support\n\
-                         hint: on an Apple machine, `cargo install --path . --features metal`; or use `--device cpu`"
-                    );
+                    bail!("this build of kortom has no Metal support".with_hint(
+                        "on an Apple machine, `cargo install --path . --features metal`; or use `--device cpu`"
+                    ));
                 }
                 on_gpu(Device::new_metal(0), &device, compute)
             }
@@ -136,8 +135,8 @@ impl Placement {
         }
         if self.dtype_requested {
             bail!(
-                "this model leaves the range of f16, which gives wrong texts\n\
-                 hint: use `--compute-type bf16` or `f32`, or leave it out"
+                "this model leaves the range of f16, which gives wrong texts"
+                    .with_hint("use `--compute-type bf16` or `f32`, or leave it out")
             );
         }
         let dtype = if gpu::computes(DType::BF16, &self.device).is_ok() { DType::BF16 } else { DType::F32 };
@@ -153,10 +152,7 @@ fn if_usable(gpu: candle_core::Result<Device>, compute: ComputeType) -> Placemen
             let fallback = on_cpu(compute, ", for the card has not enough free memory for this model");
             Placement { fallback: Some(Box::new(fallback)), ..placement }
         }
-        Err(error) => {
-            let error = error.to_string();
-            on_cpu(compute, &format!(", for {}", error.lines().next().unwrap_or_default()))
-        }
+        Err(error) => on_cpu(compute, &format!(", for {}", Error::from(error).message())),
     }
 }
 
@@ -184,14 +180,17 @@ fn on_gpu(gpu: candle_core::Result<Device>, name: &DeviceChoice, compute: Comput
         ComputeType::Auto | ComputeType::F16 => DType::F16,
         ComputeType::F32 => DType::F32,
         ComputeType::Bf16 => DType::BF16,
-        ComputeType::Int8 => bail!("int8 is for the CPU only\nhint: on `{name}` use f16, bf16 or f32"),
+        ComputeType::Int8 => bail!("int8 is for the CPU only".with_hint(format!("on `{name}` use f16, bf16 or f32"))),
     };
     let tried = gpu.and_then(|device| gpu::computes(dtype, &device).map(|()| device));
     let device = match tried {
         Ok(device) => device,
         Err(error) => {
             let error = first_line(&error);
-            bail!("the device `{name}` cannot be used: {error}\nhint: {}; `--device cpu` always works", remedy(&error))
+            bail!(
+                format!("the device `{name}` cannot be used: {error}")
+                    .with_hint(format!("{}; `--device cpu` always works", remedy(&error)))
+            )
         }
     };
     let described = GpuInfo::of(&device).map_or_else(String::new, |card| format!(" ({card})"));

@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::check::{self, Checks, Finding, Flag};
 use crate::detect;
 use crate::document::{Document, Format};
+use crate::error::WithHint;
 use crate::glossary::Glossary;
 use crate::report::{Passes, Report, UsedModels};
 use crate::segment::Language;
@@ -124,11 +125,11 @@ impl Digest<'_> {
         let expected = self.translating.as_ref().map(|step| step.from).or(writing.map(|writing| writing.from))?;
         let seen = if source.format == Format::Jsonl { source.without_markup().body() } else { readable(source) };
         let found = detect::foreign(&seen, expected)?.language;
-        Some(format!(
-            "this looks like {}, not {}\nhint: a model that reads it is needed, with --from {found}",
-            detect::name(found),
-            detect::name(expected)
-        ))
+        Some(
+            format!("this looks like {}, not {}", detect::name(found), detect::name(expected))
+                .with_hint(format!("a model that reads it is needed, with --from {found}"))
+                .to_string(),
+        )
     }
 
     fn report(&self, source: Document, translation: Option<Translation>, summary: Option<Summary>) -> Report {

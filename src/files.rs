@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::error::{Error, Explain, WithHint};
+
 /// Where the bytes of one file are.
 #[derive(Clone, Debug)]
 enum Location {
@@ -39,9 +41,8 @@ impl ModelFiles {
         let files = listed(folder)?;
         if !files.contains_key("config.json") {
             bail!(
-                "`{}` is not a model folder: it has no `config.json`\n\
-                 hint: give the folder that holds config.json, the weights and the tokenizer files",
-                folder.display()
+                format!("`{}` is not a model folder: it has no `config.json`", folder.display())
+                    .with_hint("give the folder that holds config.json, the weights and the tokenizer files")
             );
         }
         Ok(Self { name: name.to_owned(), revision, files, adapter: None })
@@ -55,9 +56,8 @@ impl ModelFiles {
         let files = listed(folder)?;
         if !files.contains_key("adapter_config.json") {
             bail!(
-                "`{}` is not the folder of an adapter: it has no `adapter_config.json`\n\
-                 hint: give the folder that holds adapter_config.json and adapter_model.safetensors",
-                folder.display()
+                format!("`{}` is not the folder of an adapter: it has no `adapter_config.json`", folder.display())
+                    .with_hint("give the folder that holds adapter_config.json and adapter_model.safetensors")
             );
         }
         Ok(Self { name: name.to_owned(), revision, files, adapter: None })
@@ -146,12 +146,10 @@ impl ModelFiles {
             Some(Location::Disk(path)) => {
                 fs::read(path).map(Cow::Owned).with_context(|| format!("cannot read `{}`", path.display()))
             }
-            None => bail!(
-                "the model `{}` has no file `{file}`\n\
-                 hint: it has {}",
-                self.name,
+            None => bail!(format!("the model `{}` has no file `{file}`", self.name).with_hint(format!(
+                "it has {}",
                 self.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            ),
+            ))),
         }
     }
 
@@ -164,23 +162,17 @@ impl ModelFiles {
             return Ok(None);
         }
         let bytes = self.read(file)?;
-        let value = serde_json::from_slice(&bytes).with_context(|| {
-            format!(
-                "`{file}` of the model `{}` is not valid JSON\n\
-                 hint: fetch the file again, it may be cut short",
-                self.name
-            )
+        let value = serde_json::from_slice(&bytes).explain(|| {
+            format!("`{file}` of the model `{}` is not valid JSON", self.name)
+                .with_hint("fetch the file again, it may be cut short")
         })?;
         Ok(Some(value))
     }
 
     /// The message for a file whose content is not what it should be.
-    pub(crate) fn broken(&self, file: &str) -> String {
-        format!(
-            "`{file}` of the model `{}` cannot be used\n\
-             hint: the file is broken or cut short; fetch it again",
-            self.name
-        )
+    pub(crate) fn broken(&self, file: &str) -> Error {
+        format!("`{file}` of the model `{}` cannot be used", self.name)
+            .with_hint("the file is broken or cut short; fetch it again")
     }
 }
 

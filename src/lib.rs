@@ -1,7 +1,9 @@
 //! Translates Dutch articles to English and summarises them with any Hugging Face seq2seq model,
 //! without Python and without conversion.
 //!
-//! The modules below are listed in the order in which an article passes through them.
+//! A [`Pipeline`] is loaded by [`PipelineOptions`] and makes a [`Report`] of an article. Its fields are the translation, the
+//! summary, and what to check in both; [`render`] writes it as text, Markdown, HTML or JSON. Where something goes wrong, an
+//! [`Error`] says of which kind that is and what to do about it.
 //!
 //! ```
 //! use kortom::{Pipeline, PipelineOptions};
@@ -11,34 +13,50 @@
 //! let report = pipeline.digest("date 2021-03 Het regent vandaag.")?;
 //! println!("{}", report.translation.as_deref().unwrap_or_default());
 //! # assert_eq!((report.date.as_deref(), report.translation.as_deref()), (Some("2021-03"), Some("It's raining today.")));
-//! # Ok::<(), anyhow::Error>(())
+//! # Ok::<(), kortom::Error>(())
 //! ```
 
+// What goes wrong, and what to do about it.
+pub mod error;
+
 // Words: strings only.
+#[doc(hidden)]
 pub mod language;
 pub mod document;
 pub mod detect;
+#[doc(hidden)]
 pub mod segment;
 pub mod glossary;
+#[doc(hidden)]
 pub mod tokenizer;
 
 // Numbers: tensors only.
+#[doc(hidden)]
 pub mod batch;
+#[doc(hidden)]
 pub mod kernels;
 pub mod device;
-pub mod nn;
+mod nn;
+#[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
 pub mod search;
 
 // Whole articles.
+#[doc(hidden)]
 pub mod files;
+#[doc(hidden)]
 pub mod hub;
+#[doc(hidden)]
 pub mod engine;
+#[doc(hidden)]
 pub mod translate;
+#[doc(hidden)]
 pub mod summarize;
 pub mod check;
 
 // What comes of them.
+#[doc(hidden)]
 pub mod digest;
 pub mod report;
 pub mod render;
@@ -47,6 +65,6 @@ pub mod score;
 // All of it, with models that are chosen and loaded.
 pub mod pipeline;
 
-pub use digest::Digest;
+pub use error::{Error, ErrorKind};
 pub use pipeline::{Models, Pipeline, PipelineOptions};
 pub use report::{LineReport, Report};

@@ -25,6 +25,7 @@ use serde::Serialize;
 use crate::check::{self, Checks, Finding, Flag};
 use crate::document::{Block, BlockKind, Document, Format};
 use crate::engine::{Alternative, Generation, Input};
+use crate::error::WithHint;
 use crate::glossary::{self, Glossary};
 use crate::segment::{self, Language, on_one_line};
 
@@ -298,19 +299,19 @@ fn warnings(document: &Document, segments: &[Segment]) -> Vec<String> {
     }
     let truncated = segments.iter().filter(|segment| segment.flags.contains(&Flag::Truncated)).count();
     if truncated > 0 {
-        warnings.push(format!(
-            "{truncated} of {} segments were cut at the longest output allowed\n\
-             hint: allow more with `--max-length`",
-            segments.len()
-        ));
+        warnings.push(
+            format!("{truncated} of {} segments were cut at the longest output allowed", segments.len())
+                .with_hint("allow more with `--max-length`")
+                .to_string(),
+        );
     }
     let lacking = segments.iter().filter(|segment| segment.flags.contains(&Flag::Glossary)).count();
     if lacking > 0 {
-        warnings.push(format!(
-            "{lacking} of {} segments lack a term that the glossary requires\n\
-             hint: --format json shows which; they carry the flag `glossary`",
-            segments.len()
-        ));
+        warnings.push(
+            format!("{lacking} of {} segments lack a term that the glossary requires", segments.len())
+                .with_hint("--format json shows which; they carry the flag `glossary`")
+                .to_string(),
+        );
     }
     let again = segments.iter().filter(|segment| segment.decoded_again).count();
     if again > 0 {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use kortom::detect::Detected;
 use kortom::document::jsonl::Records;
 use kortom::document::{Document, Format as DocumentFormat, Holds, ReadOptions, decode};
+use kortom::error::{self, WithHint};
 use kortom::pipeline::Pipeline;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::Report;
@@ -94,7 +95,7 @@ impl Articles<'_> {
         }
         let additions = self.job.additions;
         let documents = articles.iter().map(|article| article.document.clone()).collect();
-        match self.pipeline.reports(documents, language) {
+        match self.pipeline.reports(documents, language).map_err(anyhow::Error::from) {
             Ok(reports) => {
                 let piece = |(article, report): (&&Article, Report)| Ok(article.piece(additions.to(report)));
                 articles.iter().zip(reports).map(piece).collect()
@@ -196,7 +197,7 @@ impl Reading {
         let article = source.content().and_then(|(content, size)| {
             let mut document = Document::read_with(&source.name, content, format, &self.options)?;
             if document.is_empty() {
-                bail!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
+                bail!("the article is empty".with_hint("look whether it was saved as it should be, or leave it out"));
             }
             document.id = Some(source.relative.with_extension("").to_string_lossy().into_owned());
             Ok((self.look(Article::new(document, source.name.clone(), source)), size))
@@ -257,7 +258,7 @@ impl Reading {
             let read = match record {
                 Ok(document) => Ok(one_record(document, name, source)),
                 // The line is in the name already.
-                Err(error) => broken(records.take_broken(), anyhow!(error.root_cause().to_string()), name, source),
+                Err(error) => broken(records.take_broken(), error::root(&error).into(), name, source),
             };
             let read = read.map(|mut article| {
                 let stem = source.relative.with_extension("");
@@ -274,7 +275,8 @@ impl Reading {
 }
 
 fn one_record(document: Document, name: String, source: &Source) -> Article {
-    let empty = || anyhow!("the article is empty\nhint: look whether it was saved as it should be, or leave it out");
+    let empty =
+        || anyhow!("the article is empty".with_hint("look whether it was saved as it should be, or leave it out"));
     let error = document.text().trim().is_empty().then(empty);
     Article { error, ..Article::new(document, name, source) }
 }

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
+use kortom::error::WithHint;
 use kortom::kernels::simd::Level;
 
 use super::args::{ConfigArgs, ConfigCommand};
@@ -41,9 +42,8 @@ pub fn set_simd() -> Result<()> {
     let taken = name.to_str().and_then(Level::named).is_some_and(Level::force);
     ensure!(
         taken,
-        "{SIMD} is `{}`, which this processor cannot compute with\nhint: unset it, or name one of: {}",
-        name.to_string_lossy(),
-        has.join(", ")
+        format!("{SIMD} is `{}`, which this processor cannot compute with", name.to_string_lossy())
+            .with_hint(format!("unset it, or name one of: {}", has.join(", ")))
     );
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kortom::device::{ComputeType, DeviceChoice, Placement};
+use kortom::error::WithHint;
 use kortom::hub::{self, BUNDLED, Hub, Installed, ModelTask};
 use kortom::kernels::simd::Level;
 use kortom::model::family;
@@ -59,11 +60,11 @@ pub fn ask(address: &str) -> Result<String> {
         Ok(answer)
     };
     let hint = "look at what `kortom serve` says, and at its `--host` and `--port`";
-    let answer =
-        answer().map_err(|error| anyhow!("the server at `{address}` does not answer: {error}\nhint: {hint}"))?;
+    let answer = answer()
+        .map_err(|error| anyhow!(format!("the server at `{address}` does not answer: {error}").with_hint(hint)))?;
     match answer.lines().next() {
         Some(status) if status.contains(" 200 ") => Ok(format!("the server at {address} is well\n")),
-        other => bail!("the server at `{address}` says `{}`\nhint: {hint}", other.unwrap_or_default()),
+        other => bail!(format!("the server at `{address}` says `{}`", other.unwrap_or_default()).with_hint(hint)),
     }
 }
 
@@ -152,9 +153,9 @@ fn graphics() -> Finding {
         return match Placement::choose(DeviceChoice::Cuda(0), ComputeType::Auto) {
             Ok(placement) => Finding::good("gpu", placement.description),
             Err(error) => {
-                let error = error.to_string();
-                let (what, remedy) = error.split_once("\nhint: ").unwrap_or((&error, "check it with `nvidia-smi`"));
-                Finding::note("gpu", format!("{what}; the CPU is used")).remedy("note", remedy)
+                let error = kortom::Error::from(error);
+                let remedy = error.hint().unwrap_or("check it with `nvidia-smi`");
+                Finding::note("gpu", format!("{}; the CPU is used", error.message())).remedy("note", remedy)
             }
         };
     }

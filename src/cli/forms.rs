@@ -5,6 +5,7 @@
 use anyhow::{Result, bail};
 use kortom::document;
 use kortom::engine::settings::Overrides;
+use kortom::error::WithHint;
 use kortom::pipeline::PipelineTask;
 use kortom::render::{Additions, ReportFormat};
 
@@ -21,31 +22,34 @@ pub fn is_for_lines(format: ReportFormat) -> bool {
 pub fn check_lines(task: PipelineTask, typed: &Overrides, lines: bool, format: Option<ReportFormat>) -> Result<()> {
     if lines && matches!(task, PipelineTask::Digest | PipelineTask::Summarize) {
         bail!(
-            "lines are no articles, so there is nothing to summarise\n\
-             hint: use `kortom translate --input-format lines`, or `kortom generate` for a model of your own"
+            "lines are no articles, so there is nothing to summarise"
+                .with_hint("use `kortom translate --input-format lines`, or `kortom generate` for a model of your own")
         );
     }
     if let Some(format) = format.filter(|format| lines && !is_for_lines(*format)) {
-        bail!("lines cannot be written as {}\nhint: use --format text, json or jsonl", format.name());
+        bail!(format!("lines cannot be written as {}", format.name()).with_hint("use --format text, json or jsonl"));
     }
     if let Some(format) = format
         .filter(|format| task == PipelineTask::Summarize && matches!(format, ReportFormat::Tmx | ReportFormat::Tsv))
     {
-        bail!("a summary has no segments to be written as {}\nhint: use it with `translate`", format.name());
+        bail!(
+            format!("a summary has no segments to be written as {}", format.name())
+                .with_hint("use it with `translate`")
+        );
     }
     let records = task == PipelineTask::Generate && !lines;
     if records && !matches!(format, None | Some(ReportFormat::Json | ReportFormat::Jsonl)) {
-        bail!("records come out as JSON only\nhint: leave out --format, or use --format json or jsonl");
+        bail!("records come out as JSON only".with_hint("leave out --format, or use --format json or jsonl"));
     }
     if typed.n_best.is_some() && !lines && !records {
-        bail!("`--n-best` applies to lines only\nhint: add --input-format lines, or use `kortom generate`");
+        bail!("`--n-best` applies to lines only".with_hint("add --input-format lines, or use `kortom generate`"));
     }
     let several = typed.n_best.is_some_and(|n| n > 1);
     if several && !records && !matches!(format, Some(ReportFormat::Json | ReportFormat::Jsonl)) {
-        bail!("several outputs for a line do not fit into text\nhint: add --format jsonl");
+        bail!("several outputs for a line do not fit into text".with_hint("add --format jsonl"));
     }
     if typed.num_beams == Some(1) && typed.early_stopping.is_some() {
-        bail!("`--early-stopping` applies to two beams or more\nhint: leave it out, or raise --beam-size");
+        bail!("`--early-stopping` applies to two beams or more".with_hint("leave it out, or raise --beam-size"));
     }
     Ok(())
 }
@@ -56,19 +60,21 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
         !found.sources.is_empty() && !found.sources.iter().any(|source| wanted(source.format))
     };
     if input.field.is_some() && lacks(|format| format.spec().has_fields()) {
-        bail!("`--field` applies to JSONL, CSV and TSV input only\nhint: add --input-format jsonl, or leave it out");
+        bail!(
+            "`--field` applies to JSONL, CSV and TSV input only".with_hint("add --input-format jsonl, or leave it out")
+        );
     }
     if input.field_format.is_some() && lacks(|format| format.spec().has_fields()) {
-        bail!("`--field-format` applies to JSONL, CSV and TSV input only\nhint: leave it out");
+        bail!("`--field-format` applies to JSONL, CSV and TSV input only".with_hint("leave it out"));
     }
     if input.html_whole.is_some() && lacks(|format| format == document::Format::Html) {
-        bail!("`--html-whole` applies to web pages only\nhint: add --input-format html, or leave it out");
+        bail!("`--html-whole` applies to web pages only".with_hint("add --input-format html, or leave it out"));
     }
     if input.overwrite.is_some() && lacks(|format| format.spec().holds_translations()) {
-        bail!("`--overwrite` applies to PO and XLIFF only, which hold translations\nhint: leave it out");
+        bail!("`--overwrite` applies to PO and XLIFF only, which hold translations".with_hint("leave it out"));
     }
     if input.max_unpacked.is_some() && lacks(|format| format.spec().is_archive()) {
-        bail!("`--max-unpacked` applies to documents that are archives only, such as DOCX\nhint: leave it out");
+        bail!("`--max-unpacked` applies to documents that are archives only, such as DOCX".with_hint("leave it out"));
     }
     Ok(())
 }
@@ -86,12 +92,14 @@ pub fn additions(typed: &AdditionOptions, found: &Found, file: &SettingsFile) ->
     };
     if typed.bilingual == Some(true) && lacks(&[Docx, Odt, Epub, Html]) {
         bail!(
-            "`--bilingual` applies to DOCX, ODT, EPUB and web pages that stay what they are\nhint: leave it out, or leave out --format"
+            "`--bilingual` applies to DOCX, ODT, EPUB and web pages that stay what they are"
+                .with_hint("leave it out, or leave out --format")
         );
     }
     if typed.comments == Some(true) && lacks(&[Docx, Odt]) {
         bail!(
-            "`--comments` applies to DOCX and ODT that stay what they are\nhint: leave it out; --format html and json show what needs a look in others"
+            "`--comments` applies to DOCX and ODT that stay what they are"
+                .with_hint("leave it out; --format html and json show what needs a look in others")
         );
     }
     let filled = file.fill(typed)?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use kortom::document::{self, Content};
+use kortom::error::WithHint;
 use kortom::render::{Framing, ReportFormat};
 use walkdir::{DirEntry, WalkDir};
 
@@ -57,7 +58,7 @@ pub struct Found {
 pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) -> Result<Found> {
     let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
     if typed.iter().filter(|path| is_stdin(path)).count() > 1 {
-        bail!("standard input can be read only once\nhint: give `-` a single time");
+        bail!("standard input can be read only once".with_hint("give `-` a single time"));
     }
     let mut found = Found { several: typed.len() > 1, ..Found::default() };
     if typed.is_empty() {
@@ -74,7 +75,8 @@ pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) ->
             let read_as = format.0.unwrap_or_else(|| document::Format::of_path(path));
             found.sources.push(Source::new(path.display().to_string(), Some(path.clone()), relative, read_as));
         } else {
-            let error = anyhow::anyhow!("no such file or folder\nhint: check the name, or give - for standard input");
+            let error =
+                anyhow::anyhow!("no such file or folder".with_hint("check the name, or give - for standard input"));
             found.failures.push(Failure { name: path.display().to_string(), error });
         }
     }
@@ -115,10 +117,10 @@ fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mu
         }
     }
     if found.sources.len() + found.failures.len() == before {
-        let error = anyhow::anyhow!(
-            "the folder holds no article\nhint: files in a folder are read when they end in {}",
+        let error = anyhow::anyhow!("the folder holds no article".with_hint(format!(
+            "files in a folder are read when they end in {}",
             document::extensions().collect::<Vec<_>>().join(", ")
-        );
+        )));
         found.failures.push(Failure { name: folder.display().to_string(), error });
     }
 }

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
+use kortom::error::{Error, WithHint};
+
 /// Exit code of a run that was interrupted.
 #[cfg(unix)]
 const INTERRUPTED: i32 = 130;
@@ -17,14 +19,14 @@ static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Elsewhere Ctrl-C ends the program as the system does it.
 #[cfg(not(unix))]
-pub fn catch(_hint: &'static str) -> Result<()> {
+pub fn catch(_hint: Option<&'static str>) -> Result<()> {
     Ok(())
 }
 
 /// From now on Ctrl-C ends the program cleanly; `hint` says how to go on. A second one waits for nothing: whoever reads
 /// our output may have stopped reading.
 #[cfg(unix)]
-pub fn catch(hint: &'static str) -> Result<()> {
+pub fn catch(hint: Option<&'static str>) -> Result<()> {
     use std::io::Read;
 
     // A pipe and no pair of sockets, so that nobody who counts sockets finds one.
@@ -46,13 +48,14 @@ pub fn catch(hint: &'static str) -> Result<()> {
 
 /// Ends the program when nothing is being written.
 #[cfg(unix)]
-fn end(hint: &str) {
+fn end(hint: Option<&str>) {
     let part = writing();
     if let Some(part) = part.as_deref() {
         // It is hidden and the next run overwrites it, so nothing depends on this.
         let _ = std::fs::remove_file(part);
     }
-    eprintln!("\ninterrupted; complete results are kept{hint}");
+    let said = Error::from("interrupted; complete results are kept");
+    eprintln!("\n{}", hint.into_iter().fold(said, Error::with_hint));
     std::process::exit(INTERRUPTED);
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use kortom::document::{self, FieldFormat, Format};
+use kortom::error::WithHint;
 use kortom::pipeline::{PipelineOptions, PipelineTask, refuse_decoding_without_model};
 use kortom::render::{self, Additions};
 use kortom::summarize::SummaryMethod;
@@ -131,7 +132,8 @@ impl Job {
             None | Some(InputFormat(None | Some(Format::Lines))) => InputFormat::LINES,
             Some(InputFormat(Some(Format::Jsonl))) => InputFormat(Some(Format::Jsonl)),
             Some(_) => bail!(
-                "`generate` reads lines only, or JSONL\nhint: leave out --input-format; `translate` and `summarize` read articles"
+                "`generate` reads lines only, or JSONL"
+                    .with_hint("leave out --input-format; `translate` and `summarize` read articles")
             ),
         };
         let common = Common {
@@ -151,7 +153,10 @@ impl Job {
         job.pipeline.source_language(args.languages.from.clone());
         let options = &mut job.pipeline.options;
         if options.detects {
-            bail!("`generate` does not look at its sources\nhint: name their language with `--from`, or leave it out");
+            bail!(
+                "`generate` does not look at its sources"
+                    .with_hint("name their language with `--from`, or leave it out")
+            );
         }
         options.to.clone_from(&args.languages.to);
         options.model.clone_from(&args.model);

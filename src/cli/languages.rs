@@ -5,6 +5,7 @@
 
 use anyhow::{Result, bail};
 use kortom::detect::{self, Detected};
+use kortom::error::WithHint;
 
 /// Below this, a text that is long enough to be told is in none of the languages that are known.
 const DOUBTFUL: f32 = 0.6;
@@ -16,7 +17,10 @@ pub fn detect(text: &str) -> Result<Option<Detected>> {
     if best.confidence < DOUBTFUL && detect::is_long(text) {
         let likely: Vec<String> =
             found.iter().take(2).map(|one| format!("{} ({})", detect::name(one.language), one.confidence)).collect();
-        bail!("its language cannot be told: {}\nhint: name it with `--from`, if a model reads it", likely.join(", "));
+        bail!(
+            format!("its language cannot be told: {}", likely.join(", "))
+                .with_hint("name it with `--from`, if a model reads it")
+        );
     }
     Ok(Some(*best))
 }

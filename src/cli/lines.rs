@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
 use kortom::detect::Detected;
 use kortom::engine::Alternative;
+use kortom::error::{Error, WithHint};
 use kortom::pipeline::Models;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
@@ -152,12 +153,12 @@ fn read_all(source: &Source, emit: &mut Emit<'_, Line>) {
         ControlFlow::Continue(())
     });
     let texts: Vec<&str> = lines.iter().flatten().map(|(line, _)| line.source.as_str()).collect();
-    let found = languages::detect(&texts.join("\n")).map_err(|error| error.to_string());
+    let found = languages::detect(&texts.join("\n")).map_err(Error::from);
     for mut read in lines {
         if let Ok((line, _)) = &mut read {
             match &found {
                 Ok(found) => line.detected = *found,
-                Err(error) => line.error = Some(anyhow!(error.clone())),
+                Err(error) => line.error = Some(error.clone().into()),
             }
         }
         if emit(read) == ControlFlow::Break(()) {
@@ -210,7 +211,7 @@ fn text_of(mut bytes: Vec<u8>, offset: usize) -> (String, Option<anyhow::Error>)
             let at = offset + error.utf8_error().valid_up_to();
             let hint = "convert it first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`";
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            (text, Some(anyhow!("not valid UTF-8 at byte {at}\nhint: {hint}")))
+            (text, Some(anyhow!(format!("not valid UTF-8 at byte {at}").with_hint(hint))))
         }
     }
 }

@@ -45,6 +45,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use clap::error::ErrorKind;
+use kortom::error;
 
 use args::{Command, Typed};
 use job::Job;
@@ -83,15 +84,18 @@ pub fn run() -> Result<ExitCode> {
 /// Whether an error only says that nobody reads our output any more.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
+    error::find(error).is_some_and(broken)
 }
 
 /// Help and version are results; all else the parser says is an error, with its advice where all errors have theirs.
 fn parse_error(error: &clap::Error) -> Result<ExitCode> {
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let said = error.render().to_string();
-        let said = said.replace("\n\n  tip: ", "\nhint: ").replace("\n  tip: ", "\nhint: ");
-        eprint!("{}", said.replace("\n\nFor more information, try '--help'.", "\nhint: `--help` says more"));
+        let said = said.replace("\n\n  tip: ", error::HINT).replace("\n  tip: ", error::HINT);
+        eprint!(
+            "{}",
+            said.replace("\n\nFor more information, try '--help'.", &format!("{}`--help` says more", error::HINT))
+        );
         return Ok(ExitCode::from(2));
     }
     match error.print() {

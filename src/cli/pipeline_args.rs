@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use kortom::engine;
+use kortom::error::WithHint;
 use kortom::pipeline::{DecodingLayers, PipelineOptions, PipelineTask, SummaryRequest};
 use kortom::summarize;
 
@@ -97,11 +98,12 @@ impl PipelineArgs {
         let DecodingLayers { flags, file, .. } = &self.options.decoding;
         if self.glossary.is_some() && flags.sample.or(file.sample) == Some(true) {
             bail!(
-                "a glossary does not apply to outputs that are drawn by chance\nhint: leave out --sample or --glossary"
+                "a glossary does not apply to outputs that are drawn by chance"
+                    .with_hint("leave out --sample or --glossary")
             );
         }
         if self.glossary.is_some() && self.options.detects {
-            bail!("a glossary has terms of one language\nhint: name it with `--from`, in place of `auto`");
+            bail!("a glossary has terms of one language".with_hint("name it with `--from`, in place of `auto`"));
         }
         Ok(())
     }
@@ -111,7 +113,10 @@ impl PipelineArgs {
 pub fn summary(typed: &SummaryOptions, model: Option<&str>, flag: &str, file: &SettingsFile) -> Result<SummaryRequest> {
     let summary = file.fill(typed)?;
     if model.is_some() && typed.method == Some(Method::Extractive) {
-        bail!("`{flag}` does not apply to extractive summaries, which need no model\nhint: leave one of the two out");
+        bail!(
+            format!("`{flag}` does not apply to extractive summaries, which need no model")
+                .with_hint("leave one of the two out")
+        );
     }
     let method = match summary.method {
         _ if model.is_some() => Some(summarize::SummaryMethod::Abstractive),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kortom::check::FlagCount;
+use kortom::error;
 use kortom::pipeline::Listener;
 
 use super::course::{Course, Ticker};
@@ -171,31 +172,10 @@ fn bar(total: Option<u64>) -> ProgressBar {
 
 /// An error and what led to it, without hints.
 pub fn cause(error: &anyhow::Error) -> String {
-    let told = told(error);
-    told.split("\nhint: ").next().unwrap_or_default().to_owned()
+    error::parts(error.as_ref()).0
 }
 
 /// An error and what led to it on one line, hints below it.
 pub fn told(error: &anyhow::Error) -> String {
-    let mut causes = Vec::new();
-    let mut hints = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
-        let mut lines = cause.split("\nhint: ").map(str::to_owned);
-        causes.extend(lines.next());
-        hints.extend(lines.map(|hint| format!("\nhint: {hint}")));
-    }
-    // A library's error often repeats its cause.
-    causes.dedup_by(|inner, outer| outer.ends_with(inner.as_str()));
-    causes.join(": ") + &hints.concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_come_after_all_causes() {
-        let error = anyhow::anyhow!("inner\nhint: do that").context("outer\nhint: do this");
-        assert_eq!(told(&error), "outer: inner\nhint: do this\nhint: do that");
-    }
+    error::describe(error.as_ref())
 }

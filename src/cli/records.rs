@@ -11,6 +11,7 @@ use kortom::check::FlagCount;
 use kortom::document::jsonl::{Field, Records as Lines};
 use kortom::engine::settings::Caller;
 use kortom::engine::{Generation, Request};
+use kortom::error::{self, WithHint};
 use kortom::pipeline::LoadedModel;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
@@ -20,7 +21,6 @@ use serde_json::Value;
 
 use super::inputs::{Failure, Source};
 use super::lines::fill;
-use super::progress::told;
 use super::run::{Emit, Piece, Reader, Work};
 
 /// The field that says how a record is to be decoded.
@@ -154,7 +154,10 @@ impl Call {
 /// How a record is to be decoded, from the JSON that says so.
 fn read_call(value: &str) -> Result<Call> {
     serde_json::from_str(value).map_err(|error| {
-        anyhow!("the field `{CALL}` cannot be used: {error}\nhint: it is an object such as {{\"settings\": {{\"num_beams\": 4}}}}")
+        anyhow!(
+            format!("the field `{CALL}` cannot be used: {error}")
+                .with_hint("it is an object such as {\"settings\": {\"num_beams\": 4}}")
+        )
     })
 }
 
@@ -174,9 +177,12 @@ impl Record {
         report.source = self.text;
         let mut flags = FlagCount::default();
         flags.segment(&report.flags);
-        let told = error.as_ref().map(told);
+        let told = error.as_ref().map(|error| {
+            let (causes, hints) = error::parts(error.as_ref());
+            (causes, hints.join(error::HINT))
+        });
         let mut text =
-            report.json_in(&self.fields, told.as_deref().map(|told| told.split_once("\nhint: ").unwrap_or((told, ""))));
+            report.json_in(&self.fields, told.as_ref().map(|(causes, hint)| (causes.as_str(), hint.as_str())));
         if self.output == ReportFormat::Jsonl {
             text.push('\n');
         }
@@ -202,7 +208,7 @@ fn read(source: &Source, field: &str, emit: &mut Emit<'_, Record>) {
             Err(error) => match lines.take_broken() {
                 // The line is in the name already.
                 Some(document) => {
-                    let error = Some(anyhow!(error.root_cause().to_string()));
+                    let error = Some(error::root(&error).into());
                     Ok(Record { text: String::new(), fields: document.fields, error, name, output: source.output })
                 }
                 None => Err(Failure { name, error }),

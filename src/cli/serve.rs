@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use kortom::error::WithHint;
 use kortom::pipeline::Pipeline;
 
 use super::args::ServeArgs;
@@ -20,7 +21,7 @@ use crate::serve::{self, Keys, Limits};
 pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
     let PipelineArgs { options, glossary, threads } = PipelineArgs::serve(args, file)?;
     if options.detects {
-        bail!("a server has usual languages\nhint: name them with --from and --to; each request may say `auto`");
+        bail!("a server has usual languages".with_hint("name them with --from and --to; each request may say `auto`"));
     }
     let screen = Screen::new(&file.fill(&args.messages)?);
     let keys = args.api_keys.as_deref().map(Keys::load).transpose()?.unwrap_or_default();
@@ -34,10 +35,10 @@ pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
         time: Duration::from_secs(args.timeout),
     };
     if !is_loopback(args.host) && !keys.are_needed() {
-        screen.warning(format!(
-            "`{}` can be reached from other machines, and anybody may ask\nhint: --api-keys says who may",
-            args.host
-        ));
+        screen.warning(
+            format!("`{}` can be reached from other machines, and anybody may ask", args.host)
+                .with_hint("--api-keys says who may"),
+        );
     }
     serve::run(models, keys, limits, SocketAddr::new(args.host, args.port), |address| {
         screen.notice(format!("listening on http://{address}"));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use kortom::engine::settings::{Mode, OPTIONS, Overrides};
+use kortom::error::WithHint;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -46,7 +47,10 @@ impl SettingsFile {
         let known = fields(&AllOptions::default())?;
         if let Some(key) = values.keys().find(|key| !known.contains_key(*key)) {
             let names = known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            bail!("the settings file `{file}` has an unknown option `{key}`\nhint: it may have {names}");
+            bail!(
+                format!("the settings file `{file}` has an unknown option `{key}`")
+                    .with_hint(format!("it may have {names}"))
+            );
         }
         // In TOML one writes true, not "true".
         if let Some(Value::Bool(when)) = values.get("early-stopping") {

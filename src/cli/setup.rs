@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use indicatif::DecimalBytes;
+use kortom::error::{self, Error, WithHint};
 use kortom::hub::{BUNDLED, CatalogEntry, DownloadPlan, Hub, ModelTask, catalog};
 
 use super::args::SetupArgs;
-use super::progress::told;
 
 /// The recommended model for each task, and the languages that it is looked for with.
 const RECOMMENDED: [(ModelTask, &str, &str, &str); 2] =
@@ -26,7 +26,7 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if hub.options().offline {
-        bail!("kortom is offline, so no model can be fetched\nhint: {}", by_hand(&hub, &missing));
+        bail!("kortom is offline, so no model can be fetched".with_hint(by_hand(&hub, &missing)));
     }
     let plans = plans(&hub, &missing)?;
     let size = plans.iter().map(DownloadPlan::remaining).fold(0, u64::saturating_add);
@@ -56,7 +56,11 @@ fn missing(hub: &Hub) -> Vec<&'static CatalogEntry> {
 
 fn plans(hub: &Hub, missing: &[&CatalogEntry]) -> Result<Vec<DownloadPlan>> {
     let plans = missing.iter().map(|entry| hub.plan(&entry.alias)).collect::<Result<Vec<_>>>();
-    plans.map_err(|error| anyhow::anyhow!("{}\nhint: {}", told(&error), by_hand(hub, missing)))
+    plans.map_err(|error| {
+        let (causes, hints) = error::parts(error.as_ref());
+        let error = hints.into_iter().fold(Error::from(causes), Error::with_hint);
+        error.with_hint(by_hand(hub, missing)).into()
+    })
 }
 
 /// How models get onto a machine without a network.
@@ -75,7 +79,7 @@ fn by_hand(hub: &Hub, missing: &[&CatalogEntry]) -> String {
 /// Asks whether so many bytes may be fetched.
 fn agreed(size: u64) -> Result<bool> {
     if !io::stdin().is_terminal() {
-        bail!("fetching {} needs a yes\nhint: add --yes", DecimalBytes(size));
+        bail!(format!("fetching {} needs a yes", DecimalBytes(size)).with_hint("add --yes"));
     }
     eprint!("fetch {}? [y/N] ", DecimalBytes(size));
     let mut answer = String::new();

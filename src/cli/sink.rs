@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
+use kortom::error::WithHint;
 use kortom::render::journal::{Journal, JournalEntry, OutputState, PartFile, make_folder};
 use kortom::render::{Body, Framing};
 
@@ -40,7 +41,7 @@ impl Destination {
         if !is_folder(output, found.several) {
             let clash = found.sources.iter().find(|source| same_file(source.path.as_deref(), output));
             if let Some(source) = clash {
-                bail!("the output `{}` is the input itself\nhint: choose another --output", source.name);
+                bail!(format!("the output `{}` is the input itself", source.name).with_hint("choose another --output"));
             }
             return Ok(Self::File(output.to_owned()));
         }
@@ -49,14 +50,19 @@ impl Destination {
         for (source, name) in found.sources.iter().zip(&names) {
             if count[name] > 1 {
                 bail!(
-                    "two inputs would be written to `{}`, one of them `{}`\n\
-                     hint: give the folder they share instead of the files, or run kortom once for each",
-                    output.join(name).display(),
-                    source.name
+                    format!(
+                        "two inputs would be written to `{}`, one of them `{}`",
+                        output.join(name).display(),
+                        source.name
+                    )
+                    .with_hint("give the folder they share instead of the files, or run kortom once for each")
                 );
             }
             if same_file(source.path.as_deref(), &output.join(name)) {
-                bail!("the output of `{}` would replace it\nhint: choose another --output folder", source.name);
+                bail!(
+                    format!("the output of `{}` would replace it", source.name)
+                        .with_hint("choose another --output folder")
+                );
             }
         }
         drop(count);

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use kortom::engine::Session;
+use kortom::error::{Explain, WithHint};
 use kortom::glossary::Glossary;
 use kortom::pipeline::Pipeline;
 
@@ -20,8 +21,9 @@ const NAMED: usize = 5;
 pub fn add(pipeline: Pipeline, path: Option<&Path>, screen: &Screen) -> Result<Pipeline> {
     let (Some(path), Some(model)) = (path, &pipeline.models().translation) else { return Ok(pipeline) };
     let name = path.display();
-    let bytes = fs::read(path).with_context(|| {
-        format!("cannot read the glossary `{name}`\nhint: it is a file with a source term, a tab and a target term on each line")
+    let bytes = fs::read(path).explain(|| {
+        format!("cannot read the glossary `{name}`")
+            .with_hint("it is a file with a source term, a tab and a target term on each line")
     })?;
     let (from, to) = (pipeline.options().source_language(), pipeline.options().target_language());
     let glossary = Glossary::parse(&bytes, from, to).with_context(|| format!("the glossary `{name}`"))?;
@@ -49,8 +51,8 @@ fn warn_of_unwritable(glossary: &Glossary, session: &Session<'_>, screen: &Scree
     let named: Vec<String> =
         unwritable.iter().take(NAMED).map(|(line, target)| format!("`{target}` (line {line})")).collect();
     let more = if unwritable.len() > NAMED { format!(" and {} more", unwritable.len() - NAMED) } else { String::new() };
-    screen.warning(format!(
-        "the model's vocabulary cannot write {}{more}\nhint: segments that need such a term will be flagged `glossary`",
-        named.join(", ")
-    ));
+    screen.warning(
+        format!("the model's vocabulary cannot write {}{more}", named.join(", "))
+            .with_hint("segments that need such a term will be flagged `glossary`"),
+    );
 }

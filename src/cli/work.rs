@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use kortom::document::Holds;
+use kortom::error::WithHint;
 use kortom::pipeline::{Models, Pipeline, PipelineTask};
 use kortom::render::ReportFormat;
 use kortom::render::journal::JournalRecord;
@@ -30,7 +31,7 @@ use super::timings::{Summaries, Timings};
 
 /// Does the job.
 pub fn run(job: &Job) -> Result<ExitCode> {
-    interrupt::catch(if resumes(job) { "\nhint: the same command with `--resume` goes on from here" } else { "" })?;
+    interrupt::catch(resumes(job).then_some("the same command with `--resume` goes on from here"))?;
     threads::start(job.pipeline.threads)?;
     let mut screen = Screen::new(&job.print.messages);
     let missing = |screen: &Screen| job.found.failures.iter().for_each(|failure| screen.failure(failure));
@@ -59,7 +60,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         false => Windows::Prompt,
     };
     let done = if job.lines {
-        let model = Box::new(|lines: &[&str], detected: Option<&str>| pipeline.lines(lines, detected));
+        let model = Box::new(|lines: &[&str], detected: Option<&str>| Ok(pipeline.lines(lines, detected)?));
         let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models };
         work(&mut lines, job, windows, sink, resume, &screen)
     } else if let (PipelineTask::Generate, Some(model)) = (job.options().task, &models.translation) {
@@ -148,7 +149,7 @@ fn finish(job: &Job, tally: &Tally, screen: &Screen) -> ExitCode {
         screen.notice(format!("{} finished before, not done again", tally.skipped));
     }
     if tally.flags.any() {
-        screen.warning(format!("{}\nhint: `--format html` and `--format json` show which and why", tally.flags));
+        screen.warning(format!("{}", tally.flags).with_hint("`--format html` and `--format json` show which and why"));
     }
     let strict = job.print.strict == Some(true) && tally.flags.any();
     if failed > 0 && failed + tally.done + tally.skipped > 1 {

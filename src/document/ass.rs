@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use super::markup::{Inline, MarkKind, Style};
 use super::subtitles::{MOST_CUES, ends_sentence};
 use super::{Block, BlockKind, Document, Format};
+use crate::error::WithHint;
 
 /// What the part with the lines begins with.
 const EVENTS: &str = "[events]";
@@ -46,7 +47,7 @@ pub(super) fn check(text: &str, _: &Document) -> Result<()> {
     let has_events = text.lines().any(|line| line.trim().eq_ignore_ascii_case(EVENTS));
     ensure!(
         has_events || text.trim().is_empty(),
-        "there is no `[Events]` in it\nhint: such subtitles have that line; others may be in the format `srt`"
+        "there is no `[Events]` in it".with_hint("such subtitles have that line; others may be in the format `srt`")
     );
     Ok(())
 }

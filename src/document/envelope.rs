@@ -12,6 +12,7 @@ use quick_xml::escape::{resolve_html5_entity, resolve_predefined_entity};
 
 use super::markup::{Markup, Style};
 use super::{Block, BlockKind, html, markdown};
+use crate::error::WithHint;
 
 /// How a text is written in what is around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +202,7 @@ impl std::str::FromStr for FieldFormat {
             "text" => Self::Text,
             "markdown" => Self::Markdown,
             "html" => Self::Html,
-            _ => bail!("unknown format `{name}` of a field\nhint: it is `text`, `markdown` or `html`"),
+            _ => bail!(format!("unknown format `{name}` of a field").with_hint("it is `text`, `markdown` or `html`")),
         })
     }
 }

@@ -12,6 +12,7 @@ use super::envelope::{self, Envelope, FieldFormat};
 use super::package::{Label, relabelled};
 use super::xml::{NodeId, Tree};
 use super::{Block, BlockKind, Document, Format, ReadOptions, html, json};
+use crate::error::WithHint;
 use crate::language::Code;
 
 /// Elements that hold titles.
@@ -43,7 +44,8 @@ pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document>
     let head = start.get(..start.len().min(15)).unwrap_or_default().to_ascii_lowercase();
     ensure!(
         !head.starts_with("<!doctype html") && !head.starts_with("<html"),
-        "this is a web page and no feed\nhint: fetch the address of the feed itself, or read it with `--input-format html`"
+        "this is a web page and no feed"
+            .with_hint("fetch the address of the feed itself, or read it with `--input-format html`")
     );
     let blocks = if start.starts_with('{') { of_json(text)? } else { of_xml(text)? };
     Ok(Document::assemble(input, text, Format::Rss, blocks))
@@ -54,7 +56,7 @@ fn of_xml(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
     let tree = Tree::parse(text).context("the feed is damaged")?;
     let root = tree.roots().find(|&root| tree.is_element(root));
     let is_feed = root.is_some_and(|root| matches!(tree.name(root), "rss" | "atom:feed" | "atom:entry" | "?:RDF"));
-    ensure!(is_feed, "there is no feed in it\nhint: a feed is RSS, Atom or JSON Feed");
+    ensure!(is_feed, "there is no feed in it".with_hint("a feed is RSS, Atom or JSON Feed"));
     let mut blocks = Vec::new();
     for node in tree.elements() {
         let kind = match tree.name(node) {
@@ -125,7 +127,8 @@ fn of_json(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
     let is_feed = version.is_some_and(|(_, place)| text[place.clone()].contains("jsonfeed.org"));
     ensure!(
         is_feed,
-        "this is JSON, and no JSON Feed\nhint: such a feed has a `version` with `jsonfeed.org` in it; records are read as `jsonl`"
+        "this is JSON, and no JSON Feed"
+            .with_hint("such a feed has a `version` with `jsonfeed.org` in it; records are read as `jsonl`")
     );
     let mut blocks = Vec::new();
     for (name, place) in members {

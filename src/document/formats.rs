@@ -11,6 +11,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 
 use super::{Content, Document, ReadOptions};
+use crate::error::WithHint;
 pub use rows::FORMATS;
 
 /// How an article is written.
@@ -187,10 +188,10 @@ impl FromStr for Format {
     fn from_str(name: &str) -> Result<Self> {
         match FORMATS.iter().find(|spec| spec.name == name) {
             Some(spec) => Ok(spec.format),
-            None => bail!(
-                "unknown format `{name}`\nhint: it is one of {}",
+            None => bail!(format!("unknown format `{name}`").with_hint(format!(
+                "it is one of {}",
                 FORMATS.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ")
-            ),
+            ))),
         }
     }
 }

@@ -14,6 +14,7 @@ use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
+use crate::error::WithHint;
 use article::{Found, article};
 use elements::{ends_before, is_frame};
 pub(super) use elements::{is_kept, is_phrase, is_void, kind};
@@ -27,7 +28,7 @@ pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
 /// Makes sure that a page with something in it has an article.
 pub(super) fn check(text: &str, document: &Document) -> Result<()> {
     if document.blocks.is_empty() && !text.trim().is_empty() {
-        bail!("there is no article in this page\nhint: all text of the page is taken with `--html-whole`");
+        bail!("there is no article in this page".with_hint("all text of the page is taken with `--html-whole`"));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::{Document, FieldFormat, Format, ReadOptions, decode, html, json, markdown};
+use crate::error::WithHint;
 
 /// One field of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,8 @@ fn record(bytes: &[u8], input: &str, options: &ReadOptions) -> Result<Document> 
     let line = decode(without_mark(bytes).to_owned())?;
     let fields = fields(&line).map_err(|error| {
         anyhow!(
-            "not a JSON object: {error}\nhint: each line of a .jsonl file is one JSON object, complete on that line"
+            format!("not a JSON object: {error}")
+                .with_hint("each line of a .jsonl file is one JSON object, complete on that line")
         )
     })?;
     let wanted: Vec<&str> = options.fields().collect();
@@ -96,11 +98,10 @@ fn record(bytes: &[u8], input: &str, options: &ReadOptions) -> Result<Document> 
     }
     if parts.is_empty() {
         let names: Vec<_> = fields.iter().map(|known| format!("`{}`", known.name)).collect();
-        bail!(
-            "no field `{}`\nhint: name the field that holds the article with `--field`; there is {}",
-            wanted.join("`, `"),
+        bail!(format!("no field `{}`", wanted.join("`, `")).with_hint(format!(
+            "name the field that holds the article with `--field`; there is {}",
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        );
+        )));
     }
     let mut document = match (parts.pop(), wanted.len()) {
         (Some((_, part)), 1) => part,
@@ -125,10 +126,13 @@ fn text(line: &str, fields: &[Field], name: &str, is_one_of_several: bool) -> Re
         return Ok(None);
     }
     let Ok(text) = serde_json::from_str::<String>(value) else {
-        bail!("the field `{name}` is not a text\nhint: an article is a JSON string");
+        bail!(format!("the field `{name}` is not a text").with_hint("an article is a JSON string"));
     };
     if let Some(offset) = text.find('\0') {
-        bail!("the field `{name}` holds a NUL character at offset {offset}\nhint: remove it, no article has one");
+        bail!(
+            format!("the field `{name}` holds a NUL character at offset {offset}")
+                .with_hint("remove it, no article has one")
+        );
     }
     Ok(Some(text))
 }

@@ -14,6 +14,7 @@ mod formats;
 mod head;
 mod html;
 mod json;
+#[doc(hidden)]
 pub mod jsonl;
 mod lines;
 mod markdown;
@@ -39,6 +40,8 @@ pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
 pub use jsonl::Field;
 pub use markup::Comment;
 use markup::Markup;
+
+use crate::error::{Error, ErrorKind, WithHint};
 pub use package::{Content, Package};
 pub use preface::Preface;
 pub use sections::Section;
@@ -190,7 +193,7 @@ impl Document {
     /// # Errors
     /// When the bytes are no text, a web page has no article, subtitles have times that are none, or an archive is damaged;
     /// names the place.
-    pub fn read(input: &str, content: impl Into<Content>, format: Format) -> Result<Self> {
+    pub fn read(input: &str, content: impl Into<Content>, format: Format) -> Result<Self, Error> {
         Self::read_with(input, content, format, &ReadOptions::default())
     }
 
@@ -198,17 +201,23 @@ impl Document {
     ///
     /// # Errors
     /// As `read`, and when a table has no column that is named.
-    pub fn read_with(input: &str, content: impl Into<Content>, format: Format, options: &ReadOptions) -> Result<Self> {
-        match format.spec().reader {
-            FormatReader::Text { parse, check } => {
-                let text = content.into().text()?;
+    pub fn read_with(
+        input: &str,
+        content: impl Into<Content>,
+        format: Format,
+        options: &ReadOptions,
+    ) -> Result<Self, Error> {
+        let content = content.into();
+        let read = match format.spec().reader {
+            FormatReader::Text { parse, check } => content.text().and_then(|text| {
                 let document = parse(input, &text);
                 check(&text, &document)?;
                 Ok(document)
-            }
-            FormatReader::Strict(read) => read(input, &content.into().text()?, options),
-            FormatReader::Archive(read) => read(input, content.into(), options),
-        }
+            }),
+            FormatReader::Strict(read) => content.text().and_then(|text| read(input, &text, options)),
+            FormatReader::Archive(read) => read(input, content, options),
+        };
+        read.map_err(|error| Error::from(error).or_kind(ErrorKind::Input))
     }
 
     /// Writes the whole article in its own format.
@@ -383,17 +392,18 @@ pub fn decode(bytes: Vec<u8>) -> Result<String> {
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => bail!(
-            "not valid UTF-8: the byte at offset {} is `0x{:02x}`\n\
-             hint: convert the file to UTF-8 first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`",
-            error.utf8_error().valid_up_to(),
-            error.as_bytes()[error.utf8_error().valid_up_to()]
+            format!(
+                "not valid UTF-8: the byte at offset {} is `0x{:02x}`",
+                error.utf8_error().valid_up_to(),
+                error.as_bytes()[error.utf8_error().valid_up_to()]
+            )
+            .with_hint("convert the file to UTF-8 first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`")
         ),
     };
     if let Some(offset) = text.find('\0') {
-        bail!(
-            "not a text: there is a NUL byte at offset {offset}\n\
-             hint: a file in UTF-16 must be converted to UTF-8 first; other files with NUL bytes hold no article"
-        );
+        bail!(format!("not a text: there is a NUL byte at offset {offset}").with_hint(
+            "a file in UTF-16 must be converted to UTF-8 first; other files with NUL bytes hold no article"
+        ));
     }
     Ok(text)
 }

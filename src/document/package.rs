@@ -25,6 +25,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::xml;
 use super::{Block, BlockKind, Document, Format, Preface, ReadOptions, decode, html};
+use crate::error::WithHint;
 use crate::language::Code;
 use archive::Archive;
 use comments::Changed;
@@ -213,8 +214,9 @@ impl Package {
     /// Writes the document with these blocks in place of its own.
     pub(super) fn write(&self, mut blocks: &[Block], out: &mut dyn Write) -> Result<()> {
         let mut changed: Vec<Changed> = Vec::new();
-        let no_place = "there is no place for a summary in it\nhint: have it written in another form with `--format`";
-        ensure!(self.preface.is_none() || self.contents.front.is_some(), no_place);
+        let no_place =
+            || "there is no place for a summary in it".with_hint("have it written in another form with `--format`");
+        ensure!(self.preface.is_none() || self.contents.front.is_some(), no_place());
         for part in &self.contents.parts {
             let own;
             (own, blocks) = blocks.split_at(part.blocks);

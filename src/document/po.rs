@@ -11,6 +11,7 @@ use anyhow::{Result, bail, ensure};
 use super::envelope::Envelope;
 use super::markup::Markup;
 use super::{Block, BlockKind, Document, Format, ReadOptions};
+use crate::error::WithHint;
 
 /// What a message is read into.
 #[derive(Default)]
@@ -45,10 +46,8 @@ pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Doc
             continue;
         }
         let wrong = || {
-            format!(
-                "line {}: `{written}` is no line of such a file\nhint: a message is `msgid \"…\"` and `msgstr \"…\"`",
-                number + 1
-            )
+            format!("line {}: `{written}` is no line of such a file", number + 1)
+                .with_hint("a message is `msgid \"…\"` and `msgstr \"…\"`")
         };
         let Some((word, quoted)) = written.find('"').map(|at| written.split_at(at)) else { bail!(wrong()) };
         ensure!(quoted.len() > 1 && quoted.ends_with('"'), wrong());
@@ -79,7 +78,7 @@ pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Doc
     blocks.extend(message.blocks(text, options.overwrite));
     ensure!(
         count > 0 || text.trim().is_empty(),
-        "there is no message in it\nhint: a message is `msgid \"…\"` and `msgstr \"…\"`"
+        "there is no message in it".with_hint("a message is `msgid \"…\"` and `msgstr \"…\"`")
     );
     Ok(Document::assemble(input, text, Format::Po, blocks))
 }

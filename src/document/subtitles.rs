@@ -13,6 +13,7 @@ use quick_xml::escape::{resolve_html5_entity, unescape_with};
 
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
+use crate::error::WithHint;
 
 /// A sentence that goes on longer than this many cues is parted there.
 pub(super) const MOST_CUES: usize = 8;
@@ -56,16 +57,20 @@ pub(super) fn check(text: &str, document: &Document) -> Result<()> {
     let format = document.format;
     let head = text.trim_start_matches('\u{feff}');
     if format == Format::Vtt && !head.starts_with(HEAD) && !head.trim().is_empty() {
-        bail!("it does not begin with `WEBVTT`\nhint: such subtitles do; others may be in the format `srt`");
+        bail!("it does not begin with `WEBVTT`".with_hint("such subtitles do; others may be in the format `srt`"));
     }
     for (number, group) in groups(text).into_iter().filter(|(_, group)| is_cue(text, group, format)) {
         if let Some(at) = fault(text, &group, format) {
             bail!(
-                "line {}: `{}` is not where and how a subtitle's times are written\n\
-                 hint: after a blank line and a number come times such as `00:01:02,500 --> 00:01:04,000`, the \
-                 second not before the first",
-                number + at,
-                &text[group[at].clone()]
+                format!(
+                    "line {}: `{}` is not where and how a subtitle's times are written",
+                    number + at,
+                    &text[group[at].clone()]
+                )
+                .with_hint(
+                    "after a blank line and a number come times such as `00:01:02,500 --> 00:01:04,000`, the \
+                 second not before the first"
+                )
             );
         }
     }

@@ -12,6 +12,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::envelope::{self, Envelope, FieldFormat};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
+use crate::error::WithHint;
 
 /// What may part the cells of a row, the likeliest first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
@@ -111,9 +112,9 @@ fn columns(text: &str, first: &Row, options: &ReadOptions) -> Result<(Vec<usize>
         headed |= named.is_some();
         let Some(column) = named.or(counted) else {
             let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            bail!(
-                "no column `{field}`\nhint: name the columns with text with `--field`, or count them from 1; there is {known}"
-            );
+            bail!(format!("no column `{field}`").with_hint(format!(
+                "name the columns with text with `--field`, or count them from 1; there is {known}"
+            )));
         };
         columns.push(column);
     }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::markup::{Inline, MarkKind, Style};
 use super::xml::{NodeId, Tree};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
+use crate::error::WithHint;
 use crate::language::Code;
 
 /// States of a translation that is none yet.
@@ -24,7 +25,7 @@ pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Doc
     let tree = Tree::parse(text).context("the file is damaged")?;
     let root = tree.roots().find(|&root| tree.is_element(root));
     let is_ours = root.is_some_and(|root| matches!(tree.name(root), "xl1:xliff" | "xl2:xliff"));
-    ensure!(is_ours, "there is no XLIFF in it\nhint: editions 1.2 and 2 are read");
+    ensure!(is_ours, "there is no XLIFF in it".with_hint("editions 1.2 and 2 are read"));
     let mut blocks = Vec::new();
     if let Some(root) = root {
         units(&tree, root, options.overwrite, &mut blocks);

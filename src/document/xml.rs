@@ -8,11 +8,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
+
+use crate::error::{Error, Explain, WithHint};
 
 /// The prefixes that names have here. Of Office there are two editions, with other addresses for the same names.
 #[rustfmt::skip]
@@ -93,14 +95,17 @@ struct Builder<'a> {
 /// When it is not in UTF-8.
 pub(super) fn decoded(bytes: Vec<u8>) -> Result<String> {
     let wide = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-    ensure!(!wide, "it is in UTF-16, which is not read here\nhint: save the document anew");
+    ensure!(!wide, "it is in UTF-16, which is not read here".with_hint("save the document anew"));
     let text = String::from_utf8(bytes)
         .map_err(|error| anyhow::anyhow!("it is not valid UTF-8 at byte {}", error.utf8_error().valid_up_to()))?;
     let head = text.split_once("?>").map_or("", |(head, _)| head);
     let named = head.split_once("encoding=").map(|(_, named)| named.trim_start_matches(['"', '\'']));
     let named = named.and_then(|named| named.split(['"', '\'']).next()).unwrap_or("utf-8");
     let ours = ["utf-8", "utf8", "us-ascii"].iter().any(|known| named.eq_ignore_ascii_case(known));
-    ensure!(ours || text.is_ascii(), "it says that it is in `{named}`, which is not read here\nhint: save it in UTF-8");
+    ensure!(
+        ours || text.is_ascii(),
+        format!("it says that it is in `{named}`, which is not read here").with_hint("save it in UTF-8")
+    );
     Ok(text)
 }
 
@@ -117,7 +122,7 @@ impl<'a> Tree<'a> {
         let mut reader = NsReader::from_str(&source[start..]);
         loop {
             let at = reader.buffer_position() as usize + start;
-            let (namespace, event) = reader.read_resolved_event().with_context(|| broken(at))?;
+            let (namespace, event) = reader.read_resolved_event().explain(|| broken(at))?;
             let namespace = match namespace {
                 ResolveResult::Bound(namespace) => Some(AsRef::<str>::as_ref(&namespace.0).to_owned()),
                 _ => None,
@@ -255,7 +260,7 @@ impl Builder<'_> {
                 self.add(&name(tag, namespace), range);
             }
             Event::End(_) => {
-                let node = self.open.pop().with_context(|| broken(range.start))?;
+                let node = self.open.pop().explain(|| broken(range.start))?;
                 let next = self.tree.nodes.len();
                 let node = &mut self.tree.nodes[node];
                 (node.outer.end, node.inner.end, node.next) = (range.end, range.start, next);
@@ -272,7 +277,10 @@ impl Builder<'_> {
             }
             Event::Eof if !self.open.is_empty() => {
                 let last = self.open.last().map_or("", |&node| self.tree.name(node)).to_owned();
-                bail!("it ends in the middle: `{last}` is not closed\nhint: the document is damaged: save it anew");
+                bail!(
+                    format!("it ends in the middle: `{last}` is not closed")
+                        .with_hint("the document is damaged: save it anew")
+                );
             }
             Event::Eof | Event::Text(_) | Event::CData(_) => {}
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {
@@ -324,6 +332,6 @@ pub(super) fn attribute(tag: &str, name: &str) -> Option<Range<usize>> {
     attributes(tag).find(|(known, _)| known.rsplit(':').next() == Some(name)).map(|(_, value)| value)
 }
 
-fn broken(at: usize) -> String {
-    format!("it is not well-formed at byte {at}\nhint: the document is damaged: save it anew")
+fn broken(at: usize) -> Error {
+    format!("it is not well-formed at byte {at}").with_hint("the document is damaged: save it anew")
 }

@@ -7,11 +7,12 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_core::{DType, Device};
 
 use crate::batch::{Batch, TokenId, batches};
 use crate::device::GpuInfo;
+use crate::error::{ErrorKind, Explain, WithHint};
 use crate::model::Spec;
 use crate::model::spec::Pattern;
 use crate::search::SearchOptions;
@@ -229,10 +230,11 @@ impl MemoryBudget {
                     waiting.push_front(first);
                 }
                 Err(error) if is_out_of_memory(&error) => {
-                    return Err(error).context(
-                        "the device has not enough memory for a single text\n\
-                         hint: use fewer beams, a smaller model, or `--device cpu`",
-                    );
+                    return Err(error).explain(|| {
+                        "the device has not enough memory for a single text"
+                            .with_hint("use fewer beams, a smaller model, or `--device cpu`")
+                            .or_kind(ErrorKind::Device)
+                    });
                 }
                 Err(error) => return Err(error),
             }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::error::{self, WithHint};
 use crate::files::ModelFiles;
 use crate::language::Code;
 use crate::model::spec::GlobalAttention;
@@ -101,9 +102,11 @@ impl Checkpoint {
     fn global_attention(&self, request: &Request) -> Result<GlobalAttention> {
         ensure!(
             request.global_attention.is_none() || self.spec.has_global_first(),
-            "`--global-attention` does not apply to `{}`, a model of the family `{}`\nhint: leave it out",
-            self.name,
-            self.spec.family
+            format!(
+                "`--global-attention` does not apply to `{}`, a model of the family `{}`",
+                self.name, self.spec.family
+            )
+            .with_hint("leave it out")
         );
         let usual = match request.task {
             // No pipeline of transformers 4 did so.
@@ -121,16 +124,15 @@ impl Checkpoint {
         if request.caller != Caller::Pipeline {
             return found;
         }
-        if found.as_ref().is_err_and(|error| matches!(error.downcast_ref(), Some(LanguageError::NotApplicable { .. })))
-        {
+        if found.as_ref().is_err_and(|error| matches!(error::find(error), Some(LanguageError::NotApplicable { .. }))) {
             return self.tokenizer.languages(None, None);
         }
         let mut languages = found?;
         let needed = languages.forced_bos.is_some() || languages.decoder_start.is_some();
         if needed && (from.is_none() || to.is_none()) {
             bail!(
-                "`{}` must be told both languages\nhint: give them as `src_lang` and `tgt_lang`, or in the task as `translation_nl_to_en`",
-                self.name
+                format!("`{}` must be told both languages", self.name)
+                    .with_hint("give them as `src_lang` and `tgt_lang`, or in the task as `translation_nl_to_en`")
             );
         }
         languages.forced_bos = languages.forced_bos.or(languages.decoder_start.take());

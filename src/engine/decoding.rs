@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use super::batching::BatchLimits;
 use super::{Alternative, Engine, Generation, LiveStats, SourceTooLong};
 use crate::batch::{Batch, TokenId};
+use crate::error::Error;
 use crate::model::spec::GlobalAttention;
 use crate::model::{DecoderState, Seq2Seq};
 use crate::search::{self, Logits, Required, ResumePoint, SearchOptions, SearchResult, Sequence, Step};
@@ -134,7 +135,9 @@ impl Engine {
     pub(super) fn check_length(&self, source: &Source) -> Result<()> {
         let tokens = source.tokens.len();
         match self.model.spec().source_capacity() {
-            Some(window) if tokens > window => Err(SourceTooLong { index: source.key, tokens, window }.into()),
+            Some(window) if tokens > window => {
+                Err(Error::from(SourceTooLong { index: source.key, tokens, window }).into())
+            }
             _ => Ok(()),
         }
     }

@@ -1,18 +1,20 @@
 //! Out of memory: how a device reports it, and where a model is loaded instead.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::device::Placement;
+use crate::error::{ErrorKind, Explain, WithHint};
 
 /// Loads a model on its device; or on the fallback, when a GPU that was not requested by name is out of memory.
 pub(super) fn load_or_fall_back<T>(placement: &Placement, load: impl Fn(&Placement) -> Result<T>) -> Result<T> {
     match load(placement) {
         Err(error) if is_out_of_memory(&error) => match placement.fallback() {
             Some(fallback) => load(fallback),
-            None => Err(error).context(
-                "the device has not enough free memory\n\
-                 hint: `nvidia-smi` shows what uses a card; use a smaller model, or `--device cpu`",
-            ),
+            None => Err(error).explain(|| {
+                "the device has not enough free memory"
+                    .with_hint("`nvidia-smi` shows what uses a card; use a smaller model, or `--device cpu`")
+                    .or_kind(ErrorKind::Device)
+            }),
         },
         loaded => loaded,
     }

@@ -14,6 +14,7 @@ use super::input::Input;
 use super::settings::DecodeSettings;
 use super::{Engine, GlobalAttention, ResolvedRequest};
 use crate::batch::TokenId;
+use crate::error::{Error, ErrorKind};
 use crate::search::{Required, ResumePoint, SearchOptions};
 use crate::tokenizer::Languages;
 
@@ -72,16 +73,18 @@ pub struct SourceTooLong {
 
 impl fmt::Display for SourceTooLong {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(
-            f,
-            "the source has {} tokens, but the model takes {} at most\n\
-             hint: split it; `kortom translate` does so by itself",
-            self.tokens, self.window
-        )
+        write!(f, "the source has {} tokens, but the model takes {} at most", self.tokens, self.window)
     }
 }
 
 impl std::error::Error for SourceTooLong {}
+
+impl From<SourceTooLong> for Error {
+    fn from(error: SourceTooLong) -> Self {
+        let hint = "split it; `kortom translate` does so by itself";
+        Self::typed(error, hint.to_owned(), ErrorKind::Input)
+    }
+}
 
 impl Session<'_> {
     /// The engine.

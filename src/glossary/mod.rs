@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 pub use cover::{Alternatives, TermMatch, cover, missing};
 pub use spans::spans;
 
+use crate::error::{Error, ErrorKind, WithHint};
 use crate::language::Language;
 use inflection::WordForm;
 
@@ -74,7 +75,11 @@ impl Glossary {
     ///
     /// # Errors
     /// Names the line that is not UTF-8, has no tab or two, lacks a term, or contradicts another.
-    pub fn parse(bytes: &[u8], from: &str, to: &str) -> Result<Self> {
+    pub fn parse(bytes: &[u8], from: &str, to: &str) -> Result<Self, Error> {
+        Self::read(bytes, from, to).map_err(|error| Error::from(error).or_kind(ErrorKind::Input))
+    }
+
+    fn read(bytes: &[u8], from: &str, to: &str) -> Result<Self> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let dutch = Language::known(from) == Some(Language::Dutch);
         let english = Language::known(to) == Some(Language::English);
@@ -87,11 +92,11 @@ impl Glossary {
                 let other: &GlossaryEntry = &glossary.entries[other];
                 ensure!(
                     other.target == entry.target,
-                    "line {number}: `{}` is to be `{}`, but in line {} it is `{}`\nhint: keep one of the two lines",
-                    entry.source,
-                    entry.target,
-                    other.line,
-                    other.target
+                    format!(
+                        "line {number}: `{}` is to be `{}`, but in line {} it is `{}`",
+                        entry.source, entry.target, other.line, other.target
+                    )
+                    .with_hint("keep one of the two lines")
                 );
                 continue;
             }
@@ -181,23 +186,25 @@ impl WordPattern {
 fn parse_line(line: &[u8], number: usize, dutch: bool, english: bool) -> Result<Option<GlossaryEntry>> {
     let line = std::str::from_utf8(line).map_err(|error| {
         anyhow::anyhow!(
-            "not valid UTF-8 at byte {} of the line\n\
-             hint: convert the file first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`",
-            error.valid_up_to()
+            format!("not valid UTF-8 at byte {} of the line", error.valid_up_to())
+                .with_hint("convert the file first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`")
         )
     })?;
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.trim().is_empty() || line.starts_with('#') {
         return Ok(None);
     }
-    let hint = "hint: a line is a source term, a tab, and the target term";
+    let hint = "a line is a source term, a tab, and the target term";
     let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
     let [source, target] = fields[..] else {
-        anyhow::bail!("{} tabs instead of one in `{line}`\n{hint}", fields.len() - 1)
+        anyhow::bail!(format!("{} tabs instead of one in `{line}`", fields.len() - 1).with_hint(hint))
     };
-    ensure!(!source.is_empty(), "no source term before the tab\n{hint}");
-    ensure!(!target.is_empty(), "no target term for `{source}`\n{hint}");
-    ensure!(!line.contains(|c: char| c.is_control() && c != '\t'), "a control character in `{source}`\n{hint}");
+    ensure!(!source.is_empty(), "no source term before the tab".with_hint(hint));
+    ensure!(!target.is_empty(), format!("no target term for `{source}`").with_hint(hint));
+    ensure!(
+        !line.contains(|c: char| c.is_control() && c != '\t'),
+        format!("a control character in `{source}`").with_hint(hint)
+    );
     let pattern = |word: TextWord| {
         let text = with_plain_apostrophes(&source[word.range]);
         let small = text.to_lowercase();

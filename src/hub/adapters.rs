@@ -4,11 +4,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::cache::{self, RepoId};
 use super::http::Client;
 use super::{Hub, download, layout, plan};
+use crate::error::{Explain, WithHint};
 use crate::files::ModelFiles;
 
 impl Hub {
@@ -23,8 +24,8 @@ impl Hub {
         if let Some(folder) = folder {
             return whole(ModelFiles::adapter_folder(&folder, name.trim_end_matches('/'), None)?);
         }
-        let hint = "hint: name a folder that PEFT saved, or `owner/name` on the Hugging Face hub";
-        let repository = RepoId::parse(name).with_context(|| format!("no such adapter `{name}`\n{hint}"))?;
+        let hint = "name a folder that PEFT saved, or `owner/name` on the Hugging Face hub";
+        let repository = RepoId::parse(name).explain(|| format!("no such adapter `{name}`").with_hint(hint))?;
         if let Some(snapshot) = cache::snapshot(&self.options.cache, &repository)
             && let Ok(files) = ModelFiles::adapter_folder(&snapshot.folder, &snapshot.repository, Some(snapshot.commit))
             && let Ok(files) = whole(files)
@@ -33,18 +34,20 @@ impl Hub {
         }
         if self.options.offline {
             bail!(
-                "the adapter `{name}` is not on this machine, and kortom is offline\n\
-                 hint: run it once with a network, or name the adapter's folder"
+                format!("the adapter `{name}` is not on this machine, and kortom is offline")
+                    .with_hint("run it once with a network, or name the adapter's folder")
             );
         }
         let client = Client::new(&self.options)?;
         let plan = plan::plan(&client, &self.options, &repository, layout::wanted_of_adapter)?;
         if plan.non_commercial {
             bail!(
-                "the licence of `{}` ({}) forbids commercial use\n\
-                 hint: if that suits you, fetch it with `hf download {name}` and name its folder",
-                plan.repository,
-                plan.license.as_deref().unwrap_or("not stated")
+                format!(
+                    "the licence of `{}` ({}) forbids commercial use",
+                    plan.repository,
+                    plan.license.as_deref().unwrap_or("not stated")
+                )
+                .with_hint(format!("if that suits you, fetch it with `hf download {name}` and name its folder"))
             );
         }
         let folder = download::fetch(&client, &self.options, &plan)?;
@@ -58,8 +61,7 @@ fn whole(files: ModelFiles) -> Result<ModelFiles> {
         return Ok(files);
     }
     bail!(
-        "the adapter `{}` is not whole: it lacks {}\nhint: save it with `save_pretrained`",
-        files.name(),
-        layout::ADAPTER_WEIGHTS.join(" or ")
+        format!("the adapter `{}` is not whole: it lacks {}", files.name(), layout::ADAPTER_WEIGHTS.join(" or "))
+            .with_hint("save it with `save_pretrained`")
     )
 }

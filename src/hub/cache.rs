@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::layout::is_plain;
+use crate::error::WithHint;
 use crate::files::ModelFiles;
 
 /// One repository at one revision, both checked to be safe as paths and in addresses.
@@ -35,12 +36,16 @@ impl RepoId {
         let owner_and_name = parts.len() == 2 && parts.iter().all(|part| is_plain(part)) && !name.contains("--");
         if !owner_and_name || name.contains("..") {
             bail!(
-                "`{text}` is not the name of a repository\n\
-                 hint: write `owner/name` or `owner/name@revision`, for instance `Helsinki-NLP/opus-mt-nl-en`"
+                format!("`{text}` is not the name of a repository").with_hint(
+                    "write `owner/name` or `owner/name@revision`, for instance `Helsinki-NLP/opus-mt-nl-en`"
+                )
             );
         }
         if revision.len() > 200 || revision.contains("..") || !revision.split('/').all(is_plain) {
-            bail!("`{revision}` is not a revision\nhint: write a branch, a tag, `refs/pr/N` or a commit after the `@`");
+            bail!(
+                format!("`{revision}` is not a revision")
+                    .with_hint("write a branch, a tag, `refs/pr/N` or a commit after the `@`")
+            );
         }
         Ok(Self { name: name.to_owned(), revision: revision.to_owned() })
     }

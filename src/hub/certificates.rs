@@ -7,10 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::options::HubOptions;
+use crate::error::{Explain, WithHint};
 
 /// The TLS settings of connections.
 ///
@@ -28,11 +29,15 @@ pub(super) fn tls(options: &HubOptions) -> Result<TlsConfig> {
 }
 
 fn named(path: &Path) -> Result<Vec<Certificate<'static>>> {
-    let unreadable = || format!("cannot read certificates from `{}`\nhint: look at SSL_CERT_FILE", path.display());
-    let pem = fs::read(path).with_context(unreadable)?;
-    let items = parse_pem(&pem).collect::<Result<Vec<_>, _>>().with_context(unreadable)?;
+    let unreadable =
+        || format!("cannot read certificates from `{}`", path.display()).with_hint("look at SSL_CERT_FILE");
+    let pem = fs::read(path).explain(unreadable)?;
+    let items = parse_pem(&pem).collect::<Result<Vec<_>, _>>().explain(unreadable)?;
     let found = certificates(items);
-    ensure!(!found.is_empty(), "there is no certificate in `{}`\nhint: look at SSL_CERT_FILE", path.display());
+    ensure!(
+        !found.is_empty(),
+        format!("there is no certificate in `{}`", path.display()).with_hint("look at SSL_CERT_FILE")
+    );
     Ok(found)
 }
 

@@ -21,6 +21,7 @@ use super::http::{ATTEMPTS, Client};
 use super::http_errors::RequestFailure;
 use super::options::HubOptions;
 use super::plan::{DownloadPlan, RemoteFile, partial};
+use crate::error::{Explain, WithHint};
 
 /// Bytes that stay free on the disk beside the download.
 const MARGIN: u64 = 32 << 20;
@@ -36,8 +37,8 @@ pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &DownloadPlan) 
     let snapshot = root.join("snapshots").join(&plan.commit);
     check_space(&options.cache, plan.remaining())?;
     for folder in [&blobs, &locks, &snapshot] {
-        fs::create_dir_all(folder).with_context(|| {
-            format!("cannot write to `{}`\nhint: set HF_HUB_CACHE to a folder you may write to", folder.display())
+        fs::create_dir_all(folder).explain(|| {
+            format!("cannot write to `{}`", folder.display()).with_hint("set HF_HUB_CACHE to a folder you may write to")
         })?;
     }
     let bar = bar(options, plan);
@@ -71,11 +72,13 @@ fn check_space(folder: &Path, needed: u64) -> Result<()> {
     let existing = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
     let Some(free) = free_space(existing).filter(|&free| free < needed.saturating_add(MARGIN)) else { return Ok(()) };
     bail!(
-        "not enough space in `{}`: {} are needed, {} are free\n\
-         hint: make room, or set HF_HUB_CACHE to a folder on a larger disk",
-        folder.display(),
-        indicatif::DecimalBytes(needed),
-        indicatif::DecimalBytes(free)
+        format!(
+            "not enough space in `{}`: {} are needed, {} are free",
+            folder.display(),
+            indicatif::DecimalBytes(needed),
+            indicatif::DecimalBytes(free)
+        )
+        .with_hint("make room, or set HF_HUB_CACHE to a folder on a larger disk")
     )
 }
 
@@ -124,10 +127,11 @@ impl Transfer<'_> {
         if !right {
             fs::remove_file(&part)?;
             bail!(
-                "`{}` of `{}` arrived with another content than its hash says, and was removed\n\
-                 hint: try again; if it stays so, a proxy or a mirror (HF_ENDPOINT) changes files",
-                self.file.name,
-                self.repository.name
+                format!(
+                    "`{}` of `{}` arrived with another content than its hash says, and was removed",
+                    self.file.name, self.repository.name
+                )
+                .with_hint("try again; if it stays so, a proxy or a mirror (HF_ENDPOINT) changes files")
             );
         }
         fs::rename(&part, &blob).with_context(|| format!("cannot write `{}`", blob.display()))
@@ -158,9 +162,8 @@ impl Transfer<'_> {
 
     fn broken(&self, why: &str) -> anyhow::Error {
         anyhow!(
-            "the connection breaks while `{}` is on its way: {why}\n\
-             hint: try again, it goes on where it stopped",
-            self.file.name
+            format!("the connection breaks while `{}` is on its way: {why}", self.file.name)
+                .with_hint("try again, it goes on where it stopped")
         )
     }
 
@@ -235,9 +238,8 @@ fn unwritable(error: &std::io::Error, path: &Path) -> RequestFailure {
     let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     let what = if full { "the disk is full" } else { "cannot write" };
     RequestFailure::Final(anyhow!(
-        "{what}: `{}`: {error}\n\
-         hint: make room, or set HF_HUB_CACHE to another folder; what was fetched is kept",
-        path.display()
+        format!("{what}: `{}`: {error}", path.display())
+            .with_hint("make room, or set HF_HUB_CACHE to another folder; what was fetched is kept")
     ))
 }
 

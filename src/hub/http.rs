@@ -19,6 +19,7 @@ use super::cache::RepoId;
 use super::certificates;
 use super::http_errors::{self, HubRequest, RequestFailure};
 use super::options::HubOptions;
+use crate::error::{Explain, WithHint};
 
 /// How often a request is sent before it counts as failed.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -45,17 +46,18 @@ pub(super) struct Client {
 impl Client {
     /// A client with these settings; nothing is sent yet.
     pub(super) fn new(options: &HubOptions) -> Result<Self> {
-        let endpoint: Uri =
-            options.endpoint.parse().ok().filter(|uri: &Uri| uri.host().is_some()).with_context(|| {
-                format!("`{}` is not the address of a Hub\nhint: set HF_ENDPOINT as in https://host", options.endpoint)
-            })?;
+        let endpoint: Uri = options.endpoint.parse().ok().filter(|uri: &Uri| uri.host().is_some()).explain(|| {
+            format!("`{}` is not the address of a Hub", options.endpoint)
+                .with_hint("set HF_ENDPOINT as in https://host")
+        })?;
         let api = ApiBuilder::from_cache(Cache::new(options.cache.clone()))
             .with_endpoint(options.endpoint.clone())
             .with_token(options.token.clone())
             .with_user_agent("kortom", env!("CARGO_PKG_VERSION"))
             .build()?;
         let asked = api.model("owner/name".to_owned()).info_request();
-        let headers = asked.headers_ref().cloned().context("the access token is no text\nhint: look at HF_TOKEN")?;
+        let headers =
+            asked.headers_ref().cloned().explain(|| "the access token is no text".with_hint("look at HF_TOKEN"))?;
         let tls = certificates::tls(options)?;
         let through = |proxy: &Option<String>| proxy.as_deref().map(|proxy| proxied(options, proxy, &tls)).transpose();
         Ok(Self {
@@ -132,7 +134,9 @@ impl Client {
             }
             address = next;
         }
-        Err(RequestFailure::Final(anyhow!("`{}` is redirected without end\nhint: check HF_ENDPOINT", asked.what())))
+        Err(RequestFailure::Final(anyhow!(
+            format!("`{}` is redirected without end", asked.what()).with_hint("check HF_ENDPOINT")
+        )))
     }
 
     fn once(&self, asked: &HubRequest, address: &Uri) -> Result<Response<Body>, RequestFailure> {
@@ -192,8 +196,8 @@ fn is_excepted(list: &str, host: &str) -> bool {
 }
 
 fn proxied(options: &HubOptions, proxy: &str, tls: &TlsConfig) -> Result<Agent> {
-    let proxy = Proxy::new(proxy).with_context(|| {
-        format!("`{proxy}` is not the address of a proxy\nhint: set HTTPS_PROXY as in http://host:port")
+    let proxy = Proxy::new(proxy).explain(|| {
+        format!("`{proxy}` is not the address of a proxy").with_hint("set HTTPS_PROXY as in http://host:port")
     })?;
     Ok(agent(options, Some(proxy), tls))
 }

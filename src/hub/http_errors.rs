@@ -4,7 +4,7 @@
 //! `http`.
 
 use std::fmt::Display;
-use std::io::ErrorKind;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Error, anyhow};
@@ -12,9 +12,7 @@ use ureq::Body;
 use ureq::http::{Method, Response, Uri};
 
 use super::cache::RepoId;
-
-const PROXY_PASSWORD: &str =
-    "the proxy wants a name and a password\nhint: put them into HTTPS_PROXY: http://name:password@host";
+use crate::error::{ErrorKind, WithHint};
 
 /// Why a request failed, and whether to retry it.
 pub(super) enum RequestFailure {
@@ -63,37 +61,44 @@ pub(super) fn classify(
     let text = |header: &str| response.headers().get(header).and_then(|value| value.to_str().ok()).unwrap_or("");
     let error = match (text("x-error-code"), status) {
         ("GatedRepo", _) => anyhow!(
-            "the repository `{name}` is gated: its owner wants its terms accepted first\n\
-             hint: accept them at {endpoint}/{name}, then set HF_TOKEN to a token of that account"
+            format!("the repository `{name}` is gated: its owner wants its terms accepted first")
+                .with_hint(format!("accept them at {endpoint}/{name}, then set HF_TOKEN to a token of that account"))
         ),
-        ("RevisionNotFound", _) => anyhow!(
-            "the repository `{name}` has no revision `{}`\n\
-             hint: leave `@{0}` out, or choose one of {endpoint}/{name}/tree/main",
-            asked.repository.revision
-        ),
-        ("EntryNotFound", _) => anyhow!("`{}` is not there\nhint: try another revision", asked.what()),
+        ("RevisionNotFound", _) => {
+            let revision = &asked.repository.revision;
+            anyhow!(
+                format!("the repository `{name}` has no revision `{revision}`")
+                    .with_hint(format!("leave `@{revision}` out, or choose one of {endpoint}/{name}/tree/main"))
+            )
+        }
+        ("EntryNotFound", _) => anyhow!(format!("`{}` is not there", asked.what()).with_hint("try another revision")),
         (_, 401) if token && text("x-error-message").contains("Invalid") => {
-            anyhow!("the Hub refuses the access token\nhint: renew it, or unset HF_TOKEN for public models")
+            anyhow!("the Hub refuses the access token".with_hint("renew it, or unset HF_TOKEN for public models"))
         }
         ("RepoNotFound", _) | (_, 401 | 404) => anyhow!(
-            "no such repository `{name}`, or it is private\n\
-             hint: check the spelling at {endpoint}/{name}; for a private one set HF_TOKEN"
+            format!("no such repository `{name}`, or it is private")
+                .with_hint(format!("check the spelling at {endpoint}/{name}; for a private one set HF_TOKEN"))
         ),
         (_, 403) => anyhow!(
-            "the Hub forbids access to `{name}`{}\n\
-             hint: look at {endpoint}/{name}, and set HF_TOKEN to a token that may read it",
-            Some(text("x-error-message"))
-                .filter(|text| !text.is_empty())
-                .map(|text| format!(": {text}"))
-                .unwrap_or_default()
+            format!(
+                "the Hub forbids access to `{name}`{}",
+                Some(text("x-error-message"))
+                    .filter(|text| !text.is_empty())
+                    .map(|text| format!(": {text}"))
+                    .unwrap_or_default()
+            )
+            .with_hint(format!("look at {endpoint}/{name}, and set HF_TOKEN to a token that may read it"))
         ),
-        (_, 407) => anyhow!("{PROXY_PASSWORD}"),
+        (_, 407) => no_proxy_password(),
         (_, 429 | 500..) => {
             let now = SystemTime::now();
             let wish = pause(text("retry-after").trim(), now).or_else(|| until_reset(text("ratelimit")));
             return Err(busy(status, wish));
         }
-        _ => anyhow!("`{}` was answered with status {status}\nhint: check HF_ENDPOINT and the proxy", asked.what()),
+        _ => anyhow!(
+            format!("`{}` was answered with status {status}", asked.what())
+                .with_hint("check HF_ENDPOINT and the proxy")
+        ),
     };
     Err(RequestFailure::Final(error))
 }
@@ -102,11 +107,15 @@ pub(super) fn classify(
 fn busy(status: u16, pause: Option<Duration>) -> RequestFailure {
     let when = pause.map_or("later".to_owned(), |pause| format!("in {} seconds", pause.as_secs()));
     let error = if status == 429 {
-        anyhow!(
-            "the Hub takes no more requests from here for now (429)\nhint: try again {when}; a token in HF_TOKEN raises the limit"
+        network(
+            "the Hub takes no more requests from here for now (429)"
+                .with_hint(format!("try again {when}; a token in HF_TOKEN raises the limit")),
         )
     } else {
-        anyhow!("the Hub has a fault of its own (status {status})\nhint: try again {when}; what was fetched is kept")
+        network(
+            format!("the Hub has a fault of its own (status {status})")
+                .with_hint(format!("try again {when}; what was fetched is kept")),
+        )
     };
     RequestFailure::Retry(error, pause)
 }
@@ -130,10 +139,19 @@ fn until_reset(rate_limit: &str) -> Option<Duration> {
     rate_limit.split(',').filter_map(of).max().map(Duration::from_secs)
 }
 
+/// An error of the network.
+fn network(error: crate::Error) -> Error {
+    error.or_kind(ErrorKind::Network).into()
+}
+
+fn no_proxy_password() -> Error {
+    network("the proxy wants a name and a password".with_hint("put them into HTTPS_PROXY: http://name:password@host"))
+}
+
 fn insecure(error: impl Display, host: &str, way: &str) -> RequestFailure {
-    RequestFailure::Final(anyhow!(
-        "no secure connection to `{host}`{way}: {error}\n\
-         hint: behind a company's proxy, set SSL_CERT_FILE to its certificates"
+    RequestFailure::Final(network(
+        format!("no secure connection to `{host}`{way}: {error}")
+            .with_hint("behind a company's proxy, set SSL_CERT_FILE to its certificates"),
     ))
 }
 
@@ -141,22 +159,20 @@ fn insecure(error: impl Display, host: &str, way: &str) -> RequestFailure {
 pub(super) fn unreachable_host(error: ureq::Error, address: &Uri, proxied: bool) -> RequestFailure {
     let host = address.host().unwrap_or_default();
     let way = if proxied { ", through the proxy" } else { "" };
-    let hint = "hint: check the network, HF_ENDPOINT and the proxy variables; `--offline` uses only what is installed";
+    let hint = "check the network, HF_ENDPOINT and the proxy variables; `--offline` uses only what is installed";
     match error {
-        ureq::Error::ConnectProxyFailed(reason) if reason.contains("407") => {
-            RequestFailure::Final(anyhow!("{PROXY_PASSWORD}"))
-        }
-        ureq::Error::ConnectProxyFailed(reason) => RequestFailure::Final(anyhow!(
-            "the proxy does not let us through to `{host}`: {reason}\n\
-             hint: check HTTPS_PROXY, or name the host in NO_PROXY"
+        ureq::Error::ConnectProxyFailed(reason) if reason.contains("407") => RequestFailure::Final(no_proxy_password()),
+        ureq::Error::ConnectProxyFailed(reason) => RequestFailure::Final(network(
+            format!("the proxy does not let us through to `{host}`: {reason}")
+                .with_hint("check HTTPS_PROXY, or name the host in NO_PROXY"),
         )),
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => insecure(error, host, way),
         // This is how rustls reports a certificate that is not trusted.
-        ureq::Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => insecure(cause, host, way),
+        ureq::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => insecure(cause, host, way),
         ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::LargeResponseHeader(..) => {
-            RequestFailure::Final(anyhow!("`{host}` cannot be asked: {error}\n{hint}"))
+            RequestFailure::Final(network(format!("`{host}` cannot be asked: {error}").with_hint(hint)))
         }
-        _ => RequestFailure::Retry(anyhow!("cannot reach `{host}`{way}: {error}\n{hint}"), None),
+        _ => RequestFailure::Retry(network(format!("cannot reach `{host}`{way}: {error}").with_hint(hint)), None),
     }
 }
 

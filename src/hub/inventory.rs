@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::cache::{self, RepoId, Snapshot};
 use super::catalog::{self, CatalogEntry, ModelTask};
 use super::{Hub, Origin, checksum, facts, layout};
+use crate::error::{Explain, WithHint};
 use crate::files::ModelFiles;
 use crate::model::family;
 
@@ -187,8 +188,9 @@ impl Hub {
             super::ModelName::Folder(folder, ..) => Ok(Some(folder)),
             super::ModelName::Repository(repository, _) => {
                 let here = cache::snapshot(&self.options.cache, &repository).map(|snapshot| snapshot.folder);
-                here.map(Some)
-                    .with_context(|| format!("the model `{name}` is not installed\nhint: kortom models pull {name}"))
+                here.map(Some).explain(|| {
+                    format!("the model `{name}` is not installed").with_hint(format!("kortom models pull {name}"))
+                })
             }
         }
     }
@@ -200,11 +202,11 @@ impl Hub {
     pub fn removal(&self, name: &str) -> Result<Removal> {
         match self.named(name)? {
             super::ModelName::Bundled(_) => {
-                bail!("`{name}` is part of kortom\nhint: it takes no room of its own on the disk")
+                bail!(format!("`{name}` is part of kortom").with_hint("it takes no room of its own on the disk"))
             }
             super::ModelName::Folder(folder, ..) => bail!(
-                "`{}` is a folder that kortom did not make\nhint: remove it yourself if nothing else needs it",
-                folder.display()
+                format!("`{}` is a folder that kortom did not make", folder.display())
+                    .with_hint("remove it yourself if nothing else needs it")
             ),
             super::ModelName::Repository(repository, _) if name.contains('@') => self.one_snapshot(name, &repository),
             super::ModelName::Repository(repository, _) => self.whole_repository(name, &repository),
@@ -215,8 +217,8 @@ impl Hub {
         let root = cache::repository_folder(&self.options.cache, repository);
         if !root.is_dir() || root.is_symlink() {
             bail!(
-                "the model `{name}` is not in the cache `{}`\nhint: kortom models list",
-                self.options.cache.display()
+                format!("the model `{name}` is not in the cache `{}`", self.options.cache.display())
+                    .with_hint("kortom models list")
             );
         }
         let commits = cache::sorted_names(&root.join("snapshots"))?;
@@ -231,7 +233,7 @@ impl Hub {
     fn one_snapshot(&self, name: &str, repository: &RepoId) -> Result<Removal> {
         let snapshot = cache::snapshot(&self.options.cache, repository);
         let snapshot =
-            snapshot.with_context(|| format!("the model `{name}` is not installed\nhint: kortom models list"))?;
+            snapshot.explain(|| format!("the model `{name}` is not installed").with_hint("kortom models list"))?;
         let others = cache::snapshots(&self.options.cache)?;
         let others: Vec<_> =
             others.iter().filter(|o| o.repository == snapshot.repository && o.commit != snapshot.commit).collect();
@@ -255,7 +257,7 @@ impl Hub {
         for path in &removal.paths {
             let removed =
                 if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-            removed.with_context(|| format!("cannot remove `{}`\nhint: whose is it?", path.display()))?;
+            removed.explain(|| format!("cannot remove `{}`", path.display()).with_hint("whose is it?"))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
+use crate::error::WithHint;
 use crate::files::ModelFiles;
 
 /// Configuration and vocabulary, taken whenever the repository has them.
@@ -57,20 +58,19 @@ pub(super) fn wanted(repository: &str, names: &[String]) -> Result<Vec<String>> 
     let has = |name: &str| names.iter().any(|other| other == name);
     if !has("config.json") {
         bail!(
-            "the repository `{repository}` has no `config.json`\n\
-             hint: it is not a model that transformers could load; choose another, see `kortom models list`"
+            format!("the repository `{repository}` has no `config.json`")
+                .with_hint("it is not a model that transformers could load; choose another, see `kortom models list`")
         );
     }
     if !TOKENIZERS.iter().any(|name| has(name)) {
-        bail!(
-            "the repository `{repository}` has no file of a tokenizer\n\
-             hint: its model card may say of which model it takes one; put the files of both into one folder and give that"
-        );
+        bail!(format!("the repository `{repository}` has no file of a tokenizer").with_hint(
+            "its model card may say of which model it takes one; put the files of both into one folder and give that"
+        ));
     }
     let Some((main, shard)) = WEIGHTS.iter().find(|(main, _)| has(main)) else {
         bail!(
-            "the repository `{repository}` has no weights as safetensors or pytorch_model.bin\n\
-             hint: another revision may have them, for instance `{repository}@refs/pr/1`"
+            format!("the repository `{repository}` has no weights as safetensors or pytorch_model.bin")
+                .with_hint(format!("another revision may have them, for instance `{repository}@refs/pr/1`"))
         );
     };
     let mut files: Vec<String> = SMALL.iter().filter(|name| has(name)).map(|&name| name.to_owned()).collect();
@@ -94,9 +94,11 @@ pub(super) fn wanted_of_adapter(repository: &str, names: &[String]) -> Result<Ve
     let weights = ADAPTER_WEIGHTS.into_iter().find(|name| has(name));
     let (true, Some(weights)) = (has("adapter_config.json"), weights) else {
         bail!(
-            "the repository `{repository}` is no adapter: it has no `adapter_config.json` with `{}`\n\
-             hint: a whole model is named with `--model`",
-            ADAPTER_WEIGHTS[0]
+            format!(
+                "the repository `{repository}` is no adapter: it has no `adapter_config.json` with `{}`",
+                ADAPTER_WEIGHTS[0]
+            )
+            .with_hint("a whole model is named with `--model`")
         );
     };
     let small = ["adapter_config.json", "README.md"].into_iter().filter(|name| has(name));

@@ -34,6 +34,7 @@ pub use inventory::{Checked, Installed, Removal, Verdict};
 pub use options::{HubOptions, Proxies};
 pub use plan::{DownloadPlan, RemoteFile};
 
+use crate::error::{ErrorKind, WithHint};
 use crate::files::ModelFiles;
 use http::Client;
 
@@ -109,7 +110,9 @@ impl Hub {
         if let Some(found) = self.find(&named)? {
             return Ok(found);
         }
-        let ModelName::Repository(repository, entry) = named else { bail!("no such model `{name}`\nhint: {TRY}") };
+        let ModelName::Repository(repository, entry) = named else {
+            bail!(format!("no such model `{name}`").with_hint(TRY))
+        };
         self.fetch_or_refuse(name, &repository, entry)
     }
 
@@ -144,14 +147,14 @@ impl Hub {
             return self.known(entry, revision);
         }
         if path.is_file() {
-            bail!("`{name}` is a file, not a model\nhint: give the folder it is in");
+            bail!(format!("`{name}` is a file, not a model").with_hint("give the folder it is in"));
         }
         if !short.contains('/') {
             return Err(unknown(name));
         }
         match RepoId::parse(name) {
             Ok(repository) => Ok(ModelName::Repository(repository, None)),
-            Err(_) if !name.contains('@') => bail!("no such model folder `{name}`\nhint: {TRY}"),
+            Err(_) if !name.contains('@') => bail!(format!("no such model folder `{name}`").with_hint(TRY)),
             Err(error) => Err(error),
         }
     }
@@ -165,7 +168,7 @@ impl Hub {
         match entry.at(revision)? {
             Some(repository) => Ok(ModelName::Repository(repository, Some(entry))),
             None if revision.is_none() => Ok(ModelName::Bundled(entry)),
-            None => bail!("the bundled model has no revisions\nhint: write `{}`", entry.alias),
+            None => bail!("the bundled model has no revisions".with_hint(format!("write `{}`", entry.alias))),
         }
     }
 
@@ -198,9 +201,8 @@ impl Hub {
         let missing = layout::missing(&files);
         if !missing.is_empty() {
             bail!(
-                "the model folder `{typed}` is not whole: it lacks {}\n\
-                 hint: copy the missing files into it, or fetch the model with `kortom models pull`",
-                missing.join(", and ")
+                format!("the model folder `{typed}` is not whole: it lacks {}", missing.join(", and "))
+                    .with_hint("copy the missing files into it, or fetch the model with `kortom models pull`")
             );
         }
         Ok(files)
@@ -233,12 +235,15 @@ impl Hub {
         };
         if self.options.offline {
             bail!(
-                "the model `{name}` {state}, and kortom is offline\n\
-                 hint: run `kortom models pull {name}` with a network, or put the model's folder below KORTOM_MODELS"
+                format!("the model `{name}` {state}, and kortom is offline")
+                    .with_hint(format!(
+                        "run `kortom models pull {name}` with a network, or put the model's folder below KORTOM_MODELS"
+                    ))
+                    .or_kind(ErrorKind::Network)
             );
         }
         if entry.is_some() {
-            bail!("the model `{name}` {state}\nhint: kortom models pull {name}");
+            bail!(format!("the model `{name}` {state}").with_hint(format!("kortom models pull {name}")));
         }
         let client = Client::new(&self.options)?;
         let plan = plan::plan(&client, &self.options, repository, layout::wanted)?;
@@ -273,7 +278,9 @@ impl Hub {
             None if short.contains('/') => Ok((RepoId::parse(name)?, None)),
             None => Err(unknown(name)),
             Some(entry) => match entry.at(revision)? {
-                None => bail!("`{short}` is part of kortom\nhint: there is nothing to fetch, use it as it is"),
+                None => bail!(
+                    format!("`{short}` is part of kortom").with_hint("there is nothing to fetch, use it as it is")
+                ),
                 Some(repository) => Ok((repository, Some(entry))),
             },
         }
@@ -282,7 +289,9 @@ impl Hub {
     fn client(&self, name: &str) -> Result<Client> {
         if self.options.offline {
             bail!(
-                "`{name}` cannot be fetched: kortom is offline\nhint: leave out `--offline`, and unset HF_HUB_OFFLINE"
+                format!("`{name}` cannot be fetched: kortom is offline")
+                    .with_hint("leave out `--offline`, and unset HF_HUB_OFFLINE")
+                    .or_kind(ErrorKind::Network)
             );
         }
         Client::new(&self.options)
@@ -291,10 +300,12 @@ impl Hub {
     fn fetch(&self, client: &Client, name: &str, plan: &DownloadPlan, accept_license: bool) -> Result<Resolved> {
         if plan.non_commercial && !accept_license {
             bail!(
-                "the licence of `{}` ({}) forbids commercial use\n\
-                 hint: if that suits you: kortom models pull {name} --accept-license",
-                plan.repository,
-                plan.license.as_deref().unwrap_or("not stated")
+                format!(
+                    "the licence of `{}` ({}) forbids commercial use",
+                    plan.repository,
+                    plan.license.as_deref().unwrap_or("not stated")
+                )
+                .with_hint(format!("if that suits you: kortom models pull {name} --accept-license"))
             );
         }
         let folder = download::fetch(client, &self.options, plan)?;
@@ -302,9 +313,8 @@ impl Hub {
         let missing = layout::missing(&files);
         if !missing.is_empty() {
             bail!(
-                "the repository `{}` has no whole model: it lacks {}\nhint: try another revision, or another model",
-                plan.repository,
-                missing.join(", and ")
+                format!("the repository `{}` has no whole model: it lacks {}", plan.repository, missing.join(", and "))
+                    .with_hint("try another revision, or another model")
             );
         }
         let entry = Self::on_hub(name)?.1;
@@ -316,5 +326,5 @@ const TRY: &str = "`kortom models list` shows what there is; a folder or `owner/
 
 fn unknown(name: &str) -> Error {
     let known: Vec<&str> = catalog().iter().map(|entry| entry.alias.as_str()).collect();
-    anyhow!("no such model `{name}`\nhint: {TRY}; known aliases: {}", known.join(", "))
+    anyhow!(format!("no such model `{name}`").with_hint(format!("{TRY}; known aliases: {}", known.join(", "))))
 }

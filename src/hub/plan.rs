@@ -18,6 +18,7 @@ use super::http::Client;
 use super::http_errors::RequestFailure;
 use super::layout::is_plain;
 use super::options::HubOptions;
+use crate::error::{Explain, WithHint};
 
 /// A README above this is not fetched: it is only wanted for the licence at its head.
 const LARGEST_README: u64 = 1 << 20;
@@ -115,9 +116,8 @@ pub(super) fn plan(
 
 fn not_a_hub(options: &HubOptions) -> anyhow::Error {
     anyhow!(
-        "`{}` does not answer as a Hub does\n\
-         hint: check HF_ENDPOINT; in a hotel or a train, a sign-in page may stand between",
-        options.endpoint
+        format!("`{}` does not answer as a Hub does", options.endpoint)
+            .with_hint("check HF_ENDPOINT; in a hotel or a train, a sign-in page may stand between")
     )
 }
 
@@ -137,8 +137,9 @@ fn remote_file(name: &str, answer: &Response<Body>, blobs: &Path) -> Result<Remo
     let headers = answer.headers();
     let linked = text(headers, "x-linked-etag").or_else(|| text(headers, "etag"));
     let hash = linked.map(|tag| tag.trim_start_matches("W/").trim_matches('"').to_owned());
-    let hash = hash.filter(|tag| is_plain(tag)).with_context(|| {
-        format!("`{}` names no hash of `{name}`\nhint: check HF_ENDPOINT", answer.get_uri().host().unwrap_or_default())
+    let hash = hash.filter(|tag| is_plain(tag)).explain(|| {
+        format!("`{}` names no hash of `{name}`", answer.get_uri().host().unwrap_or_default())
+            .with_hint("check HF_ENDPOINT")
     })?;
     let size = text(headers, "x-linked-size").or_else(|| text(headers, "content-length"));
     let size = size.and_then(|size| size.parse().ok()).with_context(|| format!("the Hub names no size of `{name}`"))?;

@@ -22,6 +22,7 @@ use rayon::prelude::*;
 
 use super::attention::host_slice;
 use super::gemm::WeightMatrix;
+use crate::error::WithHint;
 
 pub(super) use scan::{BLOCK, Scan};
 
@@ -146,8 +147,8 @@ fn check(rest: &ExpSum, edited: &[f32]) -> Result<()> {
     let wrong = |x: &f32| x.is_nan() || *x == f32::INFINITY;
     if !rest.sum.is_finite() || wrong(&rest.max) || edited.iter().any(wrong) {
         bail!(
-            "the model's logits are not finite numbers\n\
-             hint: the weights may be damaged, or half precision may overflow; try `--compute-type f32`"
+            "the model's logits are not finite numbers"
+                .with_hint("the weights may be damaged, or half precision may overflow; try `--compute-type f32`")
         );
     }
     Ok(())

@@ -11,6 +11,7 @@ use regex_automata::meta::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::error::WithHint;
 use crate::files::ModelFiles;
 
 use super::view::View;
@@ -43,7 +44,7 @@ const VARIANTS: [(&str, &str); 11] = [
 const HARMLESS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
 /// The hint for an adapter that cannot be merged here.
 const ELSEWHERE: &str =
-    "hint: merge it in Python (`merge_and_unload`, then `save_pretrained`) and name that folder with `--model`";
+    "merge it in Python (`merge_and_unload`, then `save_pretrained`) and name that folder with `--model`";
 
 /// A product of two thin matrices that is added to a tensor: `left` is `[n, r]` and scaled, `right` `[r, k]`, both row by row.
 pub(super) struct Delta {
@@ -152,7 +153,9 @@ impl AdapterConfig {
         let json = adapter.json(FILE)?.context("it has no `adapter_config.json`")?;
         let config: Self = serde_json::from_value(json).with_context(|| format!("`{FILE}` makes no sense"))?;
         if config.peft_type != "LORA" {
-            bail!("it is of the kind `{}`, and only LoRA can be merged\n{ELSEWHERE}", config.peft_type);
+            bail!(
+                format!("it is of the kind `{}`, and only LoRA can be merged", config.peft_type).with_hint(ELSEWHERE)
+            );
         }
         let wanted = |key: &str| match config.others.get(key) {
             None | Some(Value::Null | Value::Bool(false)) => false,
@@ -161,10 +164,10 @@ impl AdapterConfig {
             Some(_) => true,
         };
         if let Some((_, name)) = VARIANTS.into_iter().find(|(key, _)| wanted(key)) {
-            bail!("it uses {name}, and only plain LoRA can be merged\n{ELSEWHERE}");
+            bail!(format!("it uses {name}, and only plain LoRA can be merged").with_hint(ELSEWHERE));
         }
         if let Some(init) = config.init_lora_weights.as_str().filter(|init| !HARMLESS.contains(init)) {
-            bail!("its training began with `{init}`, which changes the checkpoint too\n{ELSEWHERE}");
+            bail!(format!("its training began with `{init}`, which changes the checkpoint too").with_hint(ELSEWHERE));
         }
         Ok(config)
     }
@@ -178,12 +181,10 @@ impl AdapterConfig {
         };
         let from_hub = base.revision().is_some() && is_repository(base.name());
         if from_hub && last(own) != last(base.name()) {
-            bail!(
-                "it was made for `{own}`, not for `{}`\n\
-                 hint: use it with `--model {own}`; if the two are the same, say so in its adapter_config.json \
-                 (`base_model_name_or_path`)",
-                base.name()
-            );
+            bail!(format!("it was made for `{own}`, not for `{}`", base.name()).with_hint(format!(
+                "use it with `--model {own}`; if the two are the same, say so in its adapter_config.json \
+                 (`base_model_name_or_path`)"
+            )));
         }
         Ok(())
     }
@@ -269,7 +270,7 @@ impl AdapterConfig {
             return Ok(vec![HEAD.to_owned()]);
         }
         if apart && EMBEDDINGS.contains(&bare) {
-            bail!("it trained `{name}` apart from the matrix that shares its numbers\n{ELSEWHERE}");
+            bail!(format!("it trained `{name}` apart from the matrix that shares its numbers").with_hint(ELSEWHERE));
         }
         Ok(names)
     }

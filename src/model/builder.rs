@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 
+use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
 use crate::kernels::gemm::Packed;
 use crate::kernels::pages::Pages;
@@ -113,9 +114,8 @@ impl Builder<'_> {
             let view = self.get(&name(part, "weight"), &shape)?;
             ensure!(
                 !(form.transposed && view.is_adapted()),
-                "the adapter changes `{}`, a matrix that is stored the other way round\n\
-                 hint: merge the adapter with PEFT, and use the merged model",
-                name(part, "weight")
+                format!("the adapter changes `{}`, a matrix that is stored the other way round", name(part, "weight"))
+                    .with_hint("merge the adapter with PEFT, and use the merged model")
             );
             Ok(Block { view, first, rows, transposed: form.transposed })
         };

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::batch::TokenId;
+use crate::error::WithHint;
 use crate::kernels::activation::Activation;
 use crate::kernels::attention::Pattern;
 
@@ -71,7 +72,7 @@ pub fn is_known(model_type: &str) -> bool {
 pub fn parse(config: &Value) -> Result<Spec> {
     let config = Config(config);
     let model_type = config.text("model_type").unwrap_or_default();
-    let Some(family) = find(model_type) else { bail!("{}", refusal::unknown(model_type, &config)) };
+    let Some(family) = find(model_type) else { bail!(refusal::unknown(model_type, &config)) };
     refusal::check_class(model_type, &config)?;
     let spec = (family.read)(&config);
     let spec = spec.with_context(|| format!("config.json of this `{model_type}` model cannot be used"))?;
@@ -89,7 +90,7 @@ fn check(spec: &Spec) -> Result<()> {
         ("head width", spec.encoder.head_width.min(spec.decoder.head_width)),
         ("feed-forward width", spec.encoder.inner.min(spec.decoder.inner)),
     ] {
-        ensure!(value > 0, "config.json gives a {name} of 0\nhint: fetch config.json again");
+        ensure!(value > 0, format!("config.json gives a {name} of 0").with_hint("fetch config.json again"));
     }
     Ok(())
 }
@@ -170,7 +171,8 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         let head_width = width / heads.max(1);
         ensure!(
             head_width * heads == width || heads == 0,
-            "{heads} heads (`{key}`) do not divide a width of {width} (`d_model`)\nhint: fetch config.json again"
+            format!("{heads} heads (`{key}`) do not divide a width of {width} (`d_model`)")
+                .with_hint("fetch config.json again")
         );
         Ok(Stack {
             layers: config.size(&format!("{side}_layers"))?,
@@ -312,7 +314,10 @@ fn activation(name: &str) -> Result<Activation> {
         "silu" | "swish" => Activation::Silu,
         "gelu" => Activation::Gelu,
         "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
-        _ => bail!("the activation function `{name}` is not known\nhint: known are relu, silu, swish, gelu, gelu_new"),
+        _ => bail!(
+            format!("the activation function `{name}` is not known")
+                .with_hint("known are relu, silu, swish, gelu, gelu_new")
+        ),
     })
 }
 

@@ -37,6 +37,7 @@ use positions::{Places, RelativeBias};
 use spec::{GlobalAttention, Positions, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
+use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
 use crate::kernels::gemm::Quantised;
 use crate::kernels::pages::Pages;
@@ -212,7 +213,7 @@ pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
         (false, true) => "a decoder without an encoder",
         _ => return Ok(()),
     };
-    anyhow::bail!("the weights are {what}: no tensor is of a layer of the other\nhint: {}", family::WHOLE)
+    anyhow::bail!(format!("the weights are {what}: no tensor is of a layer of the other").with_hint(family::WHOLE))
 }
 
 /// The source embedding, the target embedding and the output matrix; each stored once, whichever of its
@@ -321,8 +322,10 @@ fn source_projection(builder: &Builder) -> Result<Option<Linear>> {
     let [source, target] = [spec.encoder.width, spec.decoder.width];
     anyhow::ensure!(
         builder.find(&format!("{name}.weight")).is_some(),
-        "the encoder is {source} wide and the decoder {target}, and the weights have no `{name}` between the two\n\
-         hint: config.json and the weights must be of the same checkpoint"
+        format!(
+            "the encoder is {source} wide and the decoder {target}, and the weights have no `{name}` between the two"
+        )
+        .with_hint("config.json and the weights must be of the same checkpoint")
     );
     builder.projection(name, [target, source]).map(Some)
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
+use crate::error::WithHint;
 use crate::kernels::activation::Activation;
 use crate::kernels::soft_cap::SoftCap;
 use crate::nn::{Linear, Logits, Matrix, Norm, fuses};
@@ -39,10 +40,12 @@ impl Output {
         if let Some(bias) = &bias {
             ensure!(
                 bias.elem_count() == spec.vocabulary,
-                "the bias on the logits has {} entries for a vocabulary of {}\n\
-                 hint: config.json and the weights must be of the same checkpoint",
-                bias.elem_count(),
-                spec.vocabulary
+                format!(
+                    "the bias on the logits has {} entries for a vocabulary of {}",
+                    bias.elem_count(),
+                    spec.vocabulary
+                )
+                .with_hint("config.json and the weights must be of the same checkpoint")
             );
         }
         let transform = spec.output_transform.then(|| Transform::new(builder)).transpose()?;

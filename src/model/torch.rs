@@ -12,8 +12,9 @@ use candle_core::DType;
 use candle_core::pickle::{Object, Stack};
 
 use super::storage::TensorLocation;
+use crate::error::{Explain, WithHint};
 
-const HINT: &str = "hint: the file is damaged or not a PyTorch checkpoint; fetch it again, or take its safetensors";
+const HINT: &str = "the file is damaged or not a PyTorch checkpoint; fetch it again, or take its safetensors";
 
 /// First value of a checkpoint from before the zip form (`torch.serialization.MAGIC_NUMBER`), as pickled.
 const LEGACY: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -28,7 +29,7 @@ pub(super) fn locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocati
     } else if bytes.starts_with(&LEGACY) {
         legacy(bytes)?
     } else {
-        bail!("neither a zip archive nor a pickle of PyTorch's\n{HINT}");
+        bail!("neither a zip archive nor a pickle of PyTorch's".with_hint(HINT));
     };
     let mut locations = Vec::new();
     for (name, value) in state_dict(object)? {
@@ -40,31 +41,32 @@ pub(super) fn locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocati
                 continue;
             };
             let storage = storages.get(&tensor.storage);
-            let &(start, length) = storage.with_context(|| format!("the data of `{name}` is missing\n{HINT}"))?;
+            let &(start, length) = storage.explain(|| format!("the data of `{name}` is missing").with_hint(HINT))?;
             let size = dtype.size_in_bytes();
             let offset = tensor.offset.checked_mul(size).filter(|&offset| offset <= length);
-            let offset = offset.with_context(|| format!("`{name}` begins outside its data\n{HINT}"))?;
+            let offset = offset.explain(|| format!("`{name}` begins outside its data").with_hint(HINT))?;
             let location =
                 TensorLocation { dtype, shape: tensor.shape, strides: tensor.strides, start: start + offset };
             ensure!(
                 location.extent().is_some_and(|extent| extent <= length - offset),
-                "`{name}` is larger than its data\n{HINT}"
+                format!("`{name}` is larger than its data").with_hint(HINT)
             );
             locations.push((name, Ok(location)));
         }
     }
-    ensure!(!locations.is_empty(), "the checkpoint holds no tensors by name\n{HINT}");
+    ensure!(!locations.is_empty(), "the checkpoint holds no tensors by name".with_hint(HINT));
     Ok(locations)
 }
 
 /// The pickle and the storages of a zip archive. Storages are stored, not compressed, so they can be mapped.
 fn archive(bytes: &[u8]) -> Result<(Object, Storages)> {
-    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?;
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| anyhow::anyhow!(format!("{error}").with_hint(HINT)))?;
     let mut object = None;
     let mut storages = Storages::new();
     for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?;
-        let name = entry.name().map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?.into_owned();
+        let mut entry = zip.by_index(index).map_err(|error| anyhow::anyhow!(format!("{error}").with_hint(HINT)))?;
+        let name = entry.name().map_err(|error| anyhow::anyhow!(format!("{error}").with_hint(HINT)))?.into_owned();
         if name.ends_with("/data.pkl") {
             let mut pickle = Vec::new();
             entry.read_to_end(&mut pickle)?;
@@ -72,13 +74,13 @@ fn archive(bytes: &[u8]) -> Result<(Object, Storages)> {
         } else if let Some((_, key)) = name.rsplit_once("/data/") {
             ensure!(
                 entry.compression() == zip::CompressionMethod::Stored,
-                "`{name}` is compressed, which PyTorch never does\n{HINT}"
+                format!("`{name}` is compressed, which PyTorch never does").with_hint(HINT)
             );
-            let start = entry.data_start().with_context(|| format!("`{name}` has no data\n{HINT}"))?;
+            let start = entry.data_start().explain(|| format!("`{name}` has no data").with_hint(HINT))?;
             storages.insert(key.to_owned(), (start as usize, entry.size() as usize));
         }
     }
-    Ok((object.with_context(|| format!("the archive has no `data.pkl`\n{HINT}"))?, storages))
+    Ok((object.explain(|| "the archive has no `data.pkl`".with_hint(HINT))?, storages))
 }
 
 /// The old form: magic number, version, system, state, list of storage keys; then for each key the number
@@ -91,19 +93,19 @@ fn legacy(bytes: &[u8]) -> Result<(Object, Storages)> {
         unpickle(&mut cursor)?;
     }
     let object = unpickle(&mut cursor)?;
-    let Object::List(keys) = unpickle(&mut cursor)? else { bail!("the list of storages is missing\n{HINT}") };
+    let Object::List(keys) = unpickle(&mut cursor)? else { bail!("the list of storages is missing".with_hint(HINT)) };
     let mut sizes = HashMap::new();
     storage_sizes(&object, &mut sizes);
     let mut storages = Storages::new();
     let mut at = cursor.position() as usize;
     for key in keys {
-        let Object::Unicode(key) = key else { bail!("a storage without a name\n{HINT}") };
+        let Object::Unicode(key) = key else { bail!("a storage without a name".with_hint(HINT)) };
         let count = bytes.get(at..at + 8).and_then(|count| count.try_into().ok()).map(u64::from_le_bytes);
-        let count = count.with_context(|| format!("the file ends before its data\n{HINT}"))? as usize;
+        let count = count.explain(|| "the file ends before its data".with_hint(HINT))? as usize;
         let size = sizes.get(&key).copied().unwrap_or(1);
         let length = count.checked_mul(size).filter(|length| length.checked_add(at + 8).is_some());
-        let length = length.with_context(|| format!("a storage of {count} elements\n{HINT}"))?;
-        ensure!(at + 8 + length <= bytes.len(), "the file ends in the middle of its data\n{HINT}");
+        let length = length.explain(|| format!("a storage of {count} elements").with_hint(HINT))?;
+        ensure!(at + 8 + length <= bytes.len(), "the file ends in the middle of its data".with_hint(HINT));
         storages.insert(key, (at + 8, length));
         at += 8 + length;
     }
@@ -112,8 +114,8 @@ fn legacy(bytes: &[u8]) -> Result<(Object, Storages)> {
 
 fn unpickle(reader: &mut impl BufRead) -> Result<Object> {
     let mut stack = Stack::empty();
-    stack.read_loop(reader).map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))?;
-    stack.finalize().map_err(|error| anyhow::anyhow!("{error}\n{HINT}"))
+    stack.read_loop(reader).map_err(|error| anyhow::anyhow!(format!("{error}").with_hint(HINT)))?;
+    stack.finalize().map_err(|error| anyhow::anyhow!(format!("{error}").with_hint(HINT)))
 }
 
 /// Element sizes of all storages that an object names.
@@ -166,7 +168,9 @@ fn state_dict(object: Object) -> Result<Vec<(Object, Object)>> {
         Object::Build { callable, .. } => *callable,
         object => object,
     };
-    let Object::Dict(mut entries) = object else { bail!("the checkpoint is not a dictionary of tensors\n{HINT}") };
+    let Object::Dict(mut entries) = object else {
+        bail!("the checkpoint is not a dictionary of tensors".with_hint(HINT))
+    };
     for key in ["state_dict", "model_state_dict", "model"] {
         if let Some(at) = entries.iter().position(|(name, _)| *name == Object::Unicode(key.to_owned()))
             && matches!(entries[at].1, Object::Dict(_) | Object::Build { .. })
@@ -195,9 +199,7 @@ fn refuse_code(object: &Object) -> Result<()> {
             ) || module_name == "torch" && class_name.ends_with("Storage");
             ensure!(
                 known,
-                "the pickle wants to run `{module_name}.{class_name}`, which no checkpoint of weights needs; refused\n\
-                 hint: do not use this file; take the model from a source you trust, as safetensors"
-            );
+                format!("the pickle wants to run `{module_name}.{class_name}`, which no checkpoint of weights needs; refused").with_hint("do not use this file; take the model from a source you trust, as safetensors"));
             Ok(())
         }
         Object::PersistentLoad(id) => refuse_code(id),
@@ -236,14 +238,14 @@ fn tensor(object: Object) -> Result<Option<PickledTensor>> {
         _ => return Ok(None),
     }
     let [Object::PersistentLoad(id), offset, shape, strides, ..] = &args[..] else {
-        bail!("a tensor in an unknown form\n{HINT}");
+        bail!("a tensor in an unknown form".with_hint(HINT));
     };
-    let Object::Tuple(id) = id.as_ref() else { bail!("a storage in an unknown form\n{HINT}") };
+    let Object::Tuple(id) = id.as_ref() else { bail!("a storage in an unknown form".with_hint(HINT)) };
     let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = &id[..] else {
-        bail!("a storage in an unknown form\n{HINT}");
+        bail!("a storage in an unknown form".with_hint(HINT));
     };
     let (shape, strides) = (sizes(shape)?, sizes(strides)?);
-    ensure!(shape.len() == strides.len(), "a shape and strides that do not fit\n{HINT}");
+    ensure!(shape.len() == strides.len(), "a shape and strides that do not fit".with_hint(HINT));
     let offset = size(offset)?;
     Ok(Some(PickledTensor { storage: key.clone(), class: class_name.clone(), offset, shape, strides }))
 }
@@ -251,7 +253,7 @@ fn tensor(object: Object) -> Result<Option<PickledTensor>> {
 fn sizes(object: &Object) -> Result<Vec<usize>> {
     match object {
         Object::Tuple(items) => items.iter().map(size).collect(),
-        _ => bail!("a shape in an unknown form\n{HINT}"),
+        _ => bail!("a shape in an unknown form".with_hint(HINT)),
     }
 }
 
@@ -261,5 +263,5 @@ fn size(object: &Object) -> Result<usize> {
         Object::Long(value) => usize::try_from(*value).ok(),
         _ => None,
     }
-    .with_context(|| format!("a negative or unknown size\n{HINT}"))
+    .explain(|| "a negative or unknown size".with_hint(HINT))
 }

@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::adapter::Delta;
 use super::storage::{FileBytes, TensorLocation};
+use crate::error::WithHint;
 
 /// One tensor, not yet converted.
 #[derive(Clone, Copy)]
@@ -40,9 +41,8 @@ impl<'a> View<'a> {
     pub fn expect(&self, name: &str, shape: &[usize]) -> Result<()> {
         ensure!(
             self.shape() == shape,
-            "the tensor `{name}` has the shape {:?}, but config.json asks for {shape:?}\n\
-             hint: config.json and the weights must be of the same checkpoint",
-            self.shape()
+            format!("the tensor `{name}` has the shape {:?}, but config.json asks for {shape:?}", self.shape())
+                .with_hint("config.json and the weights must be of the same checkpoint")
         );
         Ok(())
     }

@@ -13,6 +13,7 @@ use candle_core::DType;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
+use crate::error::{Error, Explain, WithHint};
 use crate::files::ModelFiles;
 
 use super::adapter::{self, Delta};
@@ -60,12 +61,11 @@ impl Weights {
             }
             return Ok(weights);
         }
-        bail!(
-            "the model `{}` has no weights\nhint: it needs `model.safetensors` or `pytorch_model.bin` \
+        bail!(format!("the model `{}` has no weights", files.name()).with_hint(format!(
+            "it needs `model.safetensors` or `pytorch_model.bin` \
              (or their shards with an index); it has {}",
-            files.name(),
             files.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        )
+        )))
     }
 
     /// The tensors of one file.
@@ -114,8 +114,8 @@ impl Weights {
         let bytes = if let Some(bytes) = files.embedded_bytes(name) {
             FileBytes::Embedded(bytes)
         } else {
-            let path = files.path(name).with_context(|| {
-                format!("no such file\nhint: fetch `{name}` into the model's folder, or pull the model again")
+            let path = files.path(name).explain(|| {
+                "no such file".with_hint(format!("fetch `{name}` into the model's folder, or pull the model again"))
             })?;
             let file = File::open(path)?;
             self.stamps.push(format!("{:?}", file.metadata()?.modified()?));
@@ -204,7 +204,7 @@ impl Weights {
     pub fn first(&self, names: &[&str]) -> Result<View<'_>> {
         match names.iter().find_map(|name| self.find(name)) {
             Some(view) => Ok(view),
-            None => bail!("{}", self.missing(names)),
+            None => bail!(self.missing(names)),
         }
     }
 
@@ -218,15 +218,15 @@ impl Weights {
         Ok(view)
     }
 
-    fn missing(&self, names: &[&str]) -> String {
+    fn missing(&self, names: &[&str]) -> Error {
         // The family's prefix may be missing, as in `Builder::find`.
         let is = |wanted: &str, name: &str| wanted.strip_suffix(name).is_some_and(|x| x.is_empty() || x.ends_with('.'));
         let other = |(name, _): &(&String, &String)| names.iter().any(|wanted| is(wanted, name));
         if let Some((name, numbers)) = self.others.iter().find(other) {
             return format!(
-                "the tensor `{name}` is stored as `{numbers}`, but a layer is made of floating point numbers\n\
-                 hint: take the checkpoint in f32, f16 or bf16, not a quantised copy of it"
-            );
+                "the tensor `{name}` is stored as `{numbers}`, but a layer is made of floating point numbers"
+            )
+            .with_hint("take the checkpoint in f32, f16 or bf16, not a quantised copy of it");
         }
         let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
         // Names near by help more than the first names of the alphabet.
@@ -243,17 +243,15 @@ impl Weights {
         }
         let count = self.locations.len();
         let near = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        format!(
-            "the weights have no tensor {wanted}; among the {count} they have: {near}\n\
-             hint: config.json and the weights must be of the same checkpoint, saved with its language-model head"
-        )
+        format!("the weights have no tensor {wanted}; among the {count} they have: {near}")
+            .with_hint("config.json and the weights must be of the same checkpoint, saved with its language-model head")
     }
 }
 
 fn safetensors_locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocation, String>)>> {
-    const HINT: &str = "hint: the file is damaged or cut short; fetch it again";
+    const HINT: &str = "the file is damaged or cut short; fetch it again";
     let (header, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|error| anyhow::anyhow!("not a valid safetensors file: {error}\n{HINT}"))?;
+        .map_err(|error| anyhow::anyhow!(format!("not a valid safetensors file: {error}").with_hint(HINT)))?;
     let data = header + 8;
     let mut locations = Vec::new();
     for (name, info) in metadata.tensors() {
@@ -277,7 +275,7 @@ fn safetensors_locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocat
         let claimed = info.data_offsets.1 - info.data_offsets.0;
         ensure!(
             location.extent() == Some(claimed),
-            "the header gives `{name}` {claimed} bytes, which is not its shape\n{HINT}"
+            format!("the header gives `{name}` {claimed} bytes, which is not its shape").with_hint(HINT)
         );
         locations.push((name, Ok(location)));
     }
@@ -292,8 +290,8 @@ fn shards(files: &ModelFiles, index: &str) -> Result<Vec<String>> {
     let missing: Vec<&String> = names.iter().filter(|name| !files.has(name)).collect();
     ensure!(
         missing.is_empty(),
-        "the model `{}` lacks the shards {missing:?} that `{index}` names\nhint: pull the model again",
-        files.name()
+        format!("the model `{}` lacks the shards {missing:?} that `{index}` names", files.name())
+            .with_hint("pull the model again")
     );
     Ok(names.into_iter().collect())
 }

@@ -21,17 +21,6 @@ pub enum Matrix {
 }
 
 impl Matrix {
-    /// Outputs and inputs, `(n, k)`.
-    ///
-    /// # Errors
-    /// When a dense matrix does not have two axes.
-    pub fn dims(&self) -> Result<(usize, usize)> {
-        match self {
-            Self::Packed(packed) => Ok((packed.n(), packed.k())),
-            Self::Dense(tensor) => Ok(tensor.dims2()?),
-        }
-    }
-
     /// The rows of these numbers, `[rows, k]`, times `scale`.
     ///
     /// # Errors

@@ -3,10 +3,11 @@
 //! Invariant: which model is taken when none is named, and what is said about it, is decided here and
 //! nowhere else. Nothing is loaded yet.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::Listener;
 use super::options::{PipelineOptions, PipelineTask, SummaryRequest};
+use crate::error::{Explain, WithHint};
 use crate::hub::{self, BUNDLED, CatalogEntry, Hub, ModelTask, Resolved, catalog, made_for};
 use crate::summarize::SummaryMethod;
 
@@ -51,7 +52,9 @@ pub fn adapted(hub: &Hub, options: &PipelineOptions, found: Resolved) -> Result<
 /// The error of a model that is made for another task.
 pub fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error {
     let (is, wanted) = (is.name(), wanted.name());
-    anyhow!("`{name}` is a model to {is}, not to {wanted}\nhint: `kortom models list` shows which does what")
+    anyhow!(
+        format!("`{name}` is a model to {is}, not to {wanted}").with_hint("`kortom models list` shows which does what")
+    )
 }
 
 /// The model that translates: the one named, or else the best one installed.
@@ -60,8 +63,9 @@ pub fn translation(hub: &Hub, options: &PipelineOptions, listener: &dyn Listener
         return adapted(hub, options, named(hub, name, ModelTask::Translate, listener)?);
     }
     let (from, to) = (options.source_language(), options.target_language());
-    let found = hub.best_installed(ModelTask::Translate, from, to).with_context(|| {
-        format!("no installed model translates from `{from}` to `{to}`\nhint: `kortom models list` shows which do")
+    let found = hub.best_installed(ModelTask::Translate, from, to).explain(|| {
+        format!("no installed model translates from `{from}` to `{to}`")
+            .with_hint("`kortom models list` shows which do")
     })?;
     if found.files.name() == BUNDLED {
         listener.notice(
@@ -103,7 +107,7 @@ pub fn summary(
             || "name one with `--summary-model`, or in `kortom summarize` with `--model`".to_owned(),
             |entry| format!("`kortom models pull {}` gets one; `--method extractive` needs none", entry.alias),
         );
-        bail!("no summary model for `{language}` is installed\nhint: {hint}");
+        bail!(format!("no summary model for `{language}` is installed").with_hint(hint));
     }
     refuse_decoding_without_model(options)?;
     let way = fitting.map_or_else(String::new, |entry| format!("; `kortom models pull {}` gets a model", entry.alias));
@@ -119,15 +123,17 @@ fn reads_source(options: &PipelineOptions, name: &str, found: &Resolved) -> Resu
         return match options.task {
             PipelineTask::Summarize => Ok(false),
             _ if reads(options.target_language()) => Ok(false),
-            _ => bail!("`{name}` reads the article itself, in one language\nhint: name it with `--from`"),
+            _ => {
+                bail!(format!("`{name}` reads the article itself, in one language").with_hint("name it with `--from`"))
+            }
         };
     }
     match options.summary_language() {
         language if reads(language) => Ok(false),
         _ if options.task == PipelineTask::Digest && reads(options.source_language()) => Ok(true),
         language => bail!(
-            "`{name}` summarises `{}`, not `{language}`\nhint: `kortom models list` shows which does what",
-            entry.from.join("`, `")
+            format!("`{name}` summarises `{}`, not `{language}`", entry.from.join("`, `"))
+                .with_hint("`kortom models list` shows which does what")
         ),
     }
 }
@@ -140,7 +146,10 @@ pub fn refuse_decoding_without_model(options: &PipelineOptions) -> Result<()> {
     let adapter = options.adapter.as_ref().map(|_| "adapter");
     match options.decoding.first_flag.as_deref().or(adapter) {
         Some(name) if options.task == PipelineTask::Summarize => {
-            bail!("`--{name}` does not apply to extractive summaries, which need no model\nhint: leave it out")
+            bail!(
+                format!("`--{name}` does not apply to extractive summaries, which need no model")
+                    .with_hint("leave it out")
+            )
         }
         _ => Ok(()),
     }

@@ -16,16 +16,26 @@ use crate::check::Checks;
 use crate::digest::{Digest, Summarizing, Translating, Writing};
 use crate::document::{Document, Format};
 use crate::engine::Session;
+use crate::error::{Error, ErrorKind};
 use crate::glossary::Glossary;
 use crate::report::Report;
 use crate::segment::Language;
-use crate::summarize::Length;
 use crate::summarize::abstractive::SummaryWriter;
 use crate::translate::{Generate, Segment, Translator};
 
+#[doc(hidden)]
 pub use choice::refuse_decoding_without_model;
-pub use models::{LoadedModel, ModelKey, Models, SummaryModel};
+pub use models::Models;
+#[doc(hidden)]
+pub use models::{LoadedModel, ModelKey, SummaryModel};
 pub use options::{DecodingLayers, PipelineOptions, PipelineTask, SummaryRequest};
+
+#[doc(inline)]
+pub use crate::engine::GlobalAttention;
+#[doc(inline)]
+pub use crate::engine::settings::Overrides;
+#[doc(inline)]
+pub use crate::summarize::{Length, SummaryMethod};
 
 /// Hears what is said while models are chosen and loaded. `()` ignores it.
 pub trait Listener {
@@ -40,6 +50,7 @@ pub trait Listener {
 impl Listener for () {}
 
 /// What is done to some articles, and the sessions that are ready for it.
+#[doc(hidden)]
 #[derive(Clone, Copy, Default)]
 pub struct DigestSteps<'a> {
     /// The translation, if one is wanted.
@@ -49,6 +60,7 @@ pub struct DigestSteps<'a> {
 }
 
 /// How articles are translated.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct TranslationStep<'a> {
     /// What translates.
@@ -62,6 +74,7 @@ pub struct TranslationStep<'a> {
 }
 
 /// How articles are summarised.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct SummaryStep<'a> {
     /// What writes the summaries; `None` takes the articles' own sentences.
@@ -76,6 +89,7 @@ pub struct SummaryStep<'a> {
 
 impl Models {
     /// What makes reports of articles by these steps.
+    #[doc(hidden)]
     #[must_use]
     pub fn digest<'a>(&self, steps: &DigestSteps<'a>) -> Digest<'a> {
         let name = |model: &LoadedModel| model.engine().name().to_owned();
@@ -112,7 +126,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When there is no such model, it cannot be used, or it is not for what is wanted.
-    pub fn load(options: PipelineOptions) -> Result<Self> {
+    pub fn load(options: PipelineOptions) -> Result<Self, Error> {
         Self::load_with(options, &())
     }
 
@@ -120,8 +134,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// When there is no such model, it cannot be used, or it is not for what is wanted.
-    pub fn load_with(options: PipelineOptions, listener: &dyn Listener) -> Result<Self> {
-        let models = Models::load(&options, listener)?;
+    pub fn load_with(options: PipelineOptions, listener: &dyn Listener) -> Result<Self, Error> {
+        let models = Models::load(&options, listener).map_err(|error| Error::from(error).or_kind(ErrorKind::Model))?;
         Ok(Self { options, models, glossary: None })
     }
 
@@ -153,7 +167,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When a model fails.
-    pub fn digest(&self, article: &str) -> Result<Report> {
+    pub fn digest(&self, article: &str) -> Result<Report, Error> {
         let documents = vec![Document::parse("-", article, Format::Text)];
         Ok(self.reports(documents, None)?.pop().unwrap_or_default())
     }
@@ -163,7 +177,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When a model fails, or does not read that language.
-    pub fn reports(&self, articles: Vec<Document>, detected: Option<&str>) -> Result<Vec<Report>> {
+    pub fn reports(&self, articles: Vec<Document>, detected: Option<&str>) -> Result<Vec<Report>, Error> {
         let (models, options) = (&self.models, &self.options);
         let translation = models.translation.as_ref().map(|model| session(model, detected)).transpose()?;
         // Where there is a translation, the summary model reads that, whatever the article is in.
@@ -183,7 +197,7 @@ impl Pipeline {
                 own_limits: options.sets_summary_tokens(),
             }),
         };
-        models.digest(&steps).run(articles)
+        Ok(models.digest(&steps).run(articles)?)
     }
 
     /// A segment for each line: translated, or given to the model as it is if the task is to generate. `detected` is the code
@@ -191,7 +205,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the model fails, or does not read that language.
-    pub fn lines(&self, lines: &[&str], detected: Option<&str>) -> Result<Vec<Segment>> {
+    pub fn lines(&self, lines: &[&str], detected: Option<&str>) -> Result<Vec<Segment>, Error> {
         let session = session(self.models.translation()?, detected)?;
         if self.options.task != PipelineTask::Translate {
             let generations = session.generate(lines)?;

@@ -14,6 +14,7 @@ use crate::detect;
 use crate::device::{DeviceChoice, Placement};
 use crate::engine::settings::{Caller, Overrides};
 use crate::engine::{Engine, Request, ResolvedRequest, Session};
+use crate::error::{self, Error, ErrorKind, WithHint};
 use crate::files::ModelFiles;
 use crate::hub::{self, Hub, ModelTask, Resolved};
 use crate::tokenizer::LanguageError;
@@ -54,8 +55,10 @@ pub struct ModelKey {
 #[derive(Default)]
 pub struct Models {
     /// The model that translates, or generates.
+    #[doc(hidden)]
     pub translation: Option<LoadedModel>,
     /// The model that summarises.
+    #[doc(hidden)]
     pub summary: Option<SummaryModel>,
 }
 
@@ -64,6 +67,7 @@ impl Models {
     ///
     /// # Errors
     /// When there is no such model, it cannot be used, or it is not for what is wanted.
+    #[doc(hidden)]
     pub fn load(options: &PipelineOptions, listener: &dyn Listener) -> Result<Self> {
         let hub = Hub::from_env(options.offline);
         let translation = match options.task {
@@ -99,6 +103,7 @@ impl Models {
     }
 
     /// The models, the one that translates first.
+    #[doc(hidden)]
     pub fn all(&self) -> impl Iterator<Item = &LoadedModel> {
         self.translation.iter().chain(self.summary.iter().map(|summary| &summary.model))
     }
@@ -107,6 +112,7 @@ impl Models {
     ///
     /// # Errors
     /// When the task of the pipeline needs none.
+    #[doc(hidden)]
     pub fn translation(&self) -> Result<&LoadedModel> {
         self.translation.as_ref().context("there is no model that translates")
     }
@@ -127,6 +133,7 @@ impl Models {
     ///
     /// # Errors
     /// When a model cannot do what is wanted of it.
+    #[doc(hidden)]
     pub fn sample(&self) -> Result<bool> {
         let sampling = self.all().map(|model| Ok(model.session()?.settings().options.sampling.is_some()));
         Ok(sampling.collect::<Result<Vec<_>>>()?.contains(&true))
@@ -139,20 +146,22 @@ impl Models {
         let language = reads.first().filter(|known| *known != "*").map_or("en", String::as_str);
         let entry = hub::longer(language, engine.window())?;
         let most = entry.window.unwrap_or_default();
-        Some(format!(
-            "articles of more than {} tokens were summarised in parts, for `{}` reads no more at once\n\
-             hint: `{option} {alias}` reads {most} (once: kortom models pull {alias})",
+        let option = if task == PipelineTask::Summarize { "--model" } else { "--summary-model" };
+        let alias = &entry.alias;
+        let text = format!(
+            "articles of more than {} tokens were summarised in parts, for `{}` reads no more at once",
             engine.window(),
-            engine.name(),
-            option = if task == PipelineTask::Summarize { "--model" } else { "--summary-model" },
-            alias = entry.alias
-        ))
+            engine.name()
+        );
+        let hint = format!("`{option} {alias}` reads {most} (once: kortom models pull {alias})");
+        Some(text.with_hint(hint).to_string())
     }
 
     /// All that decides what the models give, a key for each.
     ///
     /// # Errors
     /// When a model cannot do what is wanted of it.
+    #[doc(hidden)]
     pub fn keys(&self) -> Result<Vec<ModelKey>> {
         self.all().map(LoadedModel::key).collect()
     }
@@ -160,7 +169,8 @@ impl Models {
 
 /// Where to compute.
 fn placement(options: &PipelineOptions) -> Result<Placement> {
-    let placement = Placement::choose(options.device.unwrap_or_default(), options.compute_type.unwrap_or_default())?;
+    let placement = Placement::choose(options.device.unwrap_or_default(), options.compute_type.unwrap_or_default());
+    let placement = placement.map_err(|error| Error::from(error).or_kind(ErrorKind::Device))?;
     Ok(placement.with_cache(options.cache.clone()))
 }
 
@@ -211,7 +221,7 @@ impl SummaryModel {
 
 /// Whether a model of one language has no languages to choose from.
 fn has_none(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<LanguageError>(), Some(LanguageError::NotApplicable { .. }))
+    matches!(error::find(error), Some(LanguageError::NotApplicable { .. }))
 }
 
 /// Changes when a file of a model that has no revision does.
@@ -288,10 +298,11 @@ impl LoadedModel {
     pub fn session_from(&self, from: &str) -> Result<Session<'_>> {
         let refused = || {
             let (name, language) = (self.engine.name(), detect::name(from));
-            anyhow!(
-                "this is in {language}, which `{name}` does not read\n\
-                 hint: `kortom models list` shows models for other languages; if it is not {language}, name it with `--from`"
-            )
+            let hint = format!(
+                "`kortom models list` shows models for other languages; if it is not {language}, name it with `--from`"
+            );
+            let error = format!("this is in {language}, which `{name}` does not read").with_hint(hint);
+            anyhow!(error.or_kind(ErrorKind::Language))
         };
         if !self.reads.is_empty() && !self.reads.iter().any(|known| known == "*" || known == from) {
             return Err(refused());
@@ -306,7 +317,7 @@ impl LoadedModel {
             request.from = request.from.map(|_| from);
             request.to.clone_from(&request.from);
         }
-        let unknown = |error: &anyhow::Error| error.downcast_ref::<LanguageError>().is_some();
+        let unknown = |error: &anyhow::Error| error::find::<LanguageError>(error).is_some();
         self.engine.session(&request).map_err(|error| if unknown(&error) { refused() } else { error })
     }
 
@@ -324,7 +335,11 @@ impl LoadedModel {
             !self.reads.is_empty() || self.request.from.is_some()
         };
         if !knows {
-            bail!("`{}` does not say which language it reads\nhint: name it with `--from`", self.engine.name());
+            bail!(
+                format!("`{}` does not say which language it reads", self.engine.name())
+                    .with_hint("name it with `--from`")
+                    .or_kind(ErrorKind::Language)
+            );
         }
         Ok(())
     }

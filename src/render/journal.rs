@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::Body;
 use crate::check::FlagCount;
+use crate::error::{Explain, WithHint};
 
 /// Name of the journal in its folder.
 const JOURNAL: &str = ".kortom-journal";
@@ -146,7 +147,9 @@ impl PartFile {
     /// former run left stay.
     pub fn begin(path: &Path, keep: u64) -> Result<Self> {
         if path.is_dir() {
-            anyhow::bail!("cannot write `{}`: it is a folder\nhint: choose another --output", path.display());
+            anyhow::bail!(
+                format!("cannot write `{}`: it is a folder", path.display()).with_hint("choose another --output")
+            );
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             make_folder(folder)?;
@@ -161,8 +164,9 @@ impl PartFile {
 
     /// Appends to the part file.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let cannot = || format!("cannot write `{}`\nhint: make room, or choose another --output", self.part.display());
-        self.file.write_all(bytes).with_context(cannot)?;
+        let cannot =
+            || format!("cannot write `{}`", self.part.display()).with_hint("make room, or choose another --output");
+        self.file.write_all(bytes).explain(cannot)?;
         self.bytes += bytes.len() as u64;
         Ok(())
     }
@@ -171,12 +175,14 @@ impl PartFile {
     pub fn write_body(&mut self, body: &Body) -> Result<()> {
         let before = self.file.stream_position()?;
         let mut out = BufWriter::new(&mut self.file);
-        let cannot = || format!("cannot write `{}`\nhint: make room, or choose another --output", self.part.display());
+        let cannot =
+            || format!("cannot write `{}`", self.part.display()).with_hint("make room, or choose another --output");
         // It may also be the document that cannot take its translation: then room is no remedy.
-        let explained =
-            |error: anyhow::Error| if error.root_cause().is::<io::Error>() { error.context(cannot()) } else { error };
-        body.write(&mut out).map_err(explained)?;
-        out.flush().with_context(cannot)?;
+        match body.write(&mut out) {
+            Err(error) if error.root_cause().is::<io::Error>() => return Err(error).explain(cannot),
+            written => written?,
+        }
+        out.flush().explain(cannot)?;
         drop(out);
         self.bytes += self.file.stream_position()? - before;
         Ok(())
@@ -210,11 +216,9 @@ impl PartFile {
 
 /// Makes a folder and those above it.
 pub fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| {
-        format!(
-            "cannot make the output folder `{}`\nhint: choose another --output, or remove what is in the way",
-            folder.display()
-        )
+    fs::create_dir_all(folder).explain(|| {
+        format!("cannot make the output folder `{}`", folder.display())
+            .with_hint("choose another --output, or remove what is in the way")
     })
 }
 

@@ -4,6 +4,7 @@
 //! what stands around the pieces, so that outputs of any length can be written piece by piece.
 //! `journal` writes them safely. What is in a report belongs to `report`.
 
+#[doc(hidden)]
 pub mod journal;
 
 mod additions;

@@ -13,6 +13,7 @@ use super::guard::{GUARD, repetitions};
 use super::required::{Progress, Required};
 use super::{SearchOptions, Sequence, beam};
 use crate::batch::TokenId;
+use crate::error::WithHint;
 use crate::kernels::topk::{Logits, RowTop};
 
 /// What the rules change: greedy search and sampling apply them to the logits, beam search to
@@ -281,8 +282,8 @@ fn check_vocabulary(v: usize, options: &SearchOptions) -> Result<()> {
     if let Some((name, token)) = options.highest_token() {
         ensure!(
             (token as usize) < v,
-            "`{name}` names token {token}, but the model has {v} tokens\n\
-             hint: the settings and the weights are of different checkpoints"
+            format!("`{name}` names token {token}, but the model has {v} tokens")
+                .with_hint("the settings and the weights are of different checkpoints")
         );
     }
     Ok(())

@@ -32,6 +32,7 @@ mod sample;
 use anyhow::{Result, ensure};
 
 use crate::batch::TokenId;
+use crate::error::WithHint;
 
 pub use crate::kernels::topk::Logits;
 pub use guard::{GUARD, ResumePoint, SearchState};
@@ -183,7 +184,7 @@ impl<'a> Search<'a> {
     pub fn admit(&mut self, sequences: &[Sequence<'_, 'a>]) -> Result<()> {
         ensure!(
             self.options.num_beams > 1 || sequences.iter().all(|sequence| sequence.required.is_none()),
-            "required terms cannot be searched for with one beam\nhint: use {MIN_BEAMS} beams"
+            "required terms cannot be searched for with one beam".with_hint(format!("use {MIN_BEAMS} beams"))
         );
         for sequence in sequences {
             let mut strategy: Box<dyn Strategy + 'a> = if self.options.num_beams > 1 {
@@ -330,7 +331,7 @@ impl Prefix {
 
 /// The error when the rules ban every first token.
 fn no_choice() -> anyhow::Error {
-    anyhow::anyhow!("the decoding rules leave no token to begin with\nhint: suppress or ban fewer tokens")
+    anyhow::anyhow!("the decoding rules leave no token to begin with".with_hint("suppress or ban fewer tokens"))
 }
 
 /// The score of a hypothesis of `length` new tokens whose scores add up to `sum`.

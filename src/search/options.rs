@@ -8,6 +8,7 @@ use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::TokenId;
+use crate::error::WithHint;
 
 /// When a beam search of one sentence is over, once it has as many finished hypotheses as beams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -114,18 +115,23 @@ impl SearchOptions {
     /// # Errors
     /// Names the option at fault and the remedy.
     pub fn check(&self) -> Result<()> {
-        ensure!(self.num_beams > 0, "`num_beams` is 0\nhint: 1 is greedy search");
-        ensure!(self.max_new_tokens > 0, "`max_new_tokens` is 0\nhint: allow one new token at least");
-        ensure!(!self.start.is_empty(), "no decoder start token\nhint: set `decoder_start_token_id` in the checkpoint");
-        ensure!(self.length_penalty.is_finite(), "`length_penalty` is {}\nhint: give a number", self.length_penalty);
+        ensure!(self.num_beams > 0, "`num_beams` is 0".with_hint("1 is greedy search"));
+        ensure!(self.max_new_tokens > 0, "`max_new_tokens` is 0".with_hint("allow one new token at least"));
+        ensure!(
+            !self.start.is_empty(),
+            "no decoder start token".with_hint("set `decoder_start_token_id` in the checkpoint")
+        );
+        ensure!(
+            self.length_penalty.is_finite(),
+            format!("`length_penalty` is {}", self.length_penalty).with_hint("give a number")
+        );
         ensure!(
             self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0,
-            "`repetition_penalty` is {}\nhint: it must be above 0; 1 is none",
-            self.repetition_penalty
+            format!("`repetition_penalty` is {}", self.repetition_penalty).with_hint("it must be above 0; 1 is none")
         );
         ensure!(
             self.bad_words.iter().all(|word| !word.is_empty()),
-            "`bad_words_ids` has an empty sequence\nhint: remove it"
+            "`bad_words_ids` has an empty sequence".with_hint("remove it")
         );
         self.check_forced()?;
         self.check_sampling()?;
@@ -149,7 +155,7 @@ impl SearchOptions {
         let lost = |forced: &[TokenId]| !forced.is_empty() && forced.iter().all(|token| self.suppress.contains(token));
         ensure!(
             !lost(self.forced_bos.as_slice()) && !lost(&self.forced_eos),
-            "every forced token is also in `suppress_tokens`\nhint: remove it from one of the two"
+            "every forced token is also in `suppress_tokens`".with_hint("remove it from one of the two")
         );
         Ok(())
     }
@@ -158,31 +164,34 @@ impl SearchOptions {
         let Some(sampling) = self.sampling else { return Ok(()) };
         ensure!(
             sampling.temperature.is_finite() && sampling.temperature > 0.0,
-            "`temperature` is {}\nhint: it must be above 0; leave sampling out for the likeliest tokens",
-            sampling.temperature
+            format!("`temperature` is {}", sampling.temperature)
+                .with_hint("it must be above 0; leave sampling out for the likeliest tokens")
         );
         ensure!(
             (0.0..=1.0).contains(&sampling.top_p),
-            "`top_p` is {}\nhint: it must be between 0 and 1",
-            sampling.top_p
+            format!("`top_p` is {}", sampling.top_p).with_hint("it must be between 0 and 1")
         );
-        ensure!(self.num_beams == 1, "sampling with {} beams is not supported\nhint: use one beam", self.num_beams);
+        ensure!(
+            self.num_beams == 1,
+            format!("sampling with {} beams is not supported", self.num_beams).with_hint("use one beam")
+        );
         Ok(())
     }
 
     fn check_n_best(&self) -> Result<()> {
-        ensure!(self.n_best > 0, "`num_return_sequences` is 0\nhint: ask for one hypothesis at least");
+        ensure!(self.n_best > 0, "`num_return_sequences` is 0".with_hint("ask for one hypothesis at least"));
         if self.sampling.is_some() || self.n_best <= self.num_beams {
             return Ok(());
         }
         if self.num_beams == 1 {
-            bail!("greedy search finds one hypothesis, not {}\nhint: use more beams, or sampling", self.n_best);
+            bail!(
+                format!("greedy search finds one hypothesis, not {}", self.n_best)
+                    .with_hint("use more beams, or sampling")
+            );
         }
         bail!(
-            "{} beams cannot give {} hypotheses\nhint: use {} beams or more",
-            self.num_beams,
-            self.n_best,
-            self.n_best
+            format!("{} beams cannot give {} hypotheses", self.num_beams, self.n_best)
+                .with_hint(format!("use {} beams or more", self.n_best))
         )
     }
 }

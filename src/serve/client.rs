@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use kortom::engine::{Generation, ResumePoint, Session};
+use kortom::error::WithHint;
 use kortom::summarize::abstractive::{LengthLimits, SummaryWriter};
 use kortom::translate::{Generate, Plan};
 
@@ -73,7 +74,10 @@ impl<'a> Pending<'a> {
 }
 
 fn timed_out() -> Refusal {
-    Refusal::busy("the request took too long\nhint: send less at once, or come back when there is less to do", RETRY)
+    Refusal::busy(
+        "the request took too long".with_hint("send less at once, or come back when there is less to do"),
+        RETRY,
+    )
 }
 
 /// The worker's answers to the plan of a translation.

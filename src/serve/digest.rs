@@ -11,6 +11,7 @@ use axum::response::Response;
 use kortom::check;
 use kortom::detect::Detected;
 use kortom::document::{Document, Format};
+use kortom::error::WithHint;
 use kortom::render;
 use kortom::report::Report;
 use kortom::summarize::Length;
@@ -119,7 +120,7 @@ impl Article {
         let known = || formats::in_requests().map(|spec| (spec.name, spec.format));
         let Some((_, format)) = known().find(|(name, _)| *name == named) else {
             let known = known().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            return Err(Refusal::bad(format!("unknown format `{named}`\nhint: it is one of {known}")));
+            return Err(Refusal::bad(format!("unknown format `{named}`").with_hint(format!("it is one of {known}"))));
         };
         let code = |name: &str, usual: &str| Answer::Ok(fields.text(name)?.unwrap_or(usual).to_owned());
         let id = fields.text("id")?.map(str::to_owned);

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart};
 use axum::http::{Request, StatusCode, header};
+use kortom::error::WithHint;
 use serde_json::{Map, Value};
 
 use super::limits::Limits;
@@ -53,7 +54,7 @@ impl Fields {
             other => {
                 return Err(Refusal::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    format!("cannot read `{other}`\nhint: send `application/json` or a form"),
+                    format!("cannot read `{other}`").with_hint("send `application/json` or a form"),
                 ));
             }
         }

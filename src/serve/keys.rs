@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use axum::http::{HeaderMap, StatusCode, header};
+use kortom::error::WithHint;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -27,7 +28,7 @@ impl Keys {
         let keys = Self::parse(&text);
         ensure!(
             keys.are_needed(),
-            "there is no API key in `{name}`\nhint: write one on each line, or leave out --api-keys"
+            format!("there is no API key in `{name}`").with_hint("write one on each line, or leave out --api-keys")
         );
         Ok(keys)
     }
@@ -55,7 +56,7 @@ impl Keys {
             Some(_) => Err(Refusal::new(StatusCode::FORBIDDEN, "invalid API key")),
             None => Err(Refusal::new(
                 StatusCode::FORBIDDEN,
-                "this server needs an API key\nhint: send it as `api_key`, or as `Authorization: Bearer KEY`",
+                "this server needs an API key".with_hint("send it as `api_key`, or as `Authorization: Bearer KEY`"),
             )),
         }
     }

@@ -15,6 +15,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use kortom::detect::{self, Detected};
 use kortom::document::{Content, Document, Format, decode};
+use kortom::error::WithHint;
 use serde_json::{Map, Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
@@ -77,7 +78,9 @@ impl Texts {
             None | Some("text" | "") => Format::Text,
             Some("html") => Format::HtmlWhole,
             Some(other) => {
-                return Err(Refusal::bad(format!("`{other}` is no format here\nhint: `format` is `text` or `html`")));
+                return Err(Refusal::bad(
+                    format!("`{other}` is no format here").with_hint("`format` is `text` or `html`"),
+                ));
             }
         };
         let alternatives = fields.parsed("alternatives", "a whole number")?.unwrap_or(0);
@@ -91,7 +94,9 @@ impl Texts {
     /// What is asked for, as one article.
     fn alone(self) -> Answer<digest::Article> {
         let Self { all: mut texts, listed: false, source, target, format, alternatives: 0 } = self else {
-            return Err(Refusal::bad("events are for one text, without alternatives\nhint: send them one by one"));
+            return Err(Refusal::bad(
+                "events are for one text, without alternatives".with_hint("send them one by one"),
+            ));
         };
         Ok(digest::Article { id: None, text: texts.pop().unwrap_or_default(), format, source, target })
     }
@@ -218,13 +223,14 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     let headers = request.headers().clone();
     let mut fields = Fields::read(request, &server.limits).await?;
     server.admit(&headers, &fields)?;
-    let file = fields.file.take().ok_or_else(|| Refusal::bad("`file` is missing\nhint: send a form with a file"))?;
+    let file =
+        fields.file.take().ok_or_else(|| Refusal::bad("`file` is missing".with_hint("send a form with a file")))?;
     let name = safe_name(&file.name);
     let Some(format) =
         Format::known(Path::new(&name)).filter(|format| formats::in_files().any(|spec| spec.format == *format))
     else {
         let known = formats::extensions(formats::in_files()).join(", ");
-        return Err(Refusal::bad(format!("cannot translate this kind of file\nhint: it is one of {known}")));
+        return Err(Refusal::bad("cannot translate this kind of file".with_hint(format!("it is one of {known}"))));
     };
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
     let content = if format.spec().is_archive() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_core::Stream;
+use kortom::error::WithHint;
 
 use super::refusal::{Answer, Refusal};
 
@@ -74,11 +75,10 @@ impl Limits {
     pub fn check_length<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Answer<()> {
         let characters: usize = texts.map(|text| text.chars().count()).sum();
         if characters > self.characters {
-            return Err(Refusal::bad(format!(
-                "`q` has {characters} characters, and this server takes {} at most\n\
-                 hint: send it in parts, or start the server with a higher `--max-chars`",
-                self.characters
-            )));
+            return Err(Refusal::bad(
+                format!("`q` has {characters} characters, and this server takes {} at most", self.characters)
+                    .with_hint("send it in parts, or start the server with a higher `--max-chars`"),
+            ));
         }
         Ok(())
     }
@@ -86,11 +86,8 @@ impl Limits {
     fn too_large(&self) -> Refusal {
         Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "the request is larger than {} bytes\n\
-                 hint: send it in parts, or start the server with a higher `--max-body`",
-                self.body
-            ),
+            format!("the request is larger than {} bytes", self.body)
+                .with_hint("send it in parts, or start the server with a higher `--max-body`"),
         )
     }
 }

@@ -46,6 +46,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use kortom::error::{Explain, WithHint};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -104,8 +105,8 @@ pub fn run(
     let worker = server.clone();
     let worker = thread::spawn(move || worker::work(&worker.queue, &worker.models, &worker.metrics));
     let served = runtime.block_on(async {
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on `{address}`\nhint: choose another address with --host and --port")
+        let listener = TcpListener::bind(address).await.explain(|| {
+            format!("cannot listen on `{address}`").with_hint("choose another address with --host and --port")
         })?;
         listening(listener.local_addr()?);
         listen::serve(listener, router(server.clone()), limits.time).await
@@ -182,7 +183,10 @@ fn router(server: Arc<Server>) -> Router {
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(described))
         .fallback(|| async {
-            Refusal::new(StatusCode::NOT_FOUND, "there is nothing here\nhint: `/openapi.json` lists what there is")
+            Refusal::new(
+                StatusCode::NOT_FOUND,
+                "there is nothing here".with_hint("`/openapi.json` lists what there is"),
+            )
         })
         .layer(middleware::from_fn_with_state(server.clone(), counted))
         // The limit is ours, and said in our words.

@@ -8,6 +8,7 @@ use std::fmt::Display;
 use anyhow::Result;
 use kortom::detect;
 use kortom::engine::{Request, Session};
+use kortom::error::{Error, WithHint};
 use kortom::glossary::Glossary;
 use kortom::language::Code;
 use kortom::pipeline::{LoadedModel, Models, Pipeline};
@@ -105,9 +106,9 @@ impl ServedModels {
     }
 
     /// Why there is no model for what was asked, and beside it what there is one for.
-    pub fn beside(&self, reason: impl Display) -> String {
+    pub fn beside(&self, reason: impl Display) -> Error {
         let (from, to) = (self.languages.from.join("`, `"), self.languages.to.join("`, `"));
-        format!("{reason}\nhint: this server translates from `{from}` to `{to}`")
+        reason.to_string().with_hint(format!("this server translates from `{from}` to `{to}`"))
     }
 
     /// The codes that a request can name: of sources, and of targets.

@@ -11,6 +11,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use kortom::error::{Error, WithHint};
+
 /// A request that is not answered as it wished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -24,28 +26,25 @@ pub struct Refusal {
 pub type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
-    /// Of this kind, for this reason; what follows `hint:` in it is the remedy.
-    pub fn new(status: StatusCode, reason: impl Display) -> Self {
-        let reason = reason.to_string();
-        let (error, hint) = match reason.split_once("\nhint: ") {
-            Some((error, hint)) => (error.to_owned(), Some(hint.to_owned())),
-            None => (reason, None),
-        };
-        Self { status, error, hint, retry_after: None }
+    /// A refusal with this status for a reason, which may have a hint.
+    pub fn new(status: StatusCode, reason: impl Into<Error>) -> Self {
+        let reason = reason.into();
+        let hint = reason.own_hint().map(str::to_owned);
+        Self { status, error: reason.message().to_owned(), hint, retry_after: None }
     }
 
     /// The request makes no sense.
-    pub fn bad(reason: impl Display) -> Self {
+    pub fn bad(reason: impl Into<Error>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
     /// Nothing is wrong with the request, but what it holds cannot be worked on here.
-    pub fn unfit(reason: impl Display) -> Self {
+    pub fn unfit(reason: impl Into<Error>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
     }
 
     /// There is too much to do, for so long about.
-    pub fn busy(reason: impl Display, retry_after: Duration) -> Self {
+    pub fn busy(reason: impl Into<Error>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reason) }
     }
 
@@ -53,7 +52,7 @@ impl Refusal {
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the server failed at this request\nhint: report it, with the request",
+            "the server failed at this request".with_hint("report it, with the request"),
         )
     }
 
@@ -66,7 +65,7 @@ impl Refusal {
     }
 }
 
-/// What is wrong with an article or a setting, in the words of the library: hints come last.
+/// Only a refusal says what it is: the text of any other error may hold what stands in an article.
 impl From<anyhow::Error> for Refusal {
     fn from(error: anyhow::Error) -> Self {
         match error.downcast::<Self>() {

@@ -15,6 +15,7 @@ use super::{Length, Summary, SummaryMethod, body, extractive};
 use crate::check::Flag;
 use crate::document::Document;
 use crate::engine::{Generation, Session};
+use crate::error::WithHint;
 use crate::segment::{self, Language, on_one_line};
 
 /// The fewest new tokens for each requested sentence: a short one.
@@ -210,10 +211,7 @@ impl Abstractive<'_> {
         let least = self.model.least_tokens();
         let by_itself = self.length.is_none() || self.own_limits;
         (by_itself && least >= read).then(|| {
-            format!(
-                "the article has {read} tokens and the summary model writes {least} at least: it may have made things up\n\
-                 hint: use `--method extractive`, or say how many sentences with `--summary-length`"
-            )
+            format!("the article has {read} tokens and the summary model writes {least} at least: it may have made things up").with_hint("use `--method extractive`, or say how many sentences with `--summary-length`").to_string()
         })
     }
 }
@@ -237,10 +235,9 @@ fn outcome(parts: usize, passes: &[usize]) -> Option<SummaryOutcome> {
 fn cut(sentences: &[String]) -> String {
     let whole = sentences.last().is_none_or(|last| is_whole(last));
     let what = if whole { "is not all the model had to say" } else { "ends in the middle of a sentence" };
-    format!(
-        "the summary {what}: it reached the longest output allowed\n\
-         hint: ask for `--summary-length long`, or, in `kortom summarize`, a higher `--max-length`"
-    )
+    format!("the summary {what}: it reached the longest output allowed")
+        .with_hint("ask for `--summary-length long`, or, in `kortom summarize`, a higher `--max-length`")
+        .to_string()
 }
 
 /// Whether a sentence ends as one.

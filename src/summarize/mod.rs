@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::check::Flag;
 use crate::document::{Block, Document};
+use crate::error::WithHint;
 
 /// How long a summary is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -63,10 +64,9 @@ impl FromStr for Length {
             },
         };
         let Some(length) = length else {
-            bail!(
-                "`{text}` is no length of a summary\n\
-                 hint: give `short`, `medium`, `long`, a number of sentences such as `4`, or a share such as `20%`"
-            );
+            bail!(format!("`{text}` is no length of a summary").with_hint(
+                "give `short`, `medium`, `long`, a number of sentences such as `4`, or a share such as `20%`"
+            ));
         };
         Ok(length)
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use anyhow::{Result, ensure};
 
+use crate::error::WithHint;
 use crate::segment::{self, Language};
 
 /// A model's window, and how to count tokens in it.
@@ -30,8 +31,8 @@ pub(super) fn parts(blocks: &[String], language: Language, window: &Window<'_>) 
     let added = (window.count)("")?;
     ensure!(
         added * 2 <= window.size,
-        "what stands before every source takes {added} of the {} tokens that the model reads\nhint: shorten `--prefix`",
-        window.size
+        format!("what stands before every source takes {added} of the {} tokens that the model reads", window.size)
+            .with_hint("shorten `--prefix`")
     );
     let units = units(blocks, language, window, added)?;
     let total: usize = units.iter().map(|unit| unit.tokens).sum();

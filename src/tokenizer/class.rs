@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::settings::Settings;
+use crate::error::WithHint;
 use crate::files::ModelFiles;
 
 /// Names of classes in transformers that read any tokenizer.json.
@@ -53,10 +54,17 @@ impl Class {
             Some(class) => Ok(class),
             None if files.has("tokenizer.json") => Ok(Self::File),
             None => bail!(
-                "the model `{}` has a tokenizer of an unknown kind ({})\n\
-                 hint: these work: tokenizer.json, or the files of Marian, BART, mBART, Pegasus, M2M100, NLLB or T5",
-                files.name(),
-                named.map_or_else(|| format!("model_type `{model_type}`"), |name| format!("tokenizer_class `{name}`"))
+                format!(
+                    "the model `{}` has a tokenizer of an unknown kind ({})",
+                    files.name(),
+                    named.map_or_else(
+                        || format!("model_type `{model_type}`"),
+                        |name| format!("tokenizer_class `{name}`")
+                    )
+                )
+                .with_hint(
+                    "these work: tokenizer.json, or the files of Marian, BART, mBART, Pegasus, M2M100, NLLB or T5"
+                )
             ),
         }
     }

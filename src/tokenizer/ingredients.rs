@@ -19,6 +19,7 @@ use super::proto::{ModelProto, PieceKind};
 use super::settings::{AddedToken, Settings};
 use super::vocabulary::Vocabulary;
 use crate::batch::TokenId;
+use crate::error::Explain;
 use crate::files::ModelFiles;
 
 /// Unused tokens of T5, where nothing else is said.
@@ -76,12 +77,12 @@ impl Ingredients {
     pub(super) fn of_merges(files: &ModelFiles, settings: &Settings) -> Result<Self> {
         let ids = Vocabulary::read(files, "vocab.json")?.to_map();
         let text = files.read("merges.txt")?;
-        let text = std::str::from_utf8(&text).with_context(|| files.broken("merges.txt"))?;
+        let text = std::str::from_utf8(&text).explain(|| files.broken("merges.txt"))?;
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
         let merges = lines
             .map(|line| line.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())))
             .collect::<Option<Vec<_>>>()
-            .with_context(|| files.broken("merges.txt"))?;
+            .explain(|| files.broken("merges.txt"))?;
         for (left, right) in &merges {
             ensure!(
                 ids.contains_key(left) && ids.contains_key(right) && ids.contains_key(&format!("{left}{right}")),
@@ -100,7 +101,7 @@ impl Ingredients {
     /// From vocab.txt, a piece a line.
     pub(super) fn of_lines(files: &ModelFiles, settings: &Settings) -> Result<Self> {
         let text = files.read("vocab.txt")?;
-        let text = std::str::from_utf8(&text).with_context(|| files.broken("vocab.txt"))?;
+        let text = std::str::from_utf8(&text).explain(|| files.broken("vocab.txt"))?;
         let ids = text.lines().enumerate().map(|(id, piece)| (piece.to_owned(), id as TokenId)).collect();
         Ok(Self { entries: Entries::Words(ids), charsmap: Vec::new(), added: settings.added.clone(), marked: None })
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::batch::TokenId;
+use crate::error::{self, ErrorKind};
 use crate::language::{Code, bare};
 
 /// The languages of one translation, as tokens of one model. Made by `Tokenizer::languages`.
@@ -35,7 +36,7 @@ pub struct Languages {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LanguageError {
     /// The model knows several languages, but not this one.
-    #[error("the model `{model}` does not know the language `{code}`\nhint: it knows {known}")]
+    #[error("the model `{model}` does not know the language `{code}`")]
     Unknown {
         /// What the model is called.
         model: String,
@@ -45,9 +46,7 @@ pub enum LanguageError {
         known: String,
     },
     /// The model knows one pair, and this is another.
-    #[error(
-        "the model `{model}` translates from `{from}` to `{to}`, not {asked}\nhint: leave out --from and --to, or choose another model"
-    )]
+    #[error("the model `{model}` translates from `{from}` to `{to}`, not {asked}")]
     OtherPair {
         /// What the model is called.
         model: String,
@@ -59,11 +58,22 @@ pub enum LanguageError {
         asked: String,
     },
     /// The model has no notion of languages.
-    #[error("the model `{model}` has no languages to choose from\nhint: leave out --from and --to")]
+    #[error("the model `{model}` has no languages to choose from")]
     NotApplicable {
         /// What the model is called.
         model: String,
     },
+}
+
+impl From<LanguageError> for error::Error {
+    fn from(error: LanguageError) -> Self {
+        let hint = match &error {
+            LanguageError::Unknown { known, .. } => format!("it knows {known}"),
+            LanguageError::OtherPair { .. } => "leave out --from and --to, or choose another model".to_owned(),
+            LanguageError::NotApplicable { .. } => "leave out --from and --to".to_owned(),
+        };
+        Self::typed(error, hint, ErrorKind::Language)
+    }
 }
 
 /// How a model is told its languages.

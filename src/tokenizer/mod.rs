@@ -206,7 +206,7 @@ impl Tokenizer {
     /// # Errors
     /// A `LanguageError`, when the model does not know a language, is for another pair, or has none.
     pub fn languages(&self, from: Option<&str>, to: Option<&str>) -> Result<Languages> {
-        Ok(self.languages.resolve(from, to)?)
+        self.languages.resolve(from, to).map_err(|error| crate::error::Error::from(error).into())
     }
 
     /// The language tokens of a model with several languages, as the model writes them; empty for others.

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::sentencepiece::{SPACE, Segmented, SentencePiece};
 use super::settings::{AddedToken, Settings};
 use super::splitter::{Part, Splitter};
 use super::vocabulary::Vocabulary;
 use crate::batch::TokenId;
+use crate::error::Explain;
 use crate::files::ModelFiles;
 
 /// What one family does with its pieces.
@@ -62,7 +63,7 @@ impl PieceVocabulary {
             named,
             settings,
         )
-        .with_context(|| files.broken("vocab.json"))
+        .explain(|| files.broken("vocab.json"))
     }
 
     /// M2M100: sentencepiece.bpe.model and vocab.json.
@@ -85,7 +86,7 @@ impl PieceVocabulary {
         named.extend(settings.extra_special_tokens());
         let source = sentencepiece(files, "sentencepiece.bpe.model")?;
         Self::new(Flavour::M2m100, source, (None, None), vocabulary, named, settings)
-            .with_context(|| files.broken("vocab.json"))
+            .explain(|| files.broken("vocab.json"))
     }
 
     fn new(
@@ -263,5 +264,5 @@ fn special_tokens(settings: &Settings, names: &[(&str, &str)]) -> Vec<AddedToken
 
 /// Reads a SentencePiece model of a checkpoint.
 pub(super) fn sentencepiece(files: &ModelFiles, file: &str) -> Result<SentencePiece> {
-    SentencePiece::parse(&files.read(file)?).with_context(|| files.broken(file))
+    SentencePiece::parse(&files.read(file)?).explain(|| files.broken(file))
 }

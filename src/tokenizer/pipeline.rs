@@ -31,6 +31,7 @@ use super::class::Class;
 use super::ingredients::{Entries, Ingredients, MANY, PEGASUS_OFFSET, T5_EXTRA_IDS, charsmaps};
 use super::settings::{AddedToken, EXTRA, OLDER_EXTRA, Settings};
 use crate::batch::TokenId;
+use crate::error::Explain;
 use crate::files::ModelFiles;
 
 /// A tokenizer of the tokenizers crate.
@@ -63,7 +64,7 @@ impl Pipeline {
             let ingredients = Ingredients::of_sentencepiece(&files.read(file)?, class, settings);
             (file, ingredients.and_then(|ingredients| build(class, settings, ingredients)))
         };
-        let inner = inner.with_context(|| files.broken(file))?;
+        let inner = inner.explain(|| files.broken(file))?;
         let own_template = class == Class::File || (class == Class::Gemma && !settings.surrounds());
         let size = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
         let unknown = settings.token("unk_token", class.unknown()).and_then(|token| inner.token_to_id(&token.content));

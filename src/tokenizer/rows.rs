@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Model;
 use super::languages::LanguageTable;
 use crate::batch::TokenId;
+use crate::error::WithHint;
 use crate::files::ModelFiles;
 
 /// The rows of a model's embeddings; as many as there can be where config.json does not say.
@@ -42,10 +43,12 @@ impl Rows {
         match self.lacking(ids) {
             None => Ok(()),
             Some(id) => bail!(
-                "the text has `{}`, which is token {id}, but the model `{model}` has {} rows and none for it\n\
-                 hint: take it out of the text",
-                tokenizer.token(id).unwrap_or_default(),
-                self.source
+                format!(
+                    "the text has `{}`, which is token {id}, but the model `{model}` has {} rows and none for it",
+                    tokenizer.token(id).unwrap_or_default(),
+                    self.source
+                )
+                .with_hint("take it out of the text")
             ),
         }
     }
@@ -54,24 +57,30 @@ impl Rows {
 /// Refuses the tokenizer of another model: one with more tokens without a row than with one, one that puts a token without a
 /// row around every text, and one without the model's own special tokens.
 pub(super) fn check(files: &ModelFiles, config: &Value, model: &Model, languages: &LanguageTable) -> Result<()> {
-    const HINT: &str = "hint: the files are of two different models; fetch them again, all from one place";
+    const HINT: &str = "the files are of two different models; fetch them again, all from one place";
     let (name, size, rows) = (files.name(), model.size(), Rows::of(config));
     if size > rows.source {
         let (tokens, lacking) = model.count(rows.source);
         if 2 * lacking > tokens {
             bail!(
-                "the tokenizer of the model `{name}` has {tokens} tokens, but its config.json has room for {} \
-                 (`vocab_size`): {lacking} of them have no row in the model, which is more than half\n{HINT}",
-                rows.source
+                format!(
+                    "the tokenizer of the model `{name}` has {tokens} tokens, but its config.json has room for {} \
+                 (`vocab_size`): {lacking} of them have no row in the model, which is more than half",
+                    rows.source
+                )
+                .with_hint(HINT)
             );
         }
     }
     if let Some(id) = rows.lacking(&[&languages.prefix[..], &languages.suffix].concat()) {
         bail!(
-            "the tokenizer of the model `{name}` has {size} tokens, but its config.json has room for {} (`vocab_size`): \
-             `{}`, which stands in every text, is token {id} and has no row in the model\n{HINT}",
-            rows.source,
-            model.token(id).unwrap_or_default()
+            format!(
+                "the tokenizer of the model `{name}` has {size} tokens, but its config.json has room for {} (`vocab_size`): \
+                 `{}`, which stands in every text, is token {id} and has no row in the model",
+                rows.source,
+                model.token(id).unwrap_or_default()
+            )
+            .with_hint(HINT)
         );
     }
     for key in ["eos_token_id", "pad_token_id"] {
@@ -79,7 +88,10 @@ pub(super) fn check(files: &ModelFiles, config: &Value, model: &Model, languages
             && id >= size as u64
         {
             bail!(
-                "the tokenizer of the model `{name}` has {size} tokens, but its config.json has {id} as `{key}`\n{HINT}"
+                format!(
+                    "the tokenizer of the model `{name}` has {size} tokens, but its config.json has {id} as `{key}`"
+                )
+                .with_hint(HINT)
             );
         }
     }

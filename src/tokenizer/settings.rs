@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Map, Value};
 
 use crate::batch::TokenId;
+use crate::error::{Explain, WithHint};
 use crate::files::ModelFiles;
 
 /// A token that is found in the text before anything else is done to it.
@@ -83,9 +84,11 @@ impl Settings {
             for (id, token) in listed {
                 let (Ok(id), Some(token)) = (id.parse(), AddedToken::parse(token)) else {
                     anyhow::bail!(
-                        "`tokenizer_config.json` of the model `{}` has an added token `{id}` that makes no sense\n\
-                         hint: fetch the file again",
-                        files.name()
+                        format!(
+                            "`tokenizer_config.json` of the model `{}` has an added token `{id}` that makes no sense",
+                            files.name()
+                        )
+                        .with_hint("fetch the file again")
                     )
                 };
                 settings.added.insert(id, token);
@@ -102,12 +105,9 @@ impl Settings {
         }
         let special: Vec<String> = settings.special_tokens().into_iter().map(|token| token.content).collect();
         for (content, id) in object(files, "added_tokens.json")? {
-            let id = id.as_u64().and_then(|id| TokenId::try_from(id).ok()).with_context(|| {
-                format!(
-                    "`added_tokens.json` of the model `{}` has no number for `{content}`\n\
-                     hint: fetch the file again",
-                    files.name()
-                )
+            let id = id.as_u64().and_then(|id| TokenId::try_from(id).ok()).explain(|| {
+                format!("`added_tokens.json` of the model `{}` has no number for `{content}`", files.name())
+                    .with_hint("fetch the file again")
             })?;
             let special = special.contains(&content);
             let token = AddedToken { special, normalized: !special, ..AddedToken::special(&content) };
@@ -190,7 +190,10 @@ fn object(files: &ModelFiles, file: &str) -> Result<Map<String, Value>> {
         None => Ok(Map::new()),
         Some(Value::Object(object)) => Ok(object),
         Some(_) => {
-            anyhow::bail!("`{file}` of the model `{}` is not a JSON object\nhint: fetch the file again", files.name())
+            anyhow::bail!(
+                format!("`{file}` of the model `{}` is not a JSON object", files.name())
+                    .with_hint("fetch the file again")
+            )
         }
     }
 }

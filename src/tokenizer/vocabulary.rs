@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 
 use super::names::Names;
 use crate::batch::TokenId;
+use crate::error::Explain;
 use crate::files::ModelFiles;
 
 /// No token has this id.
@@ -28,7 +29,7 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     /// Reads a JSON file of tokens and their ids.
     pub(super) fn read(files: &ModelFiles, file: &str) -> Result<Self> {
-        Self::parse(&files.read(file)?).with_context(|| files.broken(file))
+        Self::parse(&files.read(file)?).explain(|| files.broken(file))
     }
 
     fn parse(json: &[u8]) -> Result<Self> {

@@ -11,6 +11,7 @@ mod damaged;
 mod docs;
 mod document;
 mod engine;
+mod errors;
 mod extractive;
 mod fake_hub;
 mod formats;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
+use kortom::error::WithHint;
 use kortom::hub::{Hub, Origin, Removal, Verdict};
 use serde_json::{Value, json};
 
@@ -31,7 +32,10 @@ pub(super) fn verify(name: Option<&str>, common: Common) -> Result<ExitCode> {
     }
     common.print(&Value::Array(values), &text)?;
     for name in &damaged {
-        eprintln!("error: the model `{name}` is damaged\nhint: kortom models pull {name}");
+        eprintln!(
+            "error: {}",
+            format!("the model `{name}` is damaged").with_hint(format!("kortom models pull {name}"))
+        );
     }
     Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -84,13 +88,13 @@ fn confirm(hub: &Hub, removal: &Removal) -> Result<()> {
         stays(removal)
     );
     if !io::stdin().is_terminal() {
-        bail!("removing needs a yes: {what}\nhint: add --yes");
+        bail!(format!("removing needs a yes: {what}").with_hint("add --yes"));
     }
     eprint!("remove {what}\nremove it? [y/N] ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-        bail!("nothing was removed\nhint: answer y, or add --yes");
+        bail!("nothing was removed".with_hint("answer y, or add --yes"));
     }
     Ok(())
 }
@@ -98,7 +102,7 @@ fn confirm(hub: &Hub, removal: &Removal) -> Result<()> {
 /// Prints where a model lies.
 pub(super) fn path(name: &str, common: Common) -> Result<ExitCode> {
     let Some(folder) = common.hub().folder_of(name)? else {
-        bail!("`{name}` is part of the program and has no folder\nhint: use it by its name");
+        bail!(format!("`{name}` is part of the program and has no folder").with_hint("use it by its name"));
     };
     common.print(&json!({ "name": name, "folder": folder }), &format!("{}\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use kortom::engine::settings::{Caller, Setting};
 use kortom::engine::{Checkpoint, Request, ResolvedRequest};
+use kortom::error::WithHint;
 use kortom::hub::{self, CatalogEntry, Facts, ModelTask, Resolved};
 use kortom::model::{self, Weights};
 use serde_json::{Value, json};
@@ -190,7 +191,7 @@ fn about(entry: &CatalogEntry) -> impl Iterator<Item = Vec<String>> {
 /// A model that is not here can still be described by the catalogue.
 fn absent(name: &str, common: Common) -> Result<()> {
     let Some(entry) = hub::alias(name.split('@').next().unwrap_or(name)) else {
-        bail!("the model `{name}` is not installed\nhint: kortom models pull {name}");
+        bail!(format!("the model `{name}` is not installed").with_hint(format!("kortom models pull {name}")));
     };
     let rows = [
         row("model", entry.repo.clone().unwrap_or_default()),

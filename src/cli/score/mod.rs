@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use kortom::error::WithHint;
 use kortom::pipeline::Pipeline;
 use kortom::score::rouge::{Agreement, Rouge};
 use kortom::score::{Counts, Interval, Metric, Resampling, baseline_interval, confidence, paired};
@@ -145,7 +146,7 @@ pub fn run(args: ScoreArgs, file: &SettingsFile) -> Result<ExitCode> {
 /// Refuses what does not go together.
 fn check(args: &ScoreArgs, texts: &Texts) -> Result<()> {
     if args.paired.is_some() && texts.systems.len() + usize::from(texts.source.is_some()) < 2 {
-        bail!("a test compares at least two systems\nhint: give a second file, or use --confidence for one");
+        bail!("a test compares at least two systems".with_hint("give a second file, or use --confidence for one"));
     }
     if args.source.is_some() {
         return Ok(());
@@ -160,7 +161,8 @@ fn check(args: &ScoreArgs, texts: &Texts) -> Result<()> {
     let model = named(&args.model.model, "model").or_else(|| named(&args.model.adapter, "adapter"));
     if let Some(name) = model.or_else(|| typed.next().map(|(name, _)| name.as_str())) {
         bail!(
-            "`--{name}` is for what is translated first\nhint: name that file with --source, or leave `--{name}` out"
+            format!("`--{name}` is for what is translated first")
+                .with_hint(format!("name that file with --source, or leave `--{name}` out"))
         );
     }
     Ok(())
@@ -193,7 +195,7 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
     };
     let job = Job::translate(&typed, file)?;
     if job.detects() {
-        bail!("the lines of a source are in one language\nhint: name it with --from, in place of `auto`");
+        bail!("the lines of a source are in one language".with_hint("name it with --from, in place of `auto`"));
     }
     threads::start(job.pipeline.threads)?;
     let pipeline = Pipeline::load_with(job.options().clone(), screen)?;
@@ -214,11 +216,13 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
 
 fn warn_of_tokens(system: &System, screen: &Screen) {
     if system.lines.iter().filter(|line| line.ends_with(" .")).count() >= TOKENIZED {
-        screen.warning(format!(
-            "`{}`: {TOKENIZED} lines or more end in ` .`, as lines do that were divided into tokens\n\
-             hint: score the text as readers get it",
-            system.name
-        ));
+        screen.warning(
+            format!(
+                "`{}`: {TOKENIZED} lines or more end in ` .`, as lines do that were divided into tokens",
+                system.name
+            )
+            .with_hint("score the text as readers get it"),
+        );
     }
 }
 

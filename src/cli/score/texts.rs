@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use kortom::error::{Explain, WithHint};
 use serde_json::Value;
 
 use super::ScoreArgs;
@@ -44,10 +45,8 @@ impl Texts {
             let (lines, wanted) = (read(path, field)?, reference.len());
             if lines.len() != wanted {
                 bail!(
-                    "`{}` has {} lines and the reference `{name}` has {wanted}\n\
-                     hint: each line is scored with the same line of the reference",
-                    path.display(),
-                    lines.len()
+                    format!("`{}` has {} lines and the reference `{name}` has {wanted}", path.display(), lines.len())
+                        .with_hint("each line is scored with the same line of the reference")
                 );
             }
             Ok(lines)
@@ -68,11 +67,11 @@ fn hypotheses(args: &ScoreArgs) -> Result<Vec<PathBuf>> {
     }
     let all = [&args.reference].into_iter().chain(&hypotheses).chain(&args.source);
     if all.filter(|path| **path == stdin).count() > 1 {
-        bail!("standard input can be read only once\nhint: give `-` a single time");
+        bail!("standard input can be read only once".with_hint("give `-` a single time"));
     }
     let mut seen = HashSet::new();
     if let Some(path) = hypotheses.iter().find(|path| !seen.insert(*path)) {
-        bail!("`{}` is given twice\nhint: leave one out", path.display());
+        bail!(format!("`{}` is given twice", path.display()).with_hint("leave one out"));
     }
     Ok(hypotheses)
 }
@@ -90,8 +89,8 @@ fn read(path: &Path, field: Option<&str>) -> Result<Vec<String>> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
         anyhow!(
-            "`{name}`: line {line} is not valid UTF-8\n\
-             hint: convert it first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`"
+            format!("`{name}`: line {line} is not valid UTF-8")
+                .with_hint("convert it first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`")
         )
     })?;
     let lines = text.split_terminator('\n').enumerate();
@@ -108,7 +107,7 @@ fn value(line: &str, field: &str) -> Result<String> {
     let object: Value = serde_json::from_str(line).context("not a JSON object")?;
     let text = object.get(field).and_then(Value::as_str);
     text.map(trimmed)
-        .with_context(|| format!("it has no text in the field `{field}`\nhint: name the field with --field"))
+        .explain(|| format!("it has no text in the field `{field}`").with_hint("name the field with --field"))
 }
 
 /// Without what Python's `str.rstrip()` takes away.

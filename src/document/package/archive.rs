@@ -19,6 +19,7 @@ use flate2::read::{DeflateDecoder, DeflateEncoder};
 
 use super::Content;
 use super::comments::Changed;
+use crate::error::{Explain, WithHint};
 
 /// The most bytes that the entries with text may have together when they are unpacked, unless somebody allows more: of XML that
 /// is a document of some 20,000 pages.
@@ -92,20 +93,21 @@ impl Archive {
         let head = bytes.read(0, length.min(4))?;
         ensure!(
             head != OLE_HEAD,
-            "this is a document with a password, or one of an older program\n\
-             hint: open it in the program it came from and save it anew, without a password"
+            "this is a document with a password, or one of an older program"
+                .with_hint("open it in the program it came from and save it anew, without a password")
         );
         let tail_at = length.saturating_sub(END_LENGTH as u64 + u64::from(u16::MAX));
         let tail = bytes.read(tail_at, length - tail_at)?;
         let last = tail.len().checked_sub(END_LENGTH);
         let end = last.and_then(|last| (0..=last).rev().find(|&at| tail[at..].starts_with(END_HEAD)));
-        let end = end.context("this is no zip archive, which such a document is\nhint: look whether it is complete")?;
+        let end = end
+            .explain(|| "this is no zip archive, which such a document is".with_hint("look whether it is complete"))?;
         let (count, at) = (u16_at(&tail, end + 10), u64::from(u32_at(&tail, end + 16)));
         let size = u64::from(u32_at(&tail, end + 12));
-        let broken = || "the archive's list of entries is broken\nhint: look whether the file is complete".to_owned();
+        let broken = || "the archive's list of entries is broken".with_hint("look whether the file is complete");
         ensure!(at + size <= tail_at + end as u64, broken());
         let directory = bytes.read(at, length - at)?;
-        let entries = entries(&directory, count, at).with_context(broken)?;
+        let entries = entries(&directory, count, at).explain(broken)?;
         check(&entries)?;
         let end = (tail_at + end as u64 - at) as usize;
         Ok(Self { bytes, entries, directory, directory_at: at, end, max_unpacked, unpacked: AtomicU64::new(0) })
@@ -123,13 +125,14 @@ impl Archive {
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
         let entry = self.entries.iter().find(|entry| entry.name == name);
         let entry =
-            entry.with_context(|| format!("`{name}` is missing\nhint: the document is damaged: save it anew"))?;
+            entry.explain(|| format!("`{name}` is missing").with_hint("the document is damaged: save it anew"))?;
         self.allow(entry)?;
         let head = self.bytes.read(entry.place.start, LOCAL_LENGTH as u64)?;
         let data_at =
             entry.place.start + LOCAL_LENGTH as u64 + u64::from(u16_at(&head, 26)) + u64::from(u16_at(&head, 28));
-        let damaged =
-            || format!("`{name}` is damaged\nhint: open the document in the program it came from and save it anew");
+        let damaged = || {
+            format!("`{name}` is damaged").with_hint("open the document in the program it came from and save it anew")
+        };
         ensure!(head.starts_with(LOCAL_HEAD) && data_at + entry.packed <= entry.place.end, damaged());
         let packed = self.bytes.read(data_at, entry.packed)?;
         let unpacked = match entry.method {
@@ -137,10 +140,13 @@ impl Archive {
             8 => {
                 let mut unpacked = Vec::with_capacity(entry.size as usize);
                 let mut reader = DeflateDecoder::new(&packed[..]).take(entry.size + 1);
-                reader.read_to_end(&mut unpacked).with_context(damaged)?;
+                reader.read_to_end(&mut unpacked).explain(damaged)?;
                 unpacked
             }
-            other => bail!("`{name}` is packed by method {other}, which such documents never are\nhint: save it anew"),
+            other => bail!(
+                format!("`{name}` is packed by method {other}, which such documents never are")
+                    .with_hint("save it anew")
+            ),
         };
         let right = unpacked.len() as u64 == entry.size && crc32fast::hash(&unpacked) == entry.checksum;
         ensure!(right, damaged());
@@ -158,12 +164,16 @@ impl Archive {
         let most = self.max_unpacked.unwrap_or(MOST_UNPACKED);
         ensure!(
             total <= most && !is_bomb,
-            "`{name}` would take {} MiB when unpacked, from {} kB, and the document {} MiB; {} MiB are allowed\n\
-             hint: such an archive may be made to fill a memory; if you trust it, allow more with `--max-unpacked`",
-            size.div_ceil(1 << 20),
-            packed.div_ceil(1000),
-            total.div_ceil(1 << 20),
-            most >> 20
+            format!(
+                "`{name}` would take {} MiB when unpacked, from {} kB, and the document {} MiB; {} MiB are allowed",
+                size.div_ceil(1 << 20),
+                packed.div_ceil(1000),
+                total.div_ceil(1 << 20),
+                most >> 20
+            )
+            .with_hint(
+                "such an archive may be made to fill a memory; if you trust it, allow more with `--max-unpacked`"
+            )
         );
         Ok(())
     }
@@ -247,16 +257,16 @@ impl Bytes {
     }
 
     fn read(&self, at: u64, length: u64) -> Result<Vec<u8>> {
-        let cut = "the document ends in the middle\nhint: look whether it is complete";
+        let cut = || "the document ends in the middle".with_hint("look whether it is complete");
         match self {
             Self::Memory(bytes) => {
-                Ok(bytes.get(at as usize..(at.saturating_add(length)) as usize).context(cut)?.to_vec())
+                Ok(bytes.get(at as usize..(at.saturating_add(length)) as usize).explain(cut)?.to_vec())
             }
             Self::File(file) => {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 file.seek(SeekFrom::Start(at)).context("cannot read the file")?;
                 let mut bytes = vec![0; length as usize];
-                file.read_exact(&mut bytes).context(cut)?;
+                file.read_exact(&mut bytes).explain(cut)?;
                 Ok(bytes)
             }
         }
@@ -326,9 +336,15 @@ fn check(entries: &[ZipEntry]) -> Result<()> {
         let leaves = name.starts_with('/') || name.contains(['\\', '\0']) || name.split('/').any(|part| part == "..");
         ensure!(!leaves, "the entry `{}` would lie outside of the archive", name.escape_default());
         ensure!(names.insert(name), "the entry `{name}` is there twice");
-        ensure!(flags & ENCRYPTED == 0, "the entry `{name}` is encrypted\nhint: save the document without a password");
+        ensure!(
+            flags & ENCRYPTED == 0,
+            format!("the entry `{name}` is encrypted").with_hint("save the document without a password")
+        );
         let overlaps = place.end < place.start + LOCAL_LENGTH as u64 + packed;
-        ensure!(!overlaps, "the entry `{name}` lies over another one\nhint: such an archive is made to fill a memory");
+        ensure!(
+            !overlaps,
+            format!("the entry `{name}` lies over another one").with_hint("such an archive is made to fill a memory")
+        );
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::front::{Front, Place};
 use super::xml::{NodeId, Tree};
 use super::{Label, Part, Reader};
 use crate::document::{BlockKind, html};
+use crate::error::WithHint;
 
 /// Ways to make a font's file unreadable by itself, which lock no book.
 const OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"];
@@ -27,7 +28,8 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
     let list = list.context("`META-INF/container.xml` names no list of the book's files")?.into_owned();
     let text = reader.text(&list)?;
     for entry in files(&Tree::parse(&text).with_context(|| format!("`{list}`"))?, &list) {
-        let missing = || format!("`{list}` names `{entry}`, which is missing\nhint: the book is damaged: save it anew");
+        let missing =
+            || format!("`{list}` names `{entry}`, which is missing").with_hint("the book is damaged: save it anew");
         ensure!(reader.archive.has(&entry), missing());
         if reader.add(&entry, &Book, labels).is_err() && !entry.to_ascii_lowercase().ends_with(".ncx") {
             reader.add_html(&entry)?;
@@ -56,7 +58,7 @@ fn refuse_locked(reader: &Reader) -> Result<()> {
     let tree = Tree::parse(&text).context("`META-INF/encryption.xml`")?;
     let methods = tree.all("enc:EncryptionMethod").filter_map(|method| tree.attribute(method, "Algorithm"));
     let locked = methods.into_iter().any(|method| !OBFUSCATIONS.contains(&method.as_ref()));
-    ensure!(!locked, "the book is locked (DRM)\nhint: only a book that is not locked can be translated");
+    ensure!(!locked, "the book is locked (DRM)".with_hint("only a book that is not locked can be translated"));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use super::sheets::is_sentence;
 use super::xml::{NodeId, Tree};
 use super::{Label, Reader};
 use crate::document::BlockKind;
+use crate::error::WithHint;
 
 /// What elements of `OpenDocument` mean.
 struct OpenDocument {
@@ -71,13 +72,13 @@ pub(super) fn read_sheets(reader: &mut Reader) -> Result<()> {
 }
 
 fn parts(reader: &mut Reader, rules: &OpenDocument) -> Result<()> {
-    let missing = "there is no text of OpenDocument in it\nhint: look what kind of file it is";
-    ensure!(reader.archive.has("content.xml"), missing);
+    let missing = || "there is no text of OpenDocument in it".with_hint("look what kind of file it is");
+    ensure!(reader.archive.has("content.xml"), missing());
     if reader.archive.has("META-INF/manifest.xml") {
         let list = reader.text("META-INF/manifest.xml")?;
         let tree = Tree::parse(&list).context("`META-INF/manifest.xml`")?;
         let locked = tree.all("manifest:encryption-data").next().is_some();
-        ensure!(!locked, "the document has a password\nhint: save it without one");
+        ensure!(!locked, "the document has a password".with_hint("save it without one"));
     }
     for entry in ["content.xml", "styles.xml", "meta.xml"] {
         if reader.archive.has(entry) {

@@ -14,6 +14,7 @@ use super::flow::{Role, Rules};
 use super::word::{Drawing, Properties, entries, labels, refuse_missing};
 use super::xml::{NodeId, Tree};
 use crate::document::BlockKind;
+use crate::error::{Explain, WithHint};
 
 /// Kinds of entries with strings, as their types end, in the order in which they are read.
 const KINDS: [&str; 3] = [".sharedStrings+xml", ".worksheet+xml", ".comments+xml"];
@@ -32,7 +33,7 @@ struct Workbook {
 pub(super) fn read(reader: &mut Reader) -> Result<()> {
     let types = entries(reader)?;
     let main = types.iter().find(|(_, kind)| kind.ends_with("main+xml") && kind.contains("sheet"));
-    let (main, _) = main.context("there is no workbook of Excel in it\nhint: look what kind of file it is")?;
+    let (main, _) = main.explain(|| "there is no workbook of Excel in it".with_hint("look what kind of file it is"))?;
     refuse_missing(reader, main)?;
     let of = |kind: &str| -> Vec<String> {
         let mut found: Vec<&String> =

@@ -9,6 +9,7 @@ use super::flow::{Role, Rules};
 use super::word::{Drawing, Properties, entries, labels, refuse_missing};
 use super::xml::{NodeId, Tree};
 use crate::document::BlockKind;
+use crate::error::WithHint;
 
 /// Kinds of entries with text, as their types end, in the order in which they are read.
 const KINDS: [&str; 5] = [".slide+xml", ".notesSlide+xml", ".comments+xml", ".chart+xml", ".diagramData+xml"];
@@ -20,7 +21,7 @@ struct Slide;
 pub(super) fn read(reader: &mut Reader) -> Result<()> {
     let types = entries(reader)?;
     let is_ours = types.iter().any(|(_, kind)| kind.ends_with("main+xml") && kind.contains("presentation"));
-    ensure!(is_ours, "there are no slides of PowerPoint in it\nhint: look what kind of file it is");
+    ensure!(is_ours, "there are no slides of PowerPoint in it".with_hint("look what kind of file it is"));
     let main = types.iter().find(|(_, kind)| kind.ends_with("main+xml"));
     main.map_or(Ok(()), |(main, _)| refuse_missing(reader, main))?;
     for kind in KINDS {

@@ -13,6 +13,7 @@ use super::front::{Front, Place};
 use super::xml::{NodeId, Tree};
 use super::{Label, Reader};
 use crate::document::BlockKind;
+use crate::error::{Explain, WithHint};
 
 /// Kinds of entries with text, as the list of their types ends, in the order in which they are read.
 const KINDS: [&str; 5] = ["header+xml", "footer+xml", "footnotes+xml", "endnotes+xml", "comments+xml"];
@@ -49,7 +50,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
     };
     let is_main = |kind: &str| kind.ends_with("main+xml") && kind.contains("word");
     let main = types.iter().find(|(_, kind)| is_main(kind)).map(|(entry, _)| entry.clone());
-    let main = main.context("there is no text of Word in it\nhint: look what kind of file it is")?;
+    let main = main.explain(|| "there is no text of Word in it".with_hint("look what kind of file it is"))?;
     refuse_missing(reader, &main)?;
     let styles = of("styles+xml").into_iter().next();
     let rules = Word { styles: styles.as_ref().map_or_else(|| Ok(HashMap::new()), |styles| named(reader, styles))? };
@@ -106,8 +107,10 @@ pub(super) fn refuse_missing(reader: &Reader, entry: &str) -> Result<()> {
         if with_text && attribute("TargetMode") != "External" {
             let target = unescaped(&attribute("Target"));
             let target = if target.starts_with('/') { within(&target) } else { within(&format!("{folder}/{target}")) };
-            let missing =
-                || format!("`{list}` names `{target}`, which is missing\nhint: the document is damaged: save it anew");
+            let missing = || {
+                format!("`{list}` names `{target}`, which is missing")
+                    .with_hint("the document is damaged: save it anew")
+            };
             ensure!(reader.archive.has(&target), missing());
         }
     }

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
 use crate::batch::TokenId;
+use crate::error::WithHint;
 use crate::search::EarlyStopping;
 
 /// Where a setting comes from, the strongest first.
@@ -93,7 +94,7 @@ impl Layer {
 impl RawSetting {
     /// An error about this value: what is wrong with it, and what would be right.
     pub fn wrong(&self, what: &str, hint: &str) -> anyhow::Error {
-        anyhow::anyhow!("`{}` is {} ({}): {what}\nhint: {hint}", self.name, self.value, self.source())
+        anyhow::anyhow!(format!("`{}` is {} ({}): {what}", self.name, self.value, self.source()).with_hint(hint))
     }
 
     /// Where the value comes from; for a flag, with the flag's name.

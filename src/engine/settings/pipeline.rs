@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
 
 use super::layers::{Layer, Layers, SettingOrigin};
+use crate::error::WithHint;
 
 const BEAMS: u64 = 4;
 const NEW_TOKENS: u64 = 256;
@@ -19,7 +20,7 @@ pub(super) fn object(value: &Value, whose: &str) -> Result<Map<String, Value>> {
     value
         .as_object()
         .cloned()
-        .ok_or_else(|| anyhow!("{whose} is not a JSON object\nhint: give it as {{\"num_beams\": 4}}"))
+        .ok_or_else(|| anyhow!(format!("{whose} is not a JSON object").with_hint("give it as {\"num_beams\": 4}")))
 }
 
 /// The layer of a pipeline that was made with these settings, above the layers of its checkpoint.

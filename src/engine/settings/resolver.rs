@@ -12,6 +12,7 @@ use super::layers::{Layer, Layers, RawSetting, SettingOrigin};
 use super::overrides::{Mode, OPTIONS, OptionRow, ToJson, called, row};
 use super::{Caller, DecodeSettings, Setting, SettingSources, pipeline, unsupported};
 use crate::batch::TokenId;
+use crate::error::WithHint;
 use crate::search::{Sampling, SearchOptions};
 
 /// Settings that are listed under another name.
@@ -34,7 +35,7 @@ impl<'a> Resolver<'a> {
             value
                 .as_object()
                 .cloned()
-                .ok_or_else(|| anyhow!("{name} is not a JSON object\nhint: fetch the model again"))
+                .ok_or_else(|| anyhow!(format!("{name} is not a JSON object").with_hint("fetch the model again")))
         };
         let mut layers = Vec::new();
         if let Some(call) = sources.call {
@@ -124,8 +125,8 @@ impl<'a> Resolver<'a> {
         };
         let Some(found) = ours.or_else(config) else {
             bail!(
-                "the checkpoint has neither `decoder_start_token_id` nor `bos_token_id`\n\
-                 hint: add `decoder_start_token_id` to its generation_config.json"
+                "the checkpoint has neither `decoder_start_token_id` nor `bos_token_id`"
+                    .with_hint("add `decoder_start_token_id` to its generation_config.json")
             );
         };
         let (start, origin) = (found.tokens()?, format!("{}, `{}`", found.source(), found.name));
@@ -157,8 +158,10 @@ impl<'a> Resolver<'a> {
                 Ordering::Equal => {
                     let beam_size = user_name("num_beams", strength("num_beams").as_ref());
                     bail!(
-                        "sampling with {beams} beams is not supported ({sample_from}; {beams_from})\n\
-                         hint: use `{beam_size} 1` to sample, or `{beam_size} N` alone for beam search"
+                        format!("sampling with {beams} beams is not supported ({sample_from}; {beams_from})")
+                            .with_hint(format!(
+                                "use `{beam_size} 1` to sample, or `{beam_size} N` alone for beam search"
+                            ))
                     )
                 }
             }
@@ -189,7 +192,9 @@ impl<'a> Resolver<'a> {
         match idle.find(|found| found.origin == SettingOrigin::Flag) {
             Some(found) => {
                 let without = if mode == Mode::Beams { "`--beam-size` above 1" } else { "`--sample`" };
-                bail!("{} does nothing without {without}\nhint: leave it out, or add that", found.source())
+                bail!(
+                    format!("{} does nothing without {without}", found.source()).with_hint("leave it out, or add that")
+                )
             }
             None => Ok(None),
         }
@@ -271,7 +276,7 @@ impl<'a> Resolver<'a> {
             let found = self
                 .layers
                 .find("num_return_sequences")
-                .ok_or_else(|| anyhow!("more hypotheses than beams\nhint: use more beams"))?;
+                .ok_or_else(|| anyhow!("more hypotheses than beams".with_hint("use more beams")))?;
             let [beams, sample] = ["num_beams", "do_sample"].map(|name| user_name(name, Some(&found.origin)));
             let hint = format!("use `{beams} {}` or more, or `{sample}`", options.n_best);
             bail!(found.wrong(&format!("more than `num_beams`, which is {}", options.num_beams), &hint));
@@ -304,10 +309,10 @@ impl<'a> Resolver<'a> {
             };
             match layer.values.iter().find(unknown) {
                 Some((name, _)) if layer.origin == SettingOrigin::Catalogue => {
-                    bail!("the catalogue sets `{name}`, which is no setting\nhint: correct or remove it")
+                    bail!(format!("the catalogue sets `{name}`, which is no setting").with_hint("correct or remove it"))
                 }
                 Some((name, value)) if in_call => {
-                    bail!("`{name}` ({value}) is no setting that kortom has\nhint: leave it out")
+                    bail!(format!("`{name}` ({value}) is no setting that kortom has").with_hint("leave it out"))
                 }
                 _ => {}
             }

@@ -1,15 +1,17 @@
 //! Typed reading of config.json, with what to say of values that make no sense.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
+
+use crate::error::{Explain, WithHint};
 
 /// Typed reading of config.json.
 pub(super) struct Config<'a>(pub(super) &'a Value);
 
 impl Config<'_> {
     pub(super) fn size(&self, key: &str) -> Result<usize> {
-        self.optional_size(key)?.with_context(|| {
-            format!("config.json has no `{key}`\nhint: take config.json from the repository the weights are from")
+        self.optional_size(key)?.explain(|| {
+            format!("config.json has no `{key}`").with_hint("take config.json from the repository the weights are from")
         })
     }
 
@@ -23,7 +25,9 @@ impl Config<'_> {
             Some(value) => match value.as_u64() {
                 // No published checkpoint comes near; a larger number is a damaged file.
                 Some(size) if size < 1 << 28 => Ok(Some(size as usize)),
-                _ => bail!("`{key}` in config.json is {value}, not a size\nhint: fetch config.json again"),
+                _ => {
+                    bail!(format!("`{key}` in config.json is {value}, not a size").with_hint("fetch config.json again"))
+                }
             },
         }
     }
@@ -50,8 +54,8 @@ impl Config<'_> {
     pub(super) fn sizes_or(&self, key: &str, default: usize) -> Result<Vec<usize>> {
         let Some(Value::Array(list)) = self.0.get(key) else { return Ok(vec![self.size_or(key, default)?]) };
         let size = |value: &Value| value.as_u64().filter(|size| *size < 1 << 28).map(|size| size as usize);
-        list.iter().map(size).collect::<Option<_>>().with_context(|| {
-            format!("`{key}` in config.json is not a size for each layer\nhint: fetch config.json again")
+        list.iter().map(size).collect::<Option<_>>().explain(|| {
+            format!("`{key}` in config.json is not a size for each layer").with_hint("fetch config.json again")
         })
     }
 
@@ -63,8 +67,8 @@ impl Config<'_> {
     /// A configuration inside this one.
     pub(super) fn within(&self, key: &str) -> Result<Config<'_>> {
         let inner = self.0.get(key).filter(|value| value.is_object());
-        inner.map(Config).with_context(|| {
-            format!("config.json has no `{key}`\nhint: take config.json from the repository the weights are from")
+        inner.map(Config).explain(|| {
+            format!("config.json has no `{key}`").with_hint("take config.json from the repository the weights are from")
         })
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::names::{T5GEMMA_NAMES, T5GEMMA2_NAMES};
 use super::{Config, activation};
 use crate::batch::TokenId;
+use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
 use crate::model::spec::{Frequencies, NormKind, NormPlacement, Positions, Spec, Stack};
 
@@ -47,7 +48,7 @@ pub(super) fn t5gemma2(config: &Config) -> Result<Spec> {
     ];
     ensure!(
         (encoder.width, source.size("vocab_size")?) == (decoder.width, target.size("vocab_size")?),
-        "the encoder has another width or vocabulary than the decoder\nhint: fetch config.json again"
+        "the encoder has another width or vocabulary than the decoder".with_hint("fetch config.json again")
     );
     for (stack, config) in [(&mut encoder, &source), (&mut decoder, &target)] {
         stack.head_norms = true;
@@ -80,10 +81,14 @@ fn stack(config: &Config, every: usize, full: usize) -> Result<Stack> {
         (config.size("hidden_size")?, config.size("num_attention_heads")?, config.size("num_key_value_heads")?);
     ensure!(
         kv_heads > 0 && heads % kv_heads == 0,
-        "{kv_heads} heads of keys (`num_key_value_heads`) do not divide {heads} heads\nhint: fetch config.json again"
+        format!("{kv_heads} heads of keys (`num_key_value_heads`) do not divide {heads} heads")
+            .with_hint("fetch config.json again")
     );
     let head_width = config.size_or("head_dim", width / heads.max(1))?;
-    ensure!(head_width % 2 == 0, "`head_dim` in config.json is {head_width}, an odd number\nhint: it must be even");
+    ensure!(
+        head_width % 2 == 0,
+        format!("`head_dim` in config.json is {head_width}, an odd number").with_hint("it must be even")
+    );
     let layers = config.size("num_hidden_layers")?;
     let biased = config.flag("attention_bias").unwrap_or(false);
     Ok(Stack {
@@ -124,16 +129,18 @@ fn patterns(config: &Config, layers: usize, every: usize, full: usize) -> Result
             super::long::check_window("sliding_window", window, positions)?;
             Ok(Pattern::Window { before: window, after: window, first: false })
         }
-        other => bail!("`layer_types` in config.json has `{other}`\nhint: known are {FULL} and {SLIDING}"),
+        other => bail!(
+            format!("`layer_types` in config.json has `{other}`").with_hint(format!("known are {FULL} and {SLIDING}"))
+        ),
     };
     let Some(types) = config.texts("layer_types") else {
-        ensure!(every > 0, "`sliding_window_pattern` in config.json is 0\nhint: fetch config.json again");
+        ensure!(every > 0, "`sliding_window_pattern` in config.json is 0".with_hint("fetch config.json again"));
         return (0..layers).map(|layer| sees(if layer % every == full { FULL } else { SLIDING })).collect();
     };
     ensure!(
         types.len() == layers,
-        "config.json gives {} `layer_types` for {layers} layers\nhint: fetch config.json again",
-        types.len()
+        format!("config.json gives {} `layer_types` for {layers} layers", types.len())
+            .with_hint("fetch config.json again")
     );
     types.into_iter().map(sees).collect()
 }
@@ -156,12 +163,12 @@ fn frequencies(config: &Config, path: &[&str], base: f64) -> Result<Frequencies>
     let factor = match kind {
         "default" => 1.0,
         "linear" => parameters.number("factor").unwrap_or(1.0),
-        other => bail!("config.json scales positions by `{other}`\nhint: known are default and linear"),
+        other => bail!(format!("config.json scales positions by `{other}`").with_hint("known are default and linear")),
     };
     let base = parameters.number("rope_theta").unwrap_or(base);
     ensure!(
         base > 0.0 && factor > 0.0,
-        "config.json rotates by the base {base} and factor {factor}\nhint: fetch it again"
+        format!("config.json rotates by the base {base} and factor {factor}").with_hint("fetch it again")
     );
     Ok(Frequencies { base, factor })
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::{Config, activation};
 use crate::batch::TokenId;
+use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
 use crate::model::spec::{GlobalNames, Names, NormKind, NormPlacement, Positions, Spec, Stack, StackNames};
 
@@ -21,14 +22,18 @@ pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
     let encoder = match source.text("model_type").unwrap_or_default() {
         "bert" => bert(&source, BERT_ENCODER)?,
         "roberta" => roberta(&source, BERT_ENCODER)?,
-        other => bail!("the encoder is of the family `{other}`\nhint: kortom knows bert and roberta there"),
+        other => {
+            bail!(format!("the encoder is of the family `{other}`").with_hint("kortom knows bert and roberta there"))
+        }
     };
     let kind = target.text("model_type").unwrap_or_default();
     let (decoder, names) = match kind {
         "bert" => (bert(&target, BERT_DECODER)?, BERT_NAMES),
         "roberta" => (roberta(&target, ROBERTA_DECODER)?, ROBERTA_NAMES),
         "gpt2" => (gpt2(&target)?, GPT2_NAMES),
-        other => bail!("the decoder is of the family `{other}`\nhint: kortom knows bert, roberta and gpt2 there"),
+        other => bail!(
+            format!("the decoder is of the family `{other}`").with_hint("kortom knows bert, roberta and gpt2 there")
+        ),
     };
     let shared = config.flag("tie_encoder_decoder") == Some(true);
     let names =
@@ -56,7 +61,10 @@ pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
 
 fn bert(config: &Config, names: StackNames) -> Result<Half> {
     let kind = config.text("position_embedding_type").unwrap_or("absolute");
-    ensure!(kind == "absolute", "positions of the type `{kind}` are not known\nhint: kortom knows absolute ones");
+    ensure!(
+        kind == "absolute",
+        format!("positions of the type `{kind}` are not known").with_hint("kortom knows absolute ones")
+    );
     let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
     let stack = stack(config, [width, heads, config.size("num_hidden_layers")?, config.size("intermediate_size")?])?;
     let stack = Stack {
@@ -75,7 +83,10 @@ fn roberta(config: &Config, names: StackNames) -> Result<Half> {
     let mut half = bert(config, names)?;
     let padding = config.size_or("pad_token_id", 1)?;
     let Some(window) = half.stack.window.checked_sub(padding + 1).filter(|window| *window > 0) else {
-        bail!("config.json has {} positions, all of them before the first\nhint: fetch it again", half.stack.window);
+        bail!(
+            format!("config.json has {} positions, all of them before the first", half.stack.window)
+                .with_hint("fetch it again")
+        );
     };
     half.stack.window = window;
     half.stack.positions = Positions::LearnedFairseq { padding: padding as TokenId };
@@ -85,8 +96,8 @@ fn roberta(config: &Config, names: StackNames) -> Result<Half> {
 fn gpt2(config: &Config) -> Result<Half> {
     ensure!(
         config.flag("scale_attn_by_inverse_layer_idx") != Some(true),
-        "the scores of each layer are divided by its number (`scale_attn_by_inverse_layer_idx`)\n\
-         hint: kortom knows a GPT-2 without that"
+        "the scores of each layer are divided by its number (`scale_attn_by_inverse_layer_idx`)"
+            .with_hint("kortom knows a GPT-2 without that")
     );
     let (width, heads) = (config.size("n_embd")?, config.size("n_head")?);
     let inner = config.size_or("n_inner", 4 * width)?;
@@ -108,8 +119,8 @@ fn stack(config: &Config, [width, heads, layers, inner]: [usize; 4]) -> Result<S
     let head_width = width / heads.max(1);
     ensure!(
         head_width * heads == width || heads == 0,
-        "{heads} heads do not divide a width of {width} in a half of the family `{}`\nhint: fetch config.json again",
-        config.family()
+        format!("{heads} heads do not divide a width of {width} in a half of the family `{}`", config.family())
+            .with_hint("fetch config.json again")
     );
     Ok(Stack {
         width,

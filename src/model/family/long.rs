@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::names::LED_NAMES;
 use super::{Config, activation, bart_like, bart_with_positions, scales, t5_like};
+use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
 use crate::model::spec::{GlobalNames, NormPlacement, Positions, Spec};
 
@@ -29,13 +30,15 @@ pub(super) fn led(config: &Config) -> Result<Spec> {
     let windows = config.sizes_or("attention_window", 512)?;
     ensure!(
         windows.len() == 1 || windows.len() == spec.encoder.layers,
-        "config.json gives {} attention windows for {} encoder layers\nhint: fetch config.json again",
-        windows.len(),
-        spec.encoder.layers
+        format!("config.json gives {} attention windows for {} encoder layers", windows.len(), spec.encoder.layers)
+            .with_hint("fetch config.json again")
     );
     for &window in &windows {
         check_window("attention_window", window, spec.encoder.window)?;
-        ensure!(window % 2 == 0, "`attention_window` in config.json is {window}, an odd number\nhint: it must be even");
+        ensure!(
+            window % 2 == 0,
+            format!("`attention_window` in config.json is {window}, an odd number").with_hint("it must be even")
+        );
     }
     let pattern = |window: usize| Pattern::Window { before: window / 2, after: window / 2, first: false };
     spec.encoder.attention = windows.into_iter().map(pattern).collect();
@@ -69,8 +72,8 @@ pub(super) fn longt5(config: &Config) -> Result<Spec> {
             };
         }
         other => bail!(
-            "`encoder_attention_type` in config.json is `{other}`\n\
-             hint: known are local and transient-global"
+            format!("`encoder_attention_type` in config.json is `{other}`")
+                .with_hint("known are local and transient-global")
         ),
     }
     Ok(spec)
@@ -95,7 +98,10 @@ pub(super) fn pegasus_x(config: &Config) -> Result<Spec> {
     let blocks = |shift: usize| Pattern::Blocks { size, shift, globals };
     spec.encoder.attention = vec![blocks(0)];
     if config.flag("stagger_local_blocks").unwrap_or(true) {
-        ensure!(size % 2 == 0, "`block_size` in config.json is {size}, an odd number\nhint: it must be even");
+        ensure!(
+            size % 2 == 0,
+            format!("`block_size` in config.json is {size}, an odd number").with_hint("it must be even")
+        );
         spec.encoder.attention.push(blocks(size / 2));
     }
     spec.names.encoder.globals = GlobalNames {
@@ -126,7 +132,10 @@ pub(super) fn bigbird_pegasus(config: &Config) -> Result<Spec> {
         "block_sparse" => spec.encoder.attention = vec![Pattern::BigBird { block, random }],
         "original_full" => {}
         other => {
-            bail!("`attention_type` in config.json is `{other}`\nhint: known are block_sparse and original_full")
+            bail!(
+                format!("`attention_type` in config.json is `{other}`")
+                    .with_hint("known are block_sparse and original_full")
+            )
         }
     }
     let names = &mut spec.names;
@@ -142,10 +151,11 @@ fn scale(config: &Config, width: usize) -> f64 {
 }
 
 pub(super) fn check_window(key: &str, window: usize, positions: usize) -> Result<()> {
-    ensure!(window > 0, "`{key}` in config.json is 0\nhint: fetch config.json again");
+    ensure!(window > 0, format!("`{key}` in config.json is 0").with_hint("fetch config.json again"));
     ensure!(
         window <= positions,
-        "`{key}` in config.json is {window}, but the model has {positions} positions\nhint: fetch config.json again"
+        format!("`{key}` in config.json is {window}, but the model has {positions} positions")
+            .with_hint("fetch config.json again")
     );
     Ok(())
 }

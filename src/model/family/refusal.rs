@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::{Config, FAMILIES, Family};
+use crate::error::{Error, WithHint};
 
 /// Encoder-decoders of other kinds, and what they have that no `Spec` says.
 const OTHERS: [(&str, &str); 3] = [
@@ -15,7 +16,7 @@ const OTHERS: [(&str, &str); 3] = [
 pub(in crate::model) const WHOLE: &str = "kortom needs a whole encoder-decoder, such as a `…ForConditionalGeneration`";
 
 /// Why a family cannot be used.
-pub(super) fn unknown(family: &str, config: &Config) -> String {
+pub(super) fn unknown(family: &str, config: &Config) -> Error {
     let named = |family: &Family| match family.also {
         Some(also) => format!("{} (also {also})", family.model_type),
         None => family.model_type.to_owned(),
@@ -39,7 +40,7 @@ pub(super) fn unknown(family: &str, config: &Config) -> String {
         }
         _ => format!("the model is of the family `{family}`, which is not an encoder-decoder that kortom knows"),
     };
-    format!("{what}\nhint: kortom runs encoder-decoder checkpoints of these families: {known}")
+    what.with_hint(format!("kortom runs encoder-decoder checkpoints of these families: {known}"))
 }
 
 /// A checkpoint of a known family can still be half of one, or made for something else than writing text.
@@ -56,16 +57,14 @@ pub(super) fn check_class(family: &str, config: &Config) -> Result<()> {
     ];
     let class = config.class().unwrap_or_default();
     if let Some((_, what)) = ENDS.iter().find(|(end, _)| class.ends_with(end)) {
-        bail!("the model is a `{class}` of the family `{family}`: {what}\nhint: {WHOLE}");
+        bail!(format!("the model is a `{class}` of the family `{family}`: {what}").with_hint(WHOLE));
     }
     // Programs that draw pictures keep such files beside the encoder they took out of a T5.
     let drawing =
         class.is_empty() && config.flag("is_gated_act") == Some(true) && config.text("feed_forward_proj").is_none();
     if drawing && matches!(family, "t5" | "mt5" | "umt5") {
-        bail!(
-            "config.json of this `{family}` names no class (`architectures`) and has `is_gated_act` without `feed_forward_proj`, \
-             as those of programs that draw pictures have: an encoder without a decoder\nhint: {WHOLE}"
-        );
+        bail!(format!("config.json of this `{family}` names no class (`architectures`) and has `is_gated_act` without `feed_forward_proj`, \
+             as those of programs that draw pictures have: an encoder without a decoder").with_hint(WHOLE));
     }
     Ok(())
 }

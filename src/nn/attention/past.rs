@@ -31,12 +31,6 @@ impl Past {
         self.window
     }
 
-    /// Rows now.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.cells.len()
-    }
-
     /// For each row, the cell of each of its tokens that it has not forgotten, the one being computed included.
     #[must_use]
     pub fn cells(&self) -> &[Vec<u32>] {
@@ -231,7 +225,7 @@ mod tests {
             past.advance();
             past.select(&[1, 0]);
         }
-        assert_eq!((past.time(), past.rows()), (3, 2));
+        assert_eq!((past.time(), past.cells().len()), (3, 2));
         assert!(past.cells().iter().flatten().all(|&cell| cell < 6), "{past:?}");
         let mut all = Past::within(None);
         all.add_rows(1);
