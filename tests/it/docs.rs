@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -114,6 +115,38 @@ fn paths_in_documents_are_those_of_the_repository() {
                 wrong.push(format!("{}: {code}", path.display()));
             }
         }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// All options in a text, without the dashes before them.
+fn options(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
+    let names = text.split("--").skip(1).map(|rest| rest.split(|c| !is_name(c)).next().unwrap_or_default());
+    names.filter(|name| name.len() > 1).map(str::to_owned).collect()
+}
+
+#[test]
+fn options_in_the_manual_are_those_of_the_program() {
+    let help = |command: &str| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_kortom")).args(command.split(' ')).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{command}");
+        options(&String::from_utf8(output.stdout).unwrap())
+    };
+    let commands = ["digest", "translate", "summarize", "generate", "serve", "score", "bench", "doctor", "setup"];
+    let models = ["models list", "models pull", "models show", "models verify", "models rm", "models path"];
+    let known: BTreeSet<String> = commands.into_iter().chain(models).flat_map(help).collect();
+    // Cargo's, not ours.
+    let others = ["features", "no-default-features"];
+    let mut wrong = Vec::new();
+    for path in pages("docs/using").into_iter().chain([root().join("README.md")]) {
+        let text = fs::read_to_string(&path).unwrap();
+        let typed = text.lines().filter(|line| line.starts_with("kortom ") || line.contains("| kortom ")).map(options);
+        let named = Page::read(&path).code.into_iter().filter(|code| code.starts_with("--")).map(|code| options(&code));
+        let unknown = |option: &String| !known.contains(option) && !others.contains(&option.as_str());
+        let unknown = typed.chain(named).flatten().filter(unknown);
+        wrong.extend(unknown.map(|option| format!("{}: --{option}", path.display())));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
