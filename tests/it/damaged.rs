@@ -112,6 +112,23 @@ fn another_family_is_refused_by_name() {
     expect(&folder, &["model_type"]);
 }
 
+#[test]
+fn models_of_speech_pictures_sounds_and_retrieval_are_refused_by_what_they_are() {
+    for (family, what) in [
+        ("whisper", "made to write down speech"),
+        ("speech_to_text", "made to write down speech"),
+        ("qwen2_audio", "made to write down speech"),
+        ("pix2struct", "made to read pictures"),
+        ("vision-encoder-decoder", "made to read pictures"),
+        ("rag", "made to look up texts"),
+        ("pop2piano", "made to make sounds"),
+    ] {
+        let folder = copy("tiny-bart");
+        configure(&folder, "model_type", family);
+        expect(&folder, &[&format!("the family `{family}`: {what}, not to turn text into text"), "marian, bart"]);
+    }
+}
+
 /// Changes what config.json has at a place.
 fn configure_at(folder: &TempDir, place: &str, value: Value) {
     let path = folder.path().join("config.json");

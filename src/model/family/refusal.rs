@@ -12,6 +12,19 @@ const OTHERS: [(&str, &str); 3] = [
     ("nllb-moe", "layers of several experts"),
 ];
 
+/// Members of transformers' mappings of sequence-to-sequence models that read or write something else than text.
+const NOT_TEXT: [(&str, &str); 4] = [
+    (
+        "made to write down speech",
+        "whisper speech_to_text speech-encoder-decoder moonshine audioflamingo3 glmasr granite_speech granite_speech_plus \
+         moss_transcribe_diarize musicflamingo nemo_speechlm omniasr qwen2_audio qwen3_asr vibevoice_asr voxtral \
+         voxtral_realtime kyutai_speech_to_text",
+    ),
+    ("made to read pictures", "pix2struct vision-encoder-decoder trocr florence2 udop"),
+    ("made to make sounds", "musicgen musicgen_melody speecht5 pop2piano"),
+    ("made to look up texts, with an index beside it", "rag"),
+];
+
 /// What to do about half a model.
 pub(in crate::model) const WHOLE: &str = "kortom needs a whole encoder-decoder, such as a `…ForConditionalGeneration`";
 
@@ -23,9 +36,13 @@ pub(super) fn unknown(family: &str, config: &Config) -> Error {
     };
     let known = FAMILIES.iter().map(named).collect::<Vec<_>>().join(", ");
     let class = config.class().unwrap_or_default();
+    let not_text = NOT_TEXT.iter().find(|(_, names)| names.split_whitespace().any(|name| name == family));
     let other = OTHERS.iter().find(|(name, _)| *name == family);
-    let what = match (family, other) {
+    let what = match (family, other.or(not_text)) {
         ("", _) => "config.json does not say which family the model is of (`model_type`)".to_owned(),
+        (_, Some((what, _))) if not_text.is_some() => {
+            format!("the model is of the family `{family}`: {what}, not to turn text into text")
+        }
         (_, Some((_, has))) => format!("the model is of the family `{family}`, which has {has}; kortom has not"),
         _ if config.flag("is_encoder_decoder") == Some(true) => {
             format!("the model is of the family `{family}`, which kortom does not know")
