@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kortom::detect::Detected;
-use kortom::document::jsonl::Records;
+use kortom::document::jsonl::JsonlRecords;
 use kortom::document::{Document, Format as DocumentFormat, Holds, ReadOptions, decode};
 use kortom::error::{self, WithHint};
 use kortom::pipeline::Pipeline;
@@ -251,7 +251,7 @@ impl Reading {
                 return;
             }
         };
-        let mut records = Records::with(reader, &source.name, self.options.clone());
+        let mut records = JsonlRecords::with(reader, &source.name, self.options.clone());
         while let Some(record) = records.next() {
             let line = records.line();
             let name = format!("{}:{line}", source.name);

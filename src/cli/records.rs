@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
-use kortom::document::jsonl::{Field, Records as Lines};
+use kortom::document::jsonl::{Field, JsonlRecords as Lines};
 use kortom::engine::settings::Caller;
 use kortom::engine::{Generation, Request};
 use kortom::error::{self, WithHint};

@@ -6,6 +6,7 @@
 
 mod article;
 mod elements;
+pub(super) mod head;
 
 use std::ops::Range;
 
@@ -15,7 +16,7 @@ use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
-use article::{Found, article};
+use article::{FoundBlock, article};
 use elements::{ends_before, is_frame};
 pub(super) use elements::{is_kept, is_phrase, is_void, kind};
 
@@ -39,8 +40,8 @@ pub(super) fn all(text: &str) -> Vec<(Range<usize>, Block)> {
 }
 
 /// The blocks of a page; with its title where all of it is meant.
-fn read(text: &str, whole: bool) -> Vec<Found> {
-    let mut reader = Reader { text, whole, ..Reader::default() };
+fn read(text: &str, whole: bool) -> Vec<FoundBlock> {
+    let mut reader = HtmlReader { text, whole, ..HtmlReader::default() };
     for token in tokens(text) {
         match token {
             Token::StartTag(tag) => reader.start(&tag, tag.span.start..tag.span.end),
@@ -69,11 +70,11 @@ fn name(bytes: &[u8]) -> String {
 
 /// Reads the tokens of a page.
 #[derive(Default)]
-struct Reader<'a> {
+struct HtmlReader<'a> {
     text: &'a str,
     /// All of the page is meant, its title too.
     whole: bool,
-    blocks: Vec<Found>,
+    blocks: Vec<FoundBlock>,
     /// Names of the elements around that part blocks, innermost last.
     around: Vec<String>,
     /// The block that is being read, and how far it has content.
@@ -95,7 +96,7 @@ struct Kept {
     inside: Vec<String>,
 }
 
-impl Reader<'_> {
+impl HtmlReader<'_> {
     fn start(&mut self, tag: &StartTag<usize>, range: Range<usize>) {
         let name = name(&tag.name);
         let void = is_void(&name) || tag.self_closing;
@@ -221,6 +222,6 @@ impl Reader<'_> {
         let framed = self.around.iter().any(|name| is_frame(name))
             || (self.around.iter().any(|name| name == "header") && !self.around.iter().any(|name| name == "article"));
         let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, Style::Html);
-        self.blocks.push(Found { range, block, framed, textual: kind.is_some() });
+        self.blocks.push(FoundBlock { range, block, framed, textual: kind.is_some() });
     }
 }

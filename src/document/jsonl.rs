@@ -15,14 +15,14 @@ use crate::error::WithHint;
 /// One field of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value: JSON, as it was written.
+    /// The value: JSON, as it was written.
     pub value: String,
 }
 
-/// The records of a stream: `Err` for a line that is not one, then on with the next.
-pub struct Records<R> {
+/// The records of a stream: `Err` for a line that is not a record, after which the next line follows.
+pub struct JsonlRecords<R> {
     reader: R,
     input: String,
     options: ReadOptions,
@@ -31,7 +31,7 @@ pub struct Records<R> {
     broken: Option<Document>,
 }
 
-impl<R: BufRead> Records<R> {
+impl<R: BufRead> JsonlRecords<R> {
     /// Reads from `reader`; `input` names it in messages, `field` is the one that holds the article.
     pub fn new(reader: R, input: &str, field: &str) -> Self {
         Self::with(reader, input, ReadOptions { fields: vec![field.to_owned()], ..ReadOptions::default() })
@@ -47,14 +47,14 @@ impl<R: BufRead> Records<R> {
         self.line
     }
 
-    /// What could be read of the line that was the last and no record: its fields, or else all of it as the field
-    /// `record`. None after a record, and where the stream itself could not be read.
+    /// What could be read of the last line if it was not a record: its fields, or else the whole line as the field `record`.
+    /// `None` after a record, and where the stream itself could not be read.
     pub fn take_broken(&mut self) -> Option<Document> {
         self.broken.take()
     }
 }
 
-impl<R: BufRead> Iterator for Records<R> {
+impl<R: BufRead> Iterator for JsonlRecords<R> {
     type Item = Result<Document>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -80,7 +80,7 @@ impl<R: BufRead> Iterator for Records<R> {
     }
 }
 
-/// One line's document.
+/// The document of one line.
 fn record(bytes: &[u8], input: &str, options: &ReadOptions) -> Result<Document> {
     let line = decode(without_mark(bytes).to_owned())?;
     let fields = fields(&line).map_err(|error| {
@@ -164,12 +164,12 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
-/// What a record calls itself.
+/// The `id` of a record.
 fn id(fields: &[Field]) -> Option<String> {
     fields.iter().find(|known| known.name == "id").map(|id| plain(&id.value))
 }
 
-/// A value as one would say it: a string without its quotes, anything else as it is written.
+/// A value as text: a string without its quotes, anything else as it is written.
 fn plain(value: &str) -> String {
     serde_json::from_str(value).unwrap_or_else(|_| value.to_owned())
 }

@@ -27,7 +27,7 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
     // The parser does not know of byte order marks.
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { text, ..Reader::default() };
+    let mut reader = MarkdownReader { text, ..MarkdownReader::default() };
     for (event, range) in Parser::new_ext(&text[start..], options).into_offset_iter() {
         reader.event(&event, range.start + start..range.end + start);
     }
@@ -37,7 +37,7 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
 
 /// Reads the events of the parser; they say where in the text they come from.
 #[derive(Default)]
-struct Reader<'a> {
+struct MarkdownReader<'a> {
     text: &'a str,
     blocks: Vec<(Range<usize>, Block)>,
     /// What the innermost structures around are.
@@ -55,7 +55,7 @@ struct Reader<'a> {
     after_break: bool,
 }
 
-impl Reader<'_> {
+impl MarkdownReader<'_> {
     fn event(&mut self, event: &Event, range: Range<usize>) {
         match event {
             Event::Start(tag) => self.start(tag, range),

@@ -1,43 +1,44 @@
-//! Markup inside a block: taken out of the text before it is translated, put back after.
+//! Markup inside a block: removed from the text before it is translated, put back after.
 //!
-//! Invariant: a block that is not translated, or whose translation is what it was, is its source byte for byte. In a translated one every
-//! mark of the source is there once, in a nesting that is as well-formed as the source's was. Where a
-//! mark goes when words change places is decided in `carry`.
+//! Invariant: a block that is not translated, or whose translation equals it, is its source byte for byte. A translated block has
+//! every mark of the source once, nested as well as in the source. Where a mark goes in a translation is decided in `project`.
 
 mod bilingual;
 mod comments;
+mod project;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 pub use comments::Comment;
 
-use super::carry::Carrier;
+use project::Projection;
+
 use super::envelope::Envelope;
-use super::package::{Piece, Runs};
+use super::package::{RunPiece, Runs};
 use super::{Block, BlockKind};
 
 /// How text is written among markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// With backslashes before what would be markup.
+    /// Characters that would be markup are escaped with backslashes.
     Markdown,
-    /// With entities for what would be markup.
+    /// Characters that would be markup become entities.
     Html,
-    /// As it is.
+    /// No character is escaped.
     Plain,
 }
 
-/// What a mark does to the text at its place.
+/// What a mark does to the text at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MarkKind {
-    /// Starts something that a `Close` ends.
+    /// Opens a range that a `Close` ends.
     Open,
-    /// Ends what the last `Open` started.
+    /// Closes the range of the last `Open`.
     Close,
-    /// Stands by itself, as code or a picture does.
+    /// Stands alone, as code or a picture does.
     Single,
-    /// Stands where a space of the text is.
+    /// Stands in place of a space of the text.
     Break,
 }
 
@@ -96,15 +97,15 @@ impl Markup {
     }
 }
 
-/// Characters that nobody sees and no vocabulary knows: they say where a word or a line may be divided, or may not.
+/// Invisible characters that no vocabulary has: they mark where a word or a line may be divided, or may not.
 const INVISIBLE: [char; 4] = ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}'];
 
-/// A text without them. A word with one inside it is another word to a model.
+/// A text without invisible characters. To a model, a word with one inside is another word.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if text.contains(INVISIBLE) { text.replace(INVISIBLE, "").into() } else { text.into() }
 }
 
-/// A block in the making: text and marks in the order they are met.
+/// Builds a block from text and marks in the order of the source.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inline {
     text: String,
@@ -112,15 +113,15 @@ pub(super) struct Inline {
 }
 
 impl Inline {
-    /// Text, as a reader sees it.
+    /// Appends text as a reader sees it.
     pub(super) fn text(&mut self, text: &str) {
         self.text.push_str(&visible(text));
     }
 
-    /// Text in which white space of any length is one space, and none is at the front.
+    /// Appends text; white space of any length becomes one space, and none at the start.
     pub(super) fn flowing_text(&mut self, text: &str) {
         for c in visible(text).chars() {
-            // A no-break space is no white space of the format but a character someone wanted.
+            // A no-break space is not white space of the format but a character that the author chose.
             let space = c.is_whitespace() && c != '\u{a0}' && c != '\u{202f}';
             if !space {
                 self.text.push(c);
@@ -130,28 +131,28 @@ impl Inline {
         }
     }
 
-    /// Whether the last thing met is something that stands by itself.
+    /// Whether the last thing appended is a single mark.
     fn after_single(&self) -> bool {
         self.marks.last().is_some_and(|mark| mark.kind == MarkKind::Single && mark.at == self.text.len())
     }
 
-    /// Markup at this place.
+    /// Appends a mark.
     pub(super) fn mark(&mut self, kind: MarkKind, markup: &str) {
         if !markup.is_empty() {
             self.marks.push(Mark { at: self.text.len(), markup: markup.to_owned(), kind });
         }
     }
 
-    /// Whether there is anything to translate in it.
+    /// Whether there is text to translate.
     pub(super) fn has_text(&self) -> bool {
         self.text.contains(char::is_alphanumeric)
     }
 
-    /// The block that these make up, which stands in the article as `source`.
+    /// Finishes the block, which stands in the article as `source`.
     pub(super) fn finish(mut self, kind: BlockKind, source: &str, style: Style) -> Block {
         let end = self.text.trim_end().len();
         self.text.truncate(end);
-        // What stands by itself after the last space takes it along.
+        // A single mark after the last space keeps that space.
         let trailing = self.marks.iter_mut().find(|mark| mark.at > end);
         if let Some(mark) = trailing.filter(|mark| mark.kind == MarkKind::Single) {
             mark.markup.insert(0, ' ');
@@ -159,13 +160,14 @@ impl Inline {
         for mark in &mut self.marks {
             mark.at = mark.at.min(end);
         }
-        self.close_ranks();
+        self.join_spaces();
         let markup = Markup { marks: self.marks, ..Markup::written(source, style) };
         Block { kind, text: self.text, markup: Some(Box::new(markup)) }
     }
 
-    /// Gives a single mark one of the two spaces around it, so that the text does not have them both.
-    fn close_ranks(&mut self) {
+    /// Moves one of the two spaces around a single mark into the mark, so that the text has one space: of `a <img> b`, where the
+    /// mark is `<img>`, the text becomes `a b`, and the mark `<img> `.
+    fn join_spaces(&mut self) {
         let mut removed: Vec<usize> = Vec::new();
         for mark in self.marks.iter_mut().filter(|mark| mark.kind == MarkKind::Single) {
             let at = mark.at;
@@ -192,7 +194,7 @@ impl Inline {
     }
 }
 
-/// The block with new sentences: `sentences` says what stands for which part of its text.
+/// The translated block; `sentences` has a translation for each range of the block's text.
 pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) -> Block {
     let mut text = String::new();
     let mut moves: Vec<(Range<usize>, Range<usize>)> = Vec::with_capacity(sentences.len());
@@ -208,8 +210,8 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
         return block.clone();
     }
     let markup = block.markup.as_ref().map(|markup| {
-        let carrier = Carrier { source: &block.text, target: &text, moves: &moves };
-        let marks = carrier.carry(&markup.marks);
+        let projection = Projection { source: &block.text, target: &text, moves: &moves };
+        let marks = projection.project(&markup.marks);
         let source = match &markup.runs {
             Some(runs) => runs.render(&pieces(&text, &marks, markup.style)),
             None => render(&text, &marks, markup.style),
@@ -224,16 +226,16 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
     Block { kind: block.kind, text, markup }
 }
 
-/// Text and marks for a text in runs.
-fn pieces<'m>(text: &str, marks: &'m [Mark], style: Style) -> Vec<Piece<'m>> {
+/// Text and marks, to be written in runs.
+fn pieces<'m>(text: &str, marks: &'m [Mark], style: Style) -> Vec<RunPiece<'m>> {
     let mut pieces = Vec::with_capacity(2 * marks.len() + 1);
     let mut at = 0;
     for mark in marks {
-        pieces.push(Piece::Words(escape(&text[at.min(mark.at)..mark.at], style, false)));
-        pieces.push(Piece::Mark(mark.kind, &mark.markup));
+        pieces.push(RunPiece::Words(escape(&text[at.min(mark.at)..mark.at], style, false)));
+        pieces.push(RunPiece::Mark(mark.kind, &mark.markup));
         at = at.max(mark.at);
     }
-    pieces.push(Piece::Words(escape(&text[at..], style, false)));
+    pieces.push(RunPiece::Words(escape(&text[at..], style, false)));
     pieces
 }
 
@@ -253,7 +255,7 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
     rendered
 }
 
-/// Text written so that none of it is taken for markup; `first` when a line starts with it.
+/// Escapes text so that none of it is read as markup; `first` when a line starts with it.
 pub(super) fn escape(text: &str, style: Style, first: bool) -> String {
     match style {
         Style::Plain => text.to_owned(),

@@ -7,11 +7,9 @@
 //! sentences end inside a block belongs to `segment`.
 
 mod ass;
-mod carry;
 mod envelope;
 mod feed;
 mod formats;
-mod head;
 mod html;
 mod json;
 #[doc(hidden)]
@@ -46,12 +44,12 @@ pub use package::{Content, Package};
 pub use preface::Preface;
 pub use sections::Section;
 
-/// What a block is in its article.
+/// The kind of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockKind {
     /// The date an archive put before the article; never translated.
     Date,
-    /// What a web page is called in the tab of a browser, where all of the page is meant.
+    /// The title of a web page, where all of the page is meant.
     Title,
     /// A headline or the line above a section.
     Heading,
@@ -59,22 +57,22 @@ pub enum BlockKind {
     Paragraph,
     /// An item of a list.
     Item,
-    /// What is said below a picture.
+    /// The caption of a picture.
     Caption,
-    /// Who made the picture; never translated.
+    /// The credit of a picture; never translated.
     Credit,
-    /// What stands on a button that was copied along; translated by a fixed table, not by a model.
+    /// The label of a button that was copied along; translated by a fixed table, not by a model.
     Label,
     /// A cell of a table.
     Cell,
-    /// What is said on screen, in as many cues as a sentence needs.
+    /// Speech of subtitles, in as many cues as a sentence has.
     Speech,
-    /// A line of the `lines` format: one segment, whatever it holds.
+    /// A line of the `lines` format: one segment, whatever it contains.
     Line,
 }
 
 impl BlockKind {
-    /// Whether a model is asked for this block's English.
+    /// Whether a model translates this kind of block.
     #[must_use]
     pub fn is_translated(self) -> bool {
         !matches!(self, Self::Date | Self::Credit | Self::Label)
@@ -87,12 +85,12 @@ impl BlockKind {
     }
 }
 
-/// A stretch of an article that belongs together.
+/// A piece of text of an article, such as a paragraph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// What the block is.
+    /// The kind of the block.
     pub kind: BlockKind,
-    /// Its text as a reader sees it: without markup, but with the line breaks of plain text.
+    /// The text as a reader sees it: without markup, but with the line breaks of plain text.
     pub text: String,
     /// The markup inside it, in formats that have any, or how it is written where that is not its text.
     markup: Option<Box<Markup>>,
@@ -129,16 +127,16 @@ impl Block {
     }
 }
 
-/// What of an input is meant.
+/// Options for reading an input: which part of it is the article.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// The columns of a table, or the fields of a record, that have text.
     pub fields: Vec<String>,
-    /// What they hold.
+    /// The format of these fields.
     pub field_format: FieldFormat,
     /// What has a translation already gets another one, in formats that hold translations.
     pub overwrite: bool,
-    /// How many bytes may be unpacked of an archive, where somebody says.
+    /// How many bytes of an archive may be unpacked; `None` is the default limit.
     pub max_unpacked: Option<u64>,
 }
 
@@ -153,33 +151,33 @@ impl ReadOptions {
 /// One article.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// What the article calls itself (the `id` of a record), for messages.
+    /// The article's own name (the `id` of a record), for messages.
     pub id: Option<String>,
-    /// Where it came from: a path, or `-`.
+    /// The input: a path, or `-`.
     pub input: String,
     /// `YYYY-MM` or `YYYY-MM-DD`, where the article says so.
     pub date: Option<String>,
-    /// How the article is written.
+    /// The format of the article.
     pub format: Format,
-    /// The stretches of text, in order.
+    /// The blocks of text, in order.
     pub blocks: Vec<Block>,
-    /// What stands between them: one more than there are blocks.
+    /// The text between the blocks: one gap more than there are blocks.
     pub gaps: Vec<String>,
-    /// What the fields are written in, in formats that have fields.
+    /// The format of the fields, in formats that have fields.
     pub field_format: FieldFormat,
-    /// The fields in which it was found, where there are several.
+    /// The fields that the article consists of, where there are several.
     pub sections: Vec<Section>,
     /// All fields of the record the article was in, in order, for JSONL.
     pub fields: Vec<Field>,
-    /// What a reader of it should know, such as what of it could not be read.
+    /// Warnings for the reader, such as what could not be read.
     pub warnings: Vec<String>,
-    /// What it was read from, where that is an archive; then the gaps are in there.
+    /// The archive that the article was read from; then the gaps are in there.
     pub package: Option<Package>,
 }
 
 impl Document {
     /// Reads an article, and makes what it can of one that is not in the format it should be in: what is
-    /// not understood is in a gap. A record of JSONL comes from [`jsonl::Records`]; its field is plain text.
+    /// not understood is in a gap. A record of JSONL comes from [`jsonl::JsonlRecords`]; its field is plain text.
     #[must_use]
     pub fn parse(input: &str, text: &str, format: Format) -> Self {
         match format.spec().reader {
@@ -307,7 +305,7 @@ impl Document {
             let pairs = source.blocks.iter().zip(&self.blocks);
             let headings = pairs.filter(|(source, _)| source.kind == BlockKind::Heading);
             let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();
-            self.gaps[0] = head::translated(&self.gaps[0], &headings, language);
+            self.gaps[0] = html::head::translated(&self.gaps[0], &headings, language);
         }
         match self.format {
             Format::Rss => self.relabel(&feed::languages(&self.text(), language)),

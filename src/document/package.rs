@@ -31,25 +31,25 @@ use archive::Archive;
 use comments::Changed;
 use flow::{Flow, Rules};
 use front::Front;
-pub(in crate::document) use runs::{Piece, Runs};
+pub(in crate::document) use runs::{RunPiece, Runs};
 use xml::{NodeId, Tree};
 
-/// An article before it is read.
+/// The content of an input before it is read.
 #[derive(Debug)]
 pub enum Content {
-    /// Text that somebody decoded already, of whatever characters.
+    /// Text that is decoded already.
     Text(String),
     /// All bytes of a file.
     Bytes(Vec<u8>),
-    /// A file, of which no more is held than is needed.
+    /// A file, of which only the needed parts are read into memory.
     File(File),
 }
 
-/// What a document was read from, and what is written again around its blocks.
+/// The archive that a document was read from, in which it is written again.
 #[derive(Clone)]
 pub struct Package {
     contents: Arc<Contents>,
-    /// The language that its parts are to name.
+    /// The language that the archive's parts should name.
     language: Option<String>,
     /// What stands in front of it.
     preface: Option<Preface>,
@@ -59,7 +59,7 @@ pub struct Package {
 
 struct Contents {
     archive: Archive,
-    parts: Vec<Part>,
+    parts: Vec<PackagePart>,
     /// Where something can be put in front of it.
     front: Option<Front>,
     /// Which format it is in.
@@ -73,7 +73,7 @@ struct Contents {
 }
 
 /// An entry with text in it, or with the name of its language.
-struct Part {
+struct PackagePart {
     entry: String,
     flows: Vec<Flow>,
     /// How many blocks of the document are from here.
@@ -99,9 +99,9 @@ pub(super) enum Label {
 }
 
 /// Reads the parts of one document.
-struct Reader {
+struct PackageReader {
     archive: Archive,
-    parts: Vec<Part>,
+    parts: Vec<PackagePart>,
     blocks: Vec<Block>,
     front: Option<Front>,
     prefix: String,
@@ -111,40 +111,40 @@ struct Reader {
 
 /// Reads a document of Word.
 pub(super) fn word(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
-    Reader::read(input, content, options, Format::Docx, word::read)
+    PackageReader::read(input, content, options, Format::Docx, word::read)
 }
 
 /// Reads a document of Writer.
 pub(super) fn odt(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
-    Reader::read(input, content, options, Format::Odt, odf::read)
+    PackageReader::read(input, content, options, Format::Odt, odf::read)
 }
 
 /// Reads a presentation of Impress.
 pub(super) fn odp(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
-    Reader::read(input, content, options, Format::Odp, odf::read_slides)
+    PackageReader::read(input, content, options, Format::Odp, odf::read_slides)
 }
 
 /// Reads a presentation of `PowerPoint`.
 pub(super) fn slides(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
-    Reader::read(input, content, options, Format::Pptx, slides::read)
+    PackageReader::read(input, content, options, Format::Pptx, slides::read)
 }
 
 /// Reads a workbook of Excel.
 pub(super) fn workbook(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
-    Reader::read(input, content, options, Format::Xlsx, sheets::read)
+    PackageReader::read(input, content, options, Format::Xlsx, sheets::read)
 }
 
 /// Reads a workbook of Calc.
 pub(super) fn ods(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
-    Reader::read(input, content, options, Format::Ods, odf::read_sheets)
+    PackageReader::read(input, content, options, Format::Ods, odf::read_sheets)
 }
 
 /// Reads a book.
 pub(super) fn book(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
-    Reader::read(input, content, options, Format::Epub, book::read)
+    PackageReader::read(input, content, options, Format::Epub, book::read)
 }
 
-impl Reader {
+impl PackageReader {
     /// Reads the parts that a format's own file knows.
     fn read(
         input: &str,
@@ -195,7 +195,7 @@ impl Reader {
 
     fn push(&mut self, entry: &str, flows: Vec<Flow>, labels: Option<Labels>) {
         let blocks = flow::blocks(&flows);
-        self.parts.push(Part { entry: entry.to_owned(), flows, blocks: blocks.len(), labels });
+        self.parts.push(PackagePart { entry: entry.to_owned(), flows, blocks: blocks.len(), labels });
         self.blocks.extend(blocks);
     }
 }
@@ -230,7 +230,7 @@ impl Package {
     }
 }
 
-impl Part {
+impl PackagePart {
     /// Whether there is running text in it, as in a chapter, and not only titles.
     fn has_running_text(&self) -> bool {
         self.flows.iter().flat_map(|flow| &flow.blocks).any(|block| block.kind == BlockKind::Paragraph)

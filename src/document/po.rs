@@ -21,11 +21,11 @@ struct Message {
     /// Where the texts of its translations stand, between quotation marks, and whether each is one of several things.
     targets: Vec<(Range<usize>, bool)>,
     /// What lines with nothing but a text belong to.
-    open: Part,
+    open: PoField,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Part {
+enum PoField {
     #[default]
     None,
     Context,
@@ -53,25 +53,25 @@ pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Doc
         ensure!(quoted.len() > 1 && quoted.ends_with('"'), wrong());
         let inside = at + word.len() + 1..at + written.len() - 1;
         let word = word.trim();
-        if matches!(word, "msgctxt" | "msgid") && message.open == Part::Target {
+        if matches!(word, "msgctxt" | "msgid") && message.open == PoField::Target {
             blocks.extend(std::mem::take(&mut message).blocks(text, options.overwrite));
         }
         count += usize::from(word == "msgid");
         message.open = match word {
             "" => message.open,
-            "msgctxt" => Part::Context,
-            "msgid" => Part::Text(0),
-            "msgid_plural" => Part::Text(1),
+            "msgctxt" => PoField::Context,
+            "msgid" => PoField::Text(0),
+            "msgid_plural" => PoField::Text(1),
             _ if word == "msgstr" || word.starts_with("msgstr[") => {
                 message.targets.push((inside.start..inside.start, word.starts_with("msgstr[") && word != "msgstr[0]"));
-                Part::Target
+                PoField::Target
             }
             _ => bail!(wrong()),
         };
         match (message.open, message.targets.last_mut()) {
-            (Part::None, _) => bail!(wrong()),
-            (Part::Text(which), _) => message.texts[which].push_str(&Envelope::Po.unwrap(&text[inside]).text),
-            (Part::Target, Some((target, _))) if inside.end > inside.start => target.end = inside.end,
+            (PoField::None, _) => bail!(wrong()),
+            (PoField::Text(which), _) => message.texts[which].push_str(&Envelope::Po.unwrap(&text[inside]).text),
+            (PoField::Target, Some((target, _))) if inside.end > inside.start => target.end = inside.end,
             _ => {}
         }
     }

@@ -22,12 +22,12 @@ pub(super) const MOST_CUES: usize = 8;
 const HEAD: &str = "WEBVTT";
 
 /// Where a line is, without its end and the white space around it.
-type Line = Range<usize>;
+type SubtitleLine = Range<usize>;
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
     let mut blocks = Vec::new();
-    let mut open: Vec<Line> = Vec::new();
+    let mut open: Vec<SubtitleLine> = Vec::new();
     let mut cues = 0;
     for (_, group) in groups(text).into_iter().filter(|(_, group)| is_cue(text, group, format)) {
         let Some(times) = times_of(text, &group, format).filter(|_| fault(text, &group, format).is_none()) else {
@@ -78,7 +78,7 @@ pub(super) fn check(text: &str, document: &Document) -> Result<()> {
 }
 
 /// Which line of a group has bad times, or times where none can be.
-fn fault(text: &str, group: &[Line], format: Format) -> Option<usize> {
+fn fault(text: &str, group: &[SubtitleLine], format: Format) -> Option<usize> {
     let times = times_of(text, group, format).unwrap_or(0);
     let bad = |at: &usize| match at.cmp(&times) {
         Ordering::Less => false,
@@ -89,8 +89,8 @@ fn fault(text: &str, group: &[Line], format: Format) -> Option<usize> {
 }
 
 /// The lines between blank lines, with the number of the first.
-fn groups(text: &str) -> Vec<(usize, Vec<Line>)> {
-    let mut groups: Vec<(usize, Vec<Line>)> = Vec::new();
+fn groups(text: &str) -> Vec<(usize, Vec<SubtitleLine>)> {
+    let mut groups: Vec<(usize, Vec<SubtitleLine>)> = Vec::new();
     let mut start = 0;
     let mut parted = true;
     for (index, line) in text.split_inclusive('\n').enumerate() {
@@ -112,7 +112,7 @@ fn groups(text: &str) -> Vec<(usize, Vec<Line>)> {
 }
 
 /// Whether a group is a cue. A note, a style or a region of `WebVTT` is none, nor is its head.
-fn is_cue(text: &str, group: &[Line], format: Format) -> bool {
+fn is_cue(text: &str, group: &[SubtitleLine], format: Format) -> bool {
     let first = &text[group[0].clone()];
     let word = first.split_whitespace().next().unwrap_or_default();
     let other = match word {
@@ -124,7 +124,7 @@ fn is_cue(text: &str, group: &[Line], format: Format) -> bool {
 }
 
 /// Which line of a group should be its times: the one after its number or name, if it has one.
-fn times_of(text: &str, group: &[Line], format: Format) -> Option<usize> {
+fn times_of(text: &str, group: &[SubtitleLine], format: Format) -> Option<usize> {
     let first = &text[group[0].clone()];
     let numbered =
         if format == Format::Vtt { !first.contains("-->") } else { first.bytes().all(|byte| byte.is_ascii_digit()) };
@@ -166,7 +166,7 @@ pub(super) fn ends_sentence(line: &str) -> bool {
 }
 
 /// One block of these lines, which may be of several cues.
-fn block(text: &str, lines: &[Line], format: Format) -> Option<(Range<usize>, Block)> {
+fn block(text: &str, lines: &[SubtitleLine], format: Format) -> Option<(Range<usize>, Block)> {
     let first = lines.first()?;
     let start = first.start + speaker(&text[first.clone()], format);
     let mut inline = Inline::default();

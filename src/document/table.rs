@@ -14,22 +14,22 @@ use super::envelope::{self, Envelope, FieldFormat};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
 
-/// What may part the cells of a row, the likeliest first.
+/// The separators that are tried, the likeliest first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
-/// So many rows are named in a warning.
+/// How many rows are named in a warning.
 const MOST_NAMED: usize = 3;
 
-/// The cells of a row: where they are, with their quotation marks, and the line they begin in.
+/// A row: the ranges of its cells with their quotation marks, and the line that it begins in.
 struct Row {
     cells: Vec<Range<usize>>,
     line: usize,
 }
 
-/// Reads a table whose cells commas or the like part.
+/// Reads a table whose cells are separated by commas or the like.
 pub(super) fn csv(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
     let (start, named) = head(text);
     let separator = named.unwrap_or_else(|| {
-        // The one that parts the first row most often.
+        // The separator that occurs most often in the first row.
         let count = |separator| rows(text, start, separator).next().map_or(0, |row| row.cells.len());
         let (_, best) = SEPARATORS
             .into_iter()
@@ -42,13 +42,13 @@ pub(super) fn csv(input: &str, text: &str, options: &ReadOptions) -> Result<Docu
     read(input, text, Format::Csv, (start, separator), options)
 }
 
-/// Reads a table whose cells tabulators part.
+/// Reads a table whose cells are separated by tabs.
 pub(super) fn tsv(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
     let (start, _) = head(text);
     read(input, text, Format::Tsv, (start, '\t'), options)
 }
 
-/// Where the first row is, and the separator where Excel's line `sep=;` says it.
+/// Where the first row begins, and the separator where Excel's line `sep=;` names it.
 fn head(text: &str) -> (usize, Option<char>) {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let line = text[start..].split_inclusive('\n').next().unwrap_or_default();
@@ -124,7 +124,7 @@ fn columns(text: &str, first: &Row, options: &ReadOptions) -> Result<(Vec<usize>
     Ok((columns, headed))
 }
 
-/// What a cell says.
+/// The text of a cell.
 fn said(cell: &str) -> String {
     match cell.strip_prefix('"') {
         Some(quoted) => quoted.strip_suffix('"').unwrap_or(quoted).replace("\"\"", "\""),
@@ -142,7 +142,7 @@ fn cell(text: &str, cell: Range<usize>, separator: char, format: FieldFormat) ->
     envelope::blocks(&text[inside.clone()], inside.start, envelope, format, BlockKind::Cell)
 }
 
-/// The rows of a table; empty lines are none.
+/// The rows of a table, without empty lines.
 fn rows(text: &str, start: usize, separator: char) -> impl Iterator<Item = Row> {
     let mut at = start;
     let mut line = 1 + text[..start].matches('\n').count();

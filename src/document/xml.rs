@@ -82,7 +82,7 @@ struct Node {
 pub(super) type NodeId = usize;
 
 /// Reads a part.
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     tree: Tree<'a>,
     known: HashMap<String, usize>,
     /// Elements that have not ended.
@@ -117,7 +117,7 @@ impl<'a> Tree<'a> {
     pub(super) fn parse(source: &'a str) -> Result<Self> {
         ensure!(!source.contains('\u{1}'), "it holds a character that XML cannot hold");
         let tree = Self { source, names: Vec::new(), nodes: Vec::new() };
-        let mut builder = Builder { tree, known: HashMap::new(), open: Vec::new() };
+        let mut builder = TreeBuilder { tree, known: HashMap::new(), open: Vec::new() };
         let start = if source.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let mut reader = NsReader::from_str(&source[start..]);
         loop {
@@ -249,7 +249,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-impl Builder<'_> {
+impl TreeBuilder<'_> {
     fn take(&mut self, event: &Event, namespace: Option<&str>, range: Range<usize>) -> Result<()> {
         match event {
             Event::Start(tag) => {

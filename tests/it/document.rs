@@ -2,7 +2,7 @@
 
 use std::io::BufReader;
 
-use kortom::document::jsonl::{self, Records};
+use kortom::document::jsonl::{self, JsonlRecords};
 use kortom::document::{BlockKind, Document, Format, decode};
 use kortom::segment::{Language, sentences, wrap};
 
@@ -268,7 +268,7 @@ fn records_pass_through_untouched() {
     let line = r#"{"id":7, "n":1.50,"big":123456789012345678901234567890 ,"text":"Het regent.\nHet waait.","x":{"b":[1e400,2],"a":null},"é":"\u00e9"}"#;
     let stream = format!("\u{feff}{line}\n\n{line}");
     let documents: Vec<_> =
-        Records::new(BufReader::new(stream.as_bytes()), "a.jsonl", "text").collect::<Result<_, _>>().unwrap();
+        JsonlRecords::new(BufReader::new(stream.as_bytes()), "a.jsonl", "text").collect::<Result<_, _>>().unwrap();
     assert_eq!(documents.len(), 2);
     assert_eq!(documents[1].id.as_deref(), Some("7"));
     assert_eq!(documents[0].text(), "Het regent.\nHet waait.");
@@ -281,7 +281,7 @@ fn records_pass_through_untouched() {
 #[test]
 fn a_broken_line_is_named_and_the_rest_goes_on() {
     let stream = b"{\"text\":\"een\"}\n{\"text\":\n{\"tekst\":\"x\"}\n{\"text\":3}\n[1]\n\xff{}\n{\"text\":\"a\\u0000\"}\n{\"text\":\"twee\"} x\n{\"text\":\"twee\"}";
-    let records: Vec<_> = Records::new(BufReader::new(&stream[..]), "a.jsonl", "text").collect();
+    let records: Vec<_> = JsonlRecords::new(BufReader::new(&stream[..]), "a.jsonl", "text").collect();
     assert_eq!(records.len(), 9);
     for (record, said) in records[1..8].iter().zip([
         "not a JSON object",

@@ -12,7 +12,7 @@ use crate::document::{Block, BlockKind};
 const FIRST_SIGN: char = '\u{100000}';
 
 /// A block that was found.
-pub(super) struct Found {
+pub(super) struct FoundBlock {
     pub(super) range: Range<usize>,
     pub(super) block: Block,
     /// Whether it stands in a menu, a footer or the like.
@@ -22,7 +22,7 @@ pub(super) struct Found {
 }
 
 /// The blocks that are the article's.
-pub(super) fn article(page: &str, blocks: Vec<Found>) -> Vec<(Range<usize>, Block)> {
+pub(super) fn article(page: &str, blocks: Vec<FoundBlock>) -> Vec<(Range<usize>, Block)> {
     let chosen = chosen(page, &blocks).unwrap_or_else(|| blocks.iter().map(|found| found.textual).collect());
     blocks
         .into_iter()
@@ -34,7 +34,7 @@ pub(super) fn article(page: &str, blocks: Vec<Found>) -> Vec<(Range<usize>, Bloc
 
 /// Which blocks the library leaves in the article; none where it finds no article. In the page it is given, each block
 /// begins with a sign of its own: what a block says may stand in a page more than once.
-fn chosen(page: &str, blocks: &[Found]) -> Option<Vec<bool>> {
+fn chosen(page: &str, blocks: &[FoundBlock]) -> Option<Vec<bool>> {
     let used: HashSet<char> = page.chars().filter(|&c| is_sign(c)).collect();
     let signs: Vec<char> = (FIRST_SIGN..=char::MAX).filter(|sign| !used.contains(sign)).take(blocks.len()).collect();
     if signs.len() < blocks.len() {
@@ -54,7 +54,7 @@ fn chosen(page: &str, blocks: &[Found]) -> Option<Vec<bool>> {
     let first = chosen.iter().position(|chosen| *chosen).unwrap_or(0);
     let last = chosen.iter().rposition(|chosen| *chosen).unwrap_or(0);
     let title = squeeze(&read.title);
-    let is_title = |found: &Found| {
+    let is_title = |found: &FoundBlock| {
         let text = squeeze(&found.block.text);
         found.block.kind == BlockKind::Heading && !text.is_empty() && (title.contains(&text) || text.contains(&title))
     };

@@ -35,14 +35,14 @@ const END_HEAD: &[u8] = b"PK\x05\x06";
 const LOCAL_LENGTH: usize = 30;
 const CENTRAL_LENGTH: usize = 46;
 const END_LENGTH: usize = 22;
-/// What old Office documents, and new ones with a password, begin with.
+/// The first bytes of old Office documents, and of new ones with a password.
 const OLE_HEAD: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
 /// A flag of an entry: it is encrypted.
 const ENCRYPTED: u16 = 1;
 /// A flag of an entry: its sizes stand after it.
 const DESCRIPTOR: u16 = 8;
 
-/// An archive, and what is in it.
+/// A zip archive and its list of entries.
 pub(super) struct Archive {
     bytes: Bytes,
     entries: Vec<ZipEntry>,
@@ -58,7 +58,7 @@ pub(super) struct Archive {
     unpacked: AtomicU64,
 }
 
-/// Where an archive lies.
+/// The bytes of an archive, in memory or in a file.
 enum Bytes {
     Memory(Vec<u8>),
     File(Mutex<File>),
@@ -118,7 +118,7 @@ impl Archive {
         self.entries.iter().any(|entry| entry.name == name)
     }
 
-    /// What is in an entry.
+    /// The content of an entry.
     ///
     /// # Errors
     /// When it is not there, is damaged, or would fill the memory.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::flow::{Role, Rules};
 use super::front::{Front, Place};
 use super::xml::{NodeId, Tree};
-use super::{Label, Part, Reader};
+use super::{Label, PackagePart, PackageReader};
 use crate::document::{BlockKind, html};
 use crate::error::WithHint;
 
@@ -20,7 +20,7 @@ const OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://n
 struct Book;
 
 /// Reads all parts of a book.
-pub(super) fn read(reader: &mut Reader) -> Result<()> {
+pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     refuse_locked(reader)?;
     let container = reader.text("META-INF/container.xml")?;
     let tree = Tree::parse(&container).context("`META-INF/container.xml`")?;
@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
             reader.add_html(&entry)?;
         }
     }
-    let tells = |part: &&Part| part.labels.is_some() && part.has_running_text();
+    let tells = |part: &&PackagePart| part.labels.is_some() && part.has_running_text();
     let first = reader.parts.iter().find(tells).map(|part| part.entry.clone());
     reader.front = first.map(|entry| Front { entry, styles: [None, None], find: front });
     reader.add(&list, &Book, labels)
@@ -50,7 +50,7 @@ fn front(tree: &Tree, _: &[Option<String>; 2]) -> Option<Place> {
 }
 
 /// Refuses a book that only its seller's program can read.
-fn refuse_locked(reader: &Reader) -> Result<()> {
+fn refuse_locked(reader: &PackageReader) -> Result<()> {
     if !reader.archive.has("META-INF/encryption.xml") {
         return Ok(());
     }

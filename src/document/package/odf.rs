@@ -9,7 +9,7 @@ use super::flow::{Role, Rules};
 use super::front::{Front, Place};
 use super::sheets::is_sentence;
 use super::xml::{NodeId, Tree};
-use super::{Label, Reader};
+use super::{Label, PackageReader};
 use crate::document::BlockKind;
 use crate::error::WithHint;
 
@@ -54,7 +54,7 @@ const DECLARATIONS: [&str; 9] = [
 ];
 
 /// Reads all parts of a text.
-pub(super) fn read(reader: &mut Reader) -> Result<()> {
+pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let named = if reader.archive.has("styles.xml") { reader.text("styles.xml")? } else { String::new() };
     let styles = STYLES.map(|style| named.contains(&format!("\"{style}\"")).then(|| style.to_owned()));
     reader.front = Some(Front { entry: "content.xml".to_owned(), styles, find: front });
@@ -62,16 +62,16 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
 }
 
 /// Reads all parts of a presentation.
-pub(super) fn read_slides(reader: &mut Reader) -> Result<()> {
+pub(super) fn read_slides(reader: &mut PackageReader) -> Result<()> {
     parts(reader, &OpenDocument { masters: false, sheets: false })
 }
 
 /// Reads all parts of a workbook.
-pub(super) fn read_sheets(reader: &mut Reader) -> Result<()> {
+pub(super) fn read_sheets(reader: &mut PackageReader) -> Result<()> {
     parts(reader, &OpenDocument { masters: true, sheets: true })
 }
 
-fn parts(reader: &mut Reader, rules: &OpenDocument) -> Result<()> {
+fn parts(reader: &mut PackageReader, rules: &OpenDocument) -> Result<()> {
     let missing = || "there is no text of OpenDocument in it".with_hint("look what kind of file it is");
     ensure!(reader.archive.has("content.xml"), missing());
     if reader.archive.has("META-INF/manifest.xml") {
@@ -148,7 +148,7 @@ impl Rules for OpenDocument {
     }
 }
 
-/// Whether somebody wrote what is in a cell: no formula computes it, and no attribute says it once more.
+/// Whether a cell contains text that was typed: no formula computes it, and no attribute repeats it.
 fn is_text(tree: &Tree, cell: NodeId) -> bool {
     let kind = tree.attribute(cell, "value-type");
     let is_said = tree.attribute(cell, "formula").is_none() && tree.attribute(cell, "string-value").is_none();

@@ -1,6 +1,6 @@
 //! Paragraphs whose text is in runs, each in one format: those of Word, `PowerPoint` and Excel.
 //!
-//! Programs part runs where they like: at a spelling mistake, where somebody typed later. So runs of the same format are one
+//! Programs split runs anywhere: at a spelling mistake, or where text was typed later. So runs of the same format are one
 //! text; that of most letters is the paragraph's own, and a stretch in another one is a pair of marks, as emphasis is in a
 //! web page. What stands between runs, or in a run beside its text, is a mark of its own. Invariant: between any two marks of
 //! a block no run is open, so they may stand in any order. Line breaks and tabulators part blocks.
@@ -14,7 +14,7 @@ use super::flow::{FlowReader, Placed, Role};
 use super::xml::NodeId;
 use crate::document::Block;
 use crate::document::markup::{Inline, MarkKind, Style};
-pub(in crate::document) use writer::{Piece, Runs};
+pub(in crate::document) use writer::{RunPiece, Runs};
 
 /// A field that is open: a stretch with a code, and perhaps a result that stands in the text.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(in crate::document) struct OpenField {
     result: Option<bool>,
 }
 
-/// Something in a paragraph, and where it is.
+/// An item of a paragraph, and its range.
 struct Item {
     what: What,
     place: Range<usize>,

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use anyhow::{Context, Result};
 
-use super::Reader;
+use super::PackageReader;
 use super::flow::{Role, Rules};
 use super::word::{Drawing, Properties, entries, labels, refuse_missing};
 use super::xml::{NodeId, Tree};
@@ -20,7 +20,7 @@ use crate::error::{Explain, WithHint};
 const KINDS: [&str; 3] = [".sharedStrings+xml", ".worksheet+xml", ".comments+xml"];
 /// Kinds of entries with text in drawings.
 const DRAWINGS: [&str; 2] = [".drawing+xml", ".chart+xml"];
-/// So many words make a sentence.
+/// How many words make a sentence.
 const FEWEST_WORDS: usize = 2;
 
 /// What elements of workbooks mean.
@@ -30,7 +30,7 @@ struct Workbook {
 }
 
 /// Reads all parts of a workbook.
-pub(super) fn read(reader: &mut Reader) -> Result<()> {
+pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let types = entries(reader)?;
     let main = types.iter().find(|(_, kind)| kind.ends_with("main+xml") && kind.contains("sheet"));
     let (main, _) = main.explain(|| "there is no workbook of Excel in it".with_hint("look what kind of file it is"))?;

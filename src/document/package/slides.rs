@@ -4,7 +4,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::Reader;
+use super::PackageReader;
 use super::flow::{Role, Rules};
 use super::word::{Drawing, Properties, entries, labels, refuse_missing};
 use super::xml::{NodeId, Tree};
@@ -18,7 +18,7 @@ const KINDS: [&str; 5] = [".slide+xml", ".notesSlide+xml", ".comments+xml", ".ch
 struct Slide;
 
 /// Reads all parts of a presentation.
-pub(super) fn read(reader: &mut Reader) -> Result<()> {
+pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let types = entries(reader)?;
     let is_ours = types.iter().any(|(_, kind)| kind.ends_with("main+xml") && kind.contains("presentation"));
     ensure!(is_ours, "there are no slides of PowerPoint in it".with_hint("look what kind of file it is"));

@@ -11,7 +11,7 @@ use super::book::{unescaped, within};
 use super::flow::{Role, Rules};
 use super::front::{Front, Place};
 use super::xml::{NodeId, Tree};
-use super::{Label, Reader};
+use super::{Label, PackageReader};
 use crate::document::BlockKind;
 use crate::error::{Explain, WithHint};
 
@@ -43,7 +43,7 @@ struct Word {
 }
 
 /// Reads all parts of a document.
-pub(super) fn read(reader: &mut Reader) -> Result<()> {
+pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let types = entries(reader)?;
     let of = |kind: &str| -> Vec<String> {
         types.iter().filter(|(_, known)| known.ends_with(kind)).map(|(entry, _)| entry.clone()).collect()
@@ -77,7 +77,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<()> {
 }
 
 /// The entries and their types.
-pub(super) fn entries(reader: &Reader) -> Result<Vec<(String, String)>> {
+pub(super) fn entries(reader: &PackageReader) -> Result<Vec<(String, String)>> {
     let list = reader.text("[Content_Types].xml")?;
     let tree = Tree::parse(&list).context("`[Content_Types].xml`")?;
     let entry = |node| {
@@ -92,7 +92,7 @@ pub(super) fn entries(reader: &Reader) -> Result<Vec<(String, String)>> {
 ///
 /// # Errors
 /// When one is missing; names it.
-pub(super) fn refuse_missing(reader: &Reader, entry: &str) -> Result<()> {
+pub(super) fn refuse_missing(reader: &PackageReader, entry: &str) -> Result<()> {
     let (folder, name) = entry.rsplit_once('/').unwrap_or(("", entry));
     let list = within(&format!("{folder}/_rels/{name}.rels"));
     if !reader.archive.has(&list) {
@@ -118,7 +118,7 @@ pub(super) fn refuse_missing(reader: &Reader, entry: &str) -> Result<()> {
 }
 
 /// What paragraphs of a style are, by what the style is called in every language of Word.
-fn named(reader: &Reader, entry: &str) -> Result<HashMap<String, (BlockKind, String)>> {
+fn named(reader: &PackageReader, entry: &str) -> Result<HashMap<String, (BlockKind, String)>> {
     let text = reader.text(entry)?;
     let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
     let kind = |style| {

@@ -19,15 +19,15 @@ pub(in crate::document) struct Runs {
 
 impl Runs {
     /// Text and marks as runs.
-    pub(in crate::document) fn render(&self, pieces: &[Piece]) -> String {
+    pub(in crate::document) fn render(&self, pieces: &[RunPiece]) -> String {
         let mut writer = RunWriter { runs: self, rendered: String::new(), open: self.around[0].as_deref() };
         let mut formats: Vec<&str> = Vec::new();
         for piece in pieces {
             match piece {
-                Piece::Words(text) => writer.words(text, formats.last().copied().unwrap_or(&self.own)),
-                Piece::Mark(MarkKind::Open, markup) if self.is_run(markup) => formats.push(markup),
-                Piece::Mark(MarkKind::Close, markup) if *markup == self.end => drop(formats.pop()),
-                Piece::Mark(_, markup) => {
+                RunPiece::Words(text) => writer.words(text, formats.last().copied().unwrap_or(&self.own)),
+                RunPiece::Mark(MarkKind::Open, markup) if self.is_run(markup) => formats.push(markup),
+                RunPiece::Mark(MarkKind::Close, markup) if *markup == self.end => drop(formats.pop()),
+                RunPiece::Mark(_, markup) => {
                     // Where marks take a space along, it is a text's.
                     let bare = markup.trim_matches(' ');
                     let format = formats.last().copied().unwrap_or(&self.own);
@@ -62,7 +62,7 @@ impl Runs {
 }
 
 /// Text or a mark, in the order in which they stand in a block.
-pub(in crate::document) enum Piece<'p> {
+pub(in crate::document) enum RunPiece<'p> {
     /// Text, as it is written in XML.
     Words(String),
     /// A mark and what it does.

@@ -1,22 +1,22 @@
-//! What a web page says of itself before its article: its language, and the title in the tab of a browser.
+//! The `<head>` of a web page: its language, and its title.
 //!
-//! Invariant: nothing else of the page's head changes, and nothing is said that no model said: a title is translated
-//! where it repeats a heading of the article, as most do, often with the name of the site, which stays.
+//! Invariant: nothing else in the head changes, and no text is made up. A title is translated where it repeats a heading of the
+//! article, as most do; the name of the site beside it stays.
 
 use std::ops::Range;
 
 use html5gum::{StartTag, Token};
 
-use super::html;
-use super::markup::{Style, escape};
+use super::tokens;
+use crate::document::markup::{Style, escape};
 use crate::language::Code;
 
 /// `head`, which stands before the first block of a page, for an article in `language`. `headings` are those of the
 /// article, in both languages.
-pub(super) fn translated(head: &str, headings: &[(&str, &str)], language: &str) -> String {
+pub(in crate::document) fn translated(head: &str, headings: &[(&str, &str)], language: &str) -> String {
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     let mut title: Option<(usize, String)> = None;
-    for token in html::tokens(head) {
+    for token in tokens(head) {
         match token {
             Token::StartTag(tag) => match &tag.name[..] {
                 b"html" => changes.extend(languages(head, &tag, language)),

@@ -1,28 +1,31 @@
-//! Where markup goes when a sentence is translated and its words change places.
+//! Projects markup from a sentence onto its translation.
 //!
-//! A guess, made without the model: to the same words if the translation has them (a name, a number),
-//! else as far into the sentence as it was and around as many words, at the edges of words. Invariant:
-//! every mark is placed, never inside an address or another protected span, and pairs that were nested, or beside
-//! each other, are nested or beside each other; where the guesses would cross, all marks keep the order they had.
+//! The projection is a guess, made without the model. A pair of marks goes around the same words if the translation has them (a
+//! name, a number); else as far into the sentence as before and around as many words, at the edges of words. Example: in
+//! `Hij leest *Het Parool* thuis.` the pair goes around `Het Parool` in `He reads Het Parool at home.`; in `Ze was *erg* blij.`
+//! it goes around the third of four words, `very`, in `She was very happy.`
+//!
+//! Invariant: every mark is placed, and none inside an address or another protected span. Pairs that were nested or beside each
+//! other still are; where guesses would cross, all marks keep the order they had.
 
 use std::ops::Range;
 
-use super::markup::{Mark, MarkKind};
+use super::{Mark, MarkKind};
 use crate::glossary;
 
-/// Takes marks from a text to its translation.
-pub(super) struct Carrier<'a> {
-    /// The text.
+/// The projection of marks from a text onto its translation.
+pub(super) struct Projection<'a> {
+    /// The source text.
     pub(super) source: &'a str,
-    /// Its translation.
+    /// The translated text.
     pub(super) target: &'a str,
-    /// Which part of the target each sentence of the source became.
+    /// For each sentence, its range in the source and in the target.
     pub(super) moves: &'a [(Range<usize>, Range<usize>)],
 }
 
-impl Carrier<'_> {
-    /// The marks, in the order in which they stand in the target.
-    pub(super) fn carry(&self, marks: &[Mark]) -> Vec<Mark> {
+impl Projection<'_> {
+    /// The projected marks, in their order in the target.
+    pub(super) fn project(&self, marks: &[Mark]) -> Vec<Mark> {
         let mut places: Vec<usize> = marks.iter().map(|mark| self.point(mark)).collect();
         let pairs = pairs(marks);
         for &(open, close) in &pairs {
@@ -52,13 +55,13 @@ impl Carrier<'_> {
         order.into_iter().map(|mark| Mark { at: places[mark], ..marks[mark].clone() }).collect()
     }
 
-    /// The sentence around a stretch of the source, and what became of it.
+    /// The sentence around a range of the source, in source and target.
     fn around(&self, stretch: &Range<usize>) -> Option<&(Range<usize>, Range<usize>)> {
         let after = self.moves.partition_point(|(from, _)| from.end < stretch.end);
         self.moves.get(after).filter(|(from, _)| from.start <= stretch.start)
     }
 
-    /// Where a mark goes by how far into its sentence it stands.
+    /// The target position of a mark, by its position in its sentence.
     fn point(&self, mark: &Mark) -> usize {
         let at = mark.at;
         let Some((from, to)) = self.around(&(at..at)) else {
@@ -90,7 +93,7 @@ impl Carrier<'_> {
         }
     }
 
-    /// Where the very words of a stretch are in what became of its sentence; the ones nearest to `near`.
+    /// The range of the target sentence that has the same words as a range of the source; of several the one nearest to `near`.
     fn same(&self, stretch: &Range<usize>, near: usize) -> Option<Range<usize>> {
         let (from, to) = self.around(stretch)?;
         let words = self.source[stretch.clone()].trim();
@@ -105,8 +108,8 @@ impl Carrier<'_> {
         found.filter(|range| is_whole(self.target, range)).min_by_key(|range| range.start.abs_diff(near))
     }
 
-    /// Where a stretch went, if it is in one sentence, by how far into the sentence it is and how many of
-    /// its words it has; moved so that it has `inner` in it.
+    /// The target range of a source range within one sentence, by its position and its number of words; moved so that it contains
+    /// `inner`.
     fn span(&self, stretch: &Range<usize>, inner: Option<Range<usize>>) -> Option<Range<usize>> {
         let (from, to) = self.around(stretch)?;
         let (theirs, ours) = (words(self.source, from), words(self.target, to));
@@ -130,13 +133,13 @@ impl Carrier<'_> {
     }
 }
 
-/// A place, moved to the edge of the span that it is inside of.
+/// A position; if it is inside a span, the edge of the span.
 fn outside(spans: &[Range<usize>], place: usize, mark: &Mark) -> usize {
     let inside = spans.iter().find(|span| span.start < place && place < span.end);
     inside.map_or(place, |span| if mark.kind == MarkKind::Open { span.start } else { span.end })
 }
 
-/// `count` of `theirs` as a count of `ours`.
+/// Scales a count of `theirs` to a count of `ours`, rounded.
 fn scale(count: usize, theirs: usize, ours: usize) -> usize {
     if theirs == 0 { 0 } else { ((2 * count * ours + theirs) / (2 * theirs)).min(ours) }
 }
@@ -162,12 +165,12 @@ fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
     words
 }
 
-/// Whether no letter or digit touches this stretch.
+/// Whether a range stands between word boundaries.
 fn is_whole(text: &str, range: &Range<usize>) -> bool {
     !text[..range.start].ends_with(char::is_alphanumeric) && !text[range.end..].starts_with(char::is_alphanumeric)
 }
 
-/// Which marks open and close the same thing, by their indices; inner ones before outer ones.
+/// The pairs of opening and closing marks, by their indices; inner pairs before outer ones.
 fn pairs(marks: &[Mark]) -> Vec<(usize, usize)> {
     let mut open = Vec::new();
     let mut pairs = Vec::new();
@@ -181,7 +184,7 @@ fn pairs(marks: &[Mark]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// The order of marks at one place: what ends there, then what stands there, then what starts there.
+/// The order of marks at one position: those that end there, then single ones, then those that start there.
 fn rank(kind: MarkKind, mark: usize, pairs: &[(usize, usize)], places: &[usize]) -> u8 {
     let empty = pairs.iter().any(|&(open, close)| [open, close].contains(&mark) && places[open] == places[close]);
     match kind {
@@ -192,7 +195,7 @@ fn rank(kind: MarkKind, mark: usize, pairs: &[(usize, usize)], places: &[usize])
     }
 }
 
-/// Whether pairs stand inside or beside each other when the marks are in this order.
+/// Whether pairs are nested or beside each other when the marks are in this order.
 fn is_nested(order: &[usize], pairs: &[(usize, usize)]) -> bool {
     let mut open = Vec::new();
     for &mark in order {
