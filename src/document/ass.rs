@@ -18,7 +18,7 @@ const EVENTS: &str = "[events]";
 const FIELDS: usize = 9;
 
 /// A line with something said.
-struct Said<'a> {
+struct DialogueText<'a> {
     text: Range<usize>,
     /// Style and speaker.
     who: Vec<&'a str>,
@@ -27,7 +27,7 @@ struct Said<'a> {
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str) -> Document {
     let mut blocks = Vec::new();
-    let mut open: Vec<Said> = Vec::new();
+    let mut open: Vec<DialogueText> = Vec::new();
     for said in lines(text) {
         if open.last().is_some_and(|before| before.who != said.who) || open.len() == MOST_CUES {
             blocks.extend(block(text, &std::mem::take(&mut open)));
@@ -53,7 +53,7 @@ pub(super) fn check(text: &str, _: &Document) -> Result<()> {
 }
 
 /// The lines with something said, in their order.
-fn lines(text: &str) -> Vec<Said<'_>> {
+fn lines(text: &str) -> Vec<DialogueText<'_>> {
     let (mut fields, mut who) = (FIELDS, vec![3, 4]);
     let (mut lines, mut start, mut is_events) = (Vec::new(), 0, false);
     for line in text.split_inclusive('\n') {
@@ -69,7 +69,7 @@ fn lines(text: &str) -> Vec<Said<'_>> {
             let values: Vec<&str> = rest.splitn(fields + 1, ',').collect();
             if let Some(said) = values.get(fields).filter(|said| !is_drawing(said)) {
                 let text = at + trimmed.len() - said.len()..at + trimmed.len();
-                lines.push(Said { text, who: who.iter().filter_map(|&at| values.get(at).copied()).collect() });
+                lines.push(DialogueText { text, who: who.iter().filter_map(|&at| values.get(at).copied()).collect() });
             }
         }
     }
@@ -82,7 +82,7 @@ fn is_drawing(text: &str) -> bool {
 }
 
 /// One block of these lines.
-fn block(text: &str, lines: &[Said]) -> Option<(Range<usize>, Block)> {
+fn block(text: &str, lines: &[DialogueText]) -> Option<(Range<usize>, Block)> {
     let start = lines.first()?.text.start;
     let mut inline = Inline::default();
     let mut end = start;

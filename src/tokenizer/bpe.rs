@@ -1,4 +1,4 @@
-//! Byte-pair segmentation: neighbours are joined until none of them make a piece.
+//! Byte-pair segmentation: neighbours are merged until no two of them make a piece.
 //!
 //! Invariant: the order is the library's: the best-scored pair first, of equals the leftmost. The
 //! text has been normalized; what becomes of unknown characters belongs to `sentencepiece`.
@@ -11,7 +11,7 @@ use super::proto::PieceKind;
 use super::sentencepiece::SentencePiece;
 
 impl SentencePiece {
-    /// Joins neighbours, the best-scored pair first and of equals the leftmost, until none is a piece.
+    /// Merges neighbours, the best-scored pair first and of equals the leftmost, until no pair is a piece.
     pub(super) fn bpe(&self, text: &str) -> Vec<(Range<usize>, u32)> {
         let mut symbols = self.characters(text);
         let mut agenda = BinaryHeap::new();
@@ -19,7 +19,7 @@ impl SentencePiece {
         for right in 1..symbols.len() {
             self.offer_pair(text, &symbols, right - 1, right, &mut agenda, &mut unused);
         }
-        while let Some(Pair { left, right, length, .. }) = agenda.pop() {
+        while let Some(MergeCandidate { left, right, length, .. }) = agenda.pop() {
             let (a, b) = (symbols[left].range.clone(), symbols[right].range.clone());
             if a.is_empty() || b.is_empty() || b.end - a.start != length {
                 continue;
@@ -68,7 +68,7 @@ impl SentencePiece {
         symbols: &[Symbol],
         left: usize,
         right: usize,
-        agenda: &mut BinaryHeap<Pair>,
+        agenda: &mut BinaryHeap<MergeCandidate>,
         unused: &mut HashMap<&'a str, usize>,
     ) {
         if symbols[left].frozen || symbols[right].frozen {
@@ -83,10 +83,10 @@ impl SentencePiece {
             }
             _ => return,
         }
-        agenda.push(Pair { score: self.score(id), left, right, length: joined.len() });
+        agenda.push(MergeCandidate { score: self.score(id), left, right, length: joined.len() });
     }
 
-    /// A piece that may not be used falls apart into the two it was joined from.
+    /// Splits a piece that is marked as unused into the two that it was merged from.
     fn split_unused(
         &self,
         text: &str,
@@ -106,7 +106,7 @@ impl SentencePiece {
     }
 }
 
-/// One stretch of text while byte-pair encoding joins them.
+/// A stretch of text that may still be merged with its neighbours.
 struct Symbol {
     range: Range<usize>,
     before: Option<usize>,
@@ -114,30 +114,30 @@ struct Symbol {
     frozen: bool,
 }
 
-/// Two neighbours that could be joined. The greatest has the best score and stands leftmost.
-struct Pair {
+/// Two neighbours that may be merged. The greatest has the best score and stands leftmost.
+struct MergeCandidate {
     score: f32,
     left: usize,
     right: usize,
     length: usize,
 }
 
-impl Ord for Pair {
+impl Ord for MergeCandidate {
     fn cmp(&self, other: &Self) -> Ordering {
         self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
     }
 }
 
-impl PartialOrd for Pair {
+impl PartialOrd for MergeCandidate {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Pair {
+impl PartialEq for MergeCandidate {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Pair {}
+impl Eq for MergeCandidate {}

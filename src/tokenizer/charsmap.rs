@@ -1,4 +1,4 @@
-//! SentencePiece's character rules: which characters become which, before segmentation.
+//! SentencePiece's character rules, which replace characters before segmentation.
 //!
 //! Invariant: every walk stays inside the tables, whatever the file holds; `parse` has checked
 //! that each rule's replacement lies inside the text it points into. What happens to spaces belongs
@@ -42,7 +42,7 @@ impl Charsmap {
     }
 
     /// Every node's children and every value lie inside the tables. The tokenizers crate, which gets
-    /// the same bytes for some families, indexes them without looking.
+    /// the same bytes for some families, indexes them without a check.
     fn check(&self) -> Result<()> {
         for (position, &unit) in self.units.iter().enumerate() {
             let child = self.units.get(position ^ offset(unit)).copied();
@@ -56,7 +56,7 @@ impl Charsmap {
         Ok(())
     }
 
-    /// The longest rule that `text` starts with: its length in bytes, and what stands there instead.
+    /// The longest rule that `text` starts with: its length in bytes, and its replacement.
     pub(super) fn longest(&self, text: &[u8]) -> Option<(usize, &str)> {
         let mut node = offset(*self.units.first()?);
         let mut found = None;

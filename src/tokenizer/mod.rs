@@ -12,7 +12,7 @@ mod charsmap;
 mod class;
 mod ingredients;
 mod languages;
-mod names;
+mod interner;
 mod pieces;
 mod pipeline;
 mod proto;

@@ -1,7 +1,7 @@
 //! Reads a SentencePiece model file: the parts of its protocol buffer that segmentation needs.
 //!
 //! Invariant: a `ModelProto` is complete (every piece has its bytes, its score and its kind), or
-//! there is none; no length in the file is believed before it is compared with what is left of it.
+//! there is none; no length in the file is used before it is compared with what is left of it.
 //! What the fields mean belongs to `sentencepiece`. Forty lines of wire format are less to carry
 //! than a protocol buffer library and its generated code.
 
@@ -20,7 +20,7 @@ pub(super) enum PieceKind {
 
 /// One entry of the vocabulary.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece<'a> {
+pub(super) struct ProtoPiece<'a> {
     pub text: &'a str,
     pub score: f32,
     pub kind: PieceKind,
@@ -47,7 +47,7 @@ pub(super) struct NormalizerSpec {
 /// A SentencePiece model as it is in its file.
 #[derive(Clone, Debug)]
 pub(super) struct ModelProto<'a> {
-    pub pieces: Vec<Piece<'a>>,
+    pub pieces: Vec<ProtoPiece<'a>>,
     pub algorithm: Algorithm,
     pub byte_fallback: bool,
     pub unk_surface: String,
@@ -70,16 +70,16 @@ impl<'a> ModelProto<'a> {
                 whitespace_as_suffix: false,
             },
         };
-        let mut reader = Reader(bytes);
+        let mut reader = WireReader(bytes);
         while let Some((field, value)) = reader.next_field()? {
             match (field, value) {
-                (1, Value::Bytes(bytes)) => {
+                (1, WireValue::Bytes(bytes)) => {
                     let index = proto.pieces.len();
                     proto.pieces.push(piece(bytes).with_context(|| format!("piece {index} is broken"))?);
                 }
-                (2, Value::Bytes(bytes)) => proto.trainer(bytes)?,
-                (3, Value::Bytes(bytes)) => proto.normalizer(bytes)?,
-                (5, Value::Bytes(bytes)) => refuse_denormalizer(bytes)?,
+                (2, WireValue::Bytes(bytes)) => proto.trainer(bytes)?,
+                (3, WireValue::Bytes(bytes)) => proto.normalizer(bytes)?,
+                (5, WireValue::Bytes(bytes)) => refuse_denormalizer(bytes)?,
                 _ => {}
             }
         }
@@ -88,15 +88,17 @@ impl<'a> ModelProto<'a> {
     }
 
     fn trainer(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut reader = Reader(bytes);
+        let mut reader = WireReader(bytes);
         while let Some((field, value)) = reader.next_field()? {
             match (field, value) {
-                (3, Value::Integer(1)) => self.algorithm = Algorithm::Unigram,
-                (3, Value::Integer(2)) => self.algorithm = Algorithm::Bpe,
-                (3, Value::Integer(other)) => bail!("its algorithm is number {other}, neither unigram (1) nor BPE (2)"),
-                (24, Value::Integer(flag)) => self.normalizer.whitespace_as_suffix = flag != 0,
-                (35, Value::Integer(flag)) => self.byte_fallback = flag != 0,
-                (44, Value::Bytes(text)) => string(text)?.clone_into(&mut self.unk_surface),
+                (3, WireValue::Integer(1)) => self.algorithm = Algorithm::Unigram,
+                (3, WireValue::Integer(2)) => self.algorithm = Algorithm::Bpe,
+                (3, WireValue::Integer(other)) => {
+                    bail!("its algorithm is number {other}, neither unigram (1) nor BPE (2)")
+                }
+                (24, WireValue::Integer(flag)) => self.normalizer.whitespace_as_suffix = flag != 0,
+                (35, WireValue::Integer(flag)) => self.byte_fallback = flag != 0,
+                (44, WireValue::Bytes(text)) => string(text)?.clone_into(&mut self.unk_surface),
                 _ => {}
             }
         }
@@ -104,13 +106,13 @@ impl<'a> ModelProto<'a> {
     }
 
     fn normalizer(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut reader = Reader(bytes);
+        let mut reader = WireReader(bytes);
         while let Some((field, value)) = reader.next_field()? {
             match (field, value) {
-                (2, Value::Bytes(charsmap)) => self.normalizer.charsmap = charsmap.to_vec(),
-                (3, Value::Integer(flag)) => self.normalizer.add_dummy_prefix = flag != 0,
-                (4, Value::Integer(flag)) => self.normalizer.remove_extra_whitespaces = flag != 0,
-                (5, Value::Integer(flag)) => self.normalizer.escape_whitespaces = flag != 0,
+                (2, WireValue::Bytes(charsmap)) => self.normalizer.charsmap = charsmap.to_vec(),
+                (3, WireValue::Integer(flag)) => self.normalizer.add_dummy_prefix = flag != 0,
+                (4, WireValue::Integer(flag)) => self.normalizer.remove_extra_whitespaces = flag != 0,
+                (5, WireValue::Integer(flag)) => self.normalizer.escape_whitespaces = flag != 0,
                 _ => {}
             }
         }
@@ -118,14 +120,14 @@ impl<'a> ModelProto<'a> {
     }
 }
 
-fn piece(bytes: &[u8]) -> Result<Piece<'_>> {
-    let mut piece = Piece { text: "", score: 0.0, kind: PieceKind::Normal };
-    let mut reader = Reader(bytes);
+fn piece(bytes: &[u8]) -> Result<ProtoPiece<'_>> {
+    let mut piece = ProtoPiece { text: "", score: 0.0, kind: PieceKind::Normal };
+    let mut reader = WireReader(bytes);
     while let Some((field, value)) = reader.next_field()? {
         match (field, value) {
-            (1, Value::Bytes(text)) => piece.text = string(text)?,
-            (2, Value::Fixed(bits)) => piece.score = f32::from_bits(bits),
-            (3, Value::Integer(kind)) => piece.kind = piece_kind(kind)?,
+            (1, WireValue::Bytes(text)) => piece.text = string(text)?,
+            (2, WireValue::Fixed(bits)) => piece.score = f32::from_bits(bits),
+            (3, WireValue::Integer(kind)) => piece.kind = piece_kind(kind)?,
             _ => {}
         }
     }
@@ -148,9 +150,9 @@ fn piece_kind(number: u64) -> Result<PieceKind> {
 
 /// No published translation model rewrites its output; a file that asks for it is not one we can follow.
 fn refuse_denormalizer(bytes: &[u8]) -> Result<()> {
-    let mut reader = Reader(bytes);
+    let mut reader = WireReader(bytes);
     while let Some((field, value)) = reader.next_field()? {
-        if let (2, Value::Bytes(charsmap)) = (field, value) {
+        if let (2, WireValue::Bytes(charsmap)) = (field, value) {
             ensure!(charsmap.is_empty(), "it has denormalization rules, which are not supported");
         }
     }
@@ -162,7 +164,7 @@ fn string(bytes: &[u8]) -> Result<&str> {
 }
 
 /// The value of one field on the wire.
-enum Value<'a> {
+enum WireValue<'a> {
     Integer(u64),
     Fixed(u32),
     Bytes(&'a [u8]),
@@ -170,28 +172,28 @@ enum Value<'a> {
 }
 
 /// What is left to read of one message.
-struct Reader<'a>(&'a [u8]);
+struct WireReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> WireReader<'a> {
     /// The next field's number and value; `None` at the end of the message.
-    fn next_field(&mut self) -> Result<Option<(u64, Value<'a>)>> {
+    fn next_field(&mut self) -> Result<Option<(u64, WireValue<'a>)>> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let key = self.varint()?;
         let value = match key & 7 {
-            0 => Value::Integer(self.varint()?),
+            0 => WireValue::Integer(self.varint()?),
             1 => {
                 self.take(8)?;
-                Value::Other
+                WireValue::Other
             }
             2 => {
                 let length = self.varint()?;
-                Value::Bytes(self.take(usize::try_from(length).unwrap_or(usize::MAX))?)
+                WireValue::Bytes(self.take(usize::try_from(length).unwrap_or(usize::MAX))?)
             }
             5 => {
                 let bytes = self.take(4)?;
-                Value::Fixed(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+                WireValue::Fixed(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
             }
             other => bail!("it is not a protocol buffer (wire type {other})"),
         };

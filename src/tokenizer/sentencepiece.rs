@@ -12,19 +12,19 @@ use std::ops::Range;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::charsmap::Charsmap;
-use super::names::Names;
-use super::proto::{Algorithm, ModelProto, NormalizerSpec, Piece, PieceKind};
+use super::interner::Interner;
+use super::proto::{Algorithm, ModelProto, NormalizerSpec, PieceKind, ProtoPiece};
 use super::trie::Trie;
 
 /// How SentencePiece writes a space inside a piece.
 pub(super) const SPACE: &str = "\u{2581}";
-/// What an unknown character costs beyond the rarest piece.
+/// The cost of an unknown character beyond that of the rarest piece.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
-/// A SentencePiece model, ready to segment.
+/// A SentencePiece model, loaded for segmentation.
 #[derive(Debug)]
 pub(super) struct SentencePiece {
-    names: Names,
+    names: Interner,
     /// Score and kind of each piece.
     pieces: Vec<(f32, PieceKind)>,
     pub(super) trie: Trie,
@@ -59,7 +59,7 @@ impl SentencePiece {
 
     pub(super) fn new(proto: ModelProto) -> Result<Self> {
         let names = distinct(&proto.pieces)?;
-        let kind = |kind: PieceKind| move |(_, piece): &(u32, &Piece)| piece.kind == kind;
+        let kind = |kind: PieceKind| move |(_, piece): &(u32, &ProtoPiece)| piece.kind == kind;
         let numbered = || (0u32..).zip(&proto.pieces);
         let unknown: Vec<u32> = numbered().filter(kind(PieceKind::Unknown)).map(|(id, _)| id).collect();
         let [unknown] = unknown[..] else { bail!("it has {} unknown pieces, not one", unknown.len()) };
@@ -87,7 +87,7 @@ impl SentencePiece {
     }
 
     /// All pieces, by id.
-    pub(super) fn names(&self) -> &Names {
+    pub(super) fn names(&self) -> &Interner {
         &self.names
     }
 
@@ -169,7 +169,7 @@ impl SentencePiece {
         normal
     }
 
-    /// How many bytes of `text` the next rule or character takes, and what stands there instead.
+    /// How many bytes of `text` the next rule or character takes, and the text that replaces them.
     fn next_normal<'a>(&'a self, text: &'a str) -> Option<(usize, &'a str)> {
         let char_length = text.chars().next()?.len_utf8();
         if let Some((length, _)) = self.symbols.as_ref().and_then(|symbols| symbols.longest(text.as_bytes())) {
@@ -227,8 +227,8 @@ impl SentencePiece {
     }
 }
 
-fn distinct(pieces: &[Piece]) -> Result<Names> {
-    let mut names = Names::default();
+fn distinct(pieces: &[ProtoPiece]) -> Result<Interner> {
+    let mut names = Interner::default();
     for (id, piece) in (0u32..).zip(pieces) {
         ensure!(names.number(piece.text)? == id, "it has the piece `{}` twice", piece.text);
     }
@@ -236,7 +236,7 @@ fn distinct(pieces: &[Piece]) -> Result<Names> {
     Ok(names)
 }
 
-fn byte_pieces(names: &Names) -> Result<Vec<u32>> {
+fn byte_pieces(names: &Interner) -> Result<Vec<u32>> {
     (0..=255u8)
         .map(|byte| names.get(&format!("<0x{byte:02X}>")))
         .collect::<Option<_>>()

@@ -1,4 +1,4 @@
-//! Finds added tokens in a text and cuts it around them.
+//! Splits a text around the added tokens in it.
 //!
 //! Invariant: the parts, put together, are the text, but for spaces that a token strips away. At each
 //! place the longest token that starts there is taken, as in transformers' own trie.
@@ -9,7 +9,7 @@ use super::settings::AddedToken;
 use super::trie::Trie;
 use crate::batch::TokenId;
 
-/// A stretch of a text.
+/// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     /// To be segmented.

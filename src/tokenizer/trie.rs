@@ -1,4 +1,4 @@
-//! Which pieces does a text start with: a byte trie over a vocabulary.
+//! A byte trie over a vocabulary: it finds the pieces that a text starts with.
 //!
 //! Invariant: the children of a node stand side by side, sorted by their byte, and after them those of the next node, so
 //! a step is a search among at most 256 neighbours and nothing is allocated while walking.
@@ -11,12 +11,12 @@ pub(super) struct Trie {
     /// The byte that leads to each node; the root, node 0, has one that is never read.
     labels: Vec<u8>,
     /// All nodes, and one more that only says where the children of the last end.
-    nodes: Vec<Node>,
+    nodes: Vec<TrieNode>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    /// The first child, or where it would stand: where the children of the node before end.
+struct TrieNode {
+    /// The index of the first child; where there is none, the end of the children of the node before.
     first: u32,
     /// The piece that ends here.
     piece: u32,
@@ -31,14 +31,14 @@ impl Trie {
         let mut open = std::collections::VecDeque::from([(&pieces[..], 0usize)]);
         while let Some((mut pieces, depth)) = open.pop_front() {
             let ends = pieces.first().filter(|(text, _)| text.len() == depth);
-            trie.nodes.push(Node { first: trie.labels.len() as u32, piece: ends.map_or(NONE, |(_, id)| *id) });
+            trie.nodes.push(TrieNode { first: trie.labels.len() as u32, piece: ends.map_or(NONE, |(_, id)| *id) });
             pieces = &pieces[usize::from(ends.is_some())..];
             for group in pieces.chunk_by(|left, right| left.0[depth] == right.0[depth]) {
                 open.push_back((group, depth + 1));
                 trie.labels.push(group[0].0[depth]);
             }
         }
-        trie.nodes.push(Node { first: trie.labels.len() as u32, piece: NONE });
+        trie.nodes.push(TrieNode { first: trie.labels.len() as u32, piece: NONE });
         trie.labels.shrink_to_fit();
         trie.nodes.shrink_to_fit();
         trie

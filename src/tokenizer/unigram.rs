@@ -1,6 +1,6 @@
-//! Unigram segmentation: of all ways to cut a text into pieces, the one with the highest sum of scores.
+//! Unigram segmentation: of all segmentations of a text, the one with the highest sum of scores.
 //!
-//! Invariant: sums are in single precision and from left to right, and a later way must be strictly
+//! Invariant: sums are in single precision and from left to right, and a later segmentation must be strictly
 //! better, as in the library: that decides between `...` `.` and `.` `...`. The text has been
 //! normalized; what becomes of unknown characters belongs to `sentencepiece`.
 
@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::proto::PieceKind;
 use super::sentencepiece::SentencePiece;
 
-/// The best way to reach one place in the text: from where, with which piece, at what sum.
+/// The best segmentation up to one place in the text: its score, and where its last piece starts.
 #[derive(Clone, Copy)]
 struct Best {
     score: f32,
@@ -17,7 +17,7 @@ struct Best {
     id: u32,
 }
 
-/// No way has been found yet.
+/// No segmentation has been found yet.
 const NOWHERE: usize = usize::MAX;
 
 impl Best {
@@ -38,7 +38,7 @@ impl SentencePiece {
             self.trie.prefixes(&text.as_bytes()[start..], |length, id| {
                 let score = match self.kind(id) {
                     PieceKind::Unused => return,
-                    // So much that a symbol is always taken whole.
+                    // A score so high that the symbol is always taken whole.
                     PieceKind::UserDefined => (f64::from(length as f32 * self.highest_score) - 0.1) as f32,
                     _ => self.score(id),
                 };

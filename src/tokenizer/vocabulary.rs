@@ -1,6 +1,6 @@
 //! The tokens of a vocabulary file and their ids.
 //!
-//! Invariant: every token has one id. No id is far beyond the number of tokens, so that ids are places in a table.
+//! Invariant: every token has one id. No id is far beyond the number of tokens, so that ids can be indices of a table.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fmt;
 use anyhow::{Result, bail};
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 
-use super::names::Names;
+use super::interner::Interner;
 use crate::batch::TokenId;
 use crate::error::Explain;
 use crate::files::ModelFiles;
@@ -19,10 +19,10 @@ const NONE: u32 = u32::MAX;
 /// Tokens by their ids and ids by their tokens.
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
-    names: Names,
-    /// By number of the name.
+    names: Interner,
+    /// Ids by the number of the token in `names`.
     ids: Vec<TokenId>,
-    /// By id, the number of the name.
+    /// Numbers of tokens in `names` by id.
     by_id: Vec<u32>,
 }
 
@@ -35,7 +35,7 @@ impl Vocabulary {
     fn parse(json: &[u8]) -> Result<Self> {
         let mut vocabulary = Self::default();
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        deserializer.deserialize_map(Entries(&mut vocabulary))?;
+        deserializer.deserialize_map(EntriesVisitor(&mut vocabulary))?;
         deserializer.end()?;
         // Ids have no holes to speak of in any checkpoint; one beyond this is a broken file, and would become a table's size.
         let limit = vocabulary.ids.len() * 2 + 1_000;
@@ -98,9 +98,9 @@ fn place(by_id: &mut Vec<u32>, id: TokenId, number: u32) {
 }
 
 /// Reads entries into a vocabulary; of a token that occurs twice the last counts, as everywhere in JSON.
-struct Entries<'a>(&'a mut Vocabulary);
+struct EntriesVisitor<'a>(&'a mut Vocabulary);
 
-impl<'de> Visitor<'de> for Entries<'_> {
+impl<'de> Visitor<'de> for EntriesVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {

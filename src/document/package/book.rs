@@ -7,7 +7,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::flow::{Role, Rules};
-use super::front::{Front, Place};
+use super::front::{Front, FrontPlace};
 use super::xml::{NodeId, Tree};
 use super::{Label, PackagePart, PackageReader};
 use crate::document::{BlockKind, html};
@@ -42,11 +42,11 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
 }
 
 /// In front of a chapter.
-fn front(tree: &Tree, _: &[Option<String>; 2]) -> Option<Place> {
+fn front(tree: &Tree, _: &[Option<String>; 2]) -> Option<FrontPlace> {
     let body = tree.all("h:body").find(|&body| !tree.end_tag(body).is_empty())?;
     let prefix = tree.qualified(body).trim_end_matches("body");
     let around = |name: &str| [format!("<{prefix}{name}>"), format!("</{prefix}{name}>")];
-    Some(Place { at: tree.inner(body).start, heading: around("h1"), paragraph: around("p") })
+    Some(FrontPlace { at: tree.inner(body).start, heading: around("h1"), paragraph: around("p") })
 }
 
 /// Refuses a book that only its seller's program can read.

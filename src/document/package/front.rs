@@ -11,11 +11,11 @@ pub(super) struct Front {
     /// The styles of a heading and of a paragraph, as far as there are any.
     pub(super) styles: [Option<String>; 2],
     /// Where in the entry it goes, and how a heading and a paragraph are written there.
-    pub(super) find: fn(tree: &Tree, styles: &[Option<String>; 2]) -> Option<Place>,
+    pub(super) find: fn(tree: &Tree, styles: &[Option<String>; 2]) -> Option<FrontPlace>,
 }
 
 /// A place in an entry.
-pub(super) struct Place {
+pub(super) struct FrontPlace {
     pub(super) at: usize,
     /// What stands around the text of a heading.
     pub(super) heading: [String; 2],
@@ -26,7 +26,7 @@ pub(super) struct Place {
 impl Front {
     /// Where a text goes, and as what; none in a document that has no place for it.
     pub(super) fn written(&self, tree: &Tree, preface: &Preface) -> Option<(usize, String)> {
-        let Place { at, heading, paragraph } = (self.find)(tree, &self.styles)?;
+        let FrontPlace { at, heading, paragraph } = (self.find)(tree, &self.styles)?;
         let around =
             |[before, after]: &[String; 2], text: &str| format!("{before}{}{after}", escape(text, Style::Html, false));
         let mut written = around(&heading, &preface.heading);

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::flow::{Role, Rules};
-use super::front::{Front, Place};
+use super::front::{Front, FrontPlace};
 use super::sheets::is_sentence;
 use super::xml::{NodeId, Tree};
 use super::{Label, PackageReader};
@@ -89,7 +89,7 @@ fn parts(reader: &mut PackageReader, rules: &OpenDocument) -> Result<()> {
 }
 
 /// In front of the first paragraph.
-fn front(tree: &Tree, styles: &[Option<String>; 2]) -> Option<Place> {
+fn front(tree: &Tree, styles: &[Option<String>; 2]) -> Option<FrontPlace> {
     let text = tree.all("office:text").find(|&text| !tree.end_tag(text).is_empty())?;
     let declares = |&child: &NodeId| !tree.is_element(child) || DECLARATIONS.contains(&tree.name(child));
     let last = tree.children(text).take_while(declares).last();
@@ -99,7 +99,7 @@ fn front(tree: &Tree, styles: &[Option<String>; 2]) -> Option<Place> {
         style.as_ref().map_or_else(String::new, |style| format!(" {prefix}style-name=\"{style}\""))
     };
     let [heading, paragraph] = [style(&styles[0]), style(&styles[1])];
-    Some(Place {
+    Some(FrontPlace {
         at: last.map_or(tree.inner(text).start, |last| tree.outer(last).end),
         heading: [format!("<{prefix}h{heading} {prefix}outline-level=\"1\">"), format!("</{prefix}h>")],
         paragraph: [format!("<{prefix}p{paragraph}>"), format!("</{prefix}p>")],

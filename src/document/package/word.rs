@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::book::{unescaped, within};
 use super::flow::{Role, Rules};
-use super::front::{Front, Place};
+use super::front::{Front, FrontPlace};
 use super::xml::{NodeId, Tree};
 use super::{Label, PackageReader};
 use crate::document::BlockKind;
@@ -135,13 +135,13 @@ fn named(reader: &PackageReader, entry: &str) -> Result<HashMap<String, (BlockKi
 }
 
 /// In front of the first paragraph.
-fn front(tree: &Tree, [heading, _]: &[Option<String>; 2]) -> Option<Place> {
+fn front(tree: &Tree, [heading, _]: &[Option<String>; 2]) -> Option<FrontPlace> {
     let body = tree.all("w:body").find(|&body| !tree.end_tag(body).is_empty())?;
     let w = tree.qualified(body).trim_end_matches("body");
     let style = heading.as_ref().filter(|_| !w.is_empty());
     let style = style.map_or_else(String::new, |style| format!("<{w}pPr><{w}pStyle {w}val=\"{style}\"/></{w}pPr>"));
     let around = |style: &str| [format!("<{w}p>{style}<{w}r><{w}t>"), format!("</{w}t></{w}r></{w}p>")];
-    Some(Place { at: tree.inner(body).start, heading: around(&style), paragraph: around("") })
+    Some(FrontPlace { at: tree.inner(body).start, heading: around(&style), paragraph: around("") })
 }
 
 /// Where the language of a text is named.

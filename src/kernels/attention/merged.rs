@@ -5,7 +5,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
 use super::scores::{dot, mix_heads, score_transposed, softmax};
-use super::shared::{Sentence, read};
+use super::shared::{SentenceKeys, read};
 use super::{Group, Heads, KvCache, Place, for_each_row, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
@@ -61,7 +61,7 @@ struct MergedRow<'a> {
     query: &'a [f32],
     cells: &'a [u32],
     cache: &'a KvCache,
-    sentence: Sentence<'a>,
+    sentence: SentenceKeys<'a>,
     out: &'a mut [f32],
 }
 
@@ -69,7 +69,7 @@ impl Kernel for MergedRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (inner, width, own) = (self.heads.kv_inner(), self.heads.width, self.cells.len());
-        let Sentence { keys, pad, values, length } = self.sentence;
+        let SentenceKeys { keys, pad, values, length } = self.sentence;
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let all = own + length;
         // Whole vectors of scores are written from `own` on.

@@ -118,8 +118,8 @@ pub(super) struct Slices<'a> {
 
 impl<'a> Slices<'a> {
     /// One sentence, whose keys and values are `inner` wide.
-    pub fn sentence(&self, sentence: usize, inner: usize) -> Sentence<'a> {
-        Sentence {
+    pub fn sentence(&self, sentence: usize, inner: usize) -> SentenceKeys<'a> {
+        SentenceKeys {
             keys: &self.keys[sentence * inner * self.pad..][..inner * self.pad],
             pad: self.pad,
             values: &self.values[sentence * self.s * inner..][..self.s * inner],
@@ -130,7 +130,7 @@ impl<'a> Slices<'a> {
 
 /// Keys and values of one sentence.
 #[derive(Clone, Copy)]
-pub(super) struct Sentence<'a> {
+pub(super) struct SentenceKeys<'a> {
     /// `[kv_inner, pad]`.
     pub keys: &'a [f32],
     pub pad: usize,
@@ -142,7 +142,7 @@ pub(super) struct Sentence<'a> {
 struct SharedRow<'a> {
     heads: Heads<'a>,
     query: &'a [f32],
-    sentence: Sentence<'a>,
+    sentence: SentenceKeys<'a>,
     out: &'a mut [f32],
 }
 
@@ -150,7 +150,7 @@ impl Kernel for SharedRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (inner, width) = (self.heads.kv_inner(), self.heads.width);
-        let Sentence { keys, pad, values, length } = self.sentence;
+        let SentenceKeys { keys, pad, values, length } = self.sentence;
         let reach = length.next_multiple_of(WIDE);
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let mut scores = vec![0f32; self.heads.count * reach];

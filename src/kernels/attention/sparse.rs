@@ -18,7 +18,7 @@ use super::{Cells, DistanceBias, Heads, for_each, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// Queries of a task.
+/// Most queries of a task.
 const CHUNK: usize = 256;
 
 /// `[b, extra + s, columns]` (queries, keys, values side by side) to `[b, s, inner]`, or to `[b, extra + s, inner]` where
@@ -38,7 +38,7 @@ pub struct Sparse<'a> {
 }
 
 /// Queries of one sequence and head.
-struct Task {
+struct SparseTask {
     sequence: usize,
     head: usize,
     /// Their places.
@@ -47,7 +47,7 @@ struct Task {
 
 impl Sparse<'_> {
     /// Queries of all sequences and heads; none of extra rows beside tokens, which see less.
-    fn tasks(&self) -> Vec<Task> {
+    fn tasks(&self) -> Vec<SparseTask> {
         let mut tasks = Vec::new();
         for (sequence, &length) in self.lengths.iter().enumerate() {
             let extra = self.pattern.extra(length);
@@ -55,7 +55,11 @@ impl Sparse<'_> {
             for places in [looking, extra..extra + length] {
                 for start in places.clone().step_by(CHUNK) {
                     let queries = start..(start + CHUNK).min(places.end);
-                    tasks.extend((0..self.heads.count).map(|head| Task { sequence, head, queries: queries.clone() }));
+                    tasks.extend((0..self.heads.count).map(|head| SparseTask {
+                        sequence,
+                        head,
+                        queries: queries.clone(),
+                    }));
                 }
             }
         }
@@ -88,7 +92,7 @@ impl CustomOp1 for Sparse<'_> {
         for_each(tasks.len(), b * rows * seen * inner, |number| {
             let task = &tasks[number];
             let length = self.lengths[task.sequence];
-            simd::run(Chunk {
+            simd::run(QueryChunk {
                 op: self,
                 qkv: &qkv[task.sequence * rows * width..][..rows * width],
                 length,
@@ -102,21 +106,21 @@ impl CustomOp1 for Sparse<'_> {
     }
 }
 
-struct Chunk<'a> {
+struct QueryChunk<'a> {
     op: &'a Sparse<'a>,
     /// `[extra + s, columns]` of one sequence.
     qkv: &'a [f32],
     length: usize,
     /// Rows of nothing between its extra rows and its tokens.
     gap: usize,
-    task: &'a Task,
+    task: &'a SparseTask,
     /// The sequence's rows of the output.
     out: Cells,
     /// Rows that have no output.
     hidden: usize,
 }
 
-impl Kernel for Chunk<'_> {
+impl Kernel for QueryChunk<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let places = self.task.queries.clone();
@@ -150,15 +154,15 @@ impl Kernel for Chunk<'_> {
     }
 }
 
-/// Keys, transposed.
-struct Keys {
+/// The keys that some queries see, transposed.
+struct GatheredKeys {
     /// `[width, pad]`.
     values: Vec<f32>,
     pad: usize,
 }
 
-impl Keys {
-    /// Those from a place on that lies in a run of what was copied.
+impl GatheredKeys {
+    /// The keys from a place on, which lies in a run that was copied.
     #[inline(always)]
     fn at(&self, seen: &Union, run: usize, place: usize) -> (&[f32], usize) {
         let before: usize = seen[..run].iter().map(Range::len).sum();
@@ -166,7 +170,7 @@ impl Keys {
     }
 }
 
-impl Chunk<'_> {
+impl QueryChunk<'_> {
     /// From the row of a place on: queries, keys and values.
     #[inline(always)]
     fn row(&self, place: usize) -> &[f32] {
@@ -176,7 +180,7 @@ impl Chunk<'_> {
 
     /// The keys of these places, one run after the other.
     #[inline(always)]
-    fn keys(&self, seen: &Union) -> Keys {
+    fn keys(&self, seen: &Union) -> GatheredKeys {
         let heads = &self.op.heads;
         let total: usize = seen.iter().map(Range::len).sum();
         // Whole vectors are read, even of the last keys.
@@ -188,7 +192,7 @@ impl Chunk<'_> {
                 values[j * pad + t] = value;
             }
         }
-        Keys { values, pad }
+        GatheredKeys { values, pad }
     }
 
     /// Scaled queries, `[width, TILE]`; zeros where there are fewer.

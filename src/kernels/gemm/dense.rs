@@ -18,7 +18,7 @@ use super::super::pages::{Pages, Plain, Slab};
 use super::super::simd::{self, Kernel, Simd, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
-use super::{Epilogue, Output, Prefetch, TILE, WeightMatrix, best, tasks};
+use super::{Epilogue, OutputWindow, Prefetch, TILE, WeightMatrix, best, tasks};
 
 /// Rows of one register tile.
 const GROUP: usize = 6;
@@ -95,7 +95,7 @@ impl WeightMatrix for Packed {
             });
         };
         // SAFETY: the tasks are all rows times all panels.
-        unsafe { Output::collect(m, self.n, write) }
+        unsafe { OutputWindow::collect(m, self.n, write) }
     }
 
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
@@ -147,7 +147,7 @@ struct DenseTask<'a> {
     panels: Range<usize>,
     weight: &'a Packed,
     epilogue: Epilogue<'a>,
-    output: Output,
+    output: OutputWindow,
 }
 
 impl Kernel for DenseTask<'_> {

@@ -24,7 +24,7 @@ use super::super::pages::{Pages, Slab};
 use super::super::simd::{self, WIDE};
 use super::super::threads::divides;
 use super::super::topk::{self, RowTop};
-use super::{Epilogue, Output, TILE, WeightMatrix, best, tasks};
+use super::{Epilogue, OutputWindow, TILE, WeightMatrix, best, tasks};
 
 use panel::{CacheLine, DEPTH, Layout, Order, WeightCell};
 use rows::QuantisedRows;
@@ -163,7 +163,7 @@ impl WeightMatrix for Quantised {
             });
         };
         // SAFETY: the tasks are all rows times all panels.
-        unsafe { Output::collect(m, self.n, write) }
+        unsafe { OutputWindow::collect(m, self.n, write) }
     }
 
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
@@ -231,7 +231,7 @@ mod tests {
                 run_at(level, Int8Task { input: &input, rows: 0..rows, panels, lines, layout, epilogue, output });
             };
             // SAFETY: the block is all panels times as many rows as there are outputs of.
-            unsafe { Output::collect(rows, n, write) }
+            unsafe { OutputWindow::collect(rows, n, write) }
         };
         let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
         let generic = at(Level::Generic, m, &plain);

@@ -133,14 +133,14 @@ fn best(
     [m, n]: [usize; 2],
     tasks: &[(Range<usize>, Range<usize>)],
     (k, edited): (usize, &[Vec<u32>]),
-    multiply: impl Fn(Range<usize>, Range<usize>, Output) + Sync,
+    multiply: impl Fn(Range<usize>, Range<usize>, OutputWindow) + Sync,
 ) -> Result<Vec<RowTop>> {
     let scan = |(rows, blocks): &(Range<usize>, Range<usize>)| {
         let mut values = vec![0f32; rows.len() * BLOCK];
         let mut scans: Vec<Scan> = rows.clone().map(|_| Scan::new(k, blocks.len())).collect();
         for block in blocks.clone() {
             let columns = block * BLOCK..n.min((block + 1) * BLOCK);
-            let output = Output::window(&mut values, rows.start, columns.start, n);
+            let output = OutputWindow::window(&mut values, rows.start, columns.start, n);
             multiply(rows.clone(), columns.start / WIDE..columns.end.div_ceil(WIDE), output);
             for ((scan, row), values) in scans.iter_mut().zip(rows.clone()).zip(values.chunks_exact(BLOCK)) {
                 scan.take(&values[..columns.len()], columns.start, &edited[row]);
@@ -188,7 +188,7 @@ impl Prefetch {
 
 /// The outputs `[m, n]` to be written. Tasks write disjoint columns or rows, which slices cannot express.
 #[derive(Clone, Copy)]
-struct Output {
+struct OutputWindow {
     /// The first output of row 0, which may lie before the memory that is written.
     values: *mut f32,
     /// The distance from a row to the next.
@@ -196,11 +196,11 @@ struct Output {
     n: usize,
 }
 // SAFETY: every task of a product writes only its own rows and panels, and the product holds the slice.
-unsafe impl Send for Output {}
+unsafe impl Send for OutputWindow {}
 // SAFETY: as above.
-unsafe impl Sync for Output {}
+unsafe impl Sync for OutputWindow {}
 
-impl Output {
+impl OutputWindow {
     /// Collects the outputs `[m, n]` that `write` writes. They are not cleared before: for a whole vocabulary that takes time.
     ///
     /// # Safety

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::super::super::simd::{Kernel, Simd, WIDE};
-use super::super::{Epilogue, Output, Prefetch};
+use super::super::{Epilogue, OutputWindow, Prefetch};
 use super::panel::{CacheLine, DEPTH, Layout, Order, Panel};
 use super::rows::QuantisedRows;
 
@@ -18,7 +18,7 @@ pub struct Int8Task<'a> {
     pub lines: &'a [CacheLine],
     pub layout: Layout,
     pub epilogue: Epilogue<'a>,
-    pub output: Output,
+    pub output: OutputWindow,
 }
 
 impl Kernel for Int8Task<'_> {

@@ -1,8 +1,7 @@
-//! Texts by number and numbers by text.
+//! An interner: texts by number and numbers by text.
 //!
-//! Invariant: numbers count from 0, and a text has one. The texts lie side by side in one buffer: vocabularies have up to a
-//! quarter of a million of them, most of a few bytes, which as strings of their own would take more memory than a
-//! translation does.
+//! Invariant: numbers count from 0, and a text has one number. The texts lie side by side in one buffer. Vocabularies have up to
+//! a quarter of a million of them, most of a few bytes; as separate strings they would take more memory than a translation.
 
 use anyhow::{Context, Result};
 use string_interner::StringInterner;
@@ -11,10 +10,10 @@ use string_interner::symbol::{Symbol, SymbolU32};
 
 /// Texts, numbered in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Names(StringInterner<StringBackend<SymbolU32>>);
+pub(super) struct Interner(StringInterner<StringBackend<SymbolU32>>);
 
-impl Names {
-    /// The number of a text, which is a new one where the text is new.
+impl Interner {
+    /// The number of a text; a new text gets the next number.
     ///
     /// # Errors
     /// When there are no numbers left.
@@ -24,7 +23,7 @@ impl Names {
         Ok(self.0.get_or_intern(name).to_usize() as u32)
     }
 
-    /// The number of a text that is there.
+    /// The number of a text, if it has one.
     pub(super) fn get(&self, name: &str) -> Option<u32> {
         self.0.get(name).map(|symbol| symbol.to_usize() as u32)
     }
@@ -43,7 +42,7 @@ impl Names {
         self.0.iter().map(|(_, name)| name)
     }
 
-    /// Gives back what room is left over.
+    /// Gives unused memory back.
     pub(super) fn shrink_to_fit(&mut self) {
         self.0.shrink_to_fit();
     }
@@ -55,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_text_has_one_number() {
-        let mut names = Names::default();
+        let mut names = Interner::default();
         let numbers: Vec<u32> = ["a", "", "één", "a"].iter().map(|name| names.number(name).unwrap()).collect();
         assert_eq!(numbers, [0, 1, 2, 0]);
         names.shrink_to_fit();
