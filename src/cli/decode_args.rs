@@ -22,7 +22,7 @@ pub struct Given<G> {
 }
 
 /// Which options stand together in help, and belong to the same commands.
-pub trait Group {
+pub trait OptionGroup {
     /// What stands above them, if not what stands above the options before them.
     const HEADING: Option<&'static str>;
     /// What is said of them where a command needs more beside them than others do.
@@ -52,7 +52,7 @@ pub struct OfTranslations;
 #[derive(Clone, Debug)]
 pub struct OfLines;
 
-impl Group for OfSearch {
+impl OptionGroup for OfSearch {
     const HEADING: Option<&'static str> = None;
 
     fn has(mode: Mode) -> bool {
@@ -60,7 +60,7 @@ impl Group for OfSearch {
     }
 }
 
-impl Group for OfSampling {
+impl OptionGroup for OfSampling {
     const HEADING: Option<&'static str> = Some("Sampling");
 
     fn has(mode: Mode) -> bool {
@@ -68,7 +68,7 @@ impl Group for OfSampling {
     }
 }
 
-impl Group for OfSeveral {
+impl OptionGroup for OfSeveral {
     const HEADING: Option<&'static str> = None;
 
     fn has(mode: Mode) -> bool {
@@ -76,7 +76,7 @@ impl Group for OfSeveral {
     }
 }
 
-impl Group for OfTranslations {
+impl OptionGroup for OfTranslations {
     const HEADING: Option<&'static str> = Some("Decoding");
     const HELP: Option<&'static str> = Some(
         "How many translations of each line to give, best first; needs --input-format lines and --format json or jsonl",
@@ -87,7 +87,7 @@ impl Group for OfTranslations {
     }
 }
 
-impl Group for OfLines {
+impl OptionGroup for OfLines {
     const HEADING: Option<&'static str> = Some("Decoding");
     const HELP: Option<&'static str> = Some("How many outputs for each line, best first; needs --format json or jsonl");
 
@@ -102,13 +102,13 @@ impl<G> Default for Given<G> {
     }
 }
 
-impl<G: Group> Given<G> {
+impl<G: OptionGroup> Given<G> {
     fn options() -> impl Iterator<Item = &'static DecodeOption> {
         OPTIONS.iter().filter(|option| G::has(option.mode))
     }
 }
 
-impl<G: Group> Args for Given<G> {
+impl<G: OptionGroup> Args for Given<G> {
     fn augment_args(command: Command) -> Command {
         let command = match G::HEADING {
             Some(heading) => command.next_help_heading(heading),
@@ -122,7 +122,7 @@ impl<G: Group> Args for Given<G> {
     }
 }
 
-impl<G: Group> FromArgMatches for Given<G> {
+impl<G: OptionGroup> FromArgMatches for Given<G> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut given = Self::default();
         given.update_from_arg_matches(matches)?;
@@ -140,13 +140,13 @@ impl<G: Group> FromArgMatches for Given<G> {
     }
 }
 
-impl<G: Group> Serialize for Given<G> {
+impl<G: OptionGroup> Serialize for Given<G> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(Self::options().map(|option| (option.flag, self.values.get(option.flag))))
     }
 }
 
-impl<'de, G: Group> Deserialize<'de> for Given<G> {
+impl<'de, G: OptionGroup> Deserialize<'de> for Given<G> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut values = Map::<String, Value>::deserialize(deserializer)?;
         let mut given = Self::default();

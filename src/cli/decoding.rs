@@ -13,14 +13,14 @@ use super::settings::SettingsFile;
 
 /// Decoding options as they were typed.
 #[derive(Clone, Debug, Default)]
-pub struct Typed {
+pub struct TypedDecoding {
     /// Text put before every source.
     prefix: Option<String>,
     /// How to search.
     pub values: Overrides,
 }
 
-impl Typed {
+impl TypedDecoding {
     /// Those of a search.
     pub fn new(decode: &DecodeOptions) -> Self {
         Self { prefix: decode.prefix.clone(), values: decode.search.values.clone() }
@@ -39,7 +39,7 @@ impl Typed {
 
 /// What was typed, and what the file says where that is not overruled. A prefix in the file is for
 /// articles, not for `raw` sources.
-pub fn layers(typed: &Typed, file: &SettingsFile, raw: bool) -> Result<DecodingLayers> {
+pub fn layers(typed: &TypedDecoding, file: &SettingsFile, raw: bool) -> Result<DecodingLayers> {
     let (prefix, file) = file.decoding(&typed.values)?;
     let mut named = OPTIONS.iter().filter(|option| !typed.values.get(option.flag).is_null());
     let named = typed.prefix.as_ref().map(|_| "prefix").or_else(|| named.next().map(|option| option.flag));

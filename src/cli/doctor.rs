@@ -22,14 +22,14 @@ use super::timings::field;
 const LEAST_CAPABILITY: f32 = 8.0;
 
 /// One line of the report.
-struct Finding {
+struct Diagnosis {
     verdict: &'static str,
     subject: &'static str,
     text: String,
     remedy: Option<String>,
 }
 
-impl Finding {
+impl Diagnosis {
     fn good(subject: &'static str, text: impl Into<String>) -> Self {
         Self { verdict: "ok", subject, text: text.into(), remedy: None }
     }
@@ -87,7 +87,7 @@ pub fn report(args: &DoctorArgs) -> String {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn processor() -> Finding {
+fn processor() -> Diagnosis {
     let features = [
         ("AVX2", is_x86_feature_detected!("avx2")),
         ("FMA", is_x86_feature_detected!("fma")),
@@ -103,7 +103,7 @@ fn processor() -> Finding {
         text += &format!(" (not: {})", lacks.join(", "));
     }
     text += &format!("; computing with {}", Level::current().name());
-    let finding = Finding::good("processor", text);
+    let finding = Diagnosis::good("processor", text);
     if has.contains(&"AVX2") && has.contains(&"FMA") {
         return finding;
     }
@@ -111,30 +111,30 @@ fn processor() -> Finding {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn processor() -> Finding {
-    Finding::good("processor", format!("{}; computing with {}", std::env::consts::ARCH, Level::current().name()))
+fn processor() -> Diagnosis {
+    Diagnosis::good("processor", format!("{}; computing with {}", std::env::consts::ARCH, Level::current().name()))
 }
 
-fn threads() -> Finding {
+fn threads() -> Diagnosis {
     match std::thread::available_parallelism() {
-        Ok(threads) => Finding::good("threads", format!("{threads} (fewer with --threads)")),
-        Err(error) => Finding::note("threads", format!("unknown: {error}")).remedy("note", "give --threads yourself"),
+        Ok(threads) => Diagnosis::good("threads", format!("{threads} (fewer with --threads)")),
+        Err(error) => Diagnosis::note("threads", format!("unknown: {error}")).remedy("note", "give --threads yourself"),
     }
 }
 
-fn memory() -> Finding {
+fn memory() -> Diagnosis {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     match (field(&text, "MemTotal:"), field(&text, "MemAvailable:")) {
         (Some(total), Some(free)) => {
             let line = format!("{:.1} GiB, {:.1} GiB of it free", gibibytes(total), gibibytes(free));
-            let finding = Finding::good("memory", line);
+            let finding = Diagnosis::good("memory", line);
             if free >= 1 << 30 {
                 return finding;
             }
             finding.remedy("low", "close other programs, or use a small model and a lower --batch-tokens")
         }
-        _ => Finding::note("memory", "this system does not tell"),
+        _ => Diagnosis::note("memory", "this system does not tell"),
     }
 }
 
@@ -147,52 +147,52 @@ fn nvidia() -> Option<(String, Option<f32>)> {
     Some((line, capability))
 }
 
-fn graphics() -> Finding {
+fn graphics() -> Diagnosis {
     if cfg!(feature = "cuda") {
         // What the program itself finds, for that is what a run will find.
         return match Placement::choose(DeviceChoice::Cuda(0), ComputeType::Auto) {
-            Ok(placement) => Finding::good("gpu", placement.description),
+            Ok(placement) => Diagnosis::good("gpu", placement.description),
             Err(error) => {
                 let error = kortom::Error::from(error);
                 let remedy = error.hint().unwrap_or("check it with `nvidia-smi`");
-                Finding::note("gpu", format!("{}; the CPU is used", error.message())).remedy("note", remedy)
+                Diagnosis::note("gpu", format!("{}; the CPU is used", error.message())).remedy("note", remedy)
             }
         };
     }
     match nvidia() {
-        None => Finding::good("gpu", "none; the CPU is used"),
-        Some((gpu, Some(capability))) if capability < LEAST_CAPABILITY => Finding::note("gpu", gpu).remedy(
+        None => Diagnosis::good("gpu", "none; the CPU is used"),
+        Some((gpu, Some(capability))) if capability < LEAST_CAPABILITY => Diagnosis::note("gpu", gpu).remedy(
             "note",
             format!("compute capability {capability} may be too old for candle's kernels (8.0); use --device cpu"),
         ),
-        Some((gpu, _)) => Finding::note("gpu", format!("{gpu}; this build cannot use it"))
+        Some((gpu, _)) => Diagnosis::note("gpu", format!("{gpu}; this build cannot use it"))
             .remedy("note", "build with it: `cargo install --path . --features cuda` (needs the CUDA toolkit)"),
     }
 }
 
-fn build() -> Finding {
+fn build() -> Diagnosis {
     let cuda = match option_env!("CUDA_COMPUTE_CAP") {
         _ if !cfg!(feature = "cuda") => "CPU only".to_owned(),
         Some(capability) => format!("with CUDA for compute capability {capability}"),
         None => "with CUDA".to_owned(),
     };
-    let finding = Finding::good("build", format!("{cuda}, for {}-{}", std::env::consts::ARCH, std::env::consts::OS));
+    let finding = Diagnosis::good("build", format!("{cuda}, for {}-{}", std::env::consts::ARCH, std::env::consts::OS));
     if cfg!(debug_assertions) {
         return finding.remedy("slow", "this is a development build; `cargo build --release` makes a fast one");
     }
     finding
 }
 
-fn folders(hub: &Hub) -> Vec<Finding> {
+fn folders(hub: &Hub) -> Vec<Diagnosis> {
     let options = hub.options();
     let cache = options.cache.display();
     let cache = if options.cache.is_dir() {
-        Finding::good("cache", format!("{cache}"))
+        Diagnosis::good("cache", format!("{cache}"))
     } else {
-        Finding::good("cache", format!("{cache} (not there yet; made by `kortom models pull`)"))
+        Diagnosis::good("cache", format!("{cache} (not there yet; made by `kortom models pull`)"))
     };
     let models = options.models.as_ref().map(|models| {
-        let finding = Finding::good("models", format!("{} (KORTOM_MODELS)", models.display()));
+        let finding = Diagnosis::good("models", format!("{} (KORTOM_MODELS)", models.display()));
         if models.is_dir() {
             finding
         } else {
@@ -203,36 +203,38 @@ fn folders(hub: &Hub) -> Vec<Finding> {
         let files = path.read_dir().into_iter().flatten().flatten();
         let size: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
         let state = format!("{} MiB of eight-bit weights, kept for faster starts; may be deleted", size >> 20);
-        Finding::good("stored", format!("{} ({state})", path.display()))
+        Diagnosis::good("stored", format!("{} ({state})", path.display()))
     });
     let settings = super::settings::SettingsFile::location().map(|path| {
         let state = if path.is_file() { "" } else { " (none yet)" };
-        Finding::good("settings", format!("{}{state}", path.display()))
+        Diagnosis::good("settings", format!("{}{state}", path.display()))
     });
     [Some(cache), stored, models, settings].into_iter().flatten().collect()
 }
 
-fn models(hub: &Hub) -> Vec<Finding> {
+fn models(hub: &Hub) -> Vec<Diagnosis> {
     let (installed, _) = match hub.list() {
         Ok(found) => found,
-        Err(error) => return vec![Finding::good("model", told(&error)).remedy("bad", "check the cache folder above")],
+        Err(error) => {
+            return vec![Diagnosis::good("model", told(&error)).remedy("bad", "check the cache folder above")];
+        }
     };
-    let mut findings: Vec<Finding> = installed.iter().map(model).collect();
+    let mut findings: Vec<Diagnosis> = installed.iter().map(model).collect();
     let lacks = |task, from, to| hub.best_installed(task, from, to).is_none_or(|best| best.files.name() == BUNDLED);
     if lacks(ModelTask::Translate, "nl", "en") {
         let line = "only the built-in one translates from Dutch to English, a demonstration";
-        findings.push(Finding::good("quality", line).remedy("note", "kortom models pull nl-en"));
+        findings.push(Diagnosis::good("quality", line).remedy("note", "kortom models pull nl-en"));
     }
     if lacks(ModelTask::Summarize, "en", "en") {
         let line = "no summary model: summaries consist of the article's own sentences";
-        findings.push(Finding::good("quality", line).remedy("note", "kortom models pull cnn-fast"));
+        findings.push(Diagnosis::good("quality", line).remedy("note", "kortom models pull cnn-fast"));
     }
     findings.extend(short_summaries(hub));
     findings
 }
 
 /// A remark on the summary model, where an article can be longer than what it reads at once and the catalogue has one that reads more.
-fn short_summaries(hub: &Hub) -> Option<Finding> {
+fn short_summaries(hub: &Hub) -> Option<Diagnosis> {
     let best = hub.best_installed(ModelTask::Summarize, "en", "en")?;
     let spec = family::parse(&best.files.json("config.json").ok()??).ok()?;
     let entry = hub::longer("en", spec.encoder.window)?;
@@ -242,12 +244,12 @@ fn short_summaries(hub: &Hub) -> Option<Finding> {
     let (name, window) = (best.files.name(), spec.encoder.window);
     let line = format!("`{name}` reads {window} tokens at once: longer articles are summarised in parts");
     let remedy = format!("kortom models pull {alias}, then `--summary-model {alias}`", alias = entry.alias);
-    Some(Finding::good("quality", line).remedy("note", remedy))
+    Some(Diagnosis::good("quality", line).remedy("note", remedy))
 }
 
-fn model(installed: &Installed) -> Finding {
+fn model(installed: &Installed) -> Diagnosis {
     let place = installed.folder.as_ref().map_or("in this program".to_owned(), |folder| folder.display().to_string());
-    let finding = Finding::good("model", format!("{}, {place}", installed.name));
+    let finding = Diagnosis::good("model", format!("{}, {place}", installed.name));
     if installed.missing.is_empty() {
         return finding;
     }
@@ -255,12 +257,12 @@ fn model(installed: &Installed) -> Finding {
     finding.remedy("bad", remedy)
 }
 
-fn network(hub: &Hub) -> Finding {
+fn network(hub: &Hub) -> Diagnosis {
     if hub.options().offline {
-        return Finding::note("network", "offline: no connection is opened").remedy(
+        return Diagnosis::note("network", "offline: no connection is opened").remedy(
             "note",
             "models must be on this machine already; leave out --offline or unset HF_HUB_OFFLINE to fetch one",
         );
     }
-    Finding::good("network", "used for `models pull` and models named by --model owner/name only")
+    Diagnosis::good("network", "used for `models pull` and models named by --model owner/name only")
 }

@@ -15,7 +15,7 @@ use kortom::render::{self, Additions};
 use kortom::summarize::SummaryMethod;
 
 use super::args::{DigestArgs, GenerateArgs, SummarizeArgs, TranslateArgs};
-use super::decoding::Typed;
+use super::decoding::TypedDecoding;
 use super::forms::{additions, check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
 use super::options::{self, InputFormat, InputOptions, MachineOptions, OutputOptions, PrintOptions};
@@ -52,7 +52,7 @@ struct Common<'a> {
     inputs: &'a [PathBuf],
     input: InputOptions,
     output: &'a OutputOptions,
-    decoding: Typed,
+    decoding: TypedDecoding,
     machine: &'a MachineOptions,
     print: &'a PrintOptions,
 }
@@ -65,7 +65,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decoding: Typed::new(&args.decode).sampling(&args.sampling),
+            decoding: TypedDecoding::new(&args.decode).sampling(&args.sampling),
             machine: &args.machine,
             print: &args.print,
         };
@@ -82,7 +82,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decoding: Typed::new(&args.decode).sampling(&args.sampling).several(&args.several),
+            decoding: TypedDecoding::new(&args.decode).sampling(&args.sampling).several(&args.several),
             machine: &args.machine,
             print: &args.print,
         };
@@ -105,7 +105,7 @@ impl Job {
             inputs: &args.inputs.inputs,
             input: args.input.clone(),
             output: &args.output,
-            decoding: Typed::new(&args.decode).sampling(&args.sampling),
+            decoding: TypedDecoding::new(&args.decode).sampling(&args.sampling),
             machine: &args.machine,
             print: &args.print,
         };
@@ -145,7 +145,7 @@ impl Job {
                 ..InputOptions::default()
             },
             output: &args.output,
-            decoding: Typed::new(&args.decode).sampling(&args.sampling).several(&args.several),
+            decoding: TypedDecoding::new(&args.decode).sampling(&args.sampling).several(&args.several),
             machine: &args.machine,
             print: &args.print,
         };

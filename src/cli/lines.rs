@@ -21,12 +21,12 @@ use super::languages;
 use super::run::{Emit, Piece, Reader, Work};
 
 /// What a model makes of lines in the language they were found to be in: a segment for each.
-pub type Model<'a> = Box<dyn Fn(&[&str], Option<&str>) -> Result<Vec<Segment>> + 'a>;
+pub type LineModel<'a> = Box<dyn Fn(&[&str], Option<&str>) -> Result<Vec<Segment>> + 'a>;
 
 /// The work on lines.
 pub struct Lines<'a> {
     /// The model.
-    pub model: Model<'a>,
+    pub model: LineModel<'a>,
     /// Several outputs were asked for.
     pub n_best: bool,
     /// Each source is asked which language it is in, all its lines together.

@@ -12,7 +12,7 @@ use kortom::pipeline::{DecodingLayers, PipelineOptions, PipelineTask, SummaryReq
 use kortom::summarize;
 
 use super::args::{BenchArgs, ServeArgs, Wanted};
-use super::decoding::{Typed, layers};
+use super::decoding::{TypedDecoding, layers};
 use super::options::{
     GlobalAttention, LanguageOptions, MachineOptions, Method, ReadOptions, SummaryOptions, TermOptions,
 };
@@ -34,7 +34,12 @@ pub struct PipelineArgs {
 
 impl PipelineArgs {
     /// Options without models and languages.
-    pub fn new(task: PipelineTask, typed: &Typed, machine: &MachineOptions, file: &SettingsFile) -> Result<Self> {
+    pub fn new(
+        task: PipelineTask,
+        typed: &TypedDecoding,
+        machine: &MachineOptions,
+        file: &SettingsFile,
+    ) -> Result<Self> {
         let MachineOptions { device, compute_type, threads, batch_tokens, no_cache, offline } = file.fill(machine)?;
         let options = PipelineOptions {
             task,
@@ -51,14 +56,14 @@ impl PipelineArgs {
 
     /// `kortom serve`.
     pub fn serve(args: &ServeArgs, file: &SettingsFile) -> Result<Self> {
-        let mut pipeline = Self::new(PipelineTask::Digest, &Typed::new(&args.decode), &args.machine, file)?;
+        let mut pipeline = Self::new(PipelineTask::Digest, &TypedDecoding::new(&args.decode), &args.machine, file)?;
         pipeline.digest(&args.wanted, file)?;
         Ok(pipeline)
     }
 
     /// `kortom bench`, which has its own options of decoding.
     pub fn bench(args: &BenchArgs, file: &SettingsFile) -> Result<Self> {
-        let mut pipeline = Self::new(PipelineTask::Translate, &Typed::default(), &args.machine, file)?;
+        let mut pipeline = Self::new(PipelineTask::Translate, &TypedDecoding::default(), &args.machine, file)?;
         pipeline.options.decoding = DecodingLayers::default();
         pipeline.options.model = args.model.clone().or_else(|| file.text("model"));
         Ok(pipeline)

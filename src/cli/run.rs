@@ -153,7 +153,7 @@ fn window<Item>(events: &Receiver<Event<Item>>, budget: usize, windows: Windows)
 }
 
 /// An event whose item, if it had one, is with the others of its window.
-enum Step {
+enum WriteStep {
     Begin(Beginning),
     Piece(usize),
     Failed(Failure),
@@ -162,16 +162,16 @@ enum Step {
 }
 
 /// Parts the items of a window from what happens around them.
-fn part<Item>(window: Vec<Event<Item>>) -> (Vec<Step>, Vec<Item>) {
+fn part<Item>(window: Vec<Event<Item>>) -> (Vec<WriteStep>, Vec<Item>) {
     let mut items = Vec::new();
     let steps = window.into_iter().map(|event| match event {
-        Event::Begin(beginning) => Step::Begin(beginning),
-        Event::Failed(failure) => Step::Failed(failure),
-        Event::End(good) => Step::End(good),
-        Event::Skipped(flags, bytes) => Step::Skipped(flags, bytes),
+        Event::Begin(beginning) => WriteStep::Begin(beginning),
+        Event::Failed(failure) => WriteStep::Failed(failure),
+        Event::End(good) => WriteStep::End(good),
+        Event::Skipped(flags, bytes) => WriteStep::Skipped(flags, bytes),
         Event::Item(item, bytes) => {
             items.push(item);
-            Step::Piece(bytes)
+            WriteStep::Piece(bytes)
         }
     });
     (steps.collect(), items)
@@ -185,14 +185,14 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn take(&mut self, step: Step, pieces: &mut dyn Iterator<Item = Result<Piece, Failure>>) -> Result<()> {
+    fn take(&mut self, step: WriteStep, pieces: &mut dyn Iterator<Item = Result<Piece, Failure>>) -> Result<()> {
         match step {
-            Step::Begin(beginning) => {
+            WriteStep::Begin(beginning) => {
                 self.tally.open = 0;
                 let begun = self.screen.aside(|| self.sink.begin(&beginning));
                 self.written(begun)?;
             }
-            Step::Piece(bytes) => {
+            WriteStep::Piece(bytes) => {
                 self.tally.bytes += bytes as u64;
                 match pieces.next() {
                     Some(Ok(piece)) => self.piece(&piece)?,
@@ -200,12 +200,12 @@ impl Writer<'_> {
                     None => bail!("the model gave fewer results than there are sources"),
                 }
             }
-            Step::Failed(failure) => self.fail(&failure),
-            Step::End(good) => {
+            WriteStep::Failed(failure) => self.fail(&failure),
+            WriteStep::End(good) => {
                 let ended = self.sink.end(good);
                 self.written(ended)?;
             }
-            Step::Skipped(flags, bytes) => {
+            WriteStep::Skipped(flags, bytes) => {
                 self.tally.skipped += 1;
                 self.tally.bytes += bytes;
                 self.tally.skipped_bytes += bytes;

@@ -23,12 +23,12 @@ const CHOICE: usize = 8;
 /// The submissions that wait, in the order of their turns.
 #[derive(Default)]
 pub struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     submissions: VecDeque<Submission>,
     closed: bool,
 }
@@ -48,7 +48,7 @@ struct Candidate {
     tokens: usize,
 }
 
-impl State {
+impl QueueState {
     /// The submissions of requests that still wait.
     fn live(&mut self) -> &VecDeque<Submission> {
         self.submissions.retain(|submission| !submission.waiting.is_empty() && !submission.cancel.is_over());
@@ -209,7 +209,7 @@ impl Queue {
         taken
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

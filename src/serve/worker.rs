@@ -92,11 +92,11 @@ struct Running<'a> {
     queue: &'a Queue,
     key: &'a BatchKey,
     metrics: &'a Metrics,
-    state: Mutex<State>,
+    state: Mutex<RunState>,
 }
 
 #[derive(Default)]
-struct State {
+struct RunState {
     /// Items so far.
     count: usize,
     /// Those that were taken and have no outcome.
@@ -104,7 +104,7 @@ struct State {
 }
 
 impl Running<'_> {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RunState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,10 +10,10 @@ use kortom::error::WithHint;
 use kortom::hub::{Hub, Origin, Removal, Verdict};
 use serde_json::{Value, json};
 
-use super::{Common, table};
+use super::{ListingOptions, table};
 
 /// Reads files again and says which are as they were fetched.
-pub(super) fn verify(name: Option<&str>, common: Common) -> Result<ExitCode> {
+pub(super) fn verify(name: Option<&str>, common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     let all = || -> Result<Vec<String>> {
         let here = hub.list()?.0.into_iter().filter(|model| model.origin != Origin::Bundled);
@@ -50,7 +50,7 @@ fn verdict(verdict: Verdict) -> &'static str {
 }
 
 /// Removes a model, after a yes.
-pub(super) fn remove(name: &str, yes: bool, common: Common) -> Result<ExitCode> {
+pub(super) fn remove(name: &str, yes: bool, common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     let removal = hub.removal(name)?;
     if !yes {
@@ -100,7 +100,7 @@ fn confirm(hub: &Hub, removal: &Removal) -> Result<()> {
 }
 
 /// Prints where a model lies.
-pub(super) fn path(name: &str, common: Common) -> Result<ExitCode> {
+pub(super) fn path(name: &str, common: ListingOptions) -> Result<ExitCode> {
     let Some(folder) = common.hub().folder_of(name)? else {
         bail!(format!("`{name}` is part of the program and has no folder").with_hint("use it by its name"));
     };

@@ -8,10 +8,10 @@ use indicatif::DecimalBytes;
 use kortom::hub::{self, CatalogEntry, Installed, ModelTask, Origin, Resolved};
 use serde_json::json;
 
-use super::{Common, languages, table};
+use super::{ListingOptions, languages, table};
 
 /// Prints the models that are here and those of the catalogue that are not.
-pub(super) fn run(common: Common) -> Result<ExitCode> {
+pub(super) fn run(common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     let (installed, others) = hub.list()?;
     let uses = [("translate", ModelTask::Translate, "nl", "en"), ("summarize", ModelTask::Summarize, "en", "en")];

@@ -29,7 +29,7 @@ pub enum ModelsCommand {
     /// Show the models on this machine, which one would be used, and those that can be fetched
     List {
         #[command(flatten)]
-        common: Common,
+        common: ListingOptions,
     },
     /// Fetch a model into the shared Hugging Face cache, or bring it up to date and mend it there
     Pull {
@@ -42,21 +42,21 @@ pub enum ModelsCommand {
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
-        common: Common,
+        common: ListingOptions,
     },
     /// Show what a model is, its licence and files, and the decode settings in effect
     Show {
         /// An alias, a folder, or owner/name[@revision]
         name: String,
         #[command(flatten)]
-        common: Common,
+        common: ListingOptions,
     },
     /// Read all files again and compare them with the hashes they were fetched with
     Verify {
         /// The model; without one, all that are installed
         name: Option<String>,
         #[command(flatten)]
-        common: Common,
+        common: ListingOptions,
     },
     /// Remove a model from the cache; with @revision, only what that revision alone uses
     Rm {
@@ -66,23 +66,23 @@ pub enum ModelsCommand {
         #[arg(long, short)]
         yes: bool,
         #[command(flatten)]
-        common: Common,
+        common: ListingOptions,
     },
     /// Print the folder of a model
     Path {
         /// An alias, a folder, or owner/name[@revision]
         name: String,
         #[command(flatten)]
-        common: Common,
+        common: ListingOptions,
     },
 }
 
 /// Options of every one of these commands.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct Common {
+pub struct ListingOptions {
     /// How to print the result
-    #[arg(long, value_enum, default_value_t = Form::Text)]
-    format: Form,
+    #[arg(long, value_enum, default_value_t = ListingFormat::Text)]
+    format: ListingFormat,
     /// Open no socket at all (also `HF_HUB_OFFLINE=1`)
     #[arg(long)]
     offline: bool,
@@ -93,7 +93,7 @@ pub struct Common {
 
 /// How to print the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
+pub enum ListingFormat {
     /// For people
     Text,
     /// For programs
@@ -121,7 +121,7 @@ pub fn run(args: &ModelsArgs) -> Result<ExitCode> {
     }
 }
 
-impl Common {
+impl ListingOptions {
     fn hub(self) -> Hub {
         let mut options = HubOptions::from_env(self.offline);
         options.progress = !self.quiet;
@@ -132,8 +132,8 @@ impl Common {
     fn print(self, value: &Value, text: &str) -> Result<()> {
         let mut out = io::stdout().lock();
         match self.format {
-            Form::Json => writeln!(out, "{value:#}")?,
-            Form::Text => out.write_all(text.as_bytes())?,
+            ListingFormat::Json => writeln!(out, "{value:#}")?,
+            ListingFormat::Text => out.write_all(text.as_bytes())?,
         }
         Ok(out.flush()?)
     }

@@ -7,10 +7,10 @@ use indicatif::DecimalBytes;
 use kortom::hub::DownloadPlan;
 use serde_json::json;
 
-use super::{Common, table};
+use super::{ListingOptions, table};
 
 /// Prints which files would be fetched.
-pub(super) fn plan(name: &str, common: Common) -> Result<ExitCode> {
+pub(super) fn plan(name: &str, common: ListingOptions) -> Result<ExitCode> {
     let plan = common.hub().plan(name)?;
     common.print(&json!(plan), &plan_text(&plan))?;
     Ok(ExitCode::SUCCESS)
@@ -31,7 +31,7 @@ fn plan_text(plan: &DownloadPlan) -> String {
 }
 
 /// Fetches a model.
-pub(super) fn run(name: &str, accept_license: bool, common: Common) -> Result<ExitCode> {
+pub(super) fn run(name: &str, accept_license: bool, common: ListingOptions) -> Result<ExitCode> {
     let (plan, resolved) = common.hub().pull(name, accept_license)?;
     let folder = resolved.folder.unwrap_or_default();
     let fetched = DecimalBytes(plan.remaining());

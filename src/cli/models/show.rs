@@ -13,7 +13,7 @@ use kortom::hub::{self, CatalogEntry, Facts, ModelTask, Resolved};
 use kortom::model::{self, Weights};
 use serde_json::{Value, json};
 
-use super::{Common, languages, table};
+use super::{ListingOptions, languages, table};
 
 /// What there is to say of a model that is here.
 struct Shown<'a> {
@@ -30,7 +30,7 @@ struct Shown<'a> {
 }
 
 /// Prints what a model is.
-pub(super) fn run(name: &str, common: Common) -> Result<ExitCode> {
+pub(super) fn run(name: &str, common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     match hub.installed(name)? {
         Some(resolved) => {
@@ -189,7 +189,7 @@ fn about(entry: &CatalogEntry) -> impl Iterator<Item = Vec<String>> {
 }
 
 /// A model that is not here can still be described by the catalogue.
-fn absent(name: &str, common: Common) -> Result<()> {
+fn absent(name: &str, common: ListingOptions) -> Result<()> {
     let Some(entry) = hub::alias(name.split('@').next().unwrap_or(name)) else {
         bail!(format!("the model `{name}` is not installed").with_hint(format!("kortom models pull {name}")));
     };

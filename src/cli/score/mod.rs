@@ -61,7 +61,7 @@ pub struct ScoreArgs {
     pub field: Option<String>,
     /// Format of the output [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Input and output")]
-    pub format: Option<Shown>,
+    pub format: Option<ScoreFormat>,
     /// Digits behind the point
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = digits, help_heading = "Input and output")]
     pub width: usize,
@@ -91,7 +91,7 @@ pub struct ScoreArgs {
 
 /// How scores are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shown {
+pub enum ScoreFormat {
     /// A line for each system, and the signatures
     Text,
     /// An array with an object for each system
@@ -138,7 +138,7 @@ pub fn run(args: ScoreArgs, file: &SettingsFile) -> Result<ExitCode> {
     }
     let scored = score(&texts, resampling.as_ref());
     super::print(&match shown {
-        Some(Shown::Json) => shown::json(&scored, resampling.as_ref(), width)?,
+        Some(ScoreFormat::Json) => shown::json(&scored, resampling.as_ref(), width)?,
         _ => shown::text(&scored, resampling.as_ref(), width),
     })
 }
