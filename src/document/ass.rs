@@ -106,8 +106,9 @@ fn tagged(line: &str, inline: &mut Inline) {
         let broken = ["\\N", "\\n", "\\h"].into_iter().find(|mark| found.starts_with(mark));
         inline.text(before);
         if let Some(tag) = tag {
-            inline.mark(MarkKind::Single, tag);
             rest = &found[tag.len()..];
+            let leads = rest.starts_with(char::is_alphanumeric) && !before.ends_with(char::is_alphanumeric);
+            inline.mark(if leads { MarkKind::Leading } else { MarkKind::Single }, tag);
         } else if let Some(mark) = broken {
             inline.mark(MarkKind::Break, mark);
             inline.text(" ");

@@ -38,6 +38,8 @@ pub(super) enum MarkKind {
     Close,
     /// Stands alone, as code or a picture does.
     Single,
+    /// Stands alone, and says something about the words after it.
+    Leading,
     /// Stands in place of a space of the text.
     Break,
 }

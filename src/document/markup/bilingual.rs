@@ -57,7 +57,7 @@ fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
                     (kept[start], kept[at]) = (true, true);
                 }
             }
-            MarkKind::Single | MarkKind::Break => {}
+            MarkKind::Single | MarkKind::Leading | MarkKind::Break => {}
         }
     }
     markup.marks.iter().zip(kept).filter(|(_, kept)| *kept).map(|(mark, _)| mark.clone()).collect()

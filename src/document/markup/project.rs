@@ -81,7 +81,8 @@ impl Projection<'_> {
         let (theirs, ours) = (words(self.source, from), words(self.target, to));
         let before = theirs.iter().filter(|word| word.start < at).count();
         let count = scale(before, theirs.len(), ours.len());
-        let opens = mark.kind == MarkKind::Open || (mark.kind == MarkKind::Single && mark.markup.ends_with(' '));
+        let opens = matches!(mark.kind, MarkKind::Open | MarkKind::Leading)
+            || (mark.kind == MarkKind::Single && mark.markup.ends_with(' '));
         match (opens, count) {
             (true, count) => ours.get(count).map_or(to.end, |word| word.start),
             (false, 0) => to.start,
@@ -178,7 +179,7 @@ fn pairs(marks: &[Mark]) -> Vec<(usize, usize)> {
         match mark.kind {
             MarkKind::Open => open.push(index),
             MarkKind::Close => pairs.extend(open.pop().map(|open| (open, index))),
-            MarkKind::Single | MarkKind::Break => {}
+            MarkKind::Single | MarkKind::Leading | MarkKind::Break => {}
         }
     }
     pairs
@@ -191,7 +192,7 @@ fn rank(kind: MarkKind, mark: usize, pairs: &[(usize, usize)], places: &[usize])
         _ if empty => 1,
         MarkKind::Close => 0,
         MarkKind::Single | MarkKind::Break => 1,
-        MarkKind::Open => 2,
+        MarkKind::Open | MarkKind::Leading => 2,
     }
 }
 

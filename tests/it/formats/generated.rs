@@ -153,7 +153,7 @@ fn nothing_is_lost_whatever_the_document() {
     ] {
         let kept: &[&str] = match format {
             Format::Srt => &["<i>", "</i>", "{\\an8}", " --> "],
-            Format::Ass => &["{\\i1}", "{\\p1}", "\\n", "dialogue:"],
+            Format::Ass => &["{\\i1}", "{\\p1}", "\\n"],
             _ => &["<b>", "</b>", "<br", "</a>", "<code>", "<https://a.nl>"],
         };
         let rounds = if format == Format::Html { 200 } else { 3000 };
