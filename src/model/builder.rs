@@ -32,15 +32,10 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// A tensor under its name, or under the same name without the family's prefix, or under that of the other stack, where one
-    /// may be both.
+    /// A tensor under its name, or under the same name without the family's prefix, or under the name's twin.
     pub fn find(&self, name: &str) -> Option<View<'_>> {
         let bare = name.strip_prefix(self.spec.names.prefix).unwrap_or(name);
-        let twin = || {
-            let [one, other] = self.spec.names.twins?;
-            let renamed = name.strip_prefix(one).map(|rest| format!("{other}{rest}"));
-            self.weights.find(&renamed.or_else(|| Some(format!("{one}{}", name.strip_prefix(other)?)))?)
-        };
+        let twin = || self.weights.find(&self.spec.names.twin(name)?);
         self.weights.find(name).or_else(|| self.weights.find(bare)).or_else(twin)
     }
 

@@ -204,10 +204,10 @@ impl Seq2Seq {
 /// When they have.
 pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
     let bare = |name: &'_ str| name.strip_prefix(spec.names.prefix).unwrap_or(name).to_owned();
-    if spec.names.twins.is_some() {
-        return Ok(());
-    }
-    let has = |stack: &StackNames| weights.names().any(|name| bare(name).starts_with(&bare(stack.layers)));
+    let begins = |layers: &str| weights.names().any(|name| bare(name).starts_with(&bare(layers)));
+    let has = |stack: &StackNames| {
+        begins(stack.layers) || spec.names.twin(stack.layers).is_some_and(|layers| begins(&layers))
+    };
     let what = match (has(&spec.names.encoder), has(&spec.names.decoder)) {
         (true, false) => "an encoder without a decoder",
         (false, true) => "a decoder without an encoder",

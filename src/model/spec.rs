@@ -255,6 +255,16 @@ pub struct Names {
     pub decoder: StackNames,
 }
 
+impl Names {
+    /// The name that may stand for another, see [`Self::twins`].
+    #[must_use]
+    pub fn twin(&self, name: &str) -> Option<String> {
+        let [one, other] = self.twins?;
+        let renamed = name.strip_prefix(one).map(|rest| format!("{other}{rest}"));
+        renamed.or_else(|| Some(format!("{one}{}", name.strip_prefix(other)?)))
+    }
+}
+
 /// Names in one stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackNames {

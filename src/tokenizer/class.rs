@@ -116,6 +116,13 @@ impl Class {
             Self::Pegasus => {
                 &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>"), ("mask_token", "<mask_2>")]
             }
+            Self::Gemma => &[
+                ("bos_token", "<bos>"),
+                ("eos_token", "<eos>"),
+                ("unk_token", "<unk>"),
+                ("pad_token", "<pad>"),
+                ("mask_token", "<mask>"),
+            ],
             Self::Bert => &[
                 ("unk_token", "[UNK]"),
                 ("sep_token", "[SEP]"),

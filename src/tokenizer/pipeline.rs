@@ -64,7 +64,13 @@ impl Pipeline {
             let ingredients = Ingredients::of_sentencepiece(&files.read(file)?, class, settings);
             (file, ingredients.and_then(|ingredients| build(class, settings, ingredients)))
         };
-        let inner = inner.explain(|| files.broken(file))?;
+        let mut inner = inner.explain(|| files.broken(file))?;
+        if class == Class::Gemma {
+            // As its class of transformers: what tokenizer.json lacks of these gets the next free id.
+            let named = class.named_tokens().iter().filter_map(|(name, default)| settings.token(name, default));
+            let tokens = named.map(|token| tokenizers::AddedToken::from(token.content, true));
+            inner.add_special_tokens(tokens).map_err(|error| anyhow!("{error}"))?;
+        }
         let own_template = class == Class::File || (class == Class::Gemma && !settings.surrounds());
         let size = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
         let unknown = settings.token("unk_token", class.unknown()).and_then(|token| inner.token_to_id(&token.content));

@@ -251,6 +251,10 @@ fn half_a_model_is_refused_as_one_by_its_weights_and_by_its_config() {
     let folder = copy("tiny-marian");
     without(&folder, "encoder.layers");
     expect(&folder, &["the weights are a decoder without an encoder", "a whole encoder-decoder"]);
+    // A tower that sees pictures is no encoder of texts.
+    let folder = copy("tiny-t5gemma2");
+    without(&folder, "model.encoder.layers");
+    expect(&folder, &["the weights are a decoder without an encoder", "a whole encoder-decoder"]);
     // What programs that draw pictures keep of a T5.
     for family in ["t5", "umt5"] {
         let folder = copy("tiny-t5");
