@@ -31,7 +31,7 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 pub use envelope::FieldFormat;
 pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
@@ -39,10 +39,11 @@ pub use jsonl::Field;
 pub use markup::Comment;
 use markup::Markup;
 
-use crate::error::{Error, ErrorKind, WithHint};
+use crate::error::{Error, ErrorKind};
 pub use package::{Content, Package};
 pub use preface::Preface;
 pub use sections::Section;
+pub use text::decode;
 
 /// The kind of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -380,28 +381,4 @@ impl Document {
         }
         joined
     }
-}
-
-/// The text of a file's bytes.
-///
-/// # Errors
-/// When they are not UTF-8, or hold a NUL byte (then they are no text at all); names the offset.
-pub fn decode(bytes: Vec<u8>) -> Result<String> {
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => bail!(
-            format!(
-                "not valid UTF-8: the byte at offset {} is `0x{:02x}`",
-                error.utf8_error().valid_up_to(),
-                error.as_bytes()[error.utf8_error().valid_up_to()]
-            )
-            .with_hint("convert the file to UTF-8 first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`")
-        ),
-    };
-    if let Some(offset) = text.find('\0') {
-        bail!(format!("not a text: there is a NUL byte at offset {offset}").with_hint(
-            "a file in UTF-16 must be converted to UTF-8 first; other files with NUL bytes hold no article"
-        ));
-    }
-    Ok(text)
 }

@@ -9,7 +9,10 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use anyhow::{Result, bail};
+
 use super::{BlockKind, Document, Format};
+use crate::error::WithHint;
 
 /// Lines wider than this, in bytes, were not wrapped by hand or by a mail program: each is a paragraph.
 const WIDEST_WRAP: usize = 160;
@@ -238,4 +241,28 @@ fn split_credit(text: &str, range: Range<usize>) -> (Option<Range<usize>>, Optio
         }
         None => (Some(range), None),
     }
+}
+
+/// The text of a file's bytes.
+///
+/// # Errors
+/// When they are not UTF-8, or hold a NUL byte (then they are no text at all); names the offset.
+pub fn decode(bytes: Vec<u8>) -> Result<String> {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => bail!(
+            format!(
+                "not valid UTF-8: the byte at offset {} is `0x{:02x}`",
+                error.utf8_error().valid_up_to(),
+                error.as_bytes()[error.utf8_error().valid_up_to()]
+            )
+            .with_hint("convert the file to UTF-8 first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`")
+        ),
+    };
+    if let Some(offset) = text.find('\0') {
+        bail!(format!("not a text: there is a NUL byte at offset {offset}").with_hint(
+            "a file in UTF-16 must be converted to UTF-8 first; other files with NUL bytes hold no article"
+        ));
+    }
+    Ok(text)
 }
