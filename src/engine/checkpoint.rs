@@ -86,6 +86,7 @@ impl Checkpoint {
             generation_config: self.generation_config.as_ref(),
             window: self.window().min(self.spec.decoder.window),
             positions: self.spec.target_capacity(),
+            after_start: languages.after_start,
             caller: request.caller,
         })?;
         settings.take_languages(languages.forced_bos, languages.decoder_start);
@@ -128,14 +129,16 @@ impl Checkpoint {
             return self.tokenizer.languages(None, None);
         }
         let mut languages = found?;
-        let needed = languages.forced_bos.is_some() || languages.decoder_start.is_some();
+        let told = [languages.forced_bos, languages.decoder_start, languages.after_start];
+        let needed = told.iter().any(Option::is_some);
         if needed && (from.is_none() || to.is_none()) {
             bail!(
                 format!("`{}` must be told both languages", self.name)
                     .with_hint("give them as `src_lang` and `tgt_lang`, or in the task as `translation_nl_to_en`")
             );
         }
-        languages.forced_bos = languages.forced_bos.or(languages.decoder_start.take());
+        (languages.decoder_start, languages.after_start) = (None, None);
+        languages.forced_bos = told.into_iter().flatten().next();
         Ok(languages)
     }
 

@@ -69,6 +69,8 @@ pub struct SettingSources<'a> {
     pub window: usize,
     /// How many positions the decoder has; `None` where nothing ends them.
     pub positions: Option<usize>,
+    /// What decoding starts from after the start token.
+    pub after_start: Option<TokenId>,
     /// Which command or interface decodes.
     pub caller: Caller,
 }

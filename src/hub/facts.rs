@@ -51,7 +51,7 @@ pub fn facts(files: &ModelFiles) -> Result<Facts> {
     })
 }
 
-/// What a model was made for, where its files say so, and whether that is certain. Marian only ever translates, and
+/// What a model was made for, where its files say so, and whether that is certain. Marian and FSMT only ever translate, and
 /// Pegasus only ever summarises; settings for summaries and no other task are left in checkpoints that were trained
 /// further for something else.
 ///
@@ -63,9 +63,9 @@ pub fn made_for(files: &ModelFiles) -> Result<(Option<ModelTask>, bool)> {
     let summarises =
         tasks.is_some_and(|tasks| !tasks.is_empty() && tasks.keys().all(|task| task.starts_with("summarization")));
     Ok(match config.get("model_type").and_then(Value::as_str) {
-        Some("marian") => (Some(ModelTask::Translate), true),
+        Some("marian" | "fsmt") => (Some(ModelTask::Translate), true),
         Some("pegasus" | "pegasus_x" | "bigbird_pegasus") => (Some(ModelTask::Summarize), true),
-        Some("m2m_100") => (Some(ModelTask::Translate), false),
+        Some("m2m_100" | "nllb-moe" | "seamless_m4t" | "seamless_m4t_v2") => (Some(ModelTask::Translate), false),
         _ => (summarises.then_some(ModelTask::Summarize), false),
     })
 }

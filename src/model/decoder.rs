@@ -9,8 +9,8 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::kernels::attention::Pattern;
 use crate::nn::{
-    Bias, CrossAttention, Embedding, FeedForward, Linear, Memory, MergedAttention, Norm, OwnPast, Past, PastKeys,
-    Place, Relative, Rotary, SelfAttention,
+    Bias, CrossAttention, Embedding, Linear, Memory, MergedAttention, Norm, OwnPast, Past, PastKeys, Place,
+    PositionWise, Relative, Rotary, SelfAttention,
 };
 
 use super::positions::{Places, RelativeBias, by_pattern, of_layer};
@@ -34,7 +34,7 @@ pub(super) struct DecoderLayer {
     pub attention: DecoderAttention,
     /// What a token sees of its past.
     pub pattern: Pattern,
-    pub feed_forward: (FeedForward, Residual),
+    pub feed_forward: (PositionWise, Residual),
 }
 
 /// How a token looks at its past and at its source.
@@ -293,7 +293,7 @@ impl Decoder {
             let memories: Vec<&Memory> = store.groups.iter().map(|group| &group[index]).collect();
             x = layer.attention.step(&x, past, &memories, &rows.places)?;
             let (feed_forward, residual) = &layer.feed_forward;
-            x = residual.around(&x, |x, residual| feed_forward.forward(x, residual))?;
+            x = residual.around(&x, |x, residual| feed_forward.forward(x, residual, None))?;
         }
         match &self.final_norm {
             Some(norm) => norm.forward(&x),

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::batch::Batch;
 use crate::kernels::attention::Pattern;
-use crate::nn::{Bias, Embedding, FeedForward, Norm, Relative, Rotation, SelfAttention, Sequences};
+use crate::nn::{Bias, Embedding, Norm, PositionWise, Relative, Rotation, SelfAttention, Sequences};
 
 use super::positions::{Places, RelativeBias, by_pattern, of_layer};
 use super::residual::Residual;
@@ -33,7 +33,7 @@ pub(super) struct EncoderLayer {
     pub global_norm: Option<Norm>,
     /// What a token sees of its sentence.
     pub pattern: Pattern,
-    pub feed_forward: (FeedForward, Residual),
+    pub feed_forward: (PositionWise, Residual),
 }
 
 impl EncoderLayer {
@@ -88,7 +88,7 @@ impl Encoder {
                 pattern => attention.encode_sparse(x, residual, &sequences, pattern, relative),
             })?;
             let (feed_forward, residual) = &layer.feed_forward;
-            x = residual.around(&x, |x, residual| feed_forward.forward(x, residual))?;
+            x = residual.around(&x, |x, residual| feed_forward.forward(x, residual, Some(&lengths)))?;
         }
         if self.globals() > 0 {
             x = x.narrow(1, self.globals(), s)?.contiguous()?;

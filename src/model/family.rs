@@ -2,7 +2,9 @@
 //!
 //! Each row of differences is checked against transformers by the parity tests.
 
+mod bart_like;
 mod config;
+mod experts;
 mod gemma;
 mod halves;
 mod long;
@@ -33,12 +35,12 @@ struct Family {
 }
 
 /// All families that can be run.
-const FAMILIES: [Family; 15] = [
+const FAMILIES: [Family; 24] = [
     Family { model_type: "marian", also: None, read: marian },
     Family { model_type: "bart", also: None, read: bart },
     Family { model_type: "mbart", also: None, read: mbart },
     Family { model_type: "pegasus", also: None, read: pegasus },
-    Family { model_type: "m2m_100", also: Some("NLLB"), read: m2m_100 },
+    Family { model_type: "m2m_100", also: Some("NLLB, SMaLL-100"), read: m2m_100 },
     Family { model_type: "t5", also: Some("MADLAD-400"), read: t5 },
     Family { model_type: "mt5", also: None, read: mt5 },
     Family { model_type: "umt5", also: None, read: umt5 },
@@ -53,6 +55,15 @@ const FAMILIES: [Family; 15] = [
         also: Some("BERT and RoBERTa into BERT, RoBERTa or GPT-2"),
         read: halves::encoder_decoder,
     },
+    Family { model_type: "mvp", also: None, read: bart_like::mvp },
+    Family { model_type: "plbart", also: None, read: bart_like::plbart },
+    Family { model_type: "blenderbot", also: None, read: bart_like::blenderbot },
+    Family { model_type: "blenderbot-small", also: None, read: bart_like::blenderbot_small },
+    Family { model_type: "fsmt", also: None, read: bart_like::fsmt },
+    Family { model_type: "seamless_m4t", also: None, read: bart_like::seamless_m4t },
+    Family { model_type: "seamless_m4t_v2", also: None, read: bart_like::seamless_m4t },
+    Family { model_type: "nllb-moe", also: None, read: experts::nllb_moe },
+    Family { model_type: "switch_transformers", also: None, read: experts::switch_transformers },
 ];
 
 fn find(model_type: &str) -> Option<&'static Family> {
@@ -162,7 +173,7 @@ fn bart_like(config: &Config) -> Result<Spec> {
 
 /// As [`bart_like`], with so many positions in the encoder and in the decoder.
 fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
-    let width = config.size("d_model")?;
+    let width = config.size(if config.has("d_model") { "d_model" } else { "hidden_size" })?;
     let activation = activation(config.text("activation_function").unwrap_or("gelu"))?;
     let stack = |side: &str, window: usize| -> Result<Stack> {
         let key = format!("{side}_attention_heads");
@@ -195,15 +206,17 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
             norm_eps: 1e-5,
             final_norm: false,
             embedding_norm: false,
+            word_norm: false,
             positions: Positions::Sinusoidal,
             embedding_scale: if config.flag("scale_embedding").unwrap_or(false) { (width as f64).sqrt() } else { 1.0 },
+            experts: None,
         })
     };
-    let vocabulary = config.size("vocab_size")?;
+    let vocabulary = config.size(if config.has("tgt_vocab_size") { "tgt_vocab_size" } else { "vocab_size" })?;
     Ok(Spec {
         family: config.family(),
         vocabulary,
-        source_vocabulary: vocabulary,
+        source_vocabulary: config.size_or("src_vocab_size", vocabulary)?,
         encoder: stack("encoder", windows[0])?,
         decoder: stack("decoder", windows[1])?,
         shared_embedding: true,
@@ -217,6 +230,7 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         own_embedding: None,
         wide_range: false,
         eight_bits: false,
+        prompts: None,
         names: BART_NAMES,
     })
 }
@@ -265,12 +279,14 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         norm_eps: config.number("layer_norm_epsilon").unwrap_or(1e-6),
         final_norm: true,
         embedding_norm: false,
+        word_norm: false,
         positions: Positions::Relative {
             buckets: config.size_or("relative_attention_num_buckets", 32)?,
             max_distance: config.size_or("relative_attention_max_distance", 128)?,
             every_layer: false,
         },
         embedding_scale: 1.0,
+        experts: None,
     };
     let decoder = Stack { layers: config.size_or("num_decoder_layers", encoder.layers)?, ..encoder.clone() };
     let vocabulary = config.size("vocab_size")?;
@@ -293,6 +309,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         // https://github.com/huggingface/transformers/issues/9295
         wide_range: true,
         eight_bits: false,
+        prompts: None,
         names: if gated { names::t5_gated() } else { T5_NAMES },
     })
 }

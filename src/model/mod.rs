@@ -42,7 +42,7 @@ use crate::kernels::attention::Pattern;
 use crate::kernels::gemm::Quantised;
 use crate::kernels::pages::Pages;
 use crate::kernels::simd::Level;
-use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, fuses};
+use crate::nn::{Embedding, Linear, Logits, Matrix, Norm, Prompt, fuses};
 
 /// An encoder-decoder with its output layer.
 pub struct Seq2Seq {
@@ -256,15 +256,19 @@ fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
 
 fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
     let (spec, names) = (builder.spec, &builder.spec.names.encoder);
+    let prompts = spec.prompts.as_ref().map(|prompts| builder.prompts(prompts, prompts.names[0], &spec.encoder));
+    let prompts = prompts.transpose()?.unwrap_or_default();
     let layers = (0..spec.encoder.layers)
         .map(|layer| {
             let prefix = format!("{}{layer}.", names.layers);
             let pattern = spec.encoder.pattern(layer);
+            let mut attention = builder.encoder_attention(&prefix, names, &spec.encoder, pattern)?;
+            attention.0.prompt = prompts.get(layer).cloned();
             Ok(EncoderLayer {
-                attention: builder.encoder_attention(&prefix, names, &spec.encoder, pattern)?,
+                attention,
                 global_norm: builder.global_norm(&prefix, names, &spec.encoder, pattern)?,
                 pattern,
-                feed_forward: builder.feed_forward(&prefix, names, &spec.encoder)?,
+                feed_forward: builder.position_wise(layer, names, &spec.encoder)?,
             })
         })
         .collect::<Result<_>>()?;
@@ -294,6 +298,12 @@ fn globals(builder: &Builder, names: &StackNames, stack: &Stack) -> Result<(Opti
 
 fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
     let (spec, names) = (builder.spec, &builder.spec.names.decoder);
+    let prompts = |which: usize| -> Result<Vec<Prompt>> {
+        let prompts = spec.prompts.as_ref();
+        let prompts = prompts.map(|prompts| builder.prompts(prompts, prompts.names[which], &spec.decoder));
+        Ok(prompts.transpose()?.unwrap_or_default())
+    };
+    let (of_past, of_memory) = (prompts(1)?, prompts(2)?);
     let layers = (0..spec.decoder.layers)
         .map(|layer| {
             let prefix = format!("{}{layer}.", names.layers);
@@ -301,10 +311,13 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
             let attention = if spec.merged_attention {
                 DecoderAttention::Merged(Box::new(builder.merged_attention(&prefix, names, stack)?))
             } else {
-                let own = Box::new(builder.self_attention(&prefix, names, stack)?);
-                DecoderAttention::Apart { own, source: Box::new(builder.cross_attention(&prefix, names, stack)?) }
+                let mut own = builder.self_attention(&prefix, names, stack)?;
+                own.0.prompt = of_past.get(layer).cloned();
+                let mut source = builder.cross_attention(&prefix, names, stack)?;
+                source.0.prompt = of_memory.get(layer).cloned();
+                DecoderAttention::Apart { own: Box::new(own), source: Box::new(source) }
             };
-            let feed_forward = builder.feed_forward(&prefix, names, stack)?;
+            let feed_forward = builder.position_wise(layer, names, stack)?;
             Ok(DecoderLayer { attention, pattern: stack.pattern(layer), feed_forward })
         })
         .collect::<Result<_>>()?;
@@ -344,6 +357,9 @@ fn around(builder: &Builder, tokens: Matrix, names: &StackNames, stack: &Stack, 
     if let Some(token) = builder.spec.own_embedding {
         let row = builder.get(builder.spec.names.own_embedding, &[stack.width])?;
         embedding = embedding.with_own(token, row.tensor(builder.dtype, builder.device)?);
+    }
+    if stack.word_norm {
+        embedding = embedding.with_norm(builder.norm(names.embedding_norm, stack)?);
     }
     let embedding_norm = stack.embedding_norm.then(|| builder.norm(names.embedding_norm, stack)).transpose()?;
     let final_norm = stack.final_norm.then(|| builder.norm(names.final_norm, stack)).transpose()?;

@@ -41,7 +41,14 @@ impl Places {
             Positions::SinusoidalFairseq { padding } => {
                 let first = padding.map_or(0, |padding| padding as usize + 1);
                 let padding_row = padding.map(|padding| padding as usize);
-                table(first, sinusoidal_fairseq(rows + first, stack.width, padding_row)?, padding)
+                let rows = match builder.find(names.positions) {
+                    Some(view) => {
+                        view.expect(names.positions, &[rows + first, stack.width])?;
+                        view.tensor(DType::F32, &Device::Cpu)?
+                    }
+                    None => sinusoidal_fairseq(rows + first, stack.width, padding_row)?,
+                };
+                table(first, rows, padding)
             }
             Positions::Learned { offset } => {
                 let view = builder.get(names.positions, &[rows + offset, stack.width])?;

@@ -7,6 +7,7 @@ use crate::batch::TokenId;
 use crate::kernels::activation::Activation;
 
 pub use crate::kernels::attention::Pattern;
+pub use crate::nn::Routing;
 
 /// A sequence-to-sequence transformer.
 // Each flag is one way in which checkpoints differ, and all combinations occur.
@@ -45,6 +46,8 @@ pub struct Spec {
     pub wide_range: bool,
     /// Whether eight bits were measured to give as good texts, so that they are taken where nobody names a type.
     pub eight_bits: bool,
+    /// Keys and values that stand before all others, where there are any.
+    pub prompts: Option<Prompts>,
     /// Names of the weights.
     pub names: Names,
 }
@@ -125,10 +128,14 @@ pub struct Stack {
     pub final_norm: bool,
     /// Normalisation of the embeddings.
     pub embedding_norm: bool,
+    /// Normalisation of words before positions are added (Blenderbot-small), under the name of the other.
+    pub word_norm: bool,
     /// How a token knows its place.
     pub positions: Positions,
     /// Factor on embeddings.
     pub embedding_scale: f64,
+    /// What some layers have in the place of one feed-forward part.
+    pub experts: Option<Experts>,
 }
 
 impl Stack {
@@ -149,6 +156,32 @@ impl Stack {
     pub fn pattern(&self, layer: usize) -> Pattern {
         self.attention[layer % self.attention.len()]
     }
+}
+
+/// Feed-forward parts, of which a token goes to one or two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experts {
+    /// How many there are.
+    pub count: usize,
+    /// The layers that have them.
+    pub layers: Vec<usize>,
+    /// Whether what chooses between them has a bias.
+    pub router_bias: bool,
+    /// Which of them a token goes to.
+    pub routing: Routing,
+    /// What chooses, and what stands before an expert's number, where the feed-forward part of other layers has its own names.
+    pub names: [&'static str; 2],
+}
+
+/// Trained keys and values of every attention: a table, and two layers that make all of them of it (MVP).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompts {
+    /// How many stand before every sequence.
+    pub count: usize,
+    /// Width between the two layers.
+    pub inner: usize,
+    /// Names of the encoder's, of the decoder's for its own past, and of those for the memory.
+    pub names: [&'static str; 3],
 }
 
 /// Which tokens of a source see all of it and are seen by all, where the family leaves that to the caller (LED).
@@ -189,7 +222,7 @@ pub enum Positions {
     /// Sines in the first half, cosines in the second, frequencies `10000^(-2i/d)`; a stored table wins.
     Sinusoidal,
     /// The same halves with frequencies `10000^(-i/(d/2 - 1))`, counted by fairseq: the row of padding is
-    /// nought, position 0 the row after it.
+    /// nought, position 0 the row after it; a stored table wins (FSMT).
     SinusoidalFairseq {
         /// The padding token, which takes up no position even in the middle of a text. Without one, position 0 is the first
         /// row (PEGASUS-X).

@@ -9,6 +9,7 @@ mod composed;
 mod merged;
 mod past;
 mod prepare;
+mod prompt;
 mod sparse;
 
 use anyhow::{Result, ensure};
@@ -22,6 +23,7 @@ pub use crate::kernels::attention::Place;
 pub use merged::MergedAttention;
 pub use past::{Past, PastKeys};
 pub use prepare::HeadNorms;
+pub use prompt::Prompt;
 pub use sparse::FirstToken;
 
 use composed::{join, mask};
@@ -161,6 +163,8 @@ pub struct SelfAttention {
     pub sums: Option<Norm>,
     /// For a first token that sees everything, where there can be one.
     pub first: Option<FirstToken>,
+    /// What every token sees before all others.
+    pub prompt: Option<Prompt>,
 }
 
 impl SelfAttention {
@@ -203,11 +207,15 @@ impl SelfAttention {
                 prepare.in_place(&qkv)?;
                 cache.append(&qkv, self.shape.kv_inner(), past.cells())?;
                 let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
-                qkv.apply_op1_no_bwd(&kernel::Past { heads, cache, cells: past.cells() })?
+                let prompt = self.prompt.as_ref().map(Prompt::values).unwrap_or_default();
+                qkv.apply_op1_no_bwd(&kernel::Past { heads, cache, cells: past.cells(), prompt })?
             }
             PastKeys::Gathered(gathered) => {
                 let [q, keys, values] = prepare.parts(&qkv.unsqueeze(1)?, Along::Rows)?;
-                let (keys, values) = gathered.with(&keys, &values, past)?;
+                let (mut keys, mut values) = gathered.with(&keys, &values, past)?;
+                if let Some(prompt) = &self.prompt {
+                    (keys, values) = prompt.before(&keys, &values, self.shape)?;
+                }
                 let bias = bias.map(|bias| bias.of_past(past.time())).transpose()?.flatten();
                 join(&self.shape.attend(&q, &keys, &values, [None, bias.as_ref()])?)?.squeeze(1)?
             }
@@ -232,6 +240,8 @@ pub struct CrossAttention {
     pub out: Linear,
     /// The heads.
     pub shape: Shape,
+    /// What every row sees before the memory.
+    pub prompt: Option<Prompt>,
 }
 
 /// Keys and values of sentences that were encoded together, computed once, whatever the number of rows that read them.
@@ -272,19 +282,18 @@ impl Memory {
         kernel::Group { keys: &self.keys, values: &self.values, lengths: &self.lengths }
     }
 
-    /// The keys and values that `kv` makes of states `[b, s, d]` of sentences of these lengths.
-    fn new(kv: &Linear, prepare: &Prepare, states: &Tensor, lengths: &[usize]) -> Result<Self> {
-        let kv = kv.forward(states)?;
+    /// Of keys and values side by side, `[b, s, 2 · kv_inner]`, of which this is the only user, of sentences of these lengths.
+    fn new(kv: &Tensor, prepare: &Prepare, lengths: &[usize]) -> Result<Self> {
         let (lengths, shape) = (lengths.to_vec(), prepare.shape);
-        if fused(states) {
-            prepare.keys_in_place(&kv)?;
+        if fused(kv) {
+            prepare.keys_in_place(kv)?;
             let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: shape.kv_heads })?;
             // A copy, so that the keys beside them are not kept a second time.
             let values = kv.narrow(2, shape.kv_inner(), shape.kv_inner())?.contiguous()?;
             return Ok(Self { keys, values, mask: None, lengths });
         }
-        let mask = mask(&lengths, states.dim(1)?, states.dtype(), states.device())?;
-        let [keys, values] = prepare.keys_and_values(&kv)?;
+        let mask = mask(&lengths, kv.dim(1)?, kv.dtype(), kv.device())?;
+        let [keys, values] = prepare.keys_and_values(kv)?;
         Ok(Self { keys, values, mask, lengths })
     }
 
@@ -304,7 +313,11 @@ impl CrossAttention {
     /// # Errors
     /// When shapes, types or devices do not fit.
     pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
-        Memory::new(&self.kv, &Prepare::nothing(self.shape), states, lengths)
+        let (kv, prepare) = (self.kv.forward(states)?, Prepare::nothing(self.shape));
+        match &self.prompt {
+            Some(prompt) => Memory::new(&prompt.before_memory(&kv)?, &prepare, &prompt.lengthened(lengths)),
+            None => Memory::new(&kv, &prepare, lengths),
+        }
     }
 
     /// `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which sentence

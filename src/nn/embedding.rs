@@ -3,13 +3,15 @@
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
-use super::{Matrix, fused};
+use super::{Matrix, Norm, fused};
 use crate::kernels::embedding::AddRows;
 
 /// Token and position embedding, `ids` to `[n, d]`.
 pub struct Embedding {
     tokens: Matrix,
     scale: f64,
+    /// Of the words alone, before positions are added.
+    norm: Option<Norm>,
     /// Relative positions have none.
     positions: Option<PositionTable>,
     /// A token with an embedding of its own, `[d]`, which is not scaled.
@@ -73,7 +75,7 @@ impl Embedding {
     /// Tokens times `scale`, plus positions where the family adds them.
     #[must_use]
     pub fn new(tokens: Matrix, scale: f64, positions: Option<PositionTable>) -> Self {
-        Self { tokens, scale, positions, own: None }
+        Self { tokens, scale, norm: None, positions, own: None }
     }
 
     /// As this, but for one token, whose embedding `[d]` is not scaled.
@@ -82,7 +84,13 @@ impl Embedding {
         Self { own: Some((token, embedding)), ..self }
     }
 
-    /// The embeddings of tokens, `[n, d]`.
+    /// As this one, but words are normalised before positions are added.
+    #[must_use]
+    pub fn with_norm(self, norm: Norm) -> Self {
+        Self { norm: Some(norm), ..self }
+    }
+
+    /// The embeddings of tokens without positions, `[n, d]`.
     fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let x = self.tokens.rows(ids, self.scale)?;
         if let Some((token, own)) = &self.own {
@@ -90,7 +98,10 @@ impl Embedding {
                 x.slice_set(&own.unsqueeze(0)?, 0, row)?;
             }
         }
-        Ok(x)
+        match &self.norm {
+            Some(norm) => norm.forward(&x),
+            None => Ok(x),
+        }
     }
 
     /// Sequences of equal length `s`, one after another from position 0, to `[b, s, d]`.

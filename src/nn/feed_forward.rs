@@ -25,10 +25,13 @@ impl FeedForward {
     /// # Errors
     /// When shapes, types or devices do not fit.
     pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
-        let inner = match &self.gate {
+        self.down.forward_added(&self.inner(x)?, residual)
+    }
+
+    fn inner(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(match &self.gate {
             None => self.up.forward_activated(x, self.activation)?,
             Some(gate) => (gate.forward_activated(x, self.activation)? * self.up.forward(x)?)?,
-        };
-        self.down.forward_added(&inner, residual)
+        })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod attention;
 pub mod embedding;
+pub mod experts;
 pub mod feed_forward;
 pub mod linear;
 pub mod norm;
@@ -12,10 +13,11 @@ pub mod rotary;
 
 pub use crate::kernels::topk::Logits;
 pub use attention::{
-    Bias, CrossAttention, FirstToken, HeadNorms, Memory, MergedAttention, OwnPast, Past, PastKeys, Place, Relative,
-    SelfAttention, Sequences, Shape,
+    Bias, CrossAttention, FirstToken, HeadNorms, Memory, MergedAttention, OwnPast, Past, PastKeys, Place, Prompt,
+    Relative, SelfAttention, Sequences, Shape,
 };
 pub use embedding::{Embedding, PositionTable};
+pub use experts::{Experts, PositionWise, Routing};
 pub use feed_forward::FeedForward;
 pub use linear::{Linear, Matrix};
 pub use norm::Norm;

@@ -28,6 +28,13 @@ pub(super) enum Class {
     Bert,
     /// What tokenizer.json says, but that the settings may say which tokens stand around a text.
     Gemma,
+    /// M2M100, but for how it is told its languages.
+    Small100,
+    PlBart,
+    Blenderbot,
+    BlenderbotSmall,
+    Fsmt,
+    Seamless,
     /// What tokenizer.json says, and nothing else.
     File,
 }
@@ -37,7 +44,8 @@ impl Class {
     pub(super) fn of(files: &ModelFiles, settings: &Settings, config: &Value) -> Result<Self> {
         let named = settings.text("tokenizer_class").or_else(|| config.get("tokenizer_class")?.as_str());
         let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
-        let file_says_all = files.has("tokenizer.json") && !matches!(model_type, "m2m_100" | "mbart");
+        let has_languages = ["m2m_100", "mbart", "nllb-moe", "seamless_m4t", "seamless_m4t_v2"].contains(&model_type);
+        let file_says_all = files.has("tokenizer.json") && !has_languages;
         let class = match named {
             None if model_type == "encoder-decoder" => {
                 let encoder = config.get("encoder").and_then(|encoder| encoder.get("model_type")?.as_str());
@@ -50,6 +58,7 @@ impl Class {
         };
         match class {
             // Marian has no class that reads tokenizer.json; converted checkpoints hold only that.
+            Some(Self::M2m100) if is_small100(config) => Ok(Self::Small100),
             Some(Self::Marian) if !files.has("source.spm") && files.has("tokenizer.json") => Ok(Self::File),
             Some(class) => Ok(class),
             None if files.has("tokenizer.json") => Ok(Self::File),
@@ -63,7 +72,8 @@ impl Class {
                     )
                 )
                 .with_hint(
-                    "these work: tokenizer.json, or the files of Marian, BART, mBART, Pegasus, M2M100, NLLB or T5"
+                    "these work: tokenizer.json, or the files of Marian, BART, mBART, Pegasus, M2M100, NLLB, T5, PLBart, \
+                     Blenderbot, FSMT or SeamlessM4T"
                 )
             ),
         }
@@ -78,7 +88,13 @@ impl Class {
             "MBartTokenizer" => Self::MBart,
             "MBart50Tokenizer" => Self::MBart50,
             "NllbTokenizer" => Self::Nllb,
-            "BartTokenizer" | "RobertaTokenizer" | "LEDTokenizer" => Self::Bart,
+            "BartTokenizer" | "RobertaTokenizer" | "LEDTokenizer" | "MvpTokenizer" => Self::Bart,
+            "SMALL100Tokenizer" | "Small100Tokenizer" => Self::Small100,
+            "PLBartTokenizer" => Self::PlBart,
+            "BlenderbotTokenizer" => Self::Blenderbot,
+            "BlenderbotSmallTokenizer" => Self::BlenderbotSmall,
+            "FSMTTokenizer" => Self::Fsmt,
+            "SeamlessM4TTokenizer" => Self::Seamless,
             "GemmaTokenizer" => Self::Gemma,
             "BertTokenizer" => Self::Bert,
             _ => return None,
@@ -90,13 +106,18 @@ impl Class {
             "marian" => Self::Marian,
             // M2M100's pieces have a vocabulary beside them, NLLB's have none.
             "m2m_100" if files.has("vocab.json") => Self::M2m100,
-            "m2m_100" => Self::Nllb,
+            "m2m_100" | "nllb-moe" => Self::Nllb,
             "t5" | "mt5" | "umt5" | "longt5" | "switch_transformers" => Self::T5,
             "pegasus" | "pegasus_x" | "bigbird_pegasus" => Self::Pegasus,
             "mbart" => Self::MBart,
-            "bart" | "led" | "roberta" => Self::Bart,
+            "bart" | "led" | "mvp" | "roberta" => Self::Bart,
             "t5gemma" | "t5gemma2" => Self::Gemma,
             "bert" => Self::Bert,
+            "plbart" => Self::PlBart,
+            "blenderbot" => Self::Blenderbot,
+            "blenderbot-small" => Self::BlenderbotSmall,
+            "fsmt" => Self::Fsmt,
+            "seamless_m4t" | "seamless_m4t_v2" => Self::Seamless,
             _ => return None,
         })
     }
@@ -130,15 +151,8 @@ impl Class {
                 ("cls_token", "[CLS]"),
                 ("mask_token", "[MASK]"),
             ],
-            _ => &[
-                ("bos_token", "<s>"),
-                ("eos_token", "</s>"),
-                ("unk_token", "<unk>"),
-                ("sep_token", "</s>"),
-                ("pad_token", "<pad>"),
-                ("cls_token", "<s>"),
-                ("mask_token", "<mask>"),
-            ],
+            Self::Seamless => &FAIRSEQ[..6],
+            _ => &FAIRSEQ,
         }
     }
 
@@ -151,7 +165,9 @@ impl Class {
     pub(super) fn languages(self, settings: &Settings) -> Vec<&'static str> {
         match self {
             Self::M2m100 if settings.text("language_codes") == Some("wmt21") => WMT21.split_whitespace().collect(),
-            Self::M2m100 => M2M100.split_whitespace().collect(),
+            Self::M2m100 | Self::Small100 => M2M100.split_whitespace().collect(),
+            Self::PlBart if settings.text("language_codes") == Some("multi") => PLBART.to_vec(),
+            Self::PlBart => PLBART[..3].to_vec(),
             Self::MBart => MBART.split_whitespace().collect(),
             Self::MBart50 => MBART.split_whitespace().chain(MBART50_MORE.split_whitespace()).collect(),
             Self::Nllb => NLLB.split_whitespace().collect(),
@@ -159,6 +175,33 @@ impl Class {
         }
     }
 }
+
+/// The special tokens that most classes have, and what they are called.
+const FAIRSEQ: [(&str, &str); 7] = [
+    ("bos_token", "<s>"),
+    ("eos_token", "</s>"),
+    ("unk_token", "<unk>"),
+    ("sep_token", "</s>"),
+    ("pad_token", "<pad>"),
+    ("cls_token", "<s>"),
+    ("mask_token", "<mask>"),
+];
+
+/// Whether an M2M100 is SMaLL-100, whose class is in no release of transformers: its files are M2M100's, and what its config.json
+/// says besides need not be there. No other published one has such a shape.
+fn is_small100(config: &Value) -> bool {
+    let says = |key: &str| {
+        config.get(key).map(Value::to_string).is_some_and(|text| {
+            let text = text.to_lowercase();
+            text.contains("small100") || text.contains("small-100")
+        })
+    };
+    let size = |key: &str| config.get(key).and_then(Value::as_u64);
+    let shape = [("encoder_layers", 12), ("decoder_layers", 3), ("d_model", 1024), ("vocab_size", 128_112)];
+    says("_name_or_path") || says("auto_map") || shape.iter().all(|&(key, value)| size(key) == Some(value))
+}
+
+const PLBART: [&str; 7] = ["__java__", "__python__", "__en_XX__", "__javascript__", "__php__", "__ruby__", "__go__"];
 
 const WMT21: &str = "en ha is ja cs ru zh de";
 

@@ -196,6 +196,12 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> R
             let unused = (2..offset).map(|index| (format!("<unk_{index}>"), -100.0));
             specials.chain(unused).chain(pieces(2)).collect()
         }
+        Class::Seamless => {
+            let specials = ["<pad>", "<unk>", "<s>", "</s>"];
+            let mut ids: HashMap<String, TokenId> = specials.map(str::to_owned).into_iter().zip(0..).collect();
+            ids.extend(pieces(0).map(|(text, _)| text).zip(1..));
+            return Ok(Entries::Bpe { merges: merges(proto), ids });
+        }
         Class::Nllb => {
             let mut ids: HashMap<String, TokenId> = HashMap::new();
             for (text, _) in fairseq.chain(pieces(0)) {

@@ -30,6 +30,8 @@ pub struct Languages {
     pub forced_bos: Option<TokenId>,
     /// The token that decoding starts from, where it is the language and not what the checkpoint says.
     pub decoder_start: Option<TokenId>,
+    /// The token that decoding starts from after what the checkpoint says.
+    pub after_start: Option<TokenId>,
 }
 
 /// Why a model cannot translate what was asked.
@@ -93,6 +95,12 @@ pub(super) enum Scheme {
     SourceLast,
     /// The source's token after the end of the sentence; decoding starts from the target's.
     SourceLastStart,
+    /// As [`Self::SourceLastStart`], but of languages that nobody asked for those that the checkpoint names, or none.
+    OwnSourceLastStart { from: Option<String>, to: Option<String> },
+    /// The target's token before the source text, and nothing of the source's language.
+    TargetFirst,
+    /// The source's token before the text; decoding starts from what the checkpoint says and the target's, which is one of these.
+    SourceFirstAfterStart { targets: Vec<(String, TokenId)> },
 }
 
 /// What a text says of its target at its start, where a token there says it.
@@ -146,6 +154,29 @@ impl LanguageTable {
                 let target_is_asked = to.is_some();
                 Ok(Languages { from: own_from.clone(), to: Some(token), target_is_asked, source_prefix, ..plain })
             }
+            Scheme::TargetFirst => {
+                let (token, id) = target()?;
+                let from = from.map(|from| self.find(from)).transpose()?.map(|(token, _)| token);
+                Ok(Languages { from, to: Some(token), source_prefix: [&[id], &self.prefix[..]].concat(), ..plain })
+            }
+            Scheme::OwnSourceLastStart { from: own_from, to: own_to } => {
+                let find = |asked: Option<&str>, own: &Option<String>| {
+                    asked.or(own.as_deref()).map(|code| self.find(code)).transpose()
+                };
+                let (source, target) = (find(from, own_from)?, find(to, own_to)?);
+                let mut languages = plain;
+                languages.source_suffix.extend(source.as_ref().map(|(_, id)| *id));
+                languages.decoder_start = target.as_ref().map(|(_, id)| *id);
+                (languages.from, languages.to) = (source.map(|(token, _)| token), target.map(|(token, _)| token));
+                Ok(languages)
+            }
+            Scheme::SourceFirstAfterStart { targets } => {
+                let (source, id) = source()?;
+                let (target, after_start) = self.find_in(targets, to.unwrap_or(DEFAULT.1))?;
+                let source_prefix = [&[id], &self.prefix[..]].concat();
+                let (from, to) = (Some(source), Some(target));
+                Ok(Languages { from, to, source_prefix, after_start: Some(after_start), ..plain })
+            }
             Scheme::TargetText => {
                 let (token, _) = target()?;
                 let from = from.map(|from| self.find(from)).transpose()?.map(|(token, _)| token);
@@ -161,13 +192,18 @@ impl LanguageTable {
 
     /// The token for a code in any spelling: the model's own spelling first.
     fn find(&self, code: &str) -> Result<(String, TokenId), LanguageError> {
+        self.find_in(&self.tokens, code)
+    }
+
+    /// As [`Self::find`], of these tokens.
+    fn find_in(&self, tokens: &[(String, TokenId)], code: &str) -> Result<(String, TokenId), LanguageError> {
         let asked = Code::parse(code);
-        let own = self.tokens.iter().find(|(token, _)| token == code || bare(token) == bare(code));
-        let found = own.or_else(|| self.tokens.iter().find(|(token, _)| Code::parse(token).serves(&asked)));
+        let own = tokens.iter().find(|(token, _)| token == code || bare(token) == bare(code));
+        let found = own.or_else(|| tokens.iter().find(|(token, _)| Code::parse(token).serves(&asked)));
         found.cloned().ok_or_else(|| LanguageError::Unknown {
             model: self.model.clone(),
             code: code.to_owned(),
-            known: self.tokens.iter().map(|(token, _)| format!("`{token}`")).collect::<Vec<_>>().join(", "),
+            known: tokens.iter().map(|(token, _)| format!("`{token}`")).collect::<Vec<_>>().join(", "),
         })
     }
 

@@ -13,6 +13,8 @@ mod class;
 mod ingredients;
 mod languages;
 mod interner;
+mod merges;
+mod moses;
 mod pieces;
 mod pipeline;
 mod proto;
@@ -25,6 +27,7 @@ mod splitter;
 mod trie;
 mod unigram;
 mod vocabulary;
+mod words;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -38,9 +41,11 @@ use self::languages::{LanguageTable, OwnTarget, Scheme};
 use self::pieces::{PieceVocabulary, language_code};
 use self::pipeline::Pipeline;
 use self::rows::Rows;
-use self::schemes::language_table;
+use self::schemes::{fsmt_pair, language_table};
 use self::settings::Settings;
+use self::words::WordVocabulary;
 use crate::batch::TokenId;
+use crate::error::{Explain, WithHint};
 use crate::files::ModelFiles;
 
 /// The tokenizer of one checkpoint.
@@ -73,10 +78,11 @@ const SPELLINGS: [(&str, &str); 4] = [
     ("\u{2026}", "..."),
 ];
 
-/// Who does the cutting: our own SentencePiece with a vocabulary beside it, or the tokenizers crate.
+/// Who does the cutting: our own SentencePiece with a vocabulary beside it, our own merges within words, or the tokenizers crate.
 #[derive(Debug)]
 enum Model {
     Pieces(Box<PieceVocabulary>),
+    Words(Box<WordVocabulary>),
     Pipeline(Box<Pipeline>),
 }
 
@@ -91,9 +97,24 @@ impl Tokenizer {
         let class = Class::of(files, &settings, &config)?;
         let model = match class {
             Class::Marian => Model::Pieces(Box::new(PieceVocabulary::marian(files, &settings)?)),
-            Class::M2m100 => {
+            Class::M2m100 | Class::Small100 => {
                 let codes = class.languages(&settings);
                 Model::Pieces(Box::new(PieceVocabulary::m2m100(files, &settings, &codes)?))
+            }
+            Class::PlBart => {
+                let codes = class.languages(&settings);
+                Model::Pieces(Box::new(PieceVocabulary::plbart(files, &settings, &codes)?))
+            }
+            Class::BlenderbotSmall => Model::Words(Box::new(WordVocabulary::blenderbot_small(files, &settings)?)),
+            Class::Fsmt => {
+                let pair = fsmt_pair(&settings, &config).explain(|| {
+                    format!(
+                        "`tokenizer_config.json` of the model `{}` does not name its two languages (`langs`)",
+                        files.name()
+                    )
+                    .with_hint("fetch the file again")
+                })?;
+                Model::Words(Box::new(WordVocabulary::fsmt(files, &settings, pair)?))
             }
             _ => Model::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
         };
@@ -107,7 +128,8 @@ impl Tokenizer {
             language_ids,
             languages,
             max_length: settings.max_length(),
-            clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(false) && model.may_clean_up(),
+            clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(class == Class::PlBart)
+                && model.may_clean_up(),
             spellings: spellings(&model),
             model,
         })
@@ -247,6 +269,7 @@ impl Model {
     fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
         match self {
             Self::Pieces(pieces) => Ok(pieces.encode(text)),
+            Self::Words(words) => Ok(words.encode(text)),
             Self::Pipeline(pipeline) => pipeline.encode(text),
         }
     }
@@ -254,6 +277,7 @@ impl Model {
     fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         match self {
             Self::Pieces(pieces) => pieces.encode_target(text),
+            Self::Words(words) => words.encode_target(text),
             Self::Pipeline(pipeline) => pipeline.encode_target(text),
         }
     }
@@ -261,6 +285,7 @@ impl Model {
     fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         match self {
             Self::Pieces(pieces) => pieces.decode(ids, unknown),
+            Self::Words(words) => words.decode(ids, unknown),
             Self::Pipeline(pipeline) => pipeline.decode(ids, unknown),
         }
     }
@@ -268,6 +293,7 @@ impl Model {
     fn unknown(&self) -> Option<TokenId> {
         match self {
             Self::Pieces(pieces) => Some(pieces.unknown()),
+            Self::Words(words) => Some(words.unknown()),
             Self::Pipeline(pipeline) => pipeline.unknown(),
         }
     }
@@ -275,6 +301,7 @@ impl Model {
     fn unknown_parts(&self, text: &str) -> Vec<String> {
         match self {
             Self::Pieces(pieces) => pieces.unknown_parts(text),
+            Self::Words(words) => words.unknown_parts(text),
             Self::Pipeline(pipeline) => pipeline.unknown_parts(text),
         }
     }
@@ -282,6 +309,7 @@ impl Model {
     fn id(&self, token: &str) -> Option<TokenId> {
         match self {
             Self::Pieces(pieces) => pieces.id(token),
+            Self::Words(words) => words.id(token),
             Self::Pipeline(pipeline) => pipeline.id(token),
         }
     }
@@ -290,6 +318,7 @@ impl Model {
     fn token(&self, id: TokenId) -> Option<String> {
         match self {
             Self::Pieces(pieces) => pieces.tokens().find(|(_, other)| *other == id).map(|(token, _)| token.to_owned()),
+            Self::Words(words) => words.tokens().find(|(_, other)| *other == id).map(|(token, _)| token.to_owned()),
             Self::Pipeline(pipeline) => pipeline.token(id),
         }
     }
@@ -297,6 +326,7 @@ impl Model {
     fn size(&self) -> usize {
         match self {
             Self::Pieces(pieces) => pieces.size(),
+            Self::Words(words) => words.size(),
             Self::Pipeline(pipeline) => pipeline.size(),
         }
     }
@@ -305,6 +335,7 @@ impl Model {
     fn count(&self, from: usize) -> (usize, usize) {
         let ids: Vec<TokenId> = match self {
             Self::Pieces(pieces) => pieces.tokens().map(|(_, id)| id).collect(),
+            Self::Words(words) => words.tokens().map(|(_, id)| id).collect(),
             Self::Pipeline(pipeline) => pipeline.tokens().map(|(_, id)| id).collect(),
         };
         (ids.len(), ids.iter().filter(|&&id| id as usize >= from).count())
@@ -322,6 +353,7 @@ impl Model {
             Self::Pieces(pieces) => {
                 pieces.tokens().filter(|(token, _)| is_code(token)).map(|(token, id)| (token.to_owned(), id)).collect()
             }
+            Self::Words(_) => Vec::new(),
             Self::Pipeline(pipeline) => pipeline.tokens().filter(|(token, _)| is_code(token)).collect(),
         };
         found.sort_by_key(|(_, id)| *id);
@@ -331,7 +363,7 @@ impl Model {
     /// transformers does not clean up after byte-pair encoding, whatever the file says.
     fn may_clean_up(&self) -> bool {
         match self {
-            Self::Pieces(_) => true,
+            Self::Pieces(_) | Self::Words(_) => true,
             Self::Pipeline(pipeline) => !pipeline.is_bpe(),
         }
     }

@@ -1,7 +1,7 @@
-//! Vocabularies that lie beside a SentencePiece model, with ids of their own: Marian and M2M100.
+//! Vocabularies that lie beside a SentencePiece model, with ids of their own: Marian, M2M100 and `PLBart`.
 //!
 //! Invariant: every piece the model can yield has an id, if only that of `<unk>`; every id decodes
-//! to something, if only nothing. The two families differ in a few facts, which are `Flavour`.
+//! to something, if only nothing. The families differ in a few facts, which are `Flavour`.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ pub(super) enum Flavour {
     Marian,
     /// Language tokens stand behind the vocabulary.
     M2m100,
+    /// There is no vocabulary file: pieces are one further on than in their model, languages and the mask stand behind them.
+    PlBart,
 }
 
 /// Text to ids and back by way of SentencePiece and a vocabulary file.
@@ -89,6 +91,30 @@ impl PieceVocabulary {
             .explain(|| files.broken("vocab.json"))
     }
 
+    /// `PLBart`: sentencepiece.bpe.model.
+    pub(super) fn plbart(files: &ModelFiles, settings: &Settings, codes: &[&str]) -> Result<Self> {
+        const SPECIALS: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
+        let file = "sentencepiece.bpe.model";
+        let source = sentencepiece(files, file)?;
+        let mut vocabulary = Vocabulary::default();
+        let pieces = source.names().iter().skip(3);
+        for (id, token) in (0..).zip(SPECIALS.into_iter().chain(pieces).chain(codes.iter().copied())) {
+            vocabulary.insert(token, id)?;
+        }
+        let mut named = special_tokens(
+            settings,
+            &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
+        );
+        named.extend(codes.iter().map(|code| AddedToken::special(code)));
+        // The tokenizer for many languages has none.
+        if settings.text("language_codes") != Some("multi") {
+            let mask = settings.token("mask_token", "<mask>");
+            named.extend(mask.map(|mask| AddedToken { lstrip: true, ..mask }));
+        }
+        named.extend(settings.extra_special_tokens());
+        Self::new(Flavour::PlBart, source, (None, None), vocabulary, named, settings).explain(|| files.broken(file))
+    }
+
     fn new(
         flavour: Flavour,
         source: SentencePiece,
@@ -100,23 +126,8 @@ impl PieceVocabulary {
         let unknown_token =
             settings.token("unk_token", "<unk>").map_or_else(|| "<unk>".to_owned(), |token| token.content);
         let Some(unknown) = vocabulary.id(&unknown_token) else { bail!("it has no `{unknown_token}`") };
-        let mut added: BTreeMap<TokenId, AddedToken> = settings.added.clone();
-        let mut specials = Vec::new();
-        let highest = |added: &BTreeMap<TokenId, AddedToken>| {
-            vocabulary.iter().map(|(_, id)| id).max().max(added.last_key_value().map(|(&id, _)| id))
-        };
-        for token in named {
-            let known = added.iter().find(|(_, known)| known.content == token.content).map(|(&id, _)| id);
-            let known = known.or_else(|| vocabulary.id(&token.content));
-            let id = known.unwrap_or_else(|| highest(&added).map_or(0, |id| id + 1));
-            specials.push((token.content.clone(), id));
-            added.entry(id).or_insert(token);
-        }
-        let size = highest(&added).map_or(0, |id| id as usize + 1);
         let by_piece = source.names().iter().map(|piece| vocabulary.id(piece).unwrap_or(unknown)).collect();
-        for (&id, token) in &added {
-            vocabulary.insert(&token.content, id)?;
-        }
+        let Specials { named: specials, added, size } = Specials::new(&mut vocabulary, named, settings)?;
         Ok(Self {
             flavour,
             source,
@@ -212,6 +223,10 @@ impl PieceVocabulary {
                 continue;
             }
             let Some(token) = self.token(id, model) else { continue };
+            if self.flavour == Flavour::PlBart {
+                pieces.push(token);
+                continue;
+            }
             // A special token under a foreign id: transformers shows it.
             if self.specials.iter().any(|(special, _)| special == token) {
                 text += &model.decode(pieces.drain(..));
@@ -221,8 +236,11 @@ impl PieceVocabulary {
                 pieces.push(token);
             }
         }
-        text += &model.decode(pieces);
-        if self.flavour == Flavour::Marian {
+        match self.flavour {
+            Flavour::PlBart => text = pieces.concat(),
+            _ => text += &model.decode(pieces),
+        }
+        if self.flavour != Flavour::M2m100 {
             text = text.replace(SPACE, " ");
         }
         text.trim_matches(is_python_space).to_owned()
@@ -235,9 +253,43 @@ impl PieceVocabulary {
         let token = self.target_vocabulary.as_ref().unwrap_or(&self.vocabulary).token(id);
         match self.flavour {
             Flavour::Marian => token.or_else(|| model.names().name(id)),
-            Flavour::M2m100 => token
+            Flavour::M2m100 | Flavour::PlBart => token
                 .or_else(|| self.specials.iter().find(|(_, id)| *id == self.unknown).map(|(name, _)| name.as_str())),
         }
+    }
+}
+
+/// The special and added tokens of a vocabulary, each with its id.
+pub(super) struct Specials {
+    /// The names of all special tokens.
+    pub named: Vec<(String, TokenId)>,
+    /// What is found in a text before anything else is done to it.
+    pub added: BTreeMap<TokenId, AddedToken>,
+    /// One more than the highest id.
+    pub size: usize,
+}
+
+impl Specials {
+    /// Places tokens: where a file says, else where the vocabulary has them, else behind all others. The vocabulary knows all of
+    /// them afterwards.
+    pub(super) fn new(vocabulary: &mut Vocabulary, named: Vec<AddedToken>, settings: &Settings) -> Result<Self> {
+        let mut added: BTreeMap<TokenId, AddedToken> = settings.added.clone();
+        let mut specials = Vec::new();
+        let highest = |added: &BTreeMap<TokenId, AddedToken>| {
+            vocabulary.iter().map(|(_, id)| id).max().max(added.last_key_value().map(|(&id, _)| id))
+        };
+        for token in named {
+            let known = added.iter().find(|(_, known)| known.content == token.content).map(|(&id, _)| id);
+            let known = known.or_else(|| vocabulary.id(&token.content));
+            let id = known.unwrap_or_else(|| highest(&added).map_or(0, |id| id + 1));
+            specials.push((token.content.clone(), id));
+            added.entry(id).or_insert(token);
+        }
+        let size = highest(&added).map_or(0, |id| id as usize + 1);
+        for (&id, token) in &added {
+            vocabulary.insert(&token.content, id)?;
+        }
+        Ok(Self { named: specials, added, size })
     }
 }
 
@@ -248,11 +300,12 @@ pub(super) fn language_code(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Python's `str.isspace`, which also counts four separators that Unicode's `White_Space` leaves out.
-fn is_python_space(char: char) -> bool {
+pub(super) fn is_python_space(char: char) -> bool {
     char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char)
 }
 
-fn special_tokens(settings: &Settings, names: &[(&str, &str)]) -> Vec<AddedToken> {
+/// The special tokens with these names and defaults, each once.
+pub(super) fn special_tokens(settings: &Settings, names: &[(&str, &str)]) -> Vec<AddedToken> {
     let mut tokens: Vec<AddedToken> = Vec::new();
     for token in names.iter().filter_map(|(name, default)| settings.token(name, default)) {
         if tokens.iter().all(|known| known.content != token.content) {

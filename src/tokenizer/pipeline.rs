@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
 use tokenizers::Decoder;
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
@@ -19,13 +20,14 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::bert::BertNormalizer;
 use tokenizers::normalizers::precompiled::Precompiled;
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
-use tokenizers::normalizers::{NormalizerWrapper, Sequence as Normalizers};
+use tokenizers::normalizers::{NFKC, NormalizerWrapper, Sequence as Normalizers, Strip};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
+use tokenizers::processors::PostProcessorWrapper;
 
 use super::class::Class;
 use super::ingredients::{Entries, Ingredients, MANY, PEGASUS_OFFSET, T5_EXTRA_IDS, charsmaps};
@@ -52,11 +54,13 @@ impl Pipeline {
         } else if files.has("tokenizer.json") {
             let json = files.json("tokenizer.json")?.unwrap_or_default();
             let ingredients = Ingredients::of_json(&json, &files.read("tokenizer.json")?, settings);
-            ("tokenizer.json", ingredients.and_then(|ingredients| build(class, settings, ingredients)))
+            let built = ingredients.and_then(|ingredients| build(class, settings, ingredients));
+            let template = json.get("post_processor").filter(|_| class == Class::Blenderbot);
+            ("tokenizer.json", built.and_then(|built| with_template(built, template)))
         } else if class == Class::Bert {
             let ingredients = Ingredients::of_lines(files, settings)?;
             ("vocab.txt", build(class, settings, ingredients))
-        } else if class == Class::Bart {
+        } else if matches!(class, Class::Bart | Class::Blenderbot) {
             let ingredients = Ingredients::of_merges(files, settings)?;
             ("vocab.json", build(class, settings, ingredients))
         } else {
@@ -71,7 +75,8 @@ impl Pipeline {
             let tokens = named.map(|token| tokenizers::AddedToken::from(token.content, true));
             inner.add_special_tokens(tokens).map_err(|error| anyhow!("{error}"))?;
         }
-        let own_template = class == Class::File || (class == Class::Gemma && !settings.surrounds());
+        let own_template =
+            matches!(class, Class::File | Class::Blenderbot) || (class == Class::Gemma && !settings.surrounds());
         let size = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
         let unknown = settings.token("unk_token", class.unknown()).and_then(|token| inner.token_to_id(&token.content));
         Ok(Self { inner, own_template, unknown, size })
@@ -151,22 +156,36 @@ fn from_file(files: &ModelFiles) -> Result<Result<tokenizers::Tokenizer>> {
     }))
 }
 
+/// Puts the tokens around a text that a file puts there.
+fn with_template(mut inner: tokenizers::Tokenizer, template: Option<&Value>) -> Result<tokenizers::Tokenizer> {
+    if let Some(template) = template.filter(|template| !template.is_null()) {
+        let template: PostProcessorWrapper =
+            serde_json::from_value(template.clone()).context("its `post_processor` makes no sense")?;
+        inner.with_post_processor(Some(template));
+    }
+    Ok(inner)
+}
+
 /// Sets up the stages of a class.
 fn build(class: Class, settings: &Settings, ingredients: Ingredients) -> Result<tokenizers::Tokenizer> {
     let tokens = added_tokens(class, settings, &ingredients);
     let mut inner = tokenizers::Tokenizer::new(model(class, settings, ingredients.entries)?);
     let failed = |error: tokenizers::Error| anyhow!("{error}");
     inner.with_normalizer(normalizer(class, settings, &ingredients.charsmap)?).map_err(failed)?;
-    let spaces = Metaspace::new('▁', PrependScheme::Always, true);
+    let scheme = if class == Class::Seamless { PrependScheme::First } else { PrependScheme::Always };
+    let spaces = Metaspace::new('▁', scheme, true);
     let pre_tokenizer: PreTokenizerWrapper = match class {
         Class::Bert => BertPreTokenizer.into(),
-        Class::Bart => ByteLevel::new(settings.flag("add_prefix_space").unwrap_or(false), true, true).into(),
+        Class::Bart | Class::Blenderbot => {
+            let spaced = settings.flag("add_prefix_space").unwrap_or(class == Class::Blenderbot);
+            ByteLevel::new(spaced, true, true).into()
+        }
         Class::T5 | Class::MBart => PreTokenizers::new(vec![WhitespaceSplit.into(), spaces.clone().into()]).into(),
         _ => spaces.clone().into(),
     };
     inner.with_pre_tokenizer(Some(pre_tokenizer));
     inner.with_decoder(Some(match class {
-        Class::Bart => DecoderWrapper::from(ByteLevel::default()),
+        Class::Bart | Class::Blenderbot => DecoderWrapper::from(ByteLevel::default()),
         Class::Bert => WordPieceDecoder::default().into(),
         _ => spaces.into(),
     }));
@@ -199,15 +218,16 @@ fn model(class: Class, settings: &Settings, entries: Entries) -> Result<ModelWra
         Entries::Bpe { ids, merges } => {
             let vocabulary: tokenizers::models::bpe::Vocab = ids.into_iter().collect();
             let builder = BPE::builder().vocab_and_merges(vocabulary, merges);
-            let builder = if class == Class::Bart { builder } else { builder.unk_token(unknown).fuse_unk(true) };
+            let bytes = matches!(class, Class::Bart | Class::Blenderbot);
+            let builder = if bytes { builder } else { builder.unk_token(unknown).fuse_unk(true) };
             Ok(builder.build().map_err(|error| anyhow!("{error}"))?.into())
         }
     }
 }
 
 fn normalizer(class: Class, settings: &Settings, charsmap: &[u8]) -> Result<Option<NormalizerWrapper>> {
-    let replace = |pattern: &str| -> Result<NormalizerWrapper> {
-        let replace = Replace::new(ReplacePattern::Regex(pattern.to_owned()), " ");
+    let replace = |pattern: &str, with: &str| -> Result<NormalizerWrapper> {
+        let replace = Replace::new(ReplacePattern::Regex(pattern.to_owned()), with);
         Ok(replace.map_err(|error| anyhow!("{error}"))?.into())
     };
     let rules: Option<NormalizerWrapper> = match charsmap {
@@ -222,11 +242,19 @@ fn normalizer(class: Class, settings: &Settings, charsmap: &[u8]) -> Result<Opti
             return Ok(Some(BertNormalizer::new(true, chinese, flag("strip_accents"), lower).into()));
         }
         // The class of transformers 5 applies no character rules for mBART-25.
-        (Class::Bart | Class::MBart, _) | (Class::T5 | Class::Nllb, None) => return Ok(None),
+        (Class::Bart | Class::Blenderbot | Class::MBart, _) | (Class::T5 | Class::Nllb, None) => return Ok(None),
+        (Class::Seamless, _) => vec![
+            replace(r"[\n\r\t]", " ")?,
+            NFKC.into(),
+            Strip::new(false, true).into(),
+            replace(" +▁", "▁")?,
+            replace("^▁+$", "")?,
+            replace(" {2,}", "▁")?,
+        ],
         (Class::T5, Some(rules)) => return Ok(Some(rules)),
-        (Class::Pegasus, None) => vec![replace(r"\n")?, replace(" {2,}")?],
-        (_, None) => vec![replace(" {2,}")?],
-        (_, Some(rules)) => vec![rules, replace(" {2,}")?],
+        (Class::Pegasus, None) => vec![replace(r"\n", " ")?, replace(" {2,}", " ")?],
+        (_, None) => vec![replace(" {2,}", " ")?],
+        (_, Some(rules)) => vec![rules, replace(" {2,}", " ")?],
     };
     Ok(Some(Normalizers::new(stages).into()))
 }
@@ -244,7 +272,7 @@ fn added_tokens(class: Class, settings: &Settings, ingredients: &Ingredients) ->
         let token = settings.token(name, default)?;
         let plain = *name == "mask_token" && token == special(&token.content);
         Some(match class {
-            Class::MBart | Class::MBart50 if plain => AddedToken { lstrip: true, ..token },
+            Class::MBart | Class::MBart50 | Class::Blenderbot if plain => AddedToken { lstrip: true, ..token },
             // Here the class says so itself.
             Class::Nllb if plain => AddedToken { lstrip: true, normalized: true, ..token },
             _ => token,

@@ -24,6 +24,10 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn of(config: &Value) -> Self {
         let size = |key: &str| Some(config.get(key)?.as_u64()? as usize);
+        // FSMT counts the words of both languages apart.
+        if let (Some(source), Some(target)) = (size("src_vocab_size"), size("tgt_vocab_size")) {
+            return Self { source, target };
+        }
         let half = |key: &str| Some(config.get(key)?.get("vocab_size")?.as_u64()? as usize);
         if let (None, Some(source)) = (size("vocab_size"), half("encoder")) {
             return Self { source, target: half("decoder").unwrap_or(source) };

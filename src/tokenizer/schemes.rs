@@ -24,8 +24,9 @@ pub(super) fn language_table(
     let id = |name: &str, default: &str| model.id(&settings.token(name, default)?.content);
     let ids = |name: &str, default: &str| id(name, default).into_iter().collect::<Vec<_>>();
     let (prefix, suffix) = match class {
-        // Such a file has a template of its own.
-        Class::File => (Vec::new(), Vec::new()),
+        // Such a file has a template of its own; Blenderbot-small puts nothing around a text.
+        Class::File | Class::Blenderbot | Class::BlenderbotSmall => (Vec::new(), Vec::new()),
+        Class::Fsmt => (Vec::new(), ids("sep_token", "</s>")),
         Class::Gemma if !settings.surrounds() => (Vec::new(), Vec::new()),
         Class::Gemma => {
             let token = |flag: &str, name: &str, default: &str| {
@@ -40,8 +41,11 @@ pub(super) fn language_table(
     let marian = class == Class::Marian || config.get("model_type").and_then(Value::as_str) == Some("marian");
     let (scheme, tokens) = if marian {
         marian_languages(settings, model.tokens_around_a_code(">>", "<<"))
+    } else if class == Class::Seamless {
+        let tokens = model.tokens_around_a_code("__", "__");
+        (Scheme::SourceFirstAfterStart { targets: targets(files, &tokens) }, tokens)
     } else {
-        other_languages(settings, class, model)
+        other_languages(settings, config, class, model)
     };
     LanguageTable { model: files.name().to_owned(), scheme, tokens, prefix, suffix }
 }
@@ -56,18 +60,54 @@ fn marian_languages(settings: &Settings, targets: Vec<(String, TokenId)>) -> (Sc
     }
 }
 
-fn other_languages(settings: &Settings, class: Class, model: &Model) -> (Scheme, Vec<(String, TokenId)>) {
+/// The languages that a `SeamlessM4T` writes text in: those of `generation_config.json`, where transformers looks, or else all that its
+/// tokenizer has.
+fn targets(files: &ModelFiles, tokens: &[(String, TokenId)]) -> Vec<(String, TokenId)> {
+    let config = files.json("generation_config.json").ok().flatten().unwrap_or_default();
+    let Some(codes) = config.get("text_decoder_lang_to_code_id").and_then(Value::as_object) else {
+        return tokens.to_vec();
+    };
+    let target = |(code, id): (&String, &Value)| Some((format!("__{code}__"), TokenId::try_from(id.as_u64()?).ok()?));
+    codes.iter().filter_map(target).collect()
+}
+
+/// The pair of languages of an FSMT, as its tokenizer names them, or else its config.json.
+pub(super) fn fsmt_pair<'a>(settings: &'a Settings, config: &'a Value) -> Option<[&'a str; 2]> {
+    let pair = settings.value("langs").or_else(|| config.get("langs"))?.as_array()?;
+    let [from, to] = &pair[..] else { return None };
+    Some([from.as_str()?, to.as_str()?])
+}
+
+fn other_languages(
+    settings: &Settings,
+    config: &Value,
+    class: Class,
+    model: &Model,
+) -> (Scheme, Vec<(String, TokenId)>) {
     let scheme = match class {
         Class::T5 | Class::File => {
             let targets = model.tokens_around_a_code("<2", ">");
             return (if targets.is_empty() { Scheme::None } else { Scheme::TargetText }, targets);
         }
+        Class::Fsmt => {
+            let pair = fsmt_pair(settings, config).map(|pair| pair.map(str::to_owned));
+            let [from, to] = pair.map_or([None, None], |pair| pair.map(Some));
+            return (Scheme::Pair { from, to }, Vec::new());
+        }
+        Class::PlBart => {
+            let many = settings.text("language_codes") == Some("multi");
+            let named = |key: &str| settings.text(key).map(str::to_owned);
+            let from = named("src_lang").or_else(|| many.then(|| "__en_XX__".to_owned()));
+            Scheme::OwnSourceLastStart { from, to: named("tgt_lang") }
+        }
+        Class::Small100 => Scheme::TargetFirst,
         Class::Nllb if settings.flag("legacy_behaviour") == Some(true) => Scheme::SourceLast,
         Class::M2m100 | Class::MBart50 | Class::Nllb => Scheme::SourceFirst,
         Class::MBart => Scheme::SourceLastStart,
         _ => return (Scheme::None, Vec::new()),
     };
-    let spelled = |code: &str| if class == Class::M2m100 { format!("__{code}__") } else { code.to_owned() };
+    let marked = matches!(class, Class::M2m100 | Class::Small100);
+    let spelled = |code: &str| if marked { format!("__{code}__") } else { code.to_owned() };
     let tokens = class.languages(settings).into_iter().map(spelled);
     (scheme, tokens.filter_map(|token| model.id(&token).map(|id| (token, id))).collect())
 }

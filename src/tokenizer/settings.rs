@@ -121,6 +121,11 @@ impl Settings {
         self.values.contains_key("added_tokens_decoder")
     }
 
+    /// A setting of any kind.
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
     /// A setting that is a text.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         self.values.get(key)?.as_str()

@@ -97,16 +97,14 @@ fn a_pickle_that_wants_to_run_code_is_refused_by_name() {
 
 #[test]
 fn another_family_is_refused_by_name() {
-    for family in ["blenderbot", "llama"] {
+    for family in ["t5gemma3", "llama"] {
         let folder = copy("tiny-marian");
         configure(&folder, "model_type", family);
         expect(&folder, &[family, "marian, bart"]);
     }
-    for (family, reason) in [("prophetnet", "several future tokens"), ("switch_transformers", "experts")] {
-        let folder = copy("tiny-t5");
-        configure(&folder, "model_type", family);
-        expect(&folder, &[family, reason, "marian, bart"]);
-    }
+    let folder = copy("tiny-t5");
+    configure(&folder, "model_type", "prophetnet");
+    expect(&folder, &["prophetnet", "several future tokens", "marian, bart"]);
     let folder = copy("tiny-marian");
     configure(&folder, "model_type", Value::Null);
     expect(&folder, &["model_type"]);
@@ -171,6 +169,91 @@ fn halves_of_unlike_widths_need_a_projection() {
     tensors.remove("enc_to_dec_proj.weight").unwrap();
     candle_core::safetensors::save(&tensors, &path).unwrap();
     expect(&folder, &["the encoder is 32 wide and the decoder 40", "no `enc_to_dec_proj`"]);
+}
+
+#[test]
+fn experts_that_are_missing_too_many_or_routed_by_chance_are_refused() {
+    for (fixture, key, value, said) in [
+        (
+            "tiny-nllb-moe",
+            "num_experts",
+            json!(3),
+            "`model.encoder.layers.1.ffn.experts.expert_3.fc1.weight`, but config",
+        ),
+        (
+            "tiny-nllb-moe",
+            "num_experts",
+            json!(5),
+            "`model.encoder.layers.1.ffn.router.classifier.weight` has the shape",
+        ),
+        ("tiny-nllb-moe", "num_experts", json!(1), "`num_experts` in config.json is 1"),
+        ("tiny-nllb-moe", "encoder_sparse_step", json!(4), "no tensor `model.encoder.layers.1.ffn.fc1.weight`"),
+        (
+            "tiny-nllb-moe",
+            "second_expert_policy",
+            json!("sampling"),
+            "`sampling`, by which the second expert is left to",
+        ),
+        (
+            "tiny-nllb-moe",
+            "moe_eval_capacity_token_fraction",
+            json!(0.5),
+            "is 0.5, by which an expert leaves out tokens",
+        ),
+        (
+            "tiny-switch",
+            "num_experts",
+            json!(3),
+            "`encoder.block.1.layer.1.mlp.experts.expert_3.wi.weight`, but config",
+        ),
+        ("tiny-switch", "expert_capacity", json!(0), "`expert_capacity` in config.json is 0"),
+        ("tiny-switch", "num_sparse_decoder_layers", json!(3), "3 layers of experts in a stack of 2 layers"),
+        ("tiny-switch", "dense_act_fn", json!("gated-gelu"), "the activation function `gated-gelu` is not known"),
+    ] {
+        let folder = copy(fixture);
+        configure(&folder, key, value);
+        expect(&folder, &[said, "hint: "]);
+    }
+    let folder = copy("tiny-switch");
+    without(&folder, "decoder.block.1.layer.2.mlp.experts.expert_2");
+    expect(&folder, &["no tensor `decoder.block.1.layer.2.mlp.experts.expert_2.wi.weight`"]);
+    let folder = copy("tiny-nllb-moe");
+    without(&folder, "router");
+    expect(&folder, &["no tensor `model.encoder.layers.1.ffn.router.classifier.weight`"]);
+}
+
+#[test]
+fn prompts_vocabularies_and_languages_that_do_not_fit_are_refused() {
+    for (fixture, key, value, said) in [
+        ("tiny-mvp-prompt", "prompt_length", json!(0), "0 prompts (`prompt_length`)"),
+        ("tiny-mvp-prompt", "prompt_length", json!(6), "`model.encoder.self_attn_prompt.prompt_embedding.weight` has"),
+        (
+            "tiny-mvp-prompt",
+            "prompt_mid_dim",
+            json!(7),
+            "`model.encoder.self_attn_prompt.prompt_trans.0.weight` has the",
+        ),
+        ("tiny-mvp", "use_prompt", json!(true), "no tensor `model.encoder.self_attn_prompt.prompt_embedding.weight`"),
+        ("tiny-fsmt", "src_vocab_size", json!(280), "`model.encoder.embed_tokens.weight` has the shape"),
+        ("tiny-fsmt", "tgt_vocab_size", json!(280), "`model.decoder.embed_tokens.weight` has the shape"),
+        ("tiny-seamless", "hidden_size", json!(16), "has the shape"),
+    ] {
+        let folder = copy(fixture);
+        configure(&folder, key, value);
+        expect(&folder, &[said, "hint: "]);
+    }
+    let folder = copy("tiny-fsmt");
+    without(&folder, "output_projection");
+    expect(&folder, &["no tensor `model.decoder.output_projection.weight`"]);
+    for (langs, said) in
+        [(r#"["fr","en"]"#, "`fr`, whose words kortom cannot cut"), (r#"["nl"]"#, "does not name its two")]
+    {
+        let folder = copy("tiny-fsmt");
+        configure(&folder, "langs", Value::Null);
+        let settings = format!(r#"{{"tokenizer_class": "FSMTTokenizer", "langs": {langs}}}"#);
+        fs::write(folder.path().join("tokenizer_config.json"), settings).unwrap();
+        expect(&folder, &[said, "hint: "]);
+    }
 }
 
 #[test]

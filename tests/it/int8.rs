@@ -15,7 +15,7 @@ use kortom::model::{Seq2Seq, Weights, family};
 use crate::cli::{Place, Ran};
 
 /// One checkpoint of each family that has its own arithmetic.
-const CHECKPOINTS: [&str; 14] = [
+const CHECKPOINTS: [&str; 21] = [
     "tiny-marian",
     "tiny-bart",
     "tiny-mbart50",
@@ -30,6 +30,13 @@ const CHECKPOINTS: [&str; 14] = [
     "tiny-t5gemma2",
     "tiny-bert2bert",
     "tiny-bert2gpt2",
+    "tiny-mvp-prompt",
+    "tiny-blenderbot-small",
+    "tiny-blenderbot",
+    "tiny-fsmt",
+    "tiny-nllb-moe",
+    "tiny-switch",
+    "tiny-seamless",
 ];
 
 fn fixture(name: &str) -> PathBuf {

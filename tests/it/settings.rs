@@ -24,6 +24,7 @@ fn sources<'a>(flags: &'a Overrides, config: &'a Value, generation_config: Optio
         generation_config,
         window: 512,
         positions: Some(1024),
+        after_start: None,
         caller: Caller::Generate,
     }
 }

@@ -90,6 +90,15 @@ kinds! {
     gemma: "gemma", None, None;
     bert: "bert", None, None;
     bert_json: "bert-json", None, None;
+    plbart: "plbart", Some("python"), Some("en");
+    small100: "small100", None, Some("en");
+    blenderbot_json: "blenderbot", None, None;
+    blenderbot_small: "blenderbot-small", None, None;
+    fsmt: "fsmt", Some("nl"), Some("en");
+    fsmt_from_german: "fsmt-de", None, None;
+    fsmt_from_english: "fsmt-en", None, None;
+    seamless: "seamless", Some("nl"), Some("en");
+    seamless_json: "seamless-json", Some("nld"), Some("__eng__");
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl<'a> Resolver<'a> {
                     .with_hint("add `decoder_start_token_id` to its generation_config.json")
             );
         };
-        let (start, origin) = (found.tokens()?, format!("{}, `{}`", found.source(), found.name));
+        let (mut start, origin) = (found.tokens()?, format!("{}, `{}`", found.source(), found.name));
         if found.name == "bos_token_id"
             && let Some(other) = config()
             && other.name == "decoder_start_token_id"
@@ -141,7 +141,12 @@ impl<'a> Resolver<'a> {
                 other.value
             ));
         }
-        self.note("decoder_start_token_id", &start, origin);
+        let Some(language) = self.sources.after_start else {
+            self.note("decoder_start_token_id", &start, origin);
+            return Ok(start);
+        };
+        start.push(language);
+        self.note("decoder_start_token_id", &start, format!("{origin}, and the target language"));
         Ok(start)
     }
 

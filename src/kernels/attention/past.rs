@@ -108,6 +108,8 @@ pub struct Past<'a> {
     pub cache: &'a KvCache,
     /// The cells of each row, in the order of time.
     pub cells: &'a [Vec<u32>],
+    /// Keys and values that every row sees before its own, as many of either, `[prompts, kv_inner]`.
+    pub prompt: [&'a [f32]; 2],
 }
 
 impl CustomOp1 for Past<'_> {
@@ -118,16 +120,18 @@ impl CustomOp1 for Past<'_> {
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, width) = layout.shape().dims2()?;
         let inner = self.heads.inner();
-        if width != self.heads.columns() || self.cells.len() != rows {
+        if width != self.heads.columns() || self.cells.len() != rows || self.prompt[0].len() != self.prompt[1].len() {
             bail!("attention of {rows} rows of {width} over a past of another shape");
         }
         let (qkv, cache) = (slice(qkv, layout)?, self.cache);
         let mut out = vec![0f32; rows * inner];
         let task = |row: usize, out: &mut [f32]| {
             let query = &qkv[row * width..][..inner];
-            simd::run(PastRow { heads: self.heads, cells: &self.cells[row], query, cache, out });
+            let Past { heads, prompt, .. } = *self;
+            simd::run(PastRow { heads, cells: &self.cells[row], prompt, query, cache, out });
         };
-        let tokens: usize = self.cells.iter().map(Vec::len).sum();
+        let prompts = self.prompt[0].len() / self.heads.kv_inner().max(1);
+        let tokens: usize = self.cells.iter().map(|cells| cells.len() + prompts).sum();
         for_each_row(&mut out, inner, tokens * inner * 2, task);
         Ok((CpuStorage::F32(out), (rows, inner).into()))
     }
@@ -136,6 +140,7 @@ impl CustomOp1 for Past<'_> {
 struct PastRow<'a> {
     heads: Heads<'a>,
     cells: &'a [u32],
+    prompt: [&'a [f32]; 2],
     query: &'a [f32],
     cache: &'a KvCache,
     out: &'a mut [f32],
@@ -144,13 +149,24 @@ struct PastRow<'a> {
 impl Kernel for PastRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let (inner, width, length) = (self.heads.kv_inner(), self.heads.width, self.cells.len());
+        let Self { heads, cells, prompt, cache, .. } = self;
+        let (inner, width) = (heads.kv_inner(), heads.width);
+        let prompts = prompt[0].len() / inner;
+        let length = prompts + cells.len();
+        let key = |t: usize| match t.checked_sub(prompts) {
+            Some(t) => cache.key(cells[t], inner),
+            None => &prompt[0][t * inner..][..inner],
+        };
+        let value = |t: usize| match t.checked_sub(prompts) {
+            Some(t) => cache.value(cells[t], inner),
+            None => &prompt[1][t * inner..][..inner],
+        };
         let pad = length.next_multiple_of(WIDE);
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let mut scores = vec![0f32; self.heads.count * pad];
         // All heads of a cell at once: cells lie anywhere, and are read fastest from end to end.
-        for (t, &cell) in self.cells.iter().enumerate() {
-            let key = self.cache.key(cell, inner);
+        for t in 0..length {
+            let key = key(t);
             for (head, query) in query.chunks_exact(width).enumerate() {
                 scores[head * pad + t] = dot(simd, query, &key[self.heads.kv_at(head)..][..width]);
             }
@@ -160,7 +176,6 @@ impl Kernel for PastRow<'_> {
             cap_scores(simd, scores, self.heads.cap);
             softmax(simd, scores, length, bias);
         }
-        let value = |t: usize| self.cache.value(self.cells[t], inner);
         mix_heads(simd, &self.heads, &scores, [pad, length], value, self.out);
     }
 }

@@ -14,6 +14,11 @@ pub const RUNS: usize = 3;
 pub enum Pattern {
     /// All of it.
     Full,
+    /// All of it, and so many rows in front that only are looked at (MVP's prompts, Tang et al. 2022).
+    Prompted {
+        /// How many rows.
+        prompts: usize,
+    },
     /// Tokens near by (Longformer, Beltagy et al. 2020; LongT5's local attention, Guo et al. 2022).
     Window {
         /// How many tokens before it the first of them is.
@@ -90,6 +95,7 @@ impl Pattern {
     pub fn extra(self, length: usize) -> usize {
         match self {
             Self::Blocks { globals, .. } => globals,
+            Self::Prompted { prompts } => prompts,
             Self::WindowAndSums { block, .. } => length / block,
             _ => 0,
         }
@@ -106,6 +112,7 @@ impl Pattern {
     pub fn seen(self, length: usize) -> usize {
         let most = match self {
             Self::Full => length,
+            Self::Prompted { prompts } => length + prompts,
             Self::Window { before, after, .. } => before + after + 2,
             Self::WindowAndSums { radius, block } => 2 * radius + 1 + length / block,
             Self::Blocks { size, globals, .. } => size + globals,
@@ -157,7 +164,7 @@ impl Pattern {
             Self::BigBird { block, random } if length > (5 + 2 * random) * block => {
                 big_bird(token / block, block, random, length)
             }
-            Self::Full | Self::BigBird { .. } => everything(length),
+            Self::Full | Self::Prompted { .. } | Self::BigBird { .. } => everything(extra + length),
         }
     }
 }

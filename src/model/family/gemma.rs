@@ -112,11 +112,13 @@ fn stack(config: &Config, every: usize, full: usize) -> Result<Stack> {
         norm_eps: config.number("rms_norm_eps").unwrap_or(1e-6),
         final_norm: true,
         embedding_norm: false,
+        word_norm: false,
         positions: Positions::Rotary {
             full: Frequencies { base: BASE, factor: 1.0 },
             window: Frequencies { base: BASE, factor: 1.0 },
         },
         embedding_scale: (width as f64).sqrt(),
+        experts: None,
     })
 }
 
@@ -192,6 +194,7 @@ fn spec(config: &Config, source: &Config, target: &Config, [encoder, decoder]: [
         // Gemma was trained in bf16; its embeddings alone are multiplied by up to 60.
         wide_range: true,
         eight_bits: false,
+        prompts: None,
         names: T5GEMMA_NAMES,
     })
 }

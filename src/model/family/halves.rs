@@ -55,6 +55,7 @@ pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
         own_embedding: None,
         wide_range: false,
         eight_bits: false,
+        prompts: None,
         names,
     })
 }
@@ -143,8 +144,10 @@ fn stack(config: &Config, [width, heads, layers, inner]: [usize; 4]) -> Result<S
         norm_eps: 1e-5,
         final_norm: false,
         embedding_norm: false,
+        word_norm: false,
         positions: Positions::Learned { offset: 0 },
         embedding_scale: 1.0,
+        experts: None,
     })
 }
 

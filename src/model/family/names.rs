@@ -189,3 +189,55 @@ pub(super) const T5GEMMA2_NAMES: Names = Names {
     },
     ..T5GEMMA_NAMES
 };
+
+/// BART's, of two vocabularies. Where the file has one embedding, it is the decoder's.
+pub(super) const FSMT_NAMES: Names =
+    Names { shared: "model.decoder.embed_tokens.weight", head: "model.decoder.output_projection.weight", ..BART_NAMES };
+
+/// BART's, but for cross-attention and what experts take the place of.
+pub(super) const NLLB_MOE_NAMES: Names = Names {
+    encoder: StackNames { feed_forward: ["ffn.fc1", "", "ffn.fc2", "ff_layer_norm"], ..BART_NAMES.encoder },
+    decoder: StackNames {
+        feed_forward: ["ffn.fc1", "", "ffn.fc2", "ff_layer_norm"],
+        cross_attention: ("cross_attention", "cross_attention_layer_norm"),
+        ..BART_NAMES.decoder
+    },
+    ..BART_NAMES
+};
+
+/// As NLLB-MoE's, beside the stacks of speech.
+pub(super) const SEAMLESS_NAMES: Names = Names {
+    prefix: "",
+    shared: "shared.weight",
+    encoder: StackNames {
+        embedding: "text_encoder.embed_tokens.weight",
+        positions: "text_encoder.embed_positions.weights",
+        layers: "text_encoder.layers.",
+        feed_forward: ["ffn.fc1", "", "ffn.fc2", "ffn_layer_norm"],
+        final_norm: "text_encoder.layer_norm",
+        ..BART_NAMES.encoder
+    },
+    decoder: StackNames {
+        embedding: "text_decoder.embed_tokens.weight",
+        positions: "text_decoder.embed_positions.weights",
+        layers: "text_decoder.layers.",
+        feed_forward: ["ffn.fc1", "", "ffn.fc2", "ffn_layer_norm"],
+        cross_attention: ("cross_attention", "cross_attention_layer_norm"),
+        final_norm: "text_decoder.layer_norm",
+        ..BART_NAMES.decoder
+    },
+    ..BART_NAMES
+};
+
+/// T5's, but for what experts take the place of.
+pub(super) const SWITCH_NAMES: Names = Names {
+    encoder: StackNames {
+        feed_forward: ["layer.1.mlp.wi", "", "layer.1.mlp.wo", "layer.1.layer_norm"],
+        ..T5_NAMES.encoder
+    },
+    decoder: StackNames {
+        feed_forward: ["layer.2.mlp.wi", "", "layer.2.mlp.wo", "layer.2.layer_norm"],
+        ..T5_NAMES.decoder
+    },
+    ..T5_NAMES
+};

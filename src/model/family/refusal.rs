@@ -6,23 +6,22 @@ use super::{Config, FAMILIES, Family};
 use crate::error::{Error, WithHint};
 
 /// Encoder-decoders of other kinds, and what they have that no `Spec` says.
-const OTHERS: [(&str, &str); 3] = [
-    ("prophetnet", "attention to several future tokens"),
-    ("switch_transformers", "layers of several experts"),
-    ("nllb-moe", "layers of several experts"),
-];
+const OTHERS: [(&str, &str); 1] = [("prophetnet", "attention to several future tokens")];
 
 /// Members of transformers' mappings of sequence-to-sequence models that read or write something else than text.
 const NOT_TEXT: [(&str, &str); 4] = [
     (
         "made to write down speech",
-        "whisper speech_to_text speech-encoder-decoder moonshine audioflamingo3 glmasr granite_speech granite_speech_plus \
-         moss_transcribe_diarize musicflamingo nemo_speechlm omniasr qwen2_audio qwen3_asr vibevoice_asr voxtral \
-         voxtral_realtime kyutai_speech_to_text",
+        "whisper speech_to_text speech_to_text_2 speech-encoder-decoder moonshine audioflamingo3 glmasr granite_speech \
+         granite_speech_plus moss_transcribe_diarize musicflamingo nemo_speechlm omniasr qwen2_audio qwen3_asr vibevoice_asr \
+         voxtral voxtral_realtime kyutai_speech_to_text",
     ),
-    ("made to read pictures", "pix2struct vision-encoder-decoder trocr florence2 udop"),
-    ("made to make sounds", "musicgen musicgen_melody speecht5 pop2piano"),
-    ("made to look up texts, with an index beside it", "rag"),
+    (
+        "made to read pictures",
+        "pix2struct vision-encoder-decoder trocr donut-swin nougat blip blip-2 instructblip kosmos-2 florence2 udop git",
+    ),
+    ("made to make sounds", "musicgen musicgen_melody speecht5 pop2piano bark dia csm"),
+    ("made to look up texts, with an index beside it", "rag realm retribert dpr"),
 ];
 
 /// What to do about half a model.

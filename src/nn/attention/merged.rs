@@ -30,7 +30,7 @@ impl MergedAttention {
     /// When shapes, types or devices do not fit.
     pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
         let prepare = Prepare { norms: self.norms.as_ref(), ..Prepare::nothing(self.shape) };
-        Memory::new(&self.kv, &prepare, states, lengths)
+        Memory::new(&self.kv.forward(states)?, &prepare, lengths)
     }
 
     /// One new token per row, `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which

@@ -39,8 +39,13 @@ impl SelfAttention {
     ) -> Result<Tensor> {
         let lengths = sequences.lengths;
         let extra = lengths.iter().map(|&length| pattern.extra(length)).max().unwrap_or(0);
-        let rows = if extra > 0 && !pattern.extra_look() { self.with_sums(x, pattern, lengths)? } else { x.clone() };
-        let qkv = self.qkv.forward(&rows)?;
+        let qkv = match (pattern, &self.prompt) {
+            (Pattern::WindowAndSums { .. }, _) if extra > 0 => {
+                self.qkv.forward(&self.with_sums(x, pattern, lengths)?)?
+            }
+            (Pattern::Prompted { .. }, Some(prompt)) => prompt.in_front(&self.qkv.forward(x)?)?,
+            _ => self.qkv.forward(x)?,
+        };
         let prepare = self.prepare(relative.rotation);
         let mut mixed = if fused(x) {
             prepare.in_place(&qkv)?;
@@ -74,7 +79,7 @@ impl SelfAttention {
     fn with_first(&self, x: &Tensor, mixed: Tensor, lengths: &[usize]) -> Result<Tensor> {
         let Some(first) = &self.first else { anyhow::bail!("a layer without projections for a first token") };
         let q = first.q.forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
-        let memory = Memory::new(&first.kv, &Prepare::nothing(self.shape), x, lengths)?;
+        let memory = Memory::new(&first.kv.forward(x)?, &Prepare::nothing(self.shape), lengths)?;
         let places: Vec<Place> = (0..lengths.len()).map(|sentence| Place { group: 0, sentence }).collect();
         let seen = memory.recalled(&q, self.shape, &places)?;
         mixed.slice_set(&seen.unsqueeze(1)?, 1, 0)?;

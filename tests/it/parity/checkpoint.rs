@@ -103,6 +103,7 @@ impl Checkpoint {
             generation_config,
             window: self.model.spec().encoder.window,
             positions: self.model.spec().target_capacity(),
+            after_start: if own { self.languages(expected).after_start } else { None },
             caller: Caller::Generate,
         };
         resolve(&sources).unwrap().options

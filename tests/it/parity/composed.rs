@@ -9,7 +9,7 @@ use kortom::batch::TokenId;
 
 use super::checkpoint::Checkpoint;
 use super::compare::{Case, NEAR, Tally, check_encoder, check_logits};
-use super::{COMPARED, expectations, fixtures, ids, list, named_device};
+use super::{COMPARED, expectations, fixtures, ids, list, named_device, start};
 
 /// Greedy and beam search, alone and with everything at once, and as the checkpoint itself wants it: what f64 has time
 /// for.
@@ -83,7 +83,7 @@ fn a_gathered_cache_says_the_same_as_a_fresh_one() {
         let (checkpoint, expected) = (loaded(name), expectations(name));
         let model = &checkpoint.model;
         let sources: Vec<Vec<TokenId>> = sources(&expected).into_iter().take(3).collect();
-        let start = expected["ids"]["start"].as_u64().unwrap() as TokenId;
+        let start = start(&expected);
         let mut state = model.start(&checkpoint.memory(&sources)).unwrap();
         model.step(&mut state, &[start; 3]).unwrap();
         // Row by row: which source, and what it was fed.

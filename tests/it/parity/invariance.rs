@@ -6,7 +6,7 @@ use kortom::model::DecoderState;
 
 use super::changed::Changed;
 use super::checkpoint::{Checkpoint, tensor_bits};
-use super::{COMPARED, expectations, ids, list};
+use super::{COMPARED, expectations, ids, list, start};
 
 /// A memory and the logits of a first step, as bits.
 fn computed(checkpoint: &Checkpoint, sources: &[Vec<TokenId>], start: TokenId) -> [Vec<u32>; 2] {
@@ -112,7 +112,7 @@ fn a_rearranged_cache_says_the_same_as_a_fresh_one() {
         let checkpoint = Checkpoint::fixture(name);
         let expected = expectations(name);
         let sources: Vec<Vec<TokenId>> = list(&expected["source_ids"]).iter().take(6).map(ids).collect();
-        let start = expected["ids"]["start"].as_u64().unwrap() as TokenId;
+        let start = start(&expected);
         let model = &checkpoint.model;
         let mut state = model.start(&checkpoint.memory(&sources[..3])).unwrap();
         // Row by row: which source, and what it was fed.

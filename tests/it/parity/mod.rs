@@ -61,6 +61,12 @@ fn ids(value: &Value) -> Vec<TokenId> {
     list(value).iter().map(|id| id.as_u64().unwrap() as TokenId).collect()
 }
 
+/// The token that decoding starts from.
+fn start(expected: &Value) -> TokenId {
+    let start = &expected["ids"]["start"];
+    start.as_u64().or_else(|| start[0].as_u64()).unwrap() as TokenId
+}
+
 fn floats(value: &Value) -> Vec<f64> {
     list(value).iter().map(|value| value.as_f64().unwrap()).collect()
 }
@@ -172,6 +178,17 @@ families! {
     bert_into_bert: "halves" "tiny-bert2bert",
     bert_into_gpt2: "halves" "tiny-bert2gpt2",
     roberta_into_itself: "halves" "tiny-roberta2roberta",
+    plbart: "PLBart" "tiny-plbart",
+    mvp: "MVP" "tiny-mvp",
+    mvp_with_prompts: "MVP" "tiny-mvp-prompt",
+    blenderbot_small: "Blenderbot" "tiny-blenderbot-small",
+    blenderbot: "Blenderbot" "tiny-blenderbot",
+    fsmt: "FSMT" "tiny-fsmt",
+    small100: "SMaLL-100" "tiny-small100",
+    nllb_moe: "NLLB-MoE" "tiny-nllb-moe",
+    switch_transformers: "Switch" "tiny-switch",
+    seamless_m4t: "SeamlessM4T" "tiny-seamless",
+    seamless_m4t_v2: "SeamlessM4T" "tiny-seamless-v2",
 }
 
 #[test]

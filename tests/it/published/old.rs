@@ -102,6 +102,7 @@ fn old_keys_nulls_and_floats_of_config_are_taken_as_in_transformers() {
             window: model.spec().encoder.window,
             // More than this model has: as many as the reference of these settings.
             positions: Some(1024),
+            after_start: None,
             caller: Caller::Generate,
         });
         check_effective(&settings.unwrap(), &case["settings"], &what);

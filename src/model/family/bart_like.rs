@@ -1,0 +1,105 @@
+//! Families that differ from BART or M2M100 in little.
+//!
+//! Read from transformers' models `mvp`, `plbart`, `blenderbot`, `blenderbot_small`, `fsmt` and `seamless_m4t`.
+
+use anyhow::{Result, ensure};
+
+use super::names::{FSMT_NAMES, SEAMLESS_NAMES};
+use super::{Config, bart, bart_like, m2m_100};
+use crate::batch::TokenId;
+use crate::error::WithHint;
+use crate::kernels::attention::Pattern;
+use crate::model::spec::{NormPlacement, Positions, Prompts, Spec};
+
+/// MVP: BART, with prompts in every attention where `use_prompt` says so.
+pub(super) fn mvp(config: &Config) -> Result<Spec> {
+    let mut spec = bart(config)?;
+    if config.flag("use_prompt").unwrap_or(false) {
+        let count = config.size_or("prompt_length", 100)?;
+        let inner = config.size_or("prompt_mid_dim", 800)?;
+        ensure!(
+            count > 0 && inner > 0,
+            format!(
+                "config.json gives {count} prompts (`prompt_length`) of an inner width of {inner} (`prompt_mid_dim`)"
+            )
+            .with_hint("fetch config.json again")
+        );
+        spec.encoder.attention = vec![Pattern::Prompted { prompts: count }];
+        spec.prompts = Some(Prompts {
+            count,
+            inner,
+            names: [
+                "model.encoder.self_attn_prompt",
+                "model.decoder.self_attn_prompt",
+                "model.decoder.cross_attn_prompt",
+            ],
+        });
+    }
+    Ok(spec)
+}
+
+/// `PLBart`: BART with embeddings that are scaled unless config.json says otherwise.
+pub(super) fn plbart(config: &Config) -> Result<Spec> {
+    let mut spec = bart(config)?;
+    if config.flag("scale_embedding").unwrap_or(true) {
+        for stack in spec.stacks() {
+            stack.embedding_scale = (stack.width as f64).sqrt();
+        }
+    }
+    Ok(spec)
+}
+
+/// Blenderbot: normalised before each part.
+pub(super) fn blenderbot(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config)?;
+    for stack in spec.stacks() {
+        stack.positions = Positions::Learned { offset: 0 };
+        stack.final_norm = true;
+    }
+    Ok(spec)
+}
+
+/// Blenderbot-small: BART, whose decoder normalises words, which are not scaled, before it adds positions.
+pub(super) fn blenderbot_small(config: &Config) -> Result<Spec> {
+    let mut spec = bart(config)?;
+    for stack in spec.stacks() {
+        stack.positions = Positions::Learned { offset: 0 };
+    }
+    spec.decoder.embedding_norm = false;
+    spec.decoder.word_norm = true;
+    spec.decoder.embedding_scale = 1.0;
+    Ok(spec)
+}
+
+/// FSMT: a vocabulary for each language, and an output matrix of its own.
+pub(super) fn fsmt(config: &Config) -> Result<Spec> {
+    let mut spec = bart_like(config)?;
+    let padding = Some(config.size_or("pad_token_id", 1)? as TokenId);
+    for stack in spec.stacks() {
+        stack.norm_placement = NormPlacement::Post;
+        stack.positions = Positions::SinusoidalFairseq { padding };
+        if config.flag("scale_embedding").unwrap_or(true) {
+            stack.embedding_scale = (stack.width as f64).sqrt();
+        }
+    }
+    spec.shared_embedding = false;
+    spec.tied_output = config.flag("tie_word_embeddings").unwrap_or(false);
+    spec.output_bias = None;
+    spec.names = FSMT_NAMES;
+    Ok(spec)
+}
+
+/// `SeamlessM4T`, from text to text: M2M100 under other names. The weights of speech are not read.
+pub(super) fn seamless_m4t(config: &Config) -> Result<Spec> {
+    let mut spec = m2m_100(config)?;
+    let padding = Some(config.size_or("pad_token_id", 0)? as TokenId);
+    for stack in spec.stacks() {
+        stack.positions = Positions::SinusoidalFairseq { padding };
+        stack.norm_eps = config.number("layer_norm_eps").unwrap_or(1e-5);
+        if config.flag("scale_embedding").unwrap_or(true) {
+            stack.embedding_scale = (stack.width as f64).sqrt();
+        }
+    }
+    spec.names = SEAMLESS_NAMES;
+    Ok(spec)
+}
