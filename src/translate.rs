@@ -164,7 +164,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
 
     /// A generation of a text, with what the vocabulary lacks, and what is found wrong with it.
     fn check(&self, source: &str, generation: Generation) -> (Generation, Vec<Finding>) {
-        let restored = if self.restores { self.model.restored(source, &generation) } else { None };
+        let restored = if self.restores { self.model.with_unknowns_copied(source, &generation) } else { None };
         let generation = match restored {
             Some(text) => Generation { text, ..generation },
             None => generation,
@@ -228,7 +228,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         texts: &mut Texts,
     ) -> Result<(Vec<Part>, bool)> {
         let joined = if self.restores { quotes::joined(text) } else { text.into() };
-        let spelled = if self.restores { self.model.spelled(&joined) } else { text.into() };
+        let spelled = if self.restores { self.model.substituted(&joined) } else { text.into() };
         let ranges = segment::wrap(&spelled, self.model.window(), |text| self.model.count_tokens(text))?;
         if let [_] = ranges[..] {
             // Not the range but the whole: a line is not trimmed.

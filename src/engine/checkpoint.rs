@@ -11,7 +11,7 @@ use crate::files::ModelFiles;
 use crate::language::Code;
 use crate::model::spec::GlobalAttention;
 use crate::model::{Spec, family};
-use crate::tokenizer::{LanguageError, Languages, Tokenizer};
+use crate::tokenizer::{LanguageError, LanguageTokens, Tokenizer};
 
 use super::Request;
 use super::settings::{self, Caller, DecodeSettings, SettingSources};
@@ -31,7 +31,7 @@ pub struct ResolvedRequest {
     /// How to decode.
     pub settings: DecodeSettings,
     /// The tokens of the languages.
-    pub languages: Languages,
+    pub languages: LanguageTokens,
     /// What stands before every source.
     pub prefix: String,
     /// Which source tokens have global attention.
@@ -119,7 +119,7 @@ impl Checkpoint {
 
     /// The tokens of the languages. To a pipeline a language means something only where the model can be told it; and the target's
     /// token is always the first one generated, also where a model was made to start from it.
-    fn languages(&self, request: &Request) -> Result<Languages> {
+    fn languages(&self, request: &Request) -> Result<LanguageTokens> {
         let (from, to) = (request.from.as_deref(), request.to.as_deref());
         let found = self.tokenizer.languages(from, to);
         if request.caller != Caller::Pipeline {

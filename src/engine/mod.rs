@@ -220,7 +220,7 @@ impl Engine {
 /// The requested placement, changed to what this model needs.
 fn effective_placement(placement: &Placement, spec: &Spec) -> Result<Placement> {
     let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
-    let faster = spec.eight_bits && model::eight_bits_are_faster();
+    let faster = spec.int8 && model::int8_is_faster();
     Ok(if faster { placement.with_int8() } else { placement })
 }
 

@@ -18,7 +18,7 @@ impl Engine {
     /// Whether the model can write a text at all.
     #[must_use]
     pub fn can_write(&self, text: &str) -> bool {
-        !self.tokenizer().spellings(text).is_empty()
+        !self.tokenizer().tokenizations(text).is_empty()
     }
 
     fn boundaries(&self) -> &WordBoundaries {
@@ -28,7 +28,7 @@ impl Engine {
     /// Terms in tokens, without those that the vocabulary cannot write.
     fn tokenized(&self, constraints: &[Constraint]) -> Vec<Alternatives<TokenId>> {
         let tokenized = |constraint: &Constraint| {
-            constraint.alternatives.iter().flat_map(|text| self.tokenizer().spellings(text)).collect()
+            constraint.alternatives.iter().flat_map(|text| self.tokenizer().tokenizations(text)).collect()
         };
         constraints
             .iter()

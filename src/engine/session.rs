@@ -16,7 +16,7 @@ use super::{Engine, GlobalAttention, ResolvedRequest};
 use crate::batch::TokenId;
 use crate::error::{Error, ErrorKind};
 use crate::search::{Required, ResumePoint, SearchOptions};
-use crate::tokenizer::Languages;
+use crate::tokenizer::LanguageTokens;
 
 /// An engine with a resolved request.
 pub struct Session<'a> {
@@ -107,7 +107,7 @@ impl Session<'_> {
 
     /// The languages in effect.
     #[must_use]
-    pub fn languages(&self) -> &Languages {
+    pub fn languages(&self) -> &LanguageTokens {
         &self.resolved.languages
     }
 
@@ -176,17 +176,17 @@ impl Session<'_> {
         Ok(tokens)
     }
 
-    /// A text with other signs for those that the vocabulary lacks, see [`crate::tokenizer::Tokenizer::spelled`].
+    /// A text with substitutes for characters that the vocabulary lacks, see [`crate::tokenizer::Tokenizer::substituted`].
     #[must_use]
-    pub fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.engine.tokenizer().spelled(text)
+    pub fn substituted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.engine.tokenizer().substituted(text)
     }
 
-    /// What a generation says with what its text has in the place of tokens for what the vocabulary lacks, see
-    /// [`crate::tokenizer::Tokenizer::decode_restoring`].
+    /// A generation's text in which unknown tokens are replaced by what its source has there, see
+    /// [`crate::tokenizer::Tokenizer::decode_copying_unknowns`].
     #[must_use]
-    pub fn restored(&self, text: &str, generation: &Generation) -> Option<String> {
-        self.engine.tokenizer().decode_restoring(&generation.tokens, text)
+    pub fn with_unknowns_copied(&self, text: &str, generation: &Generation) -> Option<String> {
+        self.engine.tokenizer().decode_copying_unknowns(&generation.tokens, text)
     }
 
     /// One generation for each input, in their order. There may be any number of inputs: they are sorted by length and batched.

@@ -1,11 +1,11 @@
-//! Scaled dot-product attention as three fused CPU operations: over a padded batch (`Full`), over the
-//! keys of a sentence that many rows share (`Shared`), and over a decoder's own past (`Past`).
+//! Scaled dot-product attention as three fused CPU operations: over a padded batch (`FullAttention`), over the
+//! keys of a sentence that many rows share (`SharedAttention`), and over a decoder's own past (`PastAttention`).
 //!
 //! Invariant (row invariance): a query reads its own sentence's keys only, up to that sentence's length,
 //! in order; padding and neighbours are never touched. Softmax is over f32 with the maximum taken off.
 //!
-//! Scores of `Full` and `Shared` are computed for a vector of keys at a time, from keys transposed to
-//! `[d_head, s]`; those of `Past` one key at a time, since its keys lie wherever they were written.
+//! Scores of `FullAttention` and `SharedAttention` are computed for a vector of keys at a time, from keys transposed to
+//! `[d_head, s]`; those of `PastAttention` one key at a time, since its keys lie wherever they were written.
 
 mod merged;
 mod past;
@@ -23,11 +23,11 @@ use super::simd::{self, Kernel, Simd, WIDE};
 use super::soft_cap::cap_scores;
 use super::threads::divides;
 
-pub use merged::Merged;
-pub use past::{FIRST_CAPACITY, KvCache, Past};
+pub use merged::FusedMergedAttention;
+pub use past::{FIRST_CAPACITY, KvCache, PastAttention};
 pub use pattern::Pattern;
-pub use shared::{Group, Place, Shared, TransposeKeys};
-pub use sparse::Sparse;
+pub use shared::{EncodedGroup, RowSource, SharedAttention, TransposeKeys};
+pub use sparse::SparseAttention;
 pub use sums::BlockSums;
 
 use scores::{mix, score_transposed, softmax};
@@ -110,14 +110,14 @@ impl Heads<'_> {
 
 /// `[b, s, columns]` (queries, keys, values side by side) to `[b, s, inner]`; rows past a sentence's
 /// length come out as zeros.
-pub struct Full<'a> {
+pub struct FullAttention<'a> {
     /// The heads.
     pub heads: Heads<'a>,
     /// Length of each sentence, `b` of them.
     pub lengths: &'a [usize],
 }
 
-impl CustomOp1 for Full<'_> {
+impl CustomOp1 for FullAttention<'_> {
     fn name(&self) -> &'static str {
         "full-attention"
     }
@@ -130,7 +130,7 @@ impl CustomOp1 for Full<'_> {
             bail!("attention over {b} x {s} x {width} with {} heads of {}", self.heads.count, self.heads.width);
         }
         let mut out = vec![0f32; b * s * inner];
-        let cells = Cells(out.as_mut_ptr());
+        let output = OutputPtr(out.as_mut_ptr());
         let task = |task: usize| {
             let (sentence, head) = (task / self.heads.count, task % self.heads.count);
             simd::run(FullHead {
@@ -138,7 +138,7 @@ impl CustomOp1 for Full<'_> {
                 qkv: &qkv[sentence * s * width..][..s * width],
                 head,
                 length: self.lengths[sentence],
-                out: Cells(cells.at(sentence * s * inner)),
+                out: OutputPtr(output.at(sentence * s * inner)),
             });
         };
         for_each(b * self.heads.count, b * s * s * inner, task);
@@ -147,13 +147,13 @@ impl CustomOp1 for Full<'_> {
 }
 
 struct FullHead<'a> {
-    op: &'a Full<'a>,
+    op: &'a FullAttention<'a>,
     /// `[s, columns]` of one sentence.
     qkv: &'a [f32],
     head: usize,
     length: usize,
     /// `[s, inner]` of the same sentence.
-    out: Cells,
+    out: OutputPtr,
 }
 
 impl Kernel for FullHead<'_> {
@@ -171,7 +171,7 @@ impl Kernel for FullHead<'_> {
                 keys[j * pad + t] = value;
             }
         }
-        let values = Rows { data: &self.qkv[values_at..], stride: row };
+        let values = StridedRows { data: &self.qkv[values_at..], stride: row };
         let mut scores = vec![0f32; pad];
         let mut query = vec![0f32; width];
         for t in 0..self.length {
@@ -189,13 +189,13 @@ impl Kernel for FullHead<'_> {
     }
 }
 
-/// Rows of equal distance in memory.
-struct Rows<'a> {
+/// Rows at equal distances in memory.
+struct StridedRows<'a> {
     data: &'a [f32],
     stride: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> StridedRows<'a> {
     #[inline(always)]
     fn row(&self, t: usize, width: usize) -> &'a [f32] {
         &self.data[t * self.stride..][..width]
@@ -204,13 +204,13 @@ impl<'a> Rows<'a> {
 
 /// Output that tasks write to in disjoint pieces.
 #[derive(Clone, Copy)]
-struct Cells(*mut f32);
+struct OutputPtr(*mut f32);
 // SAFETY: each task writes its own head and sentence only, and the operation owns the vector.
-unsafe impl Send for Cells {}
+unsafe impl Send for OutputPtr {}
 // SAFETY: as above.
-unsafe impl Sync for Cells {}
+unsafe impl Sync for OutputPtr {}
 
-impl Cells {
+impl OutputPtr {
     fn at(self, offset: usize) -> *mut f32 {
         // Wrapping: the offset is inside the vector whenever it is used.
         self.0.wrapping_add(offset)
@@ -247,7 +247,7 @@ pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
     }
 }
 
-/// The same, of a tensor whose storage may be on another device.
+/// The values of a contiguous f32 tensor, which must be on the CPU.
 pub(super) fn host_slice<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
     match storage {
         Storage::Cpu(storage) => slice(storage, layout),

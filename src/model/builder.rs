@@ -58,12 +58,12 @@ impl Builder<'_> {
 
     /// One matrix of several, stacked: `[Σ n, k]`.
     pub fn matrix(&self, views: &[View]) -> Result<Matrix> {
-        self.of_blocks(&views.iter().map(|view| Block::whole(*view)).collect::<Vec<_>>())
+        self.of_blocks(&views.iter().map(|view| MatrixPart::whole(*view)).collect::<Vec<_>>())
     }
 
     /// One matrix of several blocks of rows, stacked: `[Σ n, k]`.
-    fn of_blocks(&self, blocks: &[Block]) -> Result<Matrix> {
-        let Some(k) = blocks.first().and_then(Block::columns) else { bail!("a weight matrix must have two axes") };
+    fn of_blocks(&self, blocks: &[MatrixPart]) -> Result<Matrix> {
+        let Some(k) = blocks.first().and_then(MatrixPart::columns) else { bail!("a weight matrix must have two axes") };
         if !(self.device.is_cpu() && self.dtype == DType::F32) {
             let parts = blocks.iter().map(|block| block.tensor(self.dtype, self.device)).collect::<Result<Vec<_>>>()?;
             return Ok(Matrix::Dense(Tensor::cat(&parts, 0)?.contiguous()?));
@@ -92,13 +92,13 @@ impl Builder<'_> {
     }
 
     /// Projections `names` under `prefix`, all `[n, k]`, side by side.
-    fn linear(&self, prefix: &str, names: &[&str], shape: [usize; 2], form: Form) -> Result<Linear> {
+    fn linear(&self, prefix: &str, names: &[&str], shape: [usize; 2], form: LinearLayout) -> Result<Linear> {
         let parts: Vec<_> = names.iter().map(|name| (*name, shape[0])).collect();
         self.stacked(prefix, &parts, shape[1], form)
     }
 
     /// Projections under `prefix`, each with its `n`, `[n, k]`, side by side. Those of one name lie in one matrix.
-    fn stacked(&self, prefix: &str, parts: &[(&str, usize)], k: usize, form: Form) -> Result<Linear> {
+    fn stacked(&self, prefix: &str, parts: &[(&str, usize)], k: usize, form: LinearLayout) -> Result<Linear> {
         let name = |part: &str, end: &str| format!("{prefix}{part}.{end}");
         let place = |index: usize| {
             let (part, n) = parts[index];
@@ -114,7 +114,7 @@ impl Builder<'_> {
                 format!("the adapter changes `{}`, a matrix that is stored the other way round", name(part, "weight"))
                     .with_hint("merge the adapter with PEFT, and use the merged model")
             );
-            Ok(Block { view, first, rows, transposed: form.transposed })
+            Ok(MatrixPart { view, first, rows, transposed: form.transposed })
         };
         let blocks = (0..parts.len()).map(block).collect::<Result<Vec<_>>>()?;
         let bias = if form.biased {
@@ -131,7 +131,7 @@ impl Builder<'_> {
 
     /// A projection `[n, k]` outside layers, with a bias.
     pub fn projection(&self, name: &str, shape: [usize; 2]) -> Result<Linear> {
-        self.linear("", &[name], shape, Form { biased: true, transposed: false })
+        self.linear("", &[name], shape, LinearLayout { biased: true, transposed: false })
     }
 
     /// A normalisation of the stack's width.
@@ -336,7 +336,7 @@ impl Builder<'_> {
         &self,
         prefix: &str,
         [up, gate, down]: [&str; 3],
-        form: Form,
+        form: LinearLayout,
         stack: &Stack,
     ) -> Result<FeedForward> {
         let (d, inner) = (stack.width, stack.inner);
@@ -349,20 +349,20 @@ impl Builder<'_> {
 
 /// How a projection is stored.
 #[derive(Clone, Copy)]
-struct Form {
+struct LinearLayout {
     biased: bool,
     /// `[in, out]`.
     transposed: bool,
 }
 
 impl StackNames {
-    fn form(&self, biased: bool) -> Form {
-        Form { biased, transposed: self.transposed }
+    fn form(&self, biased: bool) -> LinearLayout {
+        LinearLayout { biased, transposed: self.transposed }
     }
 }
 
 /// Rows of a matrix, or of its transpose.
-struct Block<'a> {
+struct MatrixPart<'a> {
     view: View<'a>,
     first: usize,
     rows: usize,
@@ -370,7 +370,7 @@ struct Block<'a> {
     transposed: bool,
 }
 
-impl<'a> Block<'a> {
+impl<'a> MatrixPart<'a> {
     fn whole(view: View<'a>) -> Self {
         Self { view, first: 0, rows: view.shape().first().copied().unwrap_or(0), transposed: false }
     }

@@ -9,8 +9,8 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::kernels::attention::Pattern;
 use crate::nn::{
-    Bias, CrossAttention, Embedding, Linear, Memory, MergedAttention, Norm, OwnPast, Past, PastKeys, Place,
-    PositionWise, Relative, Rotary, SelfAttention,
+    Bias, CrossAttention, CrossCache, Embedding, Linear, MergedAttention, Norm, OwnPast, Past, PastKeys, PositionWise,
+    Relative, Rotary, RowSource, SelfAttention,
 };
 
 use super::positions::{Places, RelativeBias, by_pattern, of_layer};
@@ -47,7 +47,7 @@ pub(super) enum DecoderAttention {
 
 impl DecoderAttention {
     /// What it reads of encoder states `[b, s, d]` of sentences of these lengths.
-    fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
+    fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<CrossCache> {
         match self {
             Self::Apart { source, .. } => source.0.memory(states, lengths),
             Self::Merged(both) => both.0.memory(states, lengths),
@@ -63,7 +63,7 @@ impl DecoderAttention {
     }
 
     /// `[r, d]` to `[r, d]`.
-    fn step(&self, x: &Tensor, past: OwnPast, memories: &[&Memory], places: &[Place]) -> Result<Tensor> {
+    fn step(&self, x: &Tensor, past: OwnPast, memories: &[&CrossCache], places: &[RowSource]) -> Result<Tensor> {
         match self {
             Self::Apart { own, source } => {
                 let x = own.1.around(x, |x, residual| own.0.step(x, residual, past))?;
@@ -74,21 +74,21 @@ impl DecoderAttention {
     }
 }
 
-/// All that changes while sentences are decoded.
+/// Everything that changes while sentences are decoded.
 pub struct DecoderState {
-    rows: Rows,
+    rows: DecoderRows,
     store: Store,
 }
 
-/// Rows, and where each finds what it looks at.
-struct Rows {
+/// The rows of a decoder, and where each finds its keys and values.
+struct DecoderRows {
     /// One for each of the decoder's windows; the first remembers everything.
     pasts: Vec<Past>,
-    /// Where each finds its sentence.
-    places: Vec<Place>,
+    /// For each row, where the keys and values of its sentence are.
+    places: Vec<RowSource>,
 }
 
-impl Rows {
+impl DecoderRows {
     /// None, whose pasts will be remembered this far.
     fn new(windows: impl Iterator<Item = Option<usize>>) -> Self {
         Self { pasts: windows.map(Past::within).collect(), places: Vec::new() }
@@ -96,16 +96,16 @@ impl Rows {
 
     /// Where the last token of each row stands.
     fn positions(&self) -> Vec<usize> {
-        self.pasts[0].cells().iter().map(|cells| cells.len() - 1).collect()
+        self.pasts[0].slots().iter().map(|slots| slots.len() - 1).collect()
     }
 }
 
-/// What rows look at.
+/// The keys and values that rows attend to.
 struct Store {
-    /// Sentences that were encoded together: their memory in every layer.
-    groups: Vec<Vec<Memory>>,
+    /// For each group of sentences that were encoded together, their keys and values in every layer.
+    groups: Vec<Vec<CrossCache>>,
     keys: Vec<PastKeys>,
-    /// Biases of the past, for families that have them; made for some reach and remade when it is passed.
+    /// Biases of past tokens by their distance, for families that have them; computed again when a distance is greater than before.
     biases: Vec<Bias>,
 }
 
@@ -117,13 +117,13 @@ impl DecoderState {
     }
 
     /// Whether keys stay where they were written when rows are reordered.
-    fn keys_stay(&self) -> bool {
-        self.store.keys.iter().all(PastKeys::stay)
+    fn keys_are_in_place(&self) -> bool {
+        self.store.keys.iter().all(PastKeys::are_in_place)
     }
 
     /// Forgets all rows.
     pub fn clear(&mut self) {
-        self.rows = Rows::new(self.rows.pasts.iter().map(Past::window));
+        self.rows = DecoderRows::new(self.rows.pasts.iter().map(Past::window));
         self.store.groups.clear();
         self.store.keys.iter_mut().for_each(PastKeys::clear);
     }
@@ -136,7 +136,7 @@ impl DecoderState {
         self.rows.pasts.iter_mut().for_each(|past| past.select(rows));
         self.rows.places = rows.iter().map(|&row| self.rows.places[row]).collect();
         self.close_groups();
-        if !self.keys_stay() {
+        if !self.keys_are_in_place() {
             let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
             let rows = Tensor::new(rows, device)?;
             for keys in &mut self.store.keys {
@@ -162,7 +162,7 @@ impl DecoderState {
     fn close_sentences(&mut self) -> Result<()> {
         let places = &mut self.rows.places;
         for (number, group) in self.store.groups.iter_mut().enumerate() {
-            let own = |place: &&Place| place.group == number;
+            let own = |place: &&RowSource| place.group == number;
             let mut open: Vec<usize> = places.iter().filter(own).map(|place| place.sentence).collect();
             open.sort_unstable();
             open.dedup();
@@ -207,7 +207,7 @@ impl Decoder {
     /// A state without rows.
     pub fn empty_state(&self, dtype: DType, device: &Device) -> DecoderState {
         let keys = self.layers.iter().map(|_| PastKeys::new(dtype, device)).collect();
-        let rows = Rows::new(self.windows.iter().copied());
+        let rows = DecoderRows::new(self.windows.iter().copied());
         DecoderState { rows, store: Store { groups: Vec::new(), keys, biases: Vec::new() } }
     }
 
@@ -221,24 +221,24 @@ impl Decoder {
         prefill: &[Vec<&[u32]>],
     ) -> Result<()> {
         anyhow::ensure!(lengths.len() == prefill.len(), "rows of {} sentences for {}", prefill.len(), lengths.len());
-        anyhow::ensure!(state.rows() == 0 || state.keys_stay(), "sentences cannot join others on this device");
+        anyhow::ensure!(state.rows() == 0 || state.keys_are_in_place(), "sentences cannot join others on this device");
         let projected = self.projection.as_ref().map(|projection| projection.forward(states)).transpose()?;
         let states = projected.as_ref().unwrap_or(states);
         let memory = |layer: &DecoderLayer| layer.attention.memory(states, lengths);
         let (first, group) = (state.rows(), state.store.groups.len());
         state.store.groups.push(self.layers.iter().map(memory).collect::<Result<_>>()?);
-        let place = |(sentence, rows): (usize, &Vec<_>)| std::iter::repeat_n(Place { group, sentence }, rows.len());
+        let place = |(sentence, rows): (usize, &Vec<_>)| std::iter::repeat_n(RowSource { group, sentence }, rows.len());
         state.rows.places.extend(prefill.iter().enumerate().flat_map(place));
         let joining = state.rows() - first;
         state.rows.pasts.iter_mut().for_each(|past| past.add_rows(joining));
-        let tree = Tree::new(prefill);
+        let tree = PrefillTree::new(prefill);
         if tree.tokens.is_empty() {
             return Ok(());
         }
-        anyhow::ensure!(state.keys_stay(), "rows cannot go on in the middle of a sentence on this device");
+        anyhow::ensure!(state.keys_are_in_place(), "rows cannot go on in the middle of a sentence on this device");
         let DecoderState { rows, store } = state;
-        let places = tree.sentences.iter().map(|&sentence| Place { group, sentence }).collect();
-        let nodes = Rows { pasts: rows.pasts.iter().map(|past| past.tree(&tree.parents)).collect(), places };
+        let places = tree.sentences.iter().map(|&sentence| RowSource { group, sentence }).collect();
+        let nodes = DecoderRows { pasts: rows.pasts.iter().map(|past| past.tree(&tree.parents)).collect(), places };
         self.forward(store, &nodes, &tree.tokens)?;
         for (row, node) in (first..).zip(&tree.ends).filter_map(|(row, end)| Some((row, (*end)?))) {
             rows.pasts.iter_mut().zip(&nodes.pasts).for_each(|(past, nodes)| past.adopt(row, nodes, node));
@@ -250,18 +250,18 @@ impl Decoder {
     pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
         let DecoderState { rows: mine, store } = state;
         let both = mine.pasts.iter_mut().zip(&other.rows.pasts);
-        let cells: Vec<_> = both.map(|(mine, theirs)| mine.import_rows(theirs, rows)).collect();
+        let slots: Vec<_> = both.map(|(mine, theirs)| mine.import_rows(theirs, rows)).collect();
         for ((layer, keys), theirs) in self.layers.iter().zip(&mut store.keys).zip(&other.store.keys) {
-            keys.copy(theirs, &cells[self.past(layer)], layer.attention.kv_inner())?;
+            keys.copy(theirs, &slots[self.past(layer)], layer.attention.kv_inner())?;
         }
         let mut groups = HashMap::new();
         for &row in rows {
-            let Place { group, sentence } = other.rows.places[row];
+            let RowSource { group, sentence } = other.rows.places[row];
             let group = *groups.entry(group).or_insert_with(|| {
                 store.groups.push(other.store.groups[group].clone());
                 store.groups.len() - 1
             });
-            mine.places.push(Place { group, sentence });
+            mine.places.push(RowSource { group, sentence });
         }
         Ok(())
     }
@@ -273,8 +273,8 @@ impl Decoder {
         self.forward(&mut state.store, &state.rows, tokens)
     }
 
-    /// `[r, d]` for the last token of each row, whose cell its past has already.
-    fn forward(&self, store: &mut Store, rows: &Rows, tokens: &[u32]) -> Result<Tensor> {
+    /// `[r, d]` for the last token of each row, whose slot its past has already.
+    fn forward(&self, store: &mut Store, rows: &DecoderRows, tokens: &[u32]) -> Result<Tensor> {
         let positions = rows.positions();
         let mut x = self.embedding.at(tokens, &positions)?;
         if let Some(norm) = &self.embedding_norm {
@@ -290,7 +290,7 @@ impl Decoder {
                 rotation: by_pattern(&rotations, layer.pattern),
             };
             let past = OwnPast { keys, past: &rows.pasts[self.past(layer)], relative };
-            let memories: Vec<&Memory> = store.groups.iter().map(|group| &group[index]).collect();
+            let memories: Vec<&CrossCache> = store.groups.iter().map(|group| &group[index]).collect();
             x = layer.attention.step(&x, past, &memories, &rows.places)?;
             let (feed_forward, residual) = &layer.feed_forward;
             x = residual.around(&x, |x, residual| feed_forward.forward(x, residual, None))?;
@@ -312,19 +312,19 @@ impl Decoder {
     }
 }
 
-/// Tokens that rows have been fed, those that rows of a sentence have in common once.
+/// The prefill of rows as a tree: tokens that rows of one sentence begin with are in it once.
 #[derive(Debug, Default, PartialEq)]
-struct Tree {
+struct PrefillTree {
     tokens: Vec<u32>,
-    /// Of each, the one before it, if any.
+    /// For each token, the one before it, if any.
     parents: Vec<Option<usize>>,
     sentences: Vec<usize>,
-    /// Of each row, its last, if it has been fed any.
+    /// For each row, its last token, if it has been fed any.
     ends: Vec<Option<usize>>,
 }
 
-impl Tree {
-    /// Of the rows of each sentence.
+impl PrefillTree {
+    /// The tree of the rows of each sentence.
     fn new(prefill: &[Vec<&[u32]>]) -> Self {
         let (mut tree, mut known) = (Self::default(), HashMap::new());
         for (sentence, row) in
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn what_rows_have_in_common_is_fed_once() {
-        let tree = Tree::new(&[vec![&[7, 8, 9], &[7, 8, 5, 9]], vec![&[]], vec![&[7, 8]]]);
+        let tree = PrefillTree::new(&[vec![&[7, 8, 9], &[7, 8, 5, 9]], vec![&[]], vec![&[7, 8]]]);
         assert_eq!(tree.tokens, [7, 8, 9, 5, 9, 7, 8]);
         assert_eq!(tree.parents, [None, Some(0), Some(1), Some(1), Some(3), None, Some(5)]);
         assert_eq!(tree.sentences, [0, 0, 0, 0, 0, 2, 2]);

@@ -114,7 +114,7 @@ fn marian(config: &Config) -> Result<Spec> {
     }
     // FLORES dev, the bundled model, four beams, AVX-512: BLEU 17.38 and chrF 47.09 instead of 17.60 and 47.19 in f32. Of no
     // other family is there a trained checkpoint that we could measure.
-    spec.eight_bits = true;
+    spec.int8 = true;
     let shared = config.flag("share_encoder_decoder_embeddings").unwrap_or(true);
     spec.shared_embedding = shared;
     if !shared {
@@ -229,7 +229,7 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         merged_attention: false,
         own_embedding: None,
         wide_range: false,
-        eight_bits: false,
+        int8: false,
         prompts: None,
         names: BART_NAMES,
     })
@@ -308,7 +308,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         own_embedding: None,
         // https://github.com/huggingface/transformers/issues/9295
         wide_range: true,
-        eight_bits: false,
+        int8: false,
         prompts: None,
         names: if gated { names::t5_gated() } else { T5_NAMES },
     })

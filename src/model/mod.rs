@@ -55,7 +55,7 @@ pub struct Seq2Seq {
 }
 
 /// What the encoder made of a batch.
-pub struct Memory {
+pub struct EncoderOutput {
     /// `[b, s, d]`.
     pub states: Tensor,
     /// Source length of each sentence.
@@ -65,7 +65,7 @@ pub struct Memory {
 /// Whether eight bits are faster than f32 here. Without instructions for products of bytes they are not: three times as slow on
 /// an x86-64 that has nothing but its base (benches/results/2026-11-23-zen5.md).
 #[must_use]
-pub fn eight_bits_are_faster() -> bool {
+pub fn int8_is_faster() -> bool {
     Level::current() != Level::Generic
 }
 
@@ -129,9 +129,9 @@ impl Seq2Seq {
     ///
     /// # Errors
     /// When an id is outside the vocabulary, the model has no such global attention, or the device fails.
-    pub fn encode(&self, batch: &Batch, global: GlobalAttention) -> Result<Memory> {
+    pub fn encode(&self, batch: &Batch, global: GlobalAttention) -> Result<EncoderOutput> {
         let lengths = batch.ids.iter().map(Vec::len).collect();
-        Ok(Memory { states: self.encoder.forward(batch, global)?, lengths })
+        Ok(EncoderOutput { states: self.encoder.forward(batch, global)?, lengths })
     }
 
     /// The state of a decoder without rows.
@@ -140,13 +140,13 @@ impl Seq2Seq {
         self.decoder.empty_state(self.dtype, &self.device)
     }
 
-    /// A decoder with one row per sentence of a memory, before its first token.
+    /// A decoder with one row per sentence of an encoder output, before its first token.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn start(&self, memory: &Memory) -> Result<DecoderState> {
+    pub fn start(&self, encoded: &EncoderOutput) -> Result<DecoderState> {
         let mut state = self.empty_state();
-        self.admit(&mut state, memory, &vec![vec![&[][..]]; memory.lengths.len()])?;
+        self.admit(&mut state, encoded, &vec![vec![&[][..]]; encoded.lengths.len()])?;
         Ok(state)
     }
 
@@ -155,8 +155,8 @@ impl Seq2Seq {
     ///
     /// # Errors
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
-    pub fn admit(&self, state: &mut DecoderState, memory: &Memory, prefill: &[Vec<&[TokenId]>]) -> Result<()> {
-        self.decoder.admit(state, &memory.states, &memory.lengths, prefill)
+    pub fn admit(&self, state: &mut DecoderState, encoded: &EncoderOutput, prefill: &[Vec<&[TokenId]>]) -> Result<()> {
+        self.decoder.admit(state, &encoded.states, &encoded.lengths, prefill)
     }
 
     /// Adds rows after the rows of `state` that continue rows of another state.

@@ -26,9 +26,9 @@ impl Places {
     /// Of a stack whose tokens see `both_ways`, or only what comes before them.
     pub fn new(builder: &Builder, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Self> {
         let rows = stack.window;
-        let table = |first: usize, rows: Tensor, unplaced: Option<TokenId>| {
+        let table = |first: usize, rows: Tensor, padding_id: Option<TokenId>| {
             let rows = typed(builder, names, stack, rows)?.to_dtype(builder.dtype)?.to_device(builder.device)?;
-            Ok(Self { table: Some(PositionTable { rows, first, unplaced }), ..Self::default() })
+            Ok(Self { table: Some(PositionTable { rows, first, padding_id }), ..Self::default() })
         };
         match stack.positions {
             Positions::Sinusoidal => match builder.find(names.positions) {

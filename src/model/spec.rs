@@ -45,7 +45,7 @@ pub struct Spec {
     /// Whether activations leave the range of f16, so that it must not be computed in.
     pub wide_range: bool,
     /// Whether eight bits were measured to give as good texts, so that they are taken where nobody names a type.
-    pub eight_bits: bool,
+    pub int8: bool,
     /// Keys and values that stand before all others, where there are any.
     pub prompts: Option<Prompts>,
     /// Names of the weights.

@@ -1,9 +1,9 @@
-//! Multi-head attention: over a batch, over a decoder's past, over a memory that rows share.
+//! Multi-head attention: over a batch, over a decoder's past, over the source sentences that rows share.
 //!
 //! Invariant: a decoder's row never sees another row's past, however rows are reordered. On the fused path
 //! reordering moves no keys: each key stays where it was written, and [`Past`] knows for every row and time
 //! where that is, so that rows may have pasts of different lengths and memories of different batches. Other devices
-//! gather their keys instead, keep the memory of open sentences only, and take all rows from one batch.
+//! gather their keys instead, keep the keys of running sentences only, and take all rows from one batch.
 
 mod composed;
 mod merged;
@@ -19,7 +19,7 @@ use crate::kernels::attention::{self as kernel, DistanceBias, Heads};
 
 use super::{Linear, Norm, Rotation, fused, fuses};
 
-pub use crate::kernels::attention::Place;
+pub use crate::kernels::attention::RowSource;
 pub use merged::MergedAttention;
 pub use past::{Past, PastKeys};
 pub use prepare::HeadNorms;
@@ -66,7 +66,7 @@ impl Shape {
 /// What all layers of an encoder are told about a batch.
 pub struct Sequences<'a> {
     lengths: &'a [usize],
-    /// Where nothing is fused: hides the padding, if there is any, `[b, 1, 1, s]`.
+    /// On the path of candle's operations: hides the padding, if there is any, `[b, 1, 1, s]`.
     mask: Option<Tensor>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Sequences<'a> {
 /// Biases by distance, up to some reach, where they are needed.
 pub struct Bias {
     distances: DistanceBias,
-    /// Where nothing is fused: the same on the device, `[1, h, s, s]` for sequences, `[1, h, 1, distances]` for a past.
+    /// On the path of candle's operations: the biases on the device, `[1, h, s, s]` for sequences, `[1, h, 1, distances]` for a past.
     tensor: Option<Tensor>,
 }
 
@@ -184,7 +184,7 @@ impl SelfAttention {
         let mixed = if fused(x) {
             prepare.in_place(&qkv)?;
             let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
-            qkv.apply_op1_no_bwd(&kernel::Full { heads, lengths: sequences.lengths })?
+            qkv.apply_op1_no_bwd(&kernel::FullAttention { heads, lengths: sequences.lengths })?
         } else {
             let [q, keys, values] = prepare.parts(&qkv, Along::Time)?;
             let bias = bias.and_then(|bias| bias.tensor.as_ref());
@@ -203,14 +203,14 @@ impl SelfAttention {
         let (qkv, bias) = (self.qkv.forward(x)?, relative.by_distance);
         let prepare = self.prepare(relative.rotation);
         let mixed = match keys {
-            PastKeys::Staying(cache) => {
+            PastKeys::InPlace(cache) => {
                 prepare.in_place(&qkv)?;
-                cache.append(&qkv, self.shape.kv_inner(), past.cells())?;
+                cache.append(&qkv, self.shape.kv_inner(), past.slots())?;
                 let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
                 let prompt = self.prompt.as_ref().map(Prompt::values).unwrap_or_default();
-                qkv.apply_op1_no_bwd(&kernel::Past { heads, cache, cells: past.cells(), prompt })?
+                qkv.apply_op1_no_bwd(&kernel::PastAttention { heads, cache, slots: past.slots(), prompt })?
             }
-            PastKeys::Gathered(gathered) => {
+            PastKeys::Contiguous(gathered) => {
                 let [q, keys, values] = prepare.parts(&qkv.unsqueeze(1)?, Along::Rows)?;
                 let (mut keys, mut values) = gathered.with(&keys, &values, past)?;
                 if let Some(prompt) = &self.prompt {
@@ -244,20 +244,20 @@ pub struct CrossAttention {
     pub prompt: Option<Prompt>,
 }
 
-/// Keys and values of sentences that were encoded together, computed once, whatever the number of rows that read them.
+/// The cross-attention cache: keys and values of sentences that were encoded together, computed once for all rows.
 #[derive(Clone)]
-pub struct Memory {
+pub struct CrossCache {
     /// Fused: `[b, h, width, s']`; else `[b, h, s, width]`.
     keys: Tensor,
     /// Fused: `[b, s, inner]`; else `[b, h, s, width]`.
     values: Tensor,
-    /// Where nothing is fused: hides the padding, if there is any, `[b, 1, 1, s]`.
+    /// On the path of candle's operations: hides the padding, if there is any, `[b, 1, 1, s]`.
     mask: Option<Tensor>,
     /// Length of each sentence.
     lengths: Vec<usize>,
 }
 
-impl Memory {
+impl CrossCache {
     /// How many sentences it has.
     #[must_use]
     pub fn sentences(&self) -> usize {
@@ -278,8 +278,8 @@ impl Memory {
         Ok(())
     }
 
-    fn group(&self) -> kernel::Group<'_> {
-        kernel::Group { keys: &self.keys, values: &self.values, lengths: &self.lengths }
+    fn group(&self) -> kernel::EncodedGroup<'_> {
+        kernel::EncodedGroup { keys: &self.keys, values: &self.values, lengths: &self.lengths }
     }
 
     /// Of keys and values side by side, `[b, s, 2 · kv_inner]`, of which this is the only user, of sentences of these lengths.
@@ -298,10 +298,14 @@ impl Memory {
     }
 
     /// What queries `[r, inner]` make of the sentences at their places, where this is the only memory: `[r, inner]`.
-    fn recalled(&self, q: &Tensor, shape: Shape, places: &[Place]) -> Result<Tensor> {
+    fn recalled(&self, q: &Tensor, shape: Shape, places: &[RowSource]) -> Result<Tensor> {
         if fused(q) {
             let groups = [self.group()];
-            return Ok(q.apply_op1_no_bwd(&kernel::Shared { heads: shape.kernel(None), groups: &groups, places })?);
+            return Ok(q.apply_op1_no_bwd(&kernel::SharedAttention {
+                heads: shape.kernel(None),
+                groups: &groups,
+                places,
+            })?);
         }
         recalled(&(q * f64::from(shape.scale))?, shape, self, places)
     }
@@ -312,11 +316,11 @@ impl CrossAttention {
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
+    pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<CrossCache> {
         let (kv, prepare) = (self.kv.forward(states)?, Prepare::nothing(self.shape));
         match &self.prompt {
-            Some(prompt) => Memory::new(&prompt.before_memory(&kv)?, &prepare, &prompt.lengthened(lengths)),
-            None => Memory::new(&kv, &prepare, lengths),
+            Some(prompt) => CrossCache::new(&prompt.before_memory(&kv)?, &prepare, &prompt.lengthened(lengths)),
+            None => CrossCache::new(&kv, &prepare, lengths),
         }
     }
 
@@ -329,13 +333,13 @@ impl CrossAttention {
         &self,
         x: &Tensor,
         residual: Option<&Tensor>,
-        memories: &[&Memory],
-        places: &[Place],
+        memories: &[&CrossCache],
+        places: &[RowSource],
     ) -> Result<Tensor> {
         let q = self.q.forward(x)?;
         let mixed = if fused(x) {
             let groups: Vec<_> = memories.iter().map(|memory| memory.group()).collect();
-            q.apply_op1_no_bwd(&kernel::Shared { heads: self.shape.kernel(None), groups: &groups, places })?
+            q.apply_op1_no_bwd(&kernel::SharedAttention { heads: self.shape.kernel(None), groups: &groups, places })?
         } else {
             ensure!(memories.len() == 1, "{} memories where one is expected", memories.len());
             recalled(&(q * f64::from(self.shape.scale))?, self.shape, memories[0], places)?
@@ -345,7 +349,7 @@ impl CrossAttention {
 }
 
 /// What scaled queries `[r, inner]` make of a memory: `[r, inner]`.
-fn recalled(q: &Tensor, shape: Shape, memory: &Memory, places: &[Place]) -> Result<Tensor> {
+fn recalled(q: &Tensor, shape: Shape, memory: &CrossCache, places: &[RowSource]) -> Result<Tensor> {
     let Aligned { q, keys, values, mask } = aligned(q, shape, memory, places)?;
     let mixed = shape.attend(&q, &keys, &values, [mask.as_ref(), None])?;
     Ok(join(&mixed)?.reshape((places.len(), shape.inner()))?)
@@ -362,13 +366,13 @@ struct Aligned {
 
 /// The rows of a sentence, where all have equally many, become the time axis of one query; else each row gets its sentence's
 /// keys and values.
-fn aligned(q: &Tensor, shape: Shape, memory: &Memory, places: &[Place]) -> Result<Aligned> {
+fn aligned(q: &Tensor, shape: Shape, memory: &CrossCache, places: &[RowSource]) -> Result<Aligned> {
     let (rows, open) = (places.len(), memory.sentences());
     let group = rows / open;
     let in_groups = places.iter().enumerate().all(|(row, place)| place.sentence == row / group.max(1));
     if in_groups && rows == group * open {
         let q = shape.heads_at(&q.reshape((open, group, shape.inner()))?, 0, shape.heads)?;
-        let Memory { keys, values, mask, .. } = memory.clone();
+        let CrossCache { keys, values, mask, .. } = memory.clone();
         return Ok(Aligned { q, keys, values, mask });
     }
     ensure!(places.iter().all(|place| place.sentence < open), "a row of a sentence that is not kept");

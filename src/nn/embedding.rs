@@ -1,4 +1,4 @@
-//! Token embeddings and where a token stands.
+//! Token embeddings and absolute positions.
 
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
@@ -26,7 +26,7 @@ pub struct PositionTable {
     pub first: usize,
     /// A token that takes up no position, even where it is not padding but part of a text: it gets the row
     /// before the first (fairseq).
-    pub unplaced: Option<u32>,
+    pub padding_id: Option<u32>,
 }
 
 impl PositionTable {
@@ -44,7 +44,7 @@ impl PositionTable {
         for sequence in ids.chunks(s) {
             let mut next = self.first;
             for &id in sequence {
-                let placed = self.unplaced != Some(id);
+                let placed = self.padding_id != Some(id);
                 rows.push(if placed { next } else { self.first - 1 } as u32);
                 next += usize::from(placed);
             }
@@ -56,7 +56,7 @@ impl PositionTable {
     fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Vec<u32>> {
         self.reaches(positions.iter().max().map_or(0, |position| position + 1))?;
         let row = |(&id, &position): (&u32, &usize)| {
-            if self.unplaced == Some(id) { self.first - 1 } else { self.first + position }
+            if self.padding_id == Some(id) { self.first - 1 } else { self.first + position }
         };
         Ok(ids.iter().zip(positions).map(|placed| row(placed) as u32).collect())
     }

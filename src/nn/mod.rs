@@ -13,8 +13,8 @@ pub mod rotary;
 
 pub use crate::kernels::topk::Logits;
 pub use attention::{
-    Bias, CrossAttention, FirstToken, HeadNorms, Memory, MergedAttention, OwnPast, Past, PastKeys, Place, Prompt,
-    Relative, SelfAttention, Sequences, Shape,
+    Bias, CrossAttention, CrossCache, FirstToken, HeadNorms, MergedAttention, OwnPast, Past, PastKeys, Prompt,
+    Relative, RowSource, SelfAttention, Sequences, Shape,
 };
 pub use embedding::{Embedding, PositionTable};
 pub use experts::{Experts, PositionWise, Routing};

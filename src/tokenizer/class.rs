@@ -1,4 +1,4 @@
-//! Which class of tokenizer a checkpoint has, and what that class fixes.
+//! The tokenizer class of a checkpoint, and what the class fixes.
 //!
 //! Invariant: every difference between families of tokenizers that is not in their files is decided
 //! here. The names are those of transformers' classes, which checkpoints carry in
@@ -7,11 +7,11 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::settings::Settings;
+use super::settings::TokenizerSettings;
 use crate::error::WithHint;
 use crate::files::ModelFiles;
 
-/// Names of classes in transformers that read any tokenizer.json.
+/// Interner of classes in transformers that read any tokenizer.json.
 const ANY: [&str; 3] = ["PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"];
 
 /// The rules that apply to a tokenizer.
@@ -35,13 +35,13 @@ pub(super) enum Class {
     BlenderbotSmall,
     Fsmt,
     Seamless,
-    /// What tokenizer.json says, and nothing else.
+    /// Only what tokenizer.json says.
     File,
 }
 
 impl Class {
-    /// The class of a checkpoint, from what it says and the files it has.
-    pub(super) fn of(files: &ModelFiles, settings: &Settings, config: &Value) -> Result<Self> {
+    /// The class of a checkpoint, by its settings and its files.
+    pub(super) fn of(files: &ModelFiles, settings: &TokenizerSettings, config: &Value) -> Result<Self> {
         let named = settings.text("tokenizer_class").or_else(|| config.get("tokenizer_class")?.as_str());
         let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let has_languages = ["m2m_100", "mbart", "nllb-moe", "seamless_m4t", "seamless_m4t_v2"].contains(&model_type);
@@ -162,7 +162,7 @@ impl Class {
     }
 
     /// The language codes this class fixes, in the order of their ids.
-    pub(super) fn languages(self, settings: &Settings) -> Vec<&'static str> {
+    pub(super) fn languages(self, settings: &TokenizerSettings) -> Vec<&'static str> {
         match self {
             Self::M2m100 if settings.text("language_codes") == Some("wmt21") => WMT21.split_whitespace().collect(),
             Self::M2m100 | Self::Small100 => M2M100.split_whitespace().collect(),

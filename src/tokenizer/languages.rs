@@ -1,7 +1,7 @@
-//! Which languages a model knows, and which tokens tell it the two of a translation.
+//! The languages that a model knows, and the tokens that tell it the languages of a translation.
 //!
-//! Invariant: `Languages` comes from here only, so its tokens are the model's own and its template is
-//! complete: a source text is prefix, text, suffix. How a code may be spelled belongs to `language`.
+//! Invariant: `LanguageTokens` comes from here only, so its tokens are the model's own and its template is
+//! complete: a source text is prefix, text, suffix. How a code may be substituted belongs to `language`.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -13,12 +13,12 @@ use crate::language::{Code, bare};
 /// The languages of one translation, as tokens of one model. Made by `Tokenizer::languages`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Languages {
+pub struct LanguageTokens {
     /// The source language as the model writes it, where it has one.
     pub from: Option<String>,
     /// The target language as the model writes it, where it has one.
     pub to: Option<String>,
-    /// Whether somebody asked for this target, so that no text says another that the model does not know.
+    /// Whether the target was requested; then a text cannot name another one that the model does not know.
     pub target_is_asked: bool,
     /// Tokens before the source text.
     pub source_prefix: Vec<TokenId>,
@@ -28,13 +28,13 @@ pub struct Languages {
     pub text_prefix: String,
     /// The token that the target must begin with.
     pub forced_bos: Option<TokenId>,
-    /// The token that decoding starts from, where it is the language and not what the checkpoint says.
+    /// The token that decoding starts from, where it is the language's and not the checkpoint's.
     pub decoder_start: Option<TokenId>,
     /// The token that decoding starts from after what the checkpoint says.
     pub after_start: Option<TokenId>,
 }
 
-/// Why a model cannot translate what was asked.
+/// Why a model cannot translate between the requested languages.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LanguageError {
     /// The model knows several languages, but not this one.
@@ -103,38 +103,38 @@ pub(super) enum Scheme {
     SourceFirstAfterStart { targets: Vec<(String, TokenId)> },
 }
 
-/// What a text says of its target at its start, where a token there says it.
+/// The target language that a text names with a token at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OwnTarget {
     /// Nothing.
     None,
     /// A target that the model knows.
     Known,
-    /// What could be one, such as `>>xyz<<`, but is none that the model knows.
+    /// A code, such as `>>xyz<<`, that the model does not know.
     Unknown,
 }
 
-/// All that one model knows of languages.
+/// The languages of one model.
 #[derive(Clone, Debug)]
 pub(super) struct LanguageTable {
     pub model: String,
     pub scheme: Scheme,
     /// The model's language tokens in its own order, with their ids.
     pub tokens: Vec<(String, TokenId)>,
-    /// Tokens around every source text, languages apart.
+    /// Tokens around every source text, without those of languages.
     pub prefix: Vec<TokenId>,
     pub suffix: Vec<TokenId>,
 }
 
-/// What a person wants who does not say.
+/// The languages where none are requested.
 const DEFAULT: (&str, &str) = ("nl", "en");
 
 impl LanguageTable {
-    pub(super) fn resolve(&self, from: Option<&str>, to: Option<&str>) -> Result<Languages, LanguageError> {
-        let plain = Languages {
+    pub(super) fn resolve(&self, from: Option<&str>, to: Option<&str>) -> Result<LanguageTokens, LanguageError> {
+        let plain = LanguageTokens {
             source_prefix: self.prefix.clone(),
             source_suffix: self.suffix.clone(),
-            ..Languages::default()
+            ..LanguageTokens::default()
         };
         let source = || self.find(from.unwrap_or(DEFAULT.0));
         let target = || self.find(to.unwrap_or(DEFAULT.1));
@@ -145,19 +145,19 @@ impl LanguageTable {
             Scheme::None => Ok(plain),
             Scheme::Pair { from: own_from, to: own_to } => {
                 self.check_pair(own_from.as_deref(), own_to.as_deref(), from, to)?;
-                Ok(Languages { from: own_from.clone(), to: own_to.clone(), ..plain })
+                Ok(LanguageTokens { from: own_from.clone(), to: own_to.clone(), ..plain })
             }
             Scheme::TargetToken { from: own_from } => {
                 self.check_pair(own_from.as_deref(), None, from, None)?;
                 let (token, id) = target()?;
                 let source_prefix = [&[id], &self.prefix[..]].concat();
                 let target_is_asked = to.is_some();
-                Ok(Languages { from: own_from.clone(), to: Some(token), target_is_asked, source_prefix, ..plain })
+                Ok(LanguageTokens { from: own_from.clone(), to: Some(token), target_is_asked, source_prefix, ..plain })
             }
             Scheme::TargetFirst => {
                 let (token, id) = target()?;
                 let from = from.map(|from| self.find(from)).transpose()?.map(|(token, _)| token);
-                Ok(Languages { from, to: Some(token), source_prefix: [&[id], &self.prefix[..]].concat(), ..plain })
+                Ok(LanguageTokens { from, to: Some(token), source_prefix: [&[id], &self.prefix[..]].concat(), ..plain })
             }
             Scheme::OwnSourceLastStart { from: own_from, to: own_to } => {
                 let find = |asked: Option<&str>, own: &Option<String>| {
@@ -175,22 +175,22 @@ impl LanguageTable {
                 let (target, after_start) = self.find_in(targets, to.unwrap_or(DEFAULT.1))?;
                 let source_prefix = [&[id], &self.prefix[..]].concat();
                 let (from, to) = (Some(source), Some(target));
-                Ok(Languages { from, to, source_prefix, after_start: Some(after_start), ..plain })
+                Ok(LanguageTokens { from, to, source_prefix, after_start: Some(after_start), ..plain })
             }
             Scheme::TargetText => {
                 let (token, _) = target()?;
                 let from = from.map(|from| self.find(from)).transpose()?.map(|(token, _)| token);
-                Ok(Languages { from, text_prefix: format!("{token} "), to: Some(token), ..plain })
+                Ok(LanguageTokens { from, text_prefix: format!("{token} "), to: Some(token), ..plain })
             }
             scheme => {
                 let ((from, source), (to, target)) = (source()?, target()?);
                 let (from, to) = (Some(from), Some(to));
-                Ok(with_tokens(Languages { from, to, ..plain }, scheme, source, target))
+                Ok(with_tokens(LanguageTokens { from, to, ..plain }, scheme, source, target))
             }
         }
     }
 
-    /// The token for a code in any spelling: the model's own spelling first.
+    /// The token of a code in any spelling; the model's own spelling counts first.
     fn find(&self, code: &str) -> Result<(String, TokenId), LanguageError> {
         self.find_in(&self.tokens, code)
     }
@@ -231,7 +231,7 @@ impl LanguageTable {
     }
 }
 
-fn with_tokens(mut languages: Languages, scheme: &Scheme, source: TokenId, target: TokenId) -> Languages {
+fn with_tokens(mut languages: LanguageTokens, scheme: &Scheme, source: TokenId, target: TokenId) -> LanguageTokens {
     if *scheme == Scheme::SourceFirst {
         languages.source_prefix.insert(0, source);
     } else {

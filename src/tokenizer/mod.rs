@@ -10,19 +10,19 @@
 mod bpe;
 mod charsmap;
 mod class;
-mod ingredients;
+mod assets;
 mod languages;
 mod interner;
 mod merges;
 mod moses;
-mod pieces;
-mod pipeline;
+mod spm_vocab;
+mod hf;
 mod proto;
-mod rows;
+mod embedding_rows;
 mod schemes;
 mod sentencepiece;
 mod settings;
-mod spelling;
+mod tokenizations;
 mod splitter;
 mod trie;
 mod unigram;
@@ -34,15 +34,15 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 
-pub use self::languages::{LanguageError, Languages};
+pub use self::languages::{LanguageError, LanguageTokens};
 
 use self::class::Class;
+use self::embedding_rows::EmbeddingRows;
+use self::hf::HfTokenizer;
 use self::languages::{LanguageTable, OwnTarget, Scheme};
-use self::pieces::{PieceVocabulary, language_code};
-use self::pipeline::Pipeline;
-use self::rows::Rows;
 use self::schemes::{fsmt_pair, language_table};
-use self::settings::Settings;
+use self::settings::TokenizerSettings;
+use self::spm_vocab::{SpmVocabulary, language_code};
 use self::words::WordVocabulary;
 use crate::batch::TokenId;
 use crate::error::{Explain, WithHint};
@@ -51,27 +51,27 @@ use crate::files::ModelFiles;
 /// The tokenizer of one checkpoint.
 #[derive(Debug)]
 pub struct Tokenizer {
-    model: Model,
-    rows: Rows,
+    model: TokenModel,
+    rows: EmbeddingRows,
     languages: LanguageTable,
     /// Never part of a decoded text.
     language_ids: HashSet<TokenId>,
     max_length: Option<usize>,
     clean_up: bool,
-    spellings: Vec<Spelling>,
+    substitutions: Vec<Substitution>,
 }
 
-/// What may stand for signs that a vocabulary lacks.
+/// A substitute for characters that the vocabulary lacks.
 #[derive(Debug)]
-struct Spelling {
+struct Substitution {
     lacking: Vec<char>,
-    /// These and their like.
+    /// All characters that are replaced: quotation marks come in pairs.
     signs: &'static str,
     other: &'static str,
 }
 
-/// Signs of print, and what typewriters have in their place.
-const SPELLINGS: [(&str, &str); 4] = [
+/// Typographic characters, and the plain ones that may replace them.
+const SUBSTITUTIONS: [(&str, &str); 4] = [
     ("\u{2018}\u{2019}\u{201a}\u{201b}\u{2032}\u{b4}", "'"),
     ("\u{201c}\u{201d}\u{201e}\u{201f}\u{2033}\u{ab}\u{bb}", "\""),
     ("\u{2010}\u{2011}\u{2013}\u{2014}\u{2015}\u{2212}", "-"),
@@ -80,10 +80,10 @@ const SPELLINGS: [(&str, &str); 4] = [
 
 /// Who does the cutting: our own SentencePiece with a vocabulary beside it, our own merges within words, or the tokenizers crate.
 #[derive(Debug)]
-enum Model {
-    Pieces(Box<PieceVocabulary>),
+enum TokenModel {
+    Spm(Box<SpmVocabulary>),
     Words(Box<WordVocabulary>),
-    Pipeline(Box<Pipeline>),
+    Hf(Box<HfTokenizer>),
 }
 
 impl Tokenizer {
@@ -92,20 +92,20 @@ impl Tokenizer {
     /// # Errors
     /// When a file is missing, broken, of an unknown kind, or of another model.
     pub fn load(files: &ModelFiles) -> Result<Self> {
-        let settings = Settings::load(files)?;
+        let settings = TokenizerSettings::load(files)?;
         let config = files.json("config.json")?.unwrap_or_default();
         let class = Class::of(files, &settings, &config)?;
         let model = match class {
-            Class::Marian => Model::Pieces(Box::new(PieceVocabulary::marian(files, &settings)?)),
+            Class::Marian => TokenModel::Spm(Box::new(SpmVocabulary::marian(files, &settings)?)),
             Class::M2m100 | Class::Small100 => {
                 let codes = class.languages(&settings);
-                Model::Pieces(Box::new(PieceVocabulary::m2m100(files, &settings, &codes)?))
+                TokenModel::Spm(Box::new(SpmVocabulary::m2m100(files, &settings, &codes)?))
             }
             Class::PlBart => {
                 let codes = class.languages(&settings);
-                Model::Pieces(Box::new(PieceVocabulary::plbart(files, &settings, &codes)?))
+                TokenModel::Spm(Box::new(SpmVocabulary::plbart(files, &settings, &codes)?))
             }
-            Class::BlenderbotSmall => Model::Words(Box::new(WordVocabulary::blenderbot_small(files, &settings)?)),
+            Class::BlenderbotSmall => TokenModel::Words(Box::new(WordVocabulary::blenderbot_small(files, &settings)?)),
             Class::Fsmt => {
                 let pair = fsmt_pair(&settings, &config).explain(|| {
                     format!(
@@ -114,14 +114,14 @@ impl Tokenizer {
                     )
                     .with_hint("fetch the file again")
                 })?;
-                Model::Words(Box::new(WordVocabulary::fsmt(files, &settings, pair)?))
+                TokenModel::Words(Box::new(WordVocabulary::fsmt(files, &settings, pair)?))
             }
-            _ => Model::Pipeline(Box::new(Pipeline::load(files, &settings, class)?)),
+            _ => TokenModel::Hf(Box::new(HfTokenizer::load(files, &settings, class)?)),
         };
         let mut languages = language_table(files, &settings, &config, class, &model);
-        rows::check(files, &config, &model, &languages)?;
+        embedding_rows::check(files, &config, &model, &languages)?;
         let language_ids = languages.tokens.iter().map(|(_, id)| *id).collect();
-        let rows = Rows::of(&config);
+        let rows = EmbeddingRows::of(&config);
         languages.tokens.retain(|(_, id)| rows.lacking(&[*id]).is_none());
         Ok(Self {
             rows,
@@ -130,7 +130,7 @@ impl Tokenizer {
             max_length: settings.max_length(),
             clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(class == Class::PlBart)
                 && model.may_clean_up(),
-            spellings: spellings(&model),
+            substitutions: substitutions(&model),
             model,
         })
     }
@@ -139,7 +139,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// When the tokenizer cannot represent the text at all, or has a token for it that the model has no row for.
-    pub fn encode(&self, text: &str, languages: &Languages) -> Result<Vec<TokenId>> {
+    pub fn encode(&self, text: &str, languages: &LanguageTokens) -> Result<Vec<TokenId>> {
         let mut ids = languages.source_prefix.clone();
         let own = self.own_target(text);
         if own != OwnTarget::None {
@@ -161,21 +161,21 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// A text with other signs for those that the vocabulary lacks, where there are any: a vocabulary without `\u{201e}`
-    /// knows `"`. What a model is told in place of a token for whatever it does not know, it understands.
+    /// A text with substitutes for characters that the vocabulary lacks, where it has any: a vocabulary without `\u{201e}` has
+    /// `"`. A model understands the substitute better than its unknown token.
     #[must_use]
-    pub fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut spelled = Cow::from(text);
-        for Spelling { lacking, signs, other } in &self.spellings {
-            if spelled.contains(&lacking[..]) {
-                // Its like too: quotation marks come in pairs.
-                spelled = spelled.replace(|sign| signs.contains(sign), other).into();
+    pub fn substituted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut substituted = Cow::from(text);
+        for Substitution { lacking, signs, other } in &self.substitutions {
+            if substituted.contains(&lacking[..]) {
+                // All of them: quotation marks come in pairs.
+                substituted = substituted.replace(|sign| signs.contains(sign), other).into();
             }
         }
-        spelled
+        substituted
     }
 
-    /// What a text says at its start of its target, which then counts.
+    /// The target language that a text itself names at its start, which then counts.
     fn own_target(&self, text: &str) -> OwnTarget {
         match self.languages.scheme {
             Scheme::TargetToken { .. } => match language_code(text) {
@@ -194,17 +194,17 @@ impl Tokenizer {
         self.decode_with(ids, "", self.clean_up)
     }
 
-    /// As [`Self::decode`], but whether English punctuation is drawn to the word before it does not depend on the checkpoint.
+    /// The text of these ids; `clean_up` decides whether English punctuation is drawn to the word before it.
     #[must_use]
     pub fn decode_cleaning(&self, ids: &[TokenId], clean_up: bool) -> String {
         self.decode_with(ids, "", clean_up)
     }
 
-    /// As [`Self::decode`], but where the ids have tokens for what the vocabulary lacks (a currency, a picture, a
-    /// foreign script), with what the source has there. None where they have no such token, more of them than the source,
-    /// or the source has different ones, which may have changed places.
+    /// The text of these ids in which unknown tokens (a currency, a picture, a foreign script) are replaced by what the source has
+    /// there. `None` where there is no unknown token, there are more of them than in the source, or the source has different
+    /// ones, whose order may have changed.
     #[must_use]
-    pub fn decode_restoring(&self, ids: &[TokenId], source: &str) -> Option<String> {
+    pub fn decode_copying_unknowns(&self, ids: &[TokenId], source: &str) -> Option<String> {
         let unknown = self.model.unknown()?;
         let wanted = ids.iter().filter(|&&id| id == unknown).count();
         if wanted == 0 {
@@ -222,12 +222,12 @@ impl Tokenizer {
         if clean_up { cleaned_up(&text) } else { text }
     }
 
-    /// The tokens for a translation between two languages, each in any usual spelling. `None` is what
+    /// The tokens for a translation between two languages, each in any usual substitution. `None` is what
     /// nobody asked for: Dutch to English where the model must be told, nothing where it need not.
     ///
     /// # Errors
     /// A `LanguageError`, when the model does not know a language, is for another pair, or has none.
-    pub fn languages(&self, from: Option<&str>, to: Option<&str>) -> Result<Languages> {
+    pub fn languages(&self, from: Option<&str>, to: Option<&str>) -> Result<LanguageTokens> {
         self.languages.resolve(from, to).map_err(|error| crate::error::Error::from(error).into())
     }
 
@@ -248,95 +248,95 @@ impl Tokenizer {
         self.max_length
     }
 
-    /// The id of a token in the model's own spelling.
+    /// The id of a token in the model's own substitution.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<TokenId> {
         self.model.id(token)
     }
 }
 
-/// Those spellings that a model needs and knows.
-fn spellings(model: &Model) -> Vec<Spelling> {
+/// The substitutions that a model needs and whose substitutes it has.
+fn substitutions(model: &TokenModel) -> Vec<Substitution> {
     let lacks = |text: &str| !model.unknown_parts(text).is_empty();
-    let needed = SPELLINGS.iter().map(|&(signs, other)| {
+    let needed = SUBSTITUTIONS.iter().map(|&(signs, other)| {
         let lacking = signs.chars().filter(|sign| lacks(sign.encode_utf8(&mut [0; 4]))).collect();
-        Spelling { lacking, signs, other }
+        Substitution { lacking, signs, other }
     });
-    needed.filter(|spelling| !spelling.lacking.is_empty() && !lacks(spelling.other)).collect()
+    needed.filter(|substitution| !substitution.lacking.is_empty() && !lacks(substitution.other)).collect()
 }
 
-impl Model {
+impl TokenModel {
     fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
         match self {
-            Self::Pieces(pieces) => Ok(pieces.encode(text)),
+            Self::Spm(pieces) => Ok(pieces.encode(text)),
             Self::Words(words) => Ok(words.encode(text)),
-            Self::Pipeline(pipeline) => pipeline.encode(text),
+            Self::Hf(pipeline) => pipeline.encode(text),
         }
     }
 
     fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         match self {
-            Self::Pieces(pieces) => pieces.encode_target(text),
+            Self::Spm(pieces) => pieces.encode_target(text),
             Self::Words(words) => words.encode_target(text),
-            Self::Pipeline(pipeline) => pipeline.encode_target(text),
+            Self::Hf(pipeline) => pipeline.encode_target(text),
         }
     }
 
     fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         match self {
-            Self::Pieces(pieces) => pieces.decode(ids, unknown),
+            Self::Spm(pieces) => pieces.decode(ids, unknown),
             Self::Words(words) => words.decode(ids, unknown),
-            Self::Pipeline(pipeline) => pipeline.decode(ids, unknown),
+            Self::Hf(pipeline) => pipeline.decode(ids, unknown),
         }
     }
 
     fn unknown(&self) -> Option<TokenId> {
         match self {
-            Self::Pieces(pieces) => Some(pieces.unknown()),
+            Self::Spm(pieces) => Some(pieces.unknown()),
             Self::Words(words) => Some(words.unknown()),
-            Self::Pipeline(pipeline) => pipeline.unknown(),
+            Self::Hf(pipeline) => pipeline.unknown(),
         }
     }
 
     fn unknown_parts(&self, text: &str) -> Vec<String> {
         match self {
-            Self::Pieces(pieces) => pieces.unknown_parts(text),
+            Self::Spm(pieces) => pieces.unknown_parts(text),
             Self::Words(words) => words.unknown_parts(text),
-            Self::Pipeline(pipeline) => pipeline.unknown_parts(text),
+            Self::Hf(pipeline) => pipeline.unknown_parts(text),
         }
     }
 
     fn id(&self, token: &str) -> Option<TokenId> {
         match self {
-            Self::Pieces(pieces) => pieces.id(token),
+            Self::Spm(pieces) => pieces.id(token),
             Self::Words(words) => words.id(token),
-            Self::Pipeline(pipeline) => pipeline.id(token),
+            Self::Hf(pipeline) => pipeline.id(token),
         }
     }
 
     /// The token of an id, as the tokenizer writes it.
     fn token(&self, id: TokenId) -> Option<String> {
         match self {
-            Self::Pieces(pieces) => pieces.tokens().find(|(_, other)| *other == id).map(|(token, _)| token.to_owned()),
+            Self::Spm(pieces) => pieces.tokens().find(|(_, other)| *other == id).map(|(token, _)| token.to_owned()),
             Self::Words(words) => words.tokens().find(|(_, other)| *other == id).map(|(token, _)| token.to_owned()),
-            Self::Pipeline(pipeline) => pipeline.token(id),
+            Self::Hf(pipeline) => pipeline.token(id),
         }
     }
 
     fn size(&self) -> usize {
         match self {
-            Self::Pieces(pieces) => pieces.size(),
+            Self::Spm(pieces) => pieces.size(),
             Self::Words(words) => words.size(),
-            Self::Pipeline(pipeline) => pipeline.size(),
+            Self::Hf(pipeline) => pipeline.size(),
         }
     }
 
     /// How many tokens there are, and how many of them from an id on.
     fn count(&self, from: usize) -> (usize, usize) {
         let ids: Vec<TokenId> = match self {
-            Self::Pieces(pieces) => pieces.tokens().map(|(_, id)| id).collect(),
+            Self::Spm(pieces) => pieces.tokens().map(|(_, id)| id).collect(),
             Self::Words(words) => words.tokens().map(|(_, id)| id).collect(),
-            Self::Pipeline(pipeline) => pipeline.tokens().map(|(_, id)| id).collect(),
+            Self::Hf(pipeline) => pipeline.tokens().map(|(_, id)| id).collect(),
         };
         (ids.len(), ids.iter().filter(|&&id| id as usize >= from).count())
     }
@@ -350,11 +350,11 @@ impl Model {
             })
         };
         let mut found: Vec<(String, TokenId)> = match self {
-            Self::Pieces(pieces) => {
+            Self::Spm(pieces) => {
                 pieces.tokens().filter(|(token, _)| is_code(token)).map(|(token, id)| (token.to_owned(), id)).collect()
             }
             Self::Words(_) => Vec::new(),
-            Self::Pipeline(pipeline) => pipeline.tokens().filter(|(token, _)| is_code(token)).collect(),
+            Self::Hf(pipeline) => pipeline.tokens().filter(|(token, _)| is_code(token)).collect(),
         };
         found.sort_by_key(|(_, id)| *id);
         found
@@ -363,13 +363,13 @@ impl Model {
     /// transformers does not clean up after byte-pair encoding, whatever the file says.
     fn may_clean_up(&self) -> bool {
         match self {
-            Self::Pieces(_) | Self::Words(_) => true,
-            Self::Pipeline(pipeline) => !pipeline.is_bpe(),
+            Self::Spm(_) | Self::Words(_) => true,
+            Self::Hf(pipeline) => !pipeline.is_bpe(),
         }
     }
 }
 
-/// What transformers calls cleaning up: English punctuation drawn to the word before it.
+/// `clean_up_tokenization_spaces` of transformers: draws English punctuation to the word before it.
 fn cleaned_up(text: &str) -> String {
     const RULES: [(&str, &str); 10] = [
         (" .", "."),

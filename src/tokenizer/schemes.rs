@@ -1,25 +1,25 @@
-//! Which tokens tell a checkpoint its languages, and which stand around every text.
+//! The scheme by which a checkpoint is told its languages, and the tokens around every text.
 //!
-//! Invariant: every token of a table is one of the tokenizer's. Whether the model has a row for it belongs to `rows`, what somebody
-//! asks for to `languages`.
+//! Invariant: every token of a table is one of the tokenizer's. Whether the model has a row for it belongs to `embedding_rows`, which languages
+//! are requested to `languages`.
 
 use serde_json::Value;
 
-use super::Model;
+use super::TokenModel;
 use super::class::Class;
 use super::languages::{LanguageTable, Scheme};
-use super::settings::Settings;
+use super::settings::TokenizerSettings;
 use crate::batch::TokenId;
 use crate::files::ModelFiles;
 use crate::language::Code;
 
-/// All that a checkpoint knows of languages.
+/// The languages of a checkpoint.
 pub(super) fn language_table(
     files: &ModelFiles,
-    settings: &Settings,
+    settings: &TokenizerSettings,
     config: &Value,
     class: Class,
-    model: &Model,
+    model: &TokenModel,
 ) -> LanguageTable {
     let id = |name: &str, default: &str| model.id(&settings.token(name, default)?.content);
     let ids = |name: &str, default: &str| id(name, default).into_iter().collect::<Vec<_>>();
@@ -50,7 +50,7 @@ pub(super) fn language_table(
     LanguageTable { model: files.name().to_owned(), scheme, tokens, prefix, suffix }
 }
 
-fn marian_languages(settings: &Settings, targets: Vec<(String, TokenId)>) -> (Scheme, Vec<(String, TokenId)>) {
+fn marian_languages(settings: &TokenizerSettings, targets: Vec<(String, TokenId)>) -> (Scheme, Vec<(String, TokenId)>) {
     // A group of languages, such as `gmw`, says nothing of a single one.
     let own = |key: &str| settings.text(key).filter(|code| Code::parse(code).is_language()).map(str::to_owned);
     if targets.is_empty() {
@@ -72,17 +72,17 @@ fn targets(files: &ModelFiles, tokens: &[(String, TokenId)]) -> Vec<(String, Tok
 }
 
 /// The pair of languages of an FSMT, as its tokenizer names them, or else its config.json.
-pub(super) fn fsmt_pair<'a>(settings: &'a Settings, config: &'a Value) -> Option<[&'a str; 2]> {
+pub(super) fn fsmt_pair<'a>(settings: &'a TokenizerSettings, config: &'a Value) -> Option<[&'a str; 2]> {
     let pair = settings.value("langs").or_else(|| config.get("langs"))?.as_array()?;
     let [from, to] = &pair[..] else { return None };
     Some([from.as_str()?, to.as_str()?])
 }
 
 fn other_languages(
-    settings: &Settings,
+    settings: &TokenizerSettings,
     config: &Value,
     class: Class,
-    model: &Model,
+    model: &TokenModel,
 ) -> (Scheme, Vec<(String, TokenId)>) {
     let scheme = match class {
         Class::T5 | Class::File => {
@@ -107,7 +107,7 @@ fn other_languages(
         _ => return (Scheme::None, Vec::new()),
     };
     let marked = matches!(class, Class::M2m100 | Class::Small100);
-    let spelled = |code: &str| if marked { format!("__{code}__") } else { code.to_owned() };
-    let tokens = class.languages(settings).into_iter().map(spelled);
+    let token = |code: &str| if marked { format!("__{code}__") } else { code.to_owned() };
+    let tokens = class.languages(settings).into_iter().map(token);
     (scheme, tokens.filter_map(|token| model.id(&token).map(|id| (token, id))).collect())
 }

@@ -56,7 +56,7 @@ impl AddedToken {
 
 /// The settings of one checkpoint's tokenizer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Settings {
+pub(super) struct TokenizerSettings {
     values: Map<String, Value>,
     /// Added tokens with their ids, by id.
     pub added: BTreeMap<TokenId, AddedToken>,
@@ -70,7 +70,7 @@ pub(super) const OLDER_EXTRA: &str = "additional_special_tokens";
 /// Lengths from here on mean "no limit": transformers writes 10^30.
 const NO_LIMIT: f64 = 1e9;
 
-impl Settings {
+impl TokenizerSettings {
     pub(super) fn load(files: &ModelFiles) -> Result<Self> {
         let mut values = object(files, "tokenizer_config.json")?;
         // The list's older name, which stays another list in special_tokens_map.json.

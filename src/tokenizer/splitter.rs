@@ -11,7 +11,7 @@ use crate::batch::TokenId;
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part<'a> {
+pub(super) enum TextPart<'a> {
     /// To be segmented.
     Text(&'a str),
     /// An added token.
@@ -41,7 +41,7 @@ impl Splitter {
     }
 
     /// Cuts a text around the tokens in it.
-    pub(super) fn split<'a>(&self, text: &'a str) -> Vec<Part<'a>> {
+    pub(super) fn split<'a>(&self, text: &'a str) -> Vec<TextPart<'a>> {
         let mut parts = Vec::new();
         let (mut start, mut position) = (0, 0);
         while position < text.len() {
@@ -59,11 +59,11 @@ impl Splitter {
                 after = text.len() - text[after..].trim_start().len();
             }
             let before = if token.lstrip { before.trim_end() } else { before };
-            parts.extend((!before.is_empty()).then_some(Part::Text(before)));
-            parts.push(Part::Token(id));
+            parts.extend((!before.is_empty()).then_some(TextPart::Text(before)));
+            parts.push(TextPart::Token(id));
             (start, position) = (after, after);
         }
-        parts.extend((start < text.len()).then(|| Part::Text(&text[start..])));
+        parts.extend((start < text.len()).then(|| TextPart::Text(&text[start..])));
         parts
     }
 }
@@ -75,7 +75,7 @@ fn stands_alone(before: &str, after: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Part::{Text, Token};
+    use super::TextPart::{Text, Token};
     use super::*;
 
     #[test]

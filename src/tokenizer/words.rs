@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 
 use super::merges::{END, Merges};
 use super::moses::{Cutter, Joiner};
-use super::pieces::{Specials, is_python_space, special_tokens};
-use super::settings::Settings;
-use super::splitter::{Part, Splitter};
+use super::settings::TokenizerSettings;
+use super::splitter::{Splitter, TextPart};
+use super::spm_vocab::{Specials, is_python_space, special_tokens};
 use super::vocabulary::Vocabulary;
 use crate::batch::TokenId;
 use crate::error::Explain;
@@ -49,7 +49,7 @@ pub(super) struct WordVocabulary {
 
 impl WordVocabulary {
     /// FSMT: vocab-src.json, vocab-tgt.json, merges.txt, and the languages in `tokenizer_config.json`.
-    pub(super) fn fsmt(files: &ModelFiles, settings: &Settings, languages: [&str; 2]) -> Result<Self> {
+    pub(super) fn fsmt(files: &ModelFiles, settings: &TokenizerSettings, languages: [&str; 2]) -> Result<Self> {
         const NAMES: [(&str, &str); 4] =
             [("bos_token", "<s>"), ("unk_token", "<unk>"), ("sep_token", "</s>"), ("pad_token", "<pad>")];
         let wrong = || files.broken("tokenizer_config.json");
@@ -64,13 +64,19 @@ impl WordVocabulary {
     }
 
     /// Blenderbot-small: vocab.json and merges.txt.
-    pub(super) fn blenderbot_small(files: &ModelFiles, settings: &Settings) -> Result<Self> {
+    pub(super) fn blenderbot_small(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         const NAMES: [(&str, &str); 4] =
             [("bos_token", "__start__"), ("eos_token", "__end__"), ("unk_token", "__unk__"), ("pad_token", "__null__")];
         Self::new(files, settings, Kind::BlenderbotSmall, "vocab.json", &NAMES)
     }
 
-    fn new(files: &ModelFiles, settings: &Settings, kind: Kind, file: &str, names: &[(&str, &str)]) -> Result<Self> {
+    fn new(
+        files: &ModelFiles,
+        settings: &TokenizerSettings,
+        kind: Kind,
+        file: &str,
+        names: &[(&str, &str)],
+    ) -> Result<Self> {
         let text = files.read("merges.txt")?;
         let text = std::str::from_utf8(&text).explain(|| files.broken("merges.txt"))?;
         // Blenderbot-small's first line says the version.
@@ -111,8 +117,8 @@ impl WordVocabulary {
         let mut ids = Vec::with_capacity(text.len() / 3 + 4);
         for part in self.splitter.split(text) {
             match part {
-                Part::Token(id) => ids.push(id),
-                Part::Text(text) => {
+                TextPart::Token(id) => ids.push(id),
+                TextPart::Text(text) => {
                     ids.extend(self.pieces(text).iter().map(|piece| self.id(piece).unwrap_or(self.unknown)));
                 }
             }

@@ -19,12 +19,12 @@ pub trait Generate {
         false
     }
     /// A text with other signs for those that the vocabulary lacks, where there are any.
-    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    fn substituted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         text.into()
     }
     /// What the generation of a text says, with what the text has in the place of what the vocabulary lacks; none where it
     /// lacks nothing, or that cannot be told.
-    fn restored(&self, _text: &str, _generation: &Generation) -> Option<String> {
+    fn with_unknowns_copied(&self, _text: &str, _generation: &Generation) -> Option<String> {
         None
     }
     /// How many tokens of the window this text takes.
@@ -45,12 +45,12 @@ impl Generate for Session<'_> {
         Session::can_guard(self)
     }
 
-    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        Session::spelled(self, text)
+    fn substituted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        Session::substituted(self, text)
     }
 
-    fn restored(&self, text: &str, generation: &Generation) -> Option<String> {
-        Session::restored(self, text, generation)
+    fn with_unknowns_copied(&self, text: &str, generation: &Generation) -> Option<String> {
+        Session::with_unknowns_copied(self, text, generation)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

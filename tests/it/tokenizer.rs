@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kortom::files::ModelFiles;
-use kortom::tokenizer::{LanguageError, Languages, Tokenizer};
+use kortom::tokenizer::{LanguageError, LanguageTokens, Tokenizer};
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> PathBuf {
@@ -25,7 +25,7 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 /// Compares all cases of a file; how many there were.
-fn compare(tokenizer: &Tokenizer, languages: &Languages, expected: &Path) -> usize {
+fn compare(tokenizer: &Tokenizer, languages: &LanguageTokens, expected: &Path) -> usize {
     let expected: Value = serde_json::from_slice(&fs::read(expected).unwrap()).unwrap();
     let mut differ = Vec::new();
     for case in expected["cases"].as_array().unwrap() {
@@ -317,11 +317,12 @@ fn what_a_vocabulary_lacks_is_taken_from_the_source() {
     let mut lacking = 0;
     for kind in fs::read_dir(fixture("")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         let tokenizer = load(&kind).unwrap();
-        let languages = Languages::default();
+        let languages = LanguageTokens::default();
         let ids = |text: &str| tokenizer.encode(text, &languages).unwrap();
         let source = "een \u{6751} twee \u{6751}";
-        let (plain, restored) = (tokenizer.decode(&ids(source)), tokenizer.decode_restoring(&ids(source), source));
-        assert_eq!(tokenizer.decode_restoring(&ids("een twee"), source), None, "{kind:?}");
+        let (plain, restored) =
+            (tokenizer.decode(&ids(source)), tokenizer.decode_copying_unknowns(&ids(source), source));
+        assert_eq!(tokenizer.decode_copying_unknowns(&ids("een twee"), source), None, "{kind:?}");
         if plain.contains('\u{6751}') {
             assert_eq!(restored, None, "{kind:?}");
             continue;
@@ -331,9 +332,9 @@ fn what_a_vocabulary_lacks_is_taken_from_the_source() {
         assert_eq!(restored.matches('\u{6751}').count(), 2, "{kind:?}: {restored:?}");
         assert_eq!(restored.replace([' ', '\u{6751}'], ""), plain.replace(' ', ""), "{kind:?}");
         // As many as the source has, and only where they are all the same.
-        assert_eq!(tokenizer.decode_restoring(&ids(source), "een \u{6751} twee"), None, "{kind:?}");
-        assert_eq!(tokenizer.decode_restoring(&ids(source), "een \u{6751} twee \u{5e02}"), None, "{kind:?}");
-        let fewer = tokenizer.decode_restoring(&ids("een \u{6751}"), source);
+        assert_eq!(tokenizer.decode_copying_unknowns(&ids(source), "een \u{6751} twee"), None, "{kind:?}");
+        assert_eq!(tokenizer.decode_copying_unknowns(&ids(source), "een \u{6751} twee \u{5e02}"), None, "{kind:?}");
+        let fewer = tokenizer.decode_copying_unknowns(&ids("een \u{6751}"), source);
         assert!(fewer.is_some_and(|text| text.matches('\u{6751}').count() == 1), "{kind:?}");
     }
     assert!(lacking >= 12, "{lacking}");
@@ -344,12 +345,12 @@ fn signs_that_a_vocabulary_lacks_are_spelled_with_those_it_has() {
     let tokenizer = load(&bundled()).unwrap();
     // It lacks the first quotation mark, not the second; a character rule spells out the dots.
     let print = "\u{201e}\u{2019}s Avonds\u{201d} \u{2013} ja\u{2026}";
-    assert_eq!(tokenizer.spelled(print), "\"'s Avonds\" \u{2013} ja\u{2026}");
+    assert_eq!(tokenizer.substituted(print), "\"'s Avonds\" \u{2013} ja\u{2026}");
     for plain in ["'s Avonds", "\u{201c}Ja\u{201d}", "caf\u{e9} \u{20ac} 3"] {
-        assert_eq!(tokenizer.spelled(plain), plain);
+        assert_eq!(tokenizer.substituted(plain), plain);
     }
     // Bytes stand for whatever it lacks.
-    assert_eq!(load(&fixture("bart")).unwrap().spelled("\u{201e}\u{2019}s\u{201d}"), "\u{201e}\u{2019}s\u{201d}");
+    assert_eq!(load(&fixture("bart")).unwrap().substituted("\u{201e}\u{2019}s\u{201d}"), "\u{201e}\u{2019}s\u{201d}");
 }
 
 #[test]
@@ -405,7 +406,7 @@ fn a_file_cut_anywhere_is_an_error_or_a_smaller_tokenizer_never_a_panic() {
         for length in (0..whole.len()).step_by(whole.len() / 60) {
             fs::write(folder.path().join(file), &whole[..length]).unwrap();
             match load(folder.path()) {
-                Ok(tokenizer) => drop(tokenizer.encode("Een proef.", &Languages::default())),
+                Ok(tokenizer) => drop(tokenizer.encode("Een proef.", &LanguageTokens::default())),
                 Err(error) => {
                     refused += 1;
                     let message = format!("{error:#}");
@@ -434,7 +435,8 @@ fn changed_bytes_never_panic() {
             changed[(position + 1) % whole.len()] ^= 0x55;
             fs::write(folder.path().join(file), &changed).unwrap();
             if let Ok(tokenizer) = load(folder.path()) {
-                let ids = tokenizer.encode("Één ﬁets… ＡＢ\u{a0}\u{301}", &Languages::default()).unwrap_or_default();
+                let ids =
+                    tokenizer.encode("Één ﬁets… ＡＢ\u{a0}\u{301}", &LanguageTokens::default()).unwrap_or_default();
                 drop(tokenizer.decode(&ids));
             }
         }
@@ -463,7 +465,7 @@ fn a_token_without_a_row_is_refused_where_a_text_has_it() {
     let whole = load(folder.path()).unwrap();
     edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(599));
     let tokenizer = load(folder.path()).unwrap();
-    let languages = Languages::default();
+    let languages = LanguageTokens::default();
     for text in ["The old ferryman", "", "<mas k> & mask"] {
         assert_eq!(tokenizer.encode(text, &languages).unwrap(), whole.encode(text, &languages).unwrap());
     }
@@ -473,9 +475,11 @@ fn a_token_without_a_row_is_refused_where_a_text_has_it() {
          hint: take it out of the text"
     );
     // Nor is it among the ways in which a required term can be written.
-    assert!(!whole.spellings("<mask>").is_empty() || whole.spellings("port").iter().any(|ids| ids.contains(&598)));
+    assert!(
+        !whole.tokenizations("<mask>").is_empty() || whole.tokenizations("port").iter().any(|ids| ids.contains(&598))
+    );
     edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(598));
-    assert!(load(folder.path()).unwrap().spellings("port").iter().flatten().all(|&id| id < 598));
+    assert!(load(folder.path()).unwrap().tokenizations("port").iter().flatten().all(|&id| id < 598));
     edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(640));
     assert_eq!(load(folder.path()).unwrap().vocabulary_size(), 600);
 }
@@ -572,13 +576,17 @@ fn a_tokenizer_json_may_lack_parts_and_ask_for_cutting() {
         edit(folder.path(), "tokenizer.json", |file| file["decoder"] = Value::Null);
         let without = load(folder.path()).unwrap();
         let (expected, restored) = if class == "T5Tokenizer" {
-            (whole.decode(&ids), whole.decode_restoring(&ids, text))
+            (whole.decode(&ids), whole.decode_copying_unknowns(&ids, text))
         } else {
             // The tokens as they are, with spaces between them.
             assert!(without.decode(&ids).starts_with("\u{2581} D e \u{2581}"));
             (without.decode(&ids), Some(format!("{} \u{6751}", without.decode(&ids))))
         };
-        assert_eq!((without.decode(&ids), without.decode_restoring(&ids, text)), (expected, restored), "{class}");
+        assert_eq!(
+            (without.decode(&ids), without.decode_copying_unknowns(&ids, text)),
+            (expected, restored),
+            "{class}"
+        );
         assert!(!without.decode(&ids).is_empty());
     }
 }

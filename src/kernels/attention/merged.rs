@@ -6,46 +6,46 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
 use super::scores::{dot, mix_heads, score_transposed, softmax};
 use super::shared::{SentenceKeys, read};
-use super::{Group, Heads, KvCache, Place, for_each_row, slice};
+use super::{EncodedGroup, Heads, KvCache, RowSource, for_each_row, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// Queries (the first `inner` columns of `[r, columns]`) over the keys and values of their rows' cells and of their sentences,
+/// Queries (the first `inner` columns of `[r, columns]`) over the keys and values of their rows' slots and of their sentences,
 /// to `[r, inner]`.
-pub struct Merged<'a> {
+pub struct FusedMergedAttention<'a> {
     /// The heads; without bias.
     pub heads: Heads<'a>,
     /// What was written of the past.
     pub cache: &'a KvCache,
-    /// The cells of each row, in the order of time.
-    pub cells: &'a [Vec<u32>],
+    /// The slots of each row, in the order of time.
+    pub slots: &'a [Vec<u32>],
     /// The sentences.
-    pub groups: &'a [Group<'a>],
+    pub groups: &'a [EncodedGroup<'a>],
     /// The sentence of each row, `r` of them.
-    pub places: &'a [Place],
+    pub places: &'a [RowSource],
 }
 
-impl CustomOp1 for Merged<'_> {
+impl CustomOp1 for FusedMergedAttention<'_> {
     fn name(&self) -> &'static str {
         "merged-attention"
     }
 
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, width) = layout.shape().dims2()?;
-        if width != self.heads.columns() || self.cells.len() != rows || self.places.len() != rows {
+        if width != self.heads.columns() || self.slots.len() != rows || self.places.len() != rows {
             bail!("merged attention of {rows} rows of {width} over a past of another shape");
         }
         let (inner, qkv) = (self.heads.inner(), slice(qkv, layout)?);
         let mut out = vec![0f32; rows * inner];
         read(self.groups, |groups| {
             let longest = groups.iter().map(|group| group.s).max().unwrap_or(0);
-            let tokens: usize = self.cells.iter().map(|cells| cells.len() + longest).sum();
+            let tokens: usize = self.slots.iter().map(|slots| slots.len() + longest).sum();
             for_each_row(&mut out, inner, tokens * inner * 2, |row, out| {
-                let Place { group, sentence } = self.places[row];
+                let RowSource { group, sentence } = self.places[row];
                 simd::run(MergedRow {
                     heads: self.heads,
                     query: &qkv[row * width..][..inner],
-                    cells: &self.cells[row],
+                    slots: &self.slots[row],
                     cache: self.cache,
                     sentence: groups[group].sentence(sentence, self.heads.kv_inner()),
                     out,
@@ -59,7 +59,7 @@ impl CustomOp1 for Merged<'_> {
 struct MergedRow<'a> {
     heads: Heads<'a>,
     query: &'a [f32],
-    cells: &'a [u32],
+    slots: &'a [u32],
     cache: &'a KvCache,
     sentence: SentenceKeys<'a>,
     out: &'a mut [f32],
@@ -68,15 +68,15 @@ struct MergedRow<'a> {
 impl Kernel for MergedRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let (inner, width, own) = (self.heads.kv_inner(), self.heads.width, self.cells.len());
+        let (inner, width, own) = (self.heads.kv_inner(), self.heads.width, self.slots.len());
         let SentenceKeys { keys, pad, values, length } = self.sentence;
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let all = own + length;
         // Whole vectors of scores are written from `own` on.
         let stride = (all + WIDE).next_multiple_of(WIDE);
         let mut scores = vec![0f32; self.heads.count * stride];
-        for (t, &cell) in self.cells.iter().enumerate() {
-            let key = self.cache.key(cell, inner);
+        for (t, &slot) in self.slots.iter().enumerate() {
+            let key = self.cache.key(slot, inner);
             for (head, query) in query.chunks_exact(width).enumerate() {
                 scores[head * stride + t] = dot(simd, query, &key[self.heads.kv_at(head)..][..width]);
             }
@@ -89,7 +89,7 @@ impl Kernel for MergedRow<'_> {
             softmax(simd, scores, all, None);
         }
         let value = |t: usize| match t.checked_sub(own) {
-            None => self.cache.value(self.cells[t], inner),
+            None => self.cache.value(self.slots[t], inner),
             Some(t) => &values[t * inner..][..inner],
         };
         mix_heads(simd, &self.heads, &scores, [stride, all], value, self.out);
@@ -125,14 +125,14 @@ mod tests {
         let states = Tensor::from_slice(&kv, (2, 19, 2 * inner), &Device::Cpu)?;
         let keys = states.apply_op1_no_bwd(&TransposeKeys { heads: 2 })?;
         let values = states.narrow(2, inner, inner)?.contiguous()?;
-        let groups = [Group { keys: &keys, values: &values, lengths: &lengths }];
-        let places = [1, 0].map(|sentence| Place { group: 0, sentence });
-        let (mut cache, mut cells) = (KvCache::default(), vec![Vec::new(), Vec::new()]);
+        let groups = [EncodedGroup { keys: &keys, values: &values, lengths: &lengths }];
+        let places = [1, 0].map(|sentence| RowSource { group: 0, sentence });
+        let (mut cache, mut slots) = (KvCache::default(), vec![Vec::new(), Vec::new()]);
         for (step, qkv) in fed.iter().enumerate() {
-            cells.iter_mut().enumerate().for_each(|(row, cells)| cells.push((2 * step + row) as u32));
-            cache.append(qkv, inner, &cells)?;
+            slots.iter_mut().enumerate().for_each(|(row, slots)| slots.push((2 * step + row) as u32));
+            cache.append(qkv, inner, &slots)?;
         }
-        let op = Merged { heads, cache: &cache, cells: &cells, groups: &groups, places: &places };
+        let op = FusedMergedAttention { heads, cache: &cache, slots: &slots, groups: &groups, places: &places };
         let found = fed[2].apply_op1_no_bwd(&op)?.to_vec2::<f32>()?;
         let fed: Vec<Vec<Vec<f32>>> = fed.iter().map(Tensor::to_vec2).collect::<Result<_>>()?;
         for (row, head) in (0..2).flat_map(|row| (0..4).map(move |head| (row, head))) {

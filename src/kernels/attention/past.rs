@@ -1,7 +1,7 @@
 //! Attention of a decoder's rows to their own past.
 //!
-//! Keys and values lie in *cells* `[cells, inner]`, one for each token of each row, and a row names its cells in the order
-//! of time: so rows may have pasts of different lengths, hypotheses share the cells of what they have in common, and
+//! Keys and values lie in *slots* `[slots, inner]`, one for each token of each row, and a row names its slots in the order
+//! of time: so rows may have pasts of different lengths, hypotheses share the slots of what they have in common, and
 //! nothing moves when rows are reordered.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -11,10 +11,10 @@ use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// Cells for each row that there is room for at the first step.
+/// Slots that are reserved for each row at the first step.
 pub const FIRST_CAPACITY: usize = 32;
 
-/// Keys and values of one layer, `[cells, inner]` each. It grows with what is written: no memory is filled before.
+/// Keys and values of one layer, `[slots, inner]` each. It grows with what is written: no memory is filled before.
 #[derive(Default)]
 pub struct KvCache {
     keys: Vec<f32>,
@@ -22,16 +22,16 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// The keys in a cell, `inner` wide.
+    /// The keys in a slot, `inner` wide.
     #[inline(always)]
-    pub(super) fn key(&self, cell: u32, inner: usize) -> &[f32] {
-        &self.keys[cell as usize * inner..][..inner]
+    pub(super) fn key(&self, slot: u32, inner: usize) -> &[f32] {
+        &self.keys[slot as usize * inner..][..inner]
     }
 
-    /// The values in a cell, `inner` wide.
+    /// The values in a slot, `inner` wide.
     #[inline(always)]
-    pub(super) fn value(&self, cell: u32, inner: usize) -> &[f32] {
-        &self.values[cell as usize * inner..][..inner]
+    pub(super) fn value(&self, slot: u32, inner: usize) -> &[f32] {
+        &self.values[slot as usize * inner..][..inner]
     }
 
     /// Forgets what was written, but keeps its memory for what will be, unless there is room for more than `kept` values.
@@ -45,48 +45,48 @@ impl KvCache {
     }
 
     /// Writes the keys and values in `[r, columns]` (queries, keys, values side by side, keys and values `inner` wide) into the
-    /// newest cell of each row, the last of its `cells`. A cell is new or was written before.
+    /// newest slot of each row, the last of its `slots`. A slot is new or was written before.
     ///
     /// # Errors
-    /// When cells were left out, or shapes, types or devices do not fit.
-    pub fn append(&mut self, qkv: &Tensor, inner: usize, cells: &[Vec<u32>]) -> Result<()> {
+    /// When slots were left out, or shapes, types or devices do not fit.
+    pub fn append(&mut self, qkv: &Tensor, inner: usize, slots: &[Vec<u32>]) -> Result<()> {
         let (rows, width) = qkv.dims2()?;
         let (storage, layout) = qkv.storage_and_layout();
-        if width < 2 * inner || rows != cells.len() {
-            bail!("{} rows of a past for {rows} of {width}", cells.len());
+        if width < 2 * inner || rows != slots.len() {
+            bail!("{} rows of a past for {rows} of {width}", slots.len());
         }
         let room = rows * inner * FIRST_CAPACITY;
-        for (new, cell) in
-            host_slice(&storage, layout)?.chunks_exact(width).zip(cells.iter().filter_map(|row| row.last()))
+        for (new, slot) in
+            host_slice(&storage, layout)?.chunks_exact(width).zip(slots.iter().filter_map(|row| row.last()))
         {
-            write(&mut self.keys, *cell, &new[width - 2 * inner..width - inner], room)?;
-            write(&mut self.values, *cell, &new[width - inner..], room)?;
+            write(&mut self.keys, *slot, &new[width - 2 * inner..width - inner], room)?;
+            write(&mut self.values, *slot, &new[width - inner..], room)?;
         }
         Ok(())
     }
 
-    /// Writes what another cache has, of this `inner`, into cells of this one: pairs of a cell there and one here, which is
+    /// Writes what another cache has, of this `inner`, into slots of this one: pairs of a slot there and one here, which is
     /// new or was written before.
     ///
     /// # Errors
-    /// When cells were left out, here or there.
-    pub fn copy(&mut self, other: &Self, cells: &[(u32, u32)], inner: usize) -> Result<()> {
+    /// When slots were left out, here or there.
+    pub fn copy(&mut self, other: &Self, slots: &[(u32, u32)], inner: usize) -> Result<()> {
         for (all, theirs) in [(&mut self.keys, &other.keys), (&mut self.values, &other.values)] {
-            for &(from, to) in cells {
+            for &(from, to) in slots {
                 let Some(new) = theirs.get(from as usize * inner..(from as usize + 1) * inner) else {
-                    bail!("there is nothing in cell {from}");
+                    bail!("there is nothing in slot {from}");
                 };
-                write(all, to, new, cells.len() * inner)?;
+                write(all, to, new, slots.len() * inner)?;
             }
         }
         Ok(())
     }
 }
 
-/// Writes a cell, the next one or one that was written before. Where there is no room left, some is made for as much again
+/// Writes a slot, the next one or one that was written before. Where there is no room left, some is made for as much again
 /// as there is, and `room` values at least.
-fn write(all: &mut Vec<f32>, cell: u32, new: &[f32], room: usize) -> Result<()> {
-    let start = cell as usize * new.len();
+fn write(all: &mut Vec<f32>, slot: u32, new: &[f32], room: usize) -> Result<()> {
+    let start = slot as usize * new.len();
     if start == all.len() {
         if all.len() == all.capacity() {
             all.reserve_exact(all.len().max(room));
@@ -95,24 +95,24 @@ fn write(all: &mut Vec<f32>, cell: u32, new: &[f32], room: usize) -> Result<()> 
     } else if let Some(old) = all.get_mut(start..start + new.len()) {
         old.copy_from_slice(new);
     } else {
-        bail!("cell {cell} comes before those that are not written yet");
+        bail!("slot {slot} comes before those that are not written yet");
     }
     Ok(())
 }
 
-/// Queries (the first `inner` columns of `[r, columns]`) over the keys and values of their rows' cells, to `[r, inner]`.
-pub struct Past<'a> {
+/// Queries (the first `inner` columns of `[r, columns]`) over the keys and values of their rows' slots, to `[r, inner]`.
+pub struct PastAttention<'a> {
     /// The heads.
     pub heads: Heads<'a>,
     /// What was written.
     pub cache: &'a KvCache,
-    /// The cells of each row, in the order of time.
-    pub cells: &'a [Vec<u32>],
+    /// The slots of each row, in the order of time.
+    pub slots: &'a [Vec<u32>],
     /// Keys and values that every row sees before its own, as many of either, `[prompts, kv_inner]`.
     pub prompt: [&'a [f32]; 2],
 }
 
-impl CustomOp1 for Past<'_> {
+impl CustomOp1 for PastAttention<'_> {
     fn name(&self) -> &'static str {
         "past-attention"
     }
@@ -120,18 +120,18 @@ impl CustomOp1 for Past<'_> {
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, width) = layout.shape().dims2()?;
         let inner = self.heads.inner();
-        if width != self.heads.columns() || self.cells.len() != rows || self.prompt[0].len() != self.prompt[1].len() {
+        if width != self.heads.columns() || self.slots.len() != rows || self.prompt[0].len() != self.prompt[1].len() {
             bail!("attention of {rows} rows of {width} over a past of another shape");
         }
         let (qkv, cache) = (slice(qkv, layout)?, self.cache);
         let mut out = vec![0f32; rows * inner];
         let task = |row: usize, out: &mut [f32]| {
             let query = &qkv[row * width..][..inner];
-            let Past { heads, prompt, .. } = *self;
-            simd::run(PastRow { heads, cells: &self.cells[row], prompt, query, cache, out });
+            let PastAttention { heads, prompt, .. } = *self;
+            simd::run(PastRow { heads, slots: &self.slots[row], prompt, query, cache, out });
         };
         let prompts = self.prompt[0].len() / self.heads.kv_inner().max(1);
-        let tokens: usize = self.cells.iter().map(|cells| cells.len() + prompts).sum();
+        let tokens: usize = self.slots.iter().map(|slots| slots.len() + prompts).sum();
         for_each_row(&mut out, inner, tokens * inner * 2, task);
         Ok((CpuStorage::F32(out), (rows, inner).into()))
     }
@@ -139,7 +139,7 @@ impl CustomOp1 for Past<'_> {
 
 struct PastRow<'a> {
     heads: Heads<'a>,
-    cells: &'a [u32],
+    slots: &'a [u32],
     prompt: [&'a [f32]; 2],
     query: &'a [f32],
     cache: &'a KvCache,
@@ -149,22 +149,22 @@ struct PastRow<'a> {
 impl Kernel for PastRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { heads, cells, prompt, cache, .. } = self;
+        let Self { heads, slots, prompt, cache, .. } = self;
         let (inner, width) = (heads.kv_inner(), heads.width);
         let prompts = prompt[0].len() / inner;
-        let length = prompts + cells.len();
+        let length = prompts + slots.len();
         let key = |t: usize| match t.checked_sub(prompts) {
-            Some(t) => cache.key(cells[t], inner),
+            Some(t) => cache.key(slots[t], inner),
             None => &prompt[0][t * inner..][..inner],
         };
         let value = |t: usize| match t.checked_sub(prompts) {
-            Some(t) => cache.value(cells[t], inner),
+            Some(t) => cache.value(slots[t], inner),
             None => &prompt[1][t * inner..][..inner],
         };
         let pad = length.next_multiple_of(WIDE);
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let mut scores = vec![0f32; self.heads.count * pad];
-        // All heads of a cell at once: cells lie anywhere, and are read fastest from end to end.
+        // All heads of a slot at once: slots lie anywhere, and are read fastest from end to end.
         for t in 0..length {
             let key = key(t);
             for (head, query) in query.chunks_exact(width).enumerate() {

@@ -103,7 +103,7 @@ impl Pattern {
 
     /// Whether the rows in front of a sequence look at it, or are only looked at.
     #[must_use]
-    pub fn extra_look(self) -> bool {
+    pub fn extra_rows_attend(self) -> bool {
         matches!(self, Self::Blocks { .. })
     }
 

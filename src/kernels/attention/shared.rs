@@ -10,7 +10,7 @@ use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// `[b, s, 2 · inner]` (keys, values side by side) to keys transposed for [`Shared`],
+/// `[b, s, 2 · inner]` (keys, values side by side) to keys transposed for [`SharedAttention`],
 /// `[b, heads, d_head, s']` with `s'` the next multiple of 16.
 pub struct TransposeKeys {
     /// Number of heads of keys.
@@ -41,7 +41,7 @@ impl CustomOp1 for TransposeKeys {
 
 /// Sentences that were encoded together.
 #[derive(Clone, Copy)]
-pub struct Group<'a> {
+pub struct EncodedGroup<'a> {
     /// Of [`TransposeKeys`], `[b, kv_heads, d_head, s']`.
     pub keys: &'a Tensor,
     /// `[b, s, kv_inner]`.
@@ -52,7 +52,7 @@ pub struct Group<'a> {
 
 /// Where a row finds its sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RowSource {
     /// The group.
     pub group: usize,
     /// The sentence in it.
@@ -60,16 +60,16 @@ pub struct Place {
 }
 
 /// Queries `[r, inner]` over the keys and values of their sentences, to `[r, inner]`.
-pub struct Shared<'a> {
+pub struct SharedAttention<'a> {
     /// The heads; without bias.
     pub heads: Heads<'a>,
     /// The sentences.
-    pub groups: &'a [Group<'a>],
+    pub groups: &'a [EncodedGroup<'a>],
     /// The sentence of each row, `r` of them.
-    pub places: &'a [Place],
+    pub places: &'a [RowSource],
 }
 
-impl CustomOp1 for Shared<'_> {
+impl CustomOp1 for SharedAttention<'_> {
     fn name(&self) -> &'static str {
         "shared-attention"
     }
@@ -84,7 +84,7 @@ impl CustomOp1 for Shared<'_> {
         read(self.groups, |groups| {
             let longest = groups.iter().map(|group| group.s).max().unwrap_or(0);
             for_each_row(&mut out, inner, rows * longest * inner * 2, |row, out| {
-                let Place { group, sentence } = self.places[row];
+                let RowSource { group, sentence } = self.places[row];
                 let sentence = groups[group].sentence(sentence, self.heads.kv_inner());
                 simd::run(SharedRow { heads: self.heads, query: &queries[row * inner..][..inner], sentence, out });
             });
@@ -94,7 +94,7 @@ impl CustomOp1 for Shared<'_> {
 }
 
 /// What `then` computes of groups where they lie in memory, to which nobody writes meanwhile.
-pub(super) fn read<T>(groups: &[Group], then: impl FnOnce(&[Slices]) -> T) -> Result<T> {
+pub(super) fn read<T>(groups: &[EncodedGroup], then: impl FnOnce(&[Slices]) -> T) -> Result<T> {
     let stored: Vec<_> =
         groups.iter().map(|group| (group.keys.storage_and_layout(), group.values.storage_and_layout())).collect();
     let slices = groups.iter().zip(&stored).map(|(group, ((keys, keys_layout), (values, values_layout)))| {
@@ -106,7 +106,7 @@ pub(super) fn read<T>(groups: &[Group], then: impl FnOnce(&[Slices]) -> T) -> Re
     Ok(then(&slices.collect::<Result<Vec<_>>>()?))
 }
 
-/// A [`Group`] where it lies in memory.
+/// A [`EncodedGroup`] where it lies in memory.
 #[derive(Clone, Copy)]
 pub(super) struct Slices<'a> {
     keys: &'a [f32],

@@ -14,7 +14,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 use super::pattern::{Added, Pattern, RUNS, Run, Union, union};
 use super::scores::softmax;
 use super::tile::{MOST_VECTORS, Mix, TILE, score_tile};
-use super::{Cells, DistanceBias, Heads, for_each, slice};
+use super::{DistanceBias, Heads, OutputPtr, for_each, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
@@ -24,7 +24,7 @@ const CHUNK: usize = 256;
 /// `[b, extra + s, columns]` (queries, keys, values side by side) to `[b, s, inner]`, or to `[b, extra + s, inner]` where
 /// the extra rows look too. A sequence has its extra rows first, and its tokens from row `extra` on; rows of padding come
 /// out as zeros.
-pub struct Sparse<'a> {
+pub struct SparseAttention<'a> {
     /// The heads, with the biases of [`Added::ByDistance`].
     pub heads: Heads<'a>,
     /// The biases of [`Added::ByBlock`].
@@ -45,13 +45,13 @@ struct SparseTask {
     queries: Range<usize>,
 }
 
-impl Sparse<'_> {
+impl SparseAttention<'_> {
     /// Queries of all sequences and heads; none of extra rows beside tokens, which see less.
     fn tasks(&self) -> Vec<SparseTask> {
         let mut tasks = Vec::new();
         for (sequence, &length) in self.lengths.iter().enumerate() {
             let extra = self.pattern.extra(length);
-            let looking = if self.pattern.extra_look() { 0..extra } else { 0..0 };
+            let looking = if self.pattern.extra_rows_attend() { 0..extra } else { 0..0 };
             for places in [looking, extra..extra + length] {
                 for start in places.clone().step_by(CHUNK) {
                     let queries = start..(start + CHUNK).min(places.end);
@@ -67,7 +67,7 @@ impl Sparse<'_> {
     }
 }
 
-impl CustomOp1 for Sparse<'_> {
+impl CustomOp1 for SparseAttention<'_> {
     fn name(&self) -> &'static str {
         "sparse-attention"
     }
@@ -84,9 +84,9 @@ impl CustomOp1 for Sparse<'_> {
                 self.heads.width
             );
         }
-        let hidden = if self.pattern.extra_look() { 0 } else { self.extra };
+        let hidden = if self.pattern.extra_rows_attend() { 0 } else { self.extra };
         let mut out = vec![0f32; b * (rows - hidden) * inner];
-        let cells = Cells(out.as_mut_ptr());
+        let output = OutputPtr(out.as_mut_ptr());
         let tasks = self.tasks();
         let seen = self.lengths.iter().map(|&length| self.pattern.seen(length)).max().unwrap_or(0);
         for_each(tasks.len(), b * rows * seen * inner, |number| {
@@ -98,7 +98,7 @@ impl CustomOp1 for Sparse<'_> {
                 length,
                 gap: self.extra - self.pattern.extra(length),
                 task,
-                out: Cells(cells.at(task.sequence * (rows - hidden) * inner)),
+                out: OutputPtr(output.at(task.sequence * (rows - hidden) * inner)),
                 hidden,
             });
         });
@@ -107,15 +107,15 @@ impl CustomOp1 for Sparse<'_> {
 }
 
 struct QueryChunk<'a> {
-    op: &'a Sparse<'a>,
+    op: &'a SparseAttention<'a>,
     /// `[extra + s, columns]` of one sequence.
     qkv: &'a [f32],
     length: usize,
-    /// Rows of nothing between its extra rows and its tokens.
+    /// Rows of padding between its extra rows and its tokens.
     gap: usize,
     task: &'a SparseTask,
     /// The sequence's rows of the output.
-    out: Cells,
+    out: OutputPtr,
     /// Rows that have no output.
     hidden: usize,
 }
@@ -277,7 +277,7 @@ mod tests {
     use crate::kernels::noise;
 
     /// Attention by the definition, in f64, a query and a head at a time.
-    fn plain(op: &Sparse, qkv: &[f32], sequence: usize, rows: usize) -> Vec<f64> {
+    fn plain(op: &SparseAttention, qkv: &[f32], sequence: usize, rows: usize) -> Vec<f64> {
         let (Heads { count, kv_count, width, scale, cap, .. }, length) = (op.heads, op.lengths[sequence]);
         let extra = op.pattern.extra(length);
         let row = |place: usize| sequence * rows + if place < extra { place } else { place + op.extra - extra };
@@ -286,7 +286,7 @@ mod tests {
             let column = if i == 0 { head } else { kv };
             &qkv[(row(place) * (count + 2 * kv_count) + column) * width..][..width]
         };
-        let first = if op.pattern.extra_look() { 0 } else { extra };
+        let first = if op.pattern.extra_rows_attend() { 0 } else { extra };
         let mut out = Vec::new();
         for (place, head) in (first..extra + length).flat_map(|place| (0..count).map(move |head| (place, head))) {
             let (mut sum, mut mixed) = (0.0, vec![0.0; width]);
@@ -333,7 +333,7 @@ mod tests {
             let heads = Heads { count: 2, kv_count, width, scale: 0.3, cap, bias: Some(&near) };
             let run = |lengths: &[usize], qkv: &Tensor| {
                 let extra = lengths.iter().map(|&length| pattern.extra(length)).max().unwrap_or(0);
-                let op = Sparse { heads, by_block: Some(&blocks), pattern, lengths, extra };
+                let op = SparseAttention { heads, by_block: Some(&blocks), pattern, lengths, extra };
                 let out = qkv.apply_op1_no_bwd(&op)?;
                 let rows = qkv.dim(1)?;
                 let values = qkv.flatten_all()?.to_vec1::<f32>()?;
@@ -346,7 +346,7 @@ mod tests {
             let (out, expected) = run(&lengths, &qkv)?;
             for (sequence, &length) in lengths.iter().enumerate() {
                 let own = pattern.extra(length);
-                let hidden = if pattern.extra_look() { 0 } else { extra };
+                let hidden = if pattern.extra_rows_attend() { 0 } else { extra };
                 let found = out.get(sequence)?.narrow(0, 0, rows - hidden)?.flatten_all()?.to_vec1::<f32>()?;
                 for (found, expected) in found.iter().zip(&expected[sequence]) {
                     assert!((f64::from(*found) - expected).abs() < 1e-5, "{pattern:?}: {found}, not {expected}");

@@ -193,7 +193,7 @@ fn spec(config: &Config, source: &Config, target: &Config, [encoder, decoder]: [
         own_embedding: None,
         // Gemma was trained in bf16; its embeddings alone are multiplied by up to 60.
         wide_range: true,
-        eight_bits: false,
+        int8: false,
         prompts: None,
         names: T5GEMMA_NAMES,
     })

@@ -54,7 +54,7 @@ pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
         merged_attention: false,
         own_embedding: None,
         wide_range: false,
-        eight_bits: false,
+        int8: false,
         prompts: None,
         names,
     })

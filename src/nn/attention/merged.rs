@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
 use super::composed::{join, shares};
-use super::{Aligned, Along, HeadNorms, Memory, OwnPast, PastKeys, Place, Prepare, Shape, aligned};
+use super::{Aligned, Along, CrossCache, HeadNorms, OwnPast, PastKeys, Prepare, RowSource, Shape, aligned};
 use crate::kernels::attention as kernel;
 use crate::nn::Linear;
 
@@ -28,9 +28,9 @@ impl MergedAttention {
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
-    pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<Memory> {
+    pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<CrossCache> {
         let prepare = Prepare { norms: self.norms.as_ref(), ..Prepare::nothing(self.shape) };
-        Memory::new(&self.kv.forward(states)?, &prepare, lengths)
+        CrossCache::new(&self.kv.forward(states)?, &prepare, lengths)
     }
 
     /// One new token per row, `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which
@@ -43,21 +43,27 @@ impl MergedAttention {
         x: &Tensor,
         residual: Option<&Tensor>,
         own: OwnPast,
-        memories: &[&Memory],
-        places: &[Place],
+        memories: &[&CrossCache],
+        places: &[RowSource],
     ) -> Result<Tensor> {
         let OwnPast { keys, past, relative } = own;
         let qkv = Tensor::cat(&[self.q.forward(x)?, self.kv.forward(x)?], 1)?;
         let prepare = Prepare { shape: self.shape, norms: self.norms.as_ref(), rotation: relative.rotation };
         let mixed = match keys {
-            PastKeys::Staying(cache) => {
+            PastKeys::InPlace(cache) => {
                 prepare.in_place(&qkv)?;
-                cache.append(&qkv, self.shape.kv_inner(), past.cells())?;
+                cache.append(&qkv, self.shape.kv_inner(), past.slots())?;
                 let groups: Vec<_> = memories.iter().map(|memory| memory.group()).collect();
                 let heads = self.shape.kernel(None);
-                qkv.apply_op1_no_bwd(&kernel::Merged { heads, cache, cells: past.cells(), groups: &groups, places })?
+                qkv.apply_op1_no_bwd(&kernel::FusedMergedAttention {
+                    heads,
+                    cache,
+                    slots: past.slots(),
+                    groups: &groups,
+                    places,
+                })?
             }
-            PastKeys::Gathered(gathered) => {
+            PastKeys::Contiguous(gathered) => {
                 ensure!(memories.len() == 1, "{} memories where one is expected", memories.len());
                 let [q, keys, values] = prepare.parts(&qkv.unsqueeze(1)?, Along::Rows)?;
                 let (keys, values) = gathered.with(&keys, &values, past)?;
@@ -68,7 +74,13 @@ impl MergedAttention {
     }
 
     /// Scaled queries `[r, h, 1, width]` over their own keys and values and those of their sentences, to `[r, inner]`.
-    fn composed(&self, q: &Tensor, [keys, values]: [&Tensor; 2], memory: &Memory, places: &[Place]) -> Result<Tensor> {
+    fn composed(
+        &self,
+        q: &Tensor,
+        [keys, values]: [&Tensor; 2],
+        memory: &CrossCache,
+        places: &[RowSource],
+    ) -> Result<Tensor> {
         let (rows, shape) = (places.len(), self.shape);
         let own = shape.scores(q, keys)?;
         let theirs = aligned(&join(q)?.squeeze(1)?, shape, memory, places)?;

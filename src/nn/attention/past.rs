@@ -1,4 +1,4 @@
-//! What a decoder remembers of its own tokens.
+//! The self-attention cache of a decoder: which rows it has, and the keys and values of their tokens.
 
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
@@ -9,11 +9,11 @@ use crate::kernels::attention::{FIRST_CAPACITY, KvCache};
 /// Values for which keys, and values, keep their memory: 2 MiB.
 const KEPT: usize = 1 << 19;
 
-/// Which rows a decoder has, and where each finds its past. Shared by all layers.
+/// The slots of a decoder's rows in the KV caches of all its layers.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    /// For each row, the cell of each of its tokens that it has not forgotten, the one being computed included.
-    cells: Vec<Vec<u32>>,
+    /// For each row, the slot of each of its tokens that it has not forgotten, the one being computed included.
+    slots: Vec<Vec<u32>>,
     /// How many tokens a row remembers, the one being computed included, if not all.
     window: Option<usize>,
 }
@@ -22,7 +22,7 @@ impl Past {
     /// Without rows, of which each remembers so many tokens.
     #[must_use]
     pub fn within(window: Option<usize>) -> Self {
-        Self { cells: Vec::new(), window }
+        Self { slots: Vec::new(), window }
     }
 
     /// How many tokens a row remembers, the one being computed included, if not all.
@@ -31,44 +31,44 @@ impl Past {
         self.window
     }
 
-    /// For each row, the cell of each of its tokens that it has not forgotten, the one being computed included.
+    /// For each row, the slot of each of its tokens that it has not forgotten, the one being computed included.
     #[must_use]
-    pub fn cells(&self) -> &[Vec<u32>] {
-        &self.cells
+    pub fn slots(&self) -> &[Vec<u32>] {
+        &self.slots
     }
 
     /// Tokens of the longest past that are not forgotten, the one being computed included.
     #[must_use]
     pub fn time(&self) -> usize {
-        self.cells.iter().map(Vec::len).max().unwrap_or(0)
+        self.slots.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// More rows, without a past, after the others.
+    /// Adds rows without a past after the others.
     pub fn add_rows(&mut self, rows: usize) {
-        self.cells.resize(self.cells.len() + rows, Vec::new());
+        self.slots.resize(self.slots.len() + rows, Vec::new());
     }
 
-    /// A new token in every row. It gets the lowest cell that no row has: rows and beams come and go, and memory that is never
+    /// A new token in every row. It gets the lowest slot that no row has: rows and beams come and go, and memory that is never
     /// written is never there.
     pub fn advance(&mut self) {
         let window = self.window;
-        self.cells.iter_mut().for_each(|cells| forget(cells, window));
+        self.slots.iter_mut().for_each(|slots| forget(slots, window));
         let mut free = self.free();
-        for cells in &mut self.cells {
-            cells.extend(free.next());
+        for slots in &mut self.slots {
+            slots.extend(free.next());
         }
     }
 
-    /// The cells that no row has, in their order.
+    /// The slots that no row has, in their order.
     fn free(&self) -> impl Iterator<Item = u32> + use<> {
         let mut held = Vec::new();
-        for cell in self.cells.iter().flatten().map(|&cell| cell as usize) {
-            if held.len() <= cell {
-                held.resize(cell + 1, false);
+        for slot in self.slots.iter().flatten().map(|&slot| slot as usize) {
+            if held.len() <= slot {
+                held.resize(slot + 1, false);
             }
-            held[cell] = true;
+            held[slot] = true;
         }
-        (0..).filter(move |&cell| held.get(cell as usize) != Some(&true))
+        (0..).filter(move |&slot| held.get(slot as usize) != Some(&true))
     }
 
     /// Tokens that are computed at once, a row each, beside the rows here: each token comes after its parent, an earlier one
@@ -76,56 +76,56 @@ impl Past {
     #[must_use]
     pub fn tree(&self, parents: &[Option<usize>]) -> Self {
         let mut free = self.free();
-        let mut cells: Vec<Vec<u32>> = Vec::with_capacity(parents.len());
+        let mut slots: Vec<Vec<u32>> = Vec::with_capacity(parents.len());
         for parent in parents {
-            let mut own = parent.map_or_else(Vec::new, |parent| cells[parent].clone());
+            let mut own = parent.map_or_else(Vec::new, |parent| slots[parent].clone());
             forget(&mut own, self.window);
             own.extend(free.next());
-            cells.push(own);
+            slots.push(own);
         }
-        Self { cells, window: self.window }
+        Self { slots, window: self.window }
     }
 
-    /// A row's past becomes that of another's row.
+    /// Replaces a row's past by that of a row of `other`.
     pub fn adopt(&mut self, row: usize, other: &Self, its: usize) {
-        self.cells[row].clone_from(&other.cells[its]);
+        self.slots[row].clone_from(&other.slots[its]);
     }
 
-    /// More rows, after the others, with the pasts that some rows have elsewhere: pairs of each cell there and its own here.
+    /// Adds rows after the others with the pasts of `rows` of `other`; returns pairs of a slot there and its slot here.
     pub fn import_rows(&mut self, other: &Self, rows: &[usize]) -> Vec<(u32, u32)> {
-        let mut held: Vec<u32> = rows.iter().flat_map(|&row| &other.cells[row]).copied().collect();
+        let mut held: Vec<u32> = rows.iter().flat_map(|&row| &other.slots[row]).copied().collect();
         held.sort_unstable();
         held.dedup();
         let pairs: Vec<(u32, u32)> = held.into_iter().zip(self.free()).collect();
-        let own = |cell: &u32| pairs[pairs.partition_point(|(theirs, _)| theirs < cell)].1;
-        self.cells.extend(rows.iter().map(|&row| other.cells[row].iter().map(own).collect()));
+        let own = |slot: &u32| pairs[pairs.partition_point(|(theirs, _)| theirs < slot)].1;
+        self.slots.extend(rows.iter().map(|&row| other.slots[row].iter().map(own).collect()));
         pairs
     }
 
     /// Row `i` becomes what row `rows[i]` was.
     pub fn select(&mut self, rows: &[usize]) {
-        self.cells = rows.iter().map(|&row| self.cells[row].clone()).collect();
+        self.slots = rows.iter().map(|&row| self.slots[row].clone()).collect();
     }
 }
 
 /// Leaves room for a new token among those that a row remembers.
-fn forget(cells: &mut Vec<u32>, window: Option<usize>) {
-    if window == Some(cells.len()) {
-        cells.remove(0);
+fn forget(slots: &mut Vec<u32>, window: Option<usize>) {
+    if window == Some(slots.len()) {
+        slots.remove(0);
     }
 }
 
 /// Keys and values of one decoder layer's past.
 pub enum PastKeys {
-    /// Where they were written they stay: on the fused path.
-    Staying(KvCache),
-    /// Gathered when rows are reordered.
-    Gathered(Gathered),
+    /// In place, where they were written: on the fused path.
+    InPlace(KvCache),
+    /// Contiguous: gathered when rows are reordered.
+    Contiguous(ContiguousKeys),
 }
 
 /// Keys and values of rows whose pasts all have one length, as products take them.
 #[derive(Default)]
-pub struct Gathered {
+pub struct ContiguousKeys {
     /// `[rows, kv_heads, capacity, width]` each.
     both: Option<(Tensor, Tensor)>,
     /// How many tokens were written since the first of the rows.
@@ -136,30 +136,34 @@ impl PastKeys {
     /// Nothing yet.
     #[must_use]
     pub fn new(dtype: DType, device: &Device) -> Self {
-        if fuses(dtype, device) { Self::Staying(KvCache::default()) } else { Self::Gathered(Gathered::default()) }
+        if fuses(dtype, device) {
+            Self::InPlace(KvCache::default())
+        } else {
+            Self::Contiguous(ContiguousKeys::default())
+        }
     }
 
     /// Whether they stay where they were written when rows are reordered.
     #[must_use]
-    pub fn stay(&self) -> bool {
-        matches!(self, Self::Staying(_))
+    pub fn are_in_place(&self) -> bool {
+        matches!(self, Self::InPlace(_))
     }
 
     /// Forgets all rows. Memory of some size is kept for others, since new memory has to be filled with zeros by the system.
     pub fn clear(&mut self) {
         match self {
-            Self::Staying(cache) => cache.clear(KEPT),
-            Self::Gathered(gathered) => *gathered = Gathered::default(),
+            Self::InPlace(cache) => cache.clear(KEPT),
+            Self::Contiguous(gathered) => *gathered = ContiguousKeys::default(),
         }
     }
 
-    /// Takes over cells of another layer's past of this `inner`, see [`Past::import_rows`].
+    /// Takes over slots of another layer's past of this `inner`, see [`Past::import_rows`].
     ///
     /// # Errors
     /// When keys do not stay where they were written.
-    pub fn copy(&mut self, other: &Self, cells: &[(u32, u32)], inner: usize) -> Result<()> {
+    pub fn copy(&mut self, other: &Self, slots: &[(u32, u32)], inner: usize) -> Result<()> {
         match (self, other) {
-            (Self::Staying(mine), Self::Staying(theirs)) => Ok(mine.copy(theirs, cells, inner)?),
+            (Self::InPlace(mine), Self::InPlace(theirs)) => Ok(mine.copy(theirs, slots, inner)?),
             _ => bail!("rows cannot go from one decoder to another on this device"),
         }
     }
@@ -169,14 +173,14 @@ impl PastKeys {
     /// # Errors
     /// When a row does not exist.
     pub fn select(&mut self, rows: &Tensor) -> Result<()> {
-        if let Self::Gathered(Gathered { both: Some((keys, values)), .. }) = self {
+        if let Self::Contiguous(ContiguousKeys { both: Some((keys, values)), .. }) = self {
             (*keys, *values) = (keys.index_select(rows, 0)?, values.index_select(rows, 0)?);
         }
         Ok(())
     }
 }
 
-impl Gathered {
+impl ContiguousKeys {
     /// Writes the keys and values `[rows, kv_heads, 1, width]` of a new token of each row; gives those of all that the tokens see,
     /// in whatever order: biases by distance and a past that forgets do not go together here.
     pub(super) fn with(&mut self, keys: &Tensor, values: &Tensor, past: &Past) -> Result<(Tensor, Tensor)> {
@@ -225,21 +229,21 @@ mod tests {
             past.advance();
             past.select(&[1, 0]);
         }
-        assert_eq!((past.time(), past.cells().len()), (3, 2));
-        assert!(past.cells().iter().flatten().all(|&cell| cell < 6), "{past:?}");
+        assert_eq!((past.time(), past.slots().len()), (3, 2));
+        assert!(past.slots().iter().flatten().all(|&slot| slot < 6), "{past:?}");
         let mut all = Past::within(None);
         all.add_rows(1);
         (0..20).for_each(|_| all.advance());
-        assert_eq!(all.cells()[0], (0..20).collect::<Vec<u32>>());
+        assert_eq!(all.slots()[0], (0..20).collect::<Vec<u32>>());
         let tree = past.tree(&[None, Some(0), Some(1), Some(2)]);
-        let lengths: Vec<usize> = tree.cells().iter().map(Vec::len).collect();
+        let lengths: Vec<usize> = tree.slots().iter().map(Vec::len).collect();
         assert_eq!(lengths, [1, 2, 3, 3]);
-        assert!(tree.cells()[3].starts_with(&tree.cells()[2][1..]));
+        assert!(tree.slots()[3].starts_with(&tree.slots()[2][1..]));
     }
 
     #[test]
     fn gathered_keys_of_a_window_are_written_over() -> Result<()> {
-        let (mut gathered, mut past) = (Gathered::default(), Past::within(Some(2)));
+        let (mut gathered, mut past) = (ContiguousKeys::default(), Past::within(Some(2)));
         past.add_rows(1);
         let mut seen = Vec::new();
         for step in 0..5 {

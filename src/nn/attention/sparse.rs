@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 
 use super::composed::{HIDDEN, join};
 use super::prepare::{Along, Prepare};
-use super::{Bias, Memory, Place, Relative, SelfAttention, Sequences, Shape};
+use super::{Bias, CrossCache, Relative, RowSource, SelfAttention, Sequences, Shape};
 use crate::kernels::attention::pattern::{Added, RUNS, Run};
 use crate::kernels::attention::{self as kernel, DistanceBias, Pattern};
 use crate::nn::{Linear, fused};
@@ -51,7 +51,7 @@ impl SelfAttention {
             prepare.in_place(&qkv)?;
             let heads = self.shape.kernel(relative.by_distance.map(|bias| &bias.distances));
             let by_block = relative.by_block.map(|bias| &bias.distances);
-            qkv.apply_op1_no_bwd(&kernel::Sparse { heads, by_block, pattern, lengths, extra })?
+            qkv.apply_op1_no_bwd(&kernel::SparseAttention { heads, by_block, pattern, lengths, extra })?
         } else {
             let parts = prepare.parts(&qkv, Along::Time)?;
             Composed { shape: self.shape, pattern, relative, extra }.attend(&parts, lengths)?
@@ -79,8 +79,8 @@ impl SelfAttention {
     fn with_first(&self, x: &Tensor, mixed: Tensor, lengths: &[usize]) -> Result<Tensor> {
         let Some(first) = &self.first else { anyhow::bail!("a layer without projections for a first token") };
         let q = first.q.forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
-        let memory = Memory::new(&first.kv.forward(x)?, &Prepare::nothing(self.shape), lengths)?;
-        let places: Vec<Place> = (0..lengths.len()).map(|sentence| Place { group: 0, sentence }).collect();
+        let memory = CrossCache::new(&first.kv.forward(x)?, &Prepare::nothing(self.shape), lengths)?;
+        let places: Vec<RowSource> = (0..lengths.len()).map(|sentence| RowSource { group: 0, sentence }).collect();
         let seen = memory.recalled(&q, self.shape, &places)?;
         mixed.slice_set(&seen.unsqueeze(1)?, 1, 0)?;
         Ok(mixed)
@@ -119,9 +119,9 @@ struct Composed<'a> {
 }
 
 impl Composed<'_> {
-    /// As [`kernel::Sparse`], of scaled queries, keys and values by heads.
+    /// As [`kernel::SparseAttention`], of scaled queries, keys and values by heads.
     fn attend(&self, parts: &[Tensor; 3], lengths: &[usize]) -> Result<Tensor> {
-        let rows = parts[0].dim(2)? - if self.pattern.extra_look() { 0 } else { self.extra };
+        let rows = parts[0].dim(2)? - if self.pattern.extra_rows_attend() { 0 } else { self.extra };
         let mut all = Vec::with_capacity(lengths.len());
         for (sequence, &length) in lengths.iter().enumerate() {
             let own = self.pattern.extra(length);
@@ -140,7 +140,7 @@ impl Composed<'_> {
     /// One sequence `[1, h, extra + length, width]` to `[1, h, places that look, width]`.
     fn sequence(&self, [q, k, v]: [&Tensor; 3], length: usize) -> Result<Tensor> {
         let extra = self.pattern.extra(length);
-        let looking = if self.pattern.extra_look() { 0..extra } else { 0..0 };
+        let looking = if self.pattern.extra_rows_attend() { 0..extra } else { 0..0 };
         let mut mixed = Vec::new();
         for places in [looking, extra..extra + length] {
             for first in places.clone().step_by(CHUNK) {

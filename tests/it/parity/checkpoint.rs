@@ -9,9 +9,9 @@ use kortom::batch::{Batch, TokenId};
 use kortom::engine::settings::{Caller, Overrides, SettingSources, resolve};
 use kortom::files::ModelFiles;
 use kortom::model::spec::GlobalAttention;
-use kortom::model::{DecoderState, Memory, Seq2Seq, Weights, family};
+use kortom::model::{DecoderState, EncoderOutput, Seq2Seq, Weights, family};
 use kortom::search::{Hypothesis, Logits, SearchOptions, Sequence, Step, search};
-use kortom::tokenizer::{Languages, Tokenizer};
+use kortom::tokenizer::{LanguageTokens, Tokenizer};
 use serde_json::{Map, Value};
 
 use super::fixtures;
@@ -62,14 +62,14 @@ impl Checkpoint {
         Self::load(&fixtures().join(name), DType::F32)
     }
 
-    pub fn languages(&self, expected: &Value) -> Languages {
+    pub fn languages(&self, expected: &Value) -> LanguageTokens {
         let pair = expected["languages"].as_array();
         let code = |index: usize| pair.map(|pair| pair[index].as_str().unwrap());
         if pair.is_some() { self.tokenizer.languages(code(0), code(1)).unwrap() } else { self.plain_languages() }
     }
 
     /// The tokens of a source without a requested language whose text names its own.
-    fn plain_languages(&self) -> Languages {
+    fn plain_languages(&self) -> LanguageTokens {
         self.tokenizer.languages(None, None).unwrap()
     }
 
@@ -109,7 +109,7 @@ impl Checkpoint {
         resolve(&sources).unwrap().options
     }
 
-    pub fn memory(&self, sources: &[Vec<TokenId>]) -> Memory {
+    pub fn memory(&self, sources: &[Vec<TokenId>]) -> EncoderOutput {
         let batch = Batch { ids: sources.to_vec(), order: (0..sources.len()).collect() };
         self.model.encode(&batch, self.global).unwrap()
     }

@@ -177,7 +177,7 @@ fn rows_go_on_in_another_decoder() {
         let mut other = model.start(&checkpoint.memory(&sources[4..])).unwrap();
         let mut others: Vec<(usize, Vec<TokenId>)> = [4, 5].map(|source| (source, Vec::new())).to_vec();
         (0..2).for_each(|turn| drop(feed(&mut other, &mut others, turn)));
-        // One of two cells that are free again, and cells that two rows share.
+        // One of two slots that are free again, and slots that two rows share.
         model.select(&mut other, &[1]).unwrap();
         others.remove(0);
         model.import_rows(&mut other, &state, &[4, 1, 2]).unwrap();

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use super::sentencepiece::{SPACE, Segmented, SentencePiece};
-use super::settings::{AddedToken, Settings};
-use super::splitter::{Part, Splitter};
+use super::settings::{AddedToken, TokenizerSettings};
+use super::splitter::{Splitter, TextPart};
 use super::vocabulary::Vocabulary;
 use crate::batch::TokenId;
 use crate::error::Explain;
 use crate::files::ModelFiles;
 
-/// What one family does with its pieces.
+/// A family's rules for its pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flavour {
     /// `>>eng<<` at the start of a text is one token.
@@ -26,15 +26,15 @@ pub(super) enum Flavour {
     PlBart,
 }
 
-/// Text to ids and back by way of SentencePiece and a vocabulary file.
+/// A tokenizer of SentencePiece models and a vocabulary file.
 #[derive(Debug)]
-pub(super) struct PieceVocabulary {
+pub(super) struct SpmVocabulary {
     flavour: Flavour,
     source: SentencePiece,
-    /// The model of target texts, where it is not the source's.
+    /// The SentencePiece model of targets, where they have their own.
     target: Option<SentencePiece>,
     vocabulary: Vocabulary,
-    /// The tokens of targets, where they are not the source's; then the target's model decodes too.
+    /// The vocabulary of targets, where they have their own; then the target's model decodes too.
     target_vocabulary: Option<Vocabulary>,
     /// The id of each piece of the source model.
     by_piece: Vec<TokenId>,
@@ -46,9 +46,9 @@ pub(super) struct PieceVocabulary {
     size: usize,
 }
 
-impl PieceVocabulary {
+impl SpmVocabulary {
     /// Marian: source.spm, target.spm, vocab.json and perhaps `target_vocab.json`.
-    pub(super) fn marian(files: &ModelFiles, settings: &Settings) -> Result<Self> {
+    pub(super) fn marian(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         let separate = settings.flag("separate_vocabs").unwrap_or(false);
         let vocabulary = Vocabulary::read(files, "vocab.json")?;
         let target_vocabulary = separate.then(|| Vocabulary::read(files, "target_vocab.json")).transpose()?;
@@ -69,7 +69,7 @@ impl PieceVocabulary {
     }
 
     /// M2M100: sentencepiece.bpe.model and vocab.json.
-    pub(super) fn m2m100(files: &ModelFiles, settings: &Settings, codes: &[&str]) -> Result<Self> {
+    pub(super) fn m2m100(files: &ModelFiles, settings: &TokenizerSettings, codes: &[&str]) -> Result<Self> {
         let mut vocabulary = Vocabulary::read(files, "vocab.json")?;
         let size = vocabulary.len() as TokenId;
         for (id, code) in (size..).zip(codes) {
@@ -92,7 +92,7 @@ impl PieceVocabulary {
     }
 
     /// `PLBart`: sentencepiece.bpe.model.
-    pub(super) fn plbart(files: &ModelFiles, settings: &Settings, codes: &[&str]) -> Result<Self> {
+    pub(super) fn plbart(files: &ModelFiles, settings: &TokenizerSettings, codes: &[&str]) -> Result<Self> {
         const SPECIALS: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
         let file = "sentencepiece.bpe.model";
         let source = sentencepiece(files, file)?;
@@ -121,7 +121,7 @@ impl PieceVocabulary {
         (target, target_vocabulary): (Option<SentencePiece>, Option<Vocabulary>),
         mut vocabulary: Vocabulary,
         named: Vec<AddedToken>,
-        settings: &Settings,
+        settings: &TokenizerSettings,
     ) -> Result<Self> {
         let unknown_token =
             settings.token("unk_token", "<unk>").map_or_else(|| "<unk>".to_owned(), |token| token.content);
@@ -159,8 +159,8 @@ impl PieceVocabulary {
         let mut ids = Vec::with_capacity(text.len() / 3 + 4);
         for part in self.splitter.split(text) {
             match part {
-                Part::Token(id) => ids.push(id),
-                Part::Text(text) => self.encode_part(text, &mut ids),
+                TextPart::Token(id) => ids.push(id),
+                TextPart::Text(text) => self.encode_part(text, &mut ids),
             }
         }
         ids
@@ -190,26 +190,26 @@ impl PieceVocabulary {
         })
     }
 
-    /// The id that stands for whatever has none.
+    /// The id of the unknown token.
     pub(super) fn unknown(&self) -> TokenId {
         self.unknown
     }
 
-    /// The parts of a text that have no id of their own.
+    /// The parts of a text that become the unknown token.
     pub(super) fn unknown_parts(&self, text: &str) -> Vec<String> {
         let segmented = self.source.encode(text);
         let unknown = self.pieces(&segmented).filter(|(_, id)| *id == self.unknown);
         unknown.map(|(part, _)| part.replace(SPACE, " ")).collect()
     }
 
-    /// The ids of a text as a target has them; none where the vocabulary lacks a piece of it.
+    /// The ids of a text in a target; `None` where the vocabulary lacks a piece of it.
     pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         let segmented = self.target.as_ref().unwrap_or(&self.source).encode(text);
         let vocabulary = self.target_vocabulary.as_ref().unwrap_or(&self.vocabulary);
         segmented.pieces.iter().map(|(range, _)| vocabulary.id(&segmented.text[range.clone()])).collect()
     }
 
-    /// The text of these ids, special tokens left out, with `unknown` for each that stands for what has none.
+    /// The text of these ids without special tokens, with `unknown` for each unknown token.
     pub(super) fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         let model = self.target.as_ref().filter(|_| self.target_vocabulary.is_some()).unwrap_or(&self.source);
         let mut text = String::new();
@@ -272,7 +272,11 @@ pub(super) struct Specials {
 impl Specials {
     /// Places tokens: where a file says, else where the vocabulary has them, else behind all others. The vocabulary knows all of
     /// them afterwards.
-    pub(super) fn new(vocabulary: &mut Vocabulary, named: Vec<AddedToken>, settings: &Settings) -> Result<Self> {
+    pub(super) fn new(
+        vocabulary: &mut Vocabulary,
+        named: Vec<AddedToken>,
+        settings: &TokenizerSettings,
+    ) -> Result<Self> {
         let mut added: BTreeMap<TokenId, AddedToken> = settings.added.clone();
         let mut specials = Vec::new();
         let highest = |added: &BTreeMap<TokenId, AddedToken>| {
@@ -305,7 +309,7 @@ pub(super) fn is_python_space(char: char) -> bool {
 }
 
 /// The special tokens with these names and defaults, each once.
-pub(super) fn special_tokens(settings: &Settings, names: &[(&str, &str)]) -> Vec<AddedToken> {
+pub(super) fn special_tokens(settings: &TokenizerSettings, names: &[(&str, &str)]) -> Vec<AddedToken> {
     let mut tokens: Vec<AddedToken> = Vec::new();
     for token in names.iter().filter_map(|(name, default)| settings.token(name, default)) {
         if tokens.iter().all(|known| known.content != token.content) {

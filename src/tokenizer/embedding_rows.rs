@@ -1,27 +1,28 @@
-//! Which tokens a model has rows for in its embeddings.
+//! Which tokens have rows in a model's embeddings.
 //!
-//! Invariant: a tokenizer that stays may have tokens without a row, but only such as most texts lack: published models
-//! have them (<https://github.com/huggingface/transformers/issues/3108>). A text that has one is refused where it is encoded.
+//! Invariant: a tokenizer that is accepted may have tokens without a row, as published models do
+//! (<https://github.com/huggingface/transformers/issues/3108>), but only tokens that most texts lack. A text with such a token is
+//! refused when it is encoded.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::Model;
+use super::TokenModel;
 use super::languages::LanguageTable;
 use crate::batch::TokenId;
 use crate::error::WithHint;
 use crate::files::ModelFiles;
 
-/// The rows of a model's embeddings; as many as there can be where config.json does not say.
+/// The number of rows of a model's embeddings; the maximum where config.json does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rows {
-    /// Of the encoder's.
+pub(super) struct EmbeddingRows {
+    /// Rows of the encoder's embedding.
     pub(super) source: usize,
-    /// Of the decoder's.
+    /// Rows of the decoder's embedding.
     pub(super) target: usize,
 }
 
-impl Rows {
+impl EmbeddingRows {
     pub(super) fn of(config: &Value) -> Self {
         let size = |key: &str| Some(config.get(key)?.as_u64()? as usize);
         // FSMT counts the words of both languages apart.
@@ -43,7 +44,7 @@ impl Rows {
     }
 
     /// Refuses a source text with a token that the model has no row for.
-    pub(super) fn check(&self, ids: &[TokenId], tokenizer: &Model, model: &str) -> Result<()> {
+    pub(super) fn check(&self, ids: &[TokenId], tokenizer: &TokenModel, model: &str) -> Result<()> {
         match self.lacking(ids) {
             None => Ok(()),
             Some(id) => bail!(
@@ -60,9 +61,9 @@ impl Rows {
 
 /// Refuses the tokenizer of another model: one with more tokens without a row than with one, one that puts a token without a
 /// row around every text, and one without the model's own special tokens.
-pub(super) fn check(files: &ModelFiles, config: &Value, model: &Model, languages: &LanguageTable) -> Result<()> {
+pub(super) fn check(files: &ModelFiles, config: &Value, model: &TokenModel, languages: &LanguageTable) -> Result<()> {
     const HINT: &str = "the files are of two different models; fetch them again, all from one place";
-    let (name, size, rows) = (files.name(), model.size(), Rows::of(config));
+    let (name, size, rows) = (files.name(), model.size(), EmbeddingRows::of(config));
     if size > rows.source {
         let (tokens, lacking) = model.count(rows.source);
         if 2 * lacking > tokens {

@@ -1,8 +1,8 @@
-//! What the files of a checkpoint contribute to a tokenizer of the tokenizers crate: its vocabulary, its character rules
-//! and its added tokens, whichever files hold them.
+//! The data that a checkpoint's files have for a tokenizer of the tokenizers crate: its vocabulary, its character rules and its
+//! added tokens, whichever files they are in.
 //!
 //! Invariant: ids are those that the class of transformers 5 gives, and character rules were checked. The
-//! stages that a class makes of it belong to `pipeline`.
+//! stages that a class makes of it belong to `hf`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::charsmap::Charsmap;
 use super::class::Class;
 use super::proto::{ModelProto, PieceKind};
-use super::settings::{AddedToken, Settings};
+use super::settings::{AddedToken, TokenizerSettings};
 use super::vocabulary::Vocabulary;
 use crate::batch::TokenId;
 use crate::error::Explain;
@@ -29,33 +29,33 @@ pub(super) const PEGASUS_OFFSET: usize = 103;
 /// No checkpoint has as many unused tokens; a setting beyond it is a broken file.
 pub(super) const MANY: usize = 100_000;
 
-/// A vocabulary, as the two algorithms want it.
-pub(super) enum Entries {
+/// A vocabulary, in the form of each of the two algorithms.
+pub(super) enum VocabularyData {
     /// Pieces and their scores, in the order of their ids.
     Unigram(Vec<(String, f64)>),
-    /// Ids of pieces, and what is joined into what, in order.
+    /// Ids of pieces, and the merges in order.
     Bpe { ids: HashMap<String, TokenId>, merges: Vec<(String, String)> },
     /// Ids of the beginnings of words, and of what goes on in one.
     Words(HashMap<String, TokenId>),
 }
 
-/// What the files of a checkpoint contribute.
-pub(super) struct Ingredients {
+/// The data of a checkpoint's files.
+pub(super) struct TokenizerAssets {
     /// The vocabulary.
-    pub(super) entries: Entries,
+    pub(super) entries: VocabularyData,
     /// The character rules, if any.
     pub(super) charsmap: Vec<u8>,
-    /// Tokens that are found before anything else, by their ids.
+    /// Added tokens by their ids; they are found in a text before it is segmented.
     pub(super) added: BTreeMap<TokenId, AddedToken>,
     /// Tokens that the SentencePiece model itself marks, where there is such a model.
     pub(super) marked: Option<Vec<AddedToken>>,
 }
 
-impl Ingredients {
-    /// From tokenizer.json and its bytes, without its stages.
-    pub(super) fn of_json(json: &Value, file: &[u8], settings: &Settings) -> Result<Self> {
+impl TokenizerAssets {
+    /// The data of tokenizer.json, without its stages.
+    pub(super) fn of_json(json: &Value, file: &[u8], settings: &TokenizerSettings) -> Result<Self> {
         let model = json.get("model").context("it has no `model`")?;
-        let mut ingredients = Self {
+        let mut assets = Self {
             entries: entries_of_json(model, file)?,
             charsmap: charsmaps(json.get("normalizer").unwrap_or(&Value::Null))?.into_iter().next().unwrap_or_default(),
             added: settings.added.clone(),
@@ -67,14 +67,14 @@ impl Ingredients {
                 let (Some(id), Some(token)) = (id, AddedToken::parse(token)) else {
                     bail!("an added token makes no sense")
                 };
-                ingredients.added.insert(id, token);
+                assets.added.insert(id, token);
             }
         }
-        Ok(ingredients)
+        Ok(assets)
     }
 
-    /// From vocab.json and merges.txt.
-    pub(super) fn of_merges(files: &ModelFiles, settings: &Settings) -> Result<Self> {
+    /// The data of vocab.json and merges.txt.
+    pub(super) fn of_merges(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         let ids = Vocabulary::read(files, "vocab.json")?.to_map();
         let text = files.read("merges.txt")?;
         let text = std::str::from_utf8(&text).explain(|| files.broken("merges.txt"))?;
@@ -91,7 +91,7 @@ impl Ingredients {
             );
         }
         Ok(Self {
-            entries: Entries::Bpe { ids, merges },
+            entries: VocabularyData::Bpe { ids, merges },
             charsmap: Vec::new(),
             added: settings.added.clone(),
             marked: None,
@@ -99,15 +99,20 @@ impl Ingredients {
     }
 
     /// From vocab.txt, a piece a line.
-    pub(super) fn of_lines(files: &ModelFiles, settings: &Settings) -> Result<Self> {
+    pub(super) fn of_lines(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         let text = files.read("vocab.txt")?;
         let text = std::str::from_utf8(&text).explain(|| files.broken("vocab.txt"))?;
         let ids = text.lines().enumerate().map(|(id, piece)| (piece.to_owned(), id as TokenId)).collect();
-        Ok(Self { entries: Entries::Words(ids), charsmap: Vec::new(), added: settings.added.clone(), marked: None })
+        Ok(Self {
+            entries: VocabularyData::Words(ids),
+            charsmap: Vec::new(),
+            added: settings.added.clone(),
+            marked: None,
+        })
     }
 
-    /// From a SentencePiece model, its pieces put where the family has them.
-    pub(super) fn of_sentencepiece(bytes: &[u8], class: Class, settings: &Settings) -> Result<Self> {
+    /// The data of a SentencePiece model; its pieces get the ids of the family.
+    pub(super) fn of_sentencepiece(bytes: &[u8], class: Class, settings: &TokenizerSettings) -> Result<Self> {
         let proto = ModelProto::parse(bytes)?;
         Charsmap::parse(&proto.normalizer.charsmap)?;
         let marked = proto.pieces.iter().filter_map(|piece| match piece.kind {
@@ -144,10 +149,10 @@ fn pieces_of_json(file: &[u8]) -> Result<Vec<(String, f64)>> {
     model.vocab.into_iter().map(|(piece, score)| Ok((piece, score.get().parse()?))).collect()
 }
 
-fn entries_of_json(model: &Value, file: &[u8]) -> Result<Entries> {
+fn entries_of_json(model: &Value, file: &[u8]) -> Result<VocabularyData> {
     let vocab = model.get("vocab").context("its model has no `vocab`")?;
     if vocab.is_array() {
-        return pieces_of_json(file).map(Entries::Unigram).context("its vocabulary is not pieces and scores");
+        return pieces_of_json(file).map(VocabularyData::Unigram).context("its vocabulary is not pieces and scores");
     }
     let ids = vocab.as_object().context("its vocabulary is neither a list nor an object")?;
     let ids = ids
@@ -156,7 +161,7 @@ fn entries_of_json(model: &Value, file: &[u8]) -> Result<Entries> {
         .collect::<Option<_>>()
         .context("its vocabulary has a token without a number")?;
     if model.get("type").and_then(Value::as_str) == Some("WordPiece") {
-        return Ok(Entries::Words(ids));
+        return Ok(VocabularyData::Words(ids));
     }
     let merge = |merge: &Value| {
         let pair = merge.as_str().and_then(|merge| merge.split_once(' '));
@@ -164,11 +169,11 @@ fn entries_of_json(model: &Value, file: &[u8]) -> Result<Entries> {
         Some((left.to_owned(), right.to_owned()))
     };
     let merges = model.get("merges").and_then(Value::as_array).into_iter().flatten().map(merge);
-    Ok(Entries::Bpe { ids, merges: merges.collect::<Option<_>>().context("its merges are not pairs")? })
+    Ok(VocabularyData::Bpe { ids, merges: merges.collect::<Option<_>>().context("its merges are not pairs")? })
 }
 
 /// The ids of a family, from the pieces of its SentencePiece model.
-fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> Result<Entries> {
+fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &TokenizerSettings) -> Result<VocabularyData> {
     let token = |name: &str, default: &str| settings.token(name, default).map(|token| (token.content, 0.0));
     let pieces =
         |from: usize| proto.pieces.iter().skip(from).map(|piece| (piece.text.to_owned(), f64::from(piece.score)));
@@ -200,7 +205,7 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> R
             let specials = ["<pad>", "<unk>", "<s>", "</s>"];
             let mut ids: HashMap<String, TokenId> = specials.map(str::to_owned).into_iter().zip(0..).collect();
             ids.extend(pieces(0).map(|(text, _)| text).zip(1..));
-            return Ok(Entries::Bpe { merges: merges(proto), ids });
+            return Ok(VocabularyData::Bpe { merges: merges(proto), ids });
         }
         Class::Nllb => {
             let mut ids: HashMap<String, TokenId> = HashMap::new();
@@ -208,14 +213,14 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &Settings) -> R
                 let next = ids.len() as TokenId;
                 ids.entry(text).or_insert(next);
             }
-            return Ok(Entries::Bpe { merges: merges(proto), ids });
+            return Ok(VocabularyData::Bpe { merges: merges(proto), ids });
         }
         _ => {
             let languages = class.languages(settings).into_iter().map(|code| (code.to_owned(), 0.0));
             fairseq.chain(pieces(3)).chain(languages).chain(token("mask_token", "<mask>")).collect()
         }
     };
-    Ok(Entries::Unigram(unigram))
+    Ok(VocabularyData::Unigram(unigram))
 }
 
 /// The merges that a byte-pair model of SentencePiece implies: it lists its pieces in the order in

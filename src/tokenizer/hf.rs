@@ -3,7 +3,7 @@
 //!
 //! Invariant: stages, ids and added tokens are those that the class of transformers 5 builds from the
 //! same files. That class takes the vocabulary and the character rules out of tokenizer.json and sets
-//! up the other stages itself, so both layouts of a checkpoint meet in `ingredients`. Templates (which
+//! up the other stages itself, so `assets` reads both layouts of a checkpoint. Templates (which
 //! tokens stand around a text) belong to `languages`, except those of a file of unknown class.
 
 use std::collections::HashSet;
@@ -29,44 +29,44 @@ use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::processors::PostProcessorWrapper;
 
+use super::assets::{MANY, PEGASUS_OFFSET, T5_EXTRA_IDS, TokenizerAssets, VocabularyData, charsmaps};
 use super::class::Class;
-use super::ingredients::{Entries, Ingredients, MANY, PEGASUS_OFFSET, T5_EXTRA_IDS, charsmaps};
-use super::settings::{AddedToken, EXTRA, OLDER_EXTRA, Settings};
+use super::settings::{AddedToken, EXTRA, OLDER_EXTRA, TokenizerSettings};
 use crate::batch::TokenId;
 use crate::error::Explain;
 use crate::files::ModelFiles;
 
 /// A tokenizer of the tokenizers crate.
 #[derive(Debug)]
-pub(super) struct Pipeline {
+pub(super) struct HfTokenizer {
     inner: tokenizers::Tokenizer,
     /// Whether the template of tokenizer.json puts the tokens around a text.
     own_template: bool,
-    /// The id that stands for whatever has none, where there can be any.
+    /// The id of the unknown token, where there is one.
     unknown: Option<TokenId>,
     size: usize,
 }
 
-impl Pipeline {
-    pub(super) fn load(files: &ModelFiles, settings: &Settings, class: Class) -> Result<Self> {
+impl HfTokenizer {
+    pub(super) fn load(files: &ModelFiles, settings: &TokenizerSettings, class: Class) -> Result<Self> {
         let (file, inner) = if matches!(class, Class::File | Class::Gemma) {
             ("tokenizer.json", from_file(files)?)
         } else if files.has("tokenizer.json") {
             let json = files.json("tokenizer.json")?.unwrap_or_default();
-            let ingredients = Ingredients::of_json(&json, &files.read("tokenizer.json")?, settings);
-            let built = ingredients.and_then(|ingredients| build(class, settings, ingredients));
+            let assets = TokenizerAssets::of_json(&json, &files.read("tokenizer.json")?, settings);
+            let built = assets.and_then(|assets| build(class, settings, assets));
             let template = json.get("post_processor").filter(|_| class == Class::Blenderbot);
             ("tokenizer.json", built.and_then(|built| with_template(built, template)))
         } else if class == Class::Bert {
-            let ingredients = Ingredients::of_lines(files, settings)?;
-            ("vocab.txt", build(class, settings, ingredients))
+            let assets = TokenizerAssets::of_lines(files, settings)?;
+            ("vocab.txt", build(class, settings, assets))
         } else if matches!(class, Class::Bart | Class::Blenderbot) {
-            let ingredients = Ingredients::of_merges(files, settings)?;
-            ("vocab.json", build(class, settings, ingredients))
+            let assets = TokenizerAssets::of_merges(files, settings)?;
+            ("vocab.json", build(class, settings, assets))
         } else {
             let file = class.sentencepiece_file();
-            let ingredients = Ingredients::of_sentencepiece(&files.read(file)?, class, settings);
-            (file, ingredients.and_then(|ingredients| build(class, settings, ingredients)))
+            let assets = TokenizerAssets::of_sentencepiece(&files.read(file)?, class, settings);
+            (file, assets.and_then(|assets| build(class, settings, assets)))
         };
         let mut inner = inner.explain(|| files.broken(file))?;
         if class == Class::Gemma {
@@ -87,7 +87,7 @@ impl Pipeline {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The ids of a text with no token around it.
+    /// The ids of a text without special tokens around it.
     pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         Some(self.inner.encode_fast(text, false).ok()?.get_ids().to_vec())
     }
@@ -96,7 +96,7 @@ impl Pipeline {
         self.unknown
     }
 
-    /// The parts of a text that have no id of their own.
+    /// The parts of a text that become the unknown token.
     pub(super) fn unknown_parts(&self, text: &str) -> Vec<String> {
         let Ok(encoding) = self.inner.encode(text, false) else { return Vec::new() };
         let places = encoding.get_ids().iter().zip(encoding.get_offsets());
@@ -104,8 +104,8 @@ impl Pipeline {
         unknown.filter_map(|(_, &(start, end))| text.get(start..end).map(str::to_owned)).collect()
     }
 
-    /// The text of these ids, special tokens left out, with `unknown` for each that stands for what has none. Bytes
-    /// split over tokens are joined before they are read as text, since all ids are decoded at once.
+    /// The text of these ids without special tokens, with `unknown` for each unknown token. All ids are decoded at once, so that
+    /// bytes of a character that are split over tokens are joined.
     pub(super) fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         if unknown.is_empty() {
             return self.inner.decode(ids, true).unwrap_or_default();
@@ -167,11 +167,11 @@ fn with_template(mut inner: tokenizers::Tokenizer, template: Option<&Value>) -> 
 }
 
 /// Sets up the stages of a class.
-fn build(class: Class, settings: &Settings, ingredients: Ingredients) -> Result<tokenizers::Tokenizer> {
-    let tokens = added_tokens(class, settings, &ingredients);
-    let mut inner = tokenizers::Tokenizer::new(model(class, settings, ingredients.entries)?);
+fn build(class: Class, settings: &TokenizerSettings, assets: TokenizerAssets) -> Result<tokenizers::Tokenizer> {
+    let tokens = added_tokens(class, settings, &assets);
+    let mut inner = tokenizers::Tokenizer::new(model(class, settings, assets.entries)?);
     let failed = |error: tokenizers::Error| anyhow!("{error}");
-    inner.with_normalizer(normalizer(class, settings, &ingredients.charsmap)?).map_err(failed)?;
+    inner.with_normalizer(normalizer(class, settings, &assets.charsmap)?).map_err(failed)?;
     let scheme = if class == Class::Seamless { PrependScheme::First } else { PrependScheme::Always };
     let spaces = Metaspace::new('▁', scheme, true);
     let pre_tokenizer: PreTokenizerWrapper = match class {
@@ -200,22 +200,22 @@ fn build(class: Class, settings: &Settings, ingredients: Ingredients) -> Result<
     Ok(inner)
 }
 
-fn model(class: Class, settings: &Settings, entries: Entries) -> Result<ModelWrapper> {
+fn model(class: Class, settings: &TokenizerSettings, entries: VocabularyData) -> Result<ModelWrapper> {
     let unknown = class.unknown();
     let unknown = settings.token("unk_token", unknown).map_or_else(|| unknown.to_owned(), |token| token.content);
     match entries {
-        Entries::Words(ids) => {
+        VocabularyData::Words(ids) => {
             let vocabulary: tokenizers::models::bpe::Vocab = ids.into_iter().collect();
             let model = WordPiece::builder().vocab(vocabulary).unk_token(unknown).build();
             Ok(model.map_err(|error| anyhow!("{error}"))?.into())
         }
-        Entries::Unigram(pieces) => {
+        VocabularyData::Unigram(pieces) => {
             let position = pieces.iter().position(|(text, _)| *text == unknown);
             let position = position.with_context(|| format!("its vocabulary has no `{unknown}`"))?;
             let model = Unigram::from(pieces, Some(position), false).map_err(|error| anyhow!("{error}"))?;
             Ok(model.into())
         }
-        Entries::Bpe { ids, merges } => {
+        VocabularyData::Bpe { ids, merges } => {
             let vocabulary: tokenizers::models::bpe::Vocab = ids.into_iter().collect();
             let builder = BPE::builder().vocab_and_merges(vocabulary, merges);
             let bytes = matches!(class, Class::Bart | Class::Blenderbot);
@@ -225,7 +225,7 @@ fn model(class: Class, settings: &Settings, entries: Entries) -> Result<ModelWra
     }
 }
 
-fn normalizer(class: Class, settings: &Settings, charsmap: &[u8]) -> Result<Option<NormalizerWrapper>> {
+fn normalizer(class: Class, settings: &TokenizerSettings, charsmap: &[u8]) -> Result<Option<NormalizerWrapper>> {
     let replace = |pattern: &str, with: &str| -> Result<NormalizerWrapper> {
         let replace = Replace::new(ReplacePattern::Regex(pattern.to_owned()), with);
         Ok(replace.map_err(|error| anyhow!("{error}"))?.into())
@@ -261,9 +261,9 @@ fn normalizer(class: Class, settings: &Settings, charsmap: &[u8]) -> Result<Opti
 
 /// The tokens that are found before anything else, in the order in which transformers adds them: one
 /// that the vocabulary lacks gets the next free id.
-fn added_tokens(class: Class, settings: &Settings, ingredients: &Ingredients) -> Vec<AddedToken> {
+fn added_tokens(class: Class, settings: &TokenizerSettings, assets: &TokenizerAssets) -> Vec<AddedToken> {
     let special = |content: &str| AddedToken::special(content);
-    let mut tokens: Vec<AddedToken> = ingredients.added.values().cloned().collect();
+    let mut tokens: Vec<AddedToken> = assets.added.values().cloned().collect();
     if class == Class::Nllb && tokens.is_empty() {
         // No file names the languages: they stand where fairseq has them, before the mask.
         tokens.extend(class.languages(settings).into_iter().map(special));
@@ -278,7 +278,7 @@ fn added_tokens(class: Class, settings: &Settings, ingredients: &Ingredients) ->
             _ => token,
         })
     }));
-    tokens.extend(nameless_tokens(class, settings, ingredients.marked.clone()));
+    tokens.extend(nameless_tokens(class, settings, assets.marked.clone()));
     let mut seen = HashSet::new();
     tokens.retain(|token| seen.insert(token.content.clone()));
     tokens
@@ -286,7 +286,7 @@ fn added_tokens(class: Class, settings: &Settings, ingredients: &Ingredients) ->
 
 /// The special tokens without names: those that `tokenizer_config.json` lists, be it null, or else those that the SentencePiece model
 /// marks (without one, those of `special_tokens_map.json`) and the class's own.
-fn nameless_tokens(class: Class, settings: &Settings, marked: Option<Vec<AddedToken>>) -> Vec<AddedToken> {
+fn nameless_tokens(class: Class, settings: &TokenizerSettings, marked: Option<Vec<AddedToken>>) -> Vec<AddedToken> {
     let special = |content: &str| AddedToken::special(content);
     let languages = || class.languages(settings).into_iter().map(special);
     let listed = settings.tokens(EXTRA);
