@@ -135,7 +135,7 @@ pub struct Stack {
     /// Factor on embeddings.
     pub embedding_scale: f64,
     /// What some layers have in the place of one feed-forward part.
-    pub experts: Option<Experts>,
+    pub experts: Option<ExpertSpec>,
 }
 
 impl Stack {
@@ -160,7 +160,7 @@ impl Stack {
 
 /// Feed-forward parts, of which a token goes to one or two.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Experts {
+pub struct ExpertSpec {
     /// How many there are.
     pub count: usize,
     /// The layers that have them.

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::names::{NLLB_MOE_NAMES, SWITCH_NAMES};
 use super::{Config, activation, m2m_100, t5_like};
 use crate::error::WithHint;
-use crate::model::spec::{Experts, Routing, Spec};
+use crate::model::spec::{ExpertSpec, Routing, Spec};
 
 const NAMES: [&str; 2] = ["router.classifier", "experts.expert_"];
 
@@ -78,7 +78,7 @@ fn count(config: &Config, usual: usize) -> Result<usize> {
     Ok(count)
 }
 
-fn experts(config: &Config, count: usize, layers: Vec<usize>, routing: Routing) -> Experts {
+fn experts(config: &Config, count: usize, layers: Vec<usize>, routing: Routing) -> ExpertSpec {
     let router_bias = config.flag("router_bias").unwrap_or(false);
-    Experts { count, layers, router_bias, routing, names: NAMES }
+    ExpertSpec { count, layers, router_bias, routing, names: NAMES }
 }
