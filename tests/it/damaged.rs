@@ -118,7 +118,7 @@ fn models_of_speech_pictures_sounds_and_retrieval_are_refused_by_what_they_are()
         ("qwen2_audio", "made to write down speech"),
         ("pix2struct", "made to read pictures"),
         ("vision-encoder-decoder", "made to read pictures"),
-        ("rag", "made to look up texts"),
+        ("rag", "made to look up texts, with an index beside it"),
         ("pop2piano", "made to make sounds"),
     ] {
         let folder = copy("tiny-bart");

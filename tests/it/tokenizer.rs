@@ -494,7 +494,8 @@ fn a_language_without_a_row_is_one_that_the_model_lacks() {
     let pair = (Some("nl"), Some("en"));
     assert_eq!(tokenizer.languages(pair.0, pair.1).unwrap(), whole.languages(pair.0, pair.1).unwrap());
     assert_eq!(tokenizer.known_languages().last(), Some("nl_XX"));
-    let message = language_error(folder.path(), Some("ro"), None).to_string();
+    let error = kortom::Error::from(language_error(folder.path(), Some("ro"), None));
+    let message = error.describe();
     assert!(message.starts_with("the model `model` does not know the language `ro`\nhint: it knows "), "{message}");
     let languages = tokenizer.languages(pair.0, pair.1).unwrap();
     let message = tokenizer.encode("zh_CN", &languages).unwrap_err().to_string();
