@@ -1,4 +1,5 @@
-"""Makes a folder that loads anywhere out of what train.py wrote: weights in f16, generation settings, tokenizer files.
+"""Makes a folder that loads anywhere out of what train.py wrote: weights in f16 (in files of at most 7.5 MB: what a package of a
+registry can hold), generation settings, tokenizer files.
 
 usage: python export.py OUT/hf VOCABULARY FOLDER [--from nl] [--to en]
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 from transformers import GenerationConfig, MarianMTModel
 
 LONGEST = 512
+LARGEST_FILE = "7500KB"
 
 
 def export(trained, vocabulary, folder, source, target):
@@ -27,7 +29,7 @@ def export(trained, vocabulary, folder, source, target):
         max_length=LONGEST, num_beams=4, bad_words_ids=[[config.pad_token_id]], pad_token_id=config.pad_token_id,
         eos_token_id=config.eos_token_id, bos_token_id=0, decoder_start_token_id=config.decoder_start_token_id,
         forced_eos_token_id=config.eos_token_id, renormalize_logits=True)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size=LARGEST_FILE)
     for name, stored in (("source.spm", "source.spm"), ("target.spm", "source.spm"), ("vocab.json", "vocab.json")):
         shutil.copy(vocabulary / stored, folder / name)
     settings = {"source_lang": source, "target_lang": target, "separate_vocabs": False, "model_max_length": LONGEST,

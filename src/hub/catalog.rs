@@ -16,12 +16,16 @@ use crate::language::Code;
 /// The alias of the model that is always there.
 pub const BUNDLED: &str = "kortom-nl-en";
 
-/// The files of the bundled model; the bytes stay where the system mapped the binary, so nothing is copied.
-static BUNDLED_FILES: [(&str, &[u8]); 8] = [
+/// The files of the bundled model; the bytes stay where the system mapped the binary, so nothing is copied. The weights are crates of
+/// their own, because a package of the crate registry may not be larger than 10 MiB.
+static BUNDLED_FILES: [(&str, &[u8]); 11] = [
     ("README.md", include_bytes!("../../models/kortom-nl-en/README.md")),
     ("config.json", include_bytes!("../../models/kortom-nl-en/config.json")),
     ("generation_config.json", include_bytes!("../../models/kortom-nl-en/generation_config.json")),
-    ("model.safetensors", include_bytes!("../../models/kortom-nl-en/model.safetensors")),
+    ("model-00001-of-00003.safetensors", kortom_nl_en_1::WEIGHTS),
+    ("model-00002-of-00003.safetensors", kortom_nl_en_2::WEIGHTS),
+    ("model-00003-of-00003.safetensors", kortom_nl_en_3::WEIGHTS),
+    ("model.safetensors.index.json", include_bytes!("../../models/kortom-nl-en/model.safetensors.index.json")),
     ("source.spm", include_bytes!("../../models/kortom-nl-en/source.spm")),
     ("target.spm", include_bytes!("../../models/kortom-nl-en/target.spm")),
     ("tokenizer_config.json", include_bytes!("../../models/kortom-nl-en/tokenizer_config.json")),
@@ -204,7 +208,10 @@ mod tests {
             bundled().names().collect::<Vec<_>>(),
             names.iter().map(|n| n.to_str().unwrap()).collect::<Vec<_>>()
         );
-        assert!(bundled().embedded_bytes("model.safetensors").is_some_and(|bytes| bytes.len() > 1_000_000));
+        for name in names.iter().filter_map(|name| name.to_str()) {
+            let stored = std::fs::read(format!("{folder}/{name}")).unwrap();
+            assert!(bundled().embedded_bytes(name) == Some(&stored[..]), "{name}");
+        }
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn marian(config: &Config) -> Result<Spec> {
         stack.norm_placement = NormPlacement::Post;
         stack.positions = Positions::Sinusoidal;
     }
-    // FLORES dev, the bundled model, four beams, AVX-512: BLEU 17.38 and chrF 47.09 instead of 17.60 and 47.19 in f32. Of no
+    // FLORES dev, the bundled model, four beams, AVX-512: BLEU 19.28 and chrF 49.33 instead of 19.33 and 49.35 in f32. Of no
     // other family is there a trained checkpoint that we could measure.
     spec.int8 = true;
     let shared = config.flag("share_encoder_decoder_embeddings").unwrap_or(true);
