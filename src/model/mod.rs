@@ -34,7 +34,7 @@ use encoder::{Encoder, EncoderLayer};
 use output::Output;
 use packed::Quantiser;
 use positions::{Places, RelativeBias};
-use spec::{GlobalAttention, Positions, Stack, StackNames};
+use spec::{GlobalAttention, Positions, Prompts, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
 use crate::error::WithHint;
@@ -256,12 +256,19 @@ fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
 
 fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
     let (spec, names) = (builder.spec, &builder.spec.names.encoder);
-    let prompts = spec.prompts.as_ref().map(|prompts| builder.prompts(prompts, prompts.names[0], &spec.encoder));
+    // transformers 5 makes an encoder of MVP without prompts, so a checkpoint that it saved has none.
+    let prompted =
+        |prompts: &&Prompts| builder.find(&format!("{}.prompt_embedding.weight", prompts.names[0])).is_some();
+    let prompts = spec.prompts.as_ref().filter(prompted);
+    let prompts = prompts.map(|prompts| builder.prompts(prompts, prompts.names[0], &spec.encoder));
     let prompts = prompts.transpose()?.unwrap_or_default();
     let layers = (0..spec.encoder.layers)
         .map(|layer| {
             let prefix = format!("{}{layer}.", names.layers);
-            let pattern = spec.encoder.pattern(layer);
+            let pattern = match spec.encoder.pattern(layer) {
+                Pattern::Prompted { .. } if prompts.is_empty() => Pattern::Full,
+                pattern => pattern,
+            };
             let mut attention = builder.encoder_attention(&prefix, names, &spec.encoder, pattern)?;
             attention.0.prompt = prompts.get(layer).cloned();
             Ok(EncoderLayer {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
@@ -84,11 +84,12 @@ impl TokenizerAssets {
             .collect::<Option<Vec<_>>>()
             .explain(|| files.broken("merges.txt"))?;
         for (left, right) in &merges {
-            ensure!(
-                ids.contains_key(left) && ids.contains_key(right) && ids.contains_key(&format!("{left}{right}")),
-                "{}\ncause: `vocab.json` lacks a part of `{left} {right}`",
-                files.broken("merges.txt")
-            );
+            let known =
+                ids.contains_key(left) && ids.contains_key(right) && ids.contains_key(&format!("{left}{right}"));
+            if !known {
+                let cause = anyhow!("`vocab.json` lacks a part of `{left} {right}`");
+                return Err(cause).explain(|| files.broken("merges.txt"));
+            }
         }
         Ok(Self {
             entries: VocabularyData::Bpe { ids, merges },

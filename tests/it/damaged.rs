@@ -233,7 +233,7 @@ fn prompts_vocabularies_and_languages_that_do_not_fit_are_refused() {
             json!(7),
             "`model.encoder.self_attn_prompt.prompt_trans.0.weight` has the",
         ),
-        ("tiny-mvp", "use_prompt", json!(true), "no tensor `model.encoder.self_attn_prompt.prompt_embedding.weight`"),
+        ("tiny-mvp", "use_prompt", json!(true), "no tensor `model.decoder.self_attn_prompt.prompt_embedding.weight`"),
         ("tiny-fsmt", "src_vocab_size", json!(280), "`model.encoder.embed_tokens.weight` has the shape"),
         ("tiny-fsmt", "tgt_vocab_size", json!(280), "`model.decoder.embed_tokens.weight` has the shape"),
         ("tiny-seamless", "hidden_size", json!(16), "has the shape"),
@@ -254,6 +254,17 @@ fn prompts_vocabularies_and_languages_that_do_not_fit_are_refused() {
         fs::write(folder.path().join("tokenizer_config.json"), settings).unwrap();
         expect(&folder, &[said, "hint: "]);
     }
+}
+
+/// transformers 5 leaves the prompts of MVP's encoder out when it saves one.
+#[test]
+fn an_encoder_of_mvp_without_prompts_is_read_as_it_is() {
+    let folder = copy("tiny-mvp-prompt");
+    without(&folder, "encoder.self_attn_prompt");
+    let files = ModelFiles::folder(folder.path(), "mvp", None).unwrap();
+    let engine = Engine::load(&files, &Placement::cpu()).unwrap();
+    let session = engine.session(&Request::new(Caller::Generate)).unwrap();
+    assert!(session.generate(&["one two three"]).unwrap()[0].target_tokens > 0);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn the_bundled_model_translates() {
         eprintln!("{} {:?}", generation.score, generation.text);
     }
     assert!(generations.iter().all(|generation| !generation.truncated));
-    assert_eq!(generations[2].text, "Click the button to open the file.");
+    assert_eq!(generations[2].text, "Click on the button to open the file.");
 }
 
 /// Sentences take the places of others that are over, next to whatever is there then; how many go through the model at

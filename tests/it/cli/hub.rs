@@ -178,9 +178,9 @@ fn a_disk_that_fills_up_spoils_nothing() {
     let half = served.json(&place, &["models", "list"])["installed"][0].clone();
     assert!(!half["missing"].as_array().unwrap().is_empty(), "{half}");
     served.run(&place, &["models", "pull", NAME]).good();
-    let ranges: Vec<_> =
-        served.hub.asked("GET", "").iter().filter_map(|asked| asked.headers.get("range").cloned()).collect();
-    assert_eq!(ranges, ["bytes=2048000-"], "one file was begun, and only the rest of it is fetched");
+    let asked = served.hub.asked("GET", "");
+    let mut ranges = asked.iter().filter_map(|asked| asked.headers.get("range")).peekable();
+    assert!(ranges.peek().is_some() && ranges.all(|range| range == "bytes=2048000-"), "what was begun is gone on with");
 
     place.file("in/long.txt", "Het regent.\n\n".repeat(2000)).file("in/short.txt", "De zon schijnt.");
     let translate = place.command(&["translate", "in", "--output", "out"]);

@@ -139,7 +139,8 @@ fn generate_gives_twenty_new_tokens_by_default() {
     let long = report(&[&generate[..], &["--max-length", "200"]].concat());
     assert!(long["tokens"].as_u64().unwrap() > 20 && long["flags"].as_array().unwrap().is_empty(), "{long}");
     // `translate` goes up to the model's window by itself.
-    let translate = ["translate", "--input-format", "lines", "--model", "unlimited", "--format", "jsonl"];
+    let translate =
+        ["translate", "--input-format", "lines", "--model", "unlimited", "--format", "jsonl", "--compute-type", "f32"];
     assert_eq!(report(&translate)["target"], long["target"]);
     // And where the checkpoint says so, `generate` does too.
     let said = report(&["generate", "--model", "kortom-nl-en", "--format", "jsonl"]);

@@ -75,10 +75,10 @@ fn every_format_comes_back_as_itself() {
 #[test]
 fn what_the_vocabulary_lacks_is_in_articles_and_left_out_of_lines() {
     let place = Place::new();
-    let text = "Een broodje kost \u{20ac} 3,50. Wat een feest \u{1f389} in de stad!\n";
+    let text = "Een broodje kost \u{20ba} 3,50. Wat een feest \u{1f389} in de stad!\n";
     let report = &objects(&place.file("a.txt", text).run(&["digest", "a.txt", "--format", "jsonl"]).good())[0];
     let [price, party] = [0, 1].map(|at| report["segments"][at]["target"].as_str().unwrap().to_owned());
-    assert!(price.contains("\u{20ac}3.50") && party.matches('\u{1f389}').count() == 1, "{report}");
+    assert!(price.contains("\u{20ba} 3.50") && party.matches('\u{1f389}').count() == 1, "{report}");
     assert_eq!(report["translation"].as_str().unwrap().trim_end(), format!("{price} {party}"));
     assert_eq!(report["segments"][0]["flags"].as_array().unwrap().len(), 0, "{report}");
     // Quotation marks that the model knows better, or at all.
@@ -89,8 +89,8 @@ fn what_the_vocabulary_lacks_is_in_articles_and_left_out_of_lines() {
     );
     // As transformers gives it, which `lines` is measured by.
     let lines =
-        place.pipe(&["translate", "--input-format", "lines"], "Een broodje kost \u{20ac} 3,50.\n".as_bytes()).good();
-    assert_eq!(lines.trim_end(), price.replace('\u{20ac}', ""));
+        place.pipe(&["translate", "--input-format", "lines"], "Een broodje kost \u{20ba} 3,50.\n".as_bytes()).good();
+    assert_eq!(lines.trim_end(), price.replace('\u{20ba}', ""));
 }
 
 #[test]
