@@ -344,7 +344,7 @@ fn what_a_vocabulary_lacks_is_taken_from_the_source() {
 fn signs_that_a_vocabulary_lacks_are_spelled_with_those_it_has() {
     let tokenizer = load(&bundled()).unwrap();
     // It lacks the first quotation mark, not the second; a character rule spells out the dots.
-    let print = "\u{201e}\u{2019}s Avonds\u{201d} \u{2013} ja\u{2026}";
+    let print = "\u{ab}\u{2019}s Avonds\u{201d} \u{2013} ja\u{2026}";
     assert_eq!(tokenizer.substituted(print), "\"'s Avonds\" \u{2013} ja\u{2026}");
     for plain in ["'s Avonds", "\u{201c}Ja\u{201d}", "caf\u{e9} \u{20ac} 3"] {
         assert_eq!(tokenizer.substituted(plain), plain);
