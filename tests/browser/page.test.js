@@ -113,7 +113,7 @@ test("an article comes sentence by sentence, and is what the server says without
   const states = await page.evaluate(() => window.states);
   const partly = states.filter((text) => /^(\d+) of/.exec(text)?.[1] > 0 && !text.startsWith(`${total} of`));
   assert.ok(partly.length > 2, `nothing was seen on the way: ${states.slice(0, 5)}`);
-  assert.equal(await page.textContent("#pairs h3"), "Camping disrupted");
+  assert.equal(await page.textContent("#pairs h3"), "Camping evacuated");
   assert.match(await page.textContent("#reading"), /Machine translation: check figures and names/);
   assert.match(await page.textContent("#notices"), /a demonstration/);
   assert.deepEqual(complaints, []);
