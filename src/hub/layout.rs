@@ -12,7 +12,7 @@ use crate::error::WithHint;
 use crate::files::ModelFiles;
 
 /// Configuration and vocabulary, taken whenever the repository has them.
-const SMALL: [&str; 15] = [
+const SMALL: [&str; 17] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -21,6 +21,8 @@ const SMALL: [&str; 15] = [
     "added_tokens.json",
     "vocab.json",
     "target_vocab.json",
+    "vocab-src.json",
+    "vocab-tgt.json",
     "merges.txt",
     "vocab.txt",
     "source.spm",
@@ -31,10 +33,11 @@ const SMALL: [&str; 15] = [
 ];
 
 /// Files one of which every repository with a tokenizer has; some need no vocabulary.
-const TOKENIZERS: [&str; 7] = [
+const TOKENIZERS: [&str; 8] = [
     "tokenizer_config.json",
     "tokenizer.json",
     "vocab.json",
+    "vocab-src.json",
     "vocab.txt",
     "source.spm",
     "spiece.model",
@@ -122,7 +125,9 @@ pub(super) fn missing(files: &ModelFiles) -> Vec<String> {
     let class = setting("tokenizer_config.json", "tokenizer_class").unwrap_or_default();
     let (sets, what): (&[&[&str]], &str) = if family == "marian" {
         (&[&["tokenizer.json"], &["source.spm", "target.spm", "vocab.json"]], "source.spm, target.spm and vocab.json")
-    } else if class.starts_with("M2M100") {
+    } else if family == "fsmt" {
+        (&[&["vocab-src.json", "vocab-tgt.json", "merges.txt"]], "vocab-src.json, vocab-tgt.json and merges.txt")
+    } else if class.starts_with("M2M100") || class.starts_with("SMALL100") {
         (&[&["tokenizer.json"], &["sentencepiece.bpe.model", "vocab.json"]], "sentencepiece.bpe.model and vocab.json")
     } else {
         (

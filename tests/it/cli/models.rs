@@ -129,3 +129,13 @@ fn a_model_that_cannot_be_used_says_why() {
     let text = place.run(&["models", "show", folder.to_str().unwrap()]).good();
     assert!(text.contains("it cannot be used: ") && text.contains("`tanh`"), "{text}");
 }
+
+#[test]
+fn a_folder_of_every_family_is_shown_as_whole() {
+    let place = Place::new();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    let names = std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    for name in names.filter(|name| name.starts_with("tiny-")) {
+        assert_eq!(shown(&place, &fixture(&name))["usable"], true, "{name}");
+    }
+}
