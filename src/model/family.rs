@@ -187,29 +187,12 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         );
         Ok(Stack {
             layers: config.size(&format!("{side}_layers"))?,
-            heads,
-            kv_heads: heads,
-            head_width,
-            attention_scale: 1.0 / (head_width as f32).sqrt(),
-            attention_cap: None,
-            head_norms: false,
             inner: config.size(&format!("{side}_ffn_dim"))?,
             window,
-            attention_bias: true,
-            feed_forward_bias: true,
-            attention: vec![Pattern::Full],
-            width,
             activation,
-            gated: false,
-            norm_placement: NormPlacement::Pre,
-            norm: NormKind::Layer,
-            norm_eps: 1e-5,
-            final_norm: false,
-            embedding_norm: false,
-            word_norm: false,
             positions: Positions::Sinusoidal,
             embedding_scale: if config.flag("scale_embedding").unwrap_or(false) { (width as f64).sqrt() } else { 1.0 },
-            experts: None,
+            ..Stack::plain(width, heads)
         })
     };
     let vocabulary = config.size(if config.has("tgt_vocab_size") { "tgt_vocab_size" } else { "vocab_size" })?;

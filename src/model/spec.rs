@@ -139,6 +139,40 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// A stack as in the first transformers (Vaswani et al. 2017), norms before each part and learned positions from zero: what families
+    /// differ in is set on top of it. `width` must be a multiple of `heads`.
+    #[must_use]
+    pub fn plain(width: usize, heads: usize) -> Self {
+        // No heads at all are refused when the whole is checked.
+        let head_width = width / heads.max(1);
+        Self {
+            width,
+            layers: 0,
+            heads,
+            kv_heads: heads,
+            head_width,
+            attention_scale: 1.0 / (head_width as f32).sqrt(),
+            attention_cap: None,
+            head_norms: false,
+            inner: 0,
+            window: 0,
+            attention_bias: true,
+            feed_forward_bias: true,
+            attention: vec![Pattern::Full],
+            activation: Activation::Gelu,
+            gated: false,
+            norm_placement: NormPlacement::Pre,
+            norm: NormKind::Layer,
+            norm_eps: 1e-5,
+            final_norm: false,
+            embedding_norm: false,
+            word_norm: false,
+            positions: Positions::Learned { offset: 0 },
+            embedding_scale: 1.0,
+            experts: None,
+        }
+    }
+
     /// Most tokens a sequence can have, where positions end.
     fn capacity(&self) -> Option<usize> {
         match self.positions {

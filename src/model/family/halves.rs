@@ -7,8 +7,7 @@ use anyhow::{Result, bail, ensure};
 use super::{Config, activation};
 use crate::batch::TokenId;
 use crate::error::WithHint;
-use crate::kernels::attention::Pattern;
-use crate::model::spec::{GlobalNames, Names, NormKind, NormPlacement, Positions, Spec, Stack, StackNames};
+use crate::model::spec::{GlobalNames, Names, NormPlacement, Positions, Spec, Stack, StackNames};
 
 /// What one half is.
 struct Half {
@@ -123,32 +122,7 @@ fn stack(config: &Config, [width, heads, layers, inner]: [usize; 4]) -> Result<S
         format!("{heads} heads do not divide a width of {width} in a half of the family `{}`", config.family())
             .with_hint("fetch config.json again")
     );
-    Ok(Stack {
-        width,
-        layers,
-        heads,
-        kv_heads: heads,
-        head_width,
-        attention_scale: 1.0 / (head_width as f32).sqrt(),
-        attention_cap: None,
-        head_norms: false,
-        inner,
-        window: 0,
-        attention_bias: true,
-        feed_forward_bias: true,
-        attention: vec![Pattern::Full],
-        activation: crate::kernels::activation::Activation::Gelu,
-        gated: false,
-        norm_placement: NormPlacement::Pre,
-        norm: NormKind::Layer,
-        norm_eps: 1e-5,
-        final_norm: false,
-        embedding_norm: false,
-        word_norm: false,
-        positions: Positions::Learned { offset: 0 },
-        embedding_scale: 1.0,
-        experts: None,
-    })
+    Ok(Stack { layers, inner, ..Stack::plain(width, heads) })
 }
 
 const BERT_BIAS: &str = "decoder.cls.predictions.bias";
