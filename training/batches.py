@@ -13,14 +13,15 @@ IGNORED = -100
 
 
 class Encoded:
-    """One .npz of encode.py: token ids of all sentences in a row, and where each begins."""
+    """One .npz of encode.py: token ids of all sentences in a row, and where each begins; `respell` is applied as they are read."""
 
-    def __init__(self, path):
+    def __init__(self, path, respell=lambda ids: ids):
         if not Path(path).exists():
             raise FileNotFoundError(f"`{path}` is missing: encode.py writes it")
         stored = numpy.load(path)
         self.source, self.source_starts = stored["src"].astype(numpy.int64), stored["src_off"]
         self.target, self.target_starts = stored["tgt"].astype(numpy.int64), stored["tgt_off"]
+        self.respell = respell
         self.origin, self.names = stored["origin"], [str(name) for name in stored["names"]]
         if len(self) == 0:
             raise ValueError(f"`{path}` holds no pairs")
@@ -62,8 +63,8 @@ class Encoded:
 
     def tensors(self, batch, pad, device):
         """Source ids and attention mask (b, s), decoder inputs and labels (b, t) of one batch; labels are `IGNORED` where padded."""
-        sources = [self.source[self.source_starts[at]:self.source_starts[at + 1]] for at in batch]
-        targets = [self.target[self.target_starts[at]:self.target_starts[at + 1]] for at in batch]
+        sources = [self.respell(self.source[self.source_starts[at]:self.source_starts[at + 1]]) for at in batch]
+        targets = [self.respell(self.target[self.target_starts[at]:self.target_starts[at + 1]]) for at in batch]
         source = numpy.full((len(batch), max(map(len, sources))), pad, numpy.int64)
         labels = numpy.full((len(batch), max(map(len, targets))), IGNORED, numpy.int64)
         inputs = numpy.full(labels.shape, pad, numpy.int64)

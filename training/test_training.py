@@ -109,6 +109,19 @@ class Training(unittest.TestCase):
         self.must("transfer.py", self.at / "short" / "hf", self.at / "smaller", self.at / "with-smaller")
         self.assertEqual(json.loads((self.at / "with-smaller" / "config.json").read_text())["vocab_size"], 61)
 
+    def test_other_spellings_are_of_the_same_text(self):
+        from batches import Encoded
+        from respelling import Respelling
+
+        plain, respell = Encoded(self.at / "data" / "valid.npz"), Respelling(self.at / "model", 0.1, 1.0)
+        sentences = [plain.source[first:last] for first, last in zip(plain.source_starts, plain.source_starts[1:])]
+        spelled = [respell(ids) for ids in sentences]
+        text = lambda ids: "".join(respell.texts[token] for token in ids)
+        self.assertEqual([text(ids) for ids in spelled], [text(ids) for ids in sentences])
+        self.assertGreater(sum(len(one) != len(other) for one, other in zip(spelled, sentences)), len(sentences) // 10)
+        self.assertTrue(all((Respelling(self.at / "model", 0.1, 0.0)(ids) == ids).all() for ids in sentences), "a share of none")
+        self.assertIn("validation loss", self.train("respelled", 5, "--from", self.at / "model", "--respelled", 0.5))
+
     def shares(self, shares):
         """A file of shares."""
         path = self.at / "shares.json"

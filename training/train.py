@@ -20,6 +20,7 @@ from transformers import MarianConfig, MarianMTModel
 
 from batches import IGNORED, Encoded
 from loss import OutputLoss
+from respelling import Respelling
 
 SAVED_EVERY = 600
 TOLD_EVERY = 20
@@ -194,6 +195,8 @@ def options():
     parser.add_argument("--cooldown", type=float, default=0.3, help="last share of a sitting, in which the rate falls to zero")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--smoothing", type=float, default=0.1)
+    parser.add_argument("--respelled", type=float, default=0.0, help="share of the sentences to spell in other pieces each time (respelling.py)")
+    parser.add_argument("--alpha", type=float, default=0.3, help="of --respelled: the smaller, the further from the usual pieces")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the exponential average of the weights")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
@@ -205,7 +208,8 @@ def main():
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     try:
-        train, valid = (Encoded(Path(arguments.data) / f"{name}.npz") for name in ("train", "valid"))
+        respelling = [Respelling(arguments.start, arguments.alpha, arguments.respelled)] if arguments.respelled else []
+        train, valid = Encoded(Path(arguments.data) / "train.npz", *respelling), Encoded(Path(arguments.data) / "valid.npz")
         device, dtype = device_and_type()
         model = open_model(arguments.start, arguments.new, arguments.dropout)
         if train.largest_id() >= model.config.vocab_size:
