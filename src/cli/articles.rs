@@ -16,11 +16,11 @@ use kortom::pipeline::Pipeline;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::Report;
 
+use super::detection;
 use super::inputs::{Failure, Source};
 use super::job::Job;
-use super::languages;
 use super::progress::cause;
-use super::run::{Emit, Piece, Reader, Work};
+use super::windows::{Emit, Piece, Reader, Work};
 
 /// The work on whole articles.
 pub struct Articles<'a> {
@@ -118,7 +118,7 @@ impl Article {
     /// Looks which language it is in.
     fn detecting(mut self) -> Self {
         if self.error.is_none() {
-            match languages::detect(&self.document.without_markup().body()) {
+            match detection::detect(&self.document.without_markup().body()) {
                 Ok(found) => self.detected = found,
                 Err(error) => self.error = Some(error),
             }
@@ -141,7 +141,7 @@ impl Article {
     }
 
     fn notice(&self) -> Option<String> {
-        self.detected.map(|found| languages::told(&self.name, found))
+        self.detected.map(|found| detection::told(&self.name, found))
     }
 
     fn body(&self, report: &Report) -> Body {

@@ -16,7 +16,7 @@ use kortom::summarize::SummaryMethod;
 
 use super::args::{DigestArgs, GenerateArgs, SummarizeArgs, TranslateArgs};
 use super::decoding::TypedDecoding;
-use super::forms::{additions, check_inputs, check_lines, extension, is_for_lines, set_outputs};
+use super::formats::{additions, check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
 use super::options::{self, InputFormat, InputOptions, MachineOptions, OutputOptions, PrintOptions};
 use super::pipeline_args::{PipelineArgs, global_attention, summary};

@@ -16,9 +16,9 @@ use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
 use kortom::translate::Segment;
 
+use super::detection;
 use super::inputs::{Failure, Source};
-use super::languages;
-use super::run::{Emit, Piece, Reader, Work};
+use super::windows::{Emit, Piece, Reader, Work};
 
 /// What a model makes of lines in the language they were found to be in: a segment for each.
 pub type LineModel<'a> = Box<dyn Fn(&[&str], Option<&str>) -> Result<Vec<Segment>> + 'a>;
@@ -111,7 +111,7 @@ impl Lines<'_> {
             notice: line
                 .detected
                 .filter(|_| line.first)
-                .map(|found| languages::told(line.name.trim_end_matches(":1"), found)),
+                .map(|found| detection::told(line.name.trim_end_matches(":1"), found)),
             failure: failure.map(|error| Failure { name: line.name, error }),
             passes: None,
         }
@@ -153,7 +153,7 @@ fn read_all(source: &Source, emit: &mut Emit<'_, Line>) {
         ControlFlow::Continue(())
     });
     let texts: Vec<&str> = lines.iter().flatten().map(|(line, _)| line.source.as_str()).collect();
-    let found = languages::detect(&texts.join("\n")).map_err(Error::from);
+    let found = detection::detect(&texts.join("\n")).map_err(Error::from);
     for mut read in lines {
         if let Ok((line, _)) = &mut read {
             match &found {

@@ -9,15 +9,15 @@ mod articles;
 mod bench;
 mod completions;
 mod config;
-mod course;
 mod decode_args;
 mod decoding;
+mod detection;
 mod doctor;
-mod forms;
+mod formats;
+mod glossary;
 mod inputs;
 mod interrupt;
 mod job;
-mod languages;
 mod lines;
 mod manual;
 mod models;
@@ -25,19 +25,19 @@ mod options;
 mod pipeline_args;
 mod progress;
 mod read;
-mod resume_key;
 mod records;
+mod resume_key;
 mod run;
+mod run_progress;
 mod score;
 mod serve;
 mod settings;
 mod setup;
 mod sink;
-mod terms;
 mod threads;
 mod timings;
 mod welcome;
-mod work;
+mod windows;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -62,10 +62,10 @@ pub fn run() -> Result<ExitCode> {
     let file = SettingsFile::load()?;
     let Some(command) = typed.command else { return print(&welcome::page()) };
     match command {
-        Command::Digest(args) => work::run(&Job::digest(&args, &file)?),
-        Command::Translate(args) => work::run(&Job::translate(&args, &file)?),
-        Command::Summarize(args) => work::run(&Job::summarize(&args, &file)?),
-        Command::Generate(args) => work::run(&Job::generate(&args, &file)?),
+        Command::Digest(args) => run::run(&Job::digest(&args, &file)?),
+        Command::Translate(args) => run::run(&Job::translate(&args, &file)?),
+        Command::Summarize(args) => run::run(&Job::summarize(&args, &file)?),
+        Command::Generate(args) => run::run(&Job::generate(&args, &file)?),
         Command::Serve(args) => serve::run(&args, &file),
         Command::Models(args) => models::run(&args),
         Command::Setup(args) => setup::run(&args),

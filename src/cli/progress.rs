@@ -1,7 +1,7 @@
 //! What is said on standard error while work goes on: progress, notices, warnings, errors.
 //!
 //! Invariant: `--quiet` silences all but errors, and nothing is drawn over: whoever prints goes
-//! through here, so that the bar steps aside. How far the run is, `course` says; what the results are is
+//! through here, so that the bar steps aside. How far the run is, `run_progress` says; what the results are is
 //! none of its concern.
 
 use std::fmt::Display;
@@ -13,9 +13,9 @@ use kortom::check::FlagCount;
 use kortom::error;
 use kortom::pipeline::Listener;
 
-use super::course::{Course, Ticker};
 use super::inputs::Failure;
 use super::options::MessageOptions;
+use super::run_progress::{RunProgress, Ticker};
 use super::timings::Summaries;
 
 /// How often the bar is drawn anew.
@@ -63,22 +63,22 @@ impl Screen {
 
     /// Begins to show how far a run is, on a bar that moves by itself, or in a line every now and then where there is no
     /// terminal to draw on.
-    pub fn begin(&mut self, course: Course) {
+    pub fn begin(&mut self, progress: RunProgress) {
         if self.quiet {
             return;
         }
         // Emacs and others run programs in a window that is a terminal in name only.
         let draws = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb");
         if !draws {
-            let tell = |course: &mut Course| eprintln!("progress: {}", course.line());
-            self.ticker = Some(Ticker::start(course, LINE_EVERY, tell));
+            let tell = |progress: &mut RunProgress| eprintln!("progress: {}", progress.line());
+            self.ticker = Some(Ticker::start(progress, LINE_EVERY, tell));
             return;
         }
-        let bar = bar(course.total());
+        let bar = bar(progress.total());
         self.bar = Some(bar.clone());
-        self.ticker = Some(Ticker::start(course, DRAW_EVERY, move |course| {
-            bar.set_position(course.position());
-            bar.set_message(course.line());
+        self.ticker = Some(Ticker::start(progress, DRAW_EVERY, move |progress| {
+            bar.set_position(progress.position());
+            bar.set_message(progress.line());
             bar.tick();
         }));
     }
@@ -86,14 +86,14 @@ impl Screen {
     /// So many bytes of source are being worked on.
     pub fn working(&self, bytes: u64) {
         if let Some(ticker) = &self.ticker {
-            ticker.update(|course| course.working(bytes));
+            ticker.update(|progress| progress.working(bytes));
         }
     }
 
     /// What was being worked on is done.
     pub fn advance(&self, tally: &Tally) {
         if let Some(ticker) = &self.ticker {
-            ticker.update(|course| course.advance(tally));
+            ticker.update(|progress| progress.advance(tally));
         }
     }
 

@@ -12,8 +12,8 @@ use kortom::render::journal::{JournalRecord, OutputState, sha256};
 
 use super::inputs::Source;
 use super::resume_key::of_output;
-use super::run::{Event, Reader, Work};
 use super::sink::{Beginning, Destination};
+use super::windows::{Event, Reader, Work};
 
 /// Items the reader may be ahead.
 const AHEAD: usize = 64;

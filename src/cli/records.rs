@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::inputs::{Failure, Source};
 use super::lines::fill;
-use super::run::{Emit, Piece, Reader, Work};
+use super::windows::{Emit, Piece, Reader, Work};
 
 /// The field that says how a record is to be decoded.
 const CALL: &str = "generate";

@@ -146,10 +146,10 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{Command, Typed};
+    use crate::cli::glossary;
     use crate::cli::options::{AllOptions, MessageOptions};
     use crate::cli::progress::Screen;
     use crate::cli::settings::SettingsFile;
-    use crate::cli::terms;
 
     const MARIAN: &str = "translate --model tests/fixtures/tiny-marian";
     const NLLB: &str = "translate --model tests/fixtures/tiny-nllb";
@@ -219,7 +219,7 @@ mod tests {
         let job = job.unwrap();
         let screen = Screen::new(&MessageOptions { quiet: Some(true), ..MessageOptions::default() });
         let pipeline = Pipeline::load_with(job.options().clone(), &screen).unwrap();
-        let pipeline = terms::add(pipeline, job.pipeline.glossary.as_deref(), &screen).unwrap();
+        let pipeline = glossary::add(pipeline, job.pipeline.glossary.as_deref(), &screen).unwrap();
         let settings = ResumeKey::new(&job, &pipeline).unwrap().hash().unwrap();
         of_output(&settings, &job.found.sources[0], "content").unwrap()
     }

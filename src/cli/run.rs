@@ -1,268 +1,162 @@
-//! The run itself: what is read ahead is worked on in windows and written in order.
+//! A job becomes a run: models are loaded, inputs read, results written, failures counted.
 //!
-//! Invariant: memory holds one window and what the reader is ahead of it, whatever the number of
-//! inputs; one bad article never takes another with it; what is written comes in the order of the
-//! inputs. How an article is read, worked on and rendered is a `Work`'s affair.
+//! Invariant: what is wrong before the first article is an error (exit code 2); what goes wrong later is
+//! told, counted, and gives 1.
 
-use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use kortom::check::FlagCount;
-use kortom::render::Body;
-use kortom::report::Passes;
+use anyhow::{Context, Result};
+use kortom::document::Holds;
+use kortom::error::WithHint;
+use kortom::pipeline::{Models, Pipeline, PipelineTask};
+use kortom::render::ReportFormat;
+use kortom::render::journal::JournalRecord;
 
-use super::inputs::{Failure, Source};
-use super::progress::{Screen, Tally};
-use super::sink::{Beginning, Sink};
+use super::articles::Articles;
+use super::glossary;
+use super::inputs::Source;
+use super::interrupt;
+use super::job::Job;
+use super::lines::Lines;
+use super::progress::{Screen, Tally, told};
+use super::read::{Resume, read_ahead};
+use super::records::Records;
+use super::resume_key::ResumeKey;
+use super::run_progress::{RunProgress, gauges};
+use super::sink::{Destination, Sink};
+use super::threads;
+use super::timings::{Summaries, Timings};
+use super::windows::{Windows, Work, drive};
 
-/// Bytes of source in the first window: little, so that the first result comes soon.
-const FIRST_WINDOW: usize = 4 << 10;
-/// Bytes of source in a full window: enough to sort by length, little enough to lose.
-const FULL_WINDOW: usize = 128 << 10;
-/// How long a window waits for the next item of a slow stream before it starts with what there is: what comes meanwhile is in the next
-/// one, so it need not be long, and a program that asks for one item after the other waits for it every time.
-const PATIENCE: Duration = Duration::from_millis(3);
-/// A stream that rests so long wants an answer, whatever chance makes of it.
-const REST: Duration = Duration::from_secs(1);
-
-/// Which sources share a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Windows {
-    /// As many as there are, so that a slow stream is answered soon.
-    Prompt,
-    /// As many as fit, however long that takes: what is drawn by chance depends on the place in a window.
-    Repeatable,
-    /// As many as fit, unless the stream rests: it may wait for an answer.
-    Unhurried,
-}
-
-/// What the reader has met, in order.
-pub enum Event<Item> {
-    /// A source begins.
-    Begin(Beginning),
-    /// Something to work on, with its length in bytes.
-    Item(Item, usize),
-    /// Something that cannot be worked on.
-    Failed(Failure),
-    /// The source ends; `true` when all of it could be read.
-    End(bool),
-    /// A former run finished this source of so many bytes, with these flags.
-    Skipped(FlagCount, u64),
-}
-
-impl<Item> Event<Item> {
-    /// The bytes of source that are to be worked on.
-    fn bytes(&self) -> u64 {
-        if let Self::Item(_, bytes) = self { *bytes as u64 } else { 0 }
+/// Does the job.
+pub fn run(job: &Job) -> Result<ExitCode> {
+    interrupt::catch(resumes(job).then_some("the same command with `--resume` goes on from here"))?;
+    threads::start(job.pipeline.threads)?;
+    let mut screen = Screen::new(&job.print.messages);
+    let missing = |screen: &Screen| job.found.failures.iter().for_each(|failure| screen.failure(failure));
+    if job.found.sources.is_empty() {
+        missing(&screen);
+        return Ok(ExitCode::FAILURE);
     }
+    let pipeline = Pipeline::load_with(job.options().clone(), &screen)?;
+    missing(&screen);
+    let pipeline = glossary::add(pipeline, job.pipeline.glossary.as_deref(), &screen)?;
+    let models = pipeline.models();
+    if job.is_typed() {
+        screen.notice("type a line and press Enter: it is translated; `:q` or Ctrl-D leaves");
+    } else if job.found.sources.iter().any(|source| source.path.is_none()) && io::stdin().is_terminal() {
+        screen.notice("reading what you type; end with Ctrl-D on a line of its own");
+    }
+    let resume = resume(job, &pipeline)?;
+    let sink = sink(job, &resume)?;
+    if !job.is_typed() {
+        screen.begin(run_progress(job, models));
+    }
+    let piped = job.found.sources.iter().any(|source| source.path.is_none());
+    let windows = match models.sample()? {
+        true if piped => Windows::Unhurried,
+        true => Windows::Repeatable,
+        false => Windows::Prompt,
+    };
+    let done = if job.lines {
+        let model = Box::new(|lines: &[&str], detected: Option<&str>| Ok(pipeline.lines(lines, detected)?));
+        let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models };
+        work(&mut lines, job, windows, sink, resume, &screen)
+    } else if let (PipelineTask::Generate, Some(model)) = (job.options().task, &models.translation) {
+        let mut records = Records { model, field: job.reading.fields.concat(), n_best: job.has_n_best() };
+        work(&mut records, job, Windows::Prompt, sink, resume, &screen)
+    } else {
+        work(&mut Articles { job, pipeline: &pipeline }, job, windows, sink, resume, &screen)
+    };
+    screen.end();
+    let summaries = done.as_ref().map_or_else(|_| Summaries::default(), |tally| tally.summaries);
+    if let Some(longer) = models.longer(job.options().task).filter(|_| summaries.passes > 1) {
+        screen.notice(longer);
+    }
+    let code = match done {
+        Ok(tally) => finish(job, &tally, &screen),
+        Err(error) if super::is_closed_pipe(&error) => return Err(error),
+        Err(error) => {
+            screen.error(format!("cannot write the output: {}", told(&error)));
+            ExitCode::FAILURE
+        }
+    };
+    if job.print.timings == Some(true) {
+        eprintln!("{}", Timings { summaries, ..Timings::of(models) }.line());
+    }
+    Ok(code)
 }
 
-/// What came of one item, ready to be written.
-#[derive(Default)]
-pub struct Piece {
-    /// What it came of.
-    pub name: String,
-    /// What to write.
-    pub body: Body,
-    /// How many segments there are, and what their flags are.
-    pub flags: FlagCount,
-    /// How many tokens were generated.
-    pub tokens: usize,
-    /// How a model came to its summary.
-    pub passes: Option<Passes>,
-    /// What should be said on standard error.
-    pub warnings: Vec<String>,
-    /// What is worth knowing there.
-    pub notice: Option<String>,
-    /// Why this piece only stands in for what could not be done, as an empty line or a record with an error does.
-    pub failure: Option<Failure>,
+/// Where the results go. Several digests on standard output get a line each that says which is which.
+fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
+    let first = job.found.sources.first().context("there is nothing to read")?;
+    let headers = job.options().task == PipelineTask::Digest && job.found.several && first.output == ReportFormat::Text;
+    Sink::new(job.destination.clone(), first.framing, resume.settings.is_some(), headers)
 }
 
-/// How the items of a run are read and worked on.
-pub trait Work {
-    /// An article, or a line.
-    type Item: Send + 'static;
-
-    /// Reads one source, giving each item to `emit` until it says to stop.
-    fn reader(&self) -> Reader<Self::Item>;
-
-    /// Works on a window: a piece, or what went wrong, for each item.
-    fn work(&mut self, items: Vec<Self::Item>) -> Vec<Result<Piece, Failure>>;
-
-    /// What has to be said about the work since the last time.
-    fn notices(&self) -> Vec<String>;
+/// What is known of the run before it begins.
+fn run_progress(job: &Job, models: &Models) -> RunProgress {
+    let sources = &job.found.sources;
+    let sizes: Option<Vec<u64>> = sources.iter().map(Source::size).collect();
+    let one_each = sources.iter().all(|source| source.format.spec().holds == Holds::Article);
+    let noun = match job.options().task {
+        _ if job.lines => "lines",
+        PipelineTask::Generate => "records",
+        _ => "articles",
+    };
+    RunProgress::new(noun, sizes.map(|sizes| sizes.iter().sum()), one_each.then_some(sources.len()), gauges(models))
 }
 
-/// Reads a source in the reader's thread.
-pub type Reader<Item> = Box<dyn Fn(&Source, &mut Emit<'_, Item>) + Send>;
-
-/// Where a reader puts what it reads: an item and its length in bytes, or what is wrong.
-pub type Emit<'a, Item> = dyn FnMut(Result<(Item, usize), Failure>) -> ControlFlow<()> + 'a;
-
-/// Works through all events and writes what comes of them; what fails is told at once and counted. An
-/// error is one of standard output: nothing more can be written.
-pub fn drive<W: Work>(
+/// Reads, works and writes until there is nothing left.
+fn work<W: Work>(
     work: &mut W,
-    events: &Receiver<Event<W::Item>>,
+    job: &Job,
     windows: Windows,
-    sink: &mut Sink,
+    mut sink: Sink,
+    resume: Resume,
     screen: &Screen,
 ) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let mut budget = FIRST_WINDOW;
-    loop {
-        let window = window(events, budget, windows);
-        if window.is_empty() {
-            break;
-        }
-        budget = (budget * 2).min(FULL_WINDOW);
-        screen.working(window.iter().map(Event::bytes).sum());
-        let (steps, items) = part(window);
-        let mut pieces = work.work(items).into_iter();
-        work.notices().iter().for_each(|notice| screen.notice(notice));
-        let mut writer = Writer { sink, screen, tally: &mut tally };
-        for step in steps {
-            writer.take(step, &mut pieces)?;
-        }
-        writer.checkpoint();
-        screen.advance(&tally);
-    }
-    sink.finish()?;
-    Ok(tally)
+    let events = read_ahead(work, job.found.sources.clone(), job.destination.clone(), resume);
+    drive(work, &events, windows, &mut sink, screen)
 }
 
-/// Events with about `budget` bytes of source, fewer when the stream is slow; none at its end.
-fn window<Item>(events: &Receiver<Event<Item>>, budget: usize, windows: Windows) -> Vec<Event<Item>> {
-    let mut window = Vec::new();
-    let mut bytes = 0;
-    while bytes < budget {
-        let next = match windows {
-            Windows::Prompt if !window.is_empty() => events.recv_timeout(PATIENCE),
-            Windows::Unhurried if !window.is_empty() => events.recv_timeout(REST),
-            _ => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        let Ok(event) = next else { break };
-        if let Event::Item(_, length) = &event {
-            bytes += length.max(&1);
-        }
-        window.push(event);
+/// Whether a run records what it has done. For a single file it does so only when asked to, so that no journal is left
+/// beside it.
+fn resumes(job: &Job) -> bool {
+    match job.destination {
+        Destination::Stdout => false,
+        Destination::File(_) => job.resume,
+        Destination::Folder(..) => true,
     }
-    window
 }
 
-/// An event whose item, if it had one, is with the others of its window.
-enum WriteStep {
-    Begin(Beginning),
-    Piece(usize),
-    Failed(Failure),
-    End(bool),
-    Skipped(FlagCount, u64),
+/// What a run records, and what it need not do again.
+fn resume(job: &Job, pipeline: &Pipeline) -> Result<Resume> {
+    let Some(folder) = job.destination.folder() else { return Ok(Resume::default()) };
+    if !resumes(job) {
+        return Ok(Resume::default());
+    }
+    let settings = ResumeKey::new(job, pipeline)?.hash()?;
+    let record = if job.resume { JournalRecord::load(&folder)? } else { JournalRecord::default() };
+    Ok(Resume { settings: Some(settings), record })
 }
 
-/// Parts the items of a window from what happens around them.
-fn part<Item>(window: Vec<Event<Item>>) -> (Vec<WriteStep>, Vec<Item>) {
-    let mut items = Vec::new();
-    let steps = window.into_iter().map(|event| match event {
-        Event::Begin(beginning) => WriteStep::Begin(beginning),
-        Event::Failed(failure) => WriteStep::Failed(failure),
-        Event::End(good) => WriteStep::End(good),
-        Event::Skipped(flags, bytes) => WriteStep::Skipped(flags, bytes),
-        Event::Item(item, bytes) => {
-            items.push(item);
-            WriteStep::Piece(bytes)
-        }
-    });
-    (steps.collect(), items)
-}
-
-/// Carries results to where they belong.
-struct Writer<'a> {
-    sink: &'a mut Sink,
-    screen: &'a Screen,
-    tally: &'a mut Tally,
-}
-
-impl Writer<'_> {
-    fn take(&mut self, step: WriteStep, pieces: &mut dyn Iterator<Item = Result<Piece, Failure>>) -> Result<()> {
-        match step {
-            WriteStep::Begin(beginning) => {
-                self.tally.open = 0;
-                let begun = self.screen.aside(|| self.sink.begin(&beginning));
-                self.written(begun)?;
-            }
-            WriteStep::Piece(bytes) => {
-                self.tally.bytes += bytes as u64;
-                match pieces.next() {
-                    Some(Ok(piece)) => self.piece(&piece)?,
-                    Some(Err(failure)) => self.fail(&failure),
-                    None => bail!("the model gave fewer results than there are sources"),
-                }
-            }
-            WriteStep::Failed(failure) => self.fail(&failure),
-            WriteStep::End(good) => {
-                let ended = self.sink.end(good);
-                self.written(ended)?;
-            }
-            WriteStep::Skipped(flags, bytes) => {
-                self.tally.skipped += 1;
-                self.tally.bytes += bytes;
-                self.tally.skipped_bytes += bytes;
-                self.tally.flags.add(&flags);
-            }
-        }
-        Ok(())
+/// Says how the run went and gives it its exit code.
+fn finish(job: &Job, tally: &Tally, screen: &Screen) -> ExitCode {
+    let failed = tally.failed + job.found.failures.len();
+    if tally.skipped > 0 {
+        screen.notice(format!("{} finished before, not done again", tally.skipped));
     }
-
-    fn piece(&mut self, piece: &Piece) -> Result<()> {
-        if self.sink.is_lost() {
-            return Ok(());
-        }
-        if let Some(notice) = &piece.notice {
-            self.screen.notice(notice);
-        }
-        for warning in &piece.warnings {
-            self.screen.warning(warning);
-        }
-        self.screen.detail(format!("`{}`: {} segments, {} tokens", piece.name, piece.flags.segments, piece.tokens));
-        self.tally.flags.add(&piece.flags);
-        self.tally.tokens += piece.tokens;
-        self.tally.summaries.add(piece.passes);
-        if let Some(failure) = &piece.failure {
-            self.fail(failure);
-        } else {
-            self.tally.done += 1;
-            self.tally.open += 1;
-        }
-        let written = self.screen.aside(|| self.sink.piece(&piece.body, &piece.flags));
-        self.written(written)
+    if tally.flags.any() {
+        screen.warning(format!("{}", tally.flags).with_hint("`--format html` and `--format json` show which and why"));
     }
-
-    /// A file that cannot be written is one failure among others; without standard output there is no
-    /// point in going on.
-    fn written(&mut self, written: Result<()>) -> Result<()> {
-        match written {
-            Err(error) if self.sink.is_files() => {
-                let name = self.sink.abandon();
-                self.tally.done -= std::mem::take(&mut self.tally.open);
-                self.fail(&Failure { name, error });
-                Ok(())
-            }
-            other => other,
-        }
+    let strict = job.print.strict == Some(true) && tally.flags.any();
+    if failed > 0 && failed + tally.done + tally.skipped > 1 {
+        screen.error(format!("{failed} failed, {} done", tally.done + tally.skipped));
     }
-
-    fn fail(&mut self, failure: &Failure) {
-        self.sink.incomplete();
-        self.tally.failed += 1;
-        self.screen.failure(failure);
+    if strict {
+        screen.error("with `--strict`, a flagged segment is a failure");
     }
-
-    /// Without a checkpoint a killed run only loses more.
-    fn checkpoint(&mut self) {
-        if let Err(error) = self.sink.checkpoint() {
-            self.screen.warning(format!("{error:#}"));
-        }
-    }
+    ExitCode::from(u8::from(failed > 0 || strict))
 }

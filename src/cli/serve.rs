@@ -9,10 +9,10 @@ use kortom::error::WithHint;
 use kortom::pipeline::Pipeline;
 
 use super::args::ServeArgs;
+use super::glossary;
 use super::pipeline_args::PipelineArgs;
 use super::progress::Screen;
 use super::settings::SettingsFile;
-use super::terms;
 use super::threads;
 use crate::serve::models::ServedModels;
 use crate::serve::{self, Keys, Limits};
@@ -27,7 +27,7 @@ pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
     let keys = args.api_keys.as_deref().map(Keys::load).transpose()?.unwrap_or_default();
     threads::start(threads)?;
     let pipeline = Pipeline::load_with(options, &screen)?;
-    let models = ServedModels::new(terms::add(pipeline, glossary.as_deref(), &screen)?)?;
+    let models = ServedModels::new(glossary::add(pipeline, glossary.as_deref(), &screen)?)?;
     let limits = Limits {
         body: args.max_body,
         characters: args.max_chars,

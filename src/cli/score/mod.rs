@@ -18,7 +18,6 @@ use kortom::score::{Counts, Interval, Metric, Resampling, baseline_interval, con
 use serde_json::Value;
 
 use super::args::{Inputs, TranslateArgs, TranslationModel};
-use super::course::{Course, gauges};
 use super::decode_args::Given;
 use super::job::Job;
 use super::options::{
@@ -26,6 +25,7 @@ use super::options::{
     OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
 };
 use super::progress::Screen;
+use super::run_progress::{RunProgress, gauges};
 use super::settings::SettingsFile;
 use super::threads;
 use texts::{System, Texts};
@@ -203,7 +203,7 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
     let name = models.translation()?.engine().name().to_owned();
     let asked: Vec<&str> = source.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
     let bytes = source.iter().map(|line| line.len() as u64 + 1).sum();
-    screen.begin(Course::new("lines", Some(bytes), None, gauges(models)));
+    screen.begin(RunProgress::new("lines", Some(bytes), None, gauges(models)));
     screen.working(bytes);
     let segments = pipeline.lines(&asked, None);
     screen.end();

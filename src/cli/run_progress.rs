@@ -1,4 +1,4 @@
-//! The course of a run: how far it is, how fast, and how long it will still take.
+//! The progress of a run: how far it is, how fast, and how long it will still take.
 //!
 //! Invariant: progress never goes back. Windows of work end seldom, so between two ends the engines are asked how much
 //! of what they were given is behind them. Where this is shown is `progress`'s affair.
@@ -25,8 +25,8 @@ pub fn gauges(models: &Models) -> Vec<Gauge> {
     models.all().map(gauge).collect()
 }
 
-/// What is known of a run.
-pub struct Course {
+/// How far a run is, as far as that is known.
+pub struct RunProgress {
     /// What is counted: articles, or lines.
     noun: &'static str,
     /// Bytes of source in all, where that is known.
@@ -44,7 +44,7 @@ pub struct Course {
     furthest: u64,
 }
 
-impl Course {
+impl RunProgress {
     /// A run that begins now; `noun` says what is counted.
     pub fn new(noun: &'static str, bytes: Option<u64>, count: Option<usize>, gauges: Vec<Gauge>) -> Self {
         Self {
@@ -122,30 +122,30 @@ impl Course {
     }
 }
 
-/// Tells a course every now and then, from a thread of its own, until it is dropped.
+/// Tells the progress every now and then, from a thread of its own, until it is dropped.
 pub struct Ticker {
-    course: Arc<Mutex<Course>>,
+    progress: Arc<Mutex<RunProgress>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
     /// Calls `tell` as often.
-    pub fn start(course: Course, every: Duration, tell: impl Fn(&mut Course) + Send + 'static) -> Self {
-        let course = Arc::new(Mutex::new(course));
+    pub fn start(progress: RunProgress, every: Duration, tell: impl Fn(&mut RunProgress) + Send + 'static) -> Self {
+        let progress = Arc::new(Mutex::new(progress));
         let (stop, stopped) = channel();
-        let told = Arc::clone(&course);
+        let told = Arc::clone(&progress);
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 tell(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
             }
         });
-        Self { course, stop: Some(stop), thread: Some(thread) }
+        Self { progress, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Says how the course goes on.
-    pub fn update(&self, change: impl FnOnce(&mut Course)) {
-        change(&mut self.course.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Changes the progress that is told.
+    pub fn update(&self, change: impl FnOnce(&mut RunProgress)) {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -177,39 +177,43 @@ mod tests {
     fn between_the_ends_of_windows_the_engines_say_how_far_the_run_is() {
         let work = Arc::new(Mutex::new(Stats::default()));
         let read = Arc::clone(&work);
-        let mut course = Course::new("articles", Some(1000), Some(4), vec![Box::new(move || *read.lock().unwrap())]);
-        assert_eq!((course.position(), course.line().as_str()), (0, "0 of 4 articles"));
+        let mut progress =
+            RunProgress::new("articles", Some(1000), Some(4), vec![Box::new(move || *read.lock().unwrap())]);
+        assert_eq!((progress.position(), progress.line().as_str()), (0, "0 of 4 articles"));
         let set = |asked_tokens, source_tokens, batch_tokens, pending_tokens| {
             *work.lock().unwrap() =
                 Stats { asked_tokens, source_tokens, batch_tokens, pending_tokens, ..Stats::default() };
         };
         set(50, 50, 0, 0);
-        course.working(400);
+        progress.working(400);
         set(150, 50, 60, 10);
-        assert_eq!(course.position(), 40);
+        assert_eq!(progress.position(), 40);
         set(150, 50, 60, 500);
-        assert_eq!(course.position(), 228, "a batch is done when it is done");
+        assert_eq!(progress.position(), 228, "a batch is done when it is done");
         set(150, 110, 40, 0);
-        assert_eq!(course.position(), 240);
+        assert_eq!(progress.position(), 240);
         // More is asked for: a second model begins with what the first made.
         set(300, 150, 0, 0);
-        assert_eq!(course.position(), 240, "it never goes back");
-        course.advance(&Tally { done: 2, bytes: 400, failed: 1, ..Tally::default() });
-        assert_eq!(course.position(), 400);
-        let line = course.line();
+        assert_eq!(progress.position(), 240, "it never goes back");
+        progress.advance(&Tally { done: 2, bytes: 400, failed: 1, ..Tally::default() });
+        assert_eq!(progress.position(), 400);
+        let line = progress.line();
         assert!(line.starts_with("2 of 4 articles") && line.ends_with(" left, 1 failed"), "{line}");
     }
 
     #[test]
     fn a_ticker_tells_until_it_is_dropped() {
         let (sender, told) = channel();
-        let ticker =
-            Ticker::start(Course::new("lines", None, None, Vec::new()), Duration::from_millis(1), move |course| {
+        let ticker = Ticker::start(
+            RunProgress::new("lines", None, None, Vec::new()),
+            Duration::from_millis(1),
+            move |progress| {
                 // The other end may have heard enough.
-                let _ = sender.send(course.line());
-            });
+                let _ = sender.send(progress.line());
+            },
+        );
         assert_eq!(told.recv().unwrap(), "0 lines");
-        ticker.update(|course| course.advance(&Tally { done: 7, ..Tally::default() }));
+        ticker.update(|progress| progress.advance(&Tally { done: 7, ..Tally::default() }));
         while told.recv().unwrap() != "7 lines" {}
         drop(ticker);
         assert!(told.iter().all(|line| line == "7 lines"));
