@@ -12,7 +12,7 @@ use crate::error::WithHint;
 use crate::files::ModelFiles;
 
 /// Configuration and vocabulary, taken whenever the repository has them.
-const SMALL: [&str; 17] = [
+const SMALL: [&str; 18] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -25,6 +25,7 @@ const SMALL: [&str; 17] = [
     "vocab-tgt.json",
     "merges.txt",
     "vocab.txt",
+    "prophetnet.tokenizer",
     "source.spm",
     "target.spm",
     "spiece.model",
@@ -33,12 +34,13 @@ const SMALL: [&str; 17] = [
 ];
 
 /// Files one of which every repository with a tokenizer has; some need no vocabulary.
-const TOKENIZERS: [&str; 8] = [
+const TOKENIZERS: [&str; 9] = [
     "tokenizer_config.json",
     "tokenizer.json",
     "vocab.json",
     "vocab-src.json",
     "vocab.txt",
+    "prophetnet.tokenizer",
     "source.spm",
     "spiece.model",
     "sentencepiece.bpe.model",
@@ -127,6 +129,8 @@ pub(super) fn missing(files: &ModelFiles) -> Vec<String> {
         (&[&["tokenizer.json"], &["source.spm", "target.spm", "vocab.json"]], "source.spm, target.spm and vocab.json")
     } else if family == "fsmt" {
         (&[&["vocab-src.json", "vocab-tgt.json", "merges.txt"]], "vocab-src.json, vocab-tgt.json and merges.txt")
+    } else if family == "prophetnet" {
+        (&[&["tokenizer.json"], &["prophetnet.tokenizer"]], "prophetnet.tokenizer")
     } else if class.starts_with("M2M100") || class.starts_with("SMALL100") {
         (&[&["tokenizer.json"], &["sentencepiece.bpe.model", "vocab.json"]], "sentencepiece.bpe.model and vocab.json")
     } else {

@@ -1,6 +1,7 @@
 //! Layers out of weights: the names of a [`Spec`] looked up, shapes checked, matrices packed for the device.
 
 mod position_wise;
+mod predicting;
 
 use std::sync::Arc;
 
@@ -189,6 +190,7 @@ impl Builder<'_> {
             sums: None,
             first: None,
             prompt: None,
+            content: None,
         };
         Ok((attention, self.residual(prefix, [names.self_attention.1, names.after[0]], stack)?))
     }

@@ -2,6 +2,8 @@
 //!
 //! The prefill of admitted rows is computed in one pass; tokens that several rows of a sentence begin with, once.
 
+mod predicting;
+
 use std::collections::HashMap;
 
 use anyhow::Result;
@@ -25,6 +27,8 @@ pub(super) struct Decoder {
     pub final_norm: Option<Norm>,
     /// From the encoder's width to this stack's.
     pub projection: Option<Linear>,
+    /// What the stream of the next token begins as, `[d]`, where tokens do not say themselves what comes next.
+    pub predicting: Option<Tensor>,
     /// How much of the past layers see, each once: all of it first.
     windows: Vec<Option<usize>>,
 }
@@ -195,7 +199,7 @@ impl Decoder {
                 windows.push(window);
             }
         }
-        Self { embedding, embedding_norm, places, layers, final_norm, projection, windows }
+        Self { embedding, embedding_norm, places, layers, final_norm, projection, predicting: None, windows }
     }
 
     /// Which of the pasts of rows a layer sees.
@@ -270,13 +274,20 @@ impl Decoder {
     pub fn step(&self, state: &mut DecoderState, tokens: &[u32]) -> Result<Tensor> {
         anyhow::ensure!(tokens.len() == state.rows(), "{} tokens for {} rows", tokens.len(), state.rows());
         state.rows.pasts.iter_mut().for_each(Past::advance);
-        self.forward(&mut state.store, &state.rows, tokens)
+        match &self.predicting {
+            Some(stream) => self.predict(stream, state, tokens),
+            None => self.forward(&mut state.store, &state.rows, tokens),
+        }
     }
 
     /// `[r, d]` for the last token of each row, whose slot its past has already.
     fn forward(&self, store: &mut Store, rows: &DecoderRows, tokens: &[u32]) -> Result<Tensor> {
+        self.run(store, rows, self.embedding.at(tokens, &rows.positions())?)
+    }
+
+    /// What the layers make of rows `[r, d]`.
+    fn run(&self, store: &mut Store, rows: &DecoderRows, mut x: Tensor) -> Result<Tensor> {
         let positions = rows.positions();
-        let mut x = self.embedding.at(tokens, &positions)?;
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }

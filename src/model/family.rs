@@ -35,7 +35,7 @@ struct Family {
 }
 
 /// All families that can be run.
-const FAMILIES: [Family; 24] = [
+const FAMILIES: [Family; 25] = [
     Family { model_type: "marian", also: None, read: marian },
     Family { model_type: "bart", also: None, read: bart },
     Family { model_type: "mbart", also: None, read: mbart },
@@ -63,6 +63,7 @@ const FAMILIES: [Family; 24] = [
     Family { model_type: "seamless_m4t", also: None, read: bart_like::seamless_m4t },
     Family { model_type: "seamless_m4t_v2", also: None, read: bart_like::seamless_m4t },
     Family { model_type: "nllb-moe", also: None, read: experts::nllb_moe },
+    Family { model_type: "prophetnet", also: None, read: bart_like::prophetnet },
     Family { model_type: "switch_transformers", also: None, read: experts::switch_transformers },
 ];
 
@@ -176,7 +177,12 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     let width = config.size(if config.has("d_model") { "d_model" } else { "hidden_size" })?;
     let activation = activation(config.text("activation_function").unwrap_or("gelu"))?;
     let stack = |side: &str, window: usize| -> Result<Stack> {
-        let key = format!("{side}_attention_heads");
+        // ProphetNet puts `num_` before what others count without it.
+        let named = |what: &str| {
+            let counted = format!("num_{side}_{what}");
+            if config.has(&counted) { counted } else { format!("{side}_{what}") }
+        };
+        let key = named("attention_heads");
         let heads = config.size(&key)?;
         // No heads at all are refused with the other sizes.
         let head_width = width / heads.max(1);
@@ -186,7 +192,7 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
                 .with_hint("fetch config.json again")
         );
         Ok(Stack {
-            layers: config.size(&format!("{side}_layers"))?,
+            layers: config.size(&named("layers"))?,
             inner: config.size(&format!("{side}_ffn_dim"))?,
             window,
             activation,
@@ -214,6 +220,7 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         wide_range: false,
         int8: false,
         prompts: None,
+        predicting_stream: None,
         names: BART_NAMES,
     })
 }
@@ -293,6 +300,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         wide_range: true,
         int8: false,
         prompts: None,
+        predicting_stream: None,
         names: if gated { names::t5_gated() } else { T5_NAMES },
     })
 }

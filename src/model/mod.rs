@@ -320,6 +320,9 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
             } else {
                 let mut own = builder.self_attention(&prefix, names, stack)?;
                 own.0.prompt = of_past.get(layer).cloned();
+                let content = spec.predicting_stream.as_ref();
+                let content = content.map(|stream| builder.content_bias(stream, &prefix, names, stack));
+                own.0.content = content.transpose()?;
                 let mut source = builder.cross_attention(&prefix, names, stack)?;
                 source.0.prompt = of_memory.get(layer).cloned();
                 DecoderAttention::Apart { own: Box::new(own), source: Box::new(source) }
@@ -330,7 +333,10 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
         .collect::<Result<_>>()?;
     let Around { embedding, embedding_norm, places, final_norm } =
         around(builder, tokens, names, &spec.decoder, false)?;
-    Ok(Decoder::new(embedding, embedding_norm, places, layers, final_norm, source_projection(builder)?))
+    let mut decoder = Decoder::new(embedding, embedding_norm, places, layers, final_norm, source_projection(builder)?);
+    let stream = spec.predicting_stream.as_ref();
+    decoder.predicting = stream.map(|stream| builder.predicting_stream(stream, &spec.decoder)).transpose()?;
+    Ok(decoder)
 }
 
 /// From the encoder's width to the decoder's, where these differ and no projection of the decoder's own reads the encoder's.

@@ -182,6 +182,20 @@ impl RelativeBias {
     }
 }
 
+/// The bucket of each distance into the past from 0 on, as far as they differ: `compute_relative_buckets` of `ProphetNet` in the
+/// reference, which unlike T5's function rounds down after it has added. In f32, since the reference rounds so.
+pub(super) fn buckets_of_past(buckets: usize, max_distance: usize) -> Vec<u32> {
+    let exact = buckets / 2;
+    let bucket = |distance: usize| {
+        if distance < exact {
+            return distance as u32;
+        }
+        let share = (distance as f32 / exact as f32).ln() / ((max_distance as f64 / exact as f64).ln() as f32);
+        (exact as f32 + share * (buckets - exact) as f32).min((buckets - 1) as f32) as u32
+    };
+    (0..=max_distance).map(bucket).collect()
+}
+
 /// The bias of a layer, where all share the first's or each has its own.
 pub(super) fn of_layer<T>(biases: &[T], layer: usize) -> Option<&T> {
     biases.get(layer).or(biases.first())
@@ -206,6 +220,12 @@ mod tests {
         let buckets: Vec<usize> = [-9, -12, -16, -32, -64, -127, -5000].map(|d| bias(false).bucket(d)).to_vec();
         assert_eq!(buckets, [9, 12, 16, 21, 26, 31, 31]);
         assert_eq!(bias(false).bucket(3), 0);
+    }
+
+    #[test]
+    fn a_predicting_stream_has_buckets_for_every_distance_into_the_past() {
+        let buckets = buckets_of_past(32, 128);
+        assert_eq!([0, 1, 15, 16, 32, 64, 127, 128].map(|d| buckets[d]), [0, 1, 15, 16, 21, 26, 31, 31]);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Spec {
     pub int8: bool,
     /// Keys and values that stand before all others, where there are any.
     pub prompts: Option<Prompts>,
+    /// The stream that says what the next token is, where the tokens themselves do not.
+    pub predicting_stream: Option<PredictingStream>,
     /// Names of the weights.
     pub names: Names,
 }
@@ -62,7 +64,9 @@ impl Spec {
     /// Most tokens a target can have, the start token included, where the decoder's positions end.
     #[must_use]
     pub fn target_capacity(&self) -> Option<usize> {
-        self.decoder.capacity()
+        // A predicting stream stands a position ahead of its token.
+        let ahead = usize::from(self.predicting_stream.is_some());
+        self.decoder.capacity().map(|capacity| capacity.saturating_sub(ahead))
     }
 
     /// Whether the first token of a source can see everything and be seen by all.
@@ -216,6 +220,20 @@ pub struct Prompts {
     pub inner: usize,
     /// Names of the encoder's, of the decoder's for its own past, and of those for the memory.
     pub names: [&'static str; 3],
+}
+
+/// Streams of a decoder beside that of its tokens, each of which predicts one of the tokens to come (`ProphetNet`, Qi et al.
+/// 2020). Decoding needs the first of them alone, and all tokens make their own biases by distance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictingStream {
+    /// How many streams the weights are for.
+    pub streams: usize,
+    /// Buckets of distances.
+    pub buckets: usize,
+    /// Distance from which all share the last bucket.
+    pub max_distance: usize,
+    /// Names of the table of what streams begin as, and, within a layer's self-attention, of the projection to biases.
+    pub names: [&'static str; 2],
 }
 
 /// Which tokens of a source see all of it and are seen by all, where the family leaves that to the caller (LED).

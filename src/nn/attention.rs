@@ -6,6 +6,7 @@
 //! gather their keys instead, keep the keys of running sentences only, and take all rows from one batch.
 
 mod composed;
+mod content;
 mod merged;
 mod past;
 mod prepare;
@@ -20,6 +21,7 @@ use crate::kernels::attention::{self as kernel, DistanceBias, Heads};
 use super::{Linear, Norm, Rotation, fused, fuses};
 
 pub use crate::kernels::attention::RowSource;
+pub use content::ContentBias;
 pub use merged::MergedAttention;
 pub use past::{Past, PastKeys};
 pub use prepare::HeadNorms;
@@ -165,6 +167,8 @@ pub struct SelfAttention {
     pub first: Option<FirstToken>,
     /// What every token sees before all others.
     pub prompt: Option<Prompt>,
+    /// Biases that tokens make for themselves.
+    pub content: Option<ContentBias>,
 }
 
 impl SelfAttention {
@@ -194,7 +198,7 @@ impl SelfAttention {
     }
 
     /// One new token per row, which sees its row's past and itself: `[r, d]` to `[r, d]`, `residual` added. Where nothing
-    /// is fused, all rows have pasts of one length.
+    /// is fused, all rows have pasts of one length, but for tokens to come.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -208,16 +212,23 @@ impl SelfAttention {
                 cache.append(&qkv, self.shape.kv_inner(), past.slots())?;
                 let heads = self.shape.kernel(bias.map(|bias| &bias.distances));
                 let prompt = self.prompt.as_ref().map(Prompt::values).unwrap_or_default();
-                qkv.apply_op1_no_bwd(&kernel::PastAttention { heads, cache, slots: past.slots(), prompt })?
+                let biases = self.content.as_ref().map(|content| content.of_rows(x, past)).transpose()?;
+                let (slots, biases) = (past.slots(), biases.as_deref().unwrap_or_default());
+                qkv.apply_op1_no_bwd(&kernel::PastAttention { heads, cache, slots, prompt, biases })?
             }
             PastKeys::Contiguous(gathered) => {
                 let [q, keys, values] = prepare.parts(&qkv.unsqueeze(1)?, Along::Rows)?;
-                let (mut keys, mut values) = gathered.with(&keys, &values, past)?;
-                if let Some(prompt) = &self.prompt {
-                    (keys, values) = prompt.before(&keys, &values, self.shape)?;
-                }
-                let bias = bias.map(|bias| bias.of_past(past.time())).transpose()?.flatten();
-                join(&self.shape.attend(&q, &keys, &values, [None, bias.as_ref()])?)?.squeeze(1)?
+                let mixed = if let Some(content) = &self.content {
+                    content.attend(self.shape, x, [&q, &keys, &values], gathered, past)?
+                } else {
+                    let (mut keys, mut values) = gathered.with(&keys, &values, past)?;
+                    if let Some(prompt) = &self.prompt {
+                        (keys, values) = prompt.before(&keys, &values, self.shape)?;
+                    }
+                    let bias = bias.map(|bias| bias.of_past(past.time())).transpose()?.flatten();
+                    self.shape.attend(&q, &keys, &values, [None, bias.as_ref()])?
+                };
+                join(&mixed)?.squeeze(1)?
             }
         };
         self.out.forward_added(&mixed, residual)

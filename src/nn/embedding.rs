@@ -117,6 +117,17 @@ impl Embedding {
         Ok(x.reshape((ids.len() / s, s, d))?)
     }
 
+    /// Positions without tokens, to `[r, d]`.
+    ///
+    /// # Errors
+    /// When a position is outside its table, or there is none.
+    pub fn positions_at(&self, positions: &[usize]) -> Result<Tensor> {
+        let Some(table) = &self.positions else { anyhow::bail!("a model without a table of positions") };
+        table.reaches(positions.iter().max().map_or(0, |position| position + 1))?;
+        let rows: Vec<u32> = positions.iter().map(|position| (table.first + position) as u32).collect();
+        Ok(table.rows.index_select(&Tensor::new(rows, table.rows.device())?, 0)?)
+    }
+
     /// One token per row, each at its position, to `[r, d]`.
     ///
     /// # Errors

@@ -13,8 +13,8 @@ pub mod rotary;
 
 pub use crate::kernels::topk::Logits;
 pub use attention::{
-    Bias, CrossAttention, CrossCache, FirstToken, HeadNorms, MergedAttention, OwnPast, Past, PastKeys, Prompt,
-    Relative, RowSource, SelfAttention, Sequences, Shape,
+    Bias, ContentBias, CrossAttention, CrossCache, FirstToken, HeadNorms, MergedAttention, OwnPast, Past, PastKeys,
+    Prompt, Relative, RowSource, SelfAttention, Sequences, Shape,
 };
 pub use embedding::{Embedding, PositionTable};
 pub use experts::{Experts, PositionWise, Routing};

@@ -99,10 +99,10 @@ impl TokenizerAssets {
         })
     }
 
-    /// From vocab.txt, a piece a line.
-    pub(super) fn of_lines(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
-        let text = files.read("vocab.txt")?;
-        let text = std::str::from_utf8(&text).explain(|| files.broken("vocab.txt"))?;
+    /// From a file of pieces, one a line.
+    pub(super) fn of_lines(files: &ModelFiles, file: &str, settings: &TokenizerSettings) -> Result<Self> {
+        let text = files.read(file)?;
+        let text = std::str::from_utf8(&text).explain(|| files.broken(file))?;
         let ids = text.lines().enumerate().map(|(id, piece)| (piece.to_owned(), id as TokenId)).collect();
         Ok(Self {
             entries: VocabularyData::Words(ids),

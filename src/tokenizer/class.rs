@@ -26,6 +26,7 @@ pub(super) enum Class {
     Nllb,
     Bart,
     Bert,
+    ProphetNet,
     /// What tokenizer.json says, but that the settings may say which tokens stand around a text.
     Gemma,
     /// M2M100, but for how it is told its languages.
@@ -73,7 +74,7 @@ impl Class {
                 )
                 .with_hint(
                     "these work: tokenizer.json, or the files of Marian, BART, mBART, Pegasus, M2M100, NLLB, T5, PLBart, \
-                     Blenderbot, FSMT or SeamlessM4T"
+                     Blenderbot, FSMT, SeamlessM4T or ProphetNet"
                 )
             ),
         }
@@ -97,6 +98,7 @@ impl Class {
             "SeamlessM4TTokenizer" => Self::Seamless,
             "GemmaTokenizer" => Self::Gemma,
             "BertTokenizer" => Self::Bert,
+            "ProphetNetTokenizer" => Self::ProphetNet,
             _ => return None,
         })
     }
@@ -113,6 +115,7 @@ impl Class {
             "bart" | "led" | "mvp" | "roberta" => Self::Bart,
             "t5gemma" | "t5gemma2" => Self::Gemma,
             "bert" => Self::Bert,
+            "prophetnet" => Self::ProphetNet,
             "plbart" => Self::PlBart,
             "blenderbot" => Self::Blenderbot,
             "blenderbot-small" => Self::BlenderbotSmall,
@@ -120,6 +123,15 @@ impl Class {
             "seamless_m4t" | "seamless_m4t_v2" => Self::Seamless,
             _ => return None,
         })
+    }
+
+    /// Where a class that cuts words into pieces has these, one a line.
+    pub(super) fn word_pieces_file(self) -> Option<&'static str> {
+        match self {
+            Self::Bert => Some("vocab.txt"),
+            Self::ProphetNet => Some("prophetnet.tokenizer"),
+            _ => None,
+        }
     }
 
     /// The SentencePiece model of this class.
@@ -151,6 +163,13 @@ impl Class {
                 ("cls_token", "[CLS]"),
                 ("mask_token", "[MASK]"),
             ],
+            Self::ProphetNet => &[
+                ("unk_token", "[UNK]"),
+                ("sep_token", "[SEP]"),
+                ("pad_token", "[PAD]"),
+                ("mask_token", "[MASK]"),
+                ("x_sep_token", "[X_SEP]"),
+            ],
             Self::Seamless => &FAIRSEQ[..6],
             _ => &FAIRSEQ,
         }
@@ -158,7 +177,7 @@ impl Class {
 
     /// What stands for whatever has no token, where nothing else is said.
     pub(super) fn unknown(self) -> &'static str {
-        if self == Self::Bert { "[UNK]" } else { "<unk>" }
+        if matches!(self, Self::Bert | Self::ProphetNet) { "[UNK]" } else { "<unk>" }
     }
 
     /// The language codes this class fixes, in the order of their ids.

@@ -57,9 +57,9 @@ impl HfTokenizer {
             let built = assets.and_then(|assets| build(class, settings, assets));
             let template = json.get("post_processor").filter(|_| class == Class::Blenderbot);
             ("tokenizer.json", built.and_then(|built| with_template(built, template)))
-        } else if class == Class::Bert {
-            let assets = TokenizerAssets::of_lines(files, settings)?;
-            ("vocab.txt", build(class, settings, assets))
+        } else if let Some(file) = class.word_pieces_file() {
+            let assets = TokenizerAssets::of_lines(files, file, settings)?;
+            (file, build(class, settings, assets))
         } else if matches!(class, Class::Bart | Class::Blenderbot) {
             let assets = TokenizerAssets::of_merges(files, settings)?;
             ("vocab.json", build(class, settings, assets))
@@ -175,7 +175,7 @@ fn build(class: Class, settings: &TokenizerSettings, assets: TokenizerAssets) ->
     let scheme = if class == Class::Seamless { PrependScheme::First } else { PrependScheme::Always };
     let spaces = Metaspace::new('▁', scheme, true);
     let pre_tokenizer: PreTokenizerWrapper = match class {
-        Class::Bert => BertPreTokenizer.into(),
+        Class::Bert | Class::ProphetNet => BertPreTokenizer.into(),
         Class::Bart | Class::Blenderbot => {
             let spaced = settings.flag("add_prefix_space").unwrap_or(class == Class::Blenderbot);
             ByteLevel::new(spaced, true, true).into()
@@ -187,6 +187,8 @@ fn build(class: Class, settings: &TokenizerSettings, assets: TokenizerAssets) ->
     inner.with_decoder(Some(match class {
         Class::Bart | Class::Blenderbot => DecoderWrapper::from(ByteLevel::default()),
         Class::Bert => WordPieceDecoder::default().into(),
+        // Spaces are cleaned up afterwards, if at all.
+        Class::ProphetNet => WordPieceDecoder::new("##".to_owned(), false).into(),
         _ => spaces.into(),
     }));
     let tokens = tokens.into_iter().map(|token| {
@@ -235,7 +237,7 @@ fn normalizer(class: Class, settings: &TokenizerSettings, charsmap: &[u8]) -> Re
         rules => Some(Precompiled::from(rules).map_err(|error| anyhow!("{error}"))?.into()),
     };
     let stages: Vec<NormalizerWrapper> = match (class, rules) {
-        (Class::Bert, _) => {
+        (Class::Bert | Class::ProphetNet, _) => {
             let flag = |key: &str| settings.flag(key);
             let chinese = flag("tokenize_chinese_chars").unwrap_or(true);
             let lower = flag("do_lower_case").unwrap_or(true);

@@ -128,7 +128,9 @@ impl Tokenizer {
             language_ids,
             languages,
             max_length: settings.max_length(),
-            clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(class == Class::PlBart)
+            clean_up: settings
+                .flag("clean_up_tokenization_spaces")
+                .unwrap_or(matches!(class, Class::PlBart | Class::ProphetNet))
                 && model.may_clean_up(),
             substitutions: substitutions(&model),
             model,

@@ -27,6 +27,7 @@ pub(super) fn language_table(
         // Such a file has a template of its own; Blenderbot-small puts nothing around a text.
         Class::File | Class::Blenderbot | Class::BlenderbotSmall => (Vec::new(), Vec::new()),
         Class::Fsmt => (Vec::new(), ids("sep_token", "</s>")),
+        Class::ProphetNet => (Vec::new(), ids("sep_token", "[SEP]")),
         Class::Gemma if !settings.surrounds() => (Vec::new(), Vec::new()),
         Class::Gemma => {
             let token = |flag: &str, name: &str, default: &str| {

@@ -103,8 +103,8 @@ fn another_family_is_refused_by_name() {
         expect(&folder, &[family, "marian, bart"]);
     }
     let folder = copy("tiny-t5");
-    configure(&folder, "model_type", "prophetnet");
-    expect(&folder, &["prophetnet", "several future tokens", "marian, bart"]);
+    configure(&folder, "model_type", "xlm-prophetnet");
+    expect(&folder, &["`xlm-prophetnet`, which transformers 5 does not have", "marian, bart"]);
     let folder = copy("tiny-marian");
     configure(&folder, "model_type", Value::Null);
     expect(&folder, &["model_type"]);
@@ -237,6 +237,12 @@ fn prompts_vocabularies_and_languages_that_do_not_fit_are_refused() {
         ("tiny-fsmt", "src_vocab_size", json!(280), "`model.encoder.embed_tokens.weight` has the shape"),
         ("tiny-fsmt", "tgt_vocab_size", json!(280), "`model.decoder.embed_tokens.weight` has the shape"),
         ("tiny-seamless", "hidden_size", json!(16), "has the shape"),
+        ("tiny-prophetnet", "pad_token_id", json!(1), "`pad_token_id` in config.json is 1"),
+        ("tiny-prophetnet", "ngram", json!(0), "0 streams (`ngram`)"),
+        ("tiny-prophetnet", "ngram", json!(3), "`prophetnet.decoder.ngram_embeddings.weight` has the shape"),
+        ("tiny-prophetnet", "num_buckets", json!(9), "self_attn.relative_pos_embeddings.weight` has the shape"),
+        ("tiny-prophetnet", "relative_max_distance", json!(4), "for distances up to 4"),
+        ("tiny-prophetnet", "max_position_embeddings", json!(2), "2 positions (`max_position_embeddings`)"),
     ] {
         let folder = copy(fixture);
         configure(&folder, key, value);

@@ -15,7 +15,7 @@ use kortom::model::{Seq2Seq, Weights, family};
 use crate::cli::{Place, Ran};
 
 /// One checkpoint of each family that has its own arithmetic.
-const CHECKPOINTS: [&str; 21] = [
+const CHECKPOINTS: [&str; 22] = [
     "tiny-marian",
     "tiny-bart",
     "tiny-mbart50",
@@ -36,6 +36,7 @@ const CHECKPOINTS: [&str; 21] = [
     "tiny-fsmt",
     "tiny-nllb-moe",
     "tiny-switch",
+    "tiny-prophetnet",
     "tiny-seamless",
 ];
 

@@ -90,6 +90,7 @@ kinds! {
     gemma: "gemma", None, None;
     bert: "bert", None, None;
     bert_json: "bert-json", None, None;
+    prophetnet: "prophetnet", None, None;
     plbart: "plbart", Some("python"), Some("en");
     small100: "small100", None, Some("en");
     blenderbot_json: "blenderbot", None, None;

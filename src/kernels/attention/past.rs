@@ -110,6 +110,8 @@ pub struct PastAttention<'a> {
     pub slots: &'a [Vec<u32>],
     /// Keys and values that every row sees before its own, as many of either, `[prompts, kv_inner]`.
     pub prompt: [&'a [f32]; 2],
+    /// Biases of each row, `[heads, slots]`, where rows have their own; else nothing.
+    pub biases: &'a [Vec<f32>],
 }
 
 impl CustomOp1 for PastAttention<'_> {
@@ -128,7 +130,8 @@ impl CustomOp1 for PastAttention<'_> {
         let task = |row: usize, out: &mut [f32]| {
             let query = &qkv[row * width..][..inner];
             let PastAttention { heads, prompt, .. } = *self;
-            simd::run(PastRow { heads, slots: &self.slots[row], prompt, query, cache, out });
+            let biases = self.biases.get(row).map(Vec::as_slice);
+            simd::run(PastRow { heads, slots: &self.slots[row], prompt, biases, query, cache, out });
         };
         let prompts = self.prompt[0].len() / self.heads.kv_inner().max(1);
         let tokens: usize = self.slots.iter().map(|slots| slots.len() + prompts).sum();
@@ -141,6 +144,7 @@ struct PastRow<'a> {
     heads: Heads<'a>,
     slots: &'a [u32],
     prompt: [&'a [f32]; 2],
+    biases: Option<&'a [f32]>,
     query: &'a [f32],
     cache: &'a KvCache,
     out: &'a mut [f32],
@@ -172,7 +176,8 @@ impl Kernel for PastRow<'_> {
             }
         }
         for (head, scores) in scores.chunks_exact_mut(pad).enumerate() {
-            let bias = self.heads.bias.map(|bias| bias.row(head, length - 1, length));
+            let own = self.biases.map(|biases| &biases[head * length..][..length]);
+            let bias = own.or_else(|| self.heads.bias.map(|bias| bias.row(head, length - 1, length)));
             cap_scores(simd, scores, self.heads.cap);
             softmax(simd, scores, length, bias);
         }

@@ -1,15 +1,16 @@
 //! Families that differ from BART or M2M100 in little.
 //!
-//! Read from transformers' models `mvp`, `plbart`, `blenderbot`, `blenderbot_small`, `fsmt` and `seamless_m4t`.
+//! Read from transformers' models `mvp`, `plbart`, `blenderbot`, `blenderbot_small`, `fsmt`, `seamless_m4t` and
+//! `prophetnet`.
 
 use anyhow::{Result, ensure};
 
-use super::names::{FSMT_NAMES, SEAMLESS_NAMES};
+use super::names::{FSMT_NAMES, PROPHETNET_NAMES, SEAMLESS_NAMES};
 use super::{Config, bart, bart_like, m2m_100};
 use crate::batch::TokenId;
 use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
-use crate::model::spec::{NormPlacement, Positions, Prompts, Spec};
+use crate::model::spec::{NormPlacement, Positions, PredictingStream, Prompts, Spec};
 
 /// MVP: BART, with prompts in every attention where `use_prompt` says so.
 pub(super) fn mvp(config: &Config) -> Result<Spec> {
@@ -101,5 +102,46 @@ pub(super) fn seamless_m4t(config: &Config) -> Result<Spec> {
         }
     }
     spec.names = SEAMLESS_NAMES;
+    Ok(spec)
+}
+
+/// `ProphetNet`: BART, whose decoder computes what the next token is in a stream of its own.
+pub(super) fn prophetnet(config: &Config) -> Result<Spec> {
+    let mut spec = bart(config)?;
+    let padding = config.size_or("pad_token_id", 0)?;
+    // transformers counts distances from position 1 on, and refuses to decode where padding is not 0.
+    ensure!(
+        padding == 0,
+        format!("`pad_token_id` in config.json is {padding}, and its positions begin after 0")
+            .with_hint("fetch config.json again")
+    );
+    for stack in spec.stacks() {
+        ensure!(
+            stack.window > 2,
+            format!("config.json gives {} positions (`max_position_embeddings`)", stack.window)
+                .with_hint("fetch config.json again")
+        );
+        stack.window -= 1;
+        stack.positions = Positions::Learned { offset: 1 };
+        stack.embedding_scale = 1.0;
+    }
+    let stream = PredictingStream {
+        streams: config.size_or("ngram", 2)?,
+        buckets: config.size_or("num_buckets", 32)?,
+        max_distance: config.size_or("relative_max_distance", 128)?,
+        names: ["prophetnet.decoder.ngram_embeddings.weight", "relative_pos_embeddings"],
+    };
+    ensure!(
+        stream.streams > 0 && stream.buckets > 1 && stream.max_distance > stream.buckets / 2,
+        format!(
+            "config.json gives {} streams (`ngram`), and {} buckets (`num_buckets`) for distances up to {} \
+             (`relative_max_distance`)",
+            stream.streams, stream.buckets, stream.max_distance
+        )
+        .with_hint("fetch config.json again")
+    );
+    spec.predicting_stream = Some(stream);
+    spec.output_bias = None;
+    spec.names = PROPHETNET_NAMES;
     Ok(spec)
 }

@@ -195,6 +195,7 @@ fn spec(config: &Config, source: &Config, target: &Config, [encoder, decoder]: [
         wide_range: true,
         int8: false,
         prompts: None,
+        predicting_stream: None,
         names: T5GEMMA_NAMES,
     })
 }

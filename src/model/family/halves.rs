@@ -55,6 +55,7 @@ pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
         wide_range: false,
         int8: false,
         prompts: None,
+        predicting_stream: None,
         names,
     })
 }

@@ -241,3 +241,31 @@ pub(super) const SWITCH_NAMES: Names = Names {
     },
     ..T5_NAMES
 };
+
+const PROPHETNET_PROJECTIONS: [&str; 4] = ["query_proj", "key_proj", "value_proj", "out_proj"];
+
+pub(super) const PROPHETNET_NAMES: Names = Names {
+    prefix: "prophetnet.",
+    shared: "prophetnet.word_embeddings.weight",
+    encoder: StackNames {
+        embedding: "prophetnet.encoder.word_embeddings.weight",
+        positions: "prophetnet.encoder.position_embeddings.weight",
+        embedding_norm: "prophetnet.encoder.embeddings_layer_norm",
+        layers: "prophetnet.encoder.layers.",
+        projections: PROPHETNET_PROJECTIONS,
+        feed_forward: ["feed_forward.intermediate", "", "feed_forward.output", "feed_forward_layer_norm"],
+        ..BART_NAMES.encoder
+    },
+    decoder: StackNames {
+        embedding: "prophetnet.decoder.word_embeddings.weight",
+        positions: "prophetnet.decoder.position_embeddings.weight",
+        embedding_norm: "prophetnet.decoder.embeddings_layer_norm",
+        layers: "prophetnet.decoder.layers.",
+        projections: PROPHETNET_PROJECTIONS,
+        cross_attention: ("cross_attn", "cross_attn_layer_norm"),
+        cross_projections: PROPHETNET_PROJECTIONS,
+        feed_forward: ["feed_forward.intermediate", "", "feed_forward.output", "feed_forward_layer_norm"],
+        ..BART_NAMES.decoder
+    },
+    ..BART_NAMES
+};

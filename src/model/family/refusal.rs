@@ -5,8 +5,8 @@ use anyhow::{Result, bail};
 use super::{Config, FAMILIES, Family};
 use crate::error::{Error, WithHint};
 
-/// Encoder-decoders of other kinds, and what they have that no `Spec` says.
-const OTHERS: [(&str, &str); 1] = [("prophetnet", "attention to several future tokens")];
+/// Encoder-decoders that are not in transformers 5, so that there is nothing to compare them with.
+const DROPPED: [&str; 1] = ["xlm-prophetnet"];
 
 /// Members of transformers' mappings of sequence-to-sequence models that read or write something else than text.
 const NOT_TEXT: [(&str, &str); 4] = [
@@ -36,13 +36,12 @@ pub(super) fn unknown(family: &str, config: &Config) -> Error {
     let known = FAMILIES.iter().map(named).collect::<Vec<_>>().join(", ");
     let class = config.class().unwrap_or_default();
     let not_text = NOT_TEXT.iter().find(|(_, names)| names.split_whitespace().any(|name| name == family));
-    let other = OTHERS.iter().find(|(name, _)| *name == family);
-    let what = match (family, other.or(not_text)) {
+    let what = match (family, not_text) {
         ("", _) => "config.json does not say which family the model is of (`model_type`)".to_owned(),
-        (_, Some((what, _))) if not_text.is_some() => {
-            format!("the model is of the family `{family}`: {what}, not to turn text into text")
+        (_, Some((what, _))) => format!("the model is of the family `{family}`: {what}, not to turn text into text"),
+        _ if DROPPED.contains(&family) => {
+            format!("the model is of the family `{family}`, which transformers 5 does not have, nor does kortom")
         }
-        (_, Some((_, has))) => format!("the model is of the family `{family}`, which has {has}; kortom has not"),
         _ if config.flag("is_encoder_decoder") == Some(true) => {
             format!("the model is of the family `{family}`, which kortom does not know")
         }

@@ -16,13 +16,15 @@ pub struct Past {
     slots: Vec<Vec<u32>>,
     /// How many tokens a row remembers, the one being computed included, if not all.
     window: Option<usize>,
+    /// How many of the last rows are of tokens to come, whose keys nobody remembers.
+    predicting: usize,
 }
 
 impl Past {
     /// Without rows, of which each remembers so many tokens.
     #[must_use]
     pub fn within(window: Option<usize>) -> Self {
-        Self { slots: Vec::new(), window }
+        Self { window, ..Self::default() }
     }
 
     /// How many tokens a row remembers, the one being computed included, if not all.
@@ -37,10 +39,25 @@ impl Past {
         &self.slots
     }
 
-    /// Tokens of the longest past that are not forgotten, the one being computed included.
+    /// Rows that are not of tokens to come.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.slots.len() - self.predicting
+    }
+
+    /// Tokens of the longest past that are not forgotten, the one being computed included, but not one to come.
     #[must_use]
     pub fn time(&self) -> usize {
-        self.slots.iter().map(Vec::len).max().unwrap_or(0)
+        self.slots[..self.remembered()].iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// The rows, and after them each once more with a token to come, in a slot that is free.
+    #[must_use]
+    pub fn with_predicting(&self) -> Self {
+        let mut free = self.free();
+        let next = self.slots.iter().map(|slots| slots.iter().copied().chain(free.next()).collect());
+        let slots = self.slots.iter().cloned().chain(next).collect();
+        Self { slots, window: self.window, predicting: self.slots.len() }
     }
 
     /// Adds rows without a past after the others.
@@ -83,7 +100,7 @@ impl Past {
             own.extend(free.next());
             slots.push(own);
         }
-        Self { slots, window: self.window }
+        Self { slots, window: self.window, predicting: 0 }
     }
 
     /// Replaces a row's past by that of a row of `other`.
@@ -239,6 +256,18 @@ mod tests {
         let lengths: Vec<usize> = tree.slots().iter().map(Vec::len).collect();
         assert_eq!(lengths, [1, 2, 3, 3]);
         assert!(tree.slots()[3].starts_with(&tree.slots()[2][1..]));
+    }
+
+    #[test]
+    fn a_token_to_come_has_a_slot_that_no_row_has_and_is_not_remembered() {
+        let mut past = Past::within(None);
+        past.add_rows(2);
+        (0..2).for_each(|_| past.advance());
+        let both = past.with_predicting();
+        assert_eq!(both.slots(), [vec![0, 2], vec![1, 3], vec![0, 2, 4], vec![1, 3, 5]]);
+        assert_eq!((both.remembered(), both.time(), past.remembered(), past.time()), (2, 2, 2, 2));
+        past.advance();
+        assert_eq!(past.slots(), [[0, 2, 4], [1, 3, 5]]);
     }
 
     #[test]

@@ -187,6 +187,7 @@ families! {
     small100: "SMaLL-100" "tiny-small100",
     nllb_moe: "NLLB-MoE" "tiny-nllb-moe",
     switch_transformers: "Switch" "tiny-switch",
+    prophetnet: "ProphetNet" "tiny-prophetnet",
     seamless_m4t: "SeamlessM4T" "tiny-seamless",
     seamless_m4t_v2: "SeamlessM4T" "tiny-seamless-v2",
 }

@@ -1,0 +1,29 @@
+//! A step of a decoder that predicts the next token in a stream of its own (`ProphetNet`, Qi et al. 2020).
+
+use anyhow::Result;
+use candle_core::Tensor;
+
+use super::{Decoder, DecoderRows, DecoderState};
+use crate::nn::Past;
+
+impl DecoderRows {
+    /// The rows, and after them each once more as the token that comes after its last one.
+    fn with_predicting(&self) -> Self {
+        let pasts = self.pasts.iter().map(Past::with_predicting).collect();
+        Self { pasts, places: [&self.places[..], &self.places].concat() }
+    }
+}
+
+impl Decoder {
+    /// `[r, d]` for the token after the last one of each row. It begins as `stream`, `[d]`, and its position. Its row's tokens
+    /// are computed beside it, but do not depend on it.
+    pub(super) fn predict(&self, stream: &Tensor, state: &mut DecoderState, tokens: &[u32]) -> Result<Tensor> {
+        let DecoderState { rows, store } = state;
+        let positions = rows.positions();
+        let next: Vec<usize> = positions.iter().map(|position| position + 1).collect();
+        let now = self.embedding.at(tokens, &positions)?;
+        let next = self.embedding.positions_at(&next)?.broadcast_add(stream)?;
+        let x = self.run(store, &rows.with_predicting(), Tensor::cat(&[&now, &next], 0)?)?;
+        Ok(x.narrow(0, tokens.len(), tokens.len())?.contiguous()?)
+    }
+}
