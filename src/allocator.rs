@@ -14,6 +14,22 @@ mod jemalloc {
     /// What jemalloc calls it whether this thread keeps pieces.
     const KEEPS: &[u8] = b"thread.tcache.enabled\0";
 
+    /// What jemalloc calls the number of its arenas, and how long freed pages are kept, by default and in one of them.
+    const ARENAS: &[u8] = b"arenas.narenas\0";
+    const KEPT_FOR: &[u8] = b"arenas.dirty_decay_ms\0";
+
+    /// Gives freed memory back to the system at once.
+    pub fn give_back_freed() {
+        let (count, usual) = (Access::<u32>::read(ARENAS.name()), Access::<isize>::read(KEPT_FOR.name()));
+        for arena in 0..count.unwrap_or(0) {
+            let name = format!("arena.{arena}.dirty_decay_ms\0");
+            for kept_for in [0, usual.unwrap_or(0)] {
+                // An arena that nobody uses has nothing to give back.
+                let _ = name.name().write(kept_for);
+            }
+        }
+    }
+
     /// Has this thread keep pieces that it frees, to use them again without asking anybody.
     pub fn keep_freed() {
         // It works without, only slower.
@@ -39,8 +55,12 @@ mod jemalloc {
 }
 
 #[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
-pub use jemalloc::keep_freed;
+pub use jemalloc::{give_back_freed, keep_freed};
 
 /// Other allocators know for themselves what to keep.
 #[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
 pub fn keep_freed() {}
+
+/// Other allocators know for themselves what to give back.
+#[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
+pub fn give_back_freed() {}

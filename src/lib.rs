@@ -59,8 +59,10 @@ pub mod check;
 #[doc(hidden)]
 pub mod digest;
 pub mod report;
-pub mod render;
 pub mod score;
+#[doc(hidden)]
+pub mod compare;
+pub mod render;
 
 // All of it, with models that are chosen and loaded.
 pub mod pipeline;

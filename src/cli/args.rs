@@ -65,6 +65,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Score translations or summaries by references: BLEU, chrF, TER, ROUGE
     Score(Box<super::score::ScoreArgs>),
+    /// Compare two models, or one with two settings, on the same input
+    Compare(Box<super::compare::CompareArgs>),
     /// List, fetch, inspect and remove models
     Models(super::models::ModelsArgs),
     /// Fetch the recommended models, after one question

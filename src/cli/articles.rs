@@ -41,7 +41,7 @@ pub struct Article {
 }
 
 /// How articles are read.
-struct Reading {
+pub struct Reading {
     options: ReadOptions,
     html_whole: bool,
     detects: bool,
@@ -55,15 +55,8 @@ impl Work for Articles<'_> {
     type Item = Article;
 
     fn reader(&self) -> Reader<Article> {
-        let job = self.job;
-        let options = job.reading.clone();
-        let (html_whole, detects) = (job.html_whole, job.detects());
-        let reading = Reading { options, html_whole, detects, typed: job.is_typed() };
-        Box::new(move |source, emit| match source.format.spec().holds {
-            _ if reading.typed => reading.typed_lines(source, emit),
-            Holds::Records => reading.records(source, emit),
-            Holds::Article | Holds::Lines => reading.article(source, emit),
-        })
+        let reading = Reading::of(self.job);
+        Box::new(move |source, emit| reading.read(source, emit))
     }
 
     fn work(&mut self, articles: Vec<Article>) -> Vec<Result<Piece, Failure>> {
@@ -109,6 +102,14 @@ impl Articles<'_> {
 impl Article {
     fn new(document: Document, name: String, source: &Source) -> Self {
         Self { document, name, output: source.output, error: None, detected: None }
+    }
+
+    /// The article, or why it cannot be worked on.
+    pub fn into_document(self) -> Result<(String, Document), Failure> {
+        match self.error {
+            None => Ok((self.name, self.document)),
+            Some(error) => Err(Failure { name: self.name, error }),
+        }
     }
 
     fn language(&self) -> Option<&'static str> {
@@ -186,6 +187,21 @@ impl Article {
 }
 
 impl Reading {
+    /// How a job reads its articles.
+    pub fn of(job: &Job) -> Self {
+        let (html_whole, detects) = (job.html_whole, job.detects());
+        Self { options: job.reading.clone(), html_whole, detects, typed: job.is_typed() }
+    }
+
+    /// Reads the articles of a source.
+    pub fn read(&self, source: &Source, emit: &mut Emit<'_, Article>) {
+        match source.format.spec().holds {
+            _ if self.typed => self.typed_lines(source, emit),
+            Holds::Records => self.records(source, emit),
+            Holds::Article | Holds::Lines => self.article(source, emit),
+        }
+    }
+
     fn look(&self, article: Article) -> Article {
         if self.detects { article.detecting() } else { article }
     }

@@ -135,6 +135,14 @@ pub fn fill(report: &mut LineReport, segment: Segment, n_best: bool) {
 }
 
 impl Line {
+    /// The line, or why it cannot be worked on.
+    pub fn into_text(self) -> Result<(String, String), Failure> {
+        match self.error {
+            None => Ok((self.name, self.source)),
+            Some(error) => Err(Failure { name: self.name, error }),
+        }
+    }
+
     /// Whether the model is asked for it.
     fn is_asked(&self) -> bool {
         self.error.is_none() && !self.source.is_empty()
@@ -168,7 +176,7 @@ fn read_all(source: &Source, emit: &mut Emit<'_, Line>) {
 }
 
 /// Reads a source line by line.
-fn read_lines(source: &Source, emit: &mut Emit<'_, Line>) {
+pub fn read_lines(source: &Source, emit: &mut Emit<'_, Line>) {
     let mut reader = match source.open() {
         Ok(reader) => reader,
         Err(error) => {

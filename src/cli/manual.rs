@@ -14,7 +14,7 @@ use super::args::{EXAMPLES, EXIT_CODES, Typed};
 use super::config::VARIABLES;
 
 /// The commands that work on articles or lines, whose options are told together.
-const WORKING: [&str; 6] = ["digest", "translate", "summarize", "generate", "score", "serve"];
+const WORKING: [&str; 7] = ["digest", "translate", "summarize", "generate", "score", "compare", "serve"];
 
 /// The page, as `man` reads it.
 pub fn page() -> Result<Vec<u8>> {

@@ -7,6 +7,7 @@
 mod args;
 mod articles;
 mod bench;
+mod compare;
 mod completions;
 mod config;
 mod decode_args;
@@ -75,6 +76,7 @@ pub fn run() -> Result<ExitCode> {
         },
         Command::Bench(args) => bench::run(&args, &file),
         Command::Score(args) => score::run(*args, &file),
+        Command::Compare(args) => compare::run(&args, &file),
         Command::Config(args) => print(&config::answer(&args, &file)?),
         Command::Completions(args) => print(&String::from_utf8_lossy(&completions::script(args.shell))),
         Command::Man => print(&String::from_utf8_lossy(&manual::page()?)),

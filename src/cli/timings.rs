@@ -84,6 +84,12 @@ pub fn peak_memory() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
+/// Forgets the most memory that this process has had, so that [`peak_memory`] is about what comes now; `false` where the system
+/// cannot do that. Linux does it since 4.0: <https://docs.kernel.org/filesystems/proc.html>.
+pub fn forget_peak_memory() -> bool {
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
 /// A line such as `VmHWM:  1234 kB`, in bytes.
 pub fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

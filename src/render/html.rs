@@ -11,7 +11,7 @@ use crate::segment::on_one_line;
 use crate::translate::Segment;
 
 /// How the page looks: on a screen, by day and by night, on a telephone, on paper.
-const STYLE: &str = include_str!("page.css");
+pub(super) const STYLE: &str = include_str!("page.css");
 
 /// One article.
 pub(super) fn article(report: &Report) -> String {
@@ -111,7 +111,7 @@ fn notes(findings: &[Finding]) -> String {
 }
 
 /// A flag and its reason, with quotation marks in place of backticks.
-fn reason(finding: &Finding) -> String {
+pub(super) fn reason(finding: &Finding) -> String {
     let mut reason = format!("{}: ", finding.flag);
     for (place, part) in finding.reason.split('`').enumerate() {
         if place > 0 {
@@ -123,7 +123,7 @@ fn reason(finding: &Finding) -> String {
 }
 
 /// Text that can stand anywhere in a page.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

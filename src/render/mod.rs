@@ -5,6 +5,8 @@
 //! `journal` writes them safely. What is in a report belongs to `report`.
 
 #[doc(hidden)]
+pub mod comparison;
+#[doc(hidden)]
 pub mod journal;
 
 mod additions;

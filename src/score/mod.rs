@@ -42,6 +42,21 @@ pub struct Counts {
     width: usize,
 }
 
+/// The score of a system by one metric, and how sure it is where that was asked for.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// The metric.
+    pub metric: Metric,
+    /// The score, from 0 to 100; TER can exceed that.
+    pub value: f64,
+    /// What sacreBLEU prints beside the score: BLEU's precisions and lengths.
+    pub detail: Option<String>,
+    /// A 95 % interval.
+    pub interval: Option<Interval>,
+    /// How likely such a difference from the baseline is by chance; `None` for the baseline itself.
+    pub p_value: Option<f64>,
+}
+
 /// The width of the floats that a score is computed with. sacreBLEU takes sums of resamples in float32, others in float64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Width {
@@ -139,6 +154,24 @@ impl Counts {
             }
         }
         sums.into_iter().map(|sum| sum as f64).collect()
+    }
+}
+
+impl Score {
+    /// The score of the system at `place` among systems whose first is the baseline. `counts` has those of each system.
+    #[must_use]
+    pub fn new(metric: Metric, counts: &[Counts], place: usize, resampling: Option<&Resampling>) -> Self {
+        let own = &counts[place];
+        let (interval, p_value) = match resampling {
+            None => (None, None),
+            Some(resampling) if !resampling.tests => (Some(confidence(metric, own, resampling)), None),
+            Some(resampling) if place == 0 => (baseline_interval(metric, own, resampling), None),
+            Some(resampling) => {
+                let found = paired(metric, &counts[0], own, resampling);
+                (found.interval, Some(found.p_value))
+            }
+        };
+        Self { metric, value: metric.score(own), detail: metric.detail(own), interval, p_value }
     }
 }
 

@@ -134,7 +134,8 @@ fn options_in_the_manual_are_those_of_the_program() {
         assert!(output.status.success(), "{command}");
         options(&String::from_utf8(output.stdout).unwrap())
     };
-    let commands = ["digest", "translate", "summarize", "generate", "serve", "score", "bench", "doctor", "setup"];
+    let commands =
+        ["digest", "translate", "summarize", "generate", "serve", "score", "compare", "bench", "doctor", "setup"];
     let models = ["models list", "models pull", "models show", "models verify", "models rm", "models path"];
     let known: BTreeSet<String> = commands.into_iter().chain(models).flat_map(help).collect();
     // Cargo's, not ours.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself and `error`.
-const MODULES: [(&str, &[&str]); 28] = [
+const MODULES: [(&str, &[&str]); 29] = [
     ("error", &[]),
     ("language", &[]),
     ("glossary", &["language"]),
@@ -27,7 +27,8 @@ const MODULES: [(&str, &[&str]); 28] = [
     ("translate", &["check", "document", "engine", "glossary", "segment"]),
     ("summarize", &["check", "document", "engine", "segment"]),
     ("report", &["check", "detect", "document", "engine", "summarize", "translate"]),
-    ("render", &["check", "document", "report", "segment", "summarize", "translate"]),
+    ("compare", &["check", "score", "translate"]),
+    ("render", &["check", "compare", "document", "report", "score", "segment", "summarize", "translate"]),
     ("digest", &["check", "detect", "document", "engine", "glossary", "report", "segment", "summarize", "translate"]),
     (
         "pipeline",
@@ -55,7 +56,7 @@ const MODULES: [(&str, &[&str]); 28] = [
 ];
 
 /// Foreign names and the only places where they may stand.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("quick_xml::", &["document"]),
     ("flate2::", &["document"]),
     ("clap::", &["cli"]),
@@ -65,6 +66,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("whatlang::", &["detect"]),
     ("tikv_jemallocator::", &["allocator"]),
     ("tikv_jemalloc_ctl::", &["allocator"]),
+    ("similar::", &["compare"]),
     ("std::env", &["cli", "hub"]),
     ("unsafe ", &["kernels", "model/storage.rs", "device/gpu.rs"]),
 ];

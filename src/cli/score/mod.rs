@@ -4,7 +4,7 @@
 //! arguments. What the numbers are belongs to `kortom::score`.
 
 mod shown;
-mod texts;
+pub mod texts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use kortom::error::WithHint;
 use kortom::pipeline::Pipeline;
 use kortom::score::rouge::{Agreement, Rouge};
-use kortom::score::{Counts, Interval, Metric, Resampling, baseline_interval, confidence, paired};
+use kortom::score::{Counts, Metric, Resampling, Score};
 use serde_json::Value;
 
 use super::args::{Inputs, TranslateArgs, TranslationModel};
@@ -113,15 +113,6 @@ struct Scored {
     segments: usize,
     metrics: Vec<Score>,
     rouge: [Agreement; 4],
-}
-
-/// One score of a system.
-struct Score {
-    metric: Metric,
-    value: f64,
-    detail: Option<String>,
-    interval: Option<Interval>,
-    p_value: Option<f64>,
 }
 
 /// Reads, translates where that is wanted, counts and prints.
@@ -245,22 +236,6 @@ fn score(texts: &Texts, resampling: Option<&Resampling>) -> Vec<Scored> {
         }
     }
     scored
-}
-
-impl Score {
-    fn new(metric: Metric, counts: &[Counts], place: usize, resampling: Option<&Resampling>) -> Self {
-        let own = &counts[place];
-        let (interval, p_value) = match resampling {
-            None => (None, None),
-            Some(resampling) if !resampling.tests => (Some(confidence(metric, own, resampling)), None),
-            Some(resampling) if place == 0 => (baseline_interval(metric, own, resampling), None),
-            Some(resampling) => {
-                let found = paired(metric, &counts[0], own, resampling);
-                (found.interval, Some(found.p_value))
-            }
-        };
-        Self { metric, value: metric.score(own), detail: metric.detail(own), interval, p_value }
-    }
 }
 
 /// More than these are noise.

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use kortom::score::rouge::Rouge;
-use kortom::score::{Interval, Metric, Resampling};
+use kortom::score::{Interval, Metric, Resampling, Score};
 use serde_json::{Map, Value, json};
 
-use super::{Score, Scored};
+use super::Scored;
 
 /// Up to this, a difference is not put down to chance.
 const SIGNIFICANT: f64 = 0.05;

@@ -77,7 +77,7 @@ fn hypotheses(args: &ScoreArgs) -> Result<Vec<PathBuf>> {
 }
 
 /// The lines of a file, or one field of its objects.
-fn read(path: &Path, field: Option<&str>) -> Result<Vec<String>> {
+pub fn read(path: &Path, field: Option<&str>) -> Result<Vec<String>> {
     let name = path.display();
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == "-" {

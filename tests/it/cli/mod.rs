@@ -3,6 +3,7 @@
 mod adapters;
 mod arguments;
 mod checks;
+mod compare;
 mod device;
 mod fields;
 mod filter;
