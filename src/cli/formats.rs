@@ -73,7 +73,7 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     if input.overwrite.is_some() && lacks(|format| format.spec().holds_translations()) {
         bail!("`--overwrite` applies to PO and XLIFF only, which hold translations".with_hint("leave it out"));
     }
-    if input.max_unpacked.is_some() && lacks(|format| format.spec().is_archive()) {
+    if input.max_unpacked.is_some() && lacks(|format| format.spec().is_binary()) {
         bail!("`--max-unpacked` applies to documents that are archives only, such as DOCX".with_hint("leave it out"));
     }
     Ok(())
@@ -125,12 +125,12 @@ pub fn set_outputs(task: PipelineTask, sources: &mut [Source], asked: Option<Rep
 /// The output format that is an input's own. Subtitles and the like have no room for a summary; what has room for it is written
 /// as what it is where outputs are files.
 fn own(task: PipelineTask, input: document::Format, apart: bool) -> ReportFormat {
-    match input {
-        _ if task == PipelineTask::Digest && apart && input.spec().takes_summary() => ReportFormat::Own(input),
+    match input.written_as() {
+        input if task == PipelineTask::Digest && apart && input.spec().takes_summary() => ReportFormat::Own(input),
         document::Format::Markdown => ReportFormat::Markdown,
         document::Format::Html => ReportFormat::Html,
         document::Format::Jsonl => ReportFormat::Jsonl,
-        _ if input.is_own() && task == PipelineTask::Translate => ReportFormat::Own(input),
+        input if input.is_own() && task == PipelineTask::Translate => ReportFormat::Own(input),
         _ => ReportFormat::Text,
     }
 }

@@ -146,7 +146,7 @@ impl Source {
 
     /// A source that is one article, and how many bytes it has. Of an archive only what is looked at is held.
     pub fn content(&self) -> Result<(Content, usize)> {
-        if let Some(path) = self.path.as_ref().filter(|_| self.format.spec().is_archive()) {
+        if let Some(path) = self.path.as_ref().filter(|_| self.format.spec().is_binary()) {
             let file = fs::File::open(path).context("cannot open the file")?;
             let size = file.metadata().context("cannot read the file")?.len() as usize;
             return Ok((file.into(), size));
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn folders_are_walked_sorted_without_hidden_files_and_outputs() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.txt", "a.TXT", "sub/c.md", ".hidden.txt", ".git/d.txt", "notes.pdf", "out/a.txt"] {
+        for name in ["b.txt", "a.TXT", "sub/c.md", ".hidden.txt", ".git/d.txt", "notes.doc", "out/a.txt"] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();

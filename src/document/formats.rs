@@ -59,6 +59,9 @@ pub enum Format {
     Epub,
     /// Every line one segment.
     Lines,
+    /// Pages with letters in their places; only read.
+    #[cfg(feature = "pdf")]
+    Pdf,
 }
 
 /// What one input in a format holds.
@@ -115,10 +118,10 @@ impl FormatSpec {
         matches!(self.format, Format::Docx | Format::Odt | Format::Epub | Format::Html | Format::HtmlWhole)
     }
 
-    /// Whether it is an archive, which no text can hold.
+    /// Whether it is bytes that no text can hold, such as an archive.
     #[must_use]
-    pub fn is_archive(&self) -> bool {
-        matches!(self.reader, FormatReader::Archive(_))
+    pub fn is_binary(&self) -> bool {
+        matches!(self.reader, FormatReader::Archive(_) | FormatReader::Binary(_))
     }
 }
 
@@ -136,6 +139,8 @@ pub enum FormatReader {
     Strict(fn(input: &str, text: &str, options: &ReadOptions) -> Result<Document>),
     /// From an archive, as which it is written again.
     Archive(fn(input: &str, content: Content, options: &ReadOptions) -> Result<Document>),
+    /// From bytes as which it is never written: it becomes Markdown.
+    Binary(fn(input: &str, content: Content, options: &ReadOptions) -> Result<Document>),
 }
 
 impl Format {
@@ -161,7 +166,14 @@ impl Format {
     /// Whether a translation in this format is written by putting its words back where they were; the others are rendered.
     #[must_use]
     pub fn is_own(self) -> bool {
-        self.spec().has_markup && !matches!(self, Self::Markdown | Self::Html | Self::HtmlWhole)
+        let written = self.written_as() == self && self.spec().has_markup;
+        written && !matches!(self, Self::Markdown | Self::Html | Self::HtmlWhole)
+    }
+
+    /// The format that articles of this format are written in: itself, or Markdown for one that is only read.
+    #[must_use]
+    pub fn written_as(self) -> Self {
+        if matches!(self.spec().reader, FormatReader::Binary(_)) { Self::Markdown } else { self }
     }
 
     /// What the format is called on the command line.

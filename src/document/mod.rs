@@ -18,6 +18,8 @@ mod lines;
 mod markdown;
 mod markup;
 mod package;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod po;
 mod preface;
 mod sections;
@@ -183,7 +185,9 @@ impl Document {
     pub fn parse(input: &str, text: &str, format: Format) -> Self {
         match format.spec().reader {
             FormatReader::Text { parse, .. } => parse(input, text),
-            FormatReader::Strict(_) | FormatReader::Archive(_) => text::parse(input, text, Format::Text),
+            FormatReader::Strict(_) | FormatReader::Archive(_) | FormatReader::Binary(_) => {
+                text::parse(input, text, Format::Text)
+            }
         }
     }
 
@@ -214,7 +218,7 @@ impl Document {
                 Ok(document)
             }),
             FormatReader::Strict(read) => content.text().and_then(|text| read(input, &text, options)),
-            FormatReader::Archive(read) => read(input, content, options),
+            FormatReader::Archive(read) | FormatReader::Binary(read) => read(input, content, options),
         };
         read.map_err(|error| Error::from(error).or_kind(ErrorKind::Input))
     }

@@ -341,11 +341,22 @@ impl Content {
     pub(super) fn text(self) -> Result<String> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Bytes(bytes) => decode(bytes),
+            other => decode(other.bytes()?),
+        }
+    }
+
+    /// All of it as bytes.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub(super) fn bytes(self) -> Result<Vec<u8>> {
+        match self {
+            Self::Text(text) => Ok(text.into_bytes()),
+            Self::Bytes(bytes) => Ok(bytes),
             Self::File(mut file) => {
                 let mut bytes = Vec::new();
                 std::io::Read::read_to_end(&mut file, &mut bytes).context("cannot read the file")?;
-                decode(bytes)
+                Ok(bytes)
             }
         }
     }

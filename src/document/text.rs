@@ -248,6 +248,14 @@ fn split_credit(text: &str, range: Range<usize>) -> (Option<Range<usize>>, Optio
 /// # Errors
 /// When they are not UTF-8, or hold a NUL byte (then they are no text at all); names the offset.
 pub fn decode(bytes: Vec<u8>) -> Result<String> {
+    if bytes.starts_with(b"%PDF-") {
+        let hint = if cfg!(feature = "pdf") {
+            "name it with `--input-format pdf`"
+        } else {
+            "build kortom with `--features pdf`"
+        };
+        bail!("this is a PDF and no text".with_hint(hint));
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => bail!(

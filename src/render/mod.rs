@@ -113,7 +113,7 @@ impl ReportFormat {
     #[must_use]
     pub fn body(self, report: &Report) -> Body {
         match (self, &report.document) {
-            (Self::Own(format), Some(document)) if format.spec().is_archive() => {
+            (Self::Own(format), Some(document)) if format.spec().is_binary() => {
                 Body::Document(Box::new(text::with_summary(report, document)))
             }
             _ => Body::Text(self.article(report)),

@@ -7,7 +7,7 @@ use kortom::document::{FORMATS, FormatSpec, Holds};
 
 /// Formats that an article in a request may be in: those that are text.
 pub fn in_requests() -> impl Iterator<Item = &'static FormatSpec> {
-    FORMATS.iter().filter(|spec| spec.holds == Holds::Article && !spec.is_archive())
+    FORMATS.iter().filter(|spec| spec.holds == Holds::Article && !spec.is_binary())
 }
 
 /// Formats of files that are one article.
@@ -17,12 +17,12 @@ pub fn in_files() -> impl Iterator<Item = &'static FormatSpec> {
 
 /// Formats of files that the page does not show: it has them translated and gives them back.
 pub fn documents() -> impl Iterator<Item = &'static FormatSpec> {
-    in_files().filter(|spec| spec.is_archive())
+    in_files().filter(|spec| spec.is_binary())
 }
 
 /// Formats of files whose text the page shows.
 pub fn on_page() -> impl Iterator<Item = &'static FormatSpec> {
-    in_files().filter(|spec| !spec.is_archive())
+    in_files().filter(|spec| !spec.is_binary())
 }
 
 /// The extensions of files in these formats, each with its dot.

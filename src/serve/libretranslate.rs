@@ -233,7 +233,7 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
         return Err(Refusal::bad("cannot translate this kind of file".with_hint(format!("it is one of {known}"))));
     };
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
-    let content = if format.spec().is_archive() {
+    let content = if format.spec().is_binary() {
         Content::from(file.bytes)
     } else {
         let text = decode(file.bytes).map_err(Refusal::unfit)?;
@@ -273,6 +273,9 @@ fn translated_file(
         document.write(&mut bytes)?;
     }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "txt"));
+    // What is only read, such as a PDF, is written as something else.
+    let written = Format::known(Path::new(name)).filter(|format| format.written_as() != *format);
+    let extension = written.and_then(|format| format.written_as().spec().extensions.first()).unwrap_or(&extension);
     Ok(File { name: format!("{stem}_{}.{extension}", pair.to), bytes })
 }
 

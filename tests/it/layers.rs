@@ -59,6 +59,7 @@ const MODULES: [(&str, &[&str]); 29] = [
 const HOMES: [(&str, &[&str]); 12] = [
     ("quick_xml::", &["document"]),
     ("flate2::", &["document"]),
+    ("hayro_font::", &["document"]),
     ("clap::", &["cli"]),
     ("hf_hub::", &["hub"]),
     ("tokenizers::", &["tokenizer"]),

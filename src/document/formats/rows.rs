@@ -3,6 +3,8 @@
 use anyhow::Result;
 
 use super::{Format, FormatReader, FormatSpec, Holds};
+#[cfg(feature = "pdf")]
+use crate::document::pdf;
 use crate::document::{Document, ass, feed, html, lines, markdown, package, po, subtitles, table, text, xliff};
 
 /// A format in which every text can be read.
@@ -12,7 +14,7 @@ fn anything_goes(_: &str, _: &Document) -> Result<()> {
 }
 
 /// All formats, in the order of `Format`.
-pub static FORMATS: [FormatSpec; 21] = [
+pub static FORMATS: &[FormatSpec] = &[
     FormatSpec {
         format: Format::Text,
         name: "text",
@@ -279,5 +281,18 @@ pub static FORMATS: [FormatSpec; 21] = [
         has_markup: false,
         marks_headings: false,
         reader: FormatReader::Text { parse: lines::parse, check: anything_goes },
+    },
+    #[cfg(feature = "pdf")]
+    FormatSpec {
+        format: Format::Pdf,
+        name: "pdf",
+        title: "PDF, to read",
+        help: "One document; its text comes out as Markdown",
+        extensions: &["pdf"],
+        media_type: "application/pdf",
+        holds: Holds::Article,
+        has_markup: true,
+        marks_headings: true,
+        reader: FormatReader::Binary(pdf::read),
     },
 ];

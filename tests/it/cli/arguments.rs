@@ -137,7 +137,7 @@ fn values_that_mean_nothing_are_refused() {
         ("--max-length", "0"),
         ("--device", "toaster"),
         ("--compute-type", "f8"),
-        ("--input-format", "pdf"),
+        ("--input-format", "doc"),
         ("--format", "docx"),
         ("--summary-length", "tiny"),
     ] {

@@ -146,3 +146,27 @@ fn segments_are_written_for_other_programs() {
     );
     place.run(&["summarize", "a.txt", "--format", "tmx"]).bad(2, &["a summary has no segments"]);
 }
+
+#[cfg(feature = "pdf")]
+#[test]
+fn a_pdf_comes_out_as_markdown_or_as_what_is_asked_for() {
+    use crate::formats::pdf::{lines, pdf};
+    let place = Place::new();
+    let page = lines(50.0, 700.0, &["Het regent vandaag.", "De brug is de hele week dicht voor het verkeer."]);
+    place.file("in/a.pdf", pdf(&[page], &[])).file("in/scan.pdf", pdf(&["/P Do".to_owned()], &[]));
+    let ran = place.run(&["translate", "in", "--output", "out"]);
+    let said =
+        ["`in/a.pdf`: the layout of a PDF is not kept", "`in/scan.pdf`", "hint: OCR it first", "1 failed, 1 done"];
+    ran.bad(1, &said);
+    assert_eq!(super::visible(&place.path("out")), ["a.md"]);
+    assert!(place.read("out/a.md").starts_with("It's raining today."), "{}", place.read("out/a.md"));
+    let page = place.run(&["digest", "in/a.pdf", "--format", "html"]).good();
+    assert!(page.contains("<section class=\"summary\">"), "{page}");
+    let summary = place.run(&["digest", "in/a.pdf", "--max-unpacked", "1", "--quiet"]);
+    assert_eq!(summary.stderr, "");
+    assert!(summary.good().starts_with("> **Summary.** "));
+    let pipe = std::fs::read(place.path("in/a.pdf")).unwrap();
+    let piped = place.pipe(&["translate", "--input-format", "pdf"], &pipe).good();
+    assert_eq!(piped, place.read("out/a.md"));
+    place.pipe(&["translate"], &pipe).bad(1, &["this is a PDF", "--input-format pdf"]);
+}

@@ -29,7 +29,7 @@ fn bad_articles_are_named_and_the_others_complete() {
 #[test]
 fn nothing_but_missing_inputs_is_a_failure_of_all() {
     let place = Place::new();
-    place.file("full/notes.pdf", "x");
+    place.file("full/notes.doc", "x");
     place.run(&["translate", "gone.txt", "full"]).bad(1, &["`gone.txt`", "`full`: the folder holds no article"]);
 }
 

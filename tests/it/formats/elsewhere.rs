@@ -56,3 +56,24 @@ fn documents_of_other_programs_keep_every_byte() {
     }
     assert!(count > 0, "there is no document in {}", folder.display());
 }
+
+/// The folder with files in PDF; beside each comes what is read in it.
+#[cfg(feature = "pdf")]
+const PDFS: &str = "KORTOM_PDFS";
+
+#[cfg(feature = "pdf")]
+#[test]
+#[ignore = "needs a folder of PDF, which `tests/documents/pdf` makes"]
+fn pdfs_of_other_programs_are_read() {
+    let folder = std::env::var(PDFS).unwrap_or_else(|_| panic!("{PDFS} names no folder"));
+    let mut count = 0;
+    for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.extension().is_some_and(|extension| extension == "pdf") {
+            let document = Document::read("-", File::open(&path).unwrap(), Format::Pdf);
+            let text = document.map_or_else(|error| format!("error: {error:#}"), |document| document.text());
+            fs::write(path.with_extension("md"), text).unwrap();
+            count += 1;
+        }
+    }
+    assert!(count > 0, "there is no PDF in {folder}");
+}

@@ -9,6 +9,8 @@ mod html;
 mod markdown;
 mod messages;
 pub mod package;
+#[cfg(feature = "pdf")]
+pub mod pdf;
 mod sheets;
 mod srt;
 mod table;

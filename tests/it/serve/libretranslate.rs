@@ -148,6 +148,17 @@ fn documents_are_translated_and_fetched_as_what_they_are() {
     let bytes = agent().get(url).call().unwrap().body_mut().read_to_vec().unwrap();
     let document = Document::read("brief_en.docx", bytes, Format::Docx).unwrap();
     assert_eq!(document.blocks[0].text, "It's raining today.");
+    #[cfg(feature = "pdf")]
+    {
+        use crate::formats::pdf::{lines, pdf};
+        assert!(known.contains("\".pdf\""), "{known}");
+        // This PDF has nothing but ASCII in it, so it can be sent as text.
+        let sent = String::from_utf8(pdf(&[lines(50.0, 700.0, &["Het regent vandaag."])], &[])).unwrap();
+        let answer = server.send("/translate_file", "multipart/form-data; boundary=b", form("brief.pdf", &sent)).good();
+        let url = answer["translatedFileUrl"].as_str().unwrap();
+        assert!(url.ends_with(".brief_en.md"), "{url}");
+        assert_eq!(agent().get(url).call().unwrap().body_mut().read_to_string().unwrap(), "It's raining today.\n");
+    }
     let broken = form("brief.docx", "PK");
     server.send("/translate_file", "multipart/form-data; boundary=b", broken).refused(422, "no zip archive");
 }

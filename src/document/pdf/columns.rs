@@ -1,0 +1,196 @@
+//! In which order the lines of a page are read.
+//!
+//! Lines that follow each other from top to bottom, with nothing beside them, are a column. Columns are ordered by two rules of
+//! Breuel, "High Performance Document Layout Analysis" (2003): what stands above comes before what it overlaps, and what stands to the
+//! left comes before what is to the right, unless something between them spans both. So a title over two columns comes first,
+//! then the left one, then the right one. Invariant: each line is in one column.
+
+use super::lines::TextLine;
+
+/// Lines further apart than this many sizes of their letters are not in one column.
+const FARTHEST: f32 = 3.5;
+/// With more columns than this a page is a table or a drawing, and is read from top to bottom.
+const MOST_COLUMNS: usize = 400;
+/// With more lines than this, too.
+const MOST_LINES: usize = 4000;
+
+/// Lines that are read from top to bottom.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// The lines, the topmost first.
+    pub(super) lines: Vec<TextLine>,
+    left: f32,
+    right: f32,
+    top: f32,
+    bottom: f32,
+}
+
+/// The columns of a page in the order in which they are read. Lines come sorted from top to bottom.
+pub(super) fn columns(lines: Vec<TextLine>) -> Vec<Column> {
+    if lines.len() > MOST_LINES {
+        return vec![Column::new(lines)];
+    }
+    let mut columns: Vec<Column> = chains(&lines).into_iter().map(Column::new).collect();
+    columns.sort_by(|one, other| other.top.total_cmp(&one.top).then(one.left.total_cmp(&other.left)));
+    if columns.len() <= MOST_COLUMNS { ordered(columns) } else { columns }
+}
+
+impl Column {
+    fn new(lines: Vec<TextLine>) -> Self {
+        let least = |edge: fn(&TextLine) -> f32| lines.iter().map(edge).fold(f32::INFINITY, f32::min);
+        let most = |edge: fn(&TextLine) -> f32| lines.iter().map(edge).fold(f32::NEG_INFINITY, f32::max);
+        let (left, right) = (least(|line| line.left), most(|line| line.right));
+        let (bottom, top) = (least(|line| line.baseline), most(|line| line.baseline + 0.7 * line.size));
+        Self { lines, left, right, top, bottom }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.right && other.left < self.right
+    }
+
+    fn is_above(&self, other: &Self) -> bool {
+        self.top + self.bottom > other.top + other.bottom
+    }
+
+    /// Whether it is read before `other`, for which it matters what else is on the page.
+    fn comes_before(&self, other: &Self, all: &[Self]) -> bool {
+        if self.overlaps(other) {
+            return self.is_above(other);
+        }
+        let is_between = |middle: &Self| {
+            let (upper, lower) = if self.is_above(other) { (self, other) } else { (other, self) };
+            upper.bottom > middle.bottom && middle.top > lower.top && middle.overlaps(self) && middle.overlaps(other)
+        };
+        self.left < other.left && !all.iter().any(is_between)
+    }
+}
+
+/// Lines of which each has exactly the next one below it, and that one has nothing else above it.
+fn chains(lines: &[TextLine]) -> Vec<Vec<TextLine>> {
+    let above: Vec<Vec<usize>> = (0..lines.len()).map(|at| neighbours(lines, at, (0..at).rev())).collect();
+    let below: Vec<Vec<usize>> = (0..lines.len()).map(|at| neighbours(lines, at, at + 1..lines.len())).collect();
+    let mut chains: Vec<Vec<TextLine>> = Vec::new();
+    let mut chain_of = vec![0; lines.len()];
+    for (at, line) in lines.iter().enumerate() {
+        let before = match above[at][..] {
+            [before] if below[before] == [at] => {
+                let gap = lines[before].baseline - line.baseline;
+                (gap <= FARTHEST * line.size.max(lines[before].size)).then_some(before)
+            }
+            _ => None,
+        };
+        chain_of[at] = before.map_or(chains.len(), |before| chain_of[before]);
+        if before.is_none() {
+            chains.push(Vec::new());
+        }
+        chains[chain_of[at]].push(line.clone());
+    }
+    chains
+}
+
+/// Of `others`, from the nearest on, those lines between which and `lines[at]` nothing stands. Lines of the same row are no neighbours.
+fn neighbours(lines: &[TextLine], at: usize, others: impl Iterator<Item = usize>) -> Vec<usize> {
+    let line = &lines[at];
+    let mut found: Vec<usize> = Vec::new();
+    for other in others {
+        let there = &lines[other];
+        if !there.overlaps(line) || (there.baseline - line.baseline).abs() < 0.4 * line.size.min(there.size) {
+            continue;
+        }
+        // Hidden by what is nearer and stands between the two, even if it is a short line.
+        let (left, right) = (there.left.max(line.left), there.right.min(line.right));
+        let is_hidden = found.iter().any(|&near| {
+            let near = &lines[near];
+            let shared = near.right.min(right) - near.left.max(left);
+            shared > 0.25 * (right - left).min(near.right - near.left)
+        });
+        if !is_hidden {
+            found.push(other);
+        }
+    }
+    found
+}
+
+/// Columns in the order in which they are read: always the topmost of those that come after none of the rest.
+fn ordered(columns: Vec<Column>) -> Vec<Column> {
+    let count = columns.len();
+    let mut after: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let mut waits_for = vec![0_usize; count];
+    for one in 0..count {
+        for other in (0..count).filter(|&other| other != one) {
+            if columns[one].comes_before(&columns[other], &columns) {
+                after[one].push(other);
+                waits_for[other] += 1;
+            }
+        }
+    }
+    let mut columns: Vec<Option<Column>> = columns.into_iter().map(Some).collect();
+    let mut order = Vec::with_capacity(count);
+    while order.len() < count {
+        // If the rules contradict each other, the topmost is next.
+        let free = (0..count).find(|&at| columns[at].is_some() && waits_for[at] == 0);
+        let Some(next) = free.or_else(|| columns.iter().position(Option::is_some)) else { break };
+        order.extend(columns[next].take());
+        for &other in &after[next] {
+            waits_for[other] = waits_for[other].saturating_sub(1);
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str, left: f32, right: f32, baseline: f32) -> TextLine {
+        TextLine { text: text.to_owned(), left, right, baseline, size: 10.0, bold: false }
+    }
+
+    fn read(mut lines: Vec<TextLine>) -> String {
+        lines.sort_by(|one, other| other.baseline.total_cmp(&one.baseline).then(one.left.total_cmp(&other.left)));
+        let texts = columns(lines).into_iter().map(|column| {
+            let texts: Vec<String> = column.lines.into_iter().map(|line| line.text).collect();
+            texts.join(" ")
+        });
+        texts.collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn a_title_comes_first_then_the_left_column_then_the_right_one() {
+        let page = vec![
+            line("titel", 50.0, 350.0, 700.0),
+            line("a", 0.0, 190.0, 660.0),
+            line("b", 0.0, 190.0, 648.0),
+            line("c", 0.0, 120.0, 636.0),
+            line("d", 210.0, 400.0, 660.0),
+            line("e", 210.0, 400.0, 648.0),
+        ];
+        assert_eq!(read(page), "titel | a b c | d e");
+    }
+
+    #[test]
+    fn two_articles_above_each_other_are_read_one_after_the_other() {
+        let article = |top: f32, name: &str| {
+            vec![
+                line(name, 0.0, 400.0, top),
+                line("l1", 0.0, 190.0, top - 30.0),
+                line("l2", 0.0, 190.0, top - 42.0),
+                line("r1", 210.0, 400.0, top - 30.0),
+                line("r2", 210.0, 400.0, top - 42.0),
+            ]
+        };
+        let page = [article(700.0, "een"), article(500.0, "twee")].concat();
+        assert_eq!(read(page), "een | l1 l2 | r1 r2 | twee | l1 l2 | r1 r2");
+    }
+
+    #[test]
+    fn columns_whose_lines_are_not_level_are_columns_too() {
+        let page = vec![
+            line("a", 0.0, 190.0, 660.0),
+            line("d", 210.0, 400.0, 655.0),
+            line("b", 0.0, 190.0, 648.0),
+            line("e", 210.0, 400.0, 643.0),
+        ];
+        assert_eq!(read(page), "a b | d e");
+    }
+}

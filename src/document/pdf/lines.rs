@@ -1,0 +1,144 @@
+//! Fragments that stand beside each other become lines.
+//!
+//! Invariant: each fragment is in one line, and lines of columns beside each other stay apart. A text that is drawn twice in the
+//! same place, as some programs do to make it bold, is there once.
+
+use std::ops::Range;
+
+use super::fragments::{Fragment, SPACE};
+
+/// Fragments whose baselines differ by less than this share of their size are on one line.
+const SAME_LINE: f32 = 0.25;
+/// Fragments that were not drawn one after the other are on one line if the gap is smaller than this share of their size:
+/// columns are further apart.
+const WIDEST_GAP: f32 = 0.7;
+/// Letters of one line have sizes of at least this ratio.
+const LEAST_RATIO: f32 = 0.6;
+
+/// A line of a column, and where it stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct TextLine {
+    /// What it says.
+    pub(super) text: String,
+    /// Where its first letter begins.
+    pub(super) left: f32,
+    /// Where its last letter ends.
+    pub(super) right: f32,
+    /// The height of its baseline; larger is further up.
+    pub(super) baseline: f32,
+    /// The size of its largest letters.
+    pub(super) size: f32,
+    /// Whether nearly all of it is bold.
+    pub(super) bold: bool,
+}
+
+impl TextLine {
+    /// Whether two lines stand above each other at all.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.right && other.left < self.right
+    }
+}
+
+/// The lines of a page, from top to bottom and from left to right, for each of the four ways in which they can be turned, those of
+/// which there are most first.
+pub(super) fn lines(fragments: Vec<Fragment>) -> Vec<Vec<TextLine>> {
+    let mut turned: [Vec<Fragment>; 4] = Default::default();
+    for fragment in fragments {
+        turned[usize::from(fragment.turn)].push(fragment);
+    }
+    let mut turned: Vec<Vec<TextLine>> = turned.into_iter().filter(|all| !all.is_empty()).map(of_one_turn).collect();
+    turned.sort_by_key(|lines| std::cmp::Reverse(lines.iter().map(|line| line.text.len()).sum::<usize>()));
+    turned
+}
+
+fn of_one_turn(mut fragments: Vec<Fragment>) -> Vec<TextLine> {
+    fragments.sort_by(|one, other| other.baseline.total_cmp(&one.baseline));
+    let mut lines = Vec::new();
+    while !fragments.is_empty() {
+        let first = &fragments[0];
+        let lowest = first.baseline - SAME_LINE * first.size;
+        let count = fragments.iter().take_while(|fragment| fragment.baseline >= lowest).count();
+        let mut row: Vec<Fragment> = fragments.drain(..count).collect();
+        row.sort_by(|one, other| one.left.total_cmp(&other.left));
+        let mut start = 0;
+        for at in 1..=row.len() {
+            if at == row.len() || !is_joined(&row[at - 1], &row[at]) {
+                lines.push(line(&row, start..at));
+                start = at;
+            }
+        }
+    }
+    lines
+}
+
+/// Whether a fragment goes on where one to the left of it ends.
+fn is_joined(before: &Fragment, next: &Fragment) -> bool {
+    let (size, gap) = (before.size.max(next.size), next.left - before.right);
+    is_twice(before, next)
+        || -0.5 * size <= gap && gap <= WIDEST_GAP * size && before.size.min(next.size) >= LEAST_RATIO * size
+}
+
+/// Whether a text is drawn twice.
+fn is_twice(one: &Fragment, other: &Fragment) -> bool {
+    let near = |from: f32, to: f32| (from - to).abs() < SAME_LINE * one.size;
+    one.text.trim() == other.text.trim() && near(one.left, other.left) && near(one.baseline, other.baseline)
+}
+
+fn line(row: &[Fragment], range: Range<usize>) -> TextLine {
+    let (mut line, mut letters, mut bold) = (TextLine::default(), 0, 0);
+    let mut before: Option<&Fragment> = None;
+    for fragment in &row[range] {
+        if before.is_some_and(|before| is_twice(before, fragment)) {
+            continue;
+        }
+        match before {
+            None => line.left = fragment.left,
+            Some(before) if fragment.left - before.right > SPACE * fragment.size && !line.text.ends_with(' ') => {
+                line.text.push(' ');
+            }
+            Some(_) => {}
+        }
+        line.text += &fragment.text;
+        line.right = line.right.max(fragment.right);
+        if fragment.size > line.size {
+            (line.size, line.baseline) = (fragment.size, fragment.baseline);
+        }
+        letters += fragment.text.chars().filter(|c| !c.is_whitespace()).count();
+        bold += fragment.bold;
+        before = Some(fragment);
+    }
+    line.bold = bold * 10 >= letters * 9;
+    line.text.truncate(line.text.trim_end().len());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fragment(text: &str, left: f32, baseline: f32) -> Fragment {
+        let right = left + 5.0 * text.len() as f32;
+        Fragment { text: text.to_owned(), left, right, baseline, size: 10.0, ..Fragment::default() }
+    }
+
+    #[test]
+    fn columns_stay_apart_and_what_is_drawn_twice_is_there_once() {
+        let all = vec![
+            fragment("rechts", 200.0, 100.2),
+            fragment("links", 0.0, 100.0),
+            fragment("links", 0.3, 100.0),
+            fragment("verder", 28.0, 100.0),
+            fragment("onder", 0.0, 88.0),
+        ];
+        let texts: Vec<String> = lines(all).concat().into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["links verder", "rechts", "onder"]);
+    }
+
+    #[test]
+    fn what_is_turned_stands_apart() {
+        let all = vec![Fragment { turn: 1, ..fragment("op", 0.0, 100.0) }, fragment("liggend", 12.0, 100.0)];
+        let texts: Vec<Vec<String>> =
+            lines(all).into_iter().map(|lines| lines.into_iter().map(|line| line.text).collect()).collect();
+        assert_eq!(texts, [["liggend"], ["op"]]);
+    }
+}

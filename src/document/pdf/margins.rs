@@ -1,0 +1,131 @@
+//! What stands at the top and at the bottom of many pages: heads, feet, page numbers.
+//!
+//! Invariant: only rows at the edge of a page go, from the edge inwards: those that stand in the same place of another page with
+//! the same words, whatever numbers they have, and numbers that stand by themselves.
+
+use std::collections::HashMap;
+
+use super::lines::TextLine;
+
+/// How many rows at an edge are looked at.
+const MOST_ROWS: usize = 3;
+/// A row is repeated if it is on one of this many pages, and on two at least.
+const ONE_PAGE_OF: usize = 5;
+/// Rows that differ by less than this many points are in the same place.
+const SAME_PLACE: f32 = 3.0;
+/// What stands by itself has this many sizes of its letters between it and the text.
+const LEAST_GAP: f32 = 1.5;
+
+/// A row at an edge: its words without numbers, and where it is.
+type RowKey = (String, i32);
+
+/// Takes off what is repeated on pages, and their numbers. The lines of each page are sorted from top to bottom.
+pub(super) fn strip(pages: &mut [Vec<TextLine>]) {
+    let mut counts: HashMap<RowKey, usize> = HashMap::new();
+    for page in &*pages {
+        for is_top in [true, false] {
+            for row in rows(page, is_top).iter().take(MOST_ROWS) {
+                for key in [key(row, 0.0), key(row, SAME_PLACE / 2.0)] {
+                    *counts.entry(key).or_default() += 1;
+                }
+            }
+        }
+    }
+    let least = 2.max(pages.len().div_ceil(ONE_PAGE_OF));
+    let is_repeated = |row: &[&TextLine]| {
+        [key(row, 0.0), key(row, SAME_PLACE / 2.0)]
+            .iter()
+            .any(|key| counts.get(key).is_some_and(|&count| count >= least))
+    };
+    for page in pages {
+        for is_top in [true, false] {
+            let rows = rows(page, is_top);
+            let goes = |at: usize| is_repeated(&rows[at]) || is_lone_number(&rows, at);
+            let gone = (0..rows.len().min(MOST_ROWS)).take_while(|&at| goes(at)).count();
+            let count: usize = rows[..gone].iter().map(Vec::len).sum();
+            if is_top {
+                page.drain(..count);
+            } else {
+                page.truncate(page.len() - count);
+            }
+        }
+    }
+}
+
+/// The rows of a page, from an edge inwards.
+fn rows(page: &[TextLine], is_top: bool) -> Vec<Vec<&TextLine>> {
+    let mut rows: Vec<Vec<&TextLine>> = Vec::new();
+    let lines: Box<dyn Iterator<Item = &TextLine>> =
+        if is_top { Box::new(page.iter()) } else { Box::new(page.iter().rev()) };
+    for line in lines {
+        let begun = rows.len();
+        let same = |row: &&mut Vec<&TextLine>| (row[0].baseline - line.baseline).abs() <= 0.5 * line.size;
+        match rows.last_mut().filter(same) {
+            Some(row) => row.push(line),
+            None if begun > MOST_ROWS => break,
+            None => rows.push(vec![line]),
+        }
+    }
+    rows
+}
+
+/// What a row says, with `#` for each number, and where it is. `shift` is there because two places that are nearly the same may
+/// be rounded apart.
+fn key(row: &[&TextLine], shift: f32) -> RowKey {
+    let mut words = String::new();
+    for line in row {
+        for c in line.text.chars() {
+            match c {
+                c if c.is_ascii_digit() && words.ends_with('#') => {}
+                c if c.is_ascii_digit() => words.push('#'),
+                c if c.is_whitespace() => {}
+                c => words.push(c),
+            }
+        }
+    }
+    (words, ((row[0].baseline + shift) / SAME_PLACE).floor() as i32 * 2 + i32::from(shift > 0.0))
+}
+
+/// Whether a row is a number, as of a page, and stands by itself.
+fn is_lone_number(rows: &[Vec<&TextLine>], at: usize) -> bool {
+    let [line] = rows[at][..] else { return false };
+    let text = line.text.trim_matches(|c: char| c.is_whitespace() || "-–—|[]".contains(c));
+    let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let gap = rows.get(at + 1).map_or(f32::INFINITY, |next| (next[0].baseline - line.baseline).abs());
+    is_number && gap > LEAST_GAP * line.size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str, baseline: f32) -> TextLine {
+        TextLine { text: text.to_owned(), right: 100.0, baseline, size: 10.0, ..TextLine::default() }
+    }
+
+    #[test]
+    fn heads_and_numbers_go_and_text_stays() {
+        let page = |number: usize, text: &str| {
+            vec![
+                line(&format!("De krant {number}"), 800.0),
+                line(text, 760.0),
+                line("slot", 748.0),
+                line(&number.to_string(), 30.0),
+            ]
+        };
+        let mut pages = vec![page(9, "Het begin."), page(10, "Het vervolg.")];
+        strip(&mut pages);
+        let texts: Vec<Vec<&str>> = pages.iter().map(|page| page.iter().map(|line| &*line.text).collect()).collect();
+        assert_eq!(texts, [["Het begin.", "slot"], ["Het vervolg.", "slot"]]);
+    }
+
+    #[test]
+    fn a_number_in_a_text_stays() {
+        let mut pages = vec![vec![line("Er waren er", 760.0), line("12", 748.0)]];
+        strip(&mut pages);
+        assert_eq!(pages[0].len(), 2);
+        let mut pages = vec![vec![line("Er waren er twaalf.", 760.0), line("– 1 –", 40.0)]];
+        strip(&mut pages);
+        assert_eq!(pages[0].len(), 1);
+    }
+}

@@ -1,0 +1,346 @@
+//! Lines that belong together become paragraphs, headings and items of lists.
+//!
+//! Invariant: every line is in one paragraph. A line begins a new one if something says so: an indent, a gap, a sign of a list,
+//! other letters, or that the line before ends early. A paragraph may go on in the next column or on the next page. How
+//! words go on over the end of a line is the affair of `words`.
+
+use std::collections::HashMap;
+
+use super::columns::Column;
+use super::fragments::{is_bullet, is_sign};
+use super::lines::TextLine;
+use super::words::Words;
+
+/// An indent is at least this many sizes of the letters.
+const LEAST_INDENT: f32 = 0.7;
+/// Lines of a paragraph are at most this much further apart than usual.
+const WIDEST_LEADING: f32 = 1.25;
+/// Where nothing says how far apart lines usually are, in sizes of their letters.
+const USUAL_LEADING: f32 = 1.25;
+/// Letters larger than those of most text by this factor are a heading's.
+const LEAST_HEADING: f32 = 1.12;
+/// A heading has at most this many lines and letters.
+const MOST_HEADING_LINES: usize = 4;
+const LONGEST_HEADING: usize = 200;
+/// How many paragraphs of notes and captions may stand inside of one that goes on.
+const MOST_BETWEEN: usize = 4;
+
+/// What a paragraph is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A heading, and how deep it is: 1 is the title's.
+    Heading(usize),
+    /// Running text.
+    Text,
+    /// An item of a list, with a bullet or a number.
+    Item,
+}
+
+/// A paragraph of the article.
+#[derive(Clone, Debug)]
+pub(super) struct TextParagraph {
+    /// What it is.
+    pub(super) role: Role,
+    /// What it says.
+    pub(super) text: String,
+    size: f32,
+    bold: bool,
+    lines: usize,
+}
+
+/// The paragraphs of all columns, which come in the order in which they are read.
+pub(super) fn paragraphs(columns: &[Column]) -> Vec<TextParagraph> {
+    let lines = || columns.iter().flat_map(|column| &column.lines);
+    let words = Words::of(lines().map(|line| &*line.text));
+    let measures = Measures::of(columns);
+    let mut paragraphs = Vec::new();
+    for column in columns {
+        paragraphs.extend(measures.paragraphs(column, &words));
+    }
+    let mut paragraphs = continued(paragraphs, measures.size, &words);
+    set_headings(&mut paragraphs, measures.size);
+    paragraphs
+}
+
+/// What is usual in the article.
+struct Measures {
+    /// The size of most letters.
+    size: f32,
+    /// How far apart lines are, by the size of their letters in halves of a point.
+    leading: HashMap<i32, f32>,
+}
+
+impl Measures {
+    fn of(columns: &[Column]) -> Self {
+        let mut sizes: HashMap<i32, usize> = HashMap::new();
+        let mut gaps: HashMap<i32, HashMap<i32, f32>> = HashMap::new();
+        for line in columns.iter().flat_map(|column| &column.lines) {
+            *sizes.entry(halves(line.size)).or_default() += line.text.len();
+        }
+        for pair in columns.iter().flat_map(|column| column.lines.windows(2)) {
+            let gap = pair[0].baseline - pair[1].baseline;
+            if halves(pair[0].size) == halves(pair[1].size) && gap < 3.0 * pair[0].size {
+                // What is set in long lines says more than what is not.
+                let width = pair[0].right - pair[0].left;
+                *gaps.entry(halves(pair[0].size)).or_default().entry(halves(gap)).or_default() += width;
+            }
+        }
+        let most = sizes.into_iter().max_by_key(|&(size, letters)| (letters, size)).map_or(20, |(size, _)| size);
+        let usual = |gaps: HashMap<i32, f32>| {
+            gaps.into_iter()
+                .max_by(|one, other| one.1.total_cmp(&other.1).then(other.0.cmp(&one.0)))
+                .map(|(gap, _)| gap)
+        };
+        let leading = gaps.into_iter().filter_map(|(size, gaps)| Some((size, usual(gaps)? as f32 / 2.0))).collect();
+        Self { size: most as f32 / 2.0, leading }
+    }
+
+    fn leading(&self, line: &TextLine) -> f32 {
+        self.leading.get(&halves(line.size)).copied().unwrap_or(USUAL_LEADING * line.size)
+    }
+
+    /// The paragraphs of one column.
+    fn paragraphs(&self, column: &Column, words: &Words) -> Vec<TextParagraph> {
+        let left = column.lines.iter().map(|line| line.left).fold(f32::INFINITY, f32::min);
+        let right = column.lines.iter().map(|line| line.right).fold(f32::NEG_INFINITY, f32::max);
+        let mut paragraphs = Vec::new();
+        let mut open: Vec<&TextLine> = Vec::new();
+        for line in &column.lines {
+            if !open.is_empty() && self.begins(line, &open, left, right) {
+                paragraphs.push(TextParagraph::of(&std::mem::take(&mut open), words));
+            }
+            open.push(line);
+        }
+        if !open.is_empty() {
+            paragraphs.push(TextParagraph::of(&open, words));
+        }
+        paragraphs
+    }
+
+    /// Whether a line begins a new paragraph after the lines of the open one, in a column between `left` and `right`.
+    fn begins(&self, line: &TextLine, open: &[&TextLine], left: f32, right: f32) -> bool {
+        let before = open[open.len() - 1];
+        let gap = before.baseline - line.baseline;
+        let differs = (before.size - line.size).abs() > 0.08 * before.size.max(line.size);
+        let is_far = gap > WIDEST_LEADING * self.leading(before).max(before.size);
+        if differs || is_far || is_leader(&before.text) {
+            return true;
+        }
+        let ended = ends_sentence(&before.text);
+        let room = right - before.right;
+        let is_short = room > 3.0 * line.size;
+        if before.bold != line.bold && (ended || is_short || open.iter().all(|line| line.bold)) {
+            return true;
+        }
+        let is_item = sign_length(&open[0].text) > 0;
+        let indent = line.left - before.left;
+        let moved = indent.abs() > LEAST_INDENT * line.size;
+        if sign_length(&line.text) > 0 && (is_bulleted(&line.text) || ended || is_item || is_short || moved) {
+            return true;
+        }
+        if is_centred(before, line, left, right) {
+            return false;
+        }
+        let indented = if is_item { indent > 0.0 && open.len() > 1 } else { indent > 0.0 };
+        let outdented = indent < 0.0 && (open.len() > 1 || is_item);
+        moved && (indented || outdented) || self::ends_early(before, line, room)
+    }
+}
+
+impl TextParagraph {
+    fn of(lines: &[&TextLine], words: &Words) -> Self {
+        let mut text = String::new();
+        for line in lines {
+            words.append(&mut text, &line.text);
+        }
+        let role = if sign_length(&text) > 0 { Role::Item } else { Role::Text };
+        let size = lines.iter().map(|line| line.size).fold(0.0, f32::max);
+        Self { role, text, size, bold: lines.iter().all(|line| line.bold), lines: lines.len() }
+    }
+
+    /// Whether it may be a heading at all.
+    fn is_short(&self) -> bool {
+        self.lines <= MOST_HEADING_LINES && self.text.len() <= LONGEST_HEADING
+    }
+
+    /// Whether what comes next may go on with it.
+    fn is_unfinished(&self) -> bool {
+        !ends_sentence(&self.text) && !is_leader(&self.text) && !self.text.ends_with([';', ')'])
+    }
+}
+
+/// Whether a line ends so early that the next one's first word would have stood on it.
+fn ends_early(before: &TextLine, line: &TextLine, room: f32) -> bool {
+    let letters = line.text.chars().count().max(1) as f32;
+    let word = line.text.split(' ').next().unwrap_or_default().chars().count() as f32;
+    let needed = (word + 1.0) * (line.right - line.left) / letters;
+    let fits = room > needed + 0.5 * line.size;
+    let begins = line.text.trim_start_matches(['"', '\'', '“', '„', '‘', '’', '(', '«']);
+    let begins = begins.starts_with(|first: char| first.is_uppercase() || first.is_ascii_digit());
+    let is_very_short = room > 0.4 * (room + before.right - before.left);
+    fits && begins && (ends_sentence(&before.text) || is_very_short)
+}
+
+/// Whether two lines have the same middle and not the same edges.
+fn is_centred(one: &TextLine, other: &TextLine, left: f32, right: f32) -> bool {
+    let near = |from: f32, to: f32| (from - to).abs() < 0.4 * one.size;
+    let middle = |line: &TextLine| f32::midpoint(line.left, line.right);
+    near(middle(one), middle(other)) && near(middle(one), f32::midpoint(left, right)) && !near(one.left, other.left)
+}
+
+/// Whether a text ends as a sentence does.
+fn ends_sentence(text: &str) -> bool {
+    let text = text
+        .trim_end_matches(['"', '\'', '”', '’', '“', '»', ')', ']', '⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹']);
+    text.ends_with(['.', '!', '?', '…', ':'])
+}
+
+/// Whether dots lead to the end of a line, as in a table of contents.
+fn is_leader(text: &str) -> bool {
+    text.contains("....") || text.contains(". . . .")
+}
+
+/// The length of the sign of a list's item, with the space after it, or 0.
+fn sign_length(text: &str) -> usize {
+    let Some((sign, rest)) = text.split_once(' ') else { return 0 };
+    let rest = rest.trim_start();
+    if is_sign(sign) && !rest.is_empty() { text.len() - rest.len() } else { 0 }
+}
+
+fn is_bulleted(text: &str) -> bool {
+    text.split(' ').next().is_some_and(|sign| is_bullet(sign) && sign != "-")
+}
+
+/// Paragraphs that go on after a note, a caption, the end of a column or of a page become one.
+fn continued(paragraphs: Vec<TextParagraph>, size: f32, words: &Words) -> Vec<TextParagraph> {
+    let is_body = |paragraph: &TextParagraph| halves(paragraph.size) == halves(size);
+    let mut joined: Vec<TextParagraph> = Vec::with_capacity(paragraphs.len());
+    for paragraph in paragraphs {
+        let first = paragraph.text.chars().next();
+        let goes_on = is_body(&paragraph) && paragraph.role == Role::Text && first.is_some_and(char::is_lowercase);
+        let recent = joined.iter_mut().rev().take(1 + MOST_BETWEEN);
+        let open =
+            recent.take_while(|_| goes_on).find(|before| is_body(before)).filter(|before| before.is_unfinished());
+        match open {
+            Some(before) => {
+                words.append(&mut before.text, &paragraph.text);
+                before.lines += paragraph.lines;
+                before.bold &= paragraph.bold;
+            }
+            None => joined.push(paragraph),
+        }
+    }
+    joined
+}
+
+/// Finds the headings: what has larger letters than most text, or is bold and short. The larger, the higher.
+fn set_headings(paragraphs: &mut [TextParagraph], size: f32) {
+    let bold =
+        paragraphs.iter().filter(|paragraph| paragraph.bold).map(|paragraph| paragraph.text.len()).sum::<usize>();
+    let all = paragraphs.iter().map(|paragraph| paragraph.text.len()).sum::<usize>();
+    let is_large = |paragraph: &TextParagraph| {
+        paragraph.is_short() && paragraph.size >= LEAST_HEADING * size && paragraph.text.contains(char::is_alphabetic)
+    };
+    let is_strong = |paragraph: &TextParagraph| {
+        let ends = paragraph.text.ends_with(['.', ',', ';', ':']);
+        let is_heading = paragraph.bold && paragraph.lines <= 2 && paragraph.is_short() && !ends;
+        is_heading && paragraph.size >= 0.95 * size && bold * 2 < all && paragraph.text.contains(char::is_alphabetic)
+    };
+    let mut sizes: Vec<i32> = paragraphs.iter().filter(|one| is_large(one)).map(|one| halves(one.size)).collect();
+    sizes.sort_unstable_by_key(|&size| std::cmp::Reverse(size));
+    sizes.dedup();
+    for paragraph in paragraphs {
+        let rank = sizes.iter().position(|&size| size == halves(paragraph.size));
+        if let (true, Some(rank)) = (is_large(paragraph), rank) {
+            paragraph.role = Role::Heading(1 + rank.min(5));
+        } else if is_strong(paragraph) {
+            paragraph.role = Role::Heading(1 + sizes.len().min(5));
+        }
+    }
+}
+
+/// A length in halves of a point, so that lengths which are nearly the same are equal.
+fn halves(length: f32) -> i32 {
+    (2.0 * length).round() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::pdf::columns::columns;
+
+    /// A line of letters that are 5 points wide.
+    fn line(text: &str, left: f32, baseline: f32) -> TextLine {
+        let right = left + 5.0 * text.chars().count() as f32;
+        TextLine { text: text.to_owned(), left, right, baseline, size: 10.0, bold: false }
+    }
+
+    fn said(lines: Vec<TextLine>) -> Vec<(Role, String)> {
+        paragraphs(&columns(lines)).into_iter().map(|paragraph| (paragraph.role, paragraph.text)).collect()
+    }
+
+    #[test]
+    fn indents_gaps_and_short_lines_begin_paragraphs() {
+        let lines = vec![
+            line("De brug over het kanaal is de hele", 0.0, 700.0),
+            line("week dicht voor het verkeer.", 0.0, 688.0),
+            line("Dat meldt de gemeente. Wie naar de", 0.0, 676.0),
+            line("andere kant wil, moet omrijden over", 0.0, 664.0),
+            line("   Wierdum en dan langs het water naar", 8.0, 652.0),
+            line("de haven.", 0.0, 640.0),
+            line("Een nieuwe alinea na wit.", 0.0, 616.0),
+        ];
+        let texts: Vec<String> = said(lines).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts.len(), 4, "{texts:?}");
+        assert_eq!(texts[0], "De brug over het kanaal is de hele week dicht voor het verkeer.");
+        assert!(texts[1].ends_with("omrijden over") && texts[2].ends_with("naar de haven."), "{texts:?}");
+    }
+
+    #[test]
+    fn items_hang_and_headings_are_large_or_bold() {
+        let title = TextLine { size: 16.0, ..line("De titel", 0.0, 740.0) };
+        let bold = TextLine { bold: true, ..line("Een kop", 0.0, 712.0) };
+        let lines = vec![
+            title,
+            bold,
+            line("Gewone tekst van het artikel die lang is.", 0.0, 700.0),
+            line("• Het eerste punt loopt door op de", 10.0, 688.0),
+            line("volgende regel", 20.0, 676.0),
+            line("• Het tweede punt", 10.0, 664.0),
+        ];
+        let item = |text: &str| (Role::Item, text.to_owned());
+        let expected = [
+            (Role::Heading(1), "De titel".to_owned()),
+            (Role::Heading(2), "Een kop".to_owned()),
+            (Role::Text, "Gewone tekst van het artikel die lang is.".to_owned()),
+            item("• Het eerste punt loopt door op de volgende regel"),
+            item("• Het tweede punt"),
+        ];
+        assert_eq!(said(lines), expected);
+    }
+
+    #[test]
+    fn a_paragraph_goes_on_in_the_next_column_over_a_note() {
+        let note = TextLine { size: 7.0, ..line("¹ Een noot onder aan de kolom.", 0.0, 600.0) };
+        let lines = vec![
+            line("Deze zin begint in de linkerkolom en loopt", 300.0, 900.0),
+            line("De brug over het kanaal is de hele week dicht, zegt", 0.0, 700.0),
+            line("Zo gaat dat.", 300.0, 690.0),
+            note,
+            line("de wethouder van verkeer.", 300.0, 580.0),
+        ];
+        let texts: Vec<String> = said(lines).into_iter().map(|(_, text)| text).collect();
+        assert!(texts.iter().any(|text| text.ends_with("en loopt")), "{texts:?}");
+        let columns = [
+            columns(vec![line("De brug over het kanaal is de hele week ge-", 0.0, 700.0)]),
+            columns(vec![TextLine { size: 7.0, ..line("¹ Een noot.", 0.0, 600.0) }]),
+            columns(vec![line("sloten voor het verkeer over de weg.", 300.0, 700.0)]),
+        ];
+        let columns: Vec<Column> = columns.into_iter().flatten().collect();
+        let texts: Vec<String> = paragraphs(&columns).into_iter().map(|paragraph| paragraph.text).collect();
+        assert_eq!(
+            texts,
+            ["De brug over het kanaal is de hele week gesloten voor het verkeer over de weg.", "¹ Een noot."]
+        );
+    }
+}
