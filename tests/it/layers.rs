@@ -56,7 +56,7 @@ const MODULES: [(&str, &[&str]); 29] = [
 ];
 
 /// Foreign names and the only places where they may stand.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("quick_xml::", &["document"]),
     ("flate2::", &["document"]),
     ("hayro_font::", &["document"]),
