@@ -11,6 +11,7 @@ use crate::detect;
 use crate::document::{Document, Format};
 use crate::error::WithHint;
 use crate::glossary::Glossary;
+use crate::memory::MemoryScope;
 use crate::report::{Passes, Report, UsedModels};
 use crate::segment::Language;
 use crate::summarize::abstractive::{Abstractive, SummaryWriter};
@@ -29,6 +30,8 @@ pub struct Translating<'a> {
     pub to: &'a str,
     /// Terms that the translation must have.
     pub glossary: Option<&'a Glossary>,
+    /// What is known of earlier runs.
+    pub memory: Option<&'a MemoryScope<'a>>,
 }
 
 /// Summarises.
@@ -91,7 +94,8 @@ impl Digest<'_> {
     pub fn translator(&self) -> Option<Translator<'_, dyn Generate + '_>> {
         let step = self.translating.as_ref()?;
         let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to)).restoring();
-        Some(translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary))
+        let translator = translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary);
+        Some(translator.remembering(step.memory))
     }
 
     /// One report for each article, from its translation if it was translated.

@@ -26,6 +26,8 @@ pub mod document;
 pub mod detect;
 #[doc(hidden)]
 pub mod segment;
+#[doc(hidden)]
+pub mod memory;
 pub mod glossary;
 #[doc(hidden)]
 pub mod tokenizer;

@@ -13,8 +13,9 @@ use crate::detect::Detected;
 use crate::document::jsonl::{self, Field};
 use crate::document::{Document, Section};
 use crate::engine::Alternative;
+use crate::memory::Similar;
 use crate::summarize::SummaryMethod;
-use crate::translate::Segment;
+use crate::translate::{Segment, SegmentOrigin};
 
 /// The models that were used, each `name@revision` or a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -158,6 +159,12 @@ pub struct LineReport {
     /// The problems that were found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,
+    /// Where the output comes from, if not from a model in this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<SegmentOrigin>,
+    /// Known translations of similar lines, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub similar: Vec<Similar>,
     /// The detected language of the lines, where it was detected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detected: Option<Detected>,

@@ -14,6 +14,7 @@ mod generate;
 mod plan;
 mod protect;
 mod quotes;
+mod recall;
 mod sentence;
 mod texts;
 
@@ -27,7 +28,8 @@ use crate::document::{Block, BlockKind, Document, Format};
 use crate::engine::{Alternative, Generation, Input};
 use crate::error::WithHint;
 use crate::glossary::{self, Glossary};
-use crate::segment::{self, Language, on_one_line};
+use crate::memory::{MemoryScope, Similar};
+use crate::segment::{self, Language};
 
 pub use generate::Generate;
 pub use plan::Plan;
@@ -59,6 +61,23 @@ pub struct Segment {
     /// The best hypotheses, where more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hypotheses: Vec<Alternative>,
+    /// Where the translation comes from, if not from a model in this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<SegmentOrigin>,
+    /// Known translations of similar sources, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub similar: Vec<Similar>,
+}
+
+/// Where the translation of a segment comes from, if not from a model in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum SegmentOrigin {
+    /// The model made it in an earlier run.
+    #[serde(rename = "memory")]
+    Kept,
+    /// A person gave it.
+    #[serde(rename = "memory")]
+    Corrected,
 }
 
 impl Segment {
@@ -105,6 +124,7 @@ pub struct Translator<'a, G: ?Sized> {
     checks: Option<Checks>,
     glossary: Option<&'a Glossary>,
     restores: bool,
+    memory: Option<&'a MemoryScope<'a>>,
 }
 
 /// What stands on buttons, in Dutch and in English.
@@ -113,7 +133,7 @@ const LABELS: [(&str, &str); 1] = [("Volledig scherm", "Full screen")];
 impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     /// Translates with `model`, from one language to another.
     pub fn new(model: &'a G, from: Language, to: Language) -> Self {
-        Self { model, from, to, checks: None, glossary: None, restores: false }
+        Self { model, from, to, checks: None, glossary: None, restores: false, memory: None }
     }
 
     /// Has every sentence checked.
@@ -134,6 +154,12 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     #[must_use]
     pub fn with_glossary(self, glossary: Option<&'a Glossary>) -> Self {
         Self { glossary, ..self }
+    }
+
+    /// With what a memory knows: what is in it is not asked of the model, and what the model makes is kept there.
+    #[must_use]
+    pub fn remembering(self, memory: Option<&'a MemoryScope<'a>>) -> Self {
+        Self { memory, ..self }
     }
 
     /// What a model is to be given to translate documents, and where its answers go.
@@ -189,22 +215,18 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
 
     /// A sentence of a block; `number` is what its texts know it by.
     fn sentence(&self, block: &Block, range: Range<usize>, number: usize, texts: &mut Texts) -> Result<Sentence> {
-        let source = &block.text[range.clone()];
-        let is_asked = match block.kind {
-            BlockKind::Line if glossary::spans(source).is_empty() => !source.trim().is_empty(),
-            _ => protect::speaks(source),
-        };
-        if !is_asked {
+        let (source, is_line) = (&block.text[range.clone()], block.kind == BlockKind::Line);
+        if !is_asked(block, source) {
             let (source, target) = (source.to_owned(), source.to_owned());
             let segment = Segment { source: source.clone(), target, ..Segment::default() };
-            return Ok(Sentence { range, source, attempts: Vec::new(), segment: Some(segment) });
+            return Ok(Sentence { range, source, is_line, attempts: Vec::new(), segment: Some(segment) });
         }
-        let source = if block.kind == BlockKind::Line { source.to_owned() } else { on_one_line(source) };
+        let source = recall::source(block, &range);
         let masked = Masked::new(&source);
         let (parts, is_whole) = self.parts(&masked.text, |part| masked.masks_in(part), number, texts)?;
         let is_source = is_whole && masked.is_source();
         let attempts = vec![Attempt { masked: Some(masked), parts, is_source }];
-        Ok(Sentence { range, source, attempts, segment: None })
+        Ok(Sentence { range, source, is_line, attempts, segment: None })
     }
 
     /// A way to ask for a sentence in which the model does not get to see the protected spans.
@@ -265,6 +287,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
             segment.decoded_again = answers.iter().any(|answer| answer.retry.is_made());
             segment.note(answers.iter().filter_map(|answer| answer.retry.finding()));
         }
+        segment.similar = self.similar(&segment.source);
         segment.note(self.lacking(&segment));
         let findings = match answers {
             [answer] if attempt.is_source => answer.findings.clone(),
@@ -288,6 +311,14 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
                 Finding::new(Flag::Glossary, format!("`{}` is required for `{said}`", terms[term].target))
             })
             .collect()
+    }
+}
+
+/// Whether a model is asked for a sentence of a block; it is copied else.
+fn is_asked(block: &Block, source: &str) -> bool {
+    match block.kind {
+        BlockKind::Line if glossary::spans(source).is_empty() => !source.trim().is_empty(),
+        _ => protect::speaks(source),
     }
 }
 

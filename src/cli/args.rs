@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::decode_args::{Given, OfLines, OfTranslations};
 use super::options::{
-    AdditionOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MessageOptions, OutputOptions,
-    PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
+    AdditionOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions, MessageOptions,
+    OutputOptions, PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
 };
 
 /// What people do most.
@@ -69,6 +69,8 @@ pub enum Command {
     Compare(Box<super::compare::CompareArgs>),
     /// List, fetch, inspect and remove models
     Models(super::models::ModelsArgs),
+    /// Import, export, count and forget what is kept over runs
+    Memory(super::memory::MemoryArgs),
     /// Fetch the recommended models, after one question
     Setup(SetupArgs),
     /// Say what this machine and this build can do, and what to do about the rest
@@ -101,6 +103,8 @@ pub struct DigestArgs {
     #[command(flatten)]
     pub sampling: SamplingOptions,
     #[command(flatten)]
+    pub memory: MemoryOptions,
+    #[command(flatten)]
     pub machine: MachineOptions,
     #[command(flatten)]
     pub print: PrintOptions,
@@ -129,6 +133,8 @@ pub struct TranslateArgs {
     pub several: Given<OfTranslations>,
     #[command(flatten)]
     pub sampling: SamplingOptions,
+    #[command(flatten)]
+    pub memory: MemoryOptions,
     #[command(flatten)]
     pub machine: MachineOptions,
     #[command(flatten)]
@@ -162,6 +168,8 @@ pub struct SummarizeArgs {
     pub decode: DecodeOptions,
     #[command(flatten)]
     pub sampling: SamplingOptions,
+    #[command(flatten)]
+    pub memory: MemoryOptions,
     #[command(flatten)]
     pub machine: MachineOptions,
     #[command(flatten)]
@@ -232,6 +240,8 @@ pub struct ServeArgs {
     pub wanted: Wanted,
     #[command(flatten)]
     pub decode: DecodeOptions,
+    #[command(flatten)]
+    pub memory: MemoryOptions,
     #[command(flatten)]
     pub machine: MachineOptions,
     #[command(flatten)]

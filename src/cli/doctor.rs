@@ -12,10 +12,13 @@ use kortom::device::{ComputeType, DeviceChoice, Placement};
 use kortom::error::WithHint;
 use kortom::hub::{self, BUNDLED, Hub, Installed, ModelTask};
 use kortom::kernels::simd::Level;
+use kortom::memory::Memory;
 use kortom::model::family;
 
 use super::args::DoctorArgs;
+use super::memory;
 use super::progress::told;
+use super::settings::SettingsFile;
 use super::timings::field;
 
 /// The least compute capability candle's CUDA kernels are built for by default.
@@ -69,11 +72,12 @@ pub fn ask(address: &str) -> Result<String> {
 }
 
 /// The whole report.
-pub fn report(args: &DoctorArgs) -> String {
+pub fn report(args: &DoctorArgs, settings: &SettingsFile) -> String {
     let hub = Hub::from_env(args.offline);
     let mut page = format!("kortom {}\n\n", env!("CARGO_PKG_VERSION"));
-    let mut findings = vec![processor(), threads(), memory(), graphics(), build()];
+    let mut findings = vec![processor(), threads(), main_memory(), graphics(), build()];
     findings.extend(folders(&hub));
+    findings.extend(kept(settings));
     findings.push(network(&hub));
     findings.extend(models(&hub));
     for finding in &findings {
@@ -122,7 +126,7 @@ fn threads() -> Diagnosis {
     }
 }
 
-fn memory() -> Diagnosis {
+fn main_memory() -> Diagnosis {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     match (field(&text, "MemTotal:"), field(&text, "MemAvailable:")) {
@@ -210,6 +214,30 @@ fn folders(hub: &Hub) -> Vec<Diagnosis> {
         Diagnosis::good("settings", format!("{}{state}", path.display()))
     });
     [Some(cache), stored, models, settings].into_iter().flatten().collect()
+}
+
+/// The memory of translations, where there is one or one would be.
+fn kept(settings: &SettingsFile) -> Option<Diagnosis> {
+    let path = memory::usual(settings)?;
+    let name = path.display();
+    if !path.exists() {
+        return Some(Diagnosis::good(
+            "kept",
+            format!("nothing over runs (`--memory on` keeps translations in {name})"),
+        ));
+    }
+    Some(match Memory::open_existing(&path).and_then(|memory| memory.stats()) {
+        Ok(stats) => {
+            let texts = stats.segments + stats.summaries;
+            let line = format!("{name} ({}: {texts} texts, {} corrections)", memory::size(&stats), stats.corrections);
+            Diagnosis::good("kept", line)
+        }
+        Err(error) => {
+            let error = kortom::Error::from(error);
+            let remedy = error.hint().unwrap_or("leave it out with --no-memory").to_owned();
+            Diagnosis::good("kept", error.message()).remedy("bad", remedy)
+        }
+    })
 }
 
 fn models(hub: &Hub) -> Vec<Diagnosis> {

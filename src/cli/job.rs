@@ -71,6 +71,7 @@ impl Job {
         };
         let mut job = Self::common(&common, file)?;
         job.pipeline.digest(&args.wanted, file)?;
+        job.pipeline.memory(&args.memory, file)?;
         job.additions = additions(&args.additions, &job.found, file)?;
         Ok(job)
     }
@@ -89,6 +90,7 @@ impl Job {
         let mut job = Self::common(&common, file)?;
         job.pipeline.languages(&args.languages, file)?;
         job.pipeline.terms(&args.terms, file)?;
+        job.pipeline.memory(&args.memory, file)?;
         job.additions = additions(&args.additions, &job.found, file)?;
         job.pipeline.options.model = args.model.model.clone().or_else(|| file.text("model"));
         job.pipeline.options.adapter.clone_from(&args.model.adapter);
@@ -123,6 +125,7 @@ impl Job {
         options.summary = Some(summary);
         options.global_attention = global_attention(&file.fill(&args.read)?);
         job.pipeline.source_language(args.from.clone());
+        job.pipeline.memory(&args.memory, file)?;
         Ok(job)
     }
 

@@ -125,6 +125,8 @@ pub fn fill(report: &mut LineReport, segment: Segment, n_best: bool) {
     report.tokens = segment.tokens;
     report.flags = segment.flags;
     report.notes = segment.notes;
+    report.from = segment.from;
+    report.similar = segment.similar;
     if n_best {
         let mut hypotheses = segment.hypotheses;
         if let (true, Some(score)) = (hypotheses.is_empty(), segment.score) {

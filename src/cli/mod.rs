@@ -21,11 +21,13 @@ mod interrupt;
 mod job;
 mod lines;
 mod manual;
+mod memory;
 mod models;
 mod options;
 mod pipeline_args;
 mod progress;
 mod read;
+mod recall;
 mod records;
 mod resume_key;
 mod run;
@@ -69,10 +71,11 @@ pub fn run() -> Result<ExitCode> {
         Command::Generate(args) => run::run(&Job::generate(&args, &file)?),
         Command::Serve(args) => serve::run(&args, &file),
         Command::Models(args) => models::run(&args),
+        Command::Memory(args) => memory::run(&args, &file),
         Command::Setup(args) => setup::run(&args),
         Command::Doctor(args) => match &args.server {
             Some(address) => print(&doctor::ask(address)?),
-            None => print(&doctor::report(&args)),
+            None => print(&doctor::report(&args, &file)),
         },
         Command::Bench(args) => bench::run(&args, &file),
         Command::Score(args) => score::run(*args, &file),

@@ -69,6 +69,22 @@ pub struct TermOptions {
     pub glossary: Option<std::path::PathBuf>,
 }
 
+/// What is known of earlier runs.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Memory")]
+pub struct MemoryOptions {
+    /// Keep what is made in this file over runs, and do not ask a model twice: a path, on for the usual place, or off [default: off]
+    #[arg(long, value_name = "FILE")]
+    pub memory: Option<String>,
+    /// Use no memory, whatever else is said
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub no_memory: Option<bool>,
+    /// List known translations of sources that are similar by so many percent, in JSON and TMX; they are never used
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub memory_fuzzy: Option<u8>,
+}
+
 /// How sources are read. In `digest` this acts on the summary model.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -224,6 +240,9 @@ pub struct AllOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub terms: TermOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub memory: MemoryOptions,
     #[command(flatten)]
     #[serde(flatten)]
     pub machine: MachineOptions,

@@ -7,19 +7,28 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use kortom::engine;
-use kortom::error::WithHint;
+use kortom::error::{Explain, WithHint};
 use kortom::pipeline::{DecodingLayers, PipelineOptions, PipelineTask, SummaryRequest};
 use kortom::summarize;
 
 use super::args::{BenchArgs, ServeArgs, Wanted};
 use super::decoding::{TypedDecoding, layers};
 use super::options::{
-    GlobalAttention, LanguageOptions, MachineOptions, Method, ReadOptions, SummaryOptions, TermOptions,
+    GlobalAttention, LanguageOptions, MachineOptions, MemoryOptions, Method, ReadOptions, SummaryOptions, TermOptions,
 };
 use super::settings::{SettingsFile, offline_environment};
 
 /// The language that means: look.
 const AUTO: &str = "auto";
+
+/// A memory that is to be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedMemory {
+    /// Its file.
+    pub path: PathBuf,
+    /// From how many percent on similar sources are listed.
+    pub similar: Option<u8>,
+}
 
 /// The options of a pipeline, and what the command line needs beside them.
 #[derive(Debug)]
@@ -28,6 +37,8 @@ pub struct PipelineArgs {
     pub options: PipelineOptions,
     /// The file of terms that the translation must use.
     pub glossary: Option<PathBuf>,
+    /// What is known of earlier runs.
+    pub memory: Option<UsedMemory>,
     /// CPU threads.
     pub threads: Option<usize>,
 }
@@ -51,13 +62,15 @@ impl PipelineArgs {
             batch_tokens,
             ..PipelineOptions::default()
         };
-        Ok(Self { options, glossary: None, threads })
+        Ok(Self { options, glossary: None, memory: None, threads })
     }
 
     /// `kortom serve`.
     pub fn serve(args: &ServeArgs, file: &SettingsFile) -> Result<Self> {
         let mut pipeline = Self::new(PipelineTask::Digest, &TypedDecoding::new(&args.decode), &args.machine, file)?;
         pipeline.digest(&args.wanted, file)?;
+        // A server's texts are those of others: what the settings file says does not count.
+        pipeline.memory(&args.memory, &SettingsFile::default())?;
         Ok(pipeline)
     }
 
@@ -95,6 +108,32 @@ impl PipelineArgs {
     pub fn source_language(&mut self, code: Option<String>) {
         self.options.detects = code.as_deref() == Some(AUTO);
         self.options.from = code.filter(|code| code != AUTO);
+    }
+
+    /// Takes the memory. Outputs that are drawn by chance are not kept.
+    pub fn memory(&mut self, typed: &MemoryOptions, file: &SettingsFile) -> Result<()> {
+        let MemoryOptions { memory, no_memory, memory_fuzzy: similar } = file.fill(typed)?;
+        let path = match memory.as_deref() {
+            _ if no_memory == Some(true) => None,
+            None | Some("off") => None,
+            Some("on") => Some(
+                usual_memory()
+                    .explain(|| "this system has no folder for data".with_hint("name a file: `--memory FILE`"))?,
+            ),
+            Some(path) => Some(PathBuf::from(path)),
+        };
+        if path.is_none() && no_memory != Some(true) && typed.memory_fuzzy.is_some() {
+            bail!("`--memory-fuzzy` needs a memory".with_hint("add `--memory on`, or leave it out"));
+        }
+        let DecodingLayers { flags, file, .. } = &self.options.decoding;
+        if path.is_some() && flags.sample.or(file.sample) == Some(true) {
+            bail!(
+                "a memory does not apply to outputs that are drawn by chance"
+                    .with_hint("leave out --sample, or add --no-memory")
+            );
+        }
+        self.memory = path.map(|path| UsedMemory { path, similar });
+        Ok(())
     }
 
     /// Takes the glossary. Chance does not heed one, and its terms are of one language.
@@ -139,6 +178,11 @@ pub fn global_attention(read: &ReadOptions) -> Option<engine::GlobalAttention> {
         GlobalAttention::None => engine::GlobalAttention::None,
         GlobalAttention::First => engine::GlobalAttention::First,
     })
+}
+
+/// The file of the memory that is meant by `on`.
+pub fn usual_memory() -> Option<PathBuf> {
+    Some(dirs::data_dir()?.join("kortom").join("memory.sqlite"))
 }
 
 /// The folder of int8 weights that later starts find ready.

@@ -8,6 +8,7 @@ use anyhow::Result;
 use kortom::document::ReadOptions;
 use kortom::glossary::Glossary;
 use kortom::kernels::simd::Level;
+use kortom::memory::Memory;
 use kortom::pipeline::{DecodingLayers, ModelKey, Pipeline, PipelineOptions, PipelineTask, SummaryRequest};
 use kortom::render::Additions;
 use kortom::render::journal::sha256;
@@ -43,6 +44,10 @@ pub struct ResumeKey<'a> {
     models: Vec<ModelKey>,
     summary_of_source: Option<bool>,
     glossary: Option<String>,
+    /// The corrections of a memory; what is kept in it changes nothing.
+    corrections: String,
+    /// From how many percent on similar sources are listed.
+    similar: Option<u8>,
 }
 
 /// All that one output depends on.
@@ -74,7 +79,7 @@ impl<'a> ResumeKey<'a> {
             print: _,
         } = job;
         let ReadOptions { fields, field_format, overwrite, max_unpacked: _ } = reading;
-        let PipelineArgs { options, glossary: _, threads: _ } = args;
+        let PipelineArgs { options, glossary: _, memory, threads: _ } = args;
         // Models with their adapters and the glossary are in the key by what they hold, languages as they are read, options of
         // decoding and of attention as the models settled them.
         let PipelineOptions {
@@ -116,6 +121,8 @@ impl<'a> ResumeKey<'a> {
             models: models.keys()?,
             summary_of_source: models.summary.as_ref().map(|summary| summary.source),
             glossary: pipeline.glossary().map(Glossary::describe),
+            corrections: pipeline.memory().map(Memory::edition).transpose()?.unwrap_or_default(),
+            similar: memory.as_ref().and_then(|memory| memory.similar),
         })
     }
 
@@ -141,25 +148,28 @@ pub fn of_output(settings: &str, source: &Source, content: &str) -> Result<Strin
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use clap::Parser;
+    use kortom::memory::{ExchangeFormat, Forget};
 
     use super::*;
     use crate::cli::args::{Command, Typed};
-    use crate::cli::glossary;
     use crate::cli::options::{AllOptions, MessageOptions};
     use crate::cli::progress::Screen;
     use crate::cli::settings::SettingsFile;
+    use crate::cli::{glossary, recall};
 
     const MARIAN: &str = "translate --model tests/fixtures/tiny-marian";
     const NLLB: &str = "translate --model tests/fixtures/tiny-nllb";
     const SAMPLE: &str = "translate --model tests/fixtures/tiny-marian --sample";
     const DIGEST: &str = "digest --model tests/fixtures/tiny-marian";
     const LED: &str = "generate --model tests/fixtures/tiny-led";
+    const MEMORY: &str = "--memory IN_FOLDER";
     const GENERATE: &str = "generate --model tests/fixtures/tiny-marian --beam-size 3 --format jsonl";
 
     /// Each option that outputs depend on: a command, what it is given, and what it may be given instead.
-    const CHANGES: [(&str, &str, &str, &str); 31] = [
+    const CHANGES: [(&str, &str, &str, &str); 32] = [
         ("model", "translate", "--model tests/fixtures/tiny-marian", "--model tests/fixtures/tiny-marian-untied"),
         ("summary-model", DIGEST, "--method extractive", "--summary-model tests/fixtures/tiny-t5"),
         ("from", NLLB, "", "--from de"),
@@ -191,9 +201,10 @@ mod tests {
         ("comments", MARIAN, "--input-format odt", "--input-format odt --comments"),
         ("format", MARIAN, "", "--format json"),
         ("summary-length", DIGEST, "--method extractive", "--method extractive --summary-length 1"),
+        ("memory-fuzzy", MARIAN, MEMORY, "--memory IN_FOLDER --memory-fuzzy 80"),
     ];
     /// Each option that outputs do not depend on.
-    const OTHERS: [(&str, &str, &str, &str); 11] = [
+    const OTHERS: [(&str, &str, &str, &str); 13] = [
         ("threads", MARIAN, "", "--threads 1"),
         ("batch-tokens", MARIAN, "", "--batch-tokens 64"),
         ("no-cache", MARIAN, "", "--no-cache"),
@@ -205,9 +216,31 @@ mod tests {
         ("timings", MARIAN, "", "--timings"),
         ("quiet", MARIAN, "", "--quiet"),
         ("verbose", MARIAN, "", "--verbose"),
+        // Corrections do, but there are none in it.
+        ("memory", MARIAN, "", MEMORY),
+        ("no-memory", MARIAN, MEMORY, "--memory IN_FOLDER --no-memory"),
+    ];
+    /// The options that decide which part of a memory segments are in.
+    const OF_SEGMENTS: [&str; 14] = [
+        "model",
+        "from",
+        "to",
+        "global-attention",
+        "prefix",
+        "beam-size",
+        "length-penalty",
+        "early-stopping",
+        "no-repeat-ngram",
+        "repetition-penalty",
+        "min-length",
+        "max-length",
+        "n-best",
+        "sample",
     ];
 
-    fn key(command: &str) -> String {
+    /// The job of a command and its pipeline; `IN_FOLDER` is a file in a folder.
+    fn load(command: &str, folder: &Path) -> (Job, Pipeline) {
+        let command = command.replace("IN_FOLDER", folder.join("memory").to_str().unwrap());
         let typed = Typed::try_parse_from(["kortom"].into_iter().chain(command.split_whitespace())).unwrap();
         let file = SettingsFile::default();
         let job = match typed.command.unwrap() {
@@ -220,6 +253,13 @@ mod tests {
         let screen = Screen::new(&MessageOptions { quiet: Some(true), ..MessageOptions::default() });
         let pipeline = Pipeline::load_with(job.options().clone(), &screen).unwrap();
         let pipeline = glossary::add(pipeline, job.pipeline.glossary.as_deref(), &screen).unwrap();
+        let pipeline = recall::add(pipeline, job.pipeline.memory.as_ref()).unwrap();
+        (job, pipeline)
+    }
+
+    fn key(command: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (job, pipeline) = load(command, folder.path());
         let settings = ResumeKey::new(&job, &pipeline).unwrap().hash().unwrap();
         of_output(&settings, &job.found.sources[0], "content").unwrap()
     }
@@ -234,6 +274,54 @@ mod tests {
             let (one, other) = (format!("{command} {one}"), format!("{command} {other}"));
             assert_eq!(key(&one), key(&other), "`--{option}` does not change outputs");
         }
+    }
+
+    /// Which part of a memory the segments of a command are in.
+    fn session_key(command: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, pipeline) = load(command, folder.path());
+        let pipeline = pipeline.with_memory(Some(Memory::open(&folder.path().join("memory")).unwrap()), None).unwrap();
+        let model = pipeline.models().translation().unwrap();
+        let (from, to) = (pipeline.options().source_language(), pipeline.options().target_language());
+        pipeline.session_key(model, &model.session().unwrap(), from, to).unwrap()
+    }
+
+    /// An option that is not known here is in neither of the tables above, so that the test below fails.
+    #[test]
+    fn segments_are_kept_under_each_option_that_decides_them_and_no_other() {
+        let of_machine = ["device", "compute-type"];
+        let of_chance = ["temperature", "top-k", "top-p", "seed"];
+        let rows = CHANGES.iter().chain(&OTHERS);
+        for (option, command, one, other) in
+            rows.filter(|row| !of_machine.contains(&row.0) && !of_chance.contains(&row.0))
+        {
+            let (one, other) = (session_key(&format!("{command} {one}")), session_key(&format!("{command} {other}")));
+            assert_eq!(one != other, OF_SEGMENTS.contains(option), "`--{option}`");
+        }
+    }
+
+    #[test]
+    fn corrections_are_in_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = || {
+            let (job, pipeline) = load(&format!("{MARIAN} {MEMORY}"), folder.path());
+            ResumeKey::new(&job, &pipeline).unwrap().hash().unwrap()
+        };
+        let without = key();
+        let memory = Memory::open(&folder.path().join("memory")).unwrap();
+        let import = |text: &str| {
+            let units = ExchangeFormat::Tsv.read(text.as_bytes(), "nl", "en").unwrap();
+            memory.import(units, false).unwrap();
+        };
+        import("Ja.\tYes.");
+        let with = key();
+        assert_ne!(without, with);
+        import("Ja.\tYes.");
+        assert_eq!(key(), with, "nothing has changed");
+        import("Ja.\tYeah.");
+        assert_ne!(key(), with);
+        memory.forget(&Forget::Corrections).unwrap();
+        assert_eq!(key(), without);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::job::Job;
 use super::lines::Lines;
 use super::progress::{Screen, Tally, told};
 use super::read::{Resume, read_ahead};
+use super::recall;
 use super::records::Records;
 use super::resume_key::ResumeKey;
 use super::run_progress::{RunProgress, gauges};
@@ -42,6 +43,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     let pipeline = Pipeline::load_with(job.options().clone(), &screen)?;
     missing(&screen);
     let pipeline = glossary::add(pipeline, job.pipeline.glossary.as_deref(), &screen)?;
+    let pipeline = recall::add(pipeline, job.pipeline.memory.as_ref())?;
     let models = pipeline.models();
     if job.is_typed() {
         screen.notice("type a line and press Enter: it is translated; `:q` or Ctrl-D leaves");
@@ -70,6 +72,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         work(&mut Articles { job, pipeline: &pipeline }, job, windows, sink, resume, &screen)
     };
     screen.end();
+    recall::tell(&pipeline, &screen);
     let summaries = done.as_ref().map_or_else(|_| Summaries::default(), |tally| tally.summaries);
     if let Some(longer) = models.longer(job.options().task).filter(|_| summaries.passes > 1) {
         screen.notice(longer);

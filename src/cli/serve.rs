@@ -12,6 +12,7 @@ use super::args::ServeArgs;
 use super::glossary;
 use super::pipeline_args::PipelineArgs;
 use super::progress::Screen;
+use super::recall;
 use super::settings::SettingsFile;
 use super::threads;
 use crate::serve::models::ServedModels;
@@ -19,7 +20,7 @@ use crate::serve::{self, Keys, Limits};
 
 /// Serves until it is interrupted.
 pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
-    let PipelineArgs { options, glossary, threads } = PipelineArgs::serve(args, file)?;
+    let PipelineArgs { options, glossary, memory, threads } = PipelineArgs::serve(args, file)?;
     if options.detects {
         bail!("a server has usual languages".with_hint("name them with --from and --to; each request may say `auto`"));
     }
@@ -27,7 +28,8 @@ pub fn run(args: &ServeArgs, file: &SettingsFile) -> Result<ExitCode> {
     let keys = args.api_keys.as_deref().map(Keys::load).transpose()?.unwrap_or_default();
     threads::start(threads)?;
     let pipeline = Pipeline::load_with(options, &screen)?;
-    let models = ServedModels::new(glossary::add(pipeline, glossary.as_deref(), &screen)?)?;
+    let pipeline = glossary::add(pipeline, glossary.as_deref(), &screen)?;
+    let models = ServedModels::new(recall::add(pipeline, memory.as_ref())?)?;
     let limits = Limits {
         body: args.max_body,
         characters: args.max_chars,

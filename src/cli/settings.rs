@@ -156,7 +156,7 @@ fn default(key: &str) -> &'static str {
         "device" | "compute-type" | "input-format" | "method" => "auto",
         "threads" => "one per core",
         "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "html-whole" | "overwrite"
-        | "bilingual" | "comments" => "false",
+        | "bilingual" | "comments" | "no-memory" => "false",
         "field" | "field-format" => "text",
         "max-unpacked" => "256",
         "format" => "that of the input",
@@ -164,7 +164,8 @@ fn default(key: &str) -> &'static str {
         "summary-length" => "medium; with a model as its makers set it",
         "batch-tokens" => "enough to keep the machine busy",
         "prefix" => "the model's, if any",
-        "glossary" => "none",
+        "glossary" | "memory-fuzzy" => "none",
+        "memory" => "off",
         "global-attention" => "first for a summary, else none",
         _ => "",
     }

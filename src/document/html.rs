@@ -7,6 +7,7 @@
 mod article;
 mod elements;
 pub(super) mod head;
+pub(super) mod pairs;
 
 use std::ops::Range;
 

@@ -26,6 +26,8 @@ mod sections;
 mod subtitles;
 mod table;
 mod text;
+#[doc(hidden)]
+pub mod tmx;
 mod xliff;
 mod xml;
 
@@ -37,6 +39,8 @@ use anyhow::Result;
 
 pub use envelope::FieldFormat;
 pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
+#[doc(hidden)]
+pub use html::pairs::{PagePair, pairs as page_pairs};
 pub use jsonl::Field;
 pub use markup::Comment;
 use markup::Markup;

@@ -9,6 +9,7 @@
 mod choice;
 mod models;
 mod options;
+mod remember;
 
 use anyhow::Result;
 
@@ -18,6 +19,7 @@ use crate::document::{Document, Format};
 use crate::engine::Session;
 use crate::error::{Error, ErrorKind};
 use crate::glossary::Glossary;
+use crate::memory::MemoryScope;
 use crate::report::Report;
 use crate::segment::Language;
 use crate::summarize::abstractive::SummaryWriter;
@@ -29,6 +31,8 @@ pub use models::Models;
 #[doc(hidden)]
 pub use models::{LoadedModel, ModelKey, SummaryModel};
 pub use options::{DecodingLayers, PipelineOptions, PipelineTask, SummaryRequest};
+
+use remember::PipelineMemory;
 
 #[doc(inline)]
 pub use crate::engine::GlobalAttention;
@@ -71,6 +75,8 @@ pub struct TranslationStep<'a> {
     pub to: &'a str,
     /// Terms that the translations must have.
     pub glossary: Option<&'a Glossary>,
+    /// What is known of earlier runs.
+    pub memory: Option<&'a MemoryScope<'a>>,
 }
 
 /// How articles are summarised.
@@ -93,9 +99,9 @@ impl Models {
     #[must_use]
     pub fn digest<'a>(&self, steps: &DigestSteps<'a>) -> Digest<'a> {
         let name = |model: &LoadedModel| model.engine().name().to_owned();
-        let translating = steps.translation.map(|TranslationStep { model, from, to, glossary }| {
+        let translating = steps.translation.map(|TranslationStep { model, from, to, glossary, memory }| {
             let name = self.translation.as_ref().map(name).unwrap_or_default();
-            Translating { model, name, from, to, glossary }
+            Translating { model, name, from, to, glossary, memory }
         });
         let summarizing = steps.summary.map(|step| {
             let model = step.writer.zip(self.summary.as_ref());
@@ -119,6 +125,7 @@ pub struct Pipeline {
     options: PipelineOptions,
     models: Models,
     glossary: Option<Glossary>,
+    memory: Option<PipelineMemory>,
 }
 
 impl Pipeline {
@@ -136,7 +143,7 @@ impl Pipeline {
     /// When there is no such model, it cannot be used, or it is not for what is wanted.
     pub fn load_with(options: PipelineOptions, listener: &dyn Listener) -> Result<Self, Error> {
         let models = Models::load(&options, listener).map_err(|error| Error::from(error).or_kind(ErrorKind::Model))?;
-        Ok(Self { options, models, glossary: None })
+        Ok(Self { options, models, glossary: None, memory: None })
     }
 
     /// Has translations contain the terms of a glossary.
@@ -182,17 +189,27 @@ impl Pipeline {
         let translation = models.translation.as_ref().map(|model| session(model, detected)).transpose()?;
         // Where there is a translation, the summary model reads that, whatever the article is in.
         let read = detected.filter(|_| options.task == PipelineTask::Summarize);
+        let (from, to) = (detected.unwrap_or(options.source_language()), options.target_language());
+        let asked = models.translation.as_ref().zip(translation.as_ref());
+        let memory = asked.map(|asked| self.scope(asked, (from, to), false)).transpose()?.flatten();
         let writer = models.summary.as_ref().map(|summary| session(&summary.model, read)).transpose()?;
+        let language = read.unwrap_or(options.summary_language());
+        let remembering = match models.summary.as_ref().zip(writer.as_ref()) {
+            Some((summary, writer)) => self.remembering((&summary.model, writer), writer, language)?,
+            None => None,
+        };
+        let remembering = remembering.as_ref().map(|writer| writer as &dyn SummaryWriter);
         let steps = DigestSteps {
             translation: translation.as_ref().map(|session| TranslationStep {
                 model: session,
-                from: detected.unwrap_or(options.source_language()),
-                to: options.target_language(),
+                from,
+                to,
                 glossary: self.glossary(),
+                memory: memory.as_ref(),
             }),
             summary: options.summary.map(|wanted| SummaryStep {
-                writer: writer.as_ref().map(|session| session as &dyn SummaryWriter),
-                language: read.unwrap_or(options.summary_language()),
+                writer: remembering.or(writer.as_ref().map(|session| session as &dyn SummaryWriter)),
+                language,
                 length: wanted.length,
                 own_limits: options.sets_summary_tokens(),
             }),
@@ -206,7 +223,8 @@ impl Pipeline {
     /// # Errors
     /// When the model fails, or does not read that language.
     pub fn lines(&self, lines: &[&str], detected: Option<&str>) -> Result<Vec<Segment>, Error> {
-        let session = session(self.models.translation()?, detected)?;
+        let model = self.models.translation()?;
+        let session = session(model, detected)?;
         if self.options.task != PipelineTask::Translate {
             let generations = session.generate(lines)?;
             let segments = lines.iter().zip(generations);
@@ -215,7 +233,9 @@ impl Pipeline {
         let (from, to) = (detected.unwrap_or(self.options.source_language()), self.options.target_language());
         let document = Document::parse("-", &lines.join("\n"), Format::Lines);
         let translator = Translator::new(&session, Language::of(from), Language::of(to));
+        let memory = self.scope((model, &session), (from, to), false)?;
         let translator = translator.checking(Checks::of(from, to)).with_glossary(self.glossary());
+        let translator = translator.remembering(memory.as_ref());
         Ok(translator.translate(&[document])?.into_iter().flat_map(|translation| translation.segments).collect())
     }
 }

@@ -30,6 +30,7 @@ pub struct LoadedModel {
     reads: Vec<String>,
     /// What tells apart two models of the same name.
     fingerprint: String,
+    files: ModelFiles,
 }
 
 /// The model that writes summaries.
@@ -60,6 +61,13 @@ pub struct Models {
     /// The model that summarises.
     #[doc(hidden)]
     pub summary: Option<SummaryModel>,
+}
+
+impl ModelKey {
+    /// The key of a model that is known by `identity`, whatever it is called and wherever it lies.
+    pub(super) fn named(self, identity: &str) -> Self {
+        Self { name: identity.to_owned(), fingerprint: String::new(), ..self }
+    }
 }
 
 impl Models {
@@ -245,7 +253,7 @@ impl LoadedModel {
         let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
         let request = Request { prefix: request.prefix.clone().or(known), catalogue, ..request };
         let reads = choice::known(found).map(|entry| entry.from.clone()).unwrap_or_default();
-        let model = Self { engine, request, reads, fingerprint: fingerprint(found) };
+        let model = Self { engine, request, reads, fingerprint: fingerprint(found), files: found.files.clone() };
         for warning in &model.session()?.settings().warnings {
             listener.warning(warning);
         }
@@ -272,15 +280,26 @@ impl LoadedModel {
         self.engine.take_notices()
     }
 
+    /// The files of the model.
+    #[must_use]
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
+    }
+
     /// All that decides what the model gives.
     fn key(&self) -> Result<ModelKey> {
+        Ok(self.key_of(&self.session()?))
+    }
+
+    /// All that decides what a session of the model gives.
+    pub(super) fn key_of(&self, session: &Session) -> ModelKey {
         let Placement { device, dtype, int8, .. } = self.engine.placement();
-        Ok(ModelKey {
+        ModelKey {
             name: self.engine.name().to_owned(),
             fingerprint: self.fingerprint.clone(),
             placement: format!("{:?} {dtype:?} {int8}", device.location()),
-            settled: self.session()?.resolved().clone(),
-        })
+            settled: session.resolved().clone(),
+        }
     }
 
     /// A session for what is wanted from the model.

@@ -53,17 +53,20 @@ fn comments(source: &Document, document: &Document, mut segments: &[Segment]) ->
 }
 
 /// The segments of a block that carry flags; takes all of the block's, which come in order.
-pub(super) fn flagged<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
+fn flagged<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
+    of_block(block, segments).into_iter().filter(|segment| !segment.flags.is_empty()).collect()
+}
+
+/// Takes the segments of a block, which come in order.
+pub(super) fn of_block<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
     let mut text = block.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut flagged = Vec::new();
+    let mut own = Vec::new();
     while let Some((segment, rest)) = segments.split_first() {
         let sentence = segment.source.split_whitespace().collect::<Vec<_>>().join(" ");
         let Some(at) = text.find(&sentence) else { break };
         text.drain(..at + sentence.len());
         *segments = rest;
-        if !segment.flags.is_empty() {
-            flagged.push(segment);
-        }
+        own.push(segment);
     }
-    flagged
+    own
 }

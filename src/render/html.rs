@@ -3,12 +3,12 @@
 //! Invariant: whatever stands in an article, it cannot become markup of the page. An article that is a
 //! page itself stays that page, in the other language, as long as nothing is added to it.
 
-use super::additions::flagged;
+use super::additions::of_block;
 use crate::check::Finding;
 use crate::document::{BlockKind, Document};
 use crate::report::Report;
 use crate::segment::on_one_line;
-use crate::translate::Segment;
+use crate::translate::{Segment, SegmentOrigin};
 
 /// How the page looks: on a screen, by day and by night, on a telephone, on paper.
 pub(super) const STYLE: &str = include_str!("page.css");
@@ -66,7 +66,8 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
     let mut segments = report.segments.as_slice();
     let mut rows = String::new();
     for (original, translated) in source.blocks.iter().zip(&document.blocks) {
-        let flagged = flagged(original, &mut segments);
+        let own = of_block(original, &mut segments);
+        let flagged: Vec<&Segment> = own.iter().copied().filter(|segment| !segment.flags.is_empty()).collect();
         if original.kind == BlockKind::Date {
             continue;
         }
@@ -76,7 +77,8 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
             _ => "",
         };
         let mark = if flagged.is_empty() { "" } else { " flagged" };
-        let lines: Vec<String> = flagged.iter().map(|segment| notes(&segment.notes)).collect();
+        let mut lines: Vec<String> = flagged.iter().map(|segment| notes(&segment.notes)).collect();
+        lines.extend(from_memory(&own));
         rows += &format!(
             "<div class=\"pair{kind}{mark}\"><p lang=\"{}\">{}</p><p class=\"source\" lang=\"{}\">{}</p>{}</div>\n",
             escaped(to),
@@ -87,6 +89,14 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
         );
     }
     rows
+}
+
+/// How many sentences a person corrected, where there are any.
+fn from_memory(segments: &[&Segment]) -> Option<String> {
+    let corrected = segments.iter().filter(|segment| segment.from == Some(SegmentOrigin::Corrected)).count();
+    let share =
+        if segments.len() > 1 { format!(": {corrected} of {} sentences", segments.len()) } else { String::new() };
+    (corrected > 0).then(|| format!("<p class=\"memory\">from memory{share}</p>"))
 }
 
 /// A block's translation with its flagged sentences marked, and the reasons where a pointer rests on them.

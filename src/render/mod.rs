@@ -22,7 +22,7 @@ use anyhow::Result;
 
 pub use additions::Additions;
 
-use crate::document::{self, Document};
+use crate::document::{self, Document, tmx};
 use crate::report::{LineReport, Report};
 
 /// The format in which reports are written.
@@ -96,7 +96,7 @@ impl ReportFormat {
             Self::Text | Self::Markdown | Self::Html | Self::Own(_) => Framing { open: "", between: "\n", close: "" },
             Self::Json => Framing { open: "[\n", between: ",\n", close: "\n]\n" },
             Self::Jsonl | Self::Tsv => Framing { open: "", between: "", close: "" },
-            Self::Tmx => Framing { open: segments::OPEN, between: "", close: segments::CLOSE },
+            Self::Tmx => Framing { open: tmx::OPEN, between: "", close: tmx::CLOSE },
         }
     }
 

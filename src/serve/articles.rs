@@ -6,6 +6,7 @@ use anyhow::Result;
 use kortom::digest::Digest;
 use kortom::document::Document;
 use kortom::engine::Session;
+use kortom::memory::MemoryScope;
 use kortom::pipeline::{DigestSteps, SummaryModel, SummaryStep, TranslationStep};
 use kortom::report::Report;
 use kortom::summarize::Length;
@@ -34,6 +35,7 @@ pub struct Sessions<'a> {
     alternatives: usize,
     translation: Option<Session<'a>>,
     writer: Option<QueuedWriter<'a>>,
+    memory: Option<MemoryScope<'a>>,
 }
 
 impl<'a> Sessions<'a> {
@@ -51,16 +53,26 @@ impl<'a> Sessions<'a> {
         };
         let summary = models.models().summary.as_ref().filter(|_| wish.summarize).filter(reads);
         let writer = summary.map(|_| QueuedWriter::new(context)).transpose()?;
-        Ok(Self { context, wish, alternatives, translation, writer })
+        let memory = match wish.translate.as_ref().zip(translation.as_ref()) {
+            // What is kept of a sentence has not all that alternatives are made of.
+            Some((pair, session)) => models.memory(pair, session, alternatives > 0)?,
+            None => None,
+        };
+        Ok(Self { context, wish, alternatives, translation, writer, memory })
     }
 
     /// What makes reports of articles.
     pub fn digest(&self) -> Digest<'_> {
         let Self { context, wish, .. } = self;
         let models = context.models;
-        let translation = wish.translate.as_ref().zip(self.translation.as_ref()).map(|(pair, session)| {
-            TranslationStep { model: session, from: &pair.from, to: &pair.to, glossary: models.glossary(pair) }
-        });
+        let translation =
+            wish.translate.as_ref().zip(self.translation.as_ref()).map(|(pair, session)| TranslationStep {
+                model: session,
+                from: &pair.from,
+                to: &pair.to,
+                glossary: models.glossary(pair),
+                memory: self.memory.as_ref(),
+            });
         let summary = wish.summarize.then(|| SummaryStep {
             writer: self.writer.as_ref().map(|writer| writer as &dyn SummaryWriter),
             language: &wish.language,

@@ -11,6 +11,7 @@ use kortom::engine::{Request, Session};
 use kortom::error::{Error, WithHint};
 use kortom::glossary::Glossary;
 use kortom::language::Code;
+use kortom::memory::MemoryScope;
 use kortom::pipeline::{LoadedModel, Models, Pipeline};
 use kortom::summarize::Length;
 use kortom::summarize::abstractive::LengthLimits;
@@ -161,6 +162,15 @@ impl ServedModels {
             request.flags.num_beams = Some(usual.max(alternatives + 1));
             request
         })
+    }
+
+    /// The part of the memory for what a session makes of texts between two languages, or for corrections alone.
+    ///
+    /// # Errors
+    /// Never in practice: all that is in a key can be written as JSON.
+    pub fn memory(&self, pair: &Pair, session: &Session, only_corrections: bool) -> Result<Option<MemoryScope<'_>>> {
+        let model = self.models().translation()?;
+        self.pipeline.scope((model, session), (&pair.from, &pair.to), only_corrections)
     }
 
     /// The glossary, if it is for these languages.

@@ -31,8 +31,11 @@ pub fn report(
     let (translator, mut answers) = digest.translator().zip(sessions.answers()).ok_or_else(Refusal::internal)?;
     let documents = vec![document];
     let mut plan = translator.plan(&documents)?;
-    let copied: Vec<usize> = (0..plan.len()).filter(|&number| plan.segment(number).is_some()).collect();
+    let known: Vec<usize> = (0..plan.len()).filter(|&number| plan.segment(number).is_some()).collect();
+    let is_recalled = |number: &usize| plan.segment(*number).is_some_and(|segment| segment.from.is_some());
+    let (recalled, copied): (Vec<usize>, Vec<usize>) = known.into_iter().partition(is_recalled);
     events.send("start", &start(&plan, &documents[0], detected));
+    send(&plan, &recalled, events);
     while let Some(complete) = answers.next(&mut plan)? {
         send(&plan, &complete, events);
     }

@@ -7,6 +7,7 @@
 pub mod abstractive;
 pub mod extractive;
 mod parts;
+pub mod recall;
 mod stop_words;
 
 use std::str::FromStr;

@@ -32,20 +32,24 @@ pub struct Plan<'a, G: ?Sized> {
 
 impl<'a, G: Generate + ?Sized> Plan<'a, G> {
     pub(super) fn new(translator: &'a Translator<'a, G>, documents: &'a [Document]) -> Result<Self> {
-        let (mut sentences, mut texts) = (Vec::new(), Texts::default());
+        let (mut places, mut texts) = (Vec::new(), Texts::default());
         let mut blocks = Vec::with_capacity(documents.len());
         for document in documents {
             let mut numbers = Vec::with_capacity(document.blocks.len());
             for block in &document.blocks {
-                let first = sentences.len();
-                for range in translator.ranges(block) {
-                    let sentence = translator.sentence(block, range, sentences.len(), &mut texts)?;
-                    sentences.push(sentence);
-                }
-                numbers.push(first..sentences.len());
+                let first = places.len();
+                places.extend(translator.ranges(block).into_iter().map(|range| (block, range)));
+                numbers.push(first..places.len());
             }
             blocks.push(numbers);
         }
+        let known = translator.recall(&places);
+        let sentences = places.into_iter().zip(known).enumerate();
+        let sentence = |(number, ((block, range), known))| match known {
+            Some(segment) => Ok(Sentence::recalled(range, segment)),
+            None => translator.sentence(block, range, number, &mut texts),
+        };
+        let sentences = sentences.map(sentence).collect::<Result<Vec<_>>>()?;
         Ok(Self { translator, documents, blocks, sentences, texts })
     }
 
@@ -84,6 +88,7 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
                 complete.push(sentence);
             }
         }
+        self.translator.keep(complete.iter().map(|&number| &self.sentences[number]));
         Ok(complete)
     }
 
@@ -134,6 +139,7 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
         let target = |sentence: &Sentence| match sentence.target(|text| self.texts.text(text, rank)) {
             // The texts around the spans were asked for, and lost one too.
             None if sentence.attempts.len() > 1 => Some(sentence.source.clone()),
+            None if sentence.attempts.is_empty() => sentence.segment.as_ref().map(|segment| segment.target.clone()),
             target => target,
         };
         self.rebuild(document, target)
@@ -165,7 +171,7 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
                 *block = Block::plain(block.kind, self.translator.label(&block.text));
                 continue;
             }
-            let asked = self.sentences[numbers.clone()].iter().filter(|sentence| !sentence.attempts.is_empty());
+            let asked = self.sentences[numbers.clone()].iter().filter(|sentence| !sentence.is_copied());
             let targets = asked.map(|sentence| Some((sentence.range.clone(), on_one_line(&target(sentence)?))));
             let targets: Vec<_> = targets.collect::<Option<_>>()?;
             if !targets.is_empty() {

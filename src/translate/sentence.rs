@@ -17,8 +17,10 @@ pub(super) struct Sentence {
     pub range: Range<usize>,
     /// The sentence on one line.
     pub source: String,
+    /// It is a line, which is not trimmed.
+    pub is_line: bool,
     /// How a model is asked for it: with masks for its protected spans, and where that lost one, with the texts around them.
-    /// None is made for a sentence that is copied.
+    /// None is made for a sentence that is copied or recalled.
     pub attempts: Vec<Attempt>,
     /// What came of it.
     pub segment: Option<Segment>,
@@ -88,6 +90,16 @@ impl Attempt {
 }
 
 impl Sentence {
+    /// A sentence that a memory knows.
+    pub fn recalled(range: Range<usize>, segment: Segment) -> Self {
+        Self { range, source: segment.source.clone(), is_line: false, attempts: Vec::new(), segment: Some(segment) }
+    }
+
+    /// Whether it stays as it is in its block.
+    pub fn is_copied(&self) -> bool {
+        self.attempts.is_empty() && self.segment.as_ref().is_none_or(|segment| segment.from.is_none())
+    }
+
     /// Its translation by the first way that keeps its protected spans, from what the texts became; none where none does.
     pub fn target<'t>(&self, text: impl Copy + Fn(usize) -> &'t str) -> Option<String> {
         self.attempts.iter().find_map(|attempt| attempt.target(&self.source, text))

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself and `error`.
-const MODULES: [(&str, &[&str]); 29] = [
+const MODULES: [(&str, &[&str]); 30] = [
     ("error", &[]),
     ("language", &[]),
     ("glossary", &["language"]),
@@ -16,6 +16,7 @@ const MODULES: [(&str, &[&str]); 29] = [
     ("files", &[]),
     ("detect", &["language"]),
     ("segment", &["document", "language"]),
+    ("memory", &["document", "language", "segment"]),
     ("check", &["document", "language"]),
     ("score", &[]),
     ("nn", &["kernels"]),
@@ -24,12 +25,15 @@ const MODULES: [(&str, &[&str]); 29] = [
     ("model", &["batch", "files", "kernels", "nn"]),
     ("hub", &["files", "language", "model"]),
     ("engine", &["batch", "device", "files", "glossary", "hub", "kernels", "language", "model", "search", "tokenizer"]),
-    ("translate", &["check", "document", "engine", "glossary", "segment"]),
-    ("summarize", &["check", "document", "engine", "segment"]),
-    ("report", &["check", "detect", "document", "engine", "summarize", "translate"]),
+    ("translate", &["check", "document", "engine", "glossary", "memory", "segment"]),
+    ("summarize", &["check", "document", "engine", "memory", "segment"]),
+    ("report", &["check", "detect", "document", "engine", "memory", "summarize", "translate"]),
     ("compare", &["check", "score", "translate"]),
     ("render", &["check", "compare", "document", "report", "score", "segment", "summarize", "translate"]),
-    ("digest", &["check", "detect", "document", "engine", "glossary", "report", "segment", "summarize", "translate"]),
+    (
+        "digest",
+        &["check", "detect", "document", "engine", "glossary", "memory", "report", "segment", "summarize", "translate"],
+    ),
     (
         "pipeline",
         &[
@@ -42,6 +46,8 @@ const MODULES: [(&str, &[&str]); 29] = [
             "files",
             "glossary",
             "hub",
+            "kernels",
+            "memory",
             "report",
             "segment",
             "summarize",
@@ -56,10 +62,11 @@ const MODULES: [(&str, &[&str]); 29] = [
 ];
 
 /// Foreign names and the only places where they may stand.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("quick_xml::", &["document"]),
     ("flate2::", &["document"]),
     ("hayro_font::", &["document"]),
+    ("rusqlite::", &["memory"]),
     ("clap::", &["cli"]),
     ("hf_hub::", &["hub"]),
     ("tokenizers::", &["tokenizer"]),

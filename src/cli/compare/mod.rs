@@ -21,8 +21,8 @@ use super::decode_args::Given;
 use super::interrupt;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions,
-    OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
+    AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
+    MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
 };
 use super::progress::Screen;
 use super::settings::SettingsFile;
@@ -142,6 +142,7 @@ fn job(args: &CompareArgs, system: &NamedSystem, file: &SettingsFile) -> Result<
         model: TranslationModel { model: system.model.clone(), adapter: system.options.adapter.clone() },
         languages: args.languages.clone(),
         terms: args.terms.clone(),
+        memory: MemoryOptions { no_memory: Some(true), ..MemoryOptions::default() },
         input: InputOptions { input_format, ..args.input.clone() },
         output: OutputOptions::default(),
         additions: AdditionOptions::default(),

@@ -21,8 +21,8 @@ use super::args::{Inputs, TranslateArgs, TranslationModel};
 use super::decode_args::Given;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions,
-    OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
+    AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
+    MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
 };
 use super::progress::Screen;
 use super::run_progress::{RunProgress, gauges};
@@ -175,6 +175,7 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
         model: args.model,
         languages: args.languages,
         terms: TermOptions::default(),
+        memory: MemoryOptions { no_memory: Some(true), ..MemoryOptions::default() },
         input,
         output: OutputOptions::default(),
         additions: AdditionOptions::default(),

@@ -1,0 +1,214 @@
+//! Translations from and for other programs: tables, TMX, and reports of kortom that a person corrected.
+//!
+//! Invariant: what is read unit by unit holds one of them. Paragraphs become units sentence by sentence, and only where the
+//! source has as many as its translation; the others have no target here, and are counted as left out.
+
+use std::io::{BufRead, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
+
+use super::TranslationUnit;
+use crate::document::tmx::{self, TmxReader, Variant};
+use crate::document::{Document, page_pairs};
+use crate::error::{Explain, WithHint};
+use crate::language::Code;
+use crate::segment::{self, Language};
+
+/// What units are read from or written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExchangeFormat {
+    /// Source, tabulator, target on each line.
+    Tsv,
+    /// A translation memory (TMX 1.4).
+    Tmx,
+    /// Reports of kortom, `--format json` or `jsonl`.
+    Json,
+    /// A page of kortom, `--format html`.
+    Html,
+}
+
+/// Units as they are read.
+pub type Units<'a> = Box<dyn Iterator<Item = Result<TranslationUnit>> + 'a>;
+
+impl ExchangeFormat {
+    /// The format that a file of this name is in.
+    #[must_use]
+    pub fn of_path(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "tsv" | "tab" | "txt" => Some(Self::Tsv),
+            "tmx" => Some(Self::Tmx),
+            "json" | "jsonl" => Some(Self::Json),
+            "html" | "htm" => Some(Self::Html),
+            _ => None,
+        }
+    }
+
+    /// Whether such a file has translations that nobody looked at.
+    #[must_use]
+    pub fn is_report(self) -> bool {
+        matches!(self, Self::Json | Self::Html)
+    }
+
+    /// The units of `source`, whose languages are `from` and `to` where it does not say so itself.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is something else.
+    pub fn read<'a>(self, source: impl BufRead + 'a, from: &'a str, to: &'a str) -> Result<Units<'a>> {
+        Ok(match self {
+            Self::Tsv => Box::new(rows(source, from, to)),
+            Self::Tmx => {
+                let (from, to) = (Code::parse(from), Code::parse(to));
+                Box::new(TmxReader::new(source)?.map(move |unit| Ok(between(&unit?, &from, &to))))
+            }
+            Self::Json => Box::new(reports(source, from, to)),
+            Self::Html => Box::new(page(source)?.into_iter().map(Ok)),
+        })
+    }
+}
+
+/// The rows of a table. Further columns do not count.
+fn rows<'a>(
+    source: impl BufRead + 'a,
+    from: &'a str,
+    to: &'a str,
+) -> impl Iterator<Item = Result<TranslationUnit>> + 'a {
+    let row = move |(at, line): (usize, std::io::Result<Vec<u8>>)| -> Result<Option<TranslationUnit>> {
+        let mut line = line.context("cannot read on")?;
+        if at == 0 && line.starts_with(b"\xef\xbb\xbf") {
+            line.drain(..3);
+        }
+        let line = String::from_utf8(line).map_err(|_| {
+            anyhow!(
+                "it is not valid UTF-8"
+                    .with_hint("convert it first, for instance with `iconv -f WINDOWS-1252 -t UTF-8`")
+            )
+        })?;
+        let line = line.trim_end_matches('\r');
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        let mut cells = line.split('\t');
+        let (source, target) = cells.next().zip(cells.next()).explain(|| {
+            "there is no tabulator in it".with_hint("each line has a source, a tabulator and its translation")
+        })?;
+        Ok(Some(TranslationUnit::new((from, to), source, target)))
+    };
+    let lines = source.split(b'\n').enumerate();
+    lines.filter_map(move |(at, line)| row((at, line)).with_context(|| format!("line {}", at + 1)).transpose())
+}
+
+/// A unit between two languages; without a target where it has no text in one of them.
+fn between(variants: &[Variant], from: &Code, to: &Code) -> TranslationUnit {
+    let of = |language: &Code| variants.iter().find(|variant| Code::parse(&variant.language).serves(language));
+    match of(from).zip(of(to)) {
+        Some((source, target)) => {
+            TranslationUnit::new((&source.language, &target.language), &source.text, &target.text)
+        }
+        None => TranslationUnit::new((from.short(), to.short()), "", ""),
+    }
+}
+
+/// The segments of reports: of an array of objects, or of one object after the other.
+fn reports<'a>(
+    source: impl Read + 'a,
+    from: &'a str,
+    to: &'a str,
+) -> impl Iterator<Item = Result<TranslationUnit>> + 'a {
+    let values = serde_json::Deserializer::from_reader(source).into_iter::<Value>();
+    let units = move |value: serde_json::Result<Value>| -> Vec<Result<TranslationUnit>> {
+        let objects = match value {
+            Ok(Value::Array(objects)) => objects,
+            Ok(object) => vec![object],
+            Err(error) => return vec![Err(error).context("it is no JSON")],
+        };
+        objects.iter().flat_map(|object| segments(object, from, to)).map(Ok).collect()
+    };
+    values.flat_map(units)
+}
+
+/// The segments of an article's object, or that of a line.
+fn segments(object: &Value, from: &str, to: &str) -> Vec<TranslationUnit> {
+    let detected = object["detected"]["language"].as_str();
+    let unit = |segment: &Value| {
+        let (source, target) = segment["source"].as_str().zip(segment["target"].as_str())?;
+        Some(TranslationUnit::new((detected.unwrap_or(from), to), source, target))
+    };
+    match object["segments"].as_array() {
+        Some(segments) => segments.iter().filter_map(unit).collect(),
+        None => unit(object).into_iter().collect(),
+    }
+}
+
+/// The sentences of a page.
+fn page(mut source: impl Read) -> Result<Vec<TranslationUnit>> {
+    let mut page = String::new();
+    source.read_to_string(&mut page).context("cannot read it")?;
+    let pairs = page_pairs(&page);
+    if pairs.is_empty() {
+        return Err(anyhow!(
+            "it is no page that kortom made".with_hint("of other pages, name the source too: `--source FILE`")
+        ));
+    }
+    Ok(pairs.iter().flat_map(|pair| sentences((&pair.from, &pair.to), &pair.source, &pair.target)).collect())
+}
+
+/// The sentences of a paragraph and of its translation; one unit without a target where they are not as many.
+fn sentences(languages: (&str, &str), source: &str, target: &str) -> Vec<TranslationUnit> {
+    let of = |text: &str, language: &str| -> Vec<String> {
+        segment::sentences(text, Language::of(language)).into_iter().map(|range| text[range].to_owned()).collect()
+    };
+    let (sources, targets) = (of(source, languages.0), of(target, languages.1));
+    if sources.len() != targets.len() {
+        return vec![TranslationUnit::new(languages, source, "")];
+    }
+    sources.iter().zip(&targets).map(|(source, target)| TranslationUnit::new(languages, source, target)).collect()
+}
+
+impl TranslationUnit {
+    fn new((from, to): (&str, &str), source: &str, target: &str) -> Self {
+        let [from, to, source, target] = [from, to, source, target].map(str::to_owned);
+        Self { from, to, source, target, corrected: true }
+    }
+
+    /// The sentences of a document and of a translation of it that has the same paragraphs.
+    ///
+    /// # Errors
+    /// When it has others.
+    pub fn of_documents(source: &Document, target: &Document, languages: (&str, &str)) -> Result<Vec<Self>> {
+        let (sources, targets) = (&source.blocks, &target.blocks);
+        if sources.len() != targets.len() {
+            let counts = format!(
+                "`{}` has {} paragraphs and `{}` has {}",
+                source.name(),
+                sources.len(),
+                target.name(),
+                targets.len()
+            );
+            return Err(anyhow!(counts.with_hint("both must have the same ones, in the same order")));
+        }
+        let pairs = sources.iter().zip(targets).filter(|(source, _)| source.kind.is_translated());
+        Ok(pairs.flat_map(|(source, target)| sentences(languages, &source.text, &target.text)).collect())
+    }
+
+    /// The unit as a line of a table.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_tsv(&self, out: &mut dyn Write) -> Result<()> {
+        let cell = |text: &str| text.replace(['\t', '\n', '\r'], " ");
+        Ok(writeln!(out, "{}\t{}", cell(&self.source), cell(&self.target))?)
+    }
+
+    /// The unit as TMX has it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_tmx(&self, out: &mut dyn Write) -> Result<()> {
+        let variant = |language: &str, text: &str| Variant { language: language.to_owned(), text: text.to_owned() };
+        let said: &[_] = if self.corrected { &[("x-origin", "correction".to_owned())] } else { &[] };
+        let unit = tmx::unit(said, &variant(&self.from, &self.source), &variant(&self.to, &self.target));
+        Ok(out.write_all(unit.as_bytes())?)
+    }
+}

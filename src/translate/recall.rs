@@ -1,0 +1,129 @@
+//! Sentences that a memory knows, and those that it is to know.
+//!
+//! Invariant: a segment that is recalled is the segment that was kept, but for where it comes from: each score has its bits. A
+//! correction is a person's word, so it is not checked.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::protect::Masked;
+use super::sentence::Sentence;
+use super::{Generate, Segment, SegmentOrigin, Translator, is_asked};
+use crate::check::{Finding, Flag};
+use crate::document::{Block, BlockKind};
+use crate::engine::Alternative;
+use crate::memory::{Kept, MemoryScope, Recalled, Similar, TextKey};
+use crate::segment::on_one_line;
+
+/// What is kept of a segment beside its source and target. Scores are bits.
+#[derive(Deserialize, Serialize)]
+struct Details {
+    score: Option<u32>,
+    tokens: usize,
+    notes: Vec<(Flag, String)>,
+    again: bool,
+    hypotheses: Vec<(String, u32)>,
+}
+
+impl Segment {
+    fn kept(&self) -> Option<Kept> {
+        let details = Details {
+            score: self.score.map(f32::to_bits),
+            tokens: self.tokens,
+            notes: self.notes.iter().map(|note| (note.flag, note.reason.clone())).collect(),
+            again: self.decoded_again,
+            hypotheses: self.hypotheses.iter().map(|one| (one.text.clone(), one.score.to_bits())).collect(),
+        };
+        Some(Kept { target: self.target.clone(), details: serde_json::to_string(&details).ok()? })
+    }
+
+    /// The segment of a source that is known; none where what was kept cannot be read.
+    fn recalled(source: String, recalled: Recalled) -> Option<Self> {
+        let Kept { target, details } = match recalled {
+            Recalled::Corrected(target) => {
+                return Some(Self { source, target, from: Some(SegmentOrigin::Corrected), ..Self::default() });
+            }
+            Recalled::Kept(kept) => kept,
+        };
+        let Details { score, tokens, notes, again, hypotheses } = serde_json::from_str(&details).ok()?;
+        let hypothesis = |(text, score)| Alternative { text, score: f32::from_bits(score) };
+        let mut segment = Self {
+            source,
+            target,
+            score: score.map(f32::from_bits),
+            tokens,
+            decoded_again: again,
+            hypotheses: hypotheses.into_iter().map(hypothesis).collect(),
+            from: Some(SegmentOrigin::Kept),
+            ..Self::default()
+        };
+        segment.note(notes.into_iter().map(|(flag, reason)| Finding::new(flag, reason)));
+        Some(segment)
+    }
+}
+
+/// The source of a sentence, as a report has it.
+pub(super) fn source(block: &Block, range: &Range<usize>) -> String {
+    let source = &block.text[range.clone()];
+    if block.kind == BlockKind::Line { source.to_owned() } else { on_one_line(source) }
+}
+
+impl<G: Generate + ?Sized> Translator<'_, G> {
+    /// What a memory knows of sentences, by the ranges of their blocks; nothing without a memory.
+    pub(super) fn recall(&self, sentences: &[(&Block, Range<usize>)]) -> Vec<Option<Segment>> {
+        let Some(memory) = self.memory else { return vec![None; sentences.len()] };
+        let text = |(block, range): &(&Block, Range<usize>)| {
+            let source = source(block, range);
+            if !is_asked(block, &source) {
+                return (MemoryScope::COPIED, source, String::new());
+            }
+            let rest = self.rest(&source, block.kind == BlockKind::Line);
+            (MemoryScope::SEGMENT, source, rest)
+        };
+        let texts: Vec<_> = sentences.iter().map(text).collect();
+        let keys: Vec<_> = texts.iter().map(|(kind, source, rest)| TextKey { kind, source, rest }).collect();
+        let recalled = memory.recall(&keys);
+        texts.into_iter().zip(recalled).map(|((_, source, _), known)| Segment::recalled(source, known?)).collect()
+    }
+
+    /// Keeps what a model made of sentences.
+    pub(super) fn keep<'s>(&self, sentences: impl Iterator<Item = &'s Sentence>) {
+        let Some(memory) = self.memory else { return };
+        let made = sentences.filter_map(|sentence| {
+            let segment = sentence.segment.as_ref().filter(|segment| segment.from.is_none())?;
+            Some((&sentence.source, self.rest(&sentence.source, sentence.is_line), segment.kept()?))
+        });
+        let made: Vec<_> = made.collect();
+        let made = made
+            .iter()
+            .map(|(source, rest, kept)| (TextKey { kind: MemoryScope::SEGMENT, source, rest }, kept.clone()));
+        memory.keep(&made.collect::<Vec<_>>());
+    }
+
+    /// Sources like this one that a memory knows.
+    pub(super) fn similar(&self, source: &str) -> Vec<Similar> {
+        self.memory.map(|memory| memory.similar(source)).unwrap_or_default()
+    }
+
+    /// All that decides what becomes of a sentence, beside its source and what a scope says: how it is asked for and checked, and
+    /// the terms that the glossary requires.
+    fn rest(&self, source: &str, is_line: bool) -> String {
+        let mut rest = format!("line {is_line}, restores {}, checked {}", self.restores, self.checks.is_some());
+        if let Some(glossary) = self.glossary {
+            // The parts of a long sentence may have terms that the whole has not; a text has at most a token per byte.
+            if source.len() + UNSPLIT_MARGIN > self.model.window() {
+                rest += &glossary.describe();
+            }
+            for text in [source, &Masked::new(source).text] {
+                for term in glossary.terms(text) {
+                    rest += &format!("\n{:?} {:?}", term.range, term.alternatives);
+                }
+            }
+        }
+        rest
+    }
+}
+
+/// More tokens than stand around a text.
+const UNSPLIT_MARGIN: usize = 64;
