@@ -20,6 +20,7 @@ mod hub;
 mod int8;
 mod layers;
 mod long;
+mod memory;
 mod parity;
 mod published;
 mod score;
