@@ -11,7 +11,7 @@ mod faults;
 mod file;
 mod kept;
 mod scope;
-mod similar;
+mod near;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ use crate::language::Code;
 pub use corrections::Imported;
 pub use exchange::{ExchangeFormat, Units};
 pub use kept::{Kept, Recalled};
+pub use near::Similar;
 pub use scope::{MemoryScope, TextKey};
-pub use similar::Similar;
 pub use upkeep::{Forget, MemoryStats, ModelShare, Prune};
 
 /// A memory: an open file.
