@@ -23,6 +23,7 @@ use crate::memory::MemoryScope;
 use crate::report::Report;
 use crate::segment::Language;
 use crate::summarize::abstractive::SummaryWriter;
+use crate::summarize::recall::RememberingWriter;
 use crate::translate::{Generate, Segment, Translator};
 
 #[doc(hidden)]
@@ -192,13 +193,13 @@ impl Pipeline {
         let (from, to) = (detected.unwrap_or(options.source_language()), options.target_language());
         let asked = models.translation.as_ref().zip(translation.as_ref());
         let memory = asked.map(|asked| self.scope(asked, (from, to), false)).transpose()?.flatten();
-        let writer = models.summary.as_ref().map(|summary| session(&summary.model, read)).transpose()?;
         let language = read.unwrap_or(options.summary_language());
-        let remembering = match models.summary.as_ref().zip(writer.as_ref()) {
-            Some((summary, writer)) => self.remembering((&summary.model, writer), writer, language)?,
-            None => None,
-        };
-        let remembering = remembering.as_ref().map(|writer| writer as &dyn SummaryWriter);
+        let writer = models.summary.as_ref().map(|summary| -> Result<_> {
+            let session = session(&summary.model, read)?;
+            let memory = self.summary_scope((&summary.model, &session), language)?;
+            Ok(RememberingWriter::new(session, memory))
+        });
+        let writer = writer.transpose()?;
         let steps = DigestSteps {
             translation: translation.as_ref().map(|session| TranslationStep {
                 model: session,
@@ -208,7 +209,7 @@ impl Pipeline {
                 memory: memory.as_ref(),
             }),
             summary: options.summary.map(|wanted| SummaryStep {
-                writer: remembering.or(writer.as_ref().map(|session| session as &dyn SummaryWriter)),
+                writer: writer.as_ref().map(|writer| writer as &dyn SummaryWriter),
                 language,
                 length: wanted.length,
                 own_limits: options.sets_summary_tokens(),

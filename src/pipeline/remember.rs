@@ -15,8 +15,6 @@ use crate::engine::Session;
 use crate::files::ModelFiles;
 use crate::kernels::simd::Level;
 use crate::memory::{Memory, MemoryScope};
-use crate::summarize::abstractive::SummaryWriter;
-use crate::summarize::recall::RememberingWriter;
 
 /// A memory, and what of it is used.
 pub(super) struct PipelineMemory {
@@ -89,21 +87,14 @@ impl Pipeline {
         Ok(Some(scope.with_similar(*similar)))
     }
 
-    /// `writer`, which has a session of a model write, with what the memory knows of that; none without a memory, and where outputs
-    /// are drawn by chance.
+    /// The part of the memory that is for summaries by a session of a model; none where they are drawn by chance.
     ///
     /// # Errors
     /// As [`Self::scope`].
     #[doc(hidden)]
-    pub fn remembering<'a>(
-        &'a self,
-        asked: (&LoadedModel, &Session),
-        writer: &'a dyn SummaryWriter,
-        language: &str,
-    ) -> Result<Option<RememberingWriter<'a>>> {
+    pub fn summary_scope(&self, asked: (&LoadedModel, &Session), language: &str) -> Result<Option<MemoryScope<'_>>> {
         let is_kept = asked.1.settings().options.sampling.is_none();
-        let scope = self.scope(asked, (language, language), false)?.filter(|_| is_kept);
-        Ok(scope.map(|scope| RememberingWriter::new(writer, scope)))
+        Ok(self.scope(asked, (language, language), false)?.filter(|_| is_kept))
     }
 }
 

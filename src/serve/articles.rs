@@ -11,6 +11,7 @@ use kortom::pipeline::{DigestSteps, SummaryModel, SummaryStep, TranslationStep};
 use kortom::report::Report;
 use kortom::summarize::Length;
 use kortom::summarize::abstractive::SummaryWriter;
+use kortom::summarize::recall::RememberingWriter;
 
 use super::client::{Answers, QueuedWriter, RequestContext};
 use super::models::{Pair, Task};
@@ -34,7 +35,7 @@ pub struct Sessions<'a> {
     wish: &'a Wish,
     alternatives: usize,
     translation: Option<Session<'a>>,
-    writer: Option<QueuedWriter<'a>>,
+    writer: Option<RememberingWriter<'a, QueuedWriter<'a>>>,
     memory: Option<MemoryScope<'a>>,
 }
 
@@ -52,7 +53,12 @@ impl<'a> Sessions<'a> {
             summary.language == *from
         };
         let summary = models.models().summary.as_ref().filter(|_| wish.summarize).filter(reads);
-        let writer = summary.map(|_| QueuedWriter::new(context)).transpose()?;
+        let writer = summary.map(|_| -> Result<_> {
+            let writer = QueuedWriter::new(context)?;
+            let memory = models.summary_memory(writer.session())?;
+            Ok(RememberingWriter::new(writer, memory))
+        });
+        let writer = writer.transpose()?;
         let memory = match wish.translate.as_ref().zip(translation.as_ref()) {
             // What is kept of a sentence has not all that alternatives are made of.
             Some((pair, session)) => models.memory(pair, session, alternatives > 0)?,

@@ -134,6 +134,11 @@ impl<'a> QueuedWriter<'a> {
     pub fn new(context: &'a RequestContext<'a>) -> Result<Self> {
         Ok(Self { context, session: context.models.session(&Task::Summarize(None))? })
     }
+
+    /// The session whose work it is.
+    pub fn session(&self) -> &Session<'a> {
+        &self.session
+    }
 }
 
 impl SummaryWriter for QueuedWriter<'_> {

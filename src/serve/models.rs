@@ -173,6 +173,15 @@ impl ServedModels {
         self.pipeline.scope((model, session), (&pair.from, &pair.to), only_corrections)
     }
 
+    /// The part of the memory for summaries by a session of the model that writes them.
+    ///
+    /// # Errors
+    /// As [`Self::memory`].
+    pub fn summary_memory(&self, session: &Session) -> Result<Option<MemoryScope<'_>>> {
+        let Some(summary) = &self.models().summary else { return Ok(None) };
+        self.pipeline.summary_scope((&summary.model, session), &summary.language)
+    }
+
     /// The glossary, if it is for these languages.
     pub fn glossary(&self, pair: &Pair) -> Option<&Glossary> {
         self.pipeline.glossary().filter(|_| pair == self.usual())

@@ -9,10 +9,10 @@ use super::abstractive::{LengthLimits, SummaryWriter};
 use crate::engine::Generation;
 use crate::memory::{Kept, MemoryScope, Recalled, TextKey};
 
-/// A model that writes only what a memory does not know.
-pub struct RememberingWriter<'a> {
-    writer: &'a dyn SummaryWriter,
-    memory: MemoryScope<'a>,
+/// A model that writes only what a memory does not know, where there is one.
+pub struct RememberingWriter<'a, W> {
+    writer: W,
+    memory: Option<MemoryScope<'a>>,
 }
 
 /// What is kept of a generation beside its text.
@@ -23,20 +23,21 @@ struct Details {
     truncated: bool,
 }
 
-impl<'a> RememberingWriter<'a> {
+impl<'a, W: SummaryWriter> RememberingWriter<'a, W> {
     /// `writer` with what `memory` knows of it.
     #[must_use]
-    pub fn new(writer: &'a dyn SummaryWriter, memory: MemoryScope<'a>) -> Self {
+    pub fn new(writer: W, memory: Option<MemoryScope<'a>>) -> Self {
         Self { writer, memory }
     }
 }
 
-impl SummaryWriter for RememberingWriter<'_> {
+impl<W: SummaryWriter> SummaryWriter for RememberingWriter<'_, W> {
     fn write(&self, texts: &[&str], limits: Option<LengthLimits>) -> Result<Vec<Generation>> {
+        let Some(memory) = &self.memory else { return self.writer.write(texts, limits) };
         let rest = format!("{limits:?}");
         let key = |source| TextKey { kind: MemoryScope::SUMMARY, source, rest: &rest };
         let keys: Vec<TextKey> = texts.iter().map(|text| key(text)).collect();
-        let mut written: Vec<Option<Generation>> = self.memory.recall(&keys).into_iter().map(recalled).collect();
+        let mut written: Vec<Option<Generation>> = memory.recall(&keys).into_iter().map(recalled).collect();
         let missing = || texts.iter().zip(&written).filter(|(_, known)| known.is_none()).map(|(text, _)| *text);
         let missing: Vec<&str> = missing().collect();
         if missing.is_empty() {
@@ -44,7 +45,7 @@ impl SummaryWriter for RememberingWriter<'_> {
         }
         let made = self.writer.write(&missing, limits)?;
         let new = missing.iter().zip(&made).filter_map(|(text, generation)| Some((key(text), kept(generation)?)));
-        self.memory.keep(&new.collect::<Vec<_>>());
+        memory.keep(&new.collect::<Vec<_>>());
         let mut made = made.into_iter();
         written.iter_mut().filter(|known| known.is_none()).for_each(|missing| *missing = made.next());
         Ok(written.into_iter().flatten().collect())
