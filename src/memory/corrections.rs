@@ -92,10 +92,10 @@ fn count<'i>(
     Ok(&mut imported.taken)
 }
 
-/// What models made of a source.
+/// What models made of a source. There is an index by length; the sign keeps `SQLite` from making a constant of that.
 fn made(connection: &Connection, from: &str, to: &str, source: &str) -> rusqlite::Result<HashSet<String>> {
     let query = "SELECT target FROM kept WHERE source_language = ?1 AND target_language = ?2 AND kind = 'segment' \
-                 AND length(source) = length(?3) AND source = ?3";
+                 AND length(source) = length(?3) AND +source = ?3";
     connection.prepare(query)?.query_map([from, to, source], |row| row.get(0))?.collect()
 }
 

@@ -115,7 +115,7 @@ fn document(path: &Path) -> Result<Document> {
     let format = Format::of_path(path);
     let read = || -> Result<Document> {
         let content: Content =
-            if format.spec().is_archive() { File::open(path)?.into() } else { std::fs::read(path)?.into() };
+            if format.spec().is_binary() { File::open(path)?.into() } else { std::fs::read(path)?.into() };
         Ok(Document::read(&path.display().to_string(), content, format)?)
     };
     read().with_context(|| format!("cannot read `{}`", path.display()))
