@@ -1,9 +1,10 @@
-//! Multi-head attention: over a batch, over a decoder's past, over the source sentences that rows share.
+//! Multi-head attention: over a padded batch, over a decoder's own past, and over source sentences that several rows
+//! share.
 //!
-//! Invariant: a decoder's row never sees another row's past, however rows are reordered. On the fused path
-//! reordering moves no keys: each key stays where it was written, and [`Past`] knows for every row and time
-//! where that is, so that rows may have pasts of different lengths and memories of different batches. Other devices
-//! gather their keys instead, keep the keys of running sentences only, and take all rows from one batch.
+//! Invariant: a decoder's row never sees another row's past, however rows are reordered. On the fused path, reordering
+//! moves no keys: each key stays in the slot where it was written, and [`Past`] lists the slots of every row. So rows may
+//! have pasts of different lengths and memories of different batches. The composed path (candle's operations, for GPUs)
+//! gathers keys instead: it keeps the keys of running sentences only, and takes all rows from one batch.
 
 mod composed;
 mod content;
@@ -31,18 +32,18 @@ pub use sparse::FirstToken;
 use composed::{join, mask};
 use prepare::{Along, Prepare};
 
-/// The heads of one attention.
+/// Number, width and scaling of the heads of one attention.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
     /// Number of heads of queries, `h`.
     pub heads: usize,
-    /// Number of heads of keys and of values, each of which as many heads of queries share; divides `heads`.
+    /// Number of heads of keys and of values; divides `heads`. Each is shared by `heads / kv_heads` heads of queries.
     pub kv_heads: usize,
     /// Width of one head.
     pub width: usize,
-    /// Factor on the query after its bias.
+    /// Factor that queries are multiplied by, after their bias.
     pub scale: f32,
-    /// What scores are kept below in size, smoothly.
+    /// Soft cap of the scores: `cap · tanh(score / cap)`, applied before any bias.
     pub cap: Option<f32>,
 }
 
@@ -65,15 +66,15 @@ impl Shape {
     }
 }
 
-/// What all layers of an encoder are told about a batch.
+/// What all layers of an encoder need to know of a batch: the lengths of its sequences and the padding mask.
 pub struct Sequences<'a> {
     lengths: &'a [usize],
-    /// On the path of candle's operations: hides the padding, if there is any, `[b, 1, 1, s]`.
+    /// Composed path: the padding mask `[b, 1, 1, s]`, if there is padding.
     mask: Option<Tensor>,
 }
 
 impl<'a> Sequences<'a> {
-    /// Sentences of these lengths, padded to `s`.
+    /// A batch of sequences of these `lengths`, padded to `s` tokens.
     ///
     /// # Errors
     /// When the device fails.
@@ -83,15 +84,15 @@ impl<'a> Sequences<'a> {
     }
 }
 
-/// Biases by distance, up to some reach, where they are needed.
+/// Additive biases of scores by the distance of query and key (relative positions).
 pub struct Bias {
     distances: DistanceBias,
-    /// On the path of candle's operations: the biases on the device, `[1, h, s, s]` for sequences, `[1, h, 1, distances]` for a past.
+    /// Composed path: the biases on the device, `[1, h, s, s]` for sequences, `[1, h, 1, distances]` for a past.
     tensor: Option<Tensor>,
 }
 
 impl Bias {
-    /// For sequences of length `s`.
+    /// Biases for full attention over sequences of `s` tokens.
     ///
     /// # Errors
     /// When the device fails.
@@ -101,78 +102,79 @@ impl Bias {
         Ok(Self { distances, tensor })
     }
 
-    /// For attention that does not see everything.
+    /// Biases for sparse attention, which reads them run by run, so that no tensor of all pairs is made.
     #[must_use]
     pub fn over_runs(distances: DistanceBias) -> Self {
         Self { distances, tensor: None }
     }
 
-    /// For every step of a past within their reach.
+    /// Biases for each step of a decoder, whose past must not be longer than [`Self::reach`].
     ///
     /// # Errors
-    /// As [`Self::over_sequences`].
+    /// When the device fails.
     pub fn over_past(distances: DistanceBias, dtype: DType, device: &Device) -> Result<Self> {
         let table = || composed::table(&distances, dtype, device);
         let tensor = if fuses(dtype, device) { None } else { Some(table()?) };
         Ok(Self { distances, tensor })
     }
 
-    /// Most tokens of a past, the one being computed included.
+    /// The longest past that the biases cover, in tokens, the current one included.
     #[must_use]
     pub fn reach(&self) -> usize {
         self.distances.zero + 1
     }
 
-    /// What is added to the scores of a past of `time` tokens: `[1, h, 1, time]`.
+    /// Composed path: the biases to add to the scores over a past of `time` tokens, `[1, h, 1, time]`.
     fn of_past(&self, time: usize) -> Result<Option<Tensor>> {
         let table = self.tensor.as_ref().map(|table| table.narrow(3, self.reach() - time, time));
         Ok(table.transpose()?)
     }
 }
 
-/// How tokens know how far apart they are, in families whose embeddings do not say where a token stands.
+/// Relative positions, for families whose embeddings do not say where a token stands.
 #[derive(Clone, Copy, Default)]
 pub struct Relative<'a> {
-    /// Biases of tokens by their distance.
+    /// Biases of scores by the distance of two tokens.
     pub by_distance: Option<&'a Bias>,
-    /// Biases of sums of blocks by their distance in blocks.
+    /// Biases of scores of block sums, by their distance in blocks.
     pub by_block: Option<&'a Bias>,
     /// Rotation of queries and keys by their positions.
     pub rotation: Option<&'a Rotation>,
 }
 
-/// What a decoder's rows have seen of their own tokens, in one layer.
+/// The past of a decoder's rows in one layer.
 pub struct OwnPast<'a> {
-    /// Keys and values.
+    /// Keys and values of the past tokens.
     pub keys: &'a mut PastKeys,
-    /// Where each row finds its own.
+    /// The slots of each row's tokens in `keys`.
     pub past: &'a Past,
-    /// How far apart tokens are.
+    /// Relative positions of the current token and those of the past.
     pub relative: Relative<'a>,
 }
 
-/// Attention of a sequence to itself.
+/// Self-attention: of an encoder's sequences, or of a decoder's rows to their own past.
 pub struct SelfAttention {
-    /// `d` to queries, keys and values side by side, `inner + 2 · kv_inner`.
+    /// Projection of `d` to queries, keys and values side by side, `inner + 2 · kv_inner`.
     pub qkv: Linear,
-    /// `inner` to `d`.
+    /// Projection of `inner` to `d`.
     pub out: Linear,
     /// The heads.
     pub shape: Shape,
-    /// Normalisation of each head of queries and keys.
+    /// Normalisation of each head of queries and of keys.
     pub norms: Option<HeadNorms>,
-    /// Normalises the sums of blocks, where tokens see these.
+    /// Normalisation of block sums, in layers whose tokens attend to them.
     pub sums: Option<Norm>,
-    /// For a first token that sees everything, where there can be one.
+    /// Projections of a first token that attends to the whole sequence, in layers that have one.
     pub first: Option<FirstToken>,
-    /// What every token sees before all others.
+    /// Keys and values that every token sees before all others (prefix tuning).
     pub prompt: Option<Prompt>,
-    /// Biases that tokens make for themselves.
+    /// Biases by distance that are computed from each token's state.
     pub content: Option<ContentBias>,
 }
 
 impl SelfAttention {
-    /// Every position of a sentence sees the whole sentence: `[b, s, d]` to `[b, s, d]`, `residual` added.
+    /// Full attention of an encoder: every position sees its whole sentence. `[b, s, d]` to `[b, s, d]`, with `residual`
+    /// added.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -197,11 +199,11 @@ impl SelfAttention {
         self.out.forward_added(&mixed, residual)
     }
 
-    /// One new token per row, which sees its row's past and itself: `[r, d]` to `[r, d]`, `residual` added. Where nothing
-    /// is fused, all rows have pasts of one length, but for tokens to come.
+    /// One step of a decoder: the new token of each row sees its row's past and itself. `[r, d]` to `[r, d]`, with
+    /// `residual` added. On the composed path, all rows but those of predicted tokens must have pasts of one length.
     ///
     /// # Errors
-    /// As [`Self::encode`].
+    /// When shapes, types or devices do not fit.
     pub fn step(&self, x: &Tensor, residual: Option<&Tensor>, own: OwnPast) -> Result<Tensor> {
         let OwnPast { keys, past, relative } = own;
         let (qkv, bias) = (self.qkv.forward(x)?, relative.by_distance);
@@ -241,41 +243,42 @@ impl SelfAttention {
     }
 }
 
-/// Attention of decoder rows to the memory of their sentences.
+/// Cross-attention: of decoder rows to the encoder's output for their sentences.
 pub struct CrossAttention {
-    /// `d` to `inner`.
+    /// Projection of `d` to queries, `inner`.
     pub q: Linear,
-    /// The encoder's `d` to keys and values side by side, `2 · kv_inner`.
+    /// Projection of the encoder's `d` to keys and values side by side, `2 · kv_inner`.
     pub kv: Linear,
-    /// `inner` to `d`.
+    /// Projection of `inner` to `d`.
     pub out: Linear,
     /// The heads.
     pub shape: Shape,
-    /// What every row sees before the memory.
+    /// Keys and values that every row sees before its sentence (prefix tuning).
     pub prompt: Option<Prompt>,
 }
 
-/// The cross-attention cache: keys and values of sentences that were encoded together, computed once for all rows.
+/// The cross-attention cache: keys and values of the `b` sentences of one encoded batch, computed once for all their
+/// rows.
 #[derive(Clone)]
 pub struct CrossCache {
-    /// Fused: `[b, h, width, s']`; else `[b, h, s, width]`.
+    /// Fused path: `[b, h, width, s']`, `s'` being `s` rounded up to whole vectors; composed path: `[b, h, s, width]`.
     keys: Tensor,
-    /// Fused: `[b, s, inner]`; else `[b, h, s, width]`.
+    /// Fused path: `[b, s, inner]`; composed path: `[b, h, s, width]`.
     values: Tensor,
-    /// On the path of candle's operations: hides the padding, if there is any, `[b, 1, 1, s]`.
+    /// Composed path: the padding mask `[b, 1, 1, s]`, if there is padding.
     mask: Option<Tensor>,
-    /// Length of each sentence.
+    /// Length of each sentence, `b` of them.
     lengths: Vec<usize>,
 }
 
 impl CrossCache {
-    /// How many sentences it has.
+    /// Number of sentences, `b`.
     #[must_use]
     pub fn sentences(&self) -> usize {
         self.lengths.len()
     }
 
-    /// Keeps these sentences only, in this order.
+    /// Keeps only the sentences with these indices, in this order.
     ///
     /// # Errors
     /// When a sentence does not exist.
@@ -293,13 +296,14 @@ impl CrossCache {
         kernel::EncodedGroup { keys: &self.keys, values: &self.values, lengths: &self.lengths }
     }
 
-    /// Of keys and values side by side, `[b, s, 2 · kv_inner]`, of which this is the only user, of sentences of these lengths.
+    /// A cache of keys and values side by side, `[b, s, 2 · kv_inner]`, for sentences of these `lengths`. `kv` may be
+    /// changed in place: the caller must hold its only reference.
     fn new(kv: &Tensor, prepare: &Prepare, lengths: &[usize]) -> Result<Self> {
         let (lengths, shape) = (lengths.to_vec(), prepare.shape);
         if fused(kv) {
             prepare.keys_in_place(kv)?;
             let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: shape.kv_heads })?;
-            // A copy, so that the keys beside them are not kept a second time.
+            // `contiguous` copies the values, so that the memory of the untransposed keys beside them is freed.
             let values = kv.narrow(2, shape.kv_inner(), shape.kv_inner())?.contiguous()?;
             return Ok(Self { keys, values, mask: None, lengths });
         }
@@ -308,7 +312,8 @@ impl CrossCache {
         Ok(Self { keys, values, mask, lengths })
     }
 
-    /// What queries `[r, inner]` make of the sentences at their places, where this is the only memory: `[r, inner]`.
+    /// Attention of unscaled queries `[r, inner]` to the sentences of this cache, the only one: `[r, inner]`. `places`
+    /// gives the sentence of each row.
     fn recalled(&self, q: &Tensor, shape: Shape, places: &[RowSource]) -> Result<Tensor> {
         if fused(q) {
             let groups = [self.group()];
@@ -323,7 +328,7 @@ impl CrossCache {
 }
 
 impl CrossAttention {
-    /// The keys and values of encoder states `[b, s, d]` of sentences of these lengths.
+    /// The cross-attention cache of encoder states `[b, s, d]`, for sentences of these `lengths`.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -335,8 +340,8 @@ impl CrossAttention {
         }
     }
 
-    /// `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which sentence
-    /// there; where nothing is fused, there is one memory.
+    /// One step of a decoder: `[r, d]` to `[r, d]`, with `residual` added. `places` gives, for each row, the memory that
+    /// it attends to and the sentence there. On the composed path there must be exactly one memory.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -359,24 +364,25 @@ impl CrossAttention {
     }
 }
 
-/// What scaled queries `[r, inner]` make of a memory: `[r, inner]`.
+/// Composed path: attention of scaled queries `[r, inner]` to the sentences of a memory, `[r, inner]`.
 fn recalled(q: &Tensor, shape: Shape, memory: &CrossCache, places: &[RowSource]) -> Result<Tensor> {
     let Aligned { q, keys, values, mask } = aligned(q, shape, memory, places)?;
     let mixed = shape.attend(&q, &keys, &values, [mask.as_ref(), None])?;
     Ok(join(&mixed)?.reshape((places.len(), shape.inner()))?)
 }
 
-/// Queries beside the keys and values that they see.
+/// Queries, and the keys and values that they attend to, with equal batch axes.
 struct Aligned {
-    /// `[n, h, g, width]`, `n · g` rows.
+    /// `[n, h, g, width]`, for `n · g` rows.
     q: Tensor,
     keys: Tensor,
     values: Tensor,
     mask: Option<Tensor>,
 }
 
-/// The rows of a sentence, where all have equally many, become the time axis of one query; else each row gets its sentence's
-/// keys and values.
+/// Brings queries `[r, inner]` and the memory of their sentences to one batch axis. If the rows are grouped by sentence
+/// and each sentence has equally many, the rows of a sentence become the time axis of one query. Otherwise each row gets
+/// a copy of its sentence's keys and values.
 fn aligned(q: &Tensor, shape: Shape, memory: &CrossCache, places: &[RowSource]) -> Result<Aligned> {
     let (rows, open) = (places.len(), memory.sentences());
     let group = rows / open;

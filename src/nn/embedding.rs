@@ -6,38 +6,37 @@ use candle_core::Tensor;
 use super::{Matrix, Norm, fused};
 use crate::kernels::embedding::AddRows;
 
-/// Token and position embedding, `ids` to `[n, d]`.
+/// Embedding of tokens and of their positions: `n` ids to `[n, d]`.
 pub struct Embedding {
     tokens: Matrix,
     scale: f64,
-    /// Of the words alone, before positions are added.
+    /// Normalisation of token embeddings, before positions are added.
     norm: Option<Norm>,
-    /// Relative positions have none.
+    /// The absolute positions; `None` in families with relative positions.
     positions: Option<PositionTable>,
-    /// A token with an embedding of its own, `[d]`, which is not scaled.
+    /// A token whose embedding `[d]` is outside the table and not scaled.
     own: Option<(u32, Tensor)>,
 }
 
-/// Absolute positions.
+/// A table of absolute positions.
 pub struct PositionTable {
-    /// `[rows, d]`.
+    /// One row for each position, `[rows, d]`.
     pub rows: Tensor,
     /// The row of position 0.
     pub first: usize,
-    /// A token that takes up no position, even where it is not padding but part of a text: it gets the row
-    /// before the first (fairseq).
+    /// The padding id in fairseq's models: it takes up no position, even inside a text, and gets the row before `first`.
     pub padding_id: Option<u32>,
 }
 
 impl PositionTable {
-    /// Sees that there are `s` positions: a card would read whatever lies behind the table.
+    /// Checks that there are `s` positions, since a GPU would read past the end of the table.
     fn reaches(&self, s: usize) -> Result<()> {
         let rows = self.rows.dim(0)?.saturating_sub(self.first);
         ensure!(s <= rows, "position {s} of a model of {rows} positions");
         Ok(())
     }
 
-    /// The row of each token of sequences of equal length `s`, which begin at position 0.
+    /// The row of each token of sequences of `s` tokens each, which begin at position 0.
     fn of_sequences(&self, ids: &[u32], s: usize) -> Result<Vec<u32>> {
         self.reaches(s)?;
         let mut rows = Vec::with_capacity(ids.len());
@@ -61,7 +60,7 @@ impl PositionTable {
         Ok(ids.iter().zip(positions).map(|placed| row(placed) as u32).collect())
     }
 
-    /// Adds each token's row to it: `[n, d]`, of which this is the only user.
+    /// Adds a row of the table to each token, `[n, d]`. The caller must hold the only reference to `x`.
     fn add(&self, x: Tensor, rows: &[u32]) -> Result<Tensor> {
         if fused(&x) {
             x.inplace_op2(&self.rows, &AddRows { rows })?;
@@ -72,19 +71,19 @@ impl PositionTable {
 }
 
 impl Embedding {
-    /// Tokens times `scale`, plus positions where the family adds them.
+    /// Embeddings of `tokens` times `scale`, with absolute positions in families that have them.
     #[must_use]
     pub fn new(tokens: Matrix, scale: f64, positions: Option<PositionTable>) -> Self {
         Self { tokens, scale, norm: None, positions, own: None }
     }
 
-    /// As this, but for one token, whose embedding `[d]` is not scaled.
+    /// Sets an embedding `[d]` of its own for one token; it is not scaled.
     #[must_use]
     pub fn with_own(self, token: u32, embedding: Tensor) -> Self {
         Self { own: Some((token, embedding)), ..self }
     }
 
-    /// As this one, but words are normalised before positions are added.
+    /// Sets a normalisation of token embeddings, before positions are added.
     #[must_use]
     pub fn with_norm(self, norm: Norm) -> Self {
         Self { norm: Some(norm), ..self }
@@ -104,7 +103,7 @@ impl Embedding {
         }
     }
 
-    /// Sequences of equal length `s`, one after another from position 0, to `[b, s, d]`.
+    /// Embeddings of sequences of `s` tokens each, which begin at position 0: `b · s` ids to `[b, s, d]`.
     ///
     /// # Errors
     /// When an id or position is outside its table.
@@ -117,10 +116,10 @@ impl Embedding {
         Ok(x.reshape((ids.len() / s, s, d))?)
     }
 
-    /// Positions without tokens, to `[r, d]`.
+    /// Embeddings of positions alone, without tokens, `[r, d]`.
     ///
     /// # Errors
-    /// When a position is outside its table, or there is none.
+    /// When a position is outside the table, or there is no table.
     pub fn positions_at(&self, positions: &[usize]) -> Result<Tensor> {
         let Some(table) = &self.positions else { anyhow::bail!("a model without a table of positions") };
         table.reaches(positions.iter().max().map_or(0, |position| position + 1))?;
@@ -128,10 +127,10 @@ impl Embedding {
         Ok(table.rows.index_select(&Tensor::new(rows, table.rows.device())?, 0)?)
     }
 
-    /// One token per row, each at its position, to `[r, d]`.
+    /// Embeddings of one token per row, each at its position, `[r, d]`.
     ///
     /// # Errors
-    /// As [`Self::sequences`].
+    /// When an id or position is outside its table.
     pub fn at(&self, ids: &[u32], positions: &[usize]) -> Result<Tensor> {
         let x = self.rows(ids)?;
         match &self.positions {

@@ -1,24 +1,25 @@
-//! The position-wise part of a layer: one for all tokens, or experts of which a token goes to one or two.
+//! The position-wise part of a layer: one feed-forward layer for all tokens, or a mixture of experts of which each token
+//! uses one or two.
 //!
-//! Invariant (row invariance): what a token becomes depends on its own sequence only, whatever batch that stands in. Routing
-//! is computed in f32, whatever the rest computes in, since another rounding would take another expert.
+//! Invariant (row invariance): the output for a token depends on its own sequence only, never on the rest of the batch.
+//! The router computes in f32, whatever the type of the rest, since another rounding could choose another expert.
 
 use anyhow::Result;
 use candle_core::{D, DType, Device, Tensor};
 
 use super::{FeedForward, Linear};
 
-/// What becomes of each token by itself.
+/// The position-wise part of a layer.
 pub enum PositionWise {
-    /// The same for all.
+    /// One feed-forward layer for all tokens.
     Dense(FeedForward),
-    /// What its experts make of it.
+    /// A mixture of experts.
     Sparse(Experts),
 }
 
 impl PositionWise {
-    /// The output, with `residual` added if there is one: `[b, s, d]` of sequences of these lengths, or `[r, d]` without lengths, where each row
-    /// is a sequence of one token.
+    /// The output, with `residual` added if there is one. `x` is `[b, s, d]` with the `lengths` of its sequences, or `[r,
+    /// d]` without lengths, where each row is a sequence of one token.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -30,28 +31,30 @@ impl PositionWise {
     }
 }
 
-/// Which experts a token goes to, and how much each of them counts.
+/// How the router chooses experts for a token, and with which weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Routing {
-    /// The likeliest, which counts as much as it is likely. It has room for so many tokens of a sequence, the first ones; the
-    /// others go to none (Switch Transformers, Fedus et al. 2021).
+    /// The likeliest expert, weighted by its probability. An expert takes the first `room` tokens of a sequence that
+    /// choose it; later ones get no expert (Switch Transformers, Fedus et al. 2021).
     Likeliest {
-        /// Tokens of a sequence.
+        /// Most tokens of a sequence that one expert takes.
         room: usize,
     },
-    /// The two likeliest, which count `share` together, each in proportion to how likely it is (NLLB Team et al. 2022).
+    /// The two likeliest experts, with weights in proportion to their probabilities that sum to `share` (NLLB Team et al.
+    /// 2022).
     TwoLikeliest {
-        /// What is not taken for noise against overfitting.
+        /// Sum of both weights: 1 less the model's dropout of expert outputs, which the reference scales by when it does
+        /// not train.
         share: f32,
     },
 }
 
-/// An expert's number, and how much it counts.
+/// The index of an expert and its weight.
 type Choice = (usize, f32);
 
 impl Routing {
-    /// The experts of each token, `[n, experts]` numbers of the router to `n` lists. Sequences stand `s` tokens apart; tokens
-    /// past the length of their sequence go to none.
+    /// The experts of each of `n` tokens, from the router's logits, `n` rows of one logit per expert. Each sequence has
+    /// `s` rows; those past its length get no expert.
     fn choices(self, router: &[Vec<f32>], s: usize, lengths: Option<&[usize]>) -> Vec<Vec<Choice>> {
         let mut all = Vec::with_capacity(router.len());
         for (number, sequence) in router.chunks(s).enumerate() {
@@ -64,7 +67,7 @@ impl Routing {
         all
     }
 
-    /// The experts of one token, of which `taken` says how many tokens chose them before.
+    /// The experts of one token. `taken` counts, for each expert, the tokens of this sequence that chose it.
     fn choose(self, scores: &[f32], taken: &mut [usize]) -> Vec<Choice> {
         let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f32 = scores.iter().map(|score| (score - highest).exp()).sum();
@@ -90,13 +93,13 @@ impl Routing {
     }
 }
 
-/// Experts, and what says which of them a token goes to.
+/// A mixture of experts.
 pub struct Experts {
-    /// `d` to a number for each expert, in f32.
+    /// Projection of `d` to one logit per expert, in f32.
     pub router: Linear,
-    /// The experts.
+    /// The feed-forward layer of each expert.
     pub parts: Vec<FeedForward>,
-    /// How many of them a token goes to.
+    /// How tokens are assigned to experts.
     pub routing: Routing,
 }
 
@@ -119,13 +122,13 @@ impl Experts {
         Ok(sum)
     }
 
-    /// What experts make of their tokens, one after another, and a row of zeros; and where each token finds what its first,
-    /// second … expert made of it.
+    /// The weighted outputs of all experts, one row for each token of each expert and a last row of zeros. Returned with
+    /// it, for each rank (first, second expert), the row of every token.
     fn made(&self, tokens: &Tensor, choices: &[Vec<Choice>]) -> Result<(Tensor, Vec<Vec<u32>>)> {
         let (n, d) = tokens.dims2()?;
         let most = choices.iter().map(Vec::len).max().unwrap_or(0);
         let total: usize = choices.iter().map(Vec::len).sum();
-        // Where nothing was made there are zeros.
+        // Tokens without an expert at a rank point to the last row, the zeros.
         let mut places = vec![vec![total as u32; n]; most];
         let mut parts = Vec::new();
         let mut next = 0;

@@ -1,4 +1,4 @@
-//! The position-wise part of a layer: plain, or gated as in T5 v1.1.
+//! The feed-forward layer: plain, or gated as in T5 v1.1.
 
 use anyhow::Result;
 use candle_core::Tensor;
@@ -9,18 +9,18 @@ use super::Linear;
 
 /// `down(act(up(x)))`, or `down(act(gate(x)) · up(x))`.
 pub struct FeedForward {
-    /// `d` to the inner width.
+    /// Projection of `d` to the inner width.
     pub up: Linear,
-    /// `d` to the inner width; its activated output scales that of `up` (Shazeer 2020).
+    /// Projection of `d` to the inner width; its activated output multiplies that of `up` (Shazeer 2020).
     pub gate: Option<Linear>,
-    /// The inner width to `d`.
+    /// Projection of the inner width to `d`.
     pub down: Linear,
-    /// Between the two.
+    /// Activation of the inner width: of `gate` if there is one, else of `up`.
     pub activation: Activation,
 }
 
 impl FeedForward {
-    /// The output, with `residual` added if there is one, `[…, d]` to `[…, d]`.
+    /// The output, `[…, d]` to `[…, d]`, with `residual` added if there is one.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.

@@ -1,4 +1,4 @@
-//! `y = x · Wᵀ + b`: the only place that knows how weights are kept.
+//! `y = x · Wᵀ + b`: the only module that knows how weights are stored.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use super::fused;
 /// A weight matrix `[n, k]`; clones share the numbers.
 #[derive(Clone)]
 pub enum Matrix {
-    /// Packed for the fused kernels, in f32 or in eight bits.
+    /// Packed for the fused kernels, as f32 or int8.
     Packed(Arc<dyn WeightMatrix>),
-    /// As candle keeps it, on any device and in any type.
+    /// As a candle tensor, on any device and of any type.
     Dense(Tensor),
 }
 
 impl Matrix {
-    /// The rows of these numbers, `[rows, k]`, times `scale`.
+    /// The rows with these indices, `[rows, k]`, times `scale`.
     ///
     /// # Errors
     /// When a row is outside the matrix.
@@ -40,7 +40,7 @@ impl Matrix {
                 Ok(Tensor::from_vec(out, (rows.len(), k), &candle_core::Device::Cpu)?)
             }
             Self::Dense(tensor) => {
-                // A card would read whatever lies behind the matrix.
+                // A GPU would read past the end of the matrix.
                 let n = tensor.dim(0)?;
                 if let Some(row) = rows.iter().find(|row| **row as usize >= n) {
                     anyhow::bail!("row {row} of a matrix of {n} rows");
@@ -53,15 +53,15 @@ impl Matrix {
     }
 }
 
-/// A linear layer.
+/// A linear layer: weights `[n, k]` and a bias.
 pub struct Linear {
     matrix: Matrix,
-    /// `[n]`, once as a tensor and, on the CPU, once as plain values for the kernel.
+    /// Bias `[n]`, as a tensor and, on the fused path, as plain values for the kernel.
     bias: Option<(Tensor, Arc<[f32]>)>,
 }
 
 impl Linear {
-    /// A layer of these weights; `bias` is `[n]`.
+    /// A linear layer of these weights; `bias` is `[n]`.
     ///
     /// # Errors
     /// When the bias cannot be read.
@@ -76,7 +76,7 @@ impl Linear {
         Ok(Self { matrix, bias })
     }
 
-    /// `[…, k]` to `[…, n]`.
+    /// `x · Wᵀ + b`, `[…, k]` to `[…, n]`.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -87,23 +87,24 @@ impl Linear {
     /// `act(x · Wᵀ + b)`, `[…, k]` to `[…, n]`.
     ///
     /// # Errors
-    /// As [`Self::forward`].
+    /// When shapes, types or devices do not fit.
     pub fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         self.run(x, Some(activation), None)
     }
 
-    /// `x · Wᵀ + b`, with `residual` added if there is one, `[…, k]` and `[…, n]` to `[…, n]`.
+    /// `x · Wᵀ + b`, `[…, k]` to `[…, n]`, with `residual` `[…, n]` added if there is one.
     ///
     /// # Errors
-    /// As [`Self::forward`].
+    /// When shapes, types or devices do not fit.
     pub fn forward_added(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
         self.run(x, None, residual)
     }
 
-    /// `x · Wᵀ + b` as logits, `[rows, k]` to `[rows, n]`: packed weights multiply when the logits are looked at.
+    /// `x · Wᵀ + b` as logits, `[rows, k]` to `[rows, n]`. With packed weights the product is lazy: it is computed when
+    /// the logits are read.
     ///
     /// # Errors
-    /// As [`Self::forward`].
+    /// When shapes, types or devices do not fit.
     pub fn logits(&self, x: &Tensor) -> Result<Logits> {
         Ok(match &self.matrix {
             Matrix::Packed(weight) => {

@@ -1,7 +1,9 @@
-//! The layers that all families are made of. Each knows two ways to compute: the fused kernel, for f32 on
-//! the CPU, and candle's own operations, for everything else (CUDA, and f64 in the tests that compare the two).
+//! The layers that all families are made of. Each computes in one of two ways: on the fused path, by the project's own
+//! kernels, for f32 on the CPU; on the composed path, by candle's operations, for everything else (GPUs, and f64 in the
+//! tests that compare the two).
 //!
-//! Layers are immutable; what changes while decoding is in [`attention::Past`] and belongs to the caller.
+//! Layers are immutable. What changes while decoding is in [`attention::Past`] and [`attention::PastKeys`] and belongs to
+//! the caller.
 
 pub mod attention;
 pub mod embedding;
@@ -25,12 +27,12 @@ pub use rotary::{Rotary, Rotation};
 
 use candle_core::{DType, Device, Tensor};
 
-/// Whether the fused kernels take this tensor.
+/// Whether this tensor takes the fused path.
 fn fused(x: &Tensor) -> bool {
     fuses(x.dtype(), x.device())
 }
 
-/// Whether the fused kernels take tensors of this type on this device.
+/// Whether tensors of this type on this device take the fused path.
 #[must_use]
 pub fn fuses(dtype: DType, device: &Device) -> bool {
     device.is_cpu() && dtype == DType::F32

@@ -1,4 +1,4 @@
-//! Normalisation over the last axis, of either kind.
+//! Layer normalisation and root-mean-square normalisation over the last axis.
 
 use anyhow::Result;
 use candle_core::{D, DType, Tensor};
@@ -8,22 +8,22 @@ use crate::kernels::norm::{LayerNorm, RmsNorm};
 
 use super::fused;
 
-/// A normalisation with its weights, `[d]` each.
+/// A normalisation with its weights.
 pub struct Norm {
     weight: Tensor,
-    /// Layer normalisation has one, root-mean-square normalisation has none.
+    /// Bias `[d]` of a layer normalisation; `None` in a root-mean-square normalisation.
     bias: Option<Tensor>,
     eps: f64,
 }
 
 impl Norm {
-    /// Layer normalisation if there is a bias, else root-mean-square normalisation.
+    /// A layer normalisation if there is a bias, else a root-mean-square normalisation; `weight` and `bias` are `[d]`.
     #[must_use]
     pub fn new(weight: Tensor, bias: Option<Tensor>, eps: f64) -> Self {
         Self { weight, bias, eps }
     }
 
-    /// `[…, d]` to `[…, d]`.
+    /// The normalised states, `[…, d]` to `[…, d]`.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -33,13 +33,13 @@ impl Norm {
             Some(bias) if fused(x) => x.apply_op3_no_bwd(&self.weight, bias, &LayerNorm { eps })?,
             None if fused(x) => x.apply_op2_no_bwd(&self.weight, &RmsNorm { eps })?,
             bias if x.dtype() == DType::F64 => self.wide(x, bias.as_ref())?,
-            // Candle's own kernels compute in f32, whatever the type.
+            // candle's own kernels compute in f32, whatever the type.
             Some(bias) => layer_norm(x, &self.weight, bias, eps)?,
             None => rms_norm(x, &self.weight, eps)?,
         })
     }
 
-    /// In f64, which candle's kernels do not take.
+    /// Normalisation in f64, which candle's kernels do not take.
     fn wide(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let centred = match bias {
             Some(_) => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,

@@ -1,6 +1,7 @@
-//! Rotation of queries and keys by their positions, so that their product depends on how far apart they are (Su et al. 2021).
+//! Rotary position embedding: queries and keys are rotated by their positions, so that their product depends on their
+//! distance (Su et al. 2021).
 //!
-//! Angles are computed for the positions at hand, and no table is kept: models have 131,072 positions.
+//! Angles are computed for the positions at hand. No table is kept: models have up to 131,072 positions.
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -8,15 +9,16 @@ use candle_core::{DType, Device, Tensor};
 use super::fuses;
 use crate::kernels::heads::Angles;
 
-/// How fast each pair of numbers of a head turns.
+/// The frequencies of a rotary position embedding: the angle by which each pair of a head's numbers turns per position.
 #[derive(Clone, Debug)]
 pub struct Rotary {
-    /// By how much from one position to the next, `width / 2` of them.
+    /// Radians per position, `width / 2` of them.
     frequencies: Vec<f32>,
 }
 
 impl Rotary {
-    /// Of heads of `width`: pair `i` turns by `base^(-2i / width) / factor` at each position. In f32, as the reference.
+    /// Frequencies for heads of `width`: pair `i` turns by `base^(-2i / width) / factor` radians per position. Computed
+    /// in f32, as in the reference.
     #[must_use]
     pub fn new(base: f64, factor: f64, width: usize) -> Self {
         let frequency = |i: usize| {
@@ -49,11 +51,11 @@ impl Rotary {
     }
 }
 
-/// Cosines and sines at some positions.
+/// Cosines and sines of the angles at some positions.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     angles: Angles,
-    /// Where nothing is fused: both on the device, `[n, width / 2]` each.
+    /// Composed path: cosines and sines on the device, `[n, width / 2]` each.
     tensors: Option<[Tensor; 2]>,
 }
 
@@ -62,12 +64,12 @@ impl Rotation {
         &self.angles
     }
 
-    /// Rotates `[b, h, n, width]`.
+    /// Rotates `x`, `[b, h, n, width]`, by the positions of its third axis.
     pub(super) fn along_time(&self, x: &Tensor) -> Result<Tensor> {
         self.rotated(x, |angles| angles.unsqueeze(0)?.unsqueeze(0))
     }
 
-    /// Rotates `[n, h, 1, width]`.
+    /// Rotates `x`, `[n, h, 1, width]`, by the positions of its first axis.
     pub(super) fn along_rows(&self, x: &Tensor) -> Result<Tensor> {
         self.rotated(x, |angles| angles.unsqueeze(1)?.unsqueeze(1))
     }

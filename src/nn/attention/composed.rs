@@ -1,6 +1,6 @@
-//! Attention with candle's operations: for cards, and for types that no kernel of ours takes.
+//! Attention composed of candle's operations: for GPUs, and for types that the fused kernels do not take.
 //!
-//! Invariant: nothing here depends on the step but through shapes, which is all that a step uploads.
+//! Invariant: what is uploaded to the device depends on the shapes of a step only, never on its values.
 
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
@@ -10,18 +10,19 @@ use crate::kernels::attention::DistanceBias;
 
 use super::Shape;
 
-/// No score outweighs it, and f16 holds it.
+/// Added to the scores of hidden keys: far below all others, and within the range of f16.
 pub(super) const HIDDEN: f32 = -30_000.0;
 
 impl Shape {
-    /// `count` heads of `[b, t, …]` from a column on: `[b, count, t, width]`.
+    /// `count` heads of `x`, `[b, t, …]`, from `column` on: `[b, count, t, width]`.
     pub(super) fn heads_at(&self, x: &Tensor, column: usize, count: usize) -> Result<Tensor> {
         let (b, t, _) = x.dims3()?;
         let heads = x.narrow(2, column, count * self.width)?.reshape((b, t, count, self.width))?;
         Ok(heads.transpose(1, 2)?.contiguous()?)
     }
 
-    /// `softmax(q · kᵀ + added) · v`: `[b, h, t, width]`, of keys and values `[b, kv_heads, s, width]`.
+    /// `softmax(q · kᵀ + added) · v`, `[b, h, t, width]`. `q` is scaled, `[b, h, t, width]`; `k` and `v` are `[b,
+    /// kv_heads, s, width]`.
     pub(super) fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, added: [Option<&Tensor>; 2]) -> Result<Tensor> {
         let mut scores = self.scores(q, k)?;
         for added in added.into_iter().flatten() {
@@ -30,7 +31,7 @@ impl Shape {
         self.mixed(&shares(&scores)?, v)
     }
 
-    /// `q · kᵀ`, capped: `[b, h, t, s]`.
+    /// The scores `q · kᵀ`, soft-capped if the model caps them: `[b, h, t, s]`.
     pub(super) fn scores(&self, q: &Tensor, k: &Tensor) -> Result<Tensor> {
         let (b, _, t, _) = q.dims4()?;
         let scores = self.grouped(q)?.matmul(&k.t()?)?.reshape((b, self.heads, t, k.dim(2)?))?;
@@ -40,13 +41,14 @@ impl Shape {
         })
     }
 
-    /// `shares · v`: `[b, h, t, width]`.
+    /// The values weighted by attention weights, `shares · v`: `[b, h, t, width]`.
     pub(super) fn mixed(&self, shares: &Tensor, v: &Tensor) -> Result<Tensor> {
         let (b, _, t, _) = shares.dims4()?;
         Ok(self.grouped(shares)?.matmul(v)?.reshape((b, self.heads, t, self.width))?)
     }
 
-    /// The heads of queries that share keys and values, one after the other on the axis of time: `[b, kv_heads, …, n]`.
+    /// Heads of queries that share keys and values are put one after another on the time axis: `[b, h, t, n]` to `[b,
+    /// kv_heads, h / kv_heads · t, n]`.
     fn grouped(&self, x: &Tensor) -> Result<Tensor> {
         let (b, heads, t, n) = x.dims4()?;
         Ok(if self.kv_heads == heads {
@@ -57,18 +59,19 @@ impl Shape {
     }
 }
 
-/// The shares of scores, in f32 at least, as the reference computes them.
+/// The attention weights: softmax of the scores over the last axis, in f32 at least, as the reference computes it.
 pub(super) fn shares(scores: &Tensor) -> Result<Tensor> {
     let wide = if scores.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
     Ok(softmax_last_dim(&scores.to_dtype(wide)?)?.to_dtype(scores.dtype())?)
 }
 
-/// `[b, h, t, width]` to `[b, t, h · width]`.
+/// Heads side by side: `[b, h, t, width]` to `[b, t, h · width]`.
 pub(super) fn join(x: &Tensor) -> Result<Tensor> {
     Ok(x.transpose(1, 2)?.flatten_from(2)?)
 }
 
-/// 0 on a sentence's own positions, [`HIDDEN`] beyond them, `[b, 1, 1, s]`; nothing where there is no padding.
+/// The padding mask: 0 on a sentence's own positions, [`HIDDEN`] beyond them, `[b, 1, 1, s]`. `None` if there is no
+/// padding.
 pub(super) fn mask(lengths: &[usize], s: usize, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
     if lengths.iter().all(|&length| length == s) {
         return Ok(None);

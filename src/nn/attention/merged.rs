@@ -1,4 +1,4 @@
-//! Attention of decoder rows to their own past and to the memory of their sentences at once (`T5Gemma` 2).
+//! Attention of decoder rows to their own past and to their sentence under one softmax (`T5Gemma` 2).
 
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
@@ -8,23 +8,23 @@ use super::{Aligned, Along, CrossCache, HeadNorms, OwnPast, PastKeys, Prepare, R
 use crate::kernels::attention as kernel;
 use crate::nn::Linear;
 
-/// Attention whose keys are a row's own and its sentence's, from the same projections, under one softmax. The sentence's keys are
-/// not rotated.
+/// Attention whose keys are a row's own past and its sentence, from one set of projections, under one softmax. The
+/// sentence's keys are not rotated.
 pub struct MergedAttention {
-    /// `d` to `inner`.
+    /// Projection of `d` to queries, `inner`.
     pub q: Linear,
-    /// `d` to keys and values side by side, `2 · kv_inner`.
+    /// Projection of `d` to keys and values side by side, `2 · kv_inner`.
     pub kv: Linear,
-    /// `inner` to `d`.
+    /// Projection of `inner` to `d`.
     pub out: Linear,
     /// The heads.
     pub shape: Shape,
-    /// Normalisation of each head of queries and keys.
+    /// Normalisation of each head of queries and of keys.
     pub norms: Option<HeadNorms>,
 }
 
 impl MergedAttention {
-    /// The keys and values of encoder states `[b, s, d]` of sentences of these lengths.
+    /// The cache of keys and values of encoder states `[b, s, d]`, for sentences of these `lengths`.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -33,8 +33,8 @@ impl MergedAttention {
         CrossCache::new(&self.kv.forward(states)?, &prepare, lengths)
     }
 
-    /// One new token per row, `[r, d]` to `[r, d]`, `residual` added. `places` says for each row which memory is its, and which
-    /// sentence there; where nothing is fused, there is one memory.
+    /// One step of a decoder: `[r, d]` to `[r, d]`, with `residual` added. `places` gives, for each row, the memory that
+    /// it attends to and the sentence there. On the composed path there must be exactly one memory.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit.
@@ -73,7 +73,8 @@ impl MergedAttention {
         self.out.forward_added(&mixed, residual)
     }
 
-    /// Scaled queries `[r, h, 1, width]` over their own keys and values and those of their sentences, to `[r, inner]`.
+    /// Composed path: attention of scaled queries `[r, h, 1, width]` to their own keys and values and to those of their
+    /// sentences, to `[r, inner]`.
     fn composed(
         &self,
         q: &Tensor,
@@ -89,7 +90,8 @@ impl MergedAttention {
         if let Some(mask) = &mask {
             scores = scores.broadcast_add(mask)?;
         }
-        // Rows of a sentence were the axis of time: `[n, h, g, s]` to `[r, h, 1, s]`, and back.
+        // [`aligned`] may have made the rows of a sentence its time axis: `[n, h, g, s]` to `[r, h, 1, s]` here, and back
+        // below.
         let (n, heads, group, s) = scores.dims4()?;
         let scores = scores.transpose(1, 2)?.reshape((rows, heads, 1, s))?;
         let shares = shares(&Tensor::cat(&[&own, &scores], 3)?)?;

@@ -6,52 +6,54 @@ use candle_core::{DType, Device, Tensor};
 use super::fuses;
 use crate::kernels::attention::{FIRST_CAPACITY, KvCache};
 
-/// Values for which keys, and values, keep their memory: 2 MiB.
+/// Capacity of a layer's keys, and of its values, that survives [`PastKeys::clear`], in f32 values: 2 MiB.
 const KEPT: usize = 1 << 19;
 
-/// The slots of a decoder's rows in the KV caches of all its layers.
+/// The slots of the tokens of a decoder's rows, which are the same in the KV caches of all its layers.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    /// For each row, the slot of each of its tokens that it has not forgotten, the one being computed included.
+    /// For each row, the slots of its tokens in order of time, the current one last. Tokens outside the window are
+    /// dropped.
     slots: Vec<Vec<u32>>,
-    /// How many tokens a row remembers, the one being computed included, if not all.
+    /// Number of tokens that a row can see, the current one included; `None`: all.
     window: Option<usize>,
-    /// How many of the last rows are of tokens to come, whose keys nobody remembers.
+    /// Number of rows of predicted tokens, which are the last rows; their keys are not kept.
     predicting: usize,
 }
 
 impl Past {
-    /// Without rows, of which each remembers so many tokens.
+    /// A past without rows, each of whose rows will see its last `window` tokens (`None`: all).
     #[must_use]
     pub fn within(window: Option<usize>) -> Self {
         Self { window, ..Self::default() }
     }
 
-    /// How many tokens a row remembers, the one being computed included, if not all.
+    /// Number of tokens that a row can see, the current one included; `None`: all.
     #[must_use]
     pub fn window(&self) -> Option<usize> {
         self.window
     }
 
-    /// For each row, the slot of each of its tokens that it has not forgotten, the one being computed included.
+    /// For each row, the slots of its tokens in order of time, the current one last. Tokens outside the window are
+    /// dropped.
     #[must_use]
     pub fn slots(&self) -> &[Vec<u32>] {
         &self.slots
     }
 
-    /// Rows that are not of tokens to come.
+    /// Number of rows that are not of predicted tokens.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.slots.len() - self.predicting
     }
 
-    /// Tokens of the longest past that are not forgotten, the one being computed included, but not one to come.
+    /// Number of tokens in the longest past within the window, the current one included, predicted ones not.
     #[must_use]
     pub fn time(&self) -> usize {
         self.slots[..self.remembered()].iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// The rows, and after them each once more with a token to come, in a slot that is free.
+    /// A copy with one more row for each row, after all others: the row's past and a predicted token, in a free slot.
     #[must_use]
     pub fn with_predicting(&self) -> Self {
         let mut free = self.free();
@@ -60,13 +62,13 @@ impl Past {
         Self { slots, window: self.window, predicting: self.slots.len() }
     }
 
-    /// Adds rows without a past after the others.
+    /// Adds `rows` rows without a past, after the others.
     pub fn add_rows(&mut self, rows: usize) {
         self.slots.resize(self.slots.len() + rows, Vec::new());
     }
 
-    /// A new token in every row. It gets the lowest slot that no row has: rows and beams come and go, and memory that is never
-    /// written is never there.
+    /// Appends a new token to every row. Each gets the lowest slot that no row uses: as rows and beams come and go, slots
+    /// are reused, and memory that is never written is never committed by the system.
     pub fn advance(&mut self) {
         let window = self.window;
         self.slots.iter_mut().for_each(|slots| forget(slots, window));
@@ -76,7 +78,7 @@ impl Past {
         }
     }
 
-    /// The slots that no row has, in their order.
+    /// The slots that no row uses, ascending, without end.
     fn free(&self) -> impl Iterator<Item = u32> + use<> {
         let mut held = Vec::new();
         for slot in self.slots.iter().flatten().map(|&slot| slot as usize) {
@@ -88,8 +90,8 @@ impl Past {
         (0..).filter(move |&slot| held.get(slot as usize) != Some(&true))
     }
 
-    /// Tokens that are computed at once, a row each, beside the rows here: each token comes after its parent, an earlier one
-    /// of them, or is a first token.
+    /// The past of tokens that are computed at once, one row each, in slots that are free here. Each token follows its
+    /// parent, which is the index of an earlier one, or is the first of its sequence (`None`).
     #[must_use]
     pub fn tree(&self, parents: &[Option<usize>]) -> Self {
         let mut free = self.free();
@@ -103,12 +105,13 @@ impl Past {
         Self { slots, window: self.window, predicting: 0 }
     }
 
-    /// Replaces a row's past by that of a row of `other`.
+    /// Replaces the past of `row` by that of row `its` of `other`, whose slots are in the same caches.
     pub fn adopt(&mut self, row: usize, other: &Self, its: usize) {
         self.slots[row].clone_from(&other.slots[its]);
     }
 
-    /// Adds rows after the others with the pasts of `rows` of `other`; returns pairs of a slot there and its slot here.
+    /// Adds rows after the others with the pasts of `rows` of `other`, whose slots are in other caches. Returns pairs of
+    /// a slot there and its copy's slot here, for [`PastKeys::copy`].
     pub fn import_rows(&mut self, other: &Self, rows: &[usize]) -> Vec<(u32, u32)> {
         let mut held: Vec<u32> = rows.iter().flat_map(|&row| &other.slots[row]).copied().collect();
         held.sort_unstable();
@@ -119,38 +122,38 @@ impl Past {
         pairs
     }
 
-    /// Row `i` becomes what row `rows[i]` was.
+    /// Reorders rows: row `i` becomes what row `rows[i]` was.
     pub fn select(&mut self, rows: &[usize]) {
         self.slots = rows.iter().map(|&row| self.slots[row].clone()).collect();
     }
 }
 
-/// Leaves room for a new token among those that a row remembers.
+/// Drops a row's oldest token if its window is full, so that a new one fits.
 fn forget(slots: &mut Vec<u32>, window: Option<usize>) {
     if window == Some(slots.len()) {
         slots.remove(0);
     }
 }
 
-/// Keys and values of one decoder layer's past.
+/// The self-attention cache of one decoder layer: keys and values of past tokens.
 pub enum PastKeys {
-    /// In place, where they were written: on the fused path.
+    /// Fused path: keys stay in the slot where they were written.
     InPlace(KvCache),
-    /// Contiguous: gathered when rows are reordered.
+    /// Composed path: keys are contiguous, and gathered when rows are reordered.
     Contiguous(ContiguousKeys),
 }
 
-/// Keys and values of rows whose pasts all have one length, as products take them.
+/// Keys and values of rows whose pasts all have one length, contiguous as matrix products take them.
 #[derive(Default)]
 pub struct ContiguousKeys {
-    /// `[rows, kv_heads, capacity, width]` each.
+    /// Keys and values, `[rows, kv_heads, capacity, width]` each.
     both: Option<(Tensor, Tensor)>,
-    /// How many tokens were written since the first of the rows.
+    /// Number of tokens written since the past began.
     written: usize,
 }
 
 impl PastKeys {
-    /// Nothing yet.
+    /// An empty cache, for the path that this type and device take.
     #[must_use]
     pub fn new(dtype: DType, device: &Device) -> Self {
         if fuses(dtype, device) {
@@ -160,13 +163,14 @@ impl PastKeys {
         }
     }
 
-    /// Whether they stay where they were written when rows are reordered.
+    /// Whether keys stay in their slots when rows are reordered.
     #[must_use]
     pub fn are_in_place(&self) -> bool {
         matches!(self, Self::InPlace(_))
     }
 
-    /// Forgets all rows. Memory of some size is kept for others, since new memory has to be filled with zeros by the system.
+    /// Forgets all rows. Up to 2 MiB each of keys and of values stay allocated, since the system has to fill new memory
+    /// with zeros.
     pub fn clear(&mut self) {
         match self {
             Self::InPlace(cache) => cache.clear(KEPT),
@@ -174,10 +178,10 @@ impl PastKeys {
         }
     }
 
-    /// Takes over slots of another layer's past of this `inner`, see [`Past::import_rows`].
+    /// Copies slots of the cache of another decoder's layer with equal `inner`; the pairs are from [`Past::import_rows`].
     ///
     /// # Errors
-    /// When keys do not stay where they were written.
+    /// On the composed path.
     pub fn copy(&mut self, other: &Self, slots: &[(u32, u32)], inner: usize) -> Result<()> {
         match (self, other) {
             (Self::InPlace(mine), Self::InPlace(theirs)) => Ok(mine.copy(theirs, slots, inner)?),
@@ -185,7 +189,7 @@ impl PastKeys {
         }
     }
 
-    /// Gathers rows where keys do not stay in place.
+    /// Composed path: gathers the keys of these rows, `[rows]` indices. On the fused path there is nothing to do.
     ///
     /// # Errors
     /// When a row does not exist.
@@ -198,8 +202,9 @@ impl PastKeys {
 }
 
 impl ContiguousKeys {
-    /// Writes the keys and values `[rows, kv_heads, 1, width]` of a new token of each row; gives those of all that the tokens see,
-    /// in whatever order: biases by distance and a past that forgets do not go together here.
+    /// Writes the keys and values `[rows, kv_heads, 1, width]` of each row's new token, and returns those of all tokens
+    /// that the rows see. With a window the oldest token is overwritten, so the order is not that of time; no family
+    /// combines a window with biases by distance.
     pub(super) fn with(&mut self, keys: &Tensor, values: &Tensor, past: &Past) -> Result<(Tensor, Tensor)> {
         let time = past.time();
         if time == 1 {
@@ -226,7 +231,7 @@ impl ContiguousKeys {
     }
 }
 
-/// `old` with zeros after its end, on the one axis that is longer.
+/// `old`, copied to a tensor of `shape`, which is longer on one axis and zero there.
 fn grown(old: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let axis = old.dims().iter().zip(shape).position(|(now, wanted)| now < wanted).context("a past that shrinks")?;
     let new = Tensor::zeros(shape, old.dtype(), old.device())?;

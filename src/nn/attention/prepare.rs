@@ -1,4 +1,4 @@
-//! Queries, keys and values by heads, normalised and rotated before they meet.
+//! Preparation of queries and keys, head by head: normalisation and rotation before they meet.
 
 use anyhow::Result;
 use candle_core::Tensor;
@@ -9,15 +9,15 @@ use crate::nn::{Norm, Rotation, fused};
 
 /// Root-mean-square normalisation of each head of queries and of keys.
 pub struct HeadNorms {
-    /// Of queries and of keys.
+    /// Norms of queries and of keys.
     norms: [Norm; 2],
-    /// On the CPU their weights as plain values for the kernel.
+    /// Fused path: the weights of both norms as plain values.
     weights: [Vec<f32>; 2],
     eps: f32,
 }
 
 impl HeadNorms {
-    /// Of weights `[width]` for queries and for keys.
+    /// Norms with these weights, `[width]` each, for queries and for keys.
     ///
     /// # Errors
     /// When the weights cannot be read.
@@ -32,16 +32,16 @@ impl HeadNorms {
     }
 }
 
-/// What the positions of a rotation are counted along.
+/// The axis that the positions of a rotation are counted along.
 #[derive(Clone, Copy)]
 pub(super) enum Along {
-    /// Tokens of each sequence.
+    /// Positions are the tokens of each sequence.
     Time,
-    /// Rows of one token each.
+    /// Positions are the rows, of one token each.
     Rows,
 }
 
-/// What is done to heads of queries and keys.
+/// The preparation of the heads of queries and keys.
 pub(super) struct Prepare<'a> {
     pub shape: Shape,
     pub norms: Option<&'a HeadNorms>,
@@ -49,17 +49,17 @@ pub(super) struct Prepare<'a> {
 }
 
 impl Prepare<'_> {
-    /// Nothing.
+    /// A preparation that changes nothing.
     pub fn nothing(shape: Shape) -> Self {
         Self { shape, norms: None, rotation: None }
     }
 
-    /// On the fused path, changes queries and keys of `[…, columns]`, of which this is the only user.
+    /// Fused path: prepares queries and keys of `[…, columns]` in place. The caller must hold the only reference.
     pub fn in_place(&self, qkv: &Tensor) -> Result<()> {
         self.heads_in_place(qkv, [self.shape.heads, self.shape.kv_heads])
     }
 
-    /// As [`Self::in_place`], of `[…, 2 · kv_inner]`.
+    /// Fused path: prepares the keys of `[…, 2 · kv_inner]` in place. The caller must hold the only reference.
     pub fn keys_in_place(&self, kv: &Tensor) -> Result<()> {
         self.heads_in_place(kv, [0, self.shape.kv_heads])
     }
@@ -74,7 +74,8 @@ impl Prepare<'_> {
         Ok(x.inplace_op1(&PrepareHeads { counts, width: self.shape.width, norms, eps, angles })?)
     }
 
-    /// Elsewhere, scaled queries, keys and values of `[b, t, columns]`: `[b, heads, t, width]` each.
+    /// Composed path: prepared and scaled queries, prepared keys, and values of `[b, t, columns]`, `[b, heads, t, width]`
+    /// each.
     pub fn parts(&self, qkv: &Tensor, along: Along) -> Result<[Tensor; 3]> {
         let shape = self.shape;
         let (keys, values) = (shape.inner(), shape.inner() + shape.kv_inner());
@@ -83,13 +84,13 @@ impl Prepare<'_> {
         Ok([(q * f64::from(shape.scale))?, k, shape.heads_at(qkv, values, shape.kv_heads)?])
     }
 
-    /// Elsewhere, keys and values of `[b, t, 2 · kv_inner]`.
+    /// Composed path: prepared keys, and values of `[b, t, 2 · kv_inner]`, `[b, kv_heads, t, width]` each.
     pub fn keys_and_values(&self, kv: &Tensor) -> Result<[Tensor; 2]> {
         let heads_at = |column: usize| self.shape.heads_at(kv, column, self.shape.kv_heads);
         Ok([self.prepared(&heads_at(0)?, 1, Along::Time)?, heads_at(self.shape.kv_inner())?])
     }
 
-    /// Queries (0) or keys (1) by heads.
+    /// Queries (`which` 0) or keys (1), `[b, heads, t, width]`, normalised and rotated.
     fn prepared(&self, x: &Tensor, which: usize, along: Along) -> Result<Tensor> {
         let x = match self.norms {
             Some(norms) => norms.norms[which].forward(x)?,

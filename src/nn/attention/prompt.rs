@@ -1,4 +1,4 @@
-//! Keys and values that stand before all others, in every sequence the same.
+//! Trained keys and values that stand before all others, equal for every sequence.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use candle_core::Tensor;
 use super::Shape;
 use crate::nn::fused;
 
-/// Prompts of one attention (prefix tuning, Li and Liang 2021; MVP, Tang et al. 2022). They have no positions.
+/// The prompts of one attention (prefix tuning, Li and Liang 2021; MVP, Tang et al. 2022). They have no positions.
 #[derive(Clone)]
 pub struct Prompt {
-    /// Queries, which are nothing, keys and values side by side, `[prompts, 3 · inner]`.
+    /// Queries (zeros), keys and values side by side, `[prompts, 3 · inner]`.
     rows: Tensor,
-    /// Where it is fused: keys and values as plain numbers, `[prompts, inner]`.
+    /// Fused path: keys and values as plain numbers, `[prompts, inner]` each.
     plain: [Arc<[f32]>; 2],
 }
 
 impl Prompt {
-    /// Of keys and values, `[prompts, inner]` each.
+    /// Prompts with these keys and values, `[prompts, inner]` each.
     ///
     /// # Errors
     /// When their shapes differ.
@@ -31,35 +31,35 @@ impl Prompt {
         Ok(Self { rows, plain: [plain(keys)?, plain(values)?] })
     }
 
-    /// How many prompts there are.
+    /// Number of prompts.
     fn len(&self) -> usize {
         self.rows.dims()[0]
     }
 
-    /// Keys and values as plain numbers, where it is fused.
+    /// Fused path: keys and values as plain numbers, `[prompts, inner]` each; empty on the composed path.
     pub(super) fn values(&self) -> [&[f32]; 2] {
         self.plain.each_ref().map(AsRef::as_ref)
     }
 
-    /// The prompts in front of the tokens of each sequence, `[b, s, 3 · inner]` to `[b, prompts + s, 3 · inner]`.
+    /// Puts the prompts before the tokens of each sequence: `[b, s, 3 · inner]` to `[b, prompts + s, 3 · inner]`.
     pub(super) fn in_front(&self, qkv: &Tensor) -> Result<Tensor> {
         let prompts = self.rows.unsqueeze(0)?.repeat((qkv.dim(0)?, 1, 1))?;
         Ok(Tensor::cat(&[&prompts, qkv], 1)?)
     }
 
-    /// The prompts before the keys and values of a memory, `[b, s, 2 · inner]` to `[b, prompts + s, 2 · inner]`.
+    /// Puts the prompts before the keys and values of a memory: `[b, s, 2 · inner]` to `[b, prompts + s, 2 · inner]`.
     pub(super) fn before_memory(&self, kv: &Tensor) -> Result<Tensor> {
         let width = kv.dim(2)?;
         let prompts = self.rows.narrow(1, width / 2, width)?.unsqueeze(0)?.repeat((kv.dim(0)?, 1, 1))?;
         Ok(Tensor::cat(&[&prompts, kv], 1)?)
     }
 
-    /// The lengths of sentences with the prompts before them.
+    /// The lengths of sentences, each with the prompts counted in.
     pub(super) fn lengthened(&self, lengths: &[usize]) -> Vec<usize> {
         lengths.iter().map(|length| length + self.len()).collect()
     }
 
-    /// The prompts before the past of each row, `[r, h, t, width]` to `[r, h, prompts + t, width]`.
+    /// Puts the prompts before keys and values of each row's past: `[r, h, t, width]` to `[r, h, prompts + t, width]`.
     pub(super) fn before(&self, keys: &Tensor, values: &Tensor, shape: Shape) -> Result<(Tensor, Tensor)> {
         let (rows, ..) = keys.dims4()?;
         let part = |i: usize, past: &Tensor| -> Result<Tensor> {

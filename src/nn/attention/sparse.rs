@@ -1,6 +1,6 @@
-//! Attention of a sequence to itself where its tokens do not see everything.
+//! Sparse self-attention: each token sees a part of its sequence, as a [`Pattern`] says.
 //!
-//! Invariant: nothing here takes memory or time that grows with the square of a length, on no device.
+//! Invariant: on no device does time or memory grow with the square of a sequence's length.
 
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
@@ -12,20 +12,21 @@ use crate::kernels::attention::pattern::{Added, RUNS, Run};
 use crate::kernels::attention::{self as kernel, DistanceBias, Pattern};
 use crate::nn::{Linear, fused};
 
-/// Queries that candle's operations take at a time.
+/// Number of queries that the composed path takes at a time.
 const CHUNK: usize = 256;
 
-/// Projections of a first token that sees everything: the token's own query, and keys and values of all tokens for it.
+/// Projections for a first token that sees the whole sequence (Longformer's global attention): its query, and keys and
+/// values of all tokens for it.
 pub struct FirstToken {
-    /// `d` to `inner`.
+    /// Projection of `d` to queries, `inner`.
     pub q: Linear,
-    /// `d` to keys and values side by side, `2 · inner`.
+    /// Projection of `d` to keys and values side by side, `2 · inner`.
     pub kv: Linear,
 }
 
 impl SelfAttention {
-    /// Every token sees what `pattern` lets it see: `[b, s, d]` to `[b, s, d]`, `residual` added. Global tokens stand in front
-    /// of the tokens of each sequence, and are not counted in its length.
+    /// Sparse attention of an encoder: every token sees what `pattern` lets it see. `[b, s, d]` to `[b, s, d]`, with
+    /// `residual` added. Global tokens stand before the tokens of each sequence, and are not counted in its length.
     ///
     /// # Errors
     /// When shapes, types or devices do not fit, or the layer lacks what the pattern needs.
@@ -62,7 +63,7 @@ impl SelfAttention {
         self.out.forward_added(&mixed, residual)
     }
 
-    /// The sum of each block of tokens, normalised, in front of the tokens: `[b, s, d]` to `[b, blocks + s, d]`.
+    /// Puts the normalised sum of each block of tokens before the tokens: `[b, s, d]` to `[b, blocks + s, d]`.
     fn with_sums(&self, x: &Tensor, pattern: Pattern, lengths: &[usize]) -> Result<Tensor> {
         let (Some(norm), Pattern::WindowAndSums { block, .. }) = (&self.sums, pattern) else {
             anyhow::bail!("a layer without a norm for sums of blocks");
@@ -75,7 +76,7 @@ impl SelfAttention {
         Ok(Tensor::cat(&[&norm.forward(&sums)?, x], 1)?)
     }
 
-    /// `mixed` with what the first token of each sequence makes of all its tokens.
+    /// Replaces, in `mixed`, the first token of each sequence by its attention to the whole sequence.
     fn with_first(&self, x: &Tensor, mixed: Tensor, lengths: &[usize]) -> Result<Tensor> {
         let Some(first) = &self.first else { anyhow::bail!("a layer without projections for a first token") };
         let q = first.q.forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
@@ -87,7 +88,8 @@ impl SelfAttention {
     }
 }
 
-/// As [`kernel::BlockSums`].
+/// Composed path of [`kernel::BlockSums`]: sums of blocks of `block` tokens, `[b, s, d]` to `[b, blocks, d]`, zeros after
+/// a sequence's last block.
 fn composed_sums(x: &Tensor, block: usize, lengths: &[usize]) -> Result<Tensor> {
     let most = lengths.iter().map(|length| length / block).max().unwrap_or(0);
     let d = x.dim(2)?;
@@ -96,7 +98,7 @@ fn composed_sums(x: &Tensor, block: usize, lengths: &[usize]) -> Result<Tensor> 
         let (x, blocks) = (x.get(sequence)?, length / block);
         let mut sums = Vec::new();
         if blocks > 0 {
-            // The last block has all that is left.
+            // The last block has all tokens that are left.
             let whole = (blocks - 1) * block;
             sums.push(x.narrow(0, 0, whole)?.reshape((blocks - 1, block, d))?.sum(1)?);
             sums.push(x.narrow(0, whole, length - whole)?.sum_keepdim(0)?);
@@ -108,18 +110,19 @@ fn composed_sums(x: &Tensor, block: usize, lengths: &[usize]) -> Result<Tensor> 
     Ok(Tensor::stack(&all, 0)?)
 }
 
-/// The pattern as candle's operations: for some queries at a time, the keys that any of them sees, and what each sees of
-/// these.
+/// A pattern as candle's operations. For [`CHUNK`] queries at a time: the keys that any of them sees, and a mask of what
+/// each sees of these.
 struct Composed<'a> {
     shape: Shape,
     pattern: Pattern,
     relative: Relative<'a>,
-    /// Extra rows in front of the tokens.
+    /// Number of extra rows (sums or prompts) before the tokens of each sequence.
     extra: usize,
 }
 
 impl Composed<'_> {
-    /// As [`kernel::SparseAttention`], of scaled queries, keys and values by heads.
+    /// Composed path of [`kernel::SparseAttention`], for scaled queries, keys and values by heads, `[b, h, extra + s,
+    /// width]` each.
     fn attend(&self, parts: &[Tensor; 3], lengths: &[usize]) -> Result<Tensor> {
         let rows = parts[0].dim(2)? - if self.pattern.extra_rows_attend() { 0 } else { self.extra };
         let mut all = Vec::with_capacity(lengths.len());
@@ -137,7 +140,7 @@ impl Composed<'_> {
         Ok(Tensor::cat(&all, 0)?)
     }
 
-    /// One sequence `[1, h, extra + length, width]` to `[1, h, places that look, width]`.
+    /// Attention over one sequence: `[1, h, extra + length, width]` to `[1, h, querying positions, width]`.
     fn sequence(&self, [q, k, v]: [&Tensor; 3], length: usize) -> Result<Tensor> {
         let extra = self.pattern.extra(length);
         let looking = if self.pattern.extra_rows_attend() { 0..extra } else { 0..0 };
@@ -160,8 +163,8 @@ impl Composed<'_> {
         Ok(Tensor::cat(&mixed, 2)?)
     }
 
-    /// What is added to the scores of some queries with all keys that they see together, `[1, h, queries, keys]`, or one for
-    /// all heads.
+    /// What is added to the scores of some queries over all keys that any of them sees: biases, and [`HIDDEN`] for keys
+    /// that a query does not see. `[1, h, queries, keys]`; one head if there are no biases.
     fn added(&self, runs: &[[Run; RUNS]], seen: &[std::ops::Range<usize>]) -> Result<Tensor> {
         let heads = if self.relative.by_distance.is_some() { self.shape.heads } else { 1 };
         let keys: usize = seen.iter().map(ExactSizeIterator::len).sum();
