@@ -1,4 +1,4 @@
-//! The activation functions of the seq2seq families, on whole vectors.
+//! The activation functions of the seq2seq families, computed on vectors.
 
 use super::simd::Simd;
 
@@ -16,7 +16,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The function on each lane.
+    /// Applies the function to each lane of `x`.
     #[inline(always)]
     pub fn apply<S: Simd>(self, simd: S, x: S::V) -> S::V {
         let (zero, half, one) = (simd.splat(0.0), simd.splat(0.5), simd.splat(1.0));

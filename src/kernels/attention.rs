@@ -1,11 +1,12 @@
-//! Scaled dot-product attention as three fused CPU operations: over a padded batch (`FullAttention`), over the
-//! keys of a sentence that many rows share (`SharedAttention`), and over a decoder's own past (`PastAttention`).
+//! Scaled dot-product attention as fused CPU operations. The three for full attention are: over a padded batch
+//! ([`FullAttention`]), over the keys of a sentence that several rows share ([`SharedAttention`]), and over a decoder's
+//! own past ([`PastAttention`]).
 //!
-//! Invariant (row invariance): a query reads its own sentence's keys only, up to that sentence's length,
-//! in order; padding and neighbours are never touched. Softmax is over f32 with the maximum taken off.
+//! Invariant (row invariance): a query reads its own sentence's keys only, up to that sentence's length, in order;
+//! padding and neighbours are never touched. Softmax is in f32, with the maximum subtracted first.
 //!
-//! Scores of `FullAttention` and `SharedAttention` are computed for a vector of keys at a time, from keys transposed to
-//! `[d_head, s]`; those of `PastAttention` one key at a time, since its keys lie wherever they were written.
+//! [`FullAttention`] and [`SharedAttention`] compute scores for a vector of keys at a time, from keys transposed to
+//! `[d_head, s]`. [`PastAttention`] takes one key at a time, since its keys lie in whatever slots they were written to.
 
 mod merged;
 mod past;
@@ -32,30 +33,30 @@ pub use sums::BlockSums;
 
 use scores::{mix, score_transposed, softmax};
 
-/// Multiply-adds below which one thread does all.
+/// Number of multiply-adds below which an attention runs on one thread.
 const PARALLEL_WORK: usize = 1 << 16;
 
-/// Additive scores by distance, the same for every sentence (relative positions): for head `h`, query
-/// `q` and key `k` the value is `table[h][k - q + zero]`.
+/// Additive scores by distance (relative positions), equal for every sentence: for head `h`, query `q` and key `k` the
+/// value is `table[h][k - q + zero]`.
 #[derive(Clone, Debug)]
 pub struct DistanceBias {
-    /// `[heads, width]`.
+    /// The values, `[heads, width]`.
     pub table: Vec<f32>,
-    /// Distances per head.
+    /// Number of distances per head.
     pub width: usize,
-    /// Where distance 0 stands.
+    /// Column of distance 0.
     pub zero: usize,
 }
 
 impl DistanceBias {
-    /// The values of keys `0..keys` for one head and query.
+    /// The values of keys `0..keys` for one head and one query.
     #[inline(always)]
     #[must_use]
     pub fn row(&self, head: usize, query: usize, keys: usize) -> &[f32] {
         &self.table[head * self.width + self.zero - query..][..keys]
     }
 
-    /// The values for one head of keys that follow one another, the first of them `first` after the query.
+    /// The values of `keys` consecutive keys for one head; the first key is `first` tokens after the query.
     #[inline(always)]
     #[must_use]
     pub fn values(&self, head: usize, first: isize, keys: usize) -> &[f32] {
@@ -63,21 +64,21 @@ impl DistanceBias {
     }
 }
 
-/// What the heads of one attention have in common.
+/// Number, width and scaling of the heads of one attention, with their bias.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads<'a> {
     /// Number of heads of queries.
     pub count: usize,
-    /// Number of heads of keys and of values; divides `count`. As many heads of queries as come on one share it (Ainslie et
-    /// al. 2023).
+    /// Number of heads of keys and of values; divides `count`. Each is shared by `count / kv_count` consecutive heads of
+    /// queries (Ainslie et al. 2023).
     pub kv_count: usize,
     /// Width of one head.
     pub width: usize,
-    /// Factor on the query.
+    /// Factor that queries are multiplied by.
     pub scale: f32,
-    /// Scores stay below this in size: `cap · tanh(score / cap)` before any bias.
+    /// Soft cap of the scores: `cap · tanh(score / cap)`, applied before any bias.
     pub cap: Option<f32>,
-    /// Added to the scores.
+    /// Bias that is added to the scores.
     pub bias: Option<&'a DistanceBias>,
 }
 
@@ -94,13 +95,13 @@ impl Heads<'_> {
         self.kv_count * self.width
     }
 
-    /// Columns of queries, keys and values side by side.
+    /// Width of queries, keys and values side by side.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.inner() + 2 * self.kv_inner()
     }
 
-    /// Where the keys, or values, of a head of queries begin among all keys.
+    /// The first column of the keys, or values, that a head of queries uses, among all heads of keys.
     #[inline(always)]
     #[must_use]
     pub fn kv_at(&self, head: usize) -> usize {
@@ -108,8 +109,8 @@ impl Heads<'_> {
     }
 }
 
-/// `[b, s, columns]` (queries, keys, values side by side) to `[b, s, inner]`; rows past a sentence's
-/// length come out as zeros.
+/// Full attention over a padded batch: `[b, s, columns]` (queries, keys, values side by side) to `[b, s, inner]`. Rows
+/// past a sentence's length come out as zeros.
 pub struct FullAttention<'a> {
     /// The heads.
     pub heads: Heads<'a>,
@@ -164,6 +165,7 @@ impl Kernel for FullHead<'_> {
         let (at, row) = (self.head * width, heads.columns());
         let (keys_at, values_at) = (inner + heads.kv_at(self.head), inner + heads.kv_inner() + heads.kv_at(self.head));
         let pad = self.length.next_multiple_of(WIDE);
+        // Transposed keys, so that one vector holds the same component of several keys.
         let mut keys = vec![0f32; width * pad];
         for t in 0..self.length {
             let key = &self.qkv[t * row + keys_at..][..width];
@@ -189,7 +191,7 @@ impl Kernel for FullHead<'_> {
     }
 }
 
-/// Rows at equal distances in memory.
+/// Rows at equal distances in memory, as the values of one head.
 struct StridedRows<'a> {
     data: &'a [f32],
     stride: usize,
@@ -202,7 +204,7 @@ impl<'a> StridedRows<'a> {
     }
 }
 
-/// Output that tasks write to in disjoint pieces.
+/// Output that several tasks write to, each to its own pieces.
 #[derive(Clone, Copy)]
 struct OutputPtr(*mut f32);
 // SAFETY: each task writes its own head and sentence only, and the operation owns the vector.

@@ -1,4 +1,4 @@
-//! Adds rows of a table to rows of a matrix.
+//! Adds rows of a position table to rows of a matrix.
 //!
 //! Invariant (row invariance): each row is computed alone.
 
@@ -6,9 +6,9 @@ use candle_core::{CpuStorage, InplaceOp2, Layout, Result, bail};
 
 use super::attention::slice;
 
-/// Adds row `rows[i]` of a table `[…, d]` to row `i` of `[n, d]`.
+/// Adds row `rows[i]` of a table `[…, d]` to row `i` of a matrix `[n, d]`, in place.
 pub struct AddRows<'a> {
-    /// `n` rows of the table.
+    /// The table row of each matrix row, `n` of them.
     pub rows: &'a [u32],
 }
 

@@ -1,4 +1,5 @@
-//! What is done to each head of queries and keys before they meet: normalisation of the head, and rotation by its position.
+//! Preparation of the heads of queries and keys before they meet: normalisation of each head, and rotation by its
+//! position.
 //!
 //! Invariant (row invariance): each head of each row is computed alone and in a fixed order.
 
@@ -7,29 +8,29 @@ use rayon::prelude::*;
 
 use super::threads::divides;
 
-/// Values below which one thread does all.
+/// Number of values below which one thread prepares all.
 const PARALLEL_WORK: usize = 1 << 15;
 
-/// Cosines and sines of the angles by which heads are rotated (Su et al. 2021), for some positions.
+/// Cosines and sines of the angles by which heads are rotated, for some positions (Su et al. 2021).
 #[derive(Clone, Debug)]
 pub struct Angles {
-    /// For each position `width / 2` cosines, then as many sines.
+    /// For each position, `width / 2` cosines and then `width / 2` sines.
     pub values: Vec<f32>,
     /// Width of a head.
     pub width: usize,
 }
 
-/// Changes the first heads of each row of `[…, columns]`: first those of queries, then those of keys.
+/// Prepares heads in place, at the start of each row of `[…, columns]`: first those of queries, then those of keys.
 pub struct PrepareHeads<'a> {
-    /// How many heads there are of queries and of keys.
+    /// Number of heads of queries and of keys.
     pub counts: [usize; 2],
     /// Width of a head.
     pub width: usize,
-    /// Root-mean-square normalisation of each head: weights `[width]` of queries and of keys.
+    /// Weights `[width]` of the root-mean-square normalisation of queries and of keys, if heads are normalised.
     pub norms: Option<[&'a [f32]; 2]>,
-    /// Added under normalisation's root.
+    /// Added to the mean square under the root.
     pub eps: f32,
-    /// Row `i` is rotated by the angles of position `i`, counted again from 0 after the last.
+    /// Angles of each position, if heads are rotated. Row `i` has position `i` modulo the number of positions.
     pub angles: Option<&'a Angles>,
 }
 
@@ -76,14 +77,14 @@ impl PrepareHeads<'_> {
     }
 }
 
-/// `x / sqrt(mean(x²) + eps) · weight`.
+/// Root-mean-square normalisation of one head: `x / sqrt(mean(x²) + eps) · weight`.
 fn normalise(head: &mut [f32], weight: &[f32], eps: f32) {
     let square: f32 = head.iter().map(|x| x * x).sum();
     let factor = 1.0 / (square / head.len() as f32 + eps).sqrt();
     head.iter_mut().zip(weight).for_each(|(x, weight)| *x = *x * factor * weight);
 }
 
-/// Rotates each number of the first half with its fellow of the second half.
+/// Rotates pairs of one head: number `i` of the first half with number `i` of the second half.
 fn rotate(head: &mut [f32], angles: &[f32]) {
     let ((first, second), (cosines, sines)) = (head.split_at_mut(angles.len() / 2), angles.split_at(angles.len() / 2));
     for (((a, b), cosine), sine) in first.iter_mut().zip(second).zip(cosines).zip(sines) {

@@ -1,8 +1,8 @@
 //! Fused CPU operations: each implements one candle operation for f32 tensors on the CPU.
 //!
-//! The only home of SIMD and `unsafe`. Every kernel keeps row invariance: what a row gets has the same
-//! bits whatever rows, padding or threads accompany it. Which kernel is called, and what other devices do
-//! instead, belongs to `nn`.
+//! This is the only home of SIMD, and the home of `unsafe`, which otherwise stands only where files are mapped and the
+//! GPU is queried. Every kernel keeps row invariance: a row's result has the same bits whatever other rows, padding or
+//! threads there are. Which kernel is called, and what other devices do instead, is decided in `nn`.
 
 // A kernel keeps its instruction set only if all of it is inlined into the function that enters that set.
 #![allow(clippy::inline_always)]

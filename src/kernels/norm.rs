@@ -9,10 +9,10 @@ use super::attention::slice;
 use super::simd::{self, Kernel, Simd};
 use super::threads::divides;
 
-/// Values below which one thread does all.
+/// Number of values below which one thread normalises all.
 const PARALLEL_WORK: usize = 1 << 15;
 
-/// `(x - mean) / sqrt(variance + eps) · weight + bias`, `[…, d]` to `[…, d]` (Ba et al. 2016).
+/// Layer normalisation: `(x - mean) / sqrt(variance + eps) · weight + bias`, `[…, d]` to `[…, d]` (Ba et al. 2016).
 pub struct LayerNorm {
     /// Added to the variance.
     pub eps: f32,
@@ -38,7 +38,7 @@ impl CustomOp3 for LayerNorm {
     }
 }
 
-/// `x / sqrt(mean(x²) + eps) · weight`, `[…, d]` to `[…, d]` (Zhang and Sennrich 2019).
+/// Root-mean-square normalisation: `x / sqrt(mean(x²) + eps) · weight`, `[…, d]` to `[…, d]` (Zhang and Sennrich 2019).
 pub struct RmsNorm {
     /// Added to the mean square.
     pub eps: f32,
@@ -104,7 +104,8 @@ impl Kernel for NormRow<'_> {
     }
 }
 
-/// Sum of `f` over all values; the last ones, too few for a vector, come last.
+/// Sum of a function over all values: `vector` computes it for whole vectors, `single` for the values left at the end,
+/// which are added last.
 #[inline(always)]
 fn reduce<S: Simd>(
     simd: S,

@@ -1,8 +1,8 @@
-//! Memory for the weights of a model, in large pages where the system has them.
+//! Memory for a model's weights, in large pages where the system has them.
 //!
-//! Every step reads all weights of the decoder. In pages of 4 KiB the processor has to look up one for every 64 lines, which for a few
-//! rows takes up to a sixth of a product's time (benches/results/2026-11-28-xeon.md).
-//! Invariant: no two slabs share a byte, and none changes once it is written.
+//! Every step reads all weights of the decoder. With pages of 4 KiB the processor looks up one page for every 64 cache
+//! lines, which for a few rows takes up to a sixth of a product's time (benches/results/2026-11-28-xeon.md).
+//! Invariant: no two slabs share a byte, and a slab never changes once it is written.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,30 +12,30 @@ use std::sync::Arc;
 
 use memmap2::{Mmap, MmapMut, MmapRaw};
 
-/// Bytes that are mapped at a time, in whole large pages. Pages that are never written take no memory.
+/// Bytes of one mapping, a whole number of large pages. Pages that are never written take no memory.
 const MAPPING_SIZE: usize = 16 * LARGE_PAGE;
-/// A large page of x86-64 and most others.
+/// Bytes of a large page on x86-64 and most other processors.
 const LARGE_PAGE: usize = 2 << 20;
 /// The alignment of slabs, in bytes.
 const ALIGNMENT: usize = 64;
 
-/// A type that weights may consist of.
+/// A type of values that a [`Slab`] may hold.
 ///
 /// # Safety
-/// Bytes of 0 must be a value, and its alignment 64 bytes at most.
+/// All-zero bytes must be a valid value, and the alignment must be 64 bytes at most.
 pub unsafe trait Plain: Copy + Send + Sync {}
 
-/// The memory in which the weights of one model lie, one after another.
+/// An allocator for the weights of one model, which lie one after another in memory.
 #[derive(Default)]
 pub struct Pages(RefCell<Option<Mapping>>);
 
-/// Mapped pages, of which the first `used` bytes are in use.
+/// A mapping whose first `used` bytes are taken.
 struct Mapping {
     map: Arc<MmapRaw>,
     used: usize,
 }
 
-/// Weights in mapped pages, which exist as long as the slab does.
+/// Weights in mapped memory, which stays mapped as long as the slab exists.
 pub struct Slab<T> {
     map: Arc<MmapRaw>,
     start: usize,
@@ -44,7 +44,7 @@ pub struct Slab<T> {
 }
 
 impl Pages {
-    /// A slab of `count` values, which are zeros before `write` writes them.
+    /// Allocates `count` values. They are zeros when `write` receives them to fill.
     ///
     /// # Errors
     /// When the system has no memory for them.
@@ -53,7 +53,7 @@ impl Pages {
         let open = self.0.take().filter(|mapping| mapping.map.len() - mapping.used >= size);
         let Mapping { map, used: start } = open.map_or_else(|| Mapping::new(size), Ok)?;
         self.0.replace(Some(Mapping { map: map.clone(), used: start + size }));
-        // SAFETY: they are zeros, aligned, inside the map, and no other slab has them.
+        // SAFETY: the mapping is zeros, the slab is aligned and inside it, and no other slab has its bytes.
         write(unsafe { std::slice::from_raw_parts_mut(map.as_mut_ptr().add(start).cast(), count) });
         Ok(Slab { map, start, count, of: PhantomData })
     }
@@ -79,7 +79,7 @@ impl<T> Deref for Slab<T> {
     }
 }
 
-/// Asks the system to map a file in large pages, if it can.
+/// Asks the system to back a mapped file with large pages, if it can.
 pub fn advise(file: &Mmap) {
     #[cfg(target_os = "linux")]
     file.advise(memmap2::Advice::HugePage).ok();

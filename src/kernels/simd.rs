@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use generic::Generic;
 
-/// Widest vector of any level, in `f32` lanes. Buffers are padded to it.
+/// Number of `f32` lanes in the widest vector of any level. Buffers are padded to a multiple of it.
 pub const WIDE: usize = 16;
 
 /// An instruction set.
@@ -34,17 +34,17 @@ pub enum Level {
 }
 
 impl Level {
-    /// From the best to the least.
+    /// All levels, best first.
     pub const ALL: [Self; 5] = [Self::Avx512Vnni, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Generic];
 
-    /// The best level of this processor, or a lesser one chosen with [`Level::force`].
+    /// The level in use: the best of this processor, unless [`Level::force`] chose a lower one.
     #[must_use]
     pub fn current() -> Self {
         *CURRENT.get_or_init(|| Self::Avx512Vnni.available())
     }
 
-    /// Uses `level` from now on, for a processor that is wrong about itself, or to compare. Only before the first kernel has
-    /// run, and only one that the processor has; returns whether it took effect.
+    /// Uses `level` from now on, to compare levels or for a processor that misreports its features. Works only before the
+    /// first kernel has run, and only for a level that the processor has; returns whether it took effect.
     pub fn force(level: Self) -> bool {
         level.exists() && *CURRENT.get_or_init(|| level) == level
     }
@@ -61,7 +61,7 @@ impl Level {
         }
     }
 
-    /// The level of this name.
+    /// The level with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name() == name)
@@ -101,31 +101,31 @@ impl Level {
 
 static CURRENT: OnceLock<Level> = OnceLock::new();
 
-/// Vectors of `LANES` values of `f32` or `i32`, or of four times as many bytes.
+/// Vectors of `LANES` values of `f32` or `i32`, or of `4 · LANES` bytes, and the operations on them.
 pub trait Simd: Copy {
-    /// `LANES` values of `f32`.
+    /// A vector of `LANES` values of `f32`.
     type V: Copy;
-    /// `LANES` values of `i32`.
+    /// A vector of `LANES` values of `i32`.
     type Sums: Copy;
-    /// `LANES` times four bytes.
+    /// A vector of `4 · LANES` bytes.
     type Bytes: Copy;
-    /// Lanes of the vector; divides [`WIDE`].
+    /// Number of lanes of a vector; divides [`WIDE`].
     const LANES: usize;
 
-    /// All lanes `x`.
+    /// A vector whose lanes are all `x`.
     fn splat(self, x: f32) -> Self::V;
-    /// The first `LANES` values of `x`.
+    /// A vector of the first `LANES` values of `x`.
     fn load(self, x: &[f32]) -> Self::V;
-    /// The `LANES` values at `x`.
+    /// A vector of the `LANES` values at `x`.
     ///
     /// # Safety
-    /// The values must be readable.
+    /// `LANES` values at `x` must be readable.
     unsafe fn load_at(self, x: *const f32) -> Self::V;
     /// Writes the lanes to the start of `y`.
     fn store(self, y: &mut [f32], v: Self::V);
-    /// Writes the lowest byte of each lane, as it lies in memory, to the start of `y`.
+    /// Writes the lowest byte of each lane's bits to the start of `y`.
     fn store_low_bytes(self, y: &mut [u8], v: Self::V);
-    /// `a * b + c`; rounded once where the instruction set has it.
+    /// `a * b + c`, rounded once if the instruction set has a fused multiply-add, otherwise twice.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
@@ -135,13 +135,13 @@ pub trait Simd: Copy {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a / b`.
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The larger of each pair.
+    /// The larger of each pair of lanes.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The smaller of each pair.
+    /// The smaller of each pair of lanes.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
-    /// To the nearest whole number.
+    /// Each lane rounded to the nearest whole number, ties to even.
     fn round(self, a: Self::V) -> Self::V;
-    /// Two to the power of each lane; lanes are whole numbers from -126 to 127.
+    /// Two to the power of each lane; lanes must be whole numbers from -126 to 127.
     fn pow2(self, a: Self::V) -> Self::V;
 
     /// `e^x`, relative error below 2e-7; 0 below -87.3, and at most `e^88.3`.
@@ -163,35 +163,36 @@ pub trait Simd: Copy {
         self.zero_where_less(x, self.splat(-87.3), y)
     }
 
-    /// Asks for the cache line at `x`, which need not exist, ahead of its use.
+    /// Prefetches the cache line at `x`, which need not be valid memory.
     fn prefetch(self, x: *const u8);
-    /// Sums of 0.
+    /// A vector of sums that are all 0.
     fn zero(self) -> Self::Sums;
-    /// The `4 · LANES` bytes at `x`.
+    /// A vector of the `4 · LANES` bytes at `x`.
     ///
     /// # Safety
-    /// They must be readable.
+    /// `4 · LANES` bytes at `x` must be readable.
     unsafe fn load_bytes(self, x: *const i8) -> Self::Bytes;
-    /// The four bytes at `x`, in every lane.
+    /// A vector with the four bytes at `x` in every lane.
     ///
     /// # Safety
-    /// They must be readable.
+    /// Four bytes at `x` must be readable.
     unsafe fn splat_bytes(self, x: *const u8) -> Self::Bytes;
-    /// To each sum the four products of its lane: `x` without sign, `w` with. Exact as long as two products
-    /// together are below 2^15.
+    /// Adds to each sum the four products of its lane: `x` is unsigned, `w` signed. Exact as long as the sum of two
+    /// products is below 2^15 in size, since AVX2 adds them in 16 bits.
     fn dot(self, x: Self::Bytes, w: Self::Bytes, sums: Self::Sums) -> Self::Sums;
-    /// Adds [`Self::dot`] of both pairs. They may be added before they are widened, so the four products that are added in 16 bits
-    /// (two neighbours of the first, and the same two of the second) must fit into them.
+    /// Adds [`Self::dot`] of both pairs. An instruction set may add products of both before it widens them to 32 bits. So
+    /// the four products that are added in 16 bits (two neighbours of the first pair, and the same two of the second)
+    /// must fit into 16 bits.
     fn dot_pair(self, x: [Self::Bytes; 2], w: [Self::Bytes; 2], sums: Self::Sums) -> Self::Sums;
-    /// `sums - a * b`, `b` of `LANES` values.
+    /// `sums - a * b`, with the first `LANES` values of `b`.
     fn sub_product(self, sums: Self::Sums, a: i32, b: &[i32]) -> Self::Sums;
-    /// The nearest `f32` of each sum.
+    /// Each sum as the nearest `f32`.
     fn to_float(self, sums: Self::Sums) -> Self::V;
 
-    /// `y`, but 0 in the lanes where `a < b`.
+    /// `y`, with 0 in the lanes where `a < b`.
     fn zero_where_less(self, a: Self::V, b: Self::V, y: Self::V) -> Self::V;
 
-    /// Sum of the lanes, in a fixed order.
+    /// The sum of the lanes, added in a fixed order.
     #[inline(always)]
     fn sum(self, v: Self::V) -> f32 {
         let mut lanes = [0f32; WIDE];
@@ -206,7 +207,7 @@ pub trait Simd: Copy {
         lanes[0]
     }
 
-    /// Largest lane.
+    /// The largest lane.
     #[inline(always)]
     fn largest(self, v: Self::V) -> f32 {
         let mut lanes = [f32::NEG_INFINITY; WIDE];
@@ -240,7 +241,7 @@ pub fn run_at(level: Level, kernel: impl Kernel) {
     enter(level.available(), kernel);
 }
 
-/// Enters a kernel at a level, which must come from [`Level::available`].
+/// Runs a kernel at `level`, which must come from [`Level::available`].
 #[inline]
 fn enter(level: Level, kernel: impl Kernel) {
     match level {

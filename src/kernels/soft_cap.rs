@@ -1,4 +1,4 @@
-//! Numbers that are kept below a bound in size, smoothly: `cap · tanh(x / cap)` (Gemma 2).
+//! Soft caps, which keep numbers below a bound in size: `cap · tanh(x / cap)` (Gemma 2).
 //!
 //! Invariant (row invariance): each number is computed alone, by the same vector instructions wherever it stands.
 
@@ -9,10 +9,10 @@ use super::attention::slice;
 use super::simd::{self, Kernel, Simd, WIDE};
 use super::threads::divides;
 
-/// Values of a task.
+/// Number of values in one task.
 const CHUNK: usize = 1 << 14;
 
-/// Whole vectors of scores, where there is a cap.
+/// Caps scores in place, if there is a cap. Only whole vectors are capped.
 #[inline(always)]
 pub fn cap_scores<S: Simd>(simd: S, scores: &mut [f32], cap: Option<f32>) {
     let Some(cap) = cap else { return };
@@ -23,9 +23,9 @@ pub fn cap_scores<S: Simd>(simd: S, scores: &mut [f32], cap: Option<f32>) {
     }
 }
 
-/// All numbers of a tensor, whatever its shape.
+/// The soft cap of all numbers of a tensor of any shape.
 pub struct SoftCap {
-    /// The bound.
+    /// The bound, `cap`.
     pub cap: f32,
 }
 
@@ -63,8 +63,8 @@ impl Kernel for Capped<'_> {
     }
 }
 
-/// The hyperbolic tangent, relative error below 6e-7: a rational approximation on [-7.9, 7.9], beyond which it is 1 in f32
-/// (coefficients as in the Eigen library's `tanh` for floats).
+/// The hyperbolic tangent, relative error below 6e-7: a rational approximation on [-7.9, 7.9], beyond which tanh is 1 in
+/// f32 (coefficients as in the Eigen library's `tanh` for floats).
 #[inline(always)]
 fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
     let x = simd.min(simd.max(x, simd.splat(-7.905_311)), simd.splat(7.905_311));

@@ -1,7 +1,8 @@
-//! Whether a kernel divides its work among threads.
+//! The decision whether a kernel divides its work among threads.
 //!
-//! Invariant: no result depends on it. Each kernel knows how much work is worth waking other threads for; whether other threads
-//! are free to help is known to the caller, who gives them their work.
+//! Invariant: no result depends on it. Each kernel knows how much work makes it worthwhile to wake other threads. Whether
+//! other threads are free to help is known only to the caller, who gives them their work; [`work`] is how the caller says
+//! so.
 
 use std::cell::Cell;
 
@@ -9,14 +10,14 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does some work. With `alone`, the kernels in it do not divide their work: the other threads have work of their own, and
+/// Runs `work`. With `alone`, the kernels in it do not divide their work: the other threads have work of their own, and
 /// pieces that no other thread takes cost time too.
 pub fn work<R>(alone: bool, work: impl FnOnce() -> R) -> R {
     let _restore = Restore(ALONE.replace(alone));
     work()
 }
 
-/// Restores the former value when dropped, even after a panic.
+/// Restores the former value of `ALONE` when dropped, even after a panic.
 struct Restore(bool);
 
 impl Drop for Restore {
@@ -25,7 +26,7 @@ impl Drop for Restore {
     }
 }
 
-/// Whether to divide `work`, where `least` is the amount from which on it is worth waking other threads.
+/// Whether to divide `work` among threads; `least` is the amount from which on that is worthwhile.
 pub(super) fn divides(work: usize, least: usize) -> bool {
     work >= least && !ALONE.get()
 }

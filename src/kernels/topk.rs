@@ -1,15 +1,14 @@
-//! The best tokens of each row of logits, and the logarithm of the row's sum of exponentials, without
-//! writing, copying or sorting the matrix.
+//! The best tokens of each row of logits, and the log-sum-exp of the row, without writing, copying or sorting the matrix.
 //!
-//! Responsible for: reading every logit once, in blocks (`scan`); setting aside the few *edited* tokens of a row, those whose
-//! logits a rule of the search will change, so that any rule can be applied afterwards to a handful of numbers and the sums stay
-//! free of cancellation. Where the logits are a product with packed weights, they are scanned as they are computed, and never
-//! stored.
+//! Responsible for reading every logit once, in blocks (`scan`), and for setting aside the few *edited* tokens of a row.
+//! These are the tokens whose logits a rule of the search will change. Any rule can then be applied to a handful of
+//! numbers, and the sums stay free of cancellation. Logits that are a product with packed weights are scanned as they are
+//! computed, and never stored.
 //!
-//! Invariant: a row's result depends on that row and its edited tokens alone, bit for bit: neither other rows, nor threads, nor
-//! the instruction set change a bit.
+//! Invariant: a row's result depends on that row and its edited tokens alone, bit for bit; other rows, threads and the
+//! instruction set change nothing.
 //!
-//! Leaves to `search`: what the edits are.
+//! What the edits are is decided in `search`.
 
 mod device;
 mod scan;
@@ -26,17 +25,17 @@ use crate::error::WithHint;
 
 pub(super) use scan::{BLOCK, Scan};
 
-/// A sum of exponentials, as `sum * exp(max)`.
+/// A sum of exponentials, stored as `sum * exp(max)` so that it cannot overflow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExpSum {
-    /// The greatest exponent, or minus infinity when there is none.
+    /// The greatest exponent; minus infinity if there is none.
     pub max: f32,
     /// The sum of `exp(x - max)`.
     pub sum: f64,
 }
 
 impl ExpSum {
-    /// The logarithm of this sum with more exponents in it.
+    /// The logarithm of this sum with the exponentials of `more` added.
     #[must_use]
     pub fn log_with(&self, more: &[f32]) -> f64 {
         let max = more.iter().fold(self.max, |max, &x| max.max(x));
@@ -50,28 +49,28 @@ impl ExpSum {
     }
 }
 
-/// The best tokens and the sum of one row of logits.
+/// The best tokens of one row of logits, and its sum of exponentials.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowTop {
-    /// The best k of the tokens that are not edited, best first, the lower id first among equals.
+    /// The best `k` tokens that are not edited, with their logits, best first; among equals the lower id comes first.
     pub top: Vec<(u32, f32)>,
-    /// The sum over the tokens that are not edited.
+    /// The sum of exponentials over all tokens that are not edited.
     pub rest: ExpSum,
     /// The logits of the edited tokens, in the order in which these were given.
     pub edited: Vec<f32>,
 }
 
-/// Logits `[rows, v]`: a tensor, or a product that is not computed yet.
+/// Logits `[rows, v]`: computed, or a product that is computed when it is read.
 pub enum Logits {
-    /// A tensor in a model's type on its device.
+    /// A tensor of the model's type on its device.
     Computed(Tensor),
-    /// States `[rows, k]` and the weights and bias that make them logits.
+    /// A lazy product: `states · weightᵀ + bias`.
     Product {
-        /// In f32 on the CPU.
+        /// The decoder's states, `[rows, k]` in f32 on the CPU.
         states: Tensor,
-        /// `[v, k]`.
+        /// The output matrix, `[v, k]`.
         weight: Arc<dyn WeightMatrix>,
-        /// `[v]`.
+        /// The bias of the logits, `[v]`.
         bias: Option<Arc<[f32]>>,
     },
 }
@@ -83,10 +82,10 @@ impl From<Tensor> for Logits {
 }
 
 impl Logits {
-    /// The number of rows and of tokens.
+    /// The numbers of rows and of tokens, `(rows, v)`.
     ///
     /// # Errors
-    /// When there are not two axes.
+    /// When the tensor does not have two axes.
     pub fn dims(&self) -> Result<(usize, usize)> {
         Ok(match self {
             Self::Computed(logits) => logits.dims2()?,
@@ -94,15 +93,15 @@ impl Logits {
         })
     }
 
-    /// The best `k` tokens and the sums of each row. `edited[i]` lists the tokens of row `i` to set aside, ascending, each
-    /// once, all below v.
+    /// The best `k` tokens and the sum of exponentials of each row. `edited[i]` lists the tokens of row `i` to set aside,
+    /// ascending, each once, all below `v`.
     ///
-    /// The logits are read where they lie, on the CPU or a CUDA GPU; on the CPU, types other than f32 are read as on a GPU, to
-    /// compare the two. From another device, and for more than [`device::MOST`] tokens of a GPU, they are copied to the CPU first:
-    /// the right result, at the cost of the transfer.
+    /// On the CPU and on a CUDA GPU the logits are read where they lie. On the CPU, types other than f32 take the GPU's
+    /// code, so that tests can compare the two. From another device, and for more than [`device::MOST`] tokens on a GPU,
+    /// the logits are copied to the CPU first: the same result, at the cost of the transfer.
     ///
     /// # Errors
-    /// When a logit is not a number, a row's greatest is infinite, or the shapes do not agree.
+    /// When a logit is not a number, when a row's greatest logit is infinite, or when the shapes do not agree.
     pub fn top_k(&self, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
         let (rows, _) = self.dims()?;
         ensure!(rows == edited.len(), "{rows} rows of logits, but edits for {}", edited.len());
@@ -130,7 +129,7 @@ fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> 
     values.par_chunks_exact(v.max(1)).zip(edited).map(|(row, edited)| row_top(row, k, edited)).collect()
 }
 
-/// The best `k` tokens and the sum of one row. See [`Logits::top_k`].
+/// The best `k` tokens and the sum of exponentials of one row, see [`Logits::top_k`].
 ///
 /// # Errors
 /// When a logit is not a number or the greatest is infinite.
@@ -142,7 +141,7 @@ pub fn row_top(row: &[f32], k: usize, edited: &[u32]) -> Result<RowTop> {
     scan.finish()
 }
 
-/// Refuses a row with a logit that is not a number or is infinite.
+/// Fails if a logit of the row is not a number or is plus infinity.
 fn check(rest: &ExpSum, edited: &[f32]) -> Result<()> {
     let wrong = |x: &f32| x.is_nan() || *x == f32::INFINITY;
     if !rest.sum.is_finite() || wrong(&rest.max) || edited.iter().any(wrong) {

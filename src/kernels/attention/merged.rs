@@ -1,6 +1,6 @@
-//! Attention of a decoder's rows to their own past and to their sentence at once, under one softmax (`T5Gemma` 2).
+//! Attention of a decoder's rows to their own past and to their sentence under one softmax (`T5Gemma` 2).
 //!
-//! Invariant: scores, weights and values stand in the order own past, then sentence, as the reference has them.
+//! Invariant: scores, weights and values stand in the order of the reference: own past, then sentence.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
@@ -10,16 +10,16 @@ use super::{EncodedGroup, Heads, KvCache, RowSource, for_each_row, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// Queries (the first `inner` columns of `[r, columns]`) over the keys and values of their rows' slots and of their sentences,
-/// to `[r, inner]`.
+/// Attention of queries (the first `inner` columns of `[r, columns]`) to the keys and values in their rows' slots and of
+/// their sentences, to `[r, inner]`.
 pub struct FusedMergedAttention<'a> {
-    /// The heads; without bias.
+    /// The heads, without bias.
     pub heads: Heads<'a>,
-    /// What was written of the past.
+    /// Keys and values of past tokens.
     pub cache: &'a KvCache,
-    /// The slots of each row, in the order of time.
+    /// The slots of each row, in order of time.
     pub slots: &'a [Vec<u32>],
-    /// The sentences.
+    /// The encoded sentences.
     pub groups: &'a [EncodedGroup<'a>],
     /// The sentence of each row, `r` of them.
     pub places: &'a [RowSource],
@@ -72,7 +72,8 @@ impl Kernel for MergedRow<'_> {
         let SentenceKeys { keys, pad, values, length } = self.sentence;
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let all = own + length;
-        // Whole vectors of scores are written from `own` on.
+        // Scores are written in whole vectors from index `own` on, which need not be aligned, so there is room for one
+        // more vector.
         let stride = (all + WIDE).next_multiple_of(WIDE);
         let mut scores = vec![0f32; self.heads.count * stride];
         for (t, &slot) in self.slots.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! Attention of a decoder's rows to their own past.
 //!
-//! Keys and values lie in *slots* `[slots, inner]`, one for each token of each row, and a row names its slots in the order
-//! of time: so rows may have pasts of different lengths, hypotheses share the slots of what they have in common, and
-//! nothing moves when rows are reordered.
+//! Keys and values lie in *slots*, `[slots, inner]`, one for each token of each row. A row lists its slots in order of
+//! time. So rows may have pasts of different lengths, hypotheses share the slots of their common prefix, and nothing
+//! moves when rows are reordered.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
@@ -11,10 +11,10 @@ use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// Slots that are reserved for each row at the first step.
+/// Number of tokens per row that memory is reserved for at the first step.
 pub const FIRST_CAPACITY: usize = 32;
 
-/// Keys and values of one layer, `[slots, inner]` each. It grows with what is written: no memory is filled before.
+/// Keys and values of one layer, `[slots, inner]` each. Memory grows with what is written; none is filled beforehand.
 #[derive(Default)]
 pub struct KvCache {
     keys: Vec<f32>,
@@ -22,19 +22,19 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// The keys in a slot, `inner` wide.
+    /// The key in a slot, `inner` wide.
     #[inline(always)]
     pub(super) fn key(&self, slot: u32, inner: usize) -> &[f32] {
         &self.keys[slot as usize * inner..][..inner]
     }
 
-    /// The values in a slot, `inner` wide.
+    /// The value in a slot, `inner` wide.
     #[inline(always)]
     pub(super) fn value(&self, slot: u32, inner: usize) -> &[f32] {
         &self.values[slot as usize * inner..][..inner]
     }
 
-    /// Forgets what was written, but keeps its memory for what will be, unless there is room for more than `kept` values.
+    /// Forgets all slots. Memory of at most `kept` values each for keys and for values stays allocated; more is freed.
     pub fn clear(&mut self, kept: usize) {
         for all in [&mut self.keys, &mut self.values] {
             all.clear();
@@ -44,11 +44,12 @@ impl KvCache {
         }
     }
 
-    /// Writes the keys and values in `[r, columns]` (queries, keys, values side by side, keys and values `inner` wide) into the
-    /// newest slot of each row, the last of its `slots`. A slot is new or was written before.
+    /// Writes each row's key and value into the newest of its slots, the last of its list. They are the last `2 · inner`
+    /// columns of `[r, columns]` (queries, keys, values side by side). The slot must be the first unwritten one, or one
+    /// that was written before.
     ///
     /// # Errors
-    /// When slots were left out, or shapes, types or devices do not fit.
+    /// When a slot would leave a gap before it, or when shapes, types or devices do not fit.
     pub fn append(&mut self, qkv: &Tensor, inner: usize, slots: &[Vec<u32>]) -> Result<()> {
         let (rows, width) = qkv.dims2()?;
         let (storage, layout) = qkv.storage_and_layout();
@@ -65,11 +66,11 @@ impl KvCache {
         Ok(())
     }
 
-    /// Writes what another cache has, of this `inner`, into slots of this one: pairs of a slot there and one here, which is
-    /// new or was written before.
+    /// Copies slots from `other`, whose keys are `inner` wide as well. `slots` are pairs of a slot there and one here;
+    /// the latter must be the first unwritten one, or one that was written before.
     ///
     /// # Errors
-    /// When slots were left out, here or there.
+    /// When a slot there is not written, or a slot here would leave a gap before it.
     pub fn copy(&mut self, other: &Self, slots: &[(u32, u32)], inner: usize) -> Result<()> {
         for (all, theirs) in [(&mut self.keys, &other.keys), (&mut self.values, &other.values)] {
             for &(from, to) in slots {
@@ -83,8 +84,8 @@ impl KvCache {
     }
 }
 
-/// Writes a slot, the next one or one that was written before. Where there is no room left, some is made for as much again
-/// as there is, and `room` values at least.
+/// Writes a slot: the first unwritten one, or one that was written before. When memory is used up, it grows to twice its
+/// size, and by `room` values at least.
 fn write(all: &mut Vec<f32>, slot: u32, new: &[f32], room: usize) -> Result<()> {
     let start = slot as usize * new.len();
     if start == all.len() {
@@ -100,17 +101,18 @@ fn write(all: &mut Vec<f32>, slot: u32, new: &[f32], room: usize) -> Result<()> 
     Ok(())
 }
 
-/// Queries (the first `inner` columns of `[r, columns]`) over the keys and values of their rows' slots, to `[r, inner]`.
+/// Attention of queries (the first `inner` columns of `[r, columns]`) to the keys and values in their rows' slots, to
+/// `[r, inner]`.
 pub struct PastAttention<'a> {
     /// The heads.
     pub heads: Heads<'a>,
-    /// What was written.
+    /// Keys and values of past tokens.
     pub cache: &'a KvCache,
-    /// The slots of each row, in the order of time.
+    /// The slots of each row, in order of time.
     pub slots: &'a [Vec<u32>],
-    /// Keys and values that every row sees before its own, as many of either, `[prompts, kv_inner]`.
+    /// Keys and values that every row sees before its own, `[prompts, kv_inner]` each; empty if there are none.
     pub prompt: [&'a [f32]; 2],
-    /// Biases of each row, `[heads, slots]`, where rows have their own; else nothing.
+    /// Biases of each row, `[heads, slots]`, if rows have biases of their own; otherwise empty.
     pub biases: &'a [Vec<f32>],
 }
 
@@ -168,7 +170,7 @@ impl Kernel for PastRow<'_> {
         let pad = length.next_multiple_of(WIDE);
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let mut scores = vec![0f32; self.heads.count * pad];
-        // All heads of a slot at once: slots lie anywhere, and are read fastest from end to end.
+        // All heads of a slot are scored at once: slots lie anywhere, and memory is read fastest from end to end.
         for t in 0..length {
             let key = key(t);
             for (head, query) in query.chunks_exact(width).enumerate() {

@@ -1,76 +1,80 @@
-//! What a token sees of its own sequence: all of it, its neighbours, its block, a few tokens that all see.
+//! Attention patterns: which positions of its own sequence a token sees. It may be all of them, neighbours, its block, or
+//! a few tokens that all see.
 //!
-//! A sequence may have *extra* rows in front of its tokens: global tokens (PEGASUS-X), or the sum of each block of tokens
-//! (LongT5). Places count these rows first. Invariant: what a token sees depends on its place and on the length of its own
-//! sequence only, and, but for a few tokens of each sequence, is bounded by the pattern, not by the length.
+//! A sequence may have *extra* rows before its tokens: global tokens (PEGASUS-X), or the sum of each block of tokens
+//! (LongT5). Positions (`place`) count these rows first. Invariant: what a token sees depends only on its position and on
+//! the length of its own sequence. Except for a few tokens of each sequence, its size is bounded by the pattern, not by
+//! the length.
 
 use std::ops::Range;
 
-/// Runs of places that a token sees, at most; some may be empty.
+/// Most runs of positions that a token sees; some may be empty.
 pub const RUNS: usize = 3;
 
-/// What a token sees of its own sequence. A decoder's token never sees a later one, whatever the pattern.
+/// An attention pattern: what a token sees of its own sequence. A decoder's token never sees a later one, whatever the
+/// pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// All of it.
+    /// The whole sequence.
     Full,
-    /// All of it, and so many rows in front that only are looked at (MVP's prompts, Tang et al. 2022).
+    /// The whole sequence, and extra rows before it that see nothing themselves (MVP's prompts, Tang et al. 2022).
     Prompted {
-        /// How many rows.
+        /// Number of extra rows.
         prompts: usize,
     },
-    /// Tokens near by (Longformer, Beltagy et al. 2020; LongT5's local attention, Guo et al. 2022).
+    /// A window of tokens around each token (Longformer, Beltagy et al. 2020; LongT5's local attention, Guo et al. 2022).
     Window {
-        /// How many tokens before it the first of them is.
+        /// Number of tokens in the window before the token.
         before: usize,
-        /// How many tokens after it the last of them is.
+        /// Number of tokens in the window after the token.
         after: usize,
-        /// Whether all see the first token too.
+        /// Whether all tokens see the first token too.
         first: bool,
     },
-    /// Tokens near by, and the sums of all blocks of tokens (LongT5's transient-global attention).
+    /// A window of tokens around each token, and the sums of all blocks of tokens (LongT5's transient-global attention).
     WindowAndSums {
-        /// How many tokens away the last of them is, on either side.
+        /// Number of tokens in the window on either side.
         radius: usize,
-        /// Tokens of a block; those after the last whole block belong to it.
+        /// Tokens per block; tokens after the last whole block belong to it.
         block: usize,
     },
     /// The token's own block, and global tokens, which see everything (PEGASUS-X, Phang et al. 2022).
     Blocks {
-        /// Tokens of a block.
+        /// Tokens per block.
         size: usize,
-        /// How many tokens sooner blocks end than they would.
+        /// Number of tokens by which block boundaries are moved towards the start.
         shift: usize,
-        /// How many global tokens there are.
+        /// Number of global tokens.
         globals: usize,
     },
-    /// The blocks beside the token's own, the first and the last, whose tokens see everything (BigBird, Zaheer et al.
-    /// 2020). Short sequences see everything.
+    /// The token's own block and its neighbours, and the first and the last block, whose tokens see everything (BigBird,
+    /// Zaheer et al. 2020). Short sequences have full attention.
     BigBird {
-        /// Tokens of a block.
+        /// Tokens per block.
         block: usize,
-        /// Random blocks. transformers draws none where it does not train: it takes the first block once more for each.
+        /// Number of random blocks. transformers draws none outside training: it takes the first block once more for
+        /// each.
         random: usize,
     },
 }
 
-/// A run of places that a token sees.
+/// A run of consecutive positions that a token sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// The places, extra rows first.
+    /// The positions; extra rows are counted first.
     pub places: Range<usize>,
-    /// What is added to their scores.
+    /// Biases of their scores.
     pub added: Added,
 }
 
-/// What is added to the scores of a run.
+/// The biases that are added to the scores of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Added {
-    /// A number.
+    /// One number for all positions.
     Constant(f32),
-    /// Biases by distance; the first place is so many tokens after the one that looks.
+    /// Biases by distance; the first position is `n` tokens after the query.
     ByDistance(isize),
-    /// Biases by distance in blocks; the first place is so many blocks after that of the token that looks.
+    /// Biases by distance in blocks; the first position is `n` blocks after the query's block.
     ByBlock(isize),
 }
 
@@ -83,14 +87,14 @@ impl Run {
         Self::new(places, Added::Constant(0.0))
     }
 
-    /// No place.
+    /// A run without positions.
     fn none() -> Self {
         Self::plain(0..0)
     }
 }
 
 impl Pattern {
-    /// How many rows stand in front of a sequence of `length` tokens.
+    /// Number of extra rows before a sequence of `length` tokens.
     #[must_use]
     pub fn extra(self, length: usize) -> usize {
         match self {
@@ -101,13 +105,14 @@ impl Pattern {
         }
     }
 
-    /// Whether the rows in front of a sequence look at it, or are only looked at.
+    /// Whether extra rows are queries too. Otherwise tokens see them, but they see nothing.
     #[must_use]
     pub fn extra_rows_attend(self) -> bool {
         matches!(self, Self::Blocks { .. })
     }
 
-    /// How many places a token of a sequence of `length` tokens sees at most, but for the few that see everything.
+    /// The most positions that a token of a sequence of `length` tokens sees, except for the few tokens that see
+    /// everything.
     #[must_use]
     pub fn seen(self, length: usize) -> usize {
         let most = match self {
@@ -121,7 +126,7 @@ impl Pattern {
         most.min(length + self.extra(length))
     }
 
-    /// From which distance between tokens on none sees another, in sequences of up to `length` tokens.
+    /// The distance from which on no token sees another, in sequences of up to `length` tokens.
     #[must_use]
     pub fn reach(self, length: usize) -> usize {
         match self {
@@ -131,7 +136,7 @@ impl Pattern {
         }
     }
 
-    /// How many tokens of its past a decoder's token sees, itself included, where it does not see all of them.
+    /// Number of tokens of its past that a decoder's token sees, itself included; `None`: all.
     #[must_use]
     pub fn remembered(self) -> Option<usize> {
         match self {
@@ -140,7 +145,7 @@ impl Pattern {
         }
     }
 
-    /// What the row at `place` sees in a sequence of `length` tokens.
+    /// The runs that the row at position `place` sees, in a sequence of `length` tokens.
     #[must_use]
     pub fn runs(self, place: usize, length: usize) -> [Run; RUNS] {
         let extra = self.extra(length);
@@ -169,10 +174,10 @@ impl Pattern {
     }
 }
 
-/// What some queries see together: for each of their runs the smallest that holds those of all.
+/// What some queries see together: for each of their runs the smallest range that contains it for every query.
 pub type Union = [Range<usize>; RUNS];
 
-/// What rows with these runs see together.
+/// The union of the runs of some queries.
 #[must_use]
 pub fn union(of: &[[Run; RUNS]]) -> Union {
     std::array::from_fn(|run| {
@@ -190,20 +195,20 @@ fn near(token: usize, [before, after]: [usize; 2], length: usize) -> Range<usize
     token.saturating_sub(before)..token.saturating_add(after + 1).min(length)
 }
 
-/// A run of tokens with biases by their distance from `token`.
+/// A run of tokens with biases by their distance from `token`; `extra` rows stand before the tokens.
 fn by_distance(tokens: Range<usize>, token: usize, extra: usize) -> Run {
     let first = tokens.start as isize - token as isize;
     Run::new(tokens.start + extra..tokens.end + extra, Added::ByDistance(first))
 }
 
-/// What the tokens of block `own` see where a sequence is long enough for that to be less than everything.
+/// The runs that tokens of block `own` see, in a sequence that is long enough for sparse attention.
 fn big_bird(own: usize, block: usize, random: usize, length: usize) -> [Run; RUNS] {
     let last = length.div_ceil(block) - 1;
     if own == 0 || own == last {
         return everything(length);
     }
     let blocks = |blocks: Range<usize>| Run::plain(blocks.start * block..(blocks.end * block).min(length));
-    // To look at the first block several times is to give it so much more weight.
+    // The reference sees the first block `1 + random` times: the same as adding the logarithm to its scores.
     let first = Run::new(0..block, Added::Constant((1.0 + random as f32).ln()));
     let middle = own.saturating_sub(1).max(1)..(own + 2).min(last);
     [first, blocks(middle), blocks(last..last + 1)]

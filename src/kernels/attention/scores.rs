@@ -1,11 +1,12 @@
-//! The arithmetic that all attention has in common: scores, their softmax, and the mix of values.
+//! The arithmetic that all attention kernels share: scores, softmax, and the weighted sum of values.
 //!
 //! Invariant: the order of every sum is fixed by the lengths alone.
 
 use super::Heads;
 use crate::kernels::simd::{Simd, WIDE};
 
-/// `scores[t] = Σ_j query[j] · keys[j][t]`, for the whole of `scores` (a multiple of 16).
+/// Scores of one query with transposed keys: `scores[t] = Σ_j query[j] · keys[j][t]`, for all of `scores`, whose length
+/// is a multiple of 16. Rows of `keys` are `pad` apart.
 #[inline(always)]
 pub fn score_transposed<S: Simd>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) {
     let mut t = 0;
@@ -22,7 +23,7 @@ pub fn score_transposed<S: Simd>(simd: S, query: &[f32], keys: &[f32], pad: usiz
     }
 }
 
-/// The first `C` vectors of scores; gives `C`.
+/// Computes the first `C` vectors of scores; returns `C`.
 #[inline(always)]
 fn score_chunk<S: Simd, const C: usize>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) -> usize {
     let mut sums = [simd.splat(0.0); C];
@@ -39,7 +40,7 @@ fn score_chunk<S: Simd, const C: usize>(simd: S, query: &[f32], keys: &[f32], pa
     C
 }
 
-/// In place over the first `length` scores; what lies beyond becomes 0.
+/// Softmax in place over the first `length` scores, after adding `bias`; scores beyond become 0.
 #[inline(always)]
 pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], length: usize, bias: Option<&[f32]>) {
     if let Some(bias) = bias {
@@ -66,7 +67,8 @@ pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], length: usize, bias: Option
     }
 }
 
-/// As [`mix`], of heads of queries that share heads of values: `value` gives these `[kv_heads · width]`.
+/// The weighted sum of values, see [`mix`], where several heads of queries may share a head of values. `value` returns
+/// all values of one time, `[kv_heads · width]`.
 #[inline(always)]
 pub fn mix_heads<'v, S: Simd>(
     simd: S,
@@ -86,8 +88,9 @@ pub fn mix_heads<'v, S: Simd>(
     }
 }
 
-/// Of every head `out = Σ_t weights[t] · value(t)`, in the order of time: `weights` are `[heads, pad]`, `value` gives all heads'
-/// values `[heads · width]` of one of `length` times. Several heads at a time, for a row of values is read fastest as it lies.
+/// The weighted sum of values, `out = Σ_t weights[t] · value(t)` for every head, in order of time. `weights` are `[heads,
+/// pad]`; `value` returns the values of all heads, `[heads · width]`, for one of `length` times. Several heads are
+/// computed at once, since a row of values is read fastest from end to end.
 #[inline(always)]
 pub fn mix<'v, S: Simd>(
     simd: S,
@@ -99,7 +102,7 @@ pub fn mix<'v, S: Simd>(
     let of = |at: usize| &weights[at / width * pad..][..length];
     let mut at = 0;
     while at < out.len() {
-        // A vector lies in one head, or else a number at a time.
+        // A vector must lie within one head; if `width` does not allow that, numbers are computed one at a time.
         let vectors = if width.is_multiple_of(S::LANES) { (out.len() - at) / S::LANES } else { 0 };
         at += match vectors {
             16.. if S::LANES == WIDE => mix_chunk::<S, 16>(simd, of, length, &value, at, out),
@@ -115,7 +118,7 @@ pub fn mix<'v, S: Simd>(
     }
 }
 
-/// The `C` vectors of the mix from `at` on; gives how many values these are.
+/// Computes `C` vectors of the weighted sum from index `at` on; returns the number of values.
 #[inline(always)]
 fn mix_chunk<'v, 'w, S: Simd, const C: usize>(
     simd: S,
@@ -130,7 +133,7 @@ fn mix_chunk<'v, 'w, S: Simd, const C: usize>(
     for t in 0..length {
         let value = &value(t)[at..at + C * S::LANES];
         for c in 0..C {
-            // SAFETY: weights are `length` many.
+            // SAFETY: `t < length`, and each of `weights` has `length` values.
             let weight = simd.splat(unsafe { *weights[c].get_unchecked(t) });
             sums[c] = simd.mul_add(weight, simd.load(&value[c * S::LANES..]), sums[c]);
         }

@@ -1,6 +1,6 @@
-//! Attention of rows to the keys of a sentence that they share.
+//! Attention of decoder rows to the keys of sentences that they share.
 //!
-//! Invariant: nothing is copied for rows that share a sentence, nor for sentences that were not encoded together.
+//! Invariant: nothing is copied for rows that share a sentence, nor for sentences that were encoded in different batches.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -10,8 +10,8 @@ use super::{Heads, for_each_row, host_slice, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// `[b, s, 2 · inner]` (keys, values side by side) to keys transposed for [`SharedAttention`],
-/// `[b, heads, d_head, s']` with `s'` the next multiple of 16.
+/// Transposes keys for [`SharedAttention`]: `[b, s, 2 · inner]` (keys and values side by side) to `[b, heads, d_head,
+/// s']`, with `s'` the next multiple of 16.
 pub struct TransposeKeys {
     /// Number of heads of keys.
     pub heads: usize,
@@ -39,31 +39,31 @@ impl CustomOp1 for TransposeKeys {
     }
 }
 
-/// Sentences that were encoded together.
+/// Keys and values of sentences that were encoded together.
 #[derive(Clone, Copy)]
 pub struct EncodedGroup<'a> {
-    /// Of [`TransposeKeys`], `[b, kv_heads, d_head, s']`.
+    /// Keys from [`TransposeKeys`], `[b, kv_heads, d_head, s']`.
     pub keys: &'a Tensor,
-    /// `[b, s, kv_inner]`.
+    /// Values, `[b, s, kv_inner]`.
     pub values: &'a Tensor,
     /// Length of each sentence, `b` of them.
     pub lengths: &'a [usize],
 }
 
-/// Where a row finds its sentence.
+/// The sentence that a decoder row attends to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowSource {
-    /// The group.
+    /// Index of the group of sentences.
     pub group: usize,
-    /// The sentence in it.
+    /// Index of the sentence in its group.
     pub sentence: usize,
 }
 
-/// Queries `[r, inner]` over the keys and values of their sentences, to `[r, inner]`.
+/// Attention of queries `[r, inner]` to the keys and values of their sentences, to `[r, inner]`.
 pub struct SharedAttention<'a> {
-    /// The heads; without bias.
+    /// The heads, without bias.
     pub heads: Heads<'a>,
-    /// The sentences.
+    /// The encoded sentences.
     pub groups: &'a [EncodedGroup<'a>],
     /// The sentence of each row, `r` of them.
     pub places: &'a [RowSource],
@@ -93,7 +93,7 @@ impl CustomOp1 for SharedAttention<'_> {
     }
 }
 
-/// What `then` computes of groups where they lie in memory, to which nobody writes meanwhile.
+/// Runs `then` on the memory of the groups; nothing writes to it meanwhile.
 pub(super) fn read<T>(groups: &[EncodedGroup], then: impl FnOnce(&[Slices]) -> T) -> Result<T> {
     let stored: Vec<_> =
         groups.iter().map(|group| (group.keys.storage_and_layout(), group.values.storage_and_layout())).collect();
@@ -106,7 +106,7 @@ pub(super) fn read<T>(groups: &[EncodedGroup], then: impl FnOnce(&[Slices]) -> T
     Ok(then(&slices.collect::<Result<Vec<_>>>()?))
 }
 
-/// A [`EncodedGroup`] where it lies in memory.
+/// The memory of an [`EncodedGroup`].
 #[derive(Clone, Copy)]
 pub(super) struct Slices<'a> {
     keys: &'a [f32],
@@ -117,7 +117,7 @@ pub(super) struct Slices<'a> {
 }
 
 impl<'a> Slices<'a> {
-    /// One sentence, whose keys and values are `inner` wide.
+    /// Keys and values of one sentence, `inner` wide.
     pub fn sentence(&self, sentence: usize, inner: usize) -> SentenceKeys<'a> {
         SentenceKeys {
             keys: &self.keys[sentence * inner * self.pad..][..inner * self.pad],
@@ -131,10 +131,10 @@ impl<'a> Slices<'a> {
 /// Keys and values of one sentence.
 #[derive(Clone, Copy)]
 pub(super) struct SentenceKeys<'a> {
-    /// `[kv_inner, pad]`.
+    /// Transposed keys, `[kv_inner, pad]`.
     pub keys: &'a [f32],
     pub pad: usize,
-    /// `[s, kv_inner]`.
+    /// Values, `[s, kv_inner]`.
     pub values: &'a [f32],
     pub length: usize,
 }

@@ -1,11 +1,11 @@
-//! Attention of a sequence to itself by a pattern that sees less than everything.
+//! Sparse self-attention: a sequence attends to itself by a pattern that sees less than everything.
 //!
-//! Time and memory grow with the length times what a token sees, never with the square of the length: a task takes some
-//! hundred queries of a head, copies the keys that any of them sees, and nothing else. Queries are computed four at a
-//! time, for neighbours see nearly the same keys.
+//! Time and memory grow with the length times the number of positions that a token sees, never with the square of the
+//! length. A task takes up to [`CHUNK`] queries of one head, and copies only the keys that any of them sees. Queries are
+//! computed four at a time, since neighbours see nearly the same keys.
 //!
-//! Invariant (row invariance): which queries go together, and in which order their sums are taken, depends on the places
-//! and the length of their own sequence only.
+//! Invariant (row invariance): which queries are computed together, and the order of every sum, depends only on positions
+//! and the length of their own sequence.
 
 use std::ops::Range;
 
@@ -18,35 +18,36 @@ use super::{DistanceBias, Heads, OutputPtr, for_each, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
-/// Most queries of a task.
+/// Most queries in a task.
 const CHUNK: usize = 256;
 
-/// `[b, extra + s, columns]` (queries, keys, values side by side) to `[b, s, inner]`, or to `[b, extra + s, inner]` where
-/// the extra rows look too. A sequence has its extra rows first, and its tokens from row `extra` on; rows of padding come
-/// out as zeros.
+/// Sparse attention over a padded batch: `[b, extra + s, columns]` (queries, keys, values side by side) to `[b, s,
+/// inner]`, or to `[b, extra + s, inner]` if extra rows are queries too. A sequence has its extra rows first, and its
+/// tokens from row `extra` on. Padding comes out as zeros.
 pub struct SparseAttention<'a> {
-    /// The heads, with the biases of [`Added::ByDistance`].
+    /// The heads, with the biases for [`Added::ByDistance`].
     pub heads: Heads<'a>,
-    /// The biases of [`Added::ByBlock`].
+    /// The biases for [`Added::ByBlock`].
     pub by_block: Option<&'a DistanceBias>,
     /// What a token sees.
     pub pattern: Pattern,
-    /// How many tokens each sequence has, `b` of them.
+    /// Number of tokens in each sequence, `b` of them.
     pub lengths: &'a [usize],
-    /// Extra rows of the sequence that has the most of them.
+    /// Number of extra rows in the sequence that has the most.
     pub extra: usize,
 }
 
-/// Queries of one sequence and head.
+/// A task: some queries of one sequence and head.
 struct SparseTask {
     sequence: usize,
     head: usize,
-    /// Their places.
+    /// The positions of the queries.
     queries: Range<usize>,
 }
 
 impl SparseAttention<'_> {
-    /// Queries of all sequences and heads; none of extra rows beside tokens, which see less.
+    /// All tasks, for all sequences and heads. No task has both extra rows and tokens, since extra rows see everything
+    /// and tokens little.
     fn tasks(&self) -> Vec<SparseTask> {
         let mut tasks = Vec::new();
         for (sequence, &length) in self.lengths.iter().enumerate() {
@@ -111,17 +112,19 @@ struct QueryChunk<'a> {
     /// `[extra + s, columns]` of one sequence.
     qkv: &'a [f32],
     length: usize,
-    /// Rows of padding between its extra rows and its tokens.
+    /// Rows of padding between the sequence's extra rows and its tokens.
     gap: usize,
     task: &'a SparseTask,
     /// The sequence's rows of the output.
     out: OutputPtr,
-    /// Rows that have no output.
+    /// Number of rows at the start that have no output: extra rows that are not queries.
     hidden: usize,
 }
 
 impl Kernel for QueryChunk<'_> {
     #[inline(always)]
+    // Keys are copied once for all queries of the task. Each tile of `TILE` queries then computes scores with the keys
+    // that any query of the tile sees; those that a query does not see are set to minus infinity.
     fn run<S: Simd>(self, simd: S) {
         let places = self.task.queries.clone();
         let runs: Vec<[Run; RUNS]> = places.clone().map(|place| self.op.pattern.runs(place, self.length)).collect();
@@ -154,7 +157,7 @@ impl Kernel for QueryChunk<'_> {
     }
 }
 
-/// The keys that some queries see, transposed.
+/// The keys that some queries see, copied and transposed.
 struct GatheredKeys {
     /// `[width, pad]`.
     values: Vec<f32>,
@@ -162,7 +165,8 @@ struct GatheredKeys {
 }
 
 impl GatheredKeys {
-    /// The keys from a place on, which lies in a run that was copied.
+    /// The keys from position `place` on, which must lie in range `run` of `seen`; returned with the distance between
+    /// rows.
     #[inline(always)]
     fn at(&self, seen: &Union, run: usize, place: usize) -> (&[f32], usize) {
         let before: usize = seen[..run].iter().map(Range::len).sum();
@@ -171,19 +175,19 @@ impl GatheredKeys {
 }
 
 impl QueryChunk<'_> {
-    /// From the row of a place on: queries, keys and values.
+    /// The queries, keys and values of the row at position `place`, and all that follows.
     #[inline(always)]
     fn row(&self, place: usize) -> &[f32] {
         let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };
         &self.qkv[row * self.op.heads.columns()..]
     }
 
-    /// The keys of these places, one run after the other.
+    /// Copies the keys of these positions, one run after another.
     #[inline(always)]
     fn keys(&self, seen: &Union) -> GatheredKeys {
         let heads = &self.op.heads;
         let total: usize = seen.iter().map(Range::len).sum();
-        // Whole vectors are read, even of the last keys.
+        // Room for a vector more, since whole vectors are read even at the last keys.
         let pad = (total + WIDE).next_multiple_of(WIDE);
         let mut values = vec![0f32; heads.width * pad];
         for (t, place) in seen.iter().flat_map(Clone::clone).enumerate() {
@@ -195,7 +199,7 @@ impl QueryChunk<'_> {
         GatheredKeys { values, pad }
     }
 
-    /// Scaled queries, `[width, TILE]`; zeros where there are fewer.
+    /// Writes `count` scaled queries from position `first` on to `out`, `[width, TILE]`; missing ones are zeros.
     #[inline(always)]
     fn queries(&self, first: usize, count: usize, out: &mut [f32]) {
         let heads = &self.op.heads;
@@ -211,7 +215,8 @@ impl QueryChunk<'_> {
         }
     }
 
-    /// Hides what a query does not see of the places that its tile sees, and adds biases to the rest.
+    /// Adds the biases of a run to its scores, and sets the positions that the tile sees but this query does not to minus
+    /// infinity.
     #[inline(always)]
     fn add(&self, run: &Run, places: &Range<usize>, scores: &mut [f32]) {
         if run.places.is_empty() {
@@ -236,7 +241,7 @@ impl QueryChunk<'_> {
         }
     }
 
-    /// Writes what queries at these places make of the values that they see.
+    /// Writes the output of the queries at these positions: the weighted sum of the values that they see.
     #[inline(always)]
     fn mix<S: Simd>(&self, simd: S, sees: &Union, weights: &[f32], stride: usize, queries: Range<usize>) {
         let heads = &self.op.heads;
@@ -249,7 +254,7 @@ impl QueryChunk<'_> {
         let mut mixed = [[0f32; WIDE * MOST_VECTORS]; TILE];
         let mut at = 0;
         while at < width {
-            // A head that is no whole number of vectors is mixed a number at a time.
+            // A head whose width is not a whole number of vectors is computed one number at a time.
             let vectors = if width.is_multiple_of(S::LANES) { (width - at) / S::LANES } else { 0 };
             let mix = Mix { values, row: columns, weights, stride, at };
             let done = match vectors {
@@ -261,7 +266,7 @@ impl QueryChunk<'_> {
             for (mixed, place) in mixed.iter().zip(queries.clone()) {
                 let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };
                 let start = (row - self.hidden) * inner + self.task.head * width + at;
-                // SAFETY: this task alone has this sequence, head and these queries.
+                // SAFETY: no other task has this sequence, head and these queries.
                 unsafe { self.out.slice(start, done) }.copy_from_slice(&mixed[..done]);
             }
             at += done;

@@ -1,15 +1,16 @@
-//! The sum of each block of tokens, which stands for the block (LongT5's transient globals).
+//! Sums of blocks of tokens, each of which stands for its block (LongT5's transient globals).
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
 use super::slice;
 
-/// `[b, s, d]` to `[b, blocks, d]`, as many blocks as the longest sequence has whole ones. Tokens after the last whole block
-/// belong to it; a sequence that is shorter than a block has none, and rows that a sequence has no block for are zeros.
+/// Sums the tokens of each block: `[b, s, d]` to `[b, blocks, d]`, `blocks` being the number of whole blocks in the
+/// longest sequence. Tokens after the last whole block belong to it. A sequence shorter than a block has none. Rows
+/// without a block are zeros.
 pub struct BlockSums<'a> {
-    /// Tokens of a block.
+    /// Tokens per block.
     pub block: usize,
-    /// How many tokens each sequence has, `b` of them.
+    /// Number of tokens in each sequence, `b` of them.
     pub lengths: &'a [usize],
 }
 

@@ -1,31 +1,31 @@
-//! The arithmetic of a few queries that are computed together: their scores, and the mix of values.
+//! The arithmetic of a tile of queries that are computed together: their scores, and the weighted sum of values.
 //!
 //! Invariant: each query's sums are taken in the order of its keys, whatever the other queries are.
 
 use super::pattern::RUNS;
 use crate::kernels::simd::{Simd, WIDE};
 
-/// Queries that are computed together.
+/// Number of queries in a tile.
 pub const TILE: usize = 4;
-/// Vectors of values that are mixed at a time, at most.
+/// Most vectors of values that are summed at a time.
 pub const MOST_VECTORS: usize = 4;
 
-/// Values from `at` on, weighed for a tile of queries in the order of their places.
+/// The weighted sum of values for a tile of queries, for the columns from `at` on, in the order of positions.
 pub struct Mix<'a> {
-    /// Of each run the values of its first place, and how many places it has.
+    /// For each run, the values from its first position on, and its number of positions.
     pub values: [(&'a [f32], usize); RUNS],
-    /// From one place's values to the next's.
+    /// Distance from one position's values to the next.
     pub row: usize,
-    /// `[TILE, stride]`.
+    /// The attention weights, `[TILE, stride]`.
     pub weights: &'a [f32],
-    /// From one query's weights to the next's.
+    /// Distance from one query's weights to the next.
     pub stride: usize,
-    /// The first number that is mixed.
+    /// The first column that is computed.
     pub at: usize,
 }
 
 impl Mix<'_> {
-    /// `C` vectors of every query; gives how many numbers these are.
+    /// Computes `C` vectors for every query; returns the number of columns.
     #[inline(always)]
     pub fn vectors<S: Simd, const C: usize>(&self, simd: S, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
         let mut sums = [[simd.splat(0.0); C]; TILE];
@@ -50,7 +50,7 @@ impl Mix<'_> {
         C * S::LANES
     }
 
-    /// One number of every query.
+    /// Computes one column for every query; returns 1.
     #[inline(always)]
     pub fn number(&self, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
         for (q, out) in out.iter_mut().enumerate() {
@@ -67,8 +67,8 @@ impl Mix<'_> {
     }
 }
 
-/// Scores of a tile of queries `[width, TILE]` with `count` keys, to rows `stride` apart. Whole vectors are written: up to
-/// [`WIDE`] numbers more.
+/// Computes the scores of a tile of queries `[width, TILE]` with `count` keys, into rows `stride` apart. Whole vectors
+/// are written: up to [`WIDE`] numbers past `count`.
 #[inline(always)]
 pub fn score_tile<S: Simd>(
     simd: S,
@@ -90,7 +90,7 @@ pub fn score_tile<S: Simd>(
     }
 }
 
-/// The first `C` vectors of scores of every query; gives `C`.
+/// Computes the first `C` vectors of scores for every query; returns `C`.
 #[inline(always)]
 fn score_vectors<S: Simd, const C: usize>(
     simd: S,

@@ -1,11 +1,11 @@
-//! Products in f32.
+//! Matrix products in f32.
 //!
-//! Invariant: each output is one chain of multiply-adds over `k = 0, 1, 2, …`, whatever
-//! the number of rows, threads or neighbours, so a row's result has the same bits in any batch.
+//! Invariant: each output is one chain of multiply-adds over `k = 0, 1, 2, …`, whatever the number of rows, threads or
+//! neighbours, so a row's result has the same bits in any batch.
 //!
-//! The weights lie in panels of 16 outputs, `[ceil(n / 16)][k][16]`; a tile of up to six rows and some
-//! panels stays in registers. Rows of the input are packed in groups of six, `[k][6]`, for the same
-//! reason (the scheme of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008).
+//! Weights lie in panels of 16 outputs, `[ceil(n / 16)][k][16]`. A tile of up to six rows and up to four panels keeps its
+//! sums in registers. Input rows are packed in groups of six, `[k][6]`, so that a tile reads memory from end to end (the
+//! scheme of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008).
 
 use std::borrow::Cow;
 use std::io;
@@ -22,9 +22,9 @@ use super::{Epilogue, OutputWindow, Prefetch, TILE, WeightMatrix, best, tasks};
 
 /// Rows of one register tile.
 const GROUP: usize = 6;
-/// Rows whose packed input (with `k` up to 1024) stays in the second-level cache.
+/// Number of rows whose packed input (with `k` up to 1024) stays in the second-level cache.
 const BLOCK: usize = 16 * GROUP;
-/// Products with fewer multiply-adds than this are not worth waking a second thread for.
+/// Number of multiply-adds below which a product runs on one thread.
 const PARALLEL_WORK: usize = 1 << 17;
 
 /// The weights of one input for the sixteen outputs of a panel.
@@ -32,7 +32,7 @@ const PARALLEL_WORK: usize = 1 << 17;
 #[derive(Clone, Copy)]
 struct PanelRow([f32; WIDE]);
 
-// SAFETY: numbers, aligned to as many bytes as they have.
+// SAFETY: all-zero bytes are numbers, and the alignment is 64 bytes.
 unsafe impl Plain for PanelRow {}
 
 /// A weight matrix `[n, k]` in f32.
@@ -43,10 +43,10 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs rows that come one after another, each with `k` values; `fill(row, values)` writes one.
+    /// Packs `n` rows of `k` values each; `fill(row, values)` writes the values of one row.
     ///
     /// # Errors
-    /// When there is no memory for it.
+    /// When the system has no memory for it.
     pub fn pack(pages: &Pages, n: usize, k: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> io::Result<Self> {
         let lanes = pages.slab(n.div_ceil(WIDE) * k, |lanes: &mut [PanelRow]| {
             lanes.par_chunks_mut(k.max(1)).enumerate().for_each_init(
@@ -94,7 +94,7 @@ impl WeightMatrix for Packed {
                 simd::run(DenseTask { input: &input, rows, panels, weight: self, epilogue, output });
             });
         };
-        // SAFETY: the tasks are all rows times all panels.
+        // SAFETY: the tasks cover all rows times all panels.
         unsafe { OutputWindow::collect(m, self.n, write) }
     }
 
@@ -175,8 +175,8 @@ impl Kernel for DenseTask<'_> {
 }
 
 impl DenseTask<'_> {
-    /// Panels that a tile of `rows` rows takes at once, so that its sums hide the latency of the
-    /// multiply-add (8 sums in flight) and fit the registers.
+    /// Number of panels that a tile of `rows` rows takes at once: enough sums to hide the latency of the multiply-add (8
+    /// in flight), and no more than fit the registers.
     #[inline(always)]
     fn width<S: Simd>(rows: usize) -> usize {
         match (S::LANES == WIDE, rows) {
@@ -186,7 +186,7 @@ impl DenseTask<'_> {
         }
     }
 
-    /// One tile at `panel`; returns how many of the `left` panels it took.
+    /// Computes one tile at `panel`; returns how many of the `left` panels it took.
     #[inline(always)]
     fn tiles<S: Simd>(&self, simd: S, group: RowGroup, panel: usize, left: usize) -> usize {
         if S::LANES == WIDE {
@@ -234,7 +234,7 @@ impl DenseTask<'_> {
         1
     }
 
-    /// `R` rows times `P` panels of `V` vectors each.
+    /// Computes `R` rows times `P` panels of `V` vectors each.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(&self, simd: S, group: RowGroup, panel: usize) {
         let RowGroup { a, first, mut prefetch, .. } = group;
@@ -245,8 +245,8 @@ impl DenseTask<'_> {
         let mut sums = [[[simd.splat(0.0); V]; P]; R];
         for i in 0..k {
             prefetch.step(simd);
-            // SAFETY: `i < k`; each panel has `k` lanes of 16 values and `a` has `k` groups of `R`. Slices
-            // here would cost a spill for every bounds check.
+            // SAFETY: `i < k`; each panel has `k` rows of 16 values and `a` has `k` groups of `R`. Slices would cost a
+            // register spill for every bounds check.
             unsafe {
                 let b: [[S::V; V]; P] = std::array::from_fn(|p| {
                     std::array::from_fn(|v| simd.load_at(panels[p].add(i * WIDE + v * S::LANES)))
@@ -266,7 +266,7 @@ impl DenseTask<'_> {
             for r in 0..R {
                 out[r] = sums[r][p];
             }
-            // SAFETY: the rows and the panel are this task's.
+            // SAFETY: no other task has these rows and this panel.
             unsafe { self.output.write(simd, first, panel + p, out, &self.epilogue) };
         }
     }

@@ -1,13 +1,14 @@
-//! Products in int8: weights are quantised once for each output, activations for each row when they are multiplied.
+//! Matrix products in int8: weights are quantised once, with one scale per output; activations are quantised row by row
+//! when they are multiplied.
 //!
-//! `w ≈ scale_w · q_w` with `|q_w| ≤ 64`, and `x ≈ scale_x · (q_x - zero)` with `0 ≤ q_x ≤ 255` over the
-//! row's own range (as in Jacob et al., "Quantization and Training of Neural Networks for Efficient
-//! Integer-Arithmetic-Only Inference", 2018). The bounds are such that the sum of two products fits 16 bits,
-//! which is what AVX2 adds them in: no instruction set saturates, so all of them give the same bits.
+//! `w ≈ scale_w · q_w` with `|q_w| ≤ 64`, and `x ≈ scale_x · (q_x - zero)` with `0 ≤ q_x ≤ 255` over the row's own range
+//! (as in Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+//! 2018). With these bounds the sum of two products fits 16 bits, in which AVX2 adds them. So no instruction set
+//! saturates, and all of them give the same bits.
 //!
 //! Invariant: the sums are integers and exact; the outputs made from them depend on the row and the output alone.
 //!
-//! The weights lie in panels of 16 outputs, see [`panel`].
+//! Weights lie in panels of 16 outputs, see [`panel`].
 
 mod tiles;
 mod panel;
@@ -30,9 +31,9 @@ use panel::{CacheLine, DEPTH, Layout, Order, WeightCell};
 use rows::QuantisedRows;
 use tiles::Int8Task;
 
-/// Rows whose quantised inputs stay in the second-level cache.
+/// Number of rows whose quantised inputs stay in the second-level cache.
 const BLOCK: usize = 96;
-/// Products with fewer multiply-adds than this are not worth waking a second thread for.
+/// Number of multiply-adds below which a product runs on one thread.
 const PARALLEL_WORK: usize = 1 << 18;
 
 /// A weight matrix `[n, k]` in int8.
@@ -46,15 +47,15 @@ pub struct Quantised {
 /// The memory of the panels.
 enum PanelLines {
     Owned(Slab<CacheLine>),
-    /// From this byte of a file on.
+    /// A part of a file, from this byte on.
     Mapped(Arc<Mmap>, usize),
 }
 
 impl Quantised {
-    /// Quantises rows of `k` values; `fill(row, values)` writes one.
+    /// Quantises `n` rows of `k` values each; `fill(row, values)` writes the values of one row.
     ///
     /// # Errors
-    /// When there is no memory for it.
+    /// When the system has no memory for it.
     ///
     /// # Panics
     /// When `k` is more than 262,144.
@@ -81,7 +82,8 @@ impl Quantised {
         Ok(Self { lines: PanelLines::Owned(lines), layout, n, k })
     }
 
-    /// The name of the memory layout, which depends on the processor: stored matrices of another layout cannot be read.
+    /// The name of the memory layout, which depends on the processor: a stored matrix can only be read in the layout in
+    /// which it was written.
     #[must_use]
     pub fn form() -> &'static str {
         match Order::current() {
@@ -90,8 +92,9 @@ impl Quantised {
         }
     }
 
-    /// A matrix of which a file has the [`Self::bytes`] from `start` on, in the same [`form`](Self::form). `None` when the file
-    /// ends before the matrix does, when a panel names cells that it does not have, or when `start` is not a multiple of 64.
+    /// A matrix whose [`Self::bytes`] lie in a file from byte `start` on, in the current [`form`](Self::form). `None` if
+    /// the file ends before the matrix does, if a panel's order names cells that do not exist, or if `start` is not a
+    /// multiple of 64.
     #[must_use]
     pub fn mapped(n: usize, k: usize, file: Arc<Mmap>, start: usize) -> Option<Self> {
         let layout = Layout::new(k, Order::current());
@@ -107,7 +110,7 @@ impl Quantised {
         matches!(self.lines, PanelLines::Mapped(..))
     }
 
-    /// The bytes of the matrix, to be stored; in this machine's byte order.
+    /// The memory of the matrix, to be stored; in this machine's byte order.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let lines = self.lines();
@@ -120,7 +123,8 @@ impl Quantised {
             PanelLines::Owned(lines) => lines,
             PanelLines::Mapped(file, start) => {
                 let count = self.panels() * self.layout.lines();
-                // SAFETY: `mapped` has checked that they lie in the file, which begins at a page.
+                // SAFETY: `mapped` has checked that the lines are inside the file and aligned; a file is mapped at a page
+                // boundary.
                 unsafe { std::slice::from_raw_parts(file[*start..].as_ptr().cast(), count) }
             }
         }
@@ -162,7 +166,7 @@ impl WeightMatrix for Quantised {
                 simd::run(Int8Task { input: &input, rows, panels, lines, layout, epilogue, output });
             });
         };
-        // SAFETY: the tasks are all rows times all panels.
+        // SAFETY: the tasks cover all rows times all panels.
         unsafe { OutputWindow::collect(m, self.n, write) }
     }
 

@@ -1,8 +1,8 @@
-//! Matrix products with weights that are packed once: `y = act(x · Wᵀ + bias) + residual`.
+//! Matrix products with packed weights: `y = act(x · Wᵀ + bias) + residual`.
 //!
-//! Responsible for what the products in f32 (`dense`) and in int8 share: the division among threads, the epilogue, the candle
-//! operation, the search for a row's best outputs. Invariant (row invariance): a row's result has the same bits, whatever other
-//! rows, batch size or threads there are.
+//! Responsible for what products in f32 (`dense`) and in int8 share: the division among threads, the epilogue, the candle
+//! operation, and the search for a row's best outputs. Invariant (row invariance): a row's result has the same bits
+//! whatever other rows, batch size or threads there are.
 
 mod dense;
 mod int8;
@@ -23,34 +23,34 @@ pub use int8::Quantised;
 
 /// A weight matrix `[n, k]`, packed for multiplication.
 pub trait WeightMatrix: Send + Sync {
-    /// Outputs, the rows of the matrix.
+    /// Number of outputs, the rows of the matrix.
     fn n(&self) -> usize;
 
-    /// Inputs, the columns of the matrix.
+    /// Number of inputs, the columns of the matrix.
     fn k(&self) -> usize;
 
-    /// Copies row `row` of the matrix to `out`, for an embedding that is tied to the output matrix.
+    /// Copies one row of the matrix to `out`, for an embedding that is tied to the output matrix.
     fn row(&self, row: usize, out: &mut [f32]);
 
     /// The product of `x` `[m, k]` with the transposed matrix, `[m, n]`.
     fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32>;
 
-    /// The best `k` outputs of each row of `x` `[m, k]`, and the row's sum of exponentials, see
+    /// The best `k` outputs of each row of `x`, `[m, k]`, and the row's sum of exponentials, see
     /// [`Logits::top_k`](super::topk::Logits::top_k).
     ///
     /// # Errors
-    /// When an output is not a number, or a row's greatest is infinite.
+    /// When an output is not a number, or a row's greatest output is infinite.
     fn top_k(&self, x: &[f32], bias: Option<&[f32]>, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>>;
 }
 
-/// What is done to each output before it is written.
+/// Operations that are fused with a product, applied to each output before it is written.
 #[derive(Clone, Copy, Default)]
 pub struct Epilogue<'a> {
-    /// `[n]`, added first.
+    /// Bias `[n]`, added first.
     pub bias: Option<&'a [f32]>,
-    /// Applied next.
+    /// Activation function, applied second.
     pub activation: Option<Activation>,
-    /// `[m, n]`, added last.
+    /// Residual `[m, n]`, added last.
     pub residual: Option<&'a [f32]>,
 }
 
@@ -58,9 +58,9 @@ pub struct Epilogue<'a> {
 pub struct Product<'a> {
     /// The packed weights.
     pub weight: &'a dyn WeightMatrix,
-    /// `[n]`.
+    /// Bias `[n]`.
     pub bias: Option<&'a [f32]>,
-    /// Applied after the bias.
+    /// Activation function, applied after the bias.
     pub activation: Option<Activation>,
 }
 
@@ -101,11 +101,12 @@ impl CustomOp2 for Product<'_> {
     }
 }
 
-/// Most panels of a tile. With fewer left at the end of a range, a tile does work for nothing.
+/// Most panels of a tile. If fewer are left at the end of a range of panels, a tile computes some in vain.
 const TILE: usize = 4;
 
-/// The tasks of a product: blocks of at most `block` rows times ranges of the `units` of outputs, in whole multiples of
-/// `together`. With `parallel` there are enough tasks for all threads. For the same rows the ranges come in order.
+/// Divides a product into tasks: blocks of at most `block` rows times ranges of the `units` of outputs. Ranges are whole
+/// multiples of `together`. With `parallel` there are enough tasks for all threads. For the same rows, ranges come in
+/// ascending order.
 fn tasks(
     m: usize,
     block: usize,
@@ -127,8 +128,8 @@ fn tasks(
         .collect()
 }
 
-/// The best `k` of each row of outputs `[m, n]`, which are not stored: `multiply` writes some rows and panels of them, and these
-/// are scanned at once.
+/// The best `k` of each row of outputs `[m, n]`, without storing the outputs: `multiply` writes a block of them, which is
+/// scanned at once.
 fn best(
     [m, n]: [usize; 2],
     tasks: &[(Range<usize>, Range<usize>)],
@@ -149,7 +150,7 @@ fn best(
         scans
     };
     let mut whole: Vec<Scan> = Vec::with_capacity(m);
-    // The first ranges of outputs come for all rows; later ranges are appended to those of their rows.
+    // The first range of outputs comes for all rows first; later ranges are appended to the scans of their rows.
     for ((rows, _), scans) in tasks.iter().zip(tasks.par_iter().map(scan).collect::<Vec<_>>()) {
         if rows.start == whole.len() {
             whole.extend(scans);
@@ -160,8 +161,8 @@ fn best(
     whole.into_iter().map(Scan::finish).collect()
 }
 
-/// Prefetches the next weights, little by little, while the present ones are used for several groups of rows. A matrix larger
-/// than the caches would otherwise arrive only as fast as the first group needs it.
+/// Prefetches the next weights, little by little, while the current ones are used for several groups of rows. Otherwise a
+/// matrix larger than the caches would arrive only as fast as the first group needs it.
 #[derive(Clone, Copy)]
 struct Prefetch {
     at: *const u8,
@@ -169,8 +170,8 @@ struct Prefetch {
 }
 
 impl Prefetch {
-    /// The share of group number `group` of `groups` in prefetching the `bytes` at `next`; each group makes `steps` steps. A single
-    /// group prefetches nothing: it reads as fast as it can.
+    /// The share of group `group` of `groups` in prefetching the `bytes` at `next`; each group makes `steps` steps. A
+    /// single group prefetches nothing, since it reads weights as fast as memory allows.
     #[inline(always)]
     fn new(next: *const u8, bytes: usize, group: usize, groups: usize, steps: usize) -> Self {
         if groups == 1 {
@@ -186,12 +187,13 @@ impl Prefetch {
     }
 }
 
-/// The outputs `[m, n]` to be written. Tasks write disjoint columns or rows, which slices cannot express.
+/// A view of the outputs `[m, n]`, or of a part of them, for tasks that write disjoint rows or columns, which slices
+/// cannot express.
 #[derive(Clone, Copy)]
 struct OutputWindow {
-    /// The first output of row 0, which may lie before the memory that is written.
+    /// Address of the first output of row 0, which may lie before the memory of the window.
     values: *mut f32,
-    /// The distance from a row to the next.
+    /// Distance from one row to the next.
     stride: usize,
     n: usize,
 }
@@ -201,10 +203,11 @@ unsafe impl Send for OutputWindow {}
 unsafe impl Sync for OutputWindow {}
 
 impl OutputWindow {
-    /// Collects the outputs `[m, n]` that `write` writes. They are not cleared before: for a whole vocabulary that takes time.
+    /// Collects the outputs `[m, n]` that `write` writes. The memory is not cleared first: for a whole vocabulary that
+    /// takes time.
     ///
     /// # Safety
-    /// `write` must write all of them.
+    /// `write` must write all outputs.
     unsafe fn collect(m: usize, n: usize, write: impl FnOnce(Self)) -> Vec<f32> {
         let mut y = Vec::with_capacity(m * n);
         write(Self { values: y.as_mut_ptr(), stride: n, n });
@@ -213,7 +216,7 @@ impl OutputWindow {
         y
     }
 
-    /// A window of the outputs: the rows from `row` on, and the [`BLOCK`] columns of `n` from `column` on.
+    /// A window of [`BLOCK`] columns of the `n`, from `column` on, for the rows from `row` on; `values` is its memory.
     fn window(values: &mut [f32], row: usize, column: usize, n: usize) -> Self {
         Self { values: values.as_mut_ptr().wrapping_sub(row * BLOCK + column), stride: BLOCK, n }
     }
@@ -222,10 +225,10 @@ impl OutputWindow {
         panel * WIDE..self.n.min((panel + 1) * WIDE)
     }
 
-    /// Finishes the sums of some rows of one panel, from `row` on, and writes them.
+    /// Applies the epilogue to the sums of `R` rows of one panel, from `row` on, and writes them.
     ///
     /// # Safety
-    /// The rows and `panel` must lie inside the output, and no other task may have any of the rows and the panel.
+    /// The rows and `panel` must lie inside the output, and no other task may write these rows of the panel.
     #[inline(always)]
     unsafe fn write<S: Simd, const R: usize, const V: usize>(
         self,
@@ -253,7 +256,7 @@ impl OutputWindow {
             }
             return;
         }
-        // The last panel has fewer outputs.
+        // The last panel may have fewer than 16 outputs.
         let bias = bias.map(padded);
         for (r, sums) in sums.into_iter().enumerate() {
             let (values, residual) = (values.wrapping_add(r * self.stride), residual(row + r).map(padded));
@@ -269,19 +272,19 @@ impl OutputWindow {
     }
 }
 
-/// The values from an index on, if there are values.
+/// The values from index `at` on, if there are values.
 #[inline(always)]
 fn from(values: Option<&(impl AsRef<[f32]> + ?Sized)>, at: usize) -> Option<&[f32]> {
     Some(&values?.as_ref()[at..])
 }
 
-/// The values of a panel, with zeros at the end.
+/// The values of a panel, with zeros in place of missing ones.
 fn padded(values: &[f32]) -> [f32; WIDE] {
     std::array::from_fn(|i| values.get(i).copied().unwrap_or(0.0))
 }
 
-/// Applies an [`Epilogue`] to a vector of sums. No closures here, nor in other functions on vectors: the compiler does not always
-/// inline closures, and then calls a function for every instruction.
+/// Applies an [`Epilogue`] to a vector of sums. Functions on vectors use no closures: the compiler does not always inline
+/// closures, and then calls a function for every instruction.
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,

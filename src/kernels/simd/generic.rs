@@ -2,7 +2,7 @@
 
 use super::Simd;
 
-/// Plain Rust, eight lanes that the compiler vectorises as far as the target's base allows.
+/// Vectors in plain Rust, of eight lanes, which the compiler vectorises as far as the target allows.
 #[derive(Clone, Copy)]
 pub struct Generic;
 

@@ -1,6 +1,6 @@
 //! The vectors of x86-64: AVX2 and AVX-512, each with and without VNNI.
 //!
-//! Invariant: a value of one of the types exists only where the processor has its instructions.
+//! Invariant: a value of type [`Avx2`] or [`Avx512`] exists only on a processor that has the instructions.
 
 use super::{Kernel, Simd};
 // Some forty intrinsics, all of one module.
@@ -35,11 +35,11 @@ pub unsafe fn enter_avx512_vnni(kernel: impl Kernel) {
     kernel.run(Avx512::<true>(()));
 }
 
-/// Eight lanes, perhaps with VNNI. Made only by `enter_avx2` and `enter_avx_vnni`.
+/// Vectors of eight lanes, with or without VNNI. Made only by `enter_avx2` and `enter_avx_vnni`.
 #[derive(Clone, Copy)]
 pub struct Avx2<const VNNI: bool>(());
 
-/// Sixteen lanes, perhaps with VNNI. Made only by `enter_avx512` and `enter_avx512_vnni`.
+/// Vectors of sixteen lanes, with or without VNNI. Made only by `enter_avx512` and `enter_avx512_vnni`.
 #[derive(Clone, Copy)]
 pub struct Avx512<const VNNI: bool>(());
 
@@ -121,7 +121,7 @@ macro_rules! simd {
     };
     (@integer Avx2) => { _mm256_set1_epi32 };
     (@low_bytes Avx2) => { |v| {
-        // In each half the four bytes first, then both halves side by side.
+        // Within each half, the low bytes of its four lanes come first; then both halves are put side by side.
         let first = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
             0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
         let fours = _mm256_shuffle_epi8(_mm256_castps_si256(v), first);

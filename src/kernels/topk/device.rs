@@ -1,22 +1,23 @@
-//! The best tokens of logits that lie on a GPU, with candle's operations.
+//! The best tokens of logits that lie on a GPU, found with candle's operations.
 //!
-//! Responsible for: leaving the matrix on the device; only one small tensor is copied back. Candle sorts short rows only, so
-//! the greatest are found in two stages or more: the blocks with the greatest maxima, then the greatest in these.
-//! Invariant: the same tokens as on the CPU, of equals the lower id first; sums differ by rounding only.
+//! Responsible for leaving the matrix on the device; only one small tensor is copied back. candle sorts short rows only.
+//! So the greatest logits are found in two or more stages: first the blocks with the greatest maxima, then the greatest
+//! logits in these blocks.
+//! Invariant: the tokens are the same as on the CPU, among equals the lower id first; sums differ by rounding only.
 
 use anyhow::Result;
 use candle_core::{D, DType, Device, Tensor};
 
 use super::{ExpSum, RowTop, check};
 
-/// Most tokens that are found here: so few that they always lie in far fewer columns than a row has.
+/// Most tokens that are found on the device: few enough that their blocks have far fewer columns than a row.
 pub(super) const MOST: usize = 128;
-/// Columns that candle sorts at once, one thread for each.
+/// Most columns that candle sorts, one thread for each.
 const SORTED: usize = 1024;
-/// Exponentials that are added up in f32, before their sums are in f64.
+/// Number of exponentials that are added in f32, before their sums are added in f64.
 const BLOCK: usize = 256;
 
-/// The best tokens of each row, see [`super::Logits::top_k`], for `k` up to [`MOST`].
+/// The best tokens and the sum of exponentials of each row, for `k` up to [`MOST`]; see [`super::Logits::top_k`].
 pub(super) fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Vec<RowTop>> {
     let (rows, v) = logits.dims2()?;
     let k = k.min(v);
@@ -25,7 +26,7 @@ pub(super) fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Ve
     let best = greatest(&logits, k.max(1))?;
     let values = logits.gather(&best, 1)?;
     let max = values.narrow(1, 0, 1)?;
-    // Of a row without anything above minus infinity the sum is 0.
+    // A row with nothing above minus infinity has the sum 0.
     let exponents = logits.broadcast_sub(&max.maximum(f32::MIN)?)?.exp()?;
     let sums = exponents.reshape((rows, logits.dim(1)? / BLOCK, BLOCK))?.sum(2)?.to_dtype(DType::F64)?;
     let mut parts = vec![sums.sum_keepdim(1)?, best.to_dtype(DType::F64)?, values.to_dtype(DType::F64)?];
@@ -36,7 +37,8 @@ pub(super) fn top_k(logits: &Tensor, k: usize, edited: &[Vec<u32>]) -> Result<Ve
     found.iter().zip(edited).map(|(row, edited)| found_in(row, k, edited.len())).collect()
 }
 
-/// Reads a row of the small tensor: the sum, then the best tokens, their logits, and the logits that were set aside.
+/// Reads one row of the tensor that was copied back: the sum, the best tokens, their logits, and the logits that were set
+/// aside.
 fn found_in(row: &[f64], k: usize, edited: usize) -> Result<RowTop> {
     let asked = k.max(1);
     let (tokens, rest) = row[1..].split_at(asked);
@@ -48,13 +50,14 @@ fn found_in(row: &[f64], k: usize, edited: usize) -> Result<RowTop> {
     Ok(RowTop { top: best.filter(|&(_, x)| x > f32::NEG_INFINITY).collect(), rest, edited: apart })
 }
 
-/// The edited logits `[rows, most]`, the last one repeated in rows that have fewer; in `logits` they become minus infinity.
+/// Sets the edited logits aside: returns them as `[rows, most]`, and writes minus infinity over them in `logits`. Rows
+/// that have fewer repeat their last one.
 fn set_aside(logits: &Tensor, edited: &[Vec<u32>]) -> Result<Option<Tensor>> {
     let most = edited.iter().map(Vec::len).max().unwrap_or(0);
     if most == 0 {
         return Ok(None);
     }
-    // A row without any has nothing added to its token 0.
+    // In a row without edits, 0 is added to token 0, so that nothing changes.
     let place = |row: &Vec<u32>, i: usize| row.get(i).or(row.last()).copied().unwrap_or(0);
     let places: Vec<u32> = edited.iter().flat_map(|row| (0..most).map(move |i| place(row, i))).collect();
     let places = Tensor::from_vec(places, (edited.len(), most), logits.device())?;
@@ -66,8 +69,8 @@ fn set_aside(logits: &Tensor, edited: &[Vec<u32>]) -> Result<Option<Tensor>> {
     Ok(Some(apart))
 }
 
-/// The columns of the `k` greatest of each row, best first and the lower first among equals: `[rows, n]` to
-/// `[rows, k]`. There are at least `k`, and `k` is at most [`MOST`].
+/// The columns of the `k` greatest values of each row, best first, and the lower first among equals: `[rows, n]` to
+/// `[rows, k]`. `k` must be at most `n` and at most [`MOST`].
 fn greatest(values: &Tensor, k: usize) -> Result<Tensor> {
     let (rows, n) = values.dims2()?;
     let block = n.div_ceil(SORTED).next_power_of_two();
@@ -76,7 +79,8 @@ fn greatest(values: &Tensor, k: usize) -> Result<Tensor> {
     }
     let values = padded(values, block)?;
     let maxima = values.reshape((rows, values.dim(1)? / block, block))?.max(2)?;
-    // The k greatest blocks hold the k greatest values; in ascending order, so that among equals the lower comes first.
+    // The `k` blocks with the greatest maxima contain the `k` greatest values. They are sorted by position, so that among
+    // equals the lower column comes first.
     let blocks = greatest(&maxima, k)?;
     let blocks = blocks.gather(&blocks.arg_sort_last_dim(true)?, 1)?;
     let inside = Tensor::arange(0, block as u32, values.device())?;
@@ -86,12 +90,13 @@ fn greatest(values: &Tensor, k: usize) -> Result<Tensor> {
     Ok(columns.gather(&best, 1)?)
 }
 
-/// [`greatest`] by sorting, which leaves the order of equals to chance. So they are made unequal: in f64 there is room
-/// between two neighbours of f32 for each column.
+/// [`greatest`] by sorting. candle's sort leaves the order of equal values undefined, so they are made unequal first:
+/// between two neighbouring f32 values, f64 has a value for each column.
 fn sorted(values: &Tensor, k: usize) -> Result<Tensor> {
-    /// Times a column it is less than half the distance of neighbours, and far more than f64 rounds away.
+    /// Subtracted once per column, relative to a value's size: over all columns less than half the distance of
+    /// neighbouring f32 values, and far more than the rounding of f64.
     const STEP: f64 = 1.0 / (1u64 << 43) as f64;
-    /// The distance of neighbours at 0.
+    /// The distance of neighbouring f32 values at 0.
     const LEAST: f64 = f32::MIN_POSITIVE as f64 * f32::EPSILON as f64;
     let values = values.to_dtype(DType::F64)?.maximum(f64::from(f32::MIN))?;
     let columns = Tensor::arange(0, values.dim(D::Minus1)? as u32, &Device::Cpu)?.to_dtype(DType::F64)?;
@@ -100,7 +105,7 @@ fn sorted(values: &Tensor, k: usize) -> Result<Tensor> {
     Ok(keys.arg_sort_last_dim(false)?.narrow(1, 0, k)?.contiguous()?)
 }
 
-/// A copy with minus infinity after its last column, up to a multiple of `block`: one column at least.
+/// A copy with minus infinity in additional columns, up to a multiple of `block`; at least one column is added.
 fn padded(values: &Tensor, block: usize) -> Result<Tensor> {
     let (rows, n) = values.dims2()?;
     let filler = Tensor::full(f32::NEG_INFINITY, (rows, block - n % block), values.device())?;

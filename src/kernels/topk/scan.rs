@@ -1,7 +1,8 @@
-//! One row of logits, block after block.
+//! The scan of one row of logits, block by block.
 //!
-//! Invariant: sums are of blocks of [`BLOCK`] logits in 16 lanes, lanes folded pairwise, block sums added in order in f64,
-//! no fused multiply-add; so what comes out does not depend on how a row's blocks are divided among scans.
+//! Invariant: the result does not depend on how a row's blocks are divided among scans. Each block of [`BLOCK`] logits is
+//! summed in 16 lanes without fused multiply-add, the lanes are folded pairwise, and block sums are added in order in
+//! f64.
 
 use std::cmp::Ordering;
 
@@ -10,23 +11,23 @@ use anyhow::Result;
 use super::{ExpSum, RowTop, check};
 use crate::kernels::simd::{self, Kernel, Simd};
 
-/// Logits per block.
+/// Number of logits per block.
 pub const BLOCK: usize = 256;
-/// Partial results kept side by side, two AVX2 registers of f32.
+/// Number of partial sums, and of partial maxima, of a block: two AVX2 registers of f32.
 const LANES: usize = 16;
-/// Maxima that are computed side by side.
+/// Number of independent chains of maxima.
 const CHAINS: usize = 4;
-/// Up to this many best tokens are kept by insertion; more are selected, then sorted.
+/// Up to this `k` the best tokens are kept sorted by insertion; for more they are selected and then sorted.
 const INSERTION: usize = 128;
 
-/// The results of some of a row's blocks.
+/// The results of consecutive blocks of one row.
 pub struct Scan {
     k: usize,
-    /// The best `k` so far, best first; or all, where `k` is above [`INSERTION`].
+    /// The best `k` tokens so far, best first; all tokens if `k` is above [`INSERTION`].
     best: Vec<(u32, f32)>,
     /// The sum of exponentials of each block.
     sums: Vec<ExpSum>,
-    /// The logits of edited tokens.
+    /// The logits of the edited tokens so far.
     edited: Vec<f32>,
 }
 
@@ -51,7 +52,8 @@ impl Scan {
         }
     }
 
-    /// The block with minus infinity for edited tokens, whose logits are set aside, and after its end.
+    /// Sets the logits of edited tokens aside. Returns the block with minus infinity in their place and after the block's
+    /// end.
     #[inline(never)]
     fn masked(&mut self, block: &[f32], start: usize, edited: &[u32]) -> [f32; BLOCK] {
         let mut masked = [f32::NEG_INFINITY; BLOCK];
@@ -73,7 +75,7 @@ impl Scan {
         }
     }
 
-    /// Inserts the best of a block, whose greatest logit in each lane is in `maxima`.
+    /// Inserts the best tokens of a block; `maxima` are the greatest logits of its lanes.
     fn choose(&mut self, block: &[f32; BLOCK], maxima: &[f32; LANES], start: usize) {
         let marks = mark(block, maxima, self.k, self.least());
         for (run, marks) in marks.as_chunks().0.iter().enumerate() {
@@ -86,7 +88,7 @@ impl Scan {
         }
     }
 
-    /// The value that a logit must exceed to be among the best.
+    /// The value that a logit must exceed to be among the best `k`.
     fn least(&self) -> f32 {
         match self.best.last() {
             _ if self.k == 0 => f32::INFINITY,
@@ -95,7 +97,8 @@ impl Scan {
         }
     }
 
-    /// Inserts a token. Tokens come in ascending order: of equals the lower one stays first.
+    /// Inserts a token if it is among the best. Tokens come in ascending order, so that among equals the lower one stays
+    /// first.
     fn insert(&mut self, token: u32, x: f32) {
         if x > self.least() {
             self.best.truncate(self.k - 1);
@@ -122,13 +125,14 @@ impl Scan {
     pub fn finish(mut self) -> Result<RowTop> {
         let max = self.sums.iter().fold(f32::NEG_INFINITY, |max, block| if block.max > max { block.max } else { max });
         let sum = self.sums.iter().map(|block| {
-            // With nothing above minus infinity the sum is 0; but a NaN, which no maximum shows, must still come out as one.
+            // If all logits are minus infinity the sum is 0. But a NaN, which no maximum shows, must still come out as a
+            // NaN.
             let scale = if block.max == f32::NEG_INFINITY { 0.0 } else { f64::from(block.max - max).exp() };
             block.sum * scale
         });
         let rest = ExpSum { max, sum: sum.sum() };
         check(&rest, &self.edited)?;
-        // No total order: of 0 and -0 too the lower token comes first.
+        // Not `total_cmp`: 0 and -0 are equal, and there too the lower token comes first.
         let order =
             |a: &(u32, f32), b: &(u32, f32)| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then(a.0.cmp(&b.0));
         if self.k < self.best.len() {
@@ -142,21 +146,21 @@ impl Scan {
     }
 }
 
-/// The sum of a block, and the greatest of each lane.
+/// The sum of exponentials of a block, and the greatest logit of each lane.
 fn reduce(block: &[f32; BLOCK]) -> (ExpSum, [f32; LANES]) {
     let mut found = (ExpSum { max: 0.0, sum: 0.0 }, [0.0; LANES]);
     simd::run(Reduce { block, found: &mut found });
     found
 }
 
-/// Marks with a 1 the logits that may be among the best `k` of a block and are no less than `least`.
+/// Marks with a 1 the logits that may be among the best `k` of a block and are not below `least`.
 fn mark(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
     let mut marks = [0; BLOCK];
     simd::run(MarkCandidates { block, maxima, k, least, marks: &mut marks });
     marks
 }
 
-/// The sum of a block, and the greatest of each lane.
+/// The kernel of [`reduce`].
 struct Reduce<'a> {
     block: &'a [f32; BLOCK],
     found: &'a mut (ExpSum, [f32; LANES]),
@@ -176,7 +180,7 @@ impl Kernel for Reduce<'_> {
     }
 }
 
-/// [`mark_portable`], compiled for the instruction set in use.
+/// The kernel of [`mark`]: [`mark_portable`], compiled for the instruction set in use.
 struct MarkCandidates<'a> {
     block: &'a [f32; BLOCK],
     maxima: &'a [f32; LANES],
@@ -192,12 +196,13 @@ impl Kernel for MarkCandidates<'_> {
     }
 }
 
-// The loops of these functions must be inlined into the kernels above, to be compiled for their instruction set.
+// The loops of the following functions must be inlined into the kernels above, to be compiled for their instruction set.
 #[inline(always)]
 fn lane_maxima<S: Simd>(simd: S, block: &[f32; BLOCK]) -> [f32; LANES] {
     let mut lanes = [0.0; LANES];
     for (lane, lanes) in lanes.chunks_exact_mut(S::LANES).enumerate() {
-        // Several chains at a time: each maximum waits for the one before it. What is not a number is not the greater.
+        // Several independent chains, since each maximum waits for the one before it. `max` returns its second argument
+        // if the first is NaN.
         let mut greatest = [simd.splat(f32::NEG_INFINITY); CHAINS];
         for chunks in block.chunks_exact(CHAINS * LANES) {
             for (greatest, chunk) in greatest.iter_mut().zip(chunks.chunks_exact(LANES)) {
@@ -212,7 +217,7 @@ fn lane_maxima<S: Simd>(simd: S, block: &[f32; BLOCK]) -> [f32; LANES] {
 
 #[inline(always)]
 fn mark_portable(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f32) -> [u8; BLOCK] {
-    // Of the greatest of each lane k are no less than this: what is less is not among the best k.
+    // At least `k` lanes have a maximum of at least this value, so a smaller logit is not among the best `k`.
     let enough = kth_greatest(maxima, k);
     let least = if enough > least { enough } else { least };
     let mut marks = [0; BLOCK];
@@ -222,8 +227,7 @@ fn mark_portable(block: &[f32; BLOCK], maxima: &[f32; LANES], k: usize, least: f
     marks
 }
 
-/// The greatest of some numbers that is no greater than `k` of them, itself included; minus infinity where there are fewer than
-/// `k`.
+/// The `k`-th greatest of the numbers, duplicates counted; minus infinity if there are fewer than `k`.
 #[inline(always)]
 fn kth_greatest(numbers: &[f32; LANES], k: usize) -> f32 {
     let mut no_less = [0; LANES];
@@ -254,25 +258,25 @@ fn block_exp_sum(block: &[f32; BLOCK], max: f32) -> f64 {
     f64::from(lanes[0])
 }
 
-/// `e^x` for x up to 0, within 2e-7 of the true value; below -87 it stays at `e^-87`, which no sum that
-/// holds a 1 can tell from 0. NaN stays NaN. Without branches, so that it is compiled to vectors.
+/// `e^x` for `x` up to 0, within 2e-7 of the true value. Below -87 it stays at `e^-87`, which a sum that contains a 1
+/// cannot tell from 0. NaN stays NaN. There are no branches, so that loops are compiled to vector instructions.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    /// Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
+    /// Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts; the first has few enough bits for its multiples to be exact.
+    /// ln 2 in two parts, of which the first has few enough bits for its multiples to be exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let x = if x < -87.0 { -87.0 } else { x };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * LN2_HIGH - n * LN2_LOW;
-    // e^r for |r| up to ln(2) / 2, as its series to r^7: the next term is below 6e-9.
+    // The series of e^r to r^7, for |r| up to ln(2) / 2: the next term is below 6e-9.
     let mut p = 1.0 / 5040.0;
     for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         p = p * r + coefficient;
     }
-    // The low bits of `shifted` are n: shifted into the exponent field of a float they become 2^n.
+    // The low bits of `shifted` are n; shifted into the exponent field of a float they become 2^n.
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
 }
 

@@ -1,29 +1,31 @@
-//! The int8 weights of sixteen outputs: a *panel*, in lines of 64 bytes. First come the scales of its sums, then its cells; a
-//! cell has [`DEPTH`] inputs of each output.
+//! The int8 weights of sixteen outputs: a *panel*, in lines of 64 bytes. The scales of its sums come first, then its
+//! cells. A cell has the weights of [`DEPTH`] inputs for each output.
 //!
-//! With VNNI, products are added in 32 bits at once, and cells stand in the order of their inputs. AVX2 and AVX-512 without VNNI
-//! multiply bytes and add two products in 16 bits; to widen those sums takes as long as the products themselves. For these, cells
-//! stand in pairs whose 16-bit sums are added before they are widened, and the panel lists the order of its cells.
+//! With VNNI, products are added in 32 bits at once, and cells stand in the order of their inputs. AVX2 and AVX-512
+//! without VNNI multiply bytes and add two products in 16 bits; widening these sums takes as long as the products
+//! themselves. For them, cells stand in pairs whose 16-bit sums are added before they are widened, and the panel lists
+//! the order of its cells.
 //!
-//! Invariant: the four products that a pair adds in 16 bits fit into them, whatever the activations are. For that, of the four
-//! weights neither the positive nor the negative ones may add up to more than [`MAX_SAME_SIGN`]. Most neighbours make such a
-//! pair; the others look for another partner, and cells without one stand at the end, alone.
+//! Invariant: the four products that a pair adds in 16 bits fit into 16 bits, whatever the activations are. This holds
+//! if, of the four weights, neither the positive nor the negative ones add up to more than [`MAX_SAME_SIGN`] in size.
+//! Most neighbouring cells form such a pair. The others look for another partner; cells without a partner stand unpaired
+//! at the end.
 //!
-//! Example: a panel of 16 inputs has four cells, 0 to 3. If 0 and 1 fit together and 2 and 3 do not, the order is 0, 1, 3, 2 with
-//! one pair, and the last two cells are multiplied one by one.
+//! Example: a panel of 16 inputs has four cells, 0 to 3. If 0 and 1 fit together and 2 and 3 do not, the order is 0, 1,
+//! 3, 2 with one pair, and the last two cells are multiplied one by one.
 
 use super::super::super::pages::Plain;
 use super::super::super::simd::{Level, WIDE};
 
-/// Inputs that one instruction multiplies and adds for each output.
+/// Number of inputs that one instruction multiplies and adds for each output.
 pub const DEPTH: usize = 4;
-/// The greatest quantised weight, by magnitude: two products fit 16 bits, as 2 · 255 · 64 < 2^15.
+/// The greatest quantised weight in size: two products fit 16 bits, as 2 · 255 · 64 < 2^15.
 pub const WEIGHT: f32 = 64.0;
-/// The most that the weights of one sign may add up to: 255 · 128 < 2^15.
+/// The most that weights of one sign may add up to in a pair: 255 · 128 < 2^15.
 const MAX_SAME_SIGN: u8 = 128;
-/// Partners that a cell tries before it stands alone, so that the time of packing is linear in the number of cells.
+/// Number of partners that a cell tries before it stays unpaired; a bound keeps packing linear in the number of cells.
 const MAX_TRIES: usize = 32;
-/// Most cells of a panel: their numbers are stored in 16 bits.
+/// Most cells of a panel, since cell numbers are stored in 16 bits.
 const CELLS: usize = 1 << 16;
 
 /// 64 bytes of a panel: a [`WeightCell`], half of [`Scales`], or a part of the order of cells.
@@ -31,7 +33,7 @@ const CELLS: usize = 1 << 16;
 #[derive(Clone, Copy)]
 pub struct CacheLine([u8; 64]);
 
-// SAFETY: bytes, aligned to as many.
+// SAFETY: all-zero bytes are a value, and the alignment is 64 bytes.
 unsafe impl Plain for CacheLine {}
 
 /// The weights of [`DEPTH`] inputs for each output of a panel.
@@ -44,30 +46,30 @@ impl WeightCell {
     pub const EMPTY: Self = Self([[0; DEPTH]; WIDE]);
 }
 
-/// The scales that make outputs of a panel's sums.
+/// The scales that turn a panel's integer sums into outputs.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub struct Scales {
-    /// The value of one quantisation step, for each output.
+    /// The quantisation step of each output.
     pub steps: [f32; WIDE],
-    /// The sum of each output's quantised weights, which is multiplied by a row's zero point.
+    /// The sum of each output's quantised weights; times a row's zero point it is subtracted from the row's sum.
     pub sums: [i32; WIDE],
 }
 
-/// Lines that hold a panel's scales.
+/// Number of lines that a panel's scales take.
 const SCALES: usize = size_of::<Scales>() / size_of::<CacheLine>();
 
 /// The order of a panel's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The order of their inputs.
+    /// Cells in the order of their inputs.
     Plain,
-    /// In pairs that may be added in 16 bits.
+    /// Cells in pairs whose products may be added in 16 bits.
     Pairs,
 }
 
 impl Order {
-    /// The order that is fastest with the instructions in use. All instruction sets can read both.
+    /// The order that is fastest with the instruction set in use. Every instruction set can read both.
     pub fn current() -> Self {
         match Level::current() {
             Level::Avx2 | Level::Avx512 => Self::Pairs,
@@ -81,18 +83,18 @@ impl Order {
 pub struct Layout {
     /// The order of the cells.
     pub order: Order,
-    /// How many cells there are; the last one may be empty.
+    /// Number of cells; the last one may be zeros.
     pub depth: usize,
-    /// Lines before the cells.
+    /// Number of lines before the cells.
     head: usize,
 }
 
-/// A view of a panel.
+/// A view of the parts of one panel.
 pub struct Panel<'a> {
     pub scales: &'a Scales,
-    /// Pairs of cells; the cells after them stand alone.
+    /// Number of pairs of cells; the cells after them are unpaired.
     pub pairs: usize,
-    /// For each cell the number of its inputs, in units of [`DEPTH`]; empty where cells are in plain order.
+    /// For each cell, the index of its first input divided by [`DEPTH`]; empty if cells are in plain order.
     pub cell_inputs: &'a [u16],
     pub cells: &'a [WeightCell],
 }
@@ -106,9 +108,9 @@ impl Layout {
         let (depth, numbers) = match order {
             Order::Plain => (k.div_ceil(DEPTH), 0),
             Order::Pairs => {
-                // An even number, so that every cell can have a partner.
+                // An even number of cells, so that every cell can have a partner.
                 let depth = k.div_ceil(DEPTH).next_multiple_of(2);
-                // The number of pairs, and the inputs of each cell.
+                // Numbers before the cells: the number of pairs, and the inputs of each cell.
                 (depth, 1 + depth)
             }
         };
@@ -116,23 +118,24 @@ impl Layout {
         Self { order, depth, head: SCALES + (numbers * size_of::<u16>()).div_ceil(size_of::<CacheLine>()) }
     }
 
-    /// How many lines a panel has.
+    /// Number of lines of one panel.
     pub fn lines(self) -> usize {
         self.head + self.depth
     }
 
-    /// Panel `number` of `lines`.
+    /// A view of panel `number` in the memory of a matrix.
     #[inline(always)]
     pub fn panel(self, lines: &[CacheLine], number: usize) -> Panel<'_> {
         let (head, cells) = lines[number * self.lines()..][..self.lines()].split_at(self.head);
         let (scales, numbers) = head.split_at(SCALES);
-        // SAFETY: as many lines as a `Scales` has, of its alignment; and a cell is a line. Both are plain.
+        // SAFETY: `scales` has as many lines as a `Scales`, of its alignment, and a cell is one line. Any bytes are valid
+        // in both.
         let (scales, cells) =
             unsafe { (&*scales.as_ptr().cast(), std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len())) };
         let (pairs, cell_inputs): (_, &[u16]) = match self.order {
             Order::Plain => (0, &[]),
             Order::Pairs => {
-                // SAFETY: the lines have room for as many plain numbers.
+                // SAFETY: `new` made room for `1 + depth` numbers in these lines, and any bytes are valid numbers.
                 let numbers = unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast::<u16>(), 1 + self.depth) };
                 (numbers[0].into(), &numbers[1..])
             }
@@ -140,7 +143,7 @@ impl Layout {
         Panel { scales, pairs, cell_inputs, cells }
     }
 
-    /// Whether all panels name only cells that exist; multiplication relies on that.
+    /// Whether all panels name only cells that exist, which unchecked multiplication relies on.
     pub fn holds(self, lines: &[CacheLine]) -> bool {
         self.order == Order::Plain
             || (0..lines.len() / self.lines()).all(|number| {
@@ -149,8 +152,8 @@ impl Layout {
             })
     }
 
-    /// Quantises outputs, at most sixteen, to the `lines` of a panel; `fill(output, values)` writes the weights of one.
-    /// `values` and `cells` are buffers for the weights of one output, and for the cells of all.
+    /// Quantises up to sixteen outputs into the `lines` of a panel; `fill(output, values)` writes the weights of one.
+    /// `values` and `cells` are buffers, for the weights of one output and for the cells of all.
     pub fn pack(
         self,
         outputs: usize,
@@ -185,12 +188,13 @@ impl Layout {
 /// Writes one cell to each line.
 fn write<'a>(lines: &mut [CacheLine], cells: impl IntoIterator<Item = &'a WeightCell>) {
     for (line, cell) in lines.iter_mut().zip(cells) {
-        // SAFETY: a cell is a line.
+        // SAFETY: a cell has the size and alignment of a line.
         unsafe { std::ptr::from_mut(line).cast::<WeightCell>().write(*cell) };
     }
 }
 
-/// Quantises the weights of one output into the cells; the value of a step, and the sum of the quantised weights.
+/// Quantises the weights of one output into its column of the cells; returns the quantisation step and the sum of the
+/// quantised weights.
 fn quantise(values: &[f32], output: usize, cells: &mut [WeightCell]) -> (f32, i32) {
     let greatest = values.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
     if greatest == 0.0 {
@@ -207,7 +211,7 @@ fn quantise(values: &[f32], output: usize, cells: &mut [WeightCell]) -> (f32, i3
     (step, sum)
 }
 
-/// The number of pairs, and the order of the cells: those in pairs, then those without a partner.
+/// Pairs cells; returns the number of pairs and the order of the cells: paired ones first, then unpaired ones.
 fn pair_up(cells: &[WeightCell]) -> (u16, Vec<u16>) {
     let sums: Vec<SignSums> = cells.iter().map(SignSums::of).collect();
     let fit = |a: usize, b: usize| sums[a].fits(&sums[b]);
@@ -225,7 +229,8 @@ fn pair_up(cells: &[WeightCell]) -> (u16, Vec<u16>) {
             None => alone.push(cell),
         }
     }
-    // Two cells without a partner split a pair, if each fits one of its cells. The number of cells is even, so that of these is too.
+    // Two unpaired cells may split a pair if each fits one of its cells. The number of cells is even, and so is that of
+    // unpaired ones.
     let mut left = Vec::new();
     for &two in alone.as_chunks::<2>().0 {
         let suits = |[c, d]: [usize; 2]| fit(two[0], c) && fit(two[1], d);
@@ -245,7 +250,8 @@ fn pair_up(cells: &[WeightCell]) -> (u16, Vec<u16>) {
     (pairs.len() as u16, order)
 }
 
-/// For each two weights of a cell whose products are added in 16 bits: the sum of the positive and of the negative ones.
+/// The size of a cell's weights by sign: for each two weights whose products are added in 16 bits, the sum of the
+/// positive and of the negative ones.
 struct SignSums([u8; 4 * WIDE]);
 
 impl SignSums {

@@ -1,4 +1,4 @@
-//! Activations in int8, row by row.
+//! Activations quantised to int8, row by row.
 //!
 //! Invariant: a row's bytes depend on that row alone.
 
@@ -10,21 +10,21 @@ use crate::kernels::threads::divides;
 
 /// The greatest quantised activation.
 pub const ACTIVATION: f32 = 255.0;
-/// Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
+/// Adding 1.5 · 2^23 rounds to the nearest whole number and leaves it in the low bits.
 const ROUND: f32 = 12_582_912.0;
 
-/// Quantised activations.
+/// Quantised activations, unsigned, with a scale and zero point for each row.
 pub struct QuantisedRows {
-    /// `[m, stride]`; the bytes after a row's end meet weights that are 0.
+    /// The quantised values, `[m, stride]`; bytes after a row's end are multiplied by weights that are 0.
     pub bytes: Vec<u8>,
-    /// The distance from a row to the next.
+    /// Distance from one row to the next, in bytes.
     pub stride: usize,
-    /// The value of a quantisation step and the zero point, for each row.
+    /// The quantisation step and the zero point of each row.
     pub scales: Vec<(f32, i32)>,
 }
 
 impl QuantisedRows {
-    /// Quantises the rows of `x` `[m, k]`.
+    /// Quantises the rows of `x`, `[m, k]`.
     pub fn quantise(x: &[f32], m: usize, k: usize) -> Self {
         let stride = k.div_ceil(WIDE) * WIDE;
         let mut rows = Self { bytes: vec![0; m * stride], stride, scales: vec![(0.0, 0); m] };
@@ -82,7 +82,7 @@ impl Kernel for QuantiseRow<'_> {
     }
 }
 
-/// `bytes = x · scale + zero`, where `offset` is [`ROUND`] more than the zero point.
+/// Quantises one vector: `bytes = x · scale + zero`, where `offset` is the zero point plus [`ROUND`].
 #[inline(always)]
 fn quantise<S: Simd>(simd: S, x: &[f32; WIDE], scale: S::V, offset: S::V, bytes: &mut [u8; WIDE]) {
     let (bottom, top) = (simd.splat(ROUND), simd.splat(ROUND + ACTIVATION));

@@ -1,6 +1,6 @@
-//! Products of quantised rows with panels, in tiles whose sums stay in registers.
+//! Products of quantised rows with int8 panels, in tiles whose sums stay in registers.
 //!
-//! Invariant: the sums are integers and exact, so that neither the order of a panel's cells nor the shape of a tile changes a
+//! Invariant: the sums are integers and exact, so neither the order of a panel's cells nor the shape of a tile changes a
 //! result.
 
 use std::ops::Range;
@@ -32,11 +32,11 @@ impl Kernel for Int8Task<'_> {
 }
 
 impl Int8Task<'_> {
-    /// Multiplies panels in plain order, with as many rows and panels at once as there are registers for.
+    /// Multiplies panels in plain order, with as many rows and panels at once as the registers can hold.
     #[inline(always)]
     fn plain<S: Simd>(&self, simd: S) {
         let groups = self.rows.len().div_ceil(6);
-        // A single row takes four panels at once in any case, so that several loads overlap.
+        // A single row takes four panels at once on every instruction set, so that several loads overlap.
         let width = if S::LANES == WIDE || self.rows.len() == 1 { 4 } else { 1 };
         for panel in self.panels.clone().step_by(width) {
             for number in 0..groups {
@@ -60,10 +60,11 @@ impl Int8Task<'_> {
         }
     }
 
-    /// Multiplies panels whose cells stand in pairs. Each panel has its own order of inputs, so that panels share no loads.
+    /// Multiplies panels whose cells stand in pairs. Each panel has its own order of inputs, so panels cannot share loads
+    /// of inputs.
     #[inline(always)]
     fn paired<S: Simd>(&self, simd: S) {
-        // As many rows at once as there are registers for: 32, or 16 that hold half a panel each.
+        // As many rows at once as the registers can hold: there are 32, or 16 that hold half a panel each.
         let group = if S::LANES == WIDE { 8 } else { 3 };
         let groups = self.rows.len().div_ceil(group);
         let mut panel = self.panels.start;
@@ -92,8 +93,8 @@ impl Int8Task<'_> {
         }
     }
 
-    /// Group `number` of `groups` about equal groups of rows: its first row, how many rows it has, and its share in prefetching
-    /// the `width` panels from `next` on, where a step is `CELLS` cells.
+    /// Splits the rows into `groups` groups of about equal size. Returns the first row and the number of rows of group
+    /// `number`, and its share in prefetching the `width` panels from `next` on. A step multiplies `CELLS` cells.
     #[inline(always)]
     fn group<const CELLS: usize>(
         &self,
@@ -109,8 +110,8 @@ impl Int8Task<'_> {
         (start(number), start(number + 1) - start(number), prefetch)
     }
 
-    /// `R` rows times `P` panels of `V` vectors each. Where fewer panels are left, the last one is multiplied again in place of the
-    /// missing ones.
+    /// Multiplies `R` rows with `P` panels of `V` vectors each. If fewer panels are left, the last one is multiplied
+    /// again in place of the missing ones.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const P: usize, const V: usize>(
         &self,
@@ -126,8 +127,8 @@ impl Int8Task<'_> {
         let mut sums = [[[simd.zero(); V]; P]; R];
         for cell in 0..self.layout.depth {
             prefetch.step(simd);
-            // SAFETY: each panel has `depth` cells of 64 bytes, and each row `depth` times 4 bytes. Slices here would cost a
-            // spill for every bounds check.
+            // SAFETY: each panel has `depth` cells of 64 bytes, and each row `depth` times 4 bytes. Slices would cost a
+            // register spill for every bounds check.
             unsafe {
                 let w: [[S::Bytes; V]; P] = std::array::from_fn(|p| {
                     std::array::from_fn(|v| simd.load_bytes(cells[p].add(DEPTH * (cell * WIDE + v * S::LANES))))
@@ -145,7 +146,7 @@ impl Int8Task<'_> {
         self.finish(simd, row, panel, &sums);
     }
 
-    /// `R` rows times `P` panels of `V` vectors each, in pairs.
+    /// Multiplies `R` rows with `P` panels of `V` vectors each, whose cells stand in pairs.
     #[inline(always)]
     fn paired_tile<S: Simd, const R: usize, const P: usize, const V: usize>(
         &self,
@@ -159,14 +160,14 @@ impl Int8Task<'_> {
         let cell_inputs: [*const u16; P] = std::array::from_fn(|p| panels[p].cell_inputs.as_ptr());
         let rows = self.inputs::<R>(row);
         let mut sums = [[[simd.zero(); V]; P]; R];
-        // As many pairs as every panel has: cells of further pairs may also be multiplied one by one.
+        // The number of pairs that every panel has; the cells of further pairs are multiplied one by one.
         let pairs = panels.iter().fold(usize::MAX, |least, panel| least.min(panel.pairs));
         for pair in 0..pairs {
             prefetch.step(simd);
             for p in 0..P {
-                // SAFETY: each panel has `depth` cells of 64 bytes and as many numbers of inputs, and the first `2 * pairs` of both
-                // are in pairs. A number of inputs is below `depth`, and each row has `depth` times 4 bytes. Slices here would
-                // cost a spill for every bounds check.
+                // SAFETY: each panel has `depth` cells of 64 bytes and `depth` indices of inputs, and the first `2 *
+                // pairs` of both are in pairs. An index is below `depth` (checked by `Layout::holds`), and each row has
+                // `depth` times 4 bytes. Slices would cost a register spill for every bounds check.
                 unsafe {
                     let inputs: [usize; 2] =
                         std::array::from_fn(|i| DEPTH * usize::from(*cell_inputs[p].add(2 * pair + i)));
@@ -204,14 +205,14 @@ impl Int8Task<'_> {
         self.finish(simd, row, panel, &sums);
     }
 
-    /// Pointers to the bytes of `R` rows, `stride` each.
+    /// Pointers to the bytes of `R` rows from `row` on, `stride` bytes each.
     #[inline(always)]
     fn inputs<const R: usize>(&self, row: usize) -> [*const u8; R] {
         let stride = self.input.stride;
         std::array::from_fn(|r| self.input.bytes[(row + r) * stride..][..stride].as_ptr())
     }
 
-    /// Scales the sums to numbers and writes them.
+    /// Turns the integer sums into outputs and writes them.
     #[inline(always)]
     fn finish<S: Simd, const R: usize, const P: usize, const V: usize>(
         &self,
@@ -233,7 +234,7 @@ impl Int8Task<'_> {
                     out[r][v] = simd.mul(simd.to_float(sum), scale);
                 }
             }
-            // SAFETY: the rows and the panel are this task's.
+            // SAFETY: no other task has these rows and this panel.
             unsafe { self.output.write(simd, row, panel + p, out, &self.epilogue) };
         }
     }
