@@ -1,8 +1,8 @@
-//! LoRA adapters as PEFT saves them (`adapter_config.json`, `adapter_model.safetensors`), merged into a checkpoint's tensors as these
-//! are read: W + s·B·A (Hu et al., 2021), and whole tensors in the place of others.
+//! LoRA adapters as PEFT saves them (`adapter_config.json`, `adapter_model.safetensors`). An adapter is merged into a
+//! checkpoint's tensors as these are read: W + s·B·A (Hu et al. 2021), and whole tensors that replace others.
 //!
-//! Invariant: a model with a merged adapter is what `merge_and_unload` of <https://github.com/huggingface/peft> makes of the two in
-//! f32. What is not of that form is refused by name, and no tensor of an adapter is left unused.
+//! Invariant: a model with a merged adapter equals what PEFT's `merge_and_unload` (<https://github.com/huggingface/peft>)
+//! computes in f32. Adapters of other kinds are refused by name, and no tensor of an adapter is left unused.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,16 @@ use crate::files::ModelFiles;
 use super::view::View;
 use super::weights::Weights;
 
-/// The prefix of every name in an adapter's file.
+/// The prefix of every tensor name in an adapter's file.
 const PREFIX: &str = "base_model.model.";
-/// The one prefix that some checkpoints' names have and others lack.
+/// The prefix that the names of some checkpoints have and those of others lack.
 const MODEL: &str = "model.";
-/// Names that one matrix may have, the one that is stored most often first.
+/// Names that one shared matrix may be stored under, most common first.
 const EMBEDDINGS: [&str; 4] =
     ["shared.weight", "decoder.embed_tokens.weight", "encoder.embed_tokens.weight", "lm_head.weight"];
-/// The output matrix, which may be trained apart from the embeddings.
+/// The output matrix, which may be trained separately from the embeddings.
 const HEAD: &str = "lm_head.weight";
-/// Kinds of adapters besides plain LoRA, by the key that marks them.
+/// Variants of LoRA that cannot be merged, by the key in adapter_config.json that marks them.
 const VARIANTS: [(&str, &str); 11] = [
     ("use_dora", "DoRA"),
     ("use_qalora", "QALoRA"),
@@ -42,11 +42,12 @@ const VARIANTS: [(&str, &str); 11] = [
 ];
 /// Initialisations that leave the checkpoint unchanged; others (PiSSA, OLoRA, LoftQ …) change it.
 const HARMLESS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
-/// The hint for an adapter that cannot be merged here.
+/// The hint for an adapter that cannot be merged by kortom.
 const ELSEWHERE: &str =
     "merge it in Python (`merge_and_unload`, then `save_pretrained`) and name that folder with `--model`";
 
-/// A product of two thin matrices that is added to a tensor: `left` is `[n, r]` and scaled, `right` `[r, k]`, both row by row.
+/// A low-rank product that is added to a tensor: `left` `[n, r]`, already scaled, times `right` `[r, k]`, both row by
+/// row.
 pub(super) struct Delta {
     left: Vec<f32>,
     right: Vec<f32>,
@@ -54,7 +55,7 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    /// Adds row `row` of the product, `[k]`.
+    /// Adds row `row` of the product to `out`, `[k]`.
     pub fn add(&self, row: usize, out: &mut [f32]) {
         let factors = &self.left[row * self.rank..][..self.rank];
         for (factor, right) in factors.iter().zip(self.right.chunks_exact(out.len())) {
@@ -63,7 +64,7 @@ impl Delta {
     }
 }
 
-/// `adapter_config.json`.
+/// The contents of `adapter_config.json`.
 #[derive(Deserialize)]
 struct AdapterConfig {
     #[serde(default)]
@@ -90,13 +91,14 @@ fn eight() -> f64 {
     8.0
 }
 
-/// The tensors that an adapter has for one module, by the ends of their names.
+/// The tensors that an adapter has for one module, by the suffixes of their names.
 type Module<'a> = BTreeMap<&'a str, View<'a>>;
 
 /// Merges an adapter into the weights of the model `base`.
 ///
 /// # Errors
-/// When the adapter is of another kind or another base, or a tensor of it is missing, has another shape, or no place.
+/// When the adapter is of another kind or for another base model, or when one of its tensors is missing, has another
+/// shape, or has no counterpart in the model.
 pub(super) fn merge(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) -> Result<()> {
     merge_into(weights, adapter, base).with_context(|| format!("the adapter `{}` cannot be merged", adapter.name()))
 }
@@ -128,7 +130,7 @@ fn merge_into(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) ->
     Ok(())
 }
 
-/// The tensors of an adapter's file: those of modules, and whole ones with the name of what they replace.
+/// The tensors of an adapter's file: those that change modules, and whole tensors with the name of what they replace.
 fn sorted(own: &Weights) -> (BTreeMap<String, Module<'_>>, Vec<(&str, String)>) {
     const ENDS: [&str; 5] =
         [".lora_A.weight", ".lora_B.weight", ".lora_B.bias", ".lora_embedding_A", ".lora_embedding_B"];
@@ -140,7 +142,7 @@ fn sorted(own: &Weights) -> (BTreeMap<String, Module<'_>>, Vec<(&str, String)>) 
                 let Some(view) = own.find(name) else { continue };
                 modules.entry(module.to_owned()).or_default().insert(end, view);
             }
-            // A module that is changed keeps what it was inside a wrapper.
+            // PEFT wraps a module that it changes; the name of the module itself is that without the wrapper.
             None => whole.push((name, bare.replace(".base_layer.", ".").replace(".modules_to_save.", "."))),
         }
     }
@@ -172,7 +174,7 @@ impl AdapterConfig {
         Ok(config)
     }
 
-    /// Refuses an adapter that says it is for another repository. A path says nothing.
+    /// Refuses an adapter whose configuration names another repository as its base. A path there proves nothing.
     fn check_base(&self, base: &ModelFiles) -> Result<()> {
         let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
         let is_repository = |name: &str| name.split('/').count() == 2 && !name.starts_with(['.', '/', '~']);
@@ -196,7 +198,8 @@ impl AdapterConfig {
         }
     }
 
-    /// The products that a module's tensors add, each with the tensor of the checkpoint that it is added to.
+    /// Adds to `deltas` the products that a module's tensors make, each with the name of the checkpoint's tensor that it
+    /// changes.
     fn deltas(
         &self,
         weights: &Weights,
@@ -231,7 +234,7 @@ impl AdapterConfig {
         Ok(())
     }
 
-    /// The factor on a module's product; `ranks` are those of its two matrices.
+    /// The scale of a module's product, `alpha / r` or `alpha / √r`; `ranks` are those of its two matrices.
     fn scale(&self, module: &str, ranks: [usize; 2]) -> Result<f64> {
         let wanted = pattern(self.rank_pattern.as_ref(), module)?.unwrap_or(self.r) as usize;
         ensure!(
@@ -263,7 +266,7 @@ impl AdapterConfig {
             found.shape()
         );
         if found.same(view) {
-            // An embedding that was saved for safety is no change.
+            // PEFT may save an embedding that was not trained, to be safe.
             return Ok(Vec::new());
         }
         if bare == HEAD && apart {
@@ -276,14 +279,14 @@ impl AdapterConfig {
     }
 }
 
-/// Refuses a tensor whose shape is not that of the checkpoint's tensor.
+/// Fails if the checkpoint's tensor `name` does not have this shape.
 fn fits(weights: &Weights, name: &str, shape: &[usize]) -> Result<()> {
     let found = weights.find(name).map_or_else(Vec::new, |view| view.shape().to_vec());
     ensure!(found == shape, "it is for `{name}` of the shape {shape:?}, and the model has {found:?}");
     Ok(())
 }
 
-/// Gives the embeddings a name of their own, where the output matrix is the only stored name of both.
+/// Gives the embeddings a name of their own if the output matrix is the only stored name of both.
 fn keep_embedding(weights: &mut Weights) {
     let names = weights.names().map(|name| name.strip_prefix(MODEL).unwrap_or(name));
     if names.filter(|name| EMBEDDINGS.contains(name)).eq([HEAD]) {
@@ -291,7 +294,8 @@ fn keep_embedding(weights: &mut Weights) {
     }
 }
 
-/// The number that a pattern has for a module: the first key that is the end of its name, as a regular expression.
+/// The number that a pattern has for a module: that of the first key which, as a regular expression, matches the end of
+/// the module's name.
 fn pattern(pattern: Option<&Map<String, Value>>, module: &str) -> Result<Option<f64>> {
     for (key, value) in pattern.into_iter().flatten() {
         let expression = Regex::new(&format!(r"^(?:.*\.)?(?:{key})$"));
@@ -304,8 +308,8 @@ fn pattern(pattern: Option<&Map<String, Value>>, module: &str) -> Result<Option<
     Ok(None)
 }
 
-/// The names under which the checkpoint has a tensor: without the model's prefix, with it, and for an embedding those of the
-/// matrices that share it.
+/// The names under which the checkpoint has a tensor: with or without the model's prefix, and for an embedding also those
+/// of the matrices that share it.
 fn stored_names(weights: &Weights, name: &str) -> Vec<String> {
     let bare = name.strip_prefix(MODEL).unwrap_or(name);
     let stored_name = |bare: &str| {
@@ -316,14 +320,14 @@ fn stored_names(weights: &Weights, name: &str) -> Vec<String> {
         return stored_name(bare).into_iter().collect();
     }
     let known: Vec<String> = EMBEDDINGS.into_iter().filter_map(stored_name).collect();
-    // A matrix that is not stored under this name is tied to one that is.
+    // A matrix that is not stored under this name is tied to one that is stored.
     let Some(own) = stored_name(bare).or_else(|| known.first().cloned()).and_then(|name| weights.find(&name)) else {
         return Vec::new();
     };
     known.into_iter().filter(|name| weights.find(name).is_some_and(|view| view.same(&own))).collect()
 }
 
-/// A matrix, row by row.
+/// The numbers of a matrix, row by row.
 fn numbers(view: &View<'_>) -> Vec<f32> {
     let columns = view.shape().last().copied().unwrap_or(1).max(1);
     let mut numbers = vec![0.0; view.shape().iter().product()];
@@ -331,7 +335,7 @@ fn numbers(view: &View<'_>) -> Vec<f32> {
     numbers
 }
 
-/// A matrix, column by column.
+/// The numbers of a matrix, column by column.
 fn transposed(view: &View<'_>) -> Vec<f32> {
     let (numbers, columns) = (numbers(view), view.shape()[1]);
     (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).copied()).collect()

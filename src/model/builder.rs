@@ -1,4 +1,5 @@
-//! Layers out of weights: the names of a [`Spec`] looked up, shapes checked, matrices packed for the device.
+//! Layers built from weights: the names in a [`Spec`] are looked up, shapes are checked, matrices are packed for the
+//! device.
 
 mod position_wise;
 mod predicting;
@@ -20,28 +21,29 @@ use super::spec::{NormKind, NormPlacement, Spec, Stack, StackNames};
 use super::view::View;
 use super::weights::Weights;
 
-/// Makes the layers of one model.
+/// Builds the layers of one model.
 #[derive(Clone, Copy)]
 pub(super) struct Builder<'a> {
     pub spec: &'a Spec,
     pub weights: &'a Weights,
     pub device: &'a Device,
     pub dtype: DType,
-    /// Where matrices lie that are packed.
+    /// The memory that packed matrices are put into.
     pub pages: &'a Pages,
-    /// For matrices in eight bits.
+    /// Quantises matrices to int8; `None`: matrices are not quantised.
     pub quantiser: Option<&'a Quantiser>,
 }
 
 impl Builder<'_> {
-    /// A tensor under its name, or under the same name without the family's prefix, or under the name's twin.
+    /// A tensor by its name, or by that name without the family's prefix, or by the name's twin (see
+    /// [`super::spec::Names::twins`]).
     pub fn find(&self, name: &str) -> Option<View<'_>> {
         let bare = name.strip_prefix(self.spec.names.prefix).unwrap_or(name);
         let twin = || self.weights.find(&self.spec.names.twin(name)?);
         self.weights.find(name).or_else(|| self.weights.find(bare)).or_else(twin)
     }
 
-    /// As [`Self::find`], with the shape it must have.
+    /// A tensor by its name as [`Self::find`] looks it up; an error if it is missing or has another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<View<'_>> {
         match self.find(name) {
             Some(view) => {
@@ -56,12 +58,12 @@ impl Builder<'_> {
         self.get(name, &[size])?.tensor(self.dtype, self.device)
     }
 
-    /// One matrix of several, stacked: `[Σ n, k]`.
+    /// One matrix of several stacked ones, `[Σ n, k]`.
     pub fn matrix(&self, views: &[View]) -> Result<Matrix> {
         self.of_blocks(&views.iter().map(|view| MatrixPart::whole(*view)).collect::<Vec<_>>())
     }
 
-    /// One matrix of several blocks of rows, stacked: `[Σ n, k]`.
+    /// One matrix of several stacked blocks of rows, `[Σ n, k]`.
     fn of_blocks(&self, blocks: &[MatrixPart]) -> Result<Matrix> {
         let Some(k) = blocks.first().and_then(MatrixPart::columns) else { bail!("a weight matrix must have two axes") };
         if !(self.device.is_cpu() && self.dtype == DType::F32) {
@@ -91,13 +93,14 @@ impl Builder<'_> {
         Ok(matrix)
     }
 
-    /// Projections `names` under `prefix`, all `[n, k]`, side by side.
+    /// Projections `names` under `prefix`, each of `shape` `[n, k]`, side by side.
     fn linear(&self, prefix: &str, names: &[&str], shape: [usize; 2], form: LinearLayout) -> Result<Linear> {
         let parts: Vec<_> = names.iter().map(|name| (*name, shape[0])).collect();
         self.stacked(prefix, &parts, shape[1], form)
     }
 
-    /// Projections under `prefix`, each with its `n`, `[n, k]`, side by side. Those of one name lie in one matrix.
+    /// Projections `parts` under `prefix`, side by side: each has a name and its `n`, and is `[n, k]`. Parts with equal
+    /// names lie one after another in one stored matrix.
     fn stacked(&self, prefix: &str, parts: &[(&str, usize)], k: usize, form: LinearLayout) -> Result<Linear> {
         let name = |part: &str, end: &str| format!("{prefix}{part}.{end}");
         let place = |index: usize| {
@@ -129,12 +132,12 @@ impl Builder<'_> {
         Linear::new(self.of_blocks(&blocks)?, bias)
     }
 
-    /// A projection `[n, k]` outside layers, with a bias.
+    /// A projection `[n, k]` with a bias, outside of layers.
     pub fn projection(&self, name: &str, shape: [usize; 2]) -> Result<Linear> {
         self.linear("", &[name], shape, LinearLayout { biased: true, transposed: false })
     }
 
-    /// A normalisation of the stack's width.
+    /// A normalisation of `stack.width` numbers.
     pub fn norm(&self, name: &str, stack: &Stack) -> Result<Norm> {
         let weight = self.norm_weight(name, stack.width, stack)?;
         let biased = stack.norm == NormKind::Layer;
@@ -142,7 +145,7 @@ impl Builder<'_> {
         Ok(Norm::new(weight, bias, stack.norm_eps))
     }
 
-    /// What a normalisation multiplies by.
+    /// The weight of a normalisation, `[width]`.
     fn norm_weight(&self, name: &str, width: usize, stack: &Stack) -> Result<Tensor> {
         let view = self.get(&format!("{name}.weight"), &[width])?;
         Ok(match stack.norm {
@@ -154,7 +157,8 @@ impl Builder<'_> {
         })
     }
 
-    /// The normalisation around a part of layer `prefix`: its name, and that of the one after the part, where there are two.
+    /// The normalisation around a part of layer `prefix`. The names are those of the norm before or after the part, and
+    /// of the second norm if there are two.
     fn residual(&self, prefix: &str, [before, after]: [&str; 2], stack: &Stack) -> Result<Residual> {
         let norm = self.norm(&format!("{prefix}{before}"), stack)?;
         Ok(match stack.norm_placement {
@@ -166,7 +170,7 @@ impl Builder<'_> {
         })
     }
 
-    /// The normalisation of heads within self-attention `inside`, where there is one.
+    /// The normalisation of heads within the self-attention `inside`, if the family has one.
     fn head_norms(&self, inside: &str, names: &StackNames, stack: &Stack) -> Result<Option<HeadNorms>> {
         if !stack.head_norms {
             return Ok(None);
@@ -176,7 +180,7 @@ impl Builder<'_> {
         HeadNorms::new([queries?, keys?], stack.norm_eps).map(Some)
     }
 
-    /// Self-attention of layer `prefix` and its normalisation.
+    /// The self-attention of layer `prefix` and its normalisation.
     pub fn self_attention(&self, prefix: &str, names: &StackNames, stack: &Stack) -> Result<(SelfAttention, Residual)> {
         let (shape, d, form) = (stack.shape(), stack.width, names.form(stack.attention_bias));
         let [q, k, v, out] = names.projections;
@@ -195,7 +199,7 @@ impl Builder<'_> {
         Ok((attention, self.residual(prefix, [names.self_attention.1, names.after[0]], stack)?))
     }
 
-    /// Attention of layer `prefix` to past and source at once, and its normalisation.
+    /// The attention of layer `prefix` to past and source at once, and its normalisation.
     pub fn merged_attention(
         &self,
         prefix: &str,
@@ -215,7 +219,7 @@ impl Builder<'_> {
         Ok((attention, self.residual(prefix, [names.self_attention.1, names.after[0]], stack)?))
     }
 
-    /// As [`Self::self_attention`], with what a pattern needs besides.
+    /// The self-attention of an encoder's layer `prefix` with what its pattern needs besides, and its normalisation.
     pub fn encoder_attention(
         &self,
         prefix: &str,
@@ -236,7 +240,7 @@ impl Builder<'_> {
         Ok((attention, norm))
     }
 
-    /// The normalisation of global tokens in layer `prefix`, where there are any.
+    /// The normalisation of global tokens in layer `prefix`, if the pattern has global tokens.
     pub fn global_norm(
         &self,
         prefix: &str,
@@ -250,7 +254,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Cross-attention of layer `prefix` and its normalisation.
+    /// The cross-attention of layer `prefix` and its normalisation.
     pub fn cross_attention(
         &self,
         prefix: &str,
@@ -271,11 +275,11 @@ impl Builder<'_> {
     }
 }
 
-/// How a projection is stored.
+/// How a projection is stored: with or without a bias, and in which orientation.
 #[derive(Clone, Copy)]
 struct LinearLayout {
     biased: bool,
-    /// `[in, out]`.
+    /// Whether the matrix is stored as `[in, out]` instead of `[out, in]`.
     transposed: bool,
 }
 
@@ -285,12 +289,12 @@ impl StackNames {
     }
 }
 
-/// Rows of a matrix, or of its transpose.
+/// Some rows of a stored matrix, or of its transpose.
 struct MatrixPart<'a> {
     view: View<'a>,
     first: usize,
     rows: usize,
-    /// Whether the columns that are stored are the rows.
+    /// Whether rows are the columns of the stored matrix.
     transposed: bool,
 }
 
@@ -299,7 +303,7 @@ impl<'a> MatrixPart<'a> {
         Self { view, first: 0, rows: view.shape().first().copied().unwrap_or(0), transposed: false }
     }
 
-    /// Numbers of a row.
+    /// Number of values in a row; `None` if the tensor is not a matrix.
     fn columns(&self) -> Option<usize> {
         let &[n, k] = self.view.shape() else { return None };
         Some(if self.transposed { n } else { k })

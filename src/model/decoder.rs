@@ -1,6 +1,7 @@
-//! One token per row in, the states that predict the next token out.
+//! The decoder: one token per row in, the states that predict the next token out.
 //!
-//! The prefill of admitted rows is computed in one pass; tokens that several rows of a sentence begin with, once.
+//! The prefill of admitted rows is computed in one pass. Tokens that several rows of a sentence begin with are computed
+//! once.
 
 mod predicting;
 
@@ -25,11 +26,12 @@ pub(super) struct Decoder {
     pub places: Places,
     pub layers: Vec<DecoderLayer>,
     pub final_norm: Option<Norm>,
-    /// From the encoder's width to this stack's.
+    /// Projection of the encoder's width to the decoder's, if they differ.
     pub projection: Option<Linear>,
-    /// What the stream of the next token begins as, `[d]`, where tokens do not say themselves what comes next.
+    /// What the predicting stream of each step begins with, `[d]`, in families that predict the next token in a stream of
+    /// its own.
     pub predicting: Option<Tensor>,
-    /// How much of the past layers see, each once: all of it first.
+    /// The windows of the layers' pasts, each once; the first is `None`, the whole past.
     windows: Vec<Option<usize>>,
 }
 
@@ -41,16 +43,16 @@ pub(super) struct DecoderLayer {
     pub feed_forward: (PositionWise, Residual),
 }
 
-/// How a token looks at its past and at its source.
+/// How a decoder layer attends to a token's past and to its source.
 pub(super) enum DecoderAttention {
-    /// At one after the other.
+    /// Self-attention to the past, then cross-attention to the source.
     Apart { own: Box<(SelfAttention, Residual)>, source: Box<(CrossAttention, Residual)> },
-    /// At both at once.
+    /// One attention to past and source together.
     Merged(Box<(MergedAttention, Residual)>),
 }
 
 impl DecoderAttention {
-    /// What it reads of encoder states `[b, s, d]` of sentences of these lengths.
+    /// The cache of keys and values of encoder states `[b, s, d]`, for sentences of these `lengths`.
     fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<CrossCache> {
         match self {
             Self::Apart { source, .. } => source.0.memory(states, lengths),
@@ -58,7 +60,7 @@ impl DecoderAttention {
         }
     }
 
-    /// Width of the keys of a token.
+    /// Width of all heads of keys of one token.
     fn kv_inner(&self) -> usize {
         match self {
             Self::Apart { own, .. } => own.0.shape.kv_inner(),
@@ -66,7 +68,7 @@ impl DecoderAttention {
         }
     }
 
-    /// `[r, d]` to `[r, d]`.
+    /// One step of all rows, `[r, d]` to `[r, d]`, with the residual connections.
     fn step(&self, x: &Tensor, past: OwnPast, memories: &[&CrossCache], places: &[RowSource]) -> Result<Tensor> {
         match self {
             Self::Apart { own, source } => {
@@ -78,49 +80,50 @@ impl DecoderAttention {
     }
 }
 
-/// Everything that changes while sentences are decoded.
+/// All state that changes while sentences are decoded.
 pub struct DecoderState {
     rows: DecoderRows,
     store: Store,
 }
 
-/// The rows of a decoder, and where each finds its keys and values.
+/// The rows of a decoder, and the locations of each row's keys and values.
 struct DecoderRows {
-    /// One for each of the decoder's windows; the first remembers everything.
+    /// One past for each of the decoder's windows; the first contains all tokens.
     pasts: Vec<Past>,
-    /// For each row, where the keys and values of its sentence are.
+    /// The group and sentence that each row attends to.
     places: Vec<RowSource>,
 }
 
 impl DecoderRows {
-    /// None, whose pasts will be remembered this far.
+    /// A state without rows, with one past for each of these windows.
     fn new(windows: impl Iterator<Item = Option<usize>>) -> Self {
         Self { pasts: windows.map(Past::within).collect(), places: Vec::new() }
     }
 
-    /// Where the last token of each row stands.
+    /// The position of the last token of each row.
     fn positions(&self) -> Vec<usize> {
         self.pasts[0].slots().iter().map(|slots| slots.len() - 1).collect()
     }
 }
 
-/// The keys and values that rows attend to.
+/// The keys, values and biases that rows attend with.
 struct Store {
     /// For each group of sentences that were encoded together, their keys and values in every layer.
     groups: Vec<Vec<CrossCache>>,
+    /// Keys and values of past tokens, one cache for each layer.
     keys: Vec<PastKeys>,
-    /// Biases of past tokens by their distance, for families that have them; computed again when a distance is greater than before.
+    /// Biases of past tokens by their distance, in families that have them; computed again when a distance exceeds them.
     biases: Vec<Bias>,
 }
 
 impl DecoderState {
-    /// Rows now.
+    /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows.places.len()
     }
 
-    /// Whether keys stay where they were written when rows are reordered.
+    /// Whether keys stay in their slots when rows are reordered.
     fn keys_are_in_place(&self) -> bool {
         self.store.keys.iter().all(PastKeys::are_in_place)
     }
@@ -132,7 +135,7 @@ impl DecoderState {
         self.store.keys.iter_mut().for_each(PastKeys::clear);
     }
 
-    /// Row `i` becomes what row `rows[i]` was; a row may repeat or be left out.
+    /// Reorders rows: row `i` becomes what row `rows[i]` was. A row may be repeated or left out.
     ///
     /// # Errors
     /// When the device fails.
@@ -151,7 +154,7 @@ impl DecoderState {
         Ok(())
     }
 
-    /// Drops groups that have no rows left.
+    /// Drops groups without rows, and renumbers the others.
     fn close_groups(&mut self) {
         let mut open = vec![false; self.store.groups.len()];
         self.rows.places.iter().for_each(|place| open[place.group] = true);
@@ -162,7 +165,7 @@ impl DecoderState {
         }
     }
 
-    /// Drops the memory of sentences without rows, so that no step has to gather that of the others.
+    /// Drops the memory of sentences without rows, so that no step has to gather it, and renumbers the others.
     fn close_sentences(&mut self) -> Result<()> {
         let places = &mut self.rows.places;
         for (number, group) in self.store.groups.iter_mut().enumerate() {
@@ -202,7 +205,7 @@ impl Decoder {
         Self { embedding, embedding_norm, places, layers, final_norm, projection, predicting: None, windows }
     }
 
-    /// Which of the pasts of rows a layer sees.
+    /// The index, among the rows' pasts, of the one that a layer sees.
     fn past(&self, layer: &DecoderLayer) -> usize {
         let window = layer.pattern.remembered();
         self.windows.iter().position(|other| *other == window).unwrap_or(0)
@@ -215,8 +218,8 @@ impl Decoder {
         DecoderState { rows, store: Store { groups: Vec::new(), keys, biases: Vec::new() } }
     }
 
-    /// Adds rows for each sentence of encoder states `[b, s, d]`, after the other rows: one for each list of tokens in `prefill`,
-    /// which it has been fed.
+    /// Adds rows after the others for the sentences of encoder states `[b, s, d]`. `prefill` has one list per sentence,
+    /// with one list of tokens for each of its rows; these tokens are computed and become the row's past.
     pub fn admit(
         &self,
         state: &mut DecoderState,
@@ -235,6 +238,7 @@ impl Decoder {
         state.rows.places.extend(prefill.iter().enumerate().flat_map(place));
         let joining = state.rows() - first;
         state.rows.pasts.iter_mut().for_each(|past| past.add_rows(joining));
+        // The prefill of all rows is computed as rows of one step, a row for each token of the tree.
         let tree = PrefillTree::new(prefill);
         if tree.tokens.is_empty() {
             return Ok(());
@@ -250,7 +254,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Adds rows after the others that continue rows of another state.
+    /// Adds rows after the others, as copies of `rows` of another state.
     pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
         let DecoderState { rows: mine, store } = state;
         let both = mine.pasts.iter_mut().zip(&other.rows.pasts);
@@ -270,7 +274,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// `[r, d]` for the last token of each row.
+    /// One step: the state `[r, d]` that predicts the token after each row's `tokens`.
     pub fn step(&self, state: &mut DecoderState, tokens: &[u32]) -> Result<Tensor> {
         anyhow::ensure!(tokens.len() == state.rows(), "{} tokens for {} rows", tokens.len(), state.rows());
         state.rows.pasts.iter_mut().for_each(Past::advance);
@@ -280,12 +284,12 @@ impl Decoder {
         }
     }
 
-    /// `[r, d]` for the last token of each row, whose slot its past has already.
+    /// The states `[r, d]` of one token per row, whose slots `rows` contains already.
     fn forward(&self, store: &mut Store, rows: &DecoderRows, tokens: &[u32]) -> Result<Tensor> {
         self.run(store, rows, self.embedding.at(tokens, &rows.positions())?)
     }
 
-    /// What the layers make of rows `[r, d]`.
+    /// Runs all layers on the rows' embeddings `x`, `[r, d]`, to `[r, d]`.
     fn run(&self, store: &mut Store, rows: &DecoderRows, mut x: Tensor) -> Result<Tensor> {
         let positions = rows.positions();
         if let Some(norm) = &self.embedding_norm {
@@ -312,7 +316,7 @@ impl Decoder {
         }
     }
 
-    /// Has biases for a past of `time` tokens.
+    /// Makes sure that there are biases for a past of `time` tokens.
     fn reach(&self, store: &mut Store, time: usize, dtype: DType, device: &Device) -> Result<()> {
         let reached = |biases: &[Bias]| biases.first().is_none_or(|bias| bias.reach() > time);
         if store.biases.len() < self.places.relative.len() || !reached(&store.biases) {
@@ -323,14 +327,14 @@ impl Decoder {
     }
 }
 
-/// The prefill of rows as a tree: tokens that rows of one sentence begin with are in it once.
+/// The prefill of rows as a tree, in which tokens that several rows of one sentence begin with occur once.
 #[derive(Debug, Default, PartialEq)]
 struct PrefillTree {
     tokens: Vec<u32>,
-    /// For each token, the one before it, if any.
+    /// For each token, the index of the one before it; `None` for a first token.
     parents: Vec<Option<usize>>,
     sentences: Vec<usize>,
-    /// For each row, its last token, if it has been fed any.
+    /// For each row, the index of its last token; `None` if its prefill is empty.
     ends: Vec<Option<usize>>,
 }
 

@@ -1,4 +1,4 @@
-//! Source tokens to the memory that the decoder reads.
+//! The encoder: source tokens to the states that the decoder attends to.
 
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
@@ -15,21 +15,21 @@ use super::spec::GlobalAttention;
 pub(super) struct Encoder {
     pub embedding: Embedding,
     pub embedding_norm: Option<Norm>,
-    /// Tokens that stand in front of every sentence on its way through the layers, `[globals, d]`.
+    /// Global tokens, which stand before every sentence in all layers, `[globals, d]`.
     pub globals: Option<Tensor>,
     pub places: Places,
-    /// By distance in blocks, in all layers.
+    /// Biases by distance in blocks, shared by all layers.
     pub by_block: Option<RelativeBias>,
     pub layers: Vec<EncoderLayer>,
     pub final_norm: Option<Norm>,
-    /// What fills a batch up to its longest sentence; never looked at by a sentence.
+    /// The token that pads a batch to its longest sentence; no sentence ever attends to it.
     pub pad: u32,
 }
 
 /// One layer of the encoder.
 pub(super) struct EncoderLayer {
     pub attention: (SelfAttention, Residual),
-    /// Normalises global tokens in the place of the other.
+    /// Normalisation of global tokens, if they have one of their own.
     pub global_norm: Option<Norm>,
     /// What a token sees of its sentence.
     pub pattern: Pattern,
@@ -37,7 +37,7 @@ pub(super) struct EncoderLayer {
 }
 
 impl EncoderLayer {
-    /// What a token sees where this is asked for.
+    /// The layer's attention pattern, with the global tokens that the caller requests.
     fn pattern(&self, global: GlobalAttention) -> Pattern {
         match (self.pattern, global) {
             (Pattern::Window { before, after, .. }, GlobalAttention::First) => {
@@ -47,7 +47,8 @@ impl EncoderLayer {
         }
     }
 
-    /// Attention and its residual, where global tokens, `globals` of them, may have a normalisation of their own.
+    /// Attention with its residual connection. If the first `globals` rows have a normalisation of their own, it is
+    /// applied to them instead.
     fn attended(
         &self,
         x: &Tensor,
@@ -64,7 +65,7 @@ impl EncoderLayer {
 }
 
 impl Encoder {
-    /// `[b, s, d]`; what stands past a sentence's length has no meaning.
+    /// The encoder's states, `[b, s, d]`; values past a sentence's length are meaningless.
     pub fn forward(&self, batch: &Batch, global: GlobalAttention) -> Result<Tensor> {
         let (lengths, s) = (batch.ids.iter().map(Vec::len).collect::<Vec<_>>(), batch.longest());
         let mut x = self.embedded(batch)?;
@@ -99,12 +100,12 @@ impl Encoder {
         }
     }
 
-    /// How many global tokens there are.
+    /// Number of global tokens.
     fn globals(&self) -> usize {
         self.globals.as_ref().map_or(0, |globals| globals.dims()[0])
     }
 
-    /// What the first layer reads, `[b, globals + s, d]`.
+    /// The embeddings that the first layer reads, `[b, globals + s, d]`.
     fn embedded(&self, batch: &Batch) -> Result<Tensor> {
         let s = batch.longest();
         let mut ids = Vec::with_capacity(s * batch.ids.len());
@@ -125,7 +126,7 @@ impl Encoder {
         })
     }
 
-    /// The biases of sentences of up to `s` tokens, as far as the layers see.
+    /// The biases for sentences of up to `s` tokens, as far as each layer's pattern reaches.
     fn biases(&self, s: usize, dtype: DType, device: &Device) -> Result<Vec<Bias>> {
         let bias = |(index, relative): (usize, &RelativeBias)| match self.layers[index].pattern {
             Pattern::Full => Bias::over_sequences(relative.distances(s), s, dtype, device),
@@ -134,7 +135,7 @@ impl Encoder {
         self.places.relative.iter().enumerate().map(bias).collect()
     }
 
-    /// The rotations of sentences of up to `s` tokens.
+    /// The rotations for sentences of up to `s` tokens.
     fn rotations(&self, s: usize, dtype: DType, device: &Device) -> Result<Vec<Rotation>> {
         let positions: Vec<usize> = (0..s).collect();
         self.places.rotary.iter().map(|rotary| rotary.at(&positions, dtype, device)).collect()

@@ -1,6 +1,6 @@
-//! config.json to [`Spec`]: one short function per family, and the only place that knows their names.
+//! From config.json to a [`Spec`]: one short function per family, and the only module that knows families by name.
 //!
-//! Each row of differences is checked against transformers by the parity tests.
+//! Each difference between families is checked against transformers by the parity tests.
 
 mod bart_like;
 mod config;
@@ -27,14 +27,14 @@ use names::{BART_NAMES, T5_NAMES};
 
 /// A family of encoder-decoders.
 struct Family {
-    /// What config.json calls it.
+    /// Its `model_type` in config.json.
     model_type: &'static str,
-    /// Other models that are of it, under their own names.
+    /// Other models of this family that are known by names of their own.
     also: Option<&'static str>,
     read: fn(&Config) -> Result<Spec>,
 }
 
-/// All families that can be run.
+/// All families that kortom can run.
 const FAMILIES: [Family; 25] = [
     Family { model_type: "marian", also: None, read: marian },
     Family { model_type: "bart", also: None, read: bart },
@@ -71,7 +71,7 @@ fn find(model_type: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.model_type == model_type)
 }
 
-/// Whether models that config.json calls `model_type` can be run.
+/// Whether kortom can run models whose `model_type` in config.json is this one.
 #[must_use]
 pub fn is_known(model_type: &str) -> bool {
     find(model_type).is_some()
@@ -80,7 +80,7 @@ pub fn is_known(model_type: &str) -> bool {
 /// Reads the specification of a checkpoint from its config.json.
 ///
 /// # Errors
-/// When the model is of a family that is not known, or a value is missing or makes no sense.
+/// When the family is unknown, or a value is missing or makes no sense.
 pub fn parse(config: &Value) -> Result<Spec> {
     let config = Config(config);
     let model_type = config.text("model_type").unwrap_or_default();
@@ -113,8 +113,8 @@ fn marian(config: &Config) -> Result<Spec> {
         stack.norm_placement = NormPlacement::Post;
         stack.positions = Positions::Sinusoidal;
     }
-    // FLORES dev, the bundled model, four beams, AVX-512: BLEU 19.28 and chrF 49.33 instead of 19.33 and 49.35 in f32. Of no
-    // other family is there a trained checkpoint that we could measure.
+    // Measured on FLORES dev with the bundled model, four beams, AVX-512: BLEU 19.28 and chrF 49.33, against 19.33 and
+    // 49.35 in f32. For no other family was there a trained checkpoint to measure.
     spec.int8 = true;
     let shared = config.flag("share_encoder_decoder_embeddings").unwrap_or(true);
     spec.shared_embedding = shared;
@@ -146,7 +146,7 @@ fn mbart(config: &Config) -> Result<Spec> {
 
 fn pegasus(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    // https://github.com/huggingface/transformers/issues/9257
+    // Pegasus overflows f16: https://github.com/huggingface/transformers/issues/9257
     spec.wide_range = true;
     for stack in spec.stacks() {
         stack.positions = Positions::Sinusoidal;
@@ -166,25 +166,25 @@ fn m2m_100(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// What the families that came through fairseq have in common; a pre-norm stack without extras.
+/// What the families that came from fairseq have in common: a pre-norm stack without extras.
 fn bart_like(config: &Config) -> Result<Spec> {
     let positions = config.size("max_position_embeddings")?;
     bart_with_positions(config, [positions; 2])
 }
 
-/// As [`bart_like`], with so many positions in the encoder and in the decoder.
+/// [`bart_like`] with the numbers of positions in the encoder and in the decoder.
 fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     let width = config.size(if config.has("d_model") { "d_model" } else { "hidden_size" })?;
     let activation = activation(config.text("activation_function").unwrap_or("gelu"))?;
     let stack = |side: &str, window: usize| -> Result<Stack> {
-        // ProphetNet puts `num_` before what others count without it.
+        // ProphetNet's keys begin with `num_`, those of the other families do not.
         let named = |what: &str| {
             let counted = format!("num_{side}_{what}");
             if config.has(&counted) { counted } else { format!("{side}_{what}") }
         };
         let key = named("attention_heads");
         let heads = config.size(&key)?;
-        // No heads at all are refused with the other sizes.
+        // A model with 0 heads is refused later, with the other sizes.
         let head_width = width / heads.max(1);
         ensure!(
             head_width * heads == width || heads == 0,
@@ -225,8 +225,8 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     })
 }
 
-/// Whether a T5 multiplies its decoder's states by `d^-1/2` before the output. transformers 4 said it with the key for tying, from
-/// version 5 on there is a key of its own.
+/// Whether a T5 multiplies its decoder's states by `d^-1/2` before the output matrix. In transformers 4 the key for tied
+/// embeddings decides this; from version 5 on there is a separate key.
 fn scales(config: &Config) -> bool {
     config.flag("scale_decoder_outputs").or(config.flag("tie_word_embeddings")).unwrap_or(true)
 }
@@ -239,7 +239,7 @@ fn mt5(config: &Config) -> Result<Spec> {
     t5_like(config, false)
 }
 
-/// T5 in all its versions. `scaled` says whether the output multiplies the states by `d^-1/2`.
+/// What all versions of T5 have in common. `scaled`: whether states are multiplied by `d^-1/2` before the output matrix.
 fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
     let width = config.size("d_model")?;
     let projection = config.text("feed_forward_proj").unwrap_or("relu");
@@ -261,7 +261,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         attention_bias: false,
         feed_forward_bias: false,
         attention: vec![Pattern::Full],
-        // transformers reads `gated-gelu` as the tanh formula, for the sake of the first checkpoints.
+        // transformers reads `gated-gelu` as the tanh formula, for compatibility with the first checkpoints.
         activation: if projection == "gated-gelu" { Activation::GeluTanh } else { activation(name)? },
         gated,
         norm_placement: NormPlacement::Pre,
@@ -287,7 +287,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         encoder,
         decoder,
         shared_embedding: true,
-        // Whatever config.json says: without a head of its own in the file the embedding is the head.
+        // Whatever config.json says: if the file has no output matrix of its own, the embedding is used.
         tied_output: true,
         output_scale: if scaled { 1.0 / (width as f64).sqrt() } else { 1.0 },
         output_bias: None,
@@ -296,7 +296,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         output_transform: false,
         merged_attention: false,
         own_embedding: None,
-        // https://github.com/huggingface/transformers/issues/9295
+        // T5 overflows f16: https://github.com/huggingface/transformers/issues/9295
         wide_range: true,
         int8: false,
         prompts: None,
@@ -305,7 +305,7 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
     })
 }
 
-/// UMT5: every layer has its own bias.
+/// UMT5: T5 with a bias by distance in every layer.
 fn umt5(config: &Config) -> Result<Spec> {
     let mut spec = t5_like(config, scales(config))?;
     for stack in spec.stacks() {

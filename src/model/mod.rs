@@ -1,7 +1,7 @@
 //! A sequence-to-sequence transformer: config.json to a [`Spec`], weights to layers, token ids to logits.
 //!
-//! Invariant: a loaded model never changes and is `Send + Sync`; what changes while decoding is a
-//! [`DecoderState`], owned by whoever decodes. Tensors only: no strings after loading, no search.
+//! Invariant: a loaded model never changes and is `Send + Sync`. What changes while decoding is a [`DecoderState`], which
+//! the caller owns. This module knows tensors only: no text, and no search.
 
 mod adapter;
 mod builder;
@@ -54,23 +54,23 @@ pub struct Seq2Seq {
     dtype: DType,
 }
 
-/// What the encoder made of a batch.
+/// The encoder's output for a batch.
 pub struct EncoderOutput {
-    /// `[b, s, d]`.
+    /// The encoder's states, `[b, s, d]`.
     pub states: Tensor,
-    /// Source length of each sentence.
+    /// Source length of each sentence, `b` of them.
     pub lengths: Vec<usize>,
 }
 
-/// Whether eight bits are faster than f32 here. Without instructions for products of bytes they are not: three times as slow on
-/// an x86-64 that has nothing but its base (benches/results/2026-11-23-zen5.md).
+/// Whether int8 is faster than f32 on this processor. Without instructions that multiply bytes it is three times slower,
+/// measured on x86-64 without extensions (benches/results/2026-11-23-zen5.md).
 #[must_use]
 pub fn int8_is_faster() -> bool {
     Level::current() != Level::Generic
 }
 
 impl Seq2Seq {
-    /// Builds the layers that `spec` asks for out of `weights`, computing in `dtype` on `device`.
+    /// Builds the layers that `spec` describes out of `weights`, to compute in `dtype` on `device`.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
@@ -78,15 +78,15 @@ impl Seq2Seq {
         Self::build(spec, weights, device, dtype, None)
     }
 
-    /// As [`Self::load`], on the CPU in f32, but with all weight matrices in eight bits: taken from `cache`
-    /// where that has them, else quantised, and stored there for the next time. A cache that cannot be
-    /// written costs time, and is no error.
+    /// Builds the layers with all weight matrices in int8, to compute on the CPU in f32. Matrices are mapped from the
+    /// file `cache` if it has them; otherwise they are quantised and stored there for the next time. A cache that cannot
+    /// be written is no error.
     ///
     /// # Errors
-    /// As [`Self::load`].
+    /// When a tensor is missing or has another shape.
     pub fn load_int8(spec: Spec, weights: &Weights, cache: Option<&Path>) -> Result<Self> {
         let checkpoint = weights.fingerprint();
-        // A folder that different machines share has a file for each form.
+        // A folder that several machines share gets a file for each memory layout.
         let cache = cache.map(|cache| cache.with_added_extension(Quantised::form()));
         let cache = cache.as_deref();
         let quantiser = Quantiser::new(cache, &checkpoint);
@@ -119,7 +119,7 @@ impl Seq2Seq {
         &self.spec
     }
 
-    /// The device that it computes on.
+    /// The device that the model computes on.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
@@ -128,19 +128,20 @@ impl Seq2Seq {
     /// Encodes a batch of source sequences.
     ///
     /// # Errors
-    /// When an id is outside the vocabulary, the model has no such global attention, or the device fails.
+    /// When an id is outside the vocabulary, the family does not have the requested global attention, or the device
+    /// fails.
     pub fn encode(&self, batch: &Batch, global: GlobalAttention) -> Result<EncoderOutput> {
         let lengths = batch.ids.iter().map(Vec::len).collect();
         Ok(EncoderOutput { states: self.encoder.forward(batch, global)?, lengths })
     }
 
-    /// The state of a decoder without rows.
+    /// A decoder state without rows.
     #[must_use]
     pub fn empty_state(&self) -> DecoderState {
         self.decoder.empty_state(self.dtype, &self.device)
     }
 
-    /// A decoder with one row per sentence of an encoder output, before its first token.
+    /// A decoder state with one row per encoded sentence, before its first token.
     ///
     /// # Errors
     /// When the device fails.
@@ -150,8 +151,9 @@ impl Seq2Seq {
         Ok(state)
     }
 
-    /// Adds rows for each encoded sentence after the rows of `state`: for each list of tokens in `prefill` a row that has been
-    /// fed those tokens. Where [`Self::can_admit`] is false, only a state without rows admits sentences, and without prefill.
+    /// Adds rows for encoded sentences after the rows of `state`. For each sentence, `prefill` has one list of tokens per
+    /// row, which that row has been fed. If [`Self::can_admit`] is false, only a state without rows can admit sentences,
+    /// and only without prefill.
     ///
     /// # Errors
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
@@ -159,21 +161,21 @@ impl Seq2Seq {
         self.decoder.admit(state, &encoded.states, &encoded.lengths, prefill)
     }
 
-    /// Adds rows after the rows of `state` that continue rows of another state.
+    /// Adds rows after the rows of `state`, as copies of `rows` of another state.
     ///
     /// # Errors
-    /// Where [`Self::can_admit`] is false.
+    /// When [`Self::can_admit`] is false.
     pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
         self.decoder.import_rows(state, other, rows)
     }
 
-    /// Whether sentences can be admitted while others are being decoded.
+    /// Whether sentences can be admitted while others are being decoded: only on the fused path.
     #[must_use]
     pub fn can_admit(&self) -> bool {
         fuses(self.dtype, &self.device)
     }
 
-    /// Feeds one token to every row; the logits of the next, `[r, v]` in the model's type.
+    /// Feeds one token to every row; returns the logits of the next, `[r, v]` in the model's type.
     ///
     /// # Errors
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
@@ -181,15 +183,16 @@ impl Seq2Seq {
         self.output.dense(self.decoder.step(state, tokens)?)
     }
 
-    /// As [`Self::step`], but the logits are computed when they are looked at, and never kept, where that is possible.
+    /// Feeds one token to every row; returns the logits of the next, `[r, v]`. Where possible they are lazy: computed
+    /// when they are read, and never stored.
     ///
     /// # Errors
-    /// As [`Self::step`].
+    /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
     pub fn predict(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Logits> {
         self.output.logits(self.decoder.step(state, tokens)?)
     }
 
-    /// Reorders the rows of a decoder.
+    /// Reorders the rows of a decoder: row `i` becomes what row `rows[i]` was.
     ///
     /// # Errors
     /// When the device fails.
@@ -198,10 +201,10 @@ impl Seq2Seq {
     }
 }
 
-/// Refuses weights that have the layers of one stack only; looks at names alone.
+/// Refuses weights that have the layers of one stack only, judged by names.
 ///
 /// # Errors
-/// When they have.
+/// When no tensor belongs to a layer of the other stack.
 pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
     let bare = |name: &'_ str| name.strip_prefix(spec.names.prefix).unwrap_or(name).to_owned();
     let begins = |layers: &str| weights.names().any(|name| bare(name).starts_with(&bare(layers)));
@@ -216,8 +219,8 @@ pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
     anyhow::bail!(format!("the weights are {what}: no tensor is of a layer of the other").with_hint(family::WHOLE))
 }
 
-/// The source embedding, the target embedding and the output matrix; each stored once, whichever of its
-/// names the checkpoint kept.
+/// The source embedding, the target embedding and the output matrix. A matrix that several of them share is built once,
+/// whichever of its names the checkpoint stores it under.
 fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
     let (spec, names) = (builder.spec, &builder.spec.names);
     let head = names.head;
@@ -242,7 +245,8 @@ fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
     } else {
         builder.matrix(&[table(&[source_name, names.shared], spec.source_vocabulary, &spec.encoder)?])?
     };
-    // A head of its own is used wherever it says something else, whatever config.json says of tying.
+    // An output matrix of its own is used if its numbers differ from the embedding's, whatever config.json says about
+    // tying.
     let output = match builder.find(head).filter(|head| !head.same(&target)) {
         Some(own) => {
             own.expect(head, &[spec.vocabulary, spec.decoder.width])?;
@@ -256,7 +260,7 @@ fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
 
 fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
     let (spec, names) = (builder.spec, &builder.spec.names.encoder);
-    // transformers 5 makes an encoder of MVP without prompts, so a checkpoint that it saved has none.
+    // transformers 5 builds an encoder of MVP without prompts, so checkpoints that it saved have none there.
     let prompted =
         |prompts: &&Prompts| builder.find(&format!("{}.prompt_embedding.weight", prompts.names[0])).is_some();
     let prompts = spec.prompts.as_ref().filter(prompted);
@@ -339,7 +343,7 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
     Ok(decoder)
 }
 
-/// From the encoder's width to the decoder's, where these differ and no projection of the decoder's own reads the encoder's.
+/// The projection of the encoder's width to the decoder's, in families that have one.
 fn source_projection(builder: &Builder) -> Result<Option<Linear>> {
     let (spec, name) = (builder.spec, builder.spec.names.source_projection);
     if !spec.source_projection {
@@ -356,7 +360,7 @@ fn source_projection(builder: &Builder) -> Result<Option<Linear>> {
     builder.projection(name, [target, source]).map(Some)
 }
 
-/// What stands before and after the layers of a stack.
+/// The parts of a stack that come before and after its layers.
 struct Around {
     embedding: Embedding,
     embedding_norm: Option<Norm>,

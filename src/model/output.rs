@@ -1,4 +1,4 @@
-//! The decoder's states to logits.
+//! The output layer: from the decoder's states to logits.
 
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
@@ -13,14 +13,14 @@ use super::builder::Builder;
 /// The output layer.
 pub(super) struct Output {
     transform: Option<Transform>,
-    /// Factor on states.
+    /// Factor that states are multiplied by.
     scale: f64,
     matrix: Linear,
-    /// What logits are kept below in size.
+    /// Soft cap of the logits: `cap · tanh(logit / cap)`.
     cap: Option<f32>,
 }
 
-/// What is done to states before the output matrix.
+/// Projection, activation and normalisation of states before the output matrix.
 struct Transform {
     dense: Linear,
     activation: Activation,
@@ -28,12 +28,12 @@ struct Transform {
 }
 
 impl Output {
-    /// With this output matrix, `[v, d]`.
+    /// An output layer with this output matrix, `[v, d]`.
     pub fn new(builder: &Builder, matrix: Matrix) -> Result<Self> {
         let spec = builder.spec;
         let bias = spec.output_bias.and_then(|name| builder.find(name));
         let bias = match bias {
-            // Stored as `[1, v]`.
+            // The bias is stored as `[1, v]`.
             Some(bias) => Some(bias.tensor(builder.dtype, builder.device)?.flatten_all()?),
             None => None,
         };
@@ -52,7 +52,7 @@ impl Output {
         Ok(Self { transform, scale: spec.output_scale, matrix: Linear::new(matrix, bias)?, cap: spec.logit_cap })
     }
 
-    /// Logits `[r, v]` of states `[r, d]`.
+    /// The logits `[r, v]` of states `[r, d]`.
     pub fn dense(&self, states: Tensor) -> Result<Tensor> {
         let logits = self.matrix.forward(&self.prepared(states)?)?;
         Ok(match self.cap {
@@ -62,7 +62,8 @@ impl Output {
         })
     }
 
-    /// As [`Self::dense`], but computed when they are looked at, where that is possible.
+    /// The logits `[r, v]` of states `[r, d]`; lazy, so that they are computed when they are read, unless the family caps
+    /// logits.
     pub fn logits(&self, states: Tensor) -> Result<Logits> {
         if self.cap.is_some() {
             return Ok(self.dense(states)?.into());
@@ -70,7 +71,7 @@ impl Output {
         self.matrix.logits(&self.prepared(states)?)
     }
 
-    /// What the output matrix multiplies, `[r, d]`.
+    /// The states as the output matrix multiplies them, `[r, d]`.
     fn prepared(&self, mut states: Tensor) -> Result<Tensor> {
         if let Some(Transform { dense, activation, norm }) = &self.transform {
             states = norm.forward(&dense.forward_activated(&states, *activation)?)?;

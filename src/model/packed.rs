@@ -1,10 +1,10 @@
 //! The int8 matrices of a checkpoint, stored in a file so that the next start maps them instead of quantising again.
 //!
-//! Invariant: a stored matrix is used only where the file was made from the same checkpoint by the same
-//! version of kortom, is complete (it has a checksum), and the matrix has the size that the layer needs. Any other file is
-//! ignored: matrices are quantised again, and the file is replaced.
+//! Invariant: a stored matrix is used only if three things hold. The file was made from the same checkpoint by the same
+//! version of kortom; it is complete (it has a checksum); and the matrix has the size that the layer needs. Any other
+//! file is ignored: matrices are quantised again, and the file is replaced.
 //!
-//! The file: a magic word, the length of a JSON header, the header, zeros up to a multiple of 64, and the
+//! Layout of the file: a magic number, the length of a JSON header, the header, zeros up to a multiple of 64, and the
 //! matrices as [`Quantised`] keeps them, each at a multiple of 64.
 
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ use crate::kernels::gemm::{Quantised, WeightMatrix};
 use crate::kernels::pages::{self, Pages};
 
 const MAGIC: &[u8; 8] = b"kortom-8";
-/// Changes when the layout of the file or of [`Quantised`] does.
+/// Version of the layout of the file and of [`Quantised`].
 const FORMAT: u32 = 3;
 const ALIGNMENT: usize = 64;
 
@@ -28,7 +28,7 @@ const ALIGNMENT: usize = 64;
 struct Header {
     format: u32,
     version: String,
-    /// [`Quantised::form`].
+    /// Memory layout of the matrices, [`Quantised::form`].
     form: String,
     checkpoint: String,
     checksum: u32,
@@ -43,21 +43,21 @@ struct StoredMatrix {
     offset: usize,
 }
 
-/// A complete file of the right checkpoint.
+/// A complete file with the matrices of the right checkpoint.
 struct StoredMatrices {
     map: Arc<Mmap>,
     start: usize,
     matrices: Vec<StoredMatrix>,
 }
 
-/// Quantises the matrices of one model, or takes them from the file, in the order of its layers.
+/// Quantises the matrices of one model, or maps them from a file, in the order of its layers.
 pub(super) struct Quantiser {
     stored: Option<StoredMatrices>,
     given: RefCell<Vec<Arc<Quantised>>>,
 }
 
 impl Quantiser {
-    /// A quantiser that uses the matrices of `checkpoint` in `file`, if there are any.
+    /// A quantiser that maps the matrices of `checkpoint` from `file`, if that has them.
     pub fn new(file: Option<&Path>, checkpoint: &str) -> Self {
         Self { stored: file.and_then(|file| StoredMatrices::open(file, checkpoint)), given: RefCell::default() }
     }
@@ -65,7 +65,7 @@ impl Quantiser {
     /// The next matrix, `[n, k]`; `fill(row, values)` writes a row of its f32 values.
     ///
     /// # Errors
-    /// When there is no memory for it in `pages`.
+    /// When `pages` has no memory for it.
     pub fn matrix(
         &self,
         pages: &Pages,
@@ -80,7 +80,7 @@ impl Quantiser {
         Ok(matrix)
     }
 
-    /// Stores the matrices of a model that is complete, unless they were stored already.
+    /// Stores the matrices of a complete model, unless all of them came from the file.
     pub fn store(self, file: &Path, checkpoint: &str) -> io::Result<()> {
         let given = self.given.into_inner();
         if self.stored.is_some_and(|stored| stored.is_source_of(&given)) {
@@ -144,7 +144,7 @@ impl StoredMatrices {
         Quantised::mapped(n, k, self.map.clone(), self.start.checked_add(entry.offset)?)
     }
 
-    /// Whether all of these matrices came from the file.
+    /// Whether all of these matrices came from this file.
     fn is_source_of(&self, matrices: &[Arc<Quantised>]) -> bool {
         matrices.len() == self.matrices.len() && matrices.iter().all(|matrix| matrix.is_mapped())
     }

@@ -1,4 +1,4 @@
-//! Where a token stands: tables of sines, biases by bucketed distance, and rotation.
+//! Positions of tokens: tables of sines, biases by bucketed distance, and rotation.
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
@@ -11,19 +11,19 @@ use super::builder::Builder;
 use super::spec::{Frequencies, Positions, Stack, StackNames};
 use super::view::View;
 
-/// How the tokens of a stack know their places.
+/// The positions of one stack's tokens, in the form that its family has.
 #[derive(Default)]
 pub(super) struct Places {
-    /// Rows that are added to embeddings.
+    /// Absolute positions, which are added to embeddings.
     pub table: Option<PositionTable>,
-    /// Biases: one for each layer, one for all of them, or none.
+    /// Biases by distance: one for each layer, one for all layers, or none.
     pub relative: Vec<RelativeBias>,
-    /// Rotation, in layers that see everything and in those that see a window; or none.
+    /// Frequencies of rotation, in layers with full attention and in those with a window; or none.
     pub rotary: Vec<Rotary>,
 }
 
 impl Places {
-    /// Of a stack whose tokens see `both_ways`, or only what comes before them.
+    /// The positions of a stack; `both_ways`: whether its tokens see later ones too, as in an encoder.
     pub fn new(builder: &Builder, names: &StackNames, stack: &Stack, both_ways: bool) -> Result<Self> {
         let rows = stack.window;
         let table = |first: usize, rows: Tensor, padding_id: Option<TokenId>| {
@@ -76,7 +76,7 @@ impl Places {
     }
 }
 
-/// A table of positions with what else is added to every embedding: the row of the first of two texts (BERT).
+/// The table of positions, with the embedding of the first of two texts added to every row (BERT).
 fn typed(builder: &Builder, names: &StackNames, stack: &Stack, rows: Tensor) -> Result<Tensor> {
     let Some(view) = builder.find(names.types).filter(|_| !names.types.is_empty()) else { return Ok(rows) };
     let mut first = vec![0f32; stack.width];
@@ -85,11 +85,11 @@ fn typed(builder: &Builder, names: &StackNames, stack: &Stack, rows: Tensor) -> 
     Ok(rows.broadcast_add(&Tensor::from_vec(first, stack.width, &Device::Cpu)?)?)
 }
 
-/// Sines in the first half of each row and cosines in the second, `[rows, d]` (Vaswani et al. 2017, but not
-/// interleaved). Computed in f64, as the reference does with NumPy.
+/// A sinusoidal table, `[rows, d]`: sines in the first half of each row and cosines in the second (Vaswani et al. 2017,
+/// but not interleaved). Computed in f64, as the reference does with NumPy.
 ///
 /// # Errors
-/// When the table does not fit into memory.
+/// When the tensor cannot be made.
 pub(super) fn sinusoidal(rows: usize, d: usize) -> Result<Tensor> {
     let half = d.div_ceil(2);
     let angle = |position: usize, j: usize| position as f64 / 10_000f64.powf((2 * (j / 2)) as f64 / d as f64);
@@ -103,11 +103,12 @@ pub(super) fn sinusoidal(rows: usize, d: usize) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (rows, d), &Device::Cpu)?)
 }
 
-/// fairseq's table: the same halves, frequencies falling by `1 / (d/2 - 1)`, nothing in the row of padding, if any. In
-/// f32 throughout, since the reference computes it so.
+/// fairseq's sinusoidal table, `[rows, d]`: sines in the first half of each row and cosines in the second, with
+/// frequencies `10000^(-i / (d/2 - 1))`. The row of padding, if any, is zeros. Computed in f32 throughout, as in the
+/// reference.
 ///
 /// # Errors
-/// When the table does not fit into memory.
+/// When the tensor cannot be made.
 pub(super) fn sinusoidal_fairseq(rows: usize, d: usize, padding: Option<usize>) -> Result<Tensor> {
     let half = d / 2;
     let fall = (10_000f64.ln() / (half as f64 - 1.0)) as f32;
@@ -126,9 +127,9 @@ pub(super) fn sinusoidal_fairseq(rows: usize, d: usize, padding: Option<usize>) 
     Ok(Tensor::from_vec(values, (rows, d), &Device::Cpu)?)
 }
 
-/// A trained bias by distance (Raffel et al. 2020, section 2.1).
+/// Trained biases by bucketed distance (Raffel et al. 2020, section 2.1).
 pub(super) struct RelativeBias {
-    /// `[buckets, heads]`.
+    /// The biases, `[buckets, heads]`.
     weight: Vec<f32>,
     heads: usize,
     buckets: usize,
@@ -160,7 +161,8 @@ impl RelativeBias {
         DistanceBias { table, width, zero }
     }
 
-    /// The bucket of `key position - query position`; `_relative_position_bucket` of the reference.
+    /// The bucket of the distance `key position - query position`, as `_relative_position_bucket` of the reference
+    /// computes it.
     fn bucket(&self, distance: i64) -> usize {
         let (mut first, mut buckets) = (0, self.buckets);
         let back = if self.both_ways {
@@ -176,14 +178,14 @@ impl RelativeBias {
         if back < exact {
             return first + back;
         }
-        // In f32, since the reference rounds so at the borders of the buckets.
+        // In f32, since the reference's rounding decides at the borders of buckets.
         let share = (back as f32 / exact as f32).ln() / ((self.max_distance as f64 / exact as f64).ln() as f32);
         first + (exact + (share * (buckets - exact) as f32) as usize).min(buckets - 1)
     }
 }
 
-/// The bucket of each distance into the past from 0 on, as far as they differ: `compute_relative_buckets` of `ProphetNet` in the
-/// reference, which unlike T5's function rounds down after it has added. In f32, since the reference rounds so.
+/// The bucket of each distance into the past, from 0 to `max_distance`: `compute_relative_buckets` of `ProphetNet` in the
+/// reference, which unlike T5's function rounds down after the addition. In f32, since the reference's rounding decides.
 pub(super) fn buckets_of_past(buckets: usize, max_distance: usize) -> Vec<u32> {
     let exact = buckets / 2;
     let bucket = |distance: usize| {
@@ -196,12 +198,13 @@ pub(super) fn buckets_of_past(buckets: usize, max_distance: usize) -> Vec<u32> {
     (0..=max_distance).map(bucket).collect()
 }
 
-/// The bias of a layer, where all share the first's or each has its own.
+/// The entry of a layer, in a list that has one for each layer or one that all layers share.
 pub(super) fn of_layer<T>(biases: &[T], layer: usize) -> Option<&T> {
     biases.get(layer).or(biases.first())
 }
 
-/// Of what is for layers that see everything, and for those that see a window, what a layer's is.
+/// The entry of a layer with this pattern, in a list of two: for layers with full attention, and for layers with a
+/// window.
 pub(super) fn by_pattern<T>(both: &[T], pattern: Pattern) -> Option<&T> {
     both.get(usize::from(pattern != Pattern::Full))
 }

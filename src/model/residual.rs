@@ -1,11 +1,11 @@
-//! A part of a layer with its residual connection, and the normalisation around it.
+//! The residual connection of a part of a layer, with the normalisation around it.
 
 use anyhow::Result;
 use candle_core::Tensor;
 
 use crate::nn::Norm;
 
-/// Where normalisation stands, with its weights.
+/// The placement of normalisation in a residual connection, with its weights.
 pub(super) enum Residual {
     /// Before the part, inside the residual connection.
     Pre(Norm),
@@ -13,15 +13,16 @@ pub(super) enum Residual {
     Post(Norm),
     /// Before the part, and again after it, both inside the residual connection.
     Both {
-        /// Of what the part reads.
+        /// Normalisation of what the part reads.
         before: Norm,
-        /// Of what the part writes.
+        /// Normalisation of what the part writes.
         after: Norm,
     },
 }
 
 impl Residual {
-    /// What becomes of `x`, `[…, d]`. `part` computes the part of its first argument and adds its second, if there is one.
+    /// Applies a part of a layer to `x`, `[…, d]`, with residual connection and normalisation. `part` computes its output
+    /// from its first argument, and adds its second if there is one.
     pub fn around(&self, x: &Tensor, part: impl FnOnce(&Tensor, Option<&Tensor>) -> Result<Tensor>) -> Result<Tensor> {
         match self {
             Self::Pre(norm) => part(&norm.forward(x)?, Some(x)),

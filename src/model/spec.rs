@@ -1,5 +1,5 @@
-//! What distinguishes one family or checkpoint from another, as plain data. Filled in by `family`; nothing
-//! after that asks which family it was.
+//! The specification of a model: everything that distinguishes families and checkpoints, as plain data. Module `family`
+//! fills it in; code after that never asks for the family.
 
 use serde::Serialize;
 
@@ -9,86 +9,87 @@ use crate::kernels::activation::Activation;
 pub use crate::kernels::attention::Pattern;
 pub use crate::nn::Routing;
 
-/// A sequence-to-sequence transformer.
+/// The specification of a sequence-to-sequence transformer.
 // Each flag is one way in which checkpoints differ, and all combinations occur.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
-    /// `model_type` of config.json, for people.
+    /// The `model_type` of config.json, for messages.
     pub family: String,
-    /// Rows of the decoder's embedding and of the output, `v`.
+    /// Number of rows of the decoder's embedding and of the output matrix, `v`.
     pub vocabulary: usize,
-    /// Rows of the encoder's embedding.
+    /// Number of rows of the encoder's embedding.
     pub source_vocabulary: usize,
-    /// The encoder's layers.
+    /// The encoder's stack.
     pub encoder: Stack,
-    /// The decoder's layers.
+    /// The decoder's stack.
     pub decoder: Stack,
-    /// Whether encoder and decoder use one embedding.
+    /// Whether encoder and decoder share one embedding.
     pub shared_embedding: bool,
-    /// Whether the output matrix is the decoder's embedding, unless the weights hold another one.
+    /// Whether the output matrix is the decoder's embedding, unless the weights contain another one.
     pub tied_output: bool,
-    /// Factor on the decoder's states before the output matrix.
+    /// Factor that the decoder's states are multiplied by before the output matrix.
     pub output_scale: f64,
-    /// Name of the bias on the logits, which may be missing.
+    /// Name of the bias of the logits, which may be absent from the weights.
     pub output_bias: Option<&'static str>,
-    /// What logits are kept below in size, smoothly.
+    /// Soft cap of the logits: `cap · tanh(logit / cap)`.
     pub logit_cap: Option<f32>,
     /// Whether the encoder's states are projected to the decoder's width.
     pub source_projection: bool,
     /// Whether the decoder's states are projected, activated and normalised once more before the output matrix.
     pub output_transform: bool,
-    /// Whether a decoder's token sees its past and the source at once, by the same projections, or the source after its past.
+    /// Whether a decoder's token attends to its past and to the source at once, with one set of projections, instead of
+    /// one after the other.
     pub merged_attention: bool,
-    /// A token that has an embedding of its own, which is not scaled.
+    /// A token whose embedding is outside the table and not scaled.
     pub own_embedding: Option<TokenId>,
-    /// Whether activations leave the range of f16, so that it must not be computed in.
+    /// Whether activations exceed the range of f16, so that f16 must not be used.
     pub wide_range: bool,
-    /// Whether eight bits were measured to give as good texts, so that they are taken where nobody names a type.
+    /// Whether int8 was measured to give equally good texts, so that it is the default where no type is requested.
     pub int8: bool,
-    /// Keys and values that stand before all others, where there are any.
+    /// Trained keys and values that stand before all others, in families that have them.
     pub prompts: Option<Prompts>,
-    /// The stream that says what the next token is, where the tokens themselves do not.
+    /// The stream that predicts the next token, in families where the tokens' own states do not.
     pub predicting_stream: Option<PredictingStream>,
-    /// Names of the weights.
+    /// Names of the tensors.
     pub names: Names,
 }
 
 impl Spec {
-    /// Most tokens a source can have, specials included, where the encoder's positions end.
+    /// The most tokens that a source can have, special ones included; `None` if positions are unlimited.
     #[must_use]
     pub fn source_capacity(&self) -> Option<usize> {
         self.encoder.capacity()
     }
 
-    /// Most tokens a target can have, the start token included, where the decoder's positions end.
+    /// The most tokens that a target can have, the start token included; `None` if positions are unlimited.
     #[must_use]
     pub fn target_capacity(&self) -> Option<usize> {
-        // A predicting stream stands a position ahead of its token.
+        // The predicting stream is one position ahead of its token.
         let ahead = usize::from(self.predicting_stream.is_some());
         self.decoder.capacity().map(|capacity| capacity.saturating_sub(ahead))
     }
 
-    /// Whether the first token of a source can see everything and be seen by all.
+    /// Whether the first token of a source can be made global: it sees all tokens, and all see it.
     #[must_use]
     pub fn has_global_first(&self) -> bool {
         !self.names.encoder.globals.projections[0].is_empty()
     }
 
-    /// Width of what the decoder reads of a source.
+    /// Width of the encoder states that the decoder reads.
     #[must_use]
     pub fn source_width(&self) -> usize {
         if self.source_projection { self.decoder.width } else { self.encoder.width }
     }
 
-    /// Both stacks, for what they have in common.
+    /// Both stacks, to set what they have in common.
     pub fn stacks(&mut self) -> [&mut Stack; 2] {
         [&mut self.encoder, &mut self.decoder]
     }
 }
 
-/// One of the two stacks.
-// As above.
+/// The specification of one of the two stacks.
+// Each flag is one way in which stacks differ, and all combinations occur.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
@@ -96,58 +97,61 @@ pub struct Stack {
     pub width: usize,
     /// Number of layers.
     pub layers: usize,
-    /// Attention heads of queries.
+    /// Number of attention heads of queries.
     pub heads: usize,
-    /// Attention heads of keys and of values, each of which as many heads of queries share; divides `heads`.
+    /// Number of attention heads of keys and of values; divides `heads`. Each is shared by `heads / kv_heads` heads of
+    /// queries.
     pub kv_heads: usize,
     /// Width of one attention head; need not be the model's width divided by `heads`.
     pub head_width: usize,
-    /// Factor on attention queries.
+    /// Factor that queries are multiplied by.
     pub attention_scale: f32,
-    /// What attention scores are kept below in size, smoothly.
+    /// Soft cap of the attention scores: `cap · tanh(score / cap)`.
     pub attention_cap: Option<f32>,
     /// Whether each head of queries and keys is normalised.
     pub head_norms: bool,
     /// Inner width of the feed-forward layer.
     pub inner: usize,
-    /// Most tokens the stack was made for, specials included; with absolute positions, how many there are.
+    /// The most tokens that the stack was made for, special ones included; with absolute positions, the number of
+    /// positions.
     pub window: usize,
     /// Whether the projections of attention have biases.
     pub attention_bias: bool,
     /// Whether the feed-forward layers have biases.
     pub feed_forward_bias: bool,
-    /// What a token sees of its own sequence, layer by layer, and again from the first where layers are more. Never empty.
+    /// The attention patterns of the layers, repeated from the first if there are more layers than patterns. Never empty.
     pub attention: Vec<Pattern>,
-    /// Between the feed-forward layers.
+    /// Activation function of the feed-forward layer.
     pub activation: Activation,
-    /// Whether a second projection gates the feed-forward layer.
+    /// Whether the feed-forward layer is gated by a second projection.
     pub gated: bool,
     /// Where normalisation stands.
     pub norm_placement: NormPlacement,
-    /// How normalisation is computed.
+    /// Kind of normalisation.
     pub norm: NormKind,
-    /// Added under normalisation's root.
+    /// Number that is added under normalisation's root.
     pub norm_eps: f64,
-    /// Normalisation after the last layer.
+    /// Whether the output of the last layer is normalised.
     pub final_norm: bool,
-    /// Normalisation of the embeddings.
+    /// Whether embeddings are normalised, with positions included.
     pub embedding_norm: bool,
-    /// Normalisation of words before positions are added (Blenderbot-small), under the name of the other.
+    /// Whether token embeddings are normalised before positions are added (Blenderbot-small); the tensor has the name of
+    /// `embedding_norm`.
     pub word_norm: bool,
-    /// How a token knows its place.
+    /// Kind of positions.
     pub positions: Positions,
-    /// Factor on embeddings.
+    /// Factor that token embeddings are multiplied by.
     pub embedding_scale: f64,
-    /// What some layers have in the place of one feed-forward part.
+    /// Experts that some layers have instead of one feed-forward layer.
     pub experts: Option<ExpertSpec>,
 }
 
 impl Stack {
-    /// A stack as in the first transformers (Vaswani et al. 2017), norms before each part and learned positions from zero: what families
-    /// differ in is set on top of it. `width` must be a multiple of `heads`.
+    /// A stack like the original transformer's (Vaswani et al. 2017), but with norms before each part and learned
+    /// positions from row 0. Families set their differences on top of it. `width` must be a multiple of `heads`.
     #[must_use]
     pub fn plain(width: usize, heads: usize) -> Self {
-        // No heads at all are refused when the whole is checked.
+        // A model with 0 heads is refused later, when the whole is checked.
         let head_width = width / heads.max(1);
         Self {
             width,
@@ -177,7 +181,7 @@ impl Stack {
         }
     }
 
-    /// Most tokens a sequence can have, where positions end.
+    /// The most tokens that a sequence can have; `None` if positions are unlimited.
     fn capacity(&self) -> Option<usize> {
         match self.positions {
             Positions::Relative { .. } => None,
@@ -189,140 +193,143 @@ impl Stack {
         }
     }
 
-    /// What a token sees of its own sequence in a layer.
+    /// The attention pattern of a layer.
     #[must_use]
     pub fn pattern(&self, layer: usize) -> Pattern {
         self.attention[layer % self.attention.len()]
     }
 }
 
-/// Feed-forward parts, of which a token goes to one or two.
+/// A mixture of experts: feed-forward layers of which each token uses one or two.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExpertSpec {
-    /// How many there are.
+    /// Number of experts.
     pub count: usize,
-    /// The layers that have them.
+    /// Indices of the layers that have experts.
     pub layers: Vec<usize>,
-    /// Whether what chooses between them has a bias.
+    /// Whether the router has a bias.
     pub router_bias: bool,
-    /// Which of them a token goes to.
+    /// How tokens are assigned to experts.
     pub routing: Routing,
-    /// What chooses, and what stands before an expert's number, where the feed-forward part of other layers has its own names.
+    /// Names of the router, and of an expert without its number; other layers' feed-forward part has names of its own.
     pub names: [&'static str; 2],
 }
 
-/// Trained keys and values of every attention: a table, and two layers that make all of them of it (MVP).
+/// Trained keys and values for every attention: a table, and two layers that compute all of them from it (MVP).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prompts {
-    /// How many stand before every sequence.
+    /// Number of prompts before every sequence.
     pub count: usize,
     /// Width between the two layers.
     pub inner: usize,
-    /// Names of the encoder's, of the decoder's for its own past, and of those for the memory.
+    /// Names of the prompts of the encoder, of the decoder's past, and of cross-attention.
     pub names: [&'static str; 3],
 }
 
-/// Streams of a decoder beside that of its tokens, each of which predicts one of the tokens to come (`ProphetNet`, Qi et al.
-/// 2020). Decoding needs the first of them alone, and all tokens make their own biases by distance.
+/// Streams of a decoder beside that of its tokens, each of which predicts one of the tokens to come (`ProphetNet`, Qi et
+/// al. 2020). Decoding needs only the first of them. In these families biases by distance are computed from each token's
+/// state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictingStream {
-    /// How many streams the weights are for.
+    /// Number of streams in the weights.
     pub streams: usize,
-    /// Buckets of distances.
+    /// Number of buckets of distances.
     pub buckets: usize,
-    /// Distance from which all share the last bucket.
+    /// Distance from which on all distances share the last bucket.
     pub max_distance: usize,
-    /// Names of the table of what streams begin as, and, within a layer's self-attention, of the projection to biases.
+    /// Names of the table that streams begin with, and, within a layer's self-attention, of the projection to biases.
     pub names: [&'static str; 2],
 }
 
-/// Which tokens of a source see all of it and are seen by all, where the family leaves that to the caller (LED).
+/// Which source tokens see all others and are seen by all, in families that leave this to the caller (LED).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum GlobalAttention {
-    /// None.
+    /// No token.
     #[default]
     None,
-    /// The first.
+    /// The first token.
     First,
 }
 
 /// Where normalisation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormPlacement {
-    /// Before each sub-layer, inside the residual.
+    /// Before each sub-layer, inside the residual connection.
     Pre,
-    /// After each sub-layer and its residual (Vaswani et al. 2017).
+    /// After each sub-layer and its residual connection (Vaswani et al. 2017).
     Post,
-    /// Before each sub-layer and again after it, both inside the residual.
+    /// Before each sub-layer and again after it, both inside the residual connection.
     Both,
 }
 
-/// How normalisation is computed.
+/// Kind of normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormKind {
-    /// Mean and variance, with a weight and a bias (Ba et al. 2016).
+    /// Layer normalisation: mean and variance, with a weight and a bias (Ba et al. 2016).
     Layer,
-    /// Root mean square, with a weight (Zhang and Sennrich 2019).
+    /// Root-mean-square normalisation, with a weight (Zhang and Sennrich 2019).
     Rms,
-    /// Root mean square, with one more than the stored weight.
+    /// Root-mean-square normalisation, multiplied by one plus the stored weight (Gemma).
     RmsOneMore,
 }
 
-/// How a token knows its place.
+/// How positions of tokens are encoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Positions {
-    /// Sines in the first half, cosines in the second, frequencies `10000^(-2i/d)`; a stored table wins.
+    /// A sinusoidal table: sines in the first half, cosines in the second, frequencies `10000^(-2i/d)`. A stored table is
+    /// preferred.
     Sinusoidal,
-    /// The same halves with frequencies `10000^(-i/(d/2 - 1))`, counted by fairseq: the row of padding is
-    /// nought, position 0 the row after it; a stored table wins (FSMT).
+    /// A sinusoidal table as fairseq makes it: the same halves, frequencies `10000^(-i/(d/2 - 1))`. The row of padding is
+    /// zeros, and position 0 is the row after it. A stored table is preferred (FSMT).
     SinusoidalFairseq {
-        /// The padding token, which takes up no position even in the middle of a text. Without one, position 0 is the first
-        /// row (PEGASUS-X).
+        /// The padding token, which takes up no position even inside a text. Without one, position 0 is the first row
+        /// (PEGASUS-X).
         padding: Option<TokenId>,
     },
-    /// A trained table, from row `offset` on.
+    /// A trained table.
     Learned {
         /// Row of position 0.
         offset: usize,
     },
-    /// A trained table, counted by fairseq: the row of padding, position 0 the row after it.
+    /// A trained table with fairseq's rows: position 0 is the row after that of padding.
     LearnedFairseq {
-        /// The padding token, which takes up no position even in the middle of a text.
+        /// The padding token, which takes up no position even inside a text.
         padding: TokenId,
     },
-    /// A trained bias on attention by bucketed distance (Raffel et al. 2020).
+    /// Trained biases of attention scores by bucketed distance (Raffel et al. 2020).
     Relative {
-        /// Buckets, half of them for small distances.
+        /// Number of buckets, half of them for small distances.
         buckets: usize,
-        /// Distance from which all share the last bucket.
+        /// Distance from which on all distances share the last bucket.
         max_distance: usize,
-        /// Whether every layer has a table of its own, or all use that of the first.
+        /// Whether every layer has a table of its own; otherwise all layers use the first one's.
         every_layer: bool,
     },
-    /// Queries and keys are rotated by their positions (Su et al. 2021).
+    /// Rotary positions: queries and keys are rotated by their positions (Su et al. 2021).
     Rotary {
-        /// In layers that see everything.
+        /// Frequencies in layers with full attention.
         full: Frequencies,
-        /// In layers that see a window.
+        /// Frequencies in layers with a window.
         window: Frequencies,
     },
 }
 
-/// How fast heads are rotated: pair `i` of a head's numbers by `base^(-2i / width) / factor` at each position.
+/// Frequencies of rotary positions: pair `i` of a head's numbers turns by `base^(-2i / width) / factor` radians per
+/// position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Frequencies {
-    /// The base.
+    /// The base of the frequencies.
     pub base: f64,
-    /// By how much positions are drawn together.
+    /// Factor by which positions are compressed.
     pub factor: f64,
 }
 
-/// Names of tensors. Layer names follow `stack + index + "." + part + …`.
+/// Names of a family's tensors. Names within layers follow `stack + index + "." + part + …`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Names {
-    /// Prefix that some checkpoints leave out.
+    /// Prefix that some checkpoints omit.
     pub prefix: &'static str,
-    /// The embedding of both stacks; empty where a family has none.
+    /// The shared embedding of both stacks; empty if the family has none.
     pub shared: &'static str,
     /// The output matrix.
     pub head: &'static str,
@@ -330,9 +337,9 @@ pub struct Names {
     pub own_embedding: &'static str,
     /// The projection of the encoder's states, see [`Spec::source_projection`].
     pub source_projection: &'static str,
-    /// Projection and normalisation of [`Spec::output_transform`].
+    /// The projection and the normalisation of [`Spec::output_transform`].
     pub output_transform: [&'static str; 2],
-    /// Beginnings of names that stand for each other: a tensor that is not there under the one may be under the other.
+    /// Two prefixes that stand for each other: a tensor that is absent under one name may be present under the other.
     pub twins: Option<[&'static str; 2]>,
     /// The encoder's names.
     pub encoder: StackNames,
@@ -341,7 +348,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// The name that may stand for another, see [`Self::twins`].
+    /// The name that may stand for `name`, see [`Self::twins`].
     #[must_use]
     pub fn twin(&self, name: &str) -> Option<String> {
         let [one, other] = self.twins?;
@@ -350,24 +357,25 @@ impl Names {
     }
 }
 
-/// Names in one stack.
+/// Names of the tensors of one stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackNames {
     /// The stack's own embedding.
     pub embedding: &'static str,
-    /// Table of positions; of relative biases, its name within a layer.
+    /// The table of positions; for relative biases, their name within a layer.
     pub positions: &'static str,
-    /// Table whose first row is added to every embedding; empty where a family has none.
+    /// A table whose first row is added to every embedding; empty if the family has none.
     pub types: &'static str,
-    /// Whether matrices within layers are stored the other way round, `[in, out]`.
+    /// Whether matrices within layers are stored as `[in, out]` instead of `[out, in]`.
     pub transposed: bool,
     /// Normalisation of the embeddings.
     pub embedding_norm: &'static str,
-    /// What comes before a layer's index.
+    /// What precedes a layer's index.
     pub layers: &'static str,
     /// Self-attention and its normalisation.
     pub self_attention: (&'static str, &'static str),
-    /// Query, key, value and output projections of self-attention. Those of one name lie in one matrix, one after the other.
+    /// Query, key, value and output projections of self-attention. Projections with equal names lie one after another in
+    /// one matrix.
     pub projections: [&'static str; 4],
     /// Cross-attention and its normalisation.
     pub cross_attention: (&'static str, &'static str),
@@ -375,17 +383,18 @@ pub struct StackNames {
     pub cross_projections: [&'static str; 4],
     /// Up, gate and down projections, and their normalisation.
     pub feed_forward: [&'static str; 4],
-    /// Normalisation after self-attention, cross-attention and the feed-forward layer, where it stands on both sides.
+    /// Second normalisations, after self-attention, cross-attention and the feed-forward layer; see
+    /// [`NormPlacement::Both`].
     pub after: [&'static str; 3],
     /// Normalisation of heads of queries and of keys, within self-attention.
     pub head_norms: [&'static str; 2],
-    /// After the last layer.
+    /// Normalisation after the last layer.
     pub final_norm: &'static str,
-    /// What else a pattern of attention needs.
+    /// What attention patterns need besides.
     pub globals: GlobalNames,
 }
 
-/// Names of what tokens need that see everything, or are seen by all; empty where a family has none.
+/// Names of tensors for global tokens and block sums; empty if the family has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GlobalNames {
     /// Query, key and value projections of a first token that sees everything, within a layer.
@@ -399,6 +408,6 @@ pub struct GlobalNames {
 }
 
 impl GlobalNames {
-    /// Of a stack that has nothing of this.
+    /// The names of a stack that has none of these.
     pub const NONE: Self = Self { projections: [""; 3], tokens: "", norm: "", bias: "" };
 }

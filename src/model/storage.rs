@@ -1,4 +1,4 @@
-//! The bytes of weight files: mapped or embedded, and where a tensor lies in them.
+//! The bytes of weight files, mapped or embedded, and the locations of tensors in them.
 //!
 //! Invariant: a file is only read. The memory of mapped bytes can be given back to the system at any time.
 
@@ -9,7 +9,7 @@ use std::ops::Deref;
 use candle_core::DType;
 use memmap2::Mmap;
 
-/// When a page is read, Linux maps the pages around it too, up to this multiple.
+/// Linux maps the pages around one that is read too, up to multiples of this many bytes.
 #[cfg(unix)]
 const MAPPED_AROUND: usize = 1 << 16;
 
@@ -31,7 +31,7 @@ impl Deref for FileBytes {
 }
 
 impl FileBytes {
-    /// Gives the memory of a range back to the system, where it is mapped from a file.
+    /// Gives the memory of a range of bytes back to the system, if the file is mapped.
     pub fn release(&self, start: usize, length: usize) {
         #[cfg(unix)]
         if let Self::Mapped(map) = self {
@@ -44,7 +44,7 @@ impl FileBytes {
     }
 }
 
-/// Where a tensor lies in its file. `strides` count elements of `dtype`; `start` counts bytes.
+/// The location of a tensor in its file. `strides` count elements of `dtype`; `start` counts bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TensorLocation {
     pub dtype: DType,
@@ -55,7 +55,7 @@ pub(super) struct TensorLocation {
 }
 
 impl TensorLocation {
-    /// Bytes from `start` to the end of the last element, or `None` when that overflows.
+    /// Number of bytes from `start` to the end of the last element; `None` if that overflows.
     pub fn extent(&self) -> Option<usize> {
         if self.shape.contains(&0) {
             return Some(0);

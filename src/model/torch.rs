@@ -1,8 +1,8 @@
-//! PyTorch checkpoints: where the tensors of a `pytorch_model.bin` lie. Both formats of the Hub are read: the zip archive (since
-//! PyTorch 1.6), and the sequence of pickles before it, which most of the older translation models still have.
+//! PyTorch checkpoints: the locations of the tensors in a `pytorch_model.bin`. Both formats of the Hub are read: the zip
+//! archive (since PyTorch 1.6), and the older sequence of pickles, which most older translation models still have.
 //!
-//! A pickle is a program. candle's reader builds its result without running anything; here every class that
-//! it names must be one of the few that make up a tensor, and anything else is refused by name.
+//! A pickle is a program. candle's reader builds its result without running anything. Every class that it names must be
+//! one of the few that make up a tensor; anything else is refused by name.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Cursor, Read};
@@ -16,13 +16,13 @@ use crate::error::{Explain, WithHint};
 
 const HINT: &str = "the file is damaged or not a PyTorch checkpoint; fetch it again, or take its safetensors";
 
-/// First value of a checkpoint from before the zip form (`torch.serialization.MAGIC_NUMBER`), as pickled.
+/// The beginning of a checkpoint in the older format, `torch.serialization.MAGIC_NUMBER` as pickled.
 const LEGACY: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
-/// Where each storage begins in the file, and how many bytes it has.
+/// Start and size, in bytes, of each storage in the file, by its key.
 type Storages = HashMap<String, (usize, usize)>;
 
-/// The tensors of a checkpoint file: the location of each, or its storage class if that is not a floating point type.
+/// The tensors of a checkpoint file: for each its location, or its storage class if that is not of a floating point type.
 pub(super) fn locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocation, String>)>> {
     let (object, storages) = if bytes.starts_with(b"PK") {
         archive(bytes)?
@@ -58,7 +58,7 @@ pub(super) fn locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocati
     Ok(locations)
 }
 
-/// The pickle and the storages of a zip archive. Storages are stored, not compressed, so they can be mapped.
+/// The pickle and the storages of a zip archive. Storages are not compressed, so they can be mapped.
 fn archive(bytes: &[u8]) -> Result<(Object, Storages)> {
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| anyhow::anyhow!(format!("{error}").with_hint(HINT)))?;
@@ -83,11 +83,11 @@ fn archive(bytes: &[u8]) -> Result<(Object, Storages)> {
     Ok((object.explain(|| "the archive has no `data.pkl`".with_hint(HINT))?, storages))
 }
 
-/// The old form: magic number, version, system, state, list of storage keys; then for each key the number
-/// of elements (eight bytes) and the elements.
+/// The pickle and the storages of the older format: magic number, version, system, state, list of storage keys. Then, for
+/// each key, the number of elements (eight bytes) and the elements.
 fn legacy(bytes: &[u8]) -> Result<(Object, Storages)> {
     let mut cursor = Cursor::new(bytes);
-    // Past the magic number and its full stop; as a number it is longer than candle's reader takes.
+    // Skips the magic number and its full stop; as a number it is longer than candle's reader accepts.
     cursor.set_position(LEGACY.len() as u64 + 1);
     for _ in 0..2 {
         unpickle(&mut cursor)?;
@@ -118,7 +118,7 @@ fn unpickle(reader: &mut impl BufRead) -> Result<Object> {
     stack.finalize().map_err(|error| anyhow::anyhow!(format!("{error}").with_hint(HINT)))
 }
 
-/// Element sizes of all storages that an object names.
+/// Collects the element sizes of all storages that an object names.
 fn storage_sizes(object: &Object, sizes: &mut HashMap<String, usize>) {
     match object {
         Object::PersistentLoad(id) => {
@@ -138,7 +138,7 @@ fn storage_sizes(object: &Object, sizes: &mut HashMap<String, usize>) {
     }
 }
 
-/// The floating point types; all others (position ids, masks) no layer reads.
+/// The floating point type of a storage class; `None` for others (position ids, masks), which no layer reads.
 fn dtype(storage: &str) -> Option<DType> {
     match storage {
         "FloatStorage" => Some(DType::F32),
@@ -160,7 +160,7 @@ fn element_size(storage: &str) -> usize {
     }
 }
 
-/// The dictionary of tensors, also where it is wrapped in a training checkpoint.
+/// The dictionary of tensors, even if it is wrapped in a training checkpoint.
 fn state_dict(object: Object) -> Result<Vec<(Object, Object)>> {
     refuse_code(&object)?;
     let object = match object {

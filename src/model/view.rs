@@ -7,12 +7,12 @@ use super::adapter::Delta;
 use super::storage::{FileBytes, TensorLocation};
 use crate::error::WithHint;
 
-/// One tensor, not yet converted.
+/// A tensor in its file, not yet converted.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     location: &'a TensorLocation,
     file: &'a FileBytes,
-    /// Products that an adapter adds to the tensor.
+    /// Low-rank products that an adapter adds to the tensor.
     deltas: &'a [Delta],
 }
 
@@ -28,7 +28,7 @@ impl<'a> View<'a> {
         &self.location.shape
     }
 
-    /// Whether an adapter adds to it.
+    /// Whether an adapter adds to the tensor.
     #[must_use]
     pub fn is_adapted(&self) -> bool {
         !self.deltas.is_empty()
@@ -37,7 +37,7 @@ impl<'a> View<'a> {
     /// Checks the shape of the tensor.
     ///
     /// # Errors
-    /// When the shape is another than `shape`; `name` is for the message.
+    /// When the tensor has another shape than `shape`; `name` is for the message.
     pub fn expect(&self, name: &str, shape: &[usize]) -> Result<()> {
         ensure!(
             self.shape() == shape,
@@ -47,7 +47,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Row `row` of a matrix `[rows, columns]` (or the whole of a vector, as row 0) as f32.
+    /// Writes row `row` of a matrix `[rows, columns]` to `out`, as f32. A vector is one row, number 0.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         let (row_stride, stride) = match self.location.strides[..] {
             [stride] => (0, stride),
@@ -68,8 +68,8 @@ impl<'a> View<'a> {
         self.deltas.iter().for_each(|delta| delta.add(row, out));
     }
 
-    /// Column `column` of a matrix `[rows, columns]` as f32, without what an adapter adds: adapters of matrices that are stored
-    /// the other way round are refused.
+    /// Writes column `column` of a matrix `[rows, columns]` to `out`, as f32. What an adapter adds is not included:
+    /// adapters of matrices stored as `[in, out]` are refused.
     pub fn column(&self, column: usize, out: &mut [f32]) {
         let [row_stride, stride] = self.location.strides[..] else { return out.fill(f32::NAN) };
         let size = self.location.dtype.size_in_bytes();
@@ -80,7 +80,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A vector or matrix as a candle tensor.
+    /// The tensor as a candle tensor of this type on this device.
     ///
     /// # Errors
     /// When the device cannot hold it.
@@ -96,7 +96,7 @@ impl<'a> View<'a> {
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
     }
 
-    /// Whether two tensors hold the same numbers.
+    /// Whether two tensors have equal shapes and numbers.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         let columns = self.shape().last().copied().unwrap_or(1);
@@ -117,7 +117,8 @@ impl<'a> View<'a> {
         same
     }
 
-    /// Gives the memory of the tensor's numbers back to the system; they are read from the file again when they are needed.
+    /// Gives the memory of the tensor's numbers back to the system; they are read from the file again when they are
+    /// needed.
     pub fn release(&self) {
         if let Some(extent) = self.location.extent() {
             self.file.release(self.location.start, extent);
@@ -125,7 +126,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Converts little-endian numbers to f32. Other types were refused when the file was opened.
+/// Converts little-endian numbers to f32. Types other than these were refused when the file was opened.
 fn widen(dtype: DType, bytes: &[u8], out: &mut [f32]) {
     match dtype {
         DType::F32 => each(bytes, out, f32::from_le_bytes),

@@ -1,9 +1,9 @@
-//! The tensors of a checkpoint by name, whichever file format they lie in: `model.safetensors`,
-//! `pytorch_model.bin`, or either in shards with an index.
+//! The tensors of a checkpoint by name, whichever format their files have: `model.safetensors`, `pytorch_model.bin`, or
+//! shards of either with an index.
 //!
-//! Files are mapped, not read: a tensor's numbers are read when a layer is made of them, and their memory is given back to the
-//! system after that, so that a model is not in memory twice while it is loaded. Nothing in a file is trusted: every range is
-//! checked when the file is opened, so a `View` always lies inside it.
+//! Files are mapped, not read. A tensor's numbers are read when a layer is built from them, and their memory is given
+//! back to the system after that, so that a model is not in memory twice while it is loaded. Nothing in a file is
+//! trusted: every range is checked when the file is opened, so a [`View`] always lies inside it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -25,21 +25,21 @@ use super::view::View;
 #[derive(Default)]
 pub struct Weights {
     files: Vec<FileBytes>,
-    /// The modification time of each mapped file, and hashes of what else the tensors depend on.
+    /// Modification times of mapped files, and hashes of other things that the tensors depend on.
     stamps: Vec<String>,
     locations: BTreeMap<String, (usize, TensorLocation)>,
     /// Tensors that are not floating point numbers, with the name of their type.
     others: BTreeMap<String, String>,
-    /// Products that an adapter adds to tensors, by their names.
+    /// Low-rank products that an adapter adds, by the name of the tensor.
     deltas: BTreeMap<String, Vec<Delta>>,
 }
 
 impl Weights {
-    /// Opens the weights of a model: safetensors before pickles, whole files before shards. An adapter of the model is
-    /// merged into them.
+    /// Opens the weights of a model: safetensors rather than pickles, and whole files rather than shards. If the model
+    /// has an adapter, it is merged into them.
     ///
     /// # Errors
-    /// When there are none, a file is damaged, or an adapter does not fit; the message names the file.
+    /// When there are no weights, a file is damaged, or an adapter does not fit; the message names the file.
     pub fn open(files: &ModelFiles) -> Result<Self> {
         let mut weights = Self::of_model(files)?;
         if let Some(adapter) = files.adapter() {
@@ -68,14 +68,14 @@ impl Weights {
         )))
     }
 
-    /// The tensors of one file.
+    /// Opens the tensors of one file.
     pub(super) fn single(files: &ModelFiles, name: &str) -> Result<Self> {
         let mut weights = Self::default();
         weights.read(files, name)?;
         Ok(weights)
     }
 
-    /// Replaces tensors by tensors of `others`; `names` has pairs of the name there and the name here.
+    /// Replaces tensors by tensors of `others`; `names` are pairs of the name there and the name here.
     pub(super) fn replace(&mut self, others: Self, names: &[(String, String)]) {
         for (name, target) in names {
             if let Some((file, location)) = others.locations.get(name) {
@@ -86,21 +86,21 @@ impl Weights {
         self.stamps.extend(others.stamps);
     }
 
-    /// Gives the tensor `name` one more name.
+    /// Gives the tensor `name` the additional name `other`.
     pub(super) fn alias(&mut self, name: &str, other: &str) {
         if let Some(location) = self.locations.get(name).cloned() {
             self.locations.insert(other.to_owned(), location);
         }
     }
 
-    /// Adds products to tensors.
+    /// Adds low-rank products to the named tensors.
     pub(super) fn add(&mut self, deltas: Vec<(String, Delta)>) {
         for (name, delta) in deltas {
             self.deltas.entry(name).or_default().push(delta);
         }
     }
 
-    /// Makes bytes that the tensors depend on a part of the fingerprint.
+    /// Makes the fingerprint depend on these bytes too.
     pub(super) fn stamp(&mut self, bytes: &[u8]) {
         self.stamps.push(format!("{:x}", Sha256::digest(bytes)));
     }
@@ -145,13 +145,13 @@ impl Weights {
         self.locations.keys().map(String::as_str)
     }
 
-    /// The number of parameters; tensors that lie in one location under several names count once.
+    /// The number of parameters; a tensor that several names share counts once.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.counts().values().sum()
     }
 
-    /// The type that most parameters are stored in.
+    /// The type that most parameters are stored in; `None` if there are no parameters.
     #[must_use]
     pub fn precision(&self) -> Option<DType> {
         self.counts().into_iter().max_by_key(|&(_, count)| count).map(|(dtype, _)| dtype)
@@ -168,8 +168,8 @@ impl Weights {
         counts
     }
 
-    /// A fingerprint of the files: a hash of their sizes and times, and of samples of their bytes. A hash of all bytes would take
-    /// longer than quantising again.
+    /// A fingerprint of the files: a hash of their sizes and times, and of samples of their bytes. Hashing all bytes
+    /// would take longer than quantising again.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         const SAMPLES: usize = 256;
@@ -189,7 +189,7 @@ impl Weights {
         format!("{:x}", hash.finalize())
     }
 
-    /// The tensor of this name, if there is one.
+    /// The tensor with this name, if there is one.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<View<'_>> {
         let (file, location) = self.locations.get(name)?;
@@ -197,10 +197,10 @@ impl Weights {
         Some(View::new(location, &self.files[*file], deltas))
     }
 
-    /// The tensor of the first of these names that exists.
+    /// The first of these tensors that exists.
     ///
     /// # Errors
-    /// When none of them exists; the message names tensors that do.
+    /// When none exists; the message names tensors that do.
     pub fn first(&self, names: &[&str]) -> Result<View<'_>> {
         match names.iter().find_map(|name| self.find(name)) {
             Some(view) => Ok(view),
@@ -208,10 +208,10 @@ impl Weights {
         }
     }
 
-    /// The tensor of this name, which must have this shape.
+    /// The tensor with this name, which must have this shape.
     ///
     /// # Errors
-    /// When there is none, or it has another shape.
+    /// When the tensor is missing or has another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<View<'_>> {
         let view = self.first(&[name])?;
         view.expect(name, shape)?;
@@ -219,7 +219,7 @@ impl Weights {
     }
 
     fn missing(&self, names: &[&str]) -> Error {
-        // The family's prefix may be missing, as in `Builder::find`.
+        // A name in the checkpoint may lack the family's prefix, as in `Builder::find`.
         let is = |wanted: &str, name: &str| wanted.strip_suffix(name).is_some_and(|x| x.is_empty() || x.ends_with('.'));
         let other = |(name, _): &(&String, &String)| names.iter().any(|wanted| is(wanted, name));
         if let Some((name, numbers)) = self.others.iter().find(other) {
@@ -229,7 +229,7 @@ impl Weights {
             .with_hint("take the checkpoint in f32, f16 or bf16, not a quantised copy of it");
         }
         let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-        // Names near by help more than the first names of the alphabet.
+        // Names that share a prefix with the missing one help more than the first names of the alphabet.
         let mut stem = *names.first().unwrap_or(&"");
         let mut near = Vec::new();
         while let Some((shorter, _)) = stem.rsplit_once('.')

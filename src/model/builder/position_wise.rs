@@ -1,4 +1,4 @@
-//! The position-wise part of a layer, be it one or several experts, and the prompts of attention.
+//! Building the position-wise part of a layer, with or without experts, and the prompts of attention.
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
@@ -43,7 +43,7 @@ impl Builder<'_> {
             )
             .with_hint("config.json and the weights must be of the same checkpoint")
         );
-        // In f32, whatever the rest computes in.
+        // The router computes in f32, whatever the type of the rest.
         let exact = Builder { dtype: DType::F32, quantiser: None, ..*self };
         Ok(Experts {
             router: exact.linear("", &[&router], [experts.count, stack.width], names.form(experts.router_bias))?,
@@ -56,7 +56,7 @@ impl Builder<'_> {
         })
     }
 
-    /// The prompts of each layer of a stack; none where there are none.
+    /// The prompts of each layer of a stack, computed from the prompt table `name`.
     pub fn prompts(&self, prompts: &Prompts, name: &str, stack: &Stack) -> Result<Vec<Prompt>> {
         let (d, both) = (stack.width, 2 * stack.width * stack.layers);
         let exact = |name: &str, shape: &[usize]| self.get(name, shape)?.tensor(DType::F32, &Device::Cpu);
@@ -72,7 +72,7 @@ impl Builder<'_> {
         (0..stack.layers).map(|layer| Prompt::new(&part(2 * layer)?, &part(2 * layer + 1)?)).collect()
     }
 
-    /// A feed-forward part whose up, gate and down projections have these names under `prefix`.
+    /// A feed-forward layer whose up, gate and down projections have these names under `prefix`.
     fn feed_forward(
         &self,
         prefix: &str,

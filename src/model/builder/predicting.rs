@@ -1,4 +1,4 @@
-//! What a decoder needs that predicts the next token in a stream of its own.
+//! Building what a decoder needs to predict the next token in a stream of its own (`ProphetNet`).
 
 use anyhow::Result;
 use candle_core::Tensor;
@@ -9,7 +9,7 @@ use crate::model::spec::{PredictingStream, Stack, StackNames};
 use crate::nn::ContentBias;
 
 impl Builder<'_> {
-    /// The biases that tokens make for themselves in layer `prefix`.
+    /// The biases of layer `prefix` that are computed from each token's state.
     pub fn content_bias(
         &self,
         stream: &PredictingStream,
@@ -23,7 +23,8 @@ impl Builder<'_> {
         Ok(ContentBias { linear, heads: stack.heads, buckets: buckets_of_past(stream.buckets, stream.max_distance) })
     }
 
-    /// What the stream of the next token begins as, `[d]`: transformers counts streams from -1 on, so that this is the last row.
+    /// What the stream of the next token begins with, `[d]`: the last row of the table, since transformers counts streams
+    /// from -1 on.
     pub fn predicting_stream(&self, stream: &PredictingStream, stack: &Stack) -> Result<Tensor> {
         let table = self.get(stream.names[0], &[stream.streams, stack.width])?;
         Ok(table.tensor(self.dtype, self.device)?.get(stream.streams - 1)?.contiguous()?)

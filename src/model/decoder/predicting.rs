@@ -1,4 +1,4 @@
-//! A step of a decoder that predicts the next token in a stream of its own (`ProphetNet`, Qi et al. 2020).
+//! One step of a decoder that predicts the next token in a stream of its own (`ProphetNet`, Qi et al. 2020).
 
 use anyhow::Result;
 use candle_core::Tensor;
@@ -7,7 +7,7 @@ use super::{Decoder, DecoderRows, DecoderState};
 use crate::nn::Past;
 
 impl DecoderRows {
-    /// The rows, and after them each once more as the token that comes after its last one.
+    /// A copy with one more row for each row, after all others, for the predicted token that follows the row's last one.
     fn with_predicting(&self) -> Self {
         let pasts = self.pasts.iter().map(Past::with_predicting).collect();
         Self { pasts, places: [&self.places[..], &self.places].concat() }
@@ -15,8 +15,9 @@ impl DecoderRows {
 }
 
 impl Decoder {
-    /// `[r, d]` for the token after the last one of each row. It begins as `stream`, `[d]`, and its position. Its row's tokens
-    /// are computed beside it, but do not depend on it.
+    /// One step: the states `[r, d]` that predict the token after each row's `tokens`. The predicted token of a row
+    /// begins with `stream`, `[d]`, plus its position. The rows' own tokens are computed in the same pass, but do not
+    /// depend on predicted ones.
     pub(super) fn predict(&self, stream: &Tensor, state: &mut DecoderState, tokens: &[u32]) -> Result<Tensor> {
         let DecoderState { rows, store } = state;
         let positions = rows.positions();

@@ -1,6 +1,6 @@
-//! Families that differ from BART or M2M100 in little.
+//! Families that differ little from BART or M2M100.
 //!
-//! Read from transformers' models `mvp`, `plbart`, `blenderbot`, `blenderbot_small`, `fsmt`, `seamless_m4t` and
+//! Written after transformers' models `mvp`, `plbart`, `blenderbot`, `blenderbot_small`, `fsmt`, `seamless_m4t` and
 //! `prophetnet`.
 
 use anyhow::{Result, ensure};
@@ -12,7 +12,7 @@ use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
 use crate::model::spec::{NormPlacement, Positions, PredictingStream, Prompts, Spec};
 
-/// MVP: BART, with prompts in every attention where `use_prompt` says so.
+/// MVP: BART, with prompts in every attention if `use_prompt` is set.
 pub(super) fn mvp(config: &Config) -> Result<Spec> {
     let mut spec = bart(config)?;
     if config.flag("use_prompt").unwrap_or(false) {
@@ -39,7 +39,7 @@ pub(super) fn mvp(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// `PLBart`: BART with embeddings that are scaled unless config.json says otherwise.
+/// `PLBart`: BART whose embeddings are scaled unless config.json says otherwise.
 pub(super) fn plbart(config: &Config) -> Result<Spec> {
     let mut spec = bart(config)?;
     if config.flag("scale_embedding").unwrap_or(true) {
@@ -50,7 +50,7 @@ pub(super) fn plbart(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Blenderbot: normalised before each part.
+/// Blenderbot: BART with normalisation before each part.
 pub(super) fn blenderbot(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
     for stack in spec.stacks() {
@@ -60,7 +60,7 @@ pub(super) fn blenderbot(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Blenderbot-small: BART, whose decoder normalises words, which are not scaled, before it adds positions.
+/// Blenderbot-small: BART whose decoder normalises unscaled token embeddings before it adds positions.
 pub(super) fn blenderbot_small(config: &Config) -> Result<Spec> {
     let mut spec = bart(config)?;
     for stack in spec.stacks() {
@@ -72,7 +72,7 @@ pub(super) fn blenderbot_small(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// FSMT: a vocabulary for each language, and an output matrix of its own.
+/// FSMT: M2M100's positions, a vocabulary for each language, and an output matrix of its own.
 pub(super) fn fsmt(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
     let padding = Some(config.size_or("pad_token_id", 1)? as TokenId);
@@ -90,7 +90,7 @@ pub(super) fn fsmt(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// `SeamlessM4T`, from text to text: M2M100 under other names. The weights of speech are not read.
+/// `SeamlessM4T`, text to text: M2M100 with other names. The weights for speech are not read.
 pub(super) fn seamless_m4t(config: &Config) -> Result<Spec> {
     let mut spec = m2m_100(config)?;
     let padding = Some(config.size_or("pad_token_id", 0)? as TokenId);
@@ -105,11 +105,11 @@ pub(super) fn seamless_m4t(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// `ProphetNet`: BART, whose decoder computes what the next token is in a stream of its own.
+/// `ProphetNet`: BART whose decoder predicts the next token in a stream of its own.
 pub(super) fn prophetnet(config: &Config) -> Result<Spec> {
     let mut spec = bart(config)?;
     let padding = config.size_or("pad_token_id", 0)?;
-    // transformers counts distances from position 1 on, and refuses to decode where padding is not 0.
+    // transformers counts positions from 1 on, and refuses to decode if padding is not 0.
     ensure!(
         padding == 0,
         format!("`pad_token_id` in config.json is {padding}, and its positions begin after 0")

@@ -1,11 +1,11 @@
-//! Typed reading of config.json, with what to say of values that make no sense.
+//! Typed reading of config.json, with errors for values that make no sense.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::error::{Explain, WithHint};
 
-/// Typed reading of config.json.
+/// The contents of a config.json, or of an object inside it.
 pub(super) struct Config<'a>(pub(super) &'a Value);
 
 impl Config<'_> {
@@ -23,7 +23,7 @@ impl Config<'_> {
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_u64() {
-                // No published checkpoint comes near; a larger number is a damaged file.
+                // No published checkpoint comes near this; a larger number means a damaged file.
                 Some(size) if size < 1 << 28 => Ok(Some(size as usize)),
                 _ => {
                     bail!(format!("`{key}` in config.json is {value}, not a size").with_hint("fetch config.json again"))
@@ -32,12 +32,12 @@ impl Config<'_> {
         }
     }
 
-    /// A list of texts.
+    /// The strings of a list.
     pub(super) fn texts(&self, key: &str) -> Option<Vec<&str>> {
         self.0.get(key)?.as_array()?.iter().map(Value::as_str).collect()
     }
 
-    /// Whether the file has such a key, if only null.
+    /// Whether config.json has the key, even if its value is null.
     pub(super) fn has(&self, key: &str) -> bool {
         self.0.get(key).is_some()
     }
@@ -50,7 +50,7 @@ impl Config<'_> {
         self.0.get(key).and_then(Value::as_bool)
     }
 
-    /// A size, or one for each layer.
+    /// One size for each layer, or a single one for all.
     pub(super) fn sizes_or(&self, key: &str, default: usize) -> Result<Vec<usize>> {
         let Some(Value::Array(list)) = self.0.get(key) else { return Ok(vec![self.size_or(key, default)?]) };
         let size = |value: &Value| value.as_u64().filter(|size| *size < 1 << 28).map(|size| size as usize);
@@ -59,12 +59,12 @@ impl Config<'_> {
         })
     }
 
-    /// `model_type`, for people.
+    /// The value of `model_type`, for messages.
     pub(super) fn family(&self) -> String {
         self.text("model_type").unwrap_or_default().to_owned()
     }
 
-    /// A configuration inside this one.
+    /// The configuration inside this one under a key.
     pub(super) fn within(&self, key: &str) -> Result<Config<'_>> {
         let inner = self.0.get(key).filter(|value| value.is_object());
         inner.map(Config).explain(|| {
@@ -72,7 +72,7 @@ impl Config<'_> {
         })
     }
 
-    /// The class in transformers that the checkpoint was saved from.
+    /// The class of transformers that the checkpoint was saved from.
     pub(super) fn class(&self) -> Option<&str> {
         self.0.get("architectures")?.get(0)?.as_str()
     }

@@ -1,7 +1,7 @@
-//! Families some of whose layers have experts in the place of one feed-forward part.
+//! Families some of whose layers have experts instead of one feed-forward layer.
 //!
-//! Read from transformers' models `nllb_moe` and `switch_transformers`. Invariant: where a checkpoint asks for routing that
-//! depends on chance, or on other sequences of a batch, it is refused here.
+//! Written after transformers' models `nllb_moe` and `switch_transformers`. Invariant: a checkpoint whose routing depends
+//! on chance or on other sequences of a batch is refused here.
 
 use anyhow::{Result, ensure};
 
@@ -12,7 +12,7 @@ use crate::model::spec::{ExpertSpec, Routing, Spec};
 
 const NAMES: [&str; 2] = ["router.classifier", "experts.expert_"];
 
-/// NLLB-MoE: M2M100, in some of whose layers a token goes to the two likeliest experts.
+/// NLLB-MoE: M2M100 in some of whose layers a token uses the two likeliest experts.
 pub(super) fn nllb_moe(config: &Config) -> Result<Spec> {
     let mut spec = m2m_100(config)?;
     let policy = config.text("second_expert_policy").unwrap_or("all");
@@ -45,9 +45,9 @@ pub(super) fn nllb_moe(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Switch Transformers: T5, in some of whose layers a token goes to the likeliest expert, while that has room.
+/// Switch Transformers: T5 in some of whose layers a token uses the likeliest expert, as long as that has capacity left.
 pub(super) fn switch_transformers(config: &Config) -> Result<Spec> {
-    // Here tying still says whether the output is scaled.
+    // In this family tied embeddings still decide whether the output is scaled.
     let mut spec = t5_like(config, config.flag("tie_word_embeddings").unwrap_or(true))?;
     let room = config.size_or("expert_capacity", 64)?;
     ensure!(room > 0, "`expert_capacity` in config.json is 0".with_hint("fetch config.json again"));

@@ -1,7 +1,7 @@
-//! `T5Gemma` and `T5Gemma` 2: Gemma's layers in an encoder and a decoder.
+//! `T5Gemma` and `T5Gemma` 2: encoder-decoders with Gemma's layers.
 //!
-//! Read from transformers' models `t5gemma` and `t5gemma2`. Both read text only here: the weights of a tower that sees pictures
-//! are left on disk. Invariant: a window of 0, and a scaling of positions that is not known, are refused here.
+//! Written after transformers' models `t5gemma` and `t5gemma2`. Only text is supported: the weights of the vision tower
+//! are left on disk. Invariant: a window of 0, and an unknown scaling of positions, are refused here.
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -19,7 +19,7 @@ const SLIDING: &str = "sliding_attention";
 /// `T5Gemma`: two stacks of Gemma 2's layers, which may have different widths.
 pub(super) fn t5gemma(config: &Config) -> Result<Spec> {
     let [source, target] = [config.within("encoder")?, config.within("decoder")?];
-    // Layers see a window in turns, the first of them first.
+    // Layers have a window and full attention in turns, the window first.
     let [mut encoder, mut decoder] = [stack(&source, 2, 0)?, stack(&target, 2, 0)?];
     for (stack, config) in [(&mut encoder, &source), (&mut decoder, &target)] {
         stack.attention_cap = number_or(config, "attn_logit_softcapping", 50.0);
@@ -27,7 +27,7 @@ pub(super) fn t5gemma(config: &Config) -> Result<Spec> {
         let full = frequencies(config, &["rope_parameters"], base)?;
         stack.positions = Positions::Rotary { full, window: full };
     }
-    // As many before as after, both inclusive.
+    // A window reaches equally far before and after the token.
     see(&mut encoder, |window| [window, window]);
     see(&mut decoder, |window| [window - 1, 0]);
     let mut spec = spec(config, &source, &target, [encoder, decoder])?;
@@ -36,7 +36,7 @@ pub(super) fn t5gemma(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// `T5Gemma` 2: Gemma 3's layers, whose decoder sees its past and the source at once.
+/// `T5Gemma` 2: Gemma 3's layers, with a decoder that attends to its past and the source at once.
 pub(super) fn t5gemma2(config: &Config) -> Result<Spec> {
     let around = config.within("encoder")?;
     let source = around.within("text_config").context("the encoder has no text half, only one that sees pictures")?;
@@ -57,7 +57,7 @@ pub(super) fn t5gemma2(config: &Config) -> Result<Spec> {
         let window = frequencies(config, &["rope_parameters", SLIDING], base("rope_local_base_freq", BASE))?;
         stack.positions = Positions::Rotary { full, window };
     }
-    // A window around the token, of an even number one more after it than before.
+    // A window is centred on the token; if its size is even, it reaches one token further after than before.
     see(&mut encoder, |window| [window.div_ceil(2) - 1, window / 2]);
     see(&mut decoder, |window| [window - 1, 0]);
     let mut spec = spec(config, &source, &target, [encoder, decoder])?;
@@ -69,13 +69,13 @@ pub(super) fn t5gemma2(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// A number that a file may say is not there, which is another thing than not to say it.
+/// A number that may be null in config.json, which means none; only if the key is absent, the default holds.
 fn number_or(config: &Config, key: &str, default: f32) -> Option<f32> {
     if config.has(key) { config.number(key).map(|number| number as f32) } else { Some(default) }
 }
 
-/// What both stacks of both families have in common. Where `layer_types` does not say it, of `every` layers the one at `full`
-/// sees everything.
+/// What both stacks of both families have in common. If there is no `layer_types`, every layer whose index modulo `every`
+/// is `full` has full attention.
 fn stack(config: &Config, every: usize, full: usize) -> Result<Stack> {
     let (width, heads, kv_heads) =
         (config.size("hidden_size")?, config.size("num_attention_heads")?, config.size("num_key_value_heads")?);
@@ -122,7 +122,8 @@ fn stack(config: &Config, every: usize, full: usize) -> Result<Stack> {
     })
 }
 
-/// Everything, or a window whose size both sides of a token are given for now.
+/// The attention patterns of the layers. A window's whole size stands in `before` and in `after` until [`see`] divides
+/// it.
 fn patterns(config: &Config, layers: usize, every: usize, full: usize) -> Result<Vec<Pattern>> {
     let (window, positions) = (config.size_or("sliding_window", 4096)?, config.size("max_position_embeddings")?);
     let sees = |name: &str| match name {
@@ -147,7 +148,7 @@ fn patterns(config: &Config, layers: usize, every: usize, full: usize) -> Result
     types.into_iter().map(sees).collect()
 }
 
-/// Sets how far windows reach before and after a token.
+/// Sets how far windows reach before and after a token, as a function of their size.
 fn see(stack: &mut Stack, reach: impl Fn(usize) -> [usize; 2]) {
     for pattern in &mut stack.attention {
         if let Pattern::Window { before, after, .. } = pattern {
@@ -156,7 +157,7 @@ fn see(stack: &mut Stack, reach: impl Fn(usize) -> [usize; 2]) {
     }
 }
 
-/// How fast heads are rotated; an old file has no such key, and one of the times between has `rope_scaling` beside it.
+/// The frequencies of rotation. Files older than these keys have none of them; some in between have `rope_scaling`.
 fn frequencies(config: &Config, path: &[&str], base: f64) -> Result<Frequencies> {
     let parameters = path.iter().try_fold(config.0, |value, key| value.get(key)).filter(|value| value.is_object());
     let older = || config.0.get("rope_scaling").filter(|value| value.is_object() && path.last() != Some(&SLIDING));
@@ -191,7 +192,7 @@ fn spec(config: &Config, source: &Config, target: &Config, [encoder, decoder]: [
         output_transform: false,
         merged_attention: false,
         own_embedding: None,
-        // Gemma was trained in bf16; its embeddings alone are multiplied by up to 60.
+        // Gemma was trained in bf16, and its embeddings alone are multiplied by up to 60.
         wide_range: true,
         int8: false,
         prompts: None,

@@ -1,6 +1,7 @@
-//! Two models of other kinds in one: BERT or `RoBERTa` reads, BERT, `RoBERTa` or GPT-2 writes (Rothe et al. 2020).
+//! Encoder-decoders made of two models: BERT or `RoBERTa` as the encoder; BERT, `RoBERTa` or GPT-2 as the decoder (Rothe
+//! et al. 2020).
 //!
-//! Read from transformers' models `encoder_decoder`, `bert`, `roberta` and `gpt2`.
+//! Written after transformers' models `encoder_decoder`, `bert`, `roberta` and `gpt2`.
 
 use anyhow::{Result, bail, ensure};
 
@@ -9,7 +10,7 @@ use crate::batch::TokenId;
 use crate::error::WithHint;
 use crate::model::spec::{GlobalNames, Names, NormPlacement, Positions, Spec, Stack, StackNames};
 
-/// What one half is.
+/// One of the two models.
 struct Half {
     stack: Stack,
     names: StackNames,
@@ -79,7 +80,7 @@ fn bert(config: &Config, names: StackNames) -> Result<Half> {
     Ok(Half { stack, names, vocabulary: config.size("vocab_size")? })
 }
 
-/// `RoBERTa`: BERT whose positions are counted by fairseq.
+/// `RoBERTa`: BERT with positions counted as in fairseq.
 fn roberta(config: &Config, names: StackNames) -> Result<Half> {
     let mut half = bert(config, names)?;
     let padding = config.size_or("pad_token_id", 1)?;
@@ -115,7 +116,7 @@ fn gpt2(config: &Config) -> Result<Half> {
     Ok(Half { stack, names: GPT2_DECODER, vocabulary: config.size("vocab_size")? })
 }
 
-/// What all halves have in common, of this width, with so many heads, layers and inner numbers.
+/// What all halves have in common; the sizes are the width and the numbers of heads, of layers and of inner values.
 fn stack(config: &Config, [width, heads, layers, inner]: [usize; 4]) -> Result<Stack> {
     let head_width = width / heads.max(1);
     ensure!(

@@ -1,7 +1,7 @@
-//! Families for long documents: the encoder's attention follows a pattern that sees less than everything.
+//! Families for long documents, whose encoder has sparse attention.
 //!
-//! Read from transformers' models `led`, `longt5`, `pegasus_x` and `bigbird_pegasus`. Invariant: sizes that make no pattern
-//! are refused here, so that no kernel divides by 0.
+//! Written after transformers' models `led`, `longt5`, `pegasus_x` and `bigbird_pegasus`. Invariant: sizes that make no
+//! valid pattern are refused here, so that no kernel divides by 0.
 
 use anyhow::{Result, bail, ensure};
 
@@ -11,11 +11,11 @@ use crate::error::WithHint;
 use crate::kernels::attention::Pattern;
 use crate::model::spec::{GlobalNames, NormPlacement, Positions, Spec};
 
-/// Most source tokens that LongT5 was trained with. Its positions have no end, and the `n_positions` that its checkpoints
-/// carry is T5's: checkpoints for 16,384 tokens say 4,096.
+/// The most source tokens that LongT5 was trained with. Its positions are unlimited, and the `n_positions` in its
+/// checkpoints is copied from T5: checkpoints for 16,384 tokens say 4,096.
 const LONGT5_WINDOW: usize = 16_384;
 
-/// LED: BART whose encoder sees a window, of each layer its own, and its first token everything, if it is asked to.
+/// LED: BART whose encoder layers have a window each, and whose first token may be made global.
 pub(super) fn led(config: &Config) -> Result<Spec> {
     let positions = [("encoder", 16_384), ("decoder", 1024)];
     let positions = positions.map(|(side, most)| config.size_or(&format!("max_{side}_position_embeddings"), most));
@@ -46,7 +46,7 @@ pub(super) fn led(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// LongT5: T5 whose encoder sees a window, and in one of its two kinds the sums of all blocks too.
+/// LongT5: T5 whose encoder has a window, and in one of two variants the sums of all blocks too.
 pub(super) fn longt5(config: &Config) -> Result<Spec> {
     let mut spec = t5_like(config, scales(config))?;
     spec.encoder.window = LONGT5_WINDOW;
@@ -79,10 +79,10 @@ pub(super) fn longt5(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// PEGASUS-X: blocks, in every second layer half a block sooner, and global tokens.
+/// PEGASUS-X: attention within blocks, whose boundaries move by half a block in every second layer, and global tokens.
 pub(super) fn pegasus_x(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    // As Pegasus, from which it was trained.
+    // Activations are as large as those of Pegasus, from which it was trained.
     spec.wide_range = true;
     spec.output_bias = None;
     for stack in spec.stacks() {
@@ -112,10 +112,10 @@ pub(super) fn pegasus_x(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// BigBird-Pegasus: neighbouring blocks, and the first and the last, which see everything.
+/// BigBird-Pegasus: attention to neighbouring blocks and to the first and last block, whose tokens see everything.
 pub(super) fn bigbird_pegasus(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
-    // As Pegasus, from which it was trained.
+    // Activations are as large as those of Pegasus, from which it was trained.
     spec.wide_range = true;
     let activation = activation(config.text("activation_function").unwrap_or("gelu_new"))?;
     for stack in spec.stacks() {
@@ -145,7 +145,7 @@ pub(super) fn bigbird_pegasus(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// The factor on embeddings, which these families have unless config.json says otherwise.
+/// The factor on embeddings: in these families they are scaled unless config.json says otherwise.
 fn scale(config: &Config, width: usize) -> f64 {
     if config.flag("scale_embedding").unwrap_or(true) { (width as f64).sqrt() } else { 1.0 }
 }

@@ -1,4 +1,4 @@
-//! What the families call their tensors.
+//! The names of tensors in each family.
 
 use crate::model::spec::{GlobalNames, Names, StackNames};
 
@@ -96,7 +96,7 @@ pub(super) const T5_NAMES: Names = Names {
     },
 };
 
-/// T5's, where a second projection gates the feed-forward layer.
+/// T5's names for checkpoints whose feed-forward layer is gated.
 pub(super) const fn t5_gated() -> Names {
     let mut names = T5_NAMES;
     let [encoder, decoder] = [&mut names.encoder.feed_forward, &mut names.decoder.feed_forward];
@@ -105,7 +105,7 @@ pub(super) const fn t5_gated() -> Names {
     names
 }
 
-/// BART's, but for the encoder's attention.
+/// LED's names: BART's, except for the encoder's attention.
 pub(super) const LED_NAMES: Names = Names {
     prefix: "led.",
     shared: "led.shared.weight",
@@ -179,7 +179,7 @@ pub(super) const T5GEMMA_NAMES: Names = Names {
 pub(super) const T5GEMMA2_NAMES: Names = Names {
     shared: "model.encoder.embed_tokens.weight",
     own_embedding: "model.encoder.embed_tokens.eoi_embedding",
-    // What transformers calls them before it saves them.
+    // The prefixes of saved files, and of the model in memory, in transformers.
     twins: Some(["model.encoder.", "model.encoder.text_model."]),
     encoder: StackNames {
         embedding: "model.encoder.embed_tokens.weight",
@@ -190,11 +190,11 @@ pub(super) const T5GEMMA2_NAMES: Names = Names {
     ..T5GEMMA_NAMES
 };
 
-/// BART's, of two vocabularies. Where the file has one embedding, it is the decoder's.
+/// FSMT's names: BART's, with two vocabularies. If the file has only one embedding, it is the decoder's.
 pub(super) const FSMT_NAMES: Names =
     Names { shared: "model.decoder.embed_tokens.weight", head: "model.decoder.output_projection.weight", ..BART_NAMES };
 
-/// BART's, but for cross-attention and what experts take the place of.
+/// NLLB-MoE's names: BART's, except for cross-attention and the feed-forward layers.
 pub(super) const NLLB_MOE_NAMES: Names = Names {
     encoder: StackNames { feed_forward: ["ffn.fc1", "", "ffn.fc2", "ff_layer_norm"], ..BART_NAMES.encoder },
     decoder: StackNames {
@@ -205,7 +205,7 @@ pub(super) const NLLB_MOE_NAMES: Names = Names {
     ..BART_NAMES
 };
 
-/// As NLLB-MoE's, beside the stacks of speech.
+/// `SeamlessM4T`'s names of the text stacks, which stand beside those for speech.
 pub(super) const SEAMLESS_NAMES: Names = Names {
     prefix: "",
     shared: "shared.weight",
@@ -229,7 +229,7 @@ pub(super) const SEAMLESS_NAMES: Names = Names {
     ..BART_NAMES
 };
 
-/// T5's, but for what experts take the place of.
+/// Names of Switch Transformers: T5's, except for the feed-forward layers.
 pub(super) const SWITCH_NAMES: Names = Names {
     encoder: StackNames {
         feed_forward: ["layer.1.mlp.wi", "", "layer.1.mlp.wo", "layer.1.layer_norm"],

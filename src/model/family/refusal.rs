@@ -1,14 +1,14 @@
-//! Checkpoints that are not an encoder-decoder of a known family, and what to say of them.
+//! Errors for checkpoints that are not an encoder-decoder of a known family.
 
 use anyhow::{Result, bail};
 
 use super::{Config, FAMILIES, Family};
 use crate::error::{Error, WithHint};
 
-/// Encoder-decoders that are not in transformers 5, so that there is nothing to compare them with.
+/// Encoder-decoders that transformers 5 has dropped, so that there is no reference to compare with.
 const DROPPED: [&str; 1] = ["xlm-prophetnet"];
 
-/// Members of transformers' mappings of sequence-to-sequence models that read or write something else than text.
+/// Families in transformers' mappings of sequence-to-sequence models that read or write something other than text.
 const NOT_TEXT: [(&str, &str); 4] = [
     (
         "made to write down speech",
@@ -24,10 +24,10 @@ const NOT_TEXT: [(&str, &str); 4] = [
     ("made to look up texts, with an index beside it", "rag realm retribert dpr"),
 ];
 
-/// What to do about half a model.
+/// The hint for a checkpoint that is half a model.
 pub(in crate::model) const WHOLE: &str = "kortom needs a whole encoder-decoder, such as a `…ForConditionalGeneration`";
 
-/// Why a family cannot be used.
+/// The error for a family that kortom does not know: what the model is, and which families are known.
 pub(super) fn unknown(family: &str, config: &Config) -> Error {
     let named = |family: &Family| match family.also {
         Some(also) => format!("{} (also {also})", family.model_type),
@@ -58,10 +58,10 @@ pub(super) fn unknown(family: &str, config: &Config) -> Error {
     what.with_hint(format!("kortom runs encoder-decoder checkpoints of these families: {known}"))
 }
 
-/// A checkpoint of a known family can still be half of one, or made for something else than writing text.
+/// Refuses a checkpoint of a known family that is half a model, or made for another task than writing text.
 ///
 /// # Errors
-/// When it is.
+/// When the class in config.json says so, or config.json looks like that of an encoder without a class.
 pub(super) fn check_class(family: &str, config: &Config) -> Result<()> {
     const ENDS: [(&str, &str); 5] = [
         ("ForCausalLM", "a decoder without an encoder"),
@@ -74,7 +74,7 @@ pub(super) fn check_class(family: &str, config: &Config) -> Result<()> {
     if let Some((_, what)) = ENDS.iter().find(|(end, _)| class.ends_with(end)) {
         bail!(format!("the model is a `{class}` of the family `{family}`: {what}").with_hint(WHOLE));
     }
-    // Programs that draw pictures keep such files beside the encoder they took out of a T5.
+    // Image generators keep such files beside the encoder that they took out of a T5.
     let drawing =
         class.is_empty() && config.flag("is_gated_act") == Some(true) && config.text("feed_forward_proj").is_none();
     if drawing && matches!(family, "t5" | "mt5" | "umt5") {
