@@ -1,13 +1,13 @@
-//! Beam search as transformers 5.23 does it (`GenerationMixin._beam_search`).
+//! Beam search as in transformers 5.23 (`GenerationMixin._beam_search`).
 //!
-//! Responsible for: which continuations go on, which hypotheses are kept, and when a sequence is over.
-//! Invariant: beams and finished hypotheses of a sequence are in descending order of score; a sequence never has
-//! more of either than `num_beams`.
+//! Responsible for which continuations become beams, which hypotheses are kept, and when a sequence is finished.
+//! Invariant: the beams and the finished hypotheses of a sequence are sorted by descending score, and there are at most
+//! `num_beams` of either.
 //!
-//! Departure: transformers fills up missing beams with copies at -1e9; here there are only beams that can
-//! be, so the first step has one row per sequence, and fewer than `n_best` hypotheses may come back. The
-//! hypotheses are the same unless the rules leave fewer continuations than `num_beams`, where
-//! transformers goes on with its copies, even beyond an end.
+//! Departure: transformers fills up missing beams with copies that score -1e9. Here there are only real beams, so the
+//! first step has one row per sequence, and fewer than `n_best` hypotheses may come back. The hypotheses are the same
+//! unless the rules leave fewer continuations than `num_beams`; there transformers continues its copies, even beyond an
+//! end.
 
 use anyhow::Result;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::batch::TokenId;
 
-/// A hypothesis that has not ended, and the sum of its token scores.
+/// A running hypothesis and the sum of its token scores.
 struct Beam {
     prefix: Prefix,
     sum: f32,
@@ -32,24 +32,24 @@ struct Continuation {
     /// The log-probability of the token.
     value: f32,
     sum: f32,
-    /// The token was forced, see [`Candidates`].
+    /// Whether a rule forced the token, see [`Candidates`].
     cut: bool,
-    /// How many tokens of required terms are missing after it.
+    /// Number of tokens of required terms that are missing after it.
     missing: usize,
 }
 
-/// One sequence's search.
+/// The beam search of one sequence.
 pub(super) struct Beams<'a> {
     options: &'a SearchOptions,
     required: Option<Required<'a>>,
     running: Vec<Beam>,
-    /// What each hypothesis that ended is worth, and the hypothesis.
+    /// The finished hypotheses, each with the value that it is ranked by (see [`Beams::worth`]), best first.
     finished: Vec<(f32, Hypothesis)>,
     resume_point: ResumePoint,
 }
 
-/// How many continuations of a sequence are compared: enough for all beams to go on even if each of them could also end with
-/// every end token.
+/// Number of continuations of a sequence that are compared: enough for all beams to continue even if each could also end
+/// with every end token.
 pub(super) fn continuations(options: &SearchOptions) -> usize {
     (1 + options.eos.len()).max(2) * options.num_beams
 }
@@ -81,8 +81,8 @@ impl<'a> Beams<'a> {
         Self { options, required: sequence.required, running, finished, resume_point }
     }
 
-    /// Takes the `new`-th token: of the best continuations, those that end among the first `num_beams` are
-    /// finished hypotheses, those that end further down are dropped, and the others are the new beams.
+    /// Takes the `new`-th token. Among the best continuations, those that end are finished hypotheses if they rank among
+    /// the first `num_beams`, and are dropped otherwise. The best of the others are the new beams.
     fn take(&mut self, candidates: &[Candidates], new: usize) {
         let mut next = Vec::with_capacity(self.options.num_beams);
         let best = self.best(candidates);
@@ -98,15 +98,15 @@ impl<'a> Beams<'a> {
             }
         }
         if next.is_empty() && self.finished.is_empty() && new > 1 {
-            // The rules leave no token: the beams end as they are.
+            // The rules leave no token: the beams end as they are, truncated.
             let cut_off = |beam: &Beam| (self.worth(beam.sum, new - 1), beam.cut_off(self.options, self.required));
             self.finished = self.running.iter().map(cut_off).collect();
         }
         self.running = next;
     }
 
-    /// The best continuations over all beams, best first; among equals the better beam's, then the lower token.
-    /// With required terms, the banks of continuations that lack equally many tokens are interleaved.
+    /// The best continuations over all beams, best first. Among equals that of the better beam comes first, then the
+    /// lower token. With required terms, banks (continuations that lack equally many tokens) are interleaved.
     fn best(&self, candidates: &[Candidates]) -> Vec<Continuation> {
         let mut all = Vec::new();
         for (index, beam) in self.running.iter().enumerate() {
@@ -128,13 +128,14 @@ impl<'a> Beams<'a> {
         all
     }
 
-    /// Records the state when a guard would change which continuations are the best, or whether one is cut.
+    /// Records the state at the first step where a guard would change the best continuations, or would change whether one
+    /// was forced.
     fn watch(&mut self, candidates: &[Candidates], best: &[Continuation]) {
         let Self { options, running, finished, resume_point, .. } = self;
         let differs = || {
             running.iter().enumerate().any(|(index, beam)| {
                 let is_best = |token| best.iter().any(|other| (other.beam, other.token) == (index, token));
-                // Whatever is banned makes the others more likely where they are to add up to 1 again.
+                // With renormalisation, a ban makes all other tokens more likely.
                 candidates[beam.prefix.row].cut
                     || repetitions(&beam.prefix.history, GUARD).any(|token| options.renormalize || is_best(token))
             })
@@ -146,7 +147,7 @@ impl<'a> Beams<'a> {
         });
     }
 
-    /// Puts a hypothesis of `new` tokens in its place among the finished ones, if it is good enough for one.
+    /// Inserts a hypothesis of `new` tokens among the finished ones, if it is one of the `num_beams` best.
     fn finish(&mut self, continuation: &Continuation, new: usize, truncated: bool) {
         let score = normalized(continuation.sum, new, self.options.length_penalty);
         let (worth, missing) = (self.worth(continuation.sum, new), continuation.missing);
@@ -161,7 +162,8 @@ impl<'a> Beams<'a> {
         }
     }
 
-    /// By what hypotheses of `length` tokens are compared: their score, but where terms are required.
+    /// The value that hypotheses of `length` tokens are ranked by: their score, or with required terms
+    /// [`Required::worth`].
     fn worth(&self, sum: f32, length: usize) -> f32 {
         match &self.required {
             Some(required) => required.worth(sum, length),
@@ -169,9 +171,9 @@ impl<'a> Beams<'a> {
         }
     }
 
-    /// Whether the search is finished after `new` tokens. transformers keeps searching while any place
-    /// among the finished hypotheses is free, even with beams that are worse than all finished ones. With required
-    /// terms it is finished when no beam can become better than the `n_best` finished ones.
+    /// Whether the search is finished after `new` tokens. Like transformers it continues until there are `num_beams`
+    /// finished hypotheses, even with beams that are worse than all of these. With required terms it ends when no beam
+    /// can become better than the `n_best` finished hypotheses.
     fn is_over(&self, new: usize) -> bool {
         let Some(best) = self.running.iter().map(|beam| beam.sum).max_by(f32::total_cmp) else { return true };
         let enough = if self.required.is_some() { self.options.n_best } else { self.options.num_beams };

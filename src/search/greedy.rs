@@ -1,7 +1,8 @@
 //! Greedy search and sampling: one row per hypothesis, and no hypothesis depends on another.
 //!
-//! Responsible for: taking the best token of each row, the lowest id among equals, until it ends.
-//! Invariant: a row is out of the batch as soon as it has ended. Leaves the drawing of tokens to `sample`.
+//! Responsible for taking the best token of each row, the lowest id among equals, until it ends. Drawing tokens belongs
+//! to `sample`.
+//! Invariant: a row leaves the batch as soon as it has ended.
 
 use anyhow::Result;
 
@@ -10,7 +11,7 @@ use super::logits::Candidates;
 use super::sample::Sampler;
 use super::{Hypothesis, Prefix, SearchOptions, SearchResult, Sequence, Strategy, no_choice, normalized};
 
-/// One sequence's search: greedy, or sampling of `n_best` hypotheses.
+/// The search of one sequence: greedy, or sampling of `n_best` hypotheses.
 pub(super) struct Greedy<'a> {
     options: &'a SearchOptions,
     running: Vec<RunningHypothesis>,
@@ -18,10 +19,10 @@ pub(super) struct Greedy<'a> {
     resume_point: ResumePoint,
 }
 
-/// A hypothesis that has not ended.
+/// A running hypothesis.
 struct RunningHypothesis {
     prefix: Prefix,
-    /// Draws the tokens; `None` takes the best token.
+    /// Draws the tokens; `None`: the best token is taken.
     sampler: Option<Sampler>,
 }
 
@@ -35,7 +36,8 @@ impl<'a> Greedy<'a> {
         Self { options, running, ended: Vec::new(), resume_point: ResumePoint::begin(sequence.is_watched(options)) }
     }
 
-    /// Records the state when a guard would ban a token: the ban makes all other tokens more likely.
+    /// Records the state at the first step where a guard would ban a token, which would make all other tokens more
+    /// likely.
     fn watch(&mut self) {
         let Self { running, resume_point, .. } = self;
         let differs = || running.iter().any(|row| repetitions(&row.prefix.history, GUARD).next().is_some());
@@ -76,7 +78,7 @@ impl Strategy for Greedy<'_> {
 }
 
 impl RunningHypothesis {
-    /// Takes the next token; whether the row goes on. Where the rules leave none, it ends as it is.
+    /// Takes the next token; returns whether the hypothesis continues. If the rules leave no token, it ends as it is.
     fn advance(&mut self, candidates: &Candidates, options: &SearchOptions) -> Result<bool> {
         let chosen = match &mut self.sampler {
             Some(sampler) => sampler.draw(&candidates.best)?,
@@ -91,7 +93,7 @@ impl RunningHypothesis {
         Ok(!options.eos.contains(&token) && token_scores.len() < options.max_new_tokens)
     }
 
-    /// The hypothesis that ended with the last token; `cut` when that was forced on the model.
+    /// The hypothesis, which ended with the last token; `cut`: whether a rule forced that token on the model.
     fn end(self, cut: bool, options: &SearchOptions) -> Hypothesis {
         let tokens = self.prefix.tokens(options);
         let truncated = cut || tokens.last().is_none_or(|last| !options.eos.contains(last));

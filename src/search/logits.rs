@@ -1,9 +1,9 @@
-//! The rules that change logits, as *edits*: the few tokens of a row that they touch.
+//! The rules that change logits, as *edits* of the few tokens of a row that they touch.
 //!
-//! Responsible for: which tokens transformers' logits processors would ban, penalise or force after a
-//! given history, and what the best tokens and their log-probabilities are then. Invariant: edited tokens
-//! are listed ascending, each once, all in the vocabulary. Leaves the reading of rows to
-//! `kernels::topk`, and the choice to `greedy`, `beam` and `sample`.
+//! Responsible for two things: which tokens transformers' logits processors would ban, penalise or force after a history,
+//! and which tokens are best after that, with their log-probabilities. Invariant: edited tokens are listed ascending,
+//! each once, and all are in the vocabulary. Reading rows belongs to `kernels::topk`, and choosing tokens to `greedy`,
+//! `beam` and `sample`.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ use crate::batch::TokenId;
 use crate::error::WithHint;
 use crate::kernels::topk::{Logits, RowTop};
 
-/// What the rules change: greedy search and sampling apply them to the logits, beam search to
-/// log-probabilities. With a repetition penalty the two differ.
+/// The values that rules are applied to: logits in greedy search and sampling, log-probabilities in beam search. With a
+/// repetition penalty the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Domain {
     Logits,
@@ -28,23 +28,23 @@ pub(super) enum Domain {
 pub(super) struct LogitRules<'a> {
     options: &'a SearchOptions,
     domain: Domain,
-    /// How many of the best tokens of a row are compared; `None` for all.
+    /// Number of best tokens of a row that are compared; `None`: all.
     k: Option<usize>,
-    /// The size of the vocabulary, once there are logits.
+    /// The size of the vocabulary; 0 until there are logits.
     v: usize,
-    /// Banned in every row, ascending.
+    /// Tokens that are banned in every row, ascending.
     always: Vec<TokenId>,
-    /// Bad words of two tokens or more: what comes before the last token, and the last token.
+    /// Bad words of two or more tokens: the tokens before the last one, and the last one.
     bad_ends: Vec<(&'a [TokenId], TokenId)>,
 }
 
-/// What the rules must know of a sequence besides its history.
+/// What the rules need to know of a sequence besides its history.
 pub(super) struct RuleContext<'a> {
-    /// What followed each sequence of n - 1 tokens in the source.
+    /// The tokens that follow each sequence of n - 1 tokens in the source, for `encoder_no_repeat_ngram_size`.
     source_ngrams: HashMap<Vec<TokenId>, Vec<TokenId>>,
-    /// What its target must contain.
+    /// Terms that the target must contain.
     required: Option<Required<'a>>,
-    /// No n-gram of this length may occur twice.
+    /// Length of the n-grams that must not occur twice, if there is such a rule.
     no_repeat: Option<usize>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> RuleContext<'a> {
         let n = options.encoder_no_repeat_ngram_size;
         let source_ngrams = if n == 0 { HashMap::new() } else { ngrams(sequence.source, n) };
         let usual = Some(options.no_repeat_ngram_size).filter(|&n| n > 0);
-        // Of two lengths the shorter allows less.
+        // If there are two lengths, the shorter one is the stricter.
         let no_repeat = usual.into_iter().chain(sequence.guard.map(|_| GUARD)).min();
         Self { source_ngrams, required: sequence.required, no_repeat }
     }
@@ -64,7 +64,7 @@ impl<'a> RuleContext<'a> {
 struct LogitEdits {
     banned: Vec<TokenId>,
     penalised: Vec<TokenId>,
-    /// When set, these tokens have the value 0 and all others cannot be.
+    /// If set, these tokens have the value 0 and all others are impossible.
     forced: Option<Vec<TokenId>>,
     constraints: ConstraintEdits,
 }
@@ -72,35 +72,35 @@ struct LogitEdits {
 /// What required terms change in one row.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct ConstraintEdits {
-    /// These cannot be, but keep their share of the probability: it is not the model that rules them out.
+    /// Tokens that are impossible but keep their share of the probability, since it is not the model that rules them out.
     withheld: Vec<TokenId>,
-    /// Tokens that bring terms nearer, ascending, and how many tokens are missing after each; no rule but
+    /// Tokens that begin or continue a term, ascending, each with the number of missing tokens after it. No rule but
     /// suppression bans them.
     wanted: Vec<(TokenId, usize)>,
-    /// How many tokens are missing after any other.
+    /// Number of missing tokens after any other token.
     missing: usize,
 }
 
 /// One row after the rules.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Candidates {
-    /// The best tokens that can be, best first, with their values in the rules' domain (and renormalised
-    /// where that is wanted, which in the domain of logits changes no choice).
+    /// The best possible tokens, best first, with their values in the rules' domain. They are renormalised if the options
+    /// say so, which in the domain of logits changes no choice.
     pub best: Vec<(TokenId, f32)>,
     /// The logarithm of the sum of the exponentials of all values.
     pub log_sum: f64,
-    /// Whether a rule forces the token, and the model would not have ended here by itself.
+    /// Whether a rule forces the token, and the model itself would not have ended here.
     pub cut: bool,
-    /// Tokens that bring required terms nearer, ascending, with their values and with how many tokens are missing
-    /// after each.
+    /// Tokens that begin or continue a required term, ascending, each with its value and the number of missing tokens
+    /// after it.
     pub wanted: Vec<(TokenId, f32, usize)>,
-    /// How many tokens of required terms are missing after any other token.
+    /// Number of tokens of required terms that are missing after any other token.
     pub missing: usize,
 }
 
 impl<'a> LogitRules<'a> {
     pub fn new(options: &'a SearchOptions) -> Self {
-        // transformers takes end-of-sentence tokens out of the bad words.
+        // transformers removes end-of-sentence tokens from the bad words.
         let bad = || options.bad_words.iter().filter(|word| !(word.len() == 1 && options.eos.contains(&word[0])));
         let mut always: Vec<TokenId> = bad().filter(|word| word.len() == 1).map(|word| word[0]).collect();
         always.extend(&options.suppress);
@@ -114,8 +114,8 @@ impl<'a> LogitRules<'a> {
         Self { options, domain, k, v: 0, always, bad_ends: bad_ends.collect() }
     }
 
-    /// The best candidates of every row of `logits` `[rows, v]`; `rows` gives each row's sequence and its history: the start
-    /// tokens and all since.
+    /// The best candidates of every row of `logits` `[rows, v]`. `rows` gives each row's context and its history: the
+    /// start tokens and all tokens since.
     pub fn candidates(&mut self, logits: &Logits, rows: &[(&RuleContext, &[TokenId])]) -> Result<Vec<Candidates>> {
         let (_, v) = logits.dims()?;
         if self.v != v {
@@ -130,7 +130,7 @@ impl<'a> LogitRules<'a> {
         Ok(rows.map(|((edits, edited), top)| self.apply(edits, edited, top, k)).collect())
     }
 
-    /// What the rules change after `history`.
+    /// The edits after `history`.
     fn edits(&self, context: &RuleContext, history: &[TokenId]) -> LogitEdits {
         let mut banned = self.always.clone();
         self.ban_repetitions(context, history, &mut banned);
@@ -149,7 +149,7 @@ impl<'a> LogitRules<'a> {
             (constraints, None) => constraints,
             (ConstraintEdits { missing, .. }, Some(_)) => ConstraintEdits { missing, ..ConstraintEdits::default() },
         };
-        // A required term may repeat what was said.
+        // A required term may repeat earlier tokens.
         let banned = self.tidy(banned, &constraints.wanted.iter().map(|wanted| wanted.0).collect::<Vec<_>>());
         LogitEdits {
             penalised: self.tidy(penalised, &[&banned[..], &constraints.withheld].concat()),
@@ -159,7 +159,8 @@ impl<'a> LogitRules<'a> {
         }
     }
 
-    /// What required terms ask for after `tokens`: no end while any is missing, no letters after one that has ended.
+    /// The edits for required terms after `tokens`: no end while a term is missing, and no letters directly after a term
+    /// that has ended.
     fn constraint_edits(&self, required: &Required, tokens: &[TokenId]) -> ConstraintEdits {
         let Progress { missing, mut next, at_end } = required.progress(tokens);
         next.retain(|(token, _)| (*token as usize) < self.v && !self.always.contains(token));
@@ -177,14 +178,14 @@ impl<'a> LogitRules<'a> {
         }
     }
 
-    /// The tokens that may not be the first free one, if it is the turn of that.
+    /// The tokens that must not be the first unforced one, if that is the `new`-th token.
     fn suppressed_at(&self, new: usize) -> &[TokenId] {
         let first_is_forced = self.options.start.len() == 1 && self.options.forced_bos.is_some();
         if new == usize::from(first_is_forced) { &self.options.begin_suppress } else { &[] }
     }
 
-    /// The tokens of which one must come next, if any must. A forced token overrides every ban but
-    /// suppression, as in transformers.
+    /// The tokens of which one must come next, if there is such a rule. As in transformers, a forced token overrides
+    /// every ban except suppression.
     fn forced(&self, history: &[TokenId]) -> Option<Vec<TokenId>> {
         let options = self.options;
         let new = history.len() - options.start.len();
@@ -200,7 +201,7 @@ impl<'a> LogitRules<'a> {
         Some(self.tidy(forced, &lost))
     }
 
-    /// Ascending, each once, in the vocabulary, and none of `without`.
+    /// Sorts the tokens, and removes duplicates, tokens outside the vocabulary and those in `without`.
     fn tidy(&self, mut tokens: Vec<TokenId>, without: &[TokenId]) -> Vec<TokenId> {
         tokens.retain(|&token| (token as usize) < self.v && !without.contains(&token));
         tokens.sort_unstable();
@@ -220,13 +221,13 @@ impl<'a> LogitRules<'a> {
         free
     }
 
-    /// The candidates without forced tokens.
+    /// The candidates of a row before tokens are forced.
     fn apply_free(&self, edits: &LogitEdits, edited: &[TokenId], top: RowTop, k: usize) -> Candidates {
         let whole = if self.domain == Domain::LogProbabilities { top.rest.log_with(&top.edited) } else { 0.0 };
         let has = |tokens: &[TokenId], token: TokenId| tokens.binary_search(&token).is_ok();
         let wanted = |token: TokenId| edits.constraints.wanted.binary_search_by_key(&token, |wanted| wanted.0).ok();
         let apart = || edited.iter().copied().zip(top.edited.iter().copied()).filter(|(_, x)| *x > f32::NEG_INFINITY);
-        // Still on the scale of the row, so that they can be summed with the others.
+        // Kept on the scale of the row's logits, so that they can be summed with the others.
         let kept: Vec<(TokenId, f32)> = apart()
             .filter_map(|(token, x)| {
                 if has(&edits.penalised, token) {
@@ -259,7 +260,7 @@ impl<'a> LogitRules<'a> {
 }
 
 impl LogitEdits {
-    /// All tokens whose logits are not simply their own.
+    /// All tokens whose logits any rule changes.
     fn tokens(&self) -> Vec<TokenId> {
         let mut tokens = [self.banned.as_slice(), &self.penalised, &self.constraints.withheld].concat();
         tokens.extend(self.constraints.wanted.iter().map(|wanted| wanted.0));
@@ -269,7 +270,7 @@ impl LogitEdits {
     }
 }
 
-/// What followed each sequence of `n` - 1 tokens.
+/// The tokens that follow each sequence of `n` - 1 tokens.
 fn ngrams(tokens: &[TokenId], n: usize) -> HashMap<Vec<TokenId>, Vec<TokenId>> {
     let mut found: HashMap<Vec<TokenId>, Vec<TokenId>> = HashMap::new();
     for window in tokens.windows(n) {

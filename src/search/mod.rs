@@ -1,25 +1,23 @@
-//! From a model that says what may come next to the sentences it most likely means.
+//! Search for the likeliest targets of a model that predicts one token at a time.
 //!
 //! The loop, for all sentences (*sequences*) that run at once:
 //!
-//! 1. admit new sequences, if any wait: each gets one row of the model, after those of the others (`Search::admit`);
-//! 2. leave out the rows of finished sequences, and put those of beams in their new order (`Step::select`);
-//! 3. feed each row its next token: of the start, or the one that was chosen; get a row of logits for each
-//!    (`Step::step`);
-//! 4. write down what the rules change in each row: tokens banned, made less likely, forced (`logits`);
-//! 5. take each row's best tokens and its sum of exponentials in one go (`kernels::topk`), and apply the
-//!    changes to them;
-//! 6. choose: the best token of each row (`greedy`), a token by chance (`sample`), or the best
-//!    continuations of all rows of a sequence (`beam`); hypotheses that end are put aside; go on at 1 until no sequence
-//!    is left.
+//! 1. admit new sequences, if any wait: each gets one row of the model, after the rows of the others (`Search::admit`);
+//! 2. drop the rows of finished sequences, and put those of beams in their new order (`Step::select`);
+//! 3. feed each row its next token, of the start or the one that was chosen; get a row of logits for each (`Step::step`);
+//! 4. list what the rules change in each row: tokens that are banned, penalised or forced (`logits`);
+//! 5. take each row's best tokens and its sum of exponentials in one pass (`kernels::topk`), and apply the changes to
+//!    them;
+//! 6. choose the best token of each row (`greedy`), a random token (`sample`), or the best continuations of all rows of a
+//!    sequence (`beam`); set hypotheses that end aside; continue at 1 until no sequence is left.
 //!
-//! A search with a guard against repetition resumes where a search without the guard would first have chosen otherwise (`guard`).
+//! A search with a guard against repetition resumes at the step where a search without the guard would first have chosen
+//! differently (`guard`).
 //!
-//! Responsible for: tokens and scores equal to those of transformers 5.23's `generate`. Invariant: what a
-//! sequence gets does not depend, in any bit, on the other sequences or on when it was admitted. Sequences with terms that
-//! their target must contain (`required`) are searched with beams that are divided among banks; transformers has no such
-//! search. Leaves to others: what a row of logits is made from (`model`), when a sequence is admitted, and where the options
-//! come from (`engine`).
+//! Responsible for tokens and scores equal to those of `generate` in transformers 5.23. Invariant: the result for a
+//! sequence does not depend, in any bit, on the other sequences or on when it was admitted. Sequences whose target must
+//! contain terms (`required`) are searched with beams that are divided among banks; transformers has no such search.
+//! Computing logits belongs to `model`; when a sequence is admitted, and where options come from, belongs to `engine`.
 
 mod beam;
 mod greedy;
@@ -43,61 +41,63 @@ use beam::Beams;
 use greedy::Greedy;
 use logits::{Candidates, LogitRules, RuleContext};
 
-/// All that a search knows of a model. A fresh model has one row per sequence.
+/// A model as the search sees it. A fresh model has one row per sequence.
 pub trait Step {
-    /// Feeds one token per row; the logits of the next token, `[rows, v]`.
+    /// Feeds one token per row; returns the logits of the next token, `[rows, v]`.
     ///
     /// # Errors
     /// When the model cannot compute them.
     fn step(&mut self, tokens: &[TokenId]) -> Result<Logits>;
 
-    /// Keeps these rows in this order; a row may repeat (beams) or be left out (finished).
+    /// Keeps the rows with these indices, in this order; a row may be repeated (beams) or left out (finished).
     ///
     /// # Errors
     /// When the model cannot rearrange its state.
     fn select(&mut self, rows: &[usize]) -> Result<()>;
 }
 
-/// One source sentence to find hypotheses for.
+/// A source sentence to search targets for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequence<'s, 'r> {
-    /// The source tokens, unpadded, for `encoder_no_repeat_ngram_size`.
+    /// The source tokens, unpadded; only `encoder_no_repeat_ngram_size` reads them.
     pub source: &'s [TokenId],
-    /// The sequence's index among all of the caller, in whatever batches they run: sampling draws by seed and index.
+    /// The sequence's index among all sequences of the caller, across batches: sampling depends on the seed and this
+    /// index.
     pub index: u64,
-    /// What its target must contain, if anything; needs beams.
+    /// Terms that the target must contain; needs at least two beams.
     pub required: Option<Required<'r>>,
-    /// With a guard against repetition, where the search resumes one without a guard; `None` searches without a guard.
+    /// With a guard against repetition, the point where the search resumes; `None`: a search without a guard.
     pub guard: Option<&'s ResumePoint>,
 }
 
-/// One way to go on from the start token to an end.
+/// A target of a sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hypothesis {
-    /// The new tokens: with the end-of-sentence token where there is one, without the start token.
+    /// The new tokens, without the start tokens; the last one is an end-of-sentence token if the hypothesis ended with
+    /// one.
     pub tokens: Vec<TokenId>,
-    /// Sum of the token scores over length to the power of the length penalty. For beams this is what
-    /// transformers calls `sequences_scores`.
+    /// Sum of the token scores, divided by the length to the power of the length penalty. With beams this is
+    /// `sequences_scores` of transformers.
     pub score: f32,
-    /// The log-probability of each token after all rules, as the search added it up.
+    /// The log-probability of each token after all rules, as the search added it.
     pub token_scores: Vec<f32>,
-    /// Whether the maximum ended it and not the model: there is no end-of-sentence token, or a rule forced
-    /// one there that was not the token the model would have taken.
+    /// Whether the maximum length ended it instead of the model: there is no end-of-sentence token, or a rule forced one
+    /// where the model would have taken another token.
     pub truncated: bool,
-    /// How many tokens of required terms it lacks.
+    /// Number of tokens of required terms that it lacks.
     pub missing: usize,
 }
 
-/// What a search found for one sequence.
+/// The result of the search for one sequence.
 #[derive(Clone, Debug, Default)]
 pub struct SearchResult {
-    /// The hypotheses, best first: `n_best` of them, or fewer where the rules leave no more.
+    /// The hypotheses, best first: `n_best`, or fewer if the rules leave no more.
     pub hypotheses: Vec<Hypothesis>,
-    /// Where a guard against repetition would first have made a difference.
+    /// The step at which a guard against repetition would first have changed the search.
     pub resume_point: ResumePoint,
 }
 
-/// Searches for hypotheses of all sequences at once; the result of each, in their order.
+/// Searches for the targets of all sequences at once; returns their results in the same order.
 ///
 /// # Errors
 /// The errors of [`Search::admit`] and [`Search::advance`].
@@ -113,48 +113,48 @@ pub fn search(model: &mut dyn Step, sequences: &[Sequence], options: &SearchOpti
     Ok(all)
 }
 
-/// A search for the hypotheses of running sequences.
+/// A search over several running sequences.
 pub struct Search<'a> {
     options: &'a SearchOptions,
     rules: LogitRules<'a>,
     running: Vec<RunningSequence<'a>>,
-    /// How many sequences have been admitted so far.
+    /// Number of sequences admitted so far.
     admitted: usize,
-    /// How many rows the model has.
+    /// Number of rows that the model has.
     rows: usize,
 }
 
 /// A sequence whose search is not finished.
 struct RunningSequence<'a> {
-    /// How many sequences had been admitted before it.
+    /// Number of sequences that were admitted before it, by which results are assigned.
     number: usize,
     context: RuleContext<'a>,
-    /// How many tokens its rows have been fed.
+    /// Number of tokens that its rows have been fed.
     fed: usize,
-    /// The first row, which is the only one while the sequence is fed the start tokens.
+    /// Its first row, which is its only one while start tokens are fed.
     row: usize,
     strategy: Box<dyn Strategy + 'a>,
 }
 
-/// How the hypotheses of one sequence are chosen.
+/// The way in which the hypotheses of one sequence are chosen.
 trait Strategy: Send {
-    /// The running hypotheses; to begin with, the start tokens.
+    /// The running hypotheses; at first one that has the start tokens only.
     fn prefixes(&self) -> Vec<&Prefix>;
 
     /// The running hypotheses, to change their rows.
     fn prefixes_mut(&mut self) -> Vec<&mut Prefix>;
 
-    /// Takes the next token of each running hypothesis out of the candidates of its row; the result, once the sequence is
-    /// finished.
+    /// Takes the next token of each running hypothesis from the candidates of its row; returns the result once the
+    /// sequence is finished.
     fn advance(&mut self, candidates: &[Candidates]) -> Result<Option<SearchResult>>;
 }
 
-/// A hypothesis that has not ended.
+/// A running hypothesis.
 #[derive(Clone, Debug)]
 struct Prefix {
     /// The model's row that continues it.
     row: usize,
-    /// The start tokens and all since.
+    /// The start tokens and all tokens since.
     history: Vec<TokenId>,
     token_scores: Vec<f32>,
 }
@@ -163,24 +163,24 @@ impl<'a> Search<'a> {
     /// A search without sequences.
     ///
     /// # Errors
-    /// When the options have no meaning.
+    /// When the options have no valid meaning, see [`SearchOptions::check`].
     pub fn new(options: &'a SearchOptions) -> Result<Self> {
         options.check()?;
         Ok(Self { options, rules: LogitRules::new(options), running: Vec::new(), admitted: 0, rows: 0 })
     }
 
-    /// How many sequences are running.
+    /// Number of running sequences.
     #[must_use]
     pub fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// Admits sequences. The model must already have the rows of each of them, in their order after its other rows, and have
-    /// fed them the tokens of [`Sequence::prefill`].
+    /// Admits sequences. The model must already have their rows, in the same order, after its other rows, and must have
+    /// been fed the tokens of [`Sequence::prefill`].
     ///
     /// # Errors
-    /// When a sequence has required terms and there is one beam only, or a resume point with more hypotheses than there are
-    /// beams.
+    /// When a sequence has required terms but the options have one beam only, or when a resume point has more hypotheses
+    /// than there are beams.
     pub fn admit(&mut self, sequences: &[Sequence<'_, 'a>]) -> Result<()> {
         ensure!(
             self.options.num_beams > 1 || sequences.iter().all(|sequence| sequence.required.is_none()),
@@ -213,7 +213,7 @@ impl<'a> Search<'a> {
     }
 
     /// Hands every second running sequence over to another search, which has a model of its own. Returns the rows of this
-    /// model that the other model must import after its own rows, and for each sequence its number here and its number there.
+    /// model that the other model must import after its own rows, and for each sequence its number here and there.
     pub fn hand_over_half(&mut self, other: &mut Self) -> (Vec<usize>, Vec<(usize, usize)>) {
         let (mut rows, mut numbers) = (Vec::new(), Vec::new());
         for (index, mut sequence) in std::mem::take(&mut self.running).into_iter().enumerate() {
@@ -222,7 +222,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             for row in sequence.rows_mut(self.options) {
-                // Rows that several hypotheses continue are imported once.
+                // A row that several hypotheses continue is imported once.
                 let known = rows.iter().position(|known| known == row).unwrap_or(rows.len());
                 if known == rows.len() {
                     rows.push(*row);
@@ -238,12 +238,12 @@ impl<'a> Search<'a> {
         (rows, numbers)
     }
 
-    /// Feeds the model one token for each running hypothesis, and chooses the next. Returns the sequences that are now
-    /// finished: each one's number and result.
+    /// Feeds the model one token for each running hypothesis, and chooses the next tokens. Returns the number and the
+    /// result of each sequence that is now finished.
     ///
     /// # Errors
-    /// When the options name a token that the model does not have, or allow no token to begin with; and when the model
-    /// fails. Where they allow none later on, the hypothesis ends there, truncated.
+    /// When the options name a token that the model does not have, when they allow no first token, or when the model
+    /// fails. If they allow no token later on, a hypothesis ends there, truncated.
     pub fn advance(&mut self, model: &mut dyn Step) -> Result<Vec<(usize, SearchResult)>> {
         let logits = self.feed(model)?;
         let rows: Vec<_> = self.running.iter().flat_map(|sequence| sequence.rows(self.options)).collect();
@@ -259,7 +259,8 @@ impl<'a> Search<'a> {
         Ok(finished)
     }
 
-    /// Selects the rows that are still needed, and feeds each its next token; the logits of the tokens after those.
+    /// Selects the rows that are still needed and feeds each its next token; returns the logits of the tokens after
+    /// those.
     fn feed(&mut self, model: &mut dyn Step) -> Result<Logits> {
         let (mut kept, mut tokens) = (Vec::with_capacity(self.rows), Vec::with_capacity(self.rows));
         for (row, token) in self.running.iter_mut().flat_map(|sequence| sequence.next(self.options)) {
@@ -292,7 +293,7 @@ impl<'a> RunningSequence<'a> {
         self.strategy.prefixes_mut().into_iter().map(|prefix| &mut prefix.row).collect()
     }
 
-    /// For each of the sequence's rows, the context of the rules and the tokens that the row has been fed.
+    /// For each of the sequence's rows, the context of the rules and the row's history.
     fn rows(&self, options: &SearchOptions) -> Vec<(&RuleContext<'a>, &[TokenId])> {
         let mut prefixes = self.strategy.prefixes();
         if self.fed <= options.start.len() {
@@ -301,7 +302,7 @@ impl<'a> RunningSequence<'a> {
         prefixes.into_iter().map(|prefix| (&self.context, prefix.history.as_slice())).collect()
     }
 
-    /// Takes the next tokens, see [`Strategy::advance`]. While the start tokens are fed there is nothing to choose.
+    /// Takes the next tokens, see [`Strategy::advance`]. While start tokens are fed, there is nothing to choose.
     fn advance(&mut self, candidates: &[Candidates], options: &SearchOptions) -> Result<Option<SearchResult>> {
         if self.fed < options.start.len() {
             return Ok(None);
@@ -323,7 +324,7 @@ impl Prefix {
         (&mut self.row, self.history[self.history.len() - 1])
     }
 
-    /// The new tokens.
+    /// The new tokens, without the start tokens.
     fn tokens(&self, options: &SearchOptions) -> Vec<TokenId> {
         self.history[options.start.len()..].to_vec()
     }
@@ -334,8 +335,8 @@ fn no_choice() -> anyhow::Error {
     anyhow::anyhow!("the decoding rules leave no token to begin with".with_hint("suppress or ban fewer tokens"))
 }
 
-/// The score of a hypothesis of `length` new tokens whose scores add up to `sum`.
+/// The score of a hypothesis of `length` new tokens whose token scores add up to `sum`.
 fn normalized(sum: f32, length: usize, length_penalty: f64) -> f32 {
-    // The power in f64 and the division in f32, as transformers does.
+    // The power is in f64 and the division in f32, as in transformers.
     sum / (length as f64).powf(length_penalty) as f32
 }

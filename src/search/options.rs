@@ -1,8 +1,8 @@
-//! Everything that decides how the next tokens are chosen, as plain data.
+//! The decoding options, as plain data.
 //!
-//! Responsible for: the options themselves, and refusing combinations that have no meaning. Names and
-//! meanings are those of transformers' generation options, except where said. Invariant: options that
-//! passed `check` are safe for any model. Where the values come from belongs to `engine`.
+//! Responsible for the options themselves, and for refusing combinations that have no meaning. Names and meanings are
+//! those of transformers' generation options, except where stated. Invariant: options that pass [`SearchOptions::check`]
+//! are safe for any model. Where the values come from belongs to `engine`.
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -10,80 +10,80 @@ use serde::{Deserialize, Serialize};
 use crate::batch::TokenId;
 use crate::error::WithHint;
 
-/// When a beam search of one sentence is over, once it has as many finished hypotheses as beams.
+/// When the beam search of a sentence ends, once there are as many finished hypotheses as beams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EarlyStopping {
     /// At once.
     True,
-    /// When the best open beam, at its present length, is not better than the worst finished one.
+    /// When the best running beam, at its current length, is not better than the worst finished hypothesis.
     #[default]
     False,
-    /// When no open beam could become better than the worst finished one at any length.
+    /// When no running beam could become better than the worst finished hypothesis at any length.
     Never,
 }
 
-/// Draw each token by chance instead of taking the best.
+/// Options of sampling: each token is drawn at random instead of taking the best.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sampling {
-    /// Logits are divided by this; above 0.
+    /// Divisor of the logits, above 0.
     pub temperature: f64,
-    /// Draw from this many best tokens; 0 for all.
+    /// Number of best tokens to draw from; 0: all.
     pub top_k: usize,
-    /// Draw from the fewest best tokens whose probabilities add up to this; 1 for all.
+    /// Draw from the smallest set of best tokens whose probabilities add up to this; 1: all.
     pub top_p: f64,
-    /// The same seed gives the same tokens.
+    /// Seed of the random numbers: the same seed gives the same tokens.
     pub seed: u64,
 }
 
 /// All decoding options.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SearchOptions {
-    /// Beams per sentence; 1 is greedy search, or sampling.
+    /// Number of beams per sentence; 1 is greedy search, or sampling.
     pub num_beams: usize,
-    /// Hypotheses wanted per sentence (`num_return_sequences`).
+    /// Number of hypotheses to return per sentence (`num_return_sequences`).
     pub n_best: usize,
-    /// A hypothesis' score is divided by its length to this power: above 0 favours longer ones.
+    /// A hypothesis' score is its sum divided by its length to this power; above 0 favours longer ones.
     pub length_penalty: f64,
-    /// When a beam search is over.
+    /// When a beam search ends.
     pub early_stopping: EarlyStopping,
-    /// Most new tokens, the end-of-sentence token included (`max_new_tokens`). transformers' `max_length`
-    /// counts the start token too: this is that less one.
+    /// The most new tokens, the end-of-sentence token included (`max_new_tokens`). transformers' `max_length` counts the
+    /// start token too, so it is one more.
     pub max_new_tokens: usize,
-    /// No end while a hypothesis, start token included, is shorter than this.
+    /// The fewest tokens of a hypothesis, start token included; before that it cannot end.
     pub min_length: usize,
-    /// No end before this many new tokens: the end-of-sentence token can be the next one after them.
+    /// The fewest new tokens of a hypothesis, end-of-sentence token not included; before that it cannot end.
     pub min_new_tokens: usize,
-    /// No sequence of this many tokens occurs twice; 0 for no such rule. The start token counts.
+    /// Length of token sequences that must not occur twice, start token included; 0: no such rule.
     pub no_repeat_ngram_size: usize,
-    /// No sequence of this many tokens is copied from the source; 0 for no such rule.
+    /// Length of token sequences that must not be copied from the source; 0: no such rule.
     pub encoder_no_repeat_ngram_size: usize,
-    /// Tokens that occurred already, the start token among them, are made this many times less likely.
+    /// Factor by which tokens that have occurred, the start token included, are made less likely.
     pub repetition_penalty: f64,
-    /// Token sequences that never occur.
+    /// Token sequences that must not occur.
     pub bad_words: Vec<Vec<TokenId>>,
-    /// The first new token.
+    /// Token that must be the first new one.
     pub forced_bos: Option<TokenId>,
-    /// The last token, when the maximum is reached: one of these.
+    /// Tokens of which one must be the last when the maximum length is reached.
     pub forced_eos: Vec<TokenId>,
-    /// Tokens that never occur; unlike bad words, not even when forced.
+    /// Tokens that must not occur; unlike bad words, not even when forced.
     pub suppress: Vec<TokenId>,
-    /// Tokens that are not the first free one.
+    /// Tokens that must not be the first unforced one.
     pub begin_suppress: Vec<TokenId>,
-    /// Make probabilities add up to 1 again after all rules.
+    /// Whether probabilities are renormalised after all rules.
     pub renormalize: bool,
     /// Tokens that end a hypothesis.
     pub eos: Vec<TokenId>,
     /// The padding token; nothing in the search depends on it.
     pub pad: Option<TokenId>,
-    /// What the decoder is fed first; nearly always one token.
+    /// Tokens that the decoder is fed first; nearly always one.
     pub start: Vec<TokenId>,
-    /// Draw by chance; needs one beam.
+    /// Options of sampling; needs one beam. `None`: tokens are not drawn at random.
     pub sampling: Option<Sampling>,
 }
 
 impl SearchOptions {
-    /// Greedy search without any rule: transformers' class defaults for a model with these tokens.
+    /// Greedy search without any rule: transformers' class defaults, for a model with these tokens.
     #[must_use]
     pub fn greedy(start: TokenId, eos: TokenId, max_new_tokens: usize) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl SearchOptions {
     /// Refuses values and combinations that have no meaning.
     ///
     /// # Errors
-    /// Names the option at fault and the remedy.
+    /// The error names the option at fault and the remedy.
     pub fn check(&self) -> Result<()> {
         ensure!(self.num_beams > 0, "`num_beams` is 0".with_hint("1 is greedy search"));
         ensure!(self.max_new_tokens > 0, "`max_new_tokens` is 0".with_hint("allow one new token at least"));
@@ -138,7 +138,7 @@ impl SearchOptions {
         self.check_n_best()
     }
 
-    /// The highest token that any rule names.
+    /// The highest token that any rule names, with the name of the option.
     pub(super) fn highest_token(&self) -> Option<(&'static str, TokenId)> {
         let bad: Vec<TokenId> = self.bad_words.concat();
         let forced_bos: Vec<TokenId> = self.forced_bos.into_iter().collect();

@@ -1,13 +1,15 @@
-//! Terms that a target must contain: which tokens continue or begin them, and how beams that lack different numbers of term
+//! Required terms of a target: which tokens begin or continue them, and how beams that lack different numbers of term
 //! tokens are interleaved.
 //!
-//! Lexically constrained decoding with dynamic beam allocation (Post and Vilar 2018,
-//! <https://aclanthology.org/N18-1119>), where the beams that lack equally many tokens make up a bank. A term may be
-//! written in several alternatives and stands between word boundaries, and how far a beam is follows from its tokens
-//! alone. Departures: banks are interleaved, so that each has its share and what one does not need goes to the others; and
-//! hypotheses are not compared by their mean, for a term that the model did not expect costs so much that any chatter
-//! after it would lift the mean, but by their sum with a bounded reward for length (Huang et al. 2017,
-//! <https://aclanthology.org/D17-1227>). Which tokens terms consist of belongs to `engine`.
+//! This is lexically constrained decoding with dynamic beam allocation (Post and Vilar 2018,
+//! <https://aclanthology.org/N18-1119>): beams that lack equally many tokens form a bank. A term may have several
+//! alternative tokenisations, and stands between word boundaries. How much of the terms a beam contains follows from its
+//! tokens alone.
+//!
+//! There are two departures. Banks are interleaved, so that each has its share, and what one bank does not need goes to
+//! the others. And hypotheses are not ranked by their mean token score: a term that the model did not expect costs so
+//! much that additional likely words would raise the mean. They are ranked by their sum, with a bounded reward for length
+//! (Huang et al. 2017, <https://aclanthology.org/D17-1227>). Which tokens terms consist of belongs to `engine`.
 
 use std::collections::BTreeMap;
 
@@ -17,18 +19,18 @@ use crate::glossary::{Alternatives, TermMatch, cover};
 /// The fewest beams for a sentence with required terms: enough for most banks to keep more than one.
 pub const MIN_BEAMS: usize = 8;
 
-/// Between which tokens of a vocabulary a word can begin or end.
+/// The word boundaries of a vocabulary: between which tokens a word can begin or end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WordBoundaries {
     /// Tokens that begin with a letter or digit and no space before it, ascending.
     continuing: Vec<TokenId>,
-    /// By token: whether it ends with a letter or digit.
+    /// For each token, whether it ends with a letter or digit.
     ends_in_word: Vec<bool>,
 }
 
 impl WordBoundaries {
-    /// From what holds for each token of the vocabulary: whether it begins with a letter or digit without a space before it, and
-    /// whether it ends with a letter or digit.
+    /// Collects two facts about each token of the vocabulary: whether it begins with a letter or digit without a space
+    /// before it, and whether it ends with a letter or digit.
     #[must_use]
     pub fn new(tokens: impl IntoIterator<Item = (bool, bool)>) -> Self {
         let mut boundaries = Self::default();
@@ -45,46 +47,46 @@ impl WordBoundaries {
         self.ends_in_word.get(token as usize).is_some_and(|&ends| ends)
     }
 
-    /// Whether a word can end with one token and another begin with the next.
+    /// Whether a word can end with `before` and another begin with `after`.
     fn separate(&self, before: TokenId, after: TokenId) -> bool {
         !self.ends_in_word(before) || self.continuing.binary_search(&after).is_err()
     }
 }
 
-/// What an item's target must contain.
+/// Terms that the target of a sequence must contain.
 #[derive(Clone, Copy, Debug)]
 pub struct Required<'a> {
-    /// The terms, each in all alternatives it may be written. A term that occurs twice is wanted twice.
+    /// The terms, each with its alternative tokenisations. A term that is listed twice must occur twice.
     pub terms: &'a [Alternatives<TokenId>],
     /// Where words may begin and end.
     pub boundaries: &'a WordBoundaries,
-    /// What each token is worth: minus the log-probability of a usual one.
+    /// Reward for each token when hypotheses are ranked: minus the log-probability of a usual token.
     pub reward: f32,
-    /// About how many tokens the target needs, the end included; the reward is given for at most this many.
+    /// Expected number of tokens of the target, the end included; the reward is given for at most this many.
     pub expected_length: usize,
 }
 
 /// Which tokens of required terms a hypothesis still lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// How many tokens are missing if the next token belongs to no term.
+    /// Number of missing tokens if the next token belongs to no term.
     pub missing: usize,
-    /// Every token that begins or continues a term, ascending, and how many tokens are missing after it.
+    /// Tokens that begin or continue a term, ascending, each with the number of missing tokens after it.
     pub next: Vec<(TokenId, usize)>,
     /// Whether a term has just ended, so that the next token must not continue its last word.
     pub at_end: bool,
 }
 
-/// An alternative of a term whose first tokens are there.
+/// An alternative of a term whose first tokens a hypothesis ends with.
 struct PartialTerm<'a> {
     term: usize,
     alternative: &'a [TokenId],
-    /// How many tokens of the alternative are there.
+    /// Number of the alternative's tokens that are there.
     tokens: usize,
 }
 
 impl<'a> Required<'a> {
-    /// What a hypothesis of these `tokens`, all since the start, still lacks.
+    /// The progress of a hypothesis that has these `tokens`, start tokens not included.
     pub(super) fn progress(&self, tokens: &[TokenId]) -> Progress {
         let matches = self.matches(tokens);
         let missing = self.missing_without(&matches);
@@ -93,7 +95,7 @@ impl<'a> Required<'a> {
             if left == 0 {
                 return self.missing(&[tokens, &begun.alternative[begun.tokens..]].concat());
             }
-            // What is begun counts for no more than the shortest alternative to write its term.
+            // A begun alternative counts as missing no more than the shortest alternative of its term.
             let whole = shortest(&self.terms[begun.term]);
             let counted = if matches.iter().any(|found| found.term == begun.term) { 0 } else { whole };
             missing - counted + left.min(whole)
@@ -110,12 +112,12 @@ impl<'a> Required<'a> {
         }
     }
 
-    /// How many tokens of terms a hypothesis of these `tokens` lacks.
+    /// Number of tokens of terms that a hypothesis with these `tokens` lacks.
     pub(super) fn missing(&self, tokens: &[TokenId]) -> usize {
         self.missing_without(&self.matches(tokens))
     }
 
-    /// The value by which hypotheses are compared: the sum of log-probabilities plus the reward for their length.
+    /// The value that hypotheses are ranked by: the sum of log-probabilities plus a reward for length.
     pub(super) fn worth(&self, sum: f32, length: usize) -> f32 {
         sum + self.reward * length.min(self.expected_length) as f32
     }
@@ -134,8 +136,8 @@ impl<'a> Required<'a> {
         (0..self.terms.len()).filter(|&term| !found(term)).map(|term| shortest(&self.terms[term])).sum()
     }
 
-    /// The alternatives that `tokens` end with the beginning of, or that may begin next: those of missing terms, and longer
-    /// ones of a term that has just ended.
+    /// The alternatives that may come next or that `tokens` end with the beginning of. These are alternatives of missing
+    /// terms, and longer alternatives of a term that has just ended.
     fn begun(&self, tokens: &[TokenId], matches: &[TermMatch]) -> Vec<PartialTerm<'a>> {
         let mut begun = Vec::new();
         for (term, alternative) in self
@@ -166,9 +168,9 @@ fn shortest(alternatives: &Alternatives<TokenId>) -> usize {
     alternatives.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-/// Interleaves banks, which are candidates that lack equally many tokens. `candidates` are the best first, and `missing` says
-/// how many tokens a candidate lacks. First comes the best of each bank, from the bank that lacks least, then the second best
-/// of each, and so on.
+/// Interleaves banks, which are candidates that lack equally many tokens. `candidates` are sorted best first, and
+/// `missing` returns how many tokens a candidate lacks. The best of each bank come first, beginning with the bank that
+/// lacks least, then the second best of each, and so on.
 pub(super) fn interleave_banks<T>(candidates: Vec<T>, missing: impl Fn(&T) -> usize) -> Vec<T> {
     let mut turn: BTreeMap<usize, usize> = BTreeMap::new();
     let mut order: Vec<(usize, usize, T)> = Vec::with_capacity(candidates.len());

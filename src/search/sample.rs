@@ -1,10 +1,10 @@
-//! Drawing a token by chance, over candle's `LogitsProcessor`.
+//! Drawing random tokens, with candle's `LogitsProcessor`.
 //!
-//! Responsible for: temperature, then top-k, then top-p, each working on what the former left, as in
-//! transformers (candle's own top-p keeps the share of the *unfiltered* probabilities, and its top-k breaks
-//! ties as it finds them, so only the draw itself is candle's). Invariant: what is drawn depends on the
-//! seed, the sequence's index, the sample and the logits; not on the batch. Leaves top-k to the caller, who asks
-//! for no more candidates than that; of tokens equal to the k-th, transformers keeps all, this the lowest.
+//! Responsible for temperature, then top-k, then top-p, each applied to what the former left, as in transformers.
+//! candle's own top-p keeps the share of the *unfiltered* probabilities, and its top-k breaks ties as it finds them, so
+//! only the draw itself is candle's. Invariant: what is drawn depends on the seed, the sequence's index, the sample and
+//! the logits; not on the batch. top-k belongs to the caller, who passes no more candidates than that. Of tokens equal to
+//! the k-th, transformers keeps all, this module the lowest.
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
@@ -20,13 +20,14 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// The sampler of one sample of the sequence with this index.
+    /// The sampler for sample number `sample` of the sequence with this index.
     pub fn new(sampling: Sampling, index: u64, sample: u64) -> Self {
         let seed = mixed(mixed(mixed(sampling.seed) ^ index) ^ sample);
         Self { processor: LogitsProcessor::from_sampling(seed, Draw::All { temperature: 1.0 }), sampling }
     }
 
-    /// One of the candidates, which come best first, and the logarithm of the probability it was drawn with.
+    /// Draws one of the candidates, which must be sorted best first. Returns the token and the logarithm of the
+    /// probability it was drawn with; `None` if there are no candidates.
     pub fn draw(&mut self, candidates: &[(TokenId, f32)]) -> Result<Option<(TokenId, f32)>> {
         let Some(&(_, best)) = candidates.first() else { return Ok(None) };
         let temperature = self.sampling.temperature;
@@ -39,7 +40,7 @@ impl Sampler {
     }
 }
 
-/// How many of the logits, best first, hold `top_p` of the probability: one at least.
+/// Number of best logits that together have `top_p` of the probability; at least one. `logits` are sorted best first.
 fn nucleus(logits: &[f64], top_p: f64) -> usize {
     if top_p >= 1.0 {
         return logits.len();
@@ -54,7 +55,7 @@ fn nucleus(logits: &[f64], top_p: f64) -> usize {
     count.count().max(1)
 }
 
-/// A seed that differs in about half its bits when any bit of `x` does (the finisher of `SplitMix64`).
+/// A hash of `x`: changing any bit of `x` changes about half its bits (the finaliser of `SplitMix64`).
 fn mixed(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
