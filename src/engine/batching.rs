@@ -1,8 +1,8 @@
-//! How many sentences go through a model at once, and what happens when memory runs out.
+//! The limits on batches, and what happens when memory runs out.
 //!
-//! Invariant: every sequence is decoded, whatever the size of its batch. A batch that the device has no memory for is cut in two
-//! and decoded again, and a notice says so. On a GPU sums depend on the size of a batch, so scores may differ in their last
-//! digits; on the CPU nothing differs.
+//! Invariant: every sequence is decoded, whatever the size of its batch. A batch that the device has no memory for is cut
+//! in two and decoded again, and a notice says so. On a GPU, sums depend on the size of a batch, so scores may differ in
+//! their last digits; on the CPU nothing differs.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,65 +19,66 @@ use crate::search::SearchOptions;
 
 use super::oom::is_out_of_memory;
 
-/// Padded source tokens of the running sentences on the CPU: enough rows to keep it busy, few enough for their states to stay
+/// Padded source tokens of running sentences on the CPU: enough rows to keep it busy, few enough for their states to stay
 /// in its caches.
 const CPU_TOKENS: usize = 1536;
-/// Padded source tokens up to which `min_sentences` sentences may run, however long they are: encoded, they take some hundred
-/// KB a token.
+/// Padded source tokens within which `min_sentences` sentences may run, however long they are. Encoded, they take some
+/// hundred KB per token.
 const MIN_SENTENCES_TOKENS: usize = 16_384;
-/// Rows for which one thread spends more time computing than reading weights.
+/// Number of rows from which on a thread spends more time computing than reading weights.
 pub(super) const ROWS_PER_THREAD: usize = 12;
-/// Rows with which any GPU is busy.
+/// Number of rows that keeps any GPU busy.
 const GPU_ROWS: usize = 4096;
-/// Candle's kernels count the elements of a tensor in 31 bits, and say nothing where there are more.
+/// candle's kernels count the elements of a tensor in 31 bits, and overflow silently.
 const MOST_ELEMENTS: usize = (1 << 31) - 1;
-/// Matrices that one call multiplies: the length of the axis on which kernels put them.
+/// Most matrices that one call multiplies: the limit of the grid axis that kernels put them on.
 const MOST_PRODUCTS: usize = (1 << 16) - 1;
-/// The share of a GPU's free memory that the estimate for a batch may reach: the estimate is rough.
+/// The share of a GPU's free memory that a batch's estimate may reach, since the estimate is rough.
 const MEMORY_SHARE: f64 = 0.7;
 
-/// The limits on a batch.
+/// The limits on the size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct BatchLimits {
     /// Most padded source tokens.
     tokens: usize,
     /// Most sentences.
     sentences: usize,
-    /// This many sentences are always allowed, up to [`MIN_SENTENCES_TOKENS`].
+    /// Number of sentences that are always allowed within [`MIN_SENTENCES_TOKENS`].
     min_sentences: usize,
-    /// Most bytes, by the estimate of `need`.
+    /// Most bytes, as estimated by `need`.
     bytes: usize,
     /// Most elements of the largest tensor.
     elements: usize,
     need: MemoryNeed,
-    /// Rows of each sentence.
+    /// Number of rows per sentence.
     rows: usize,
     /// Whether the caller gave the number of tokens.
     tokens_given: bool,
 }
 
-/// The memory that decoding needs, by estimate.
+/// An estimate of the memory that decoding needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct MemoryNeed {
-    /// Bytes for each sentence: its logits.
+    /// Bytes per sentence: its logits.
     sentence: usize,
-    /// Bytes for each source token: its states, and its keys and values for the decoder.
+    /// Bytes per source token: its states, and its keys and values for the decoder.
     token: usize,
-    /// Bytes for each pair of source tokens of which one attends to the other.
+    /// Bytes per pair of source tokens of which one attends to the other.
     pair: usize,
-    /// Which source tokens attend to which.
+    /// The encoder's attention pattern: which source tokens attend to which.
     pattern: Pattern,
-    /// Bytes for each target token: keys and values in every beam.
+    /// Bytes per target token: keys and values in every beam.
     target: usize,
     /// Most tokens of a target.
     max_target: usize,
-    /// Elements of the largest tensor: for each sentence, for each source token, and for each pair of tokens that attend.
+    /// Elements of the largest tensor per sentence, per source token, and per pair of tokens that attend; the greatest of
+    /// the three counts.
     elements: [usize; 3],
 }
 
 impl BatchLimits {
-    /// The limits for a model in `dtype` with `free` bytes of a GPU's memory, or on the CPU (`None`). `tokens` is the number of
-    /// padded source tokens that the caller gave, if any.
+    /// The limits for a model of type `dtype`: on a GPU with `free` bytes of memory, or on the CPU (`None`). `tokens` is
+    /// the number of padded source tokens that the caller gave, if any.
     fn new(spec: &Spec, dtype: DType, options: &SearchOptions, tokens: Option<usize>, free: Option<usize>) -> Self {
         let need = MemoryNeed::of(spec, dtype.size_in_bytes(), options);
         let rows = options.num_beams.max(options.n_best);
@@ -106,23 +107,24 @@ impl BatchLimits {
         }
     }
 
-    /// How many of `threads` have enough to do within these limits, where the longest sentence has `longest` tokens.
+    /// Number of workers, at most `threads`, that have enough to do within these limits if the longest sentence has
+    /// `longest` tokens.
     pub fn workers(&self, longest: usize, threads: usize) -> usize {
         let sentences = self.tokens / longest.max(1);
         if self.tokens_given { (sentences * self.rows / ROWS_PER_THREAD).clamp(1, threads) } else { threads }
     }
 
-    /// How many workers have enough to do with this many sentences.
+    /// Number of workers that have enough to do with this many sentences.
     pub fn workers_for(&self, sentences: usize) -> usize {
         (sentences * self.rows).div_ceil(ROWS_PER_THREAD)
     }
 
-    /// The limits of `workers` of the `all` workers that decode side by side.
+    /// The limits of `workers` workers together, of `all` workers that decode side by side.
     pub fn share(&self, workers: usize, all: usize) -> Self {
         Self { tokens: self.tokens * workers / all, ..*self }
     }
 
-    /// Whether `sentences` sentences, the longest of `longest` tokens, may be one batch.
+    /// Whether `sentences` sentences, the longest of `longest` tokens, may form one batch.
     pub fn fits(&self, sentences: usize, longest: usize) -> bool {
         let within = |each: usize, most: usize| sentences.saturating_mul(each) <= most;
         sentences <= 1
@@ -138,18 +140,18 @@ impl MemoryNeed {
     fn of(spec: &Spec, size: usize, options: &SearchOptions) -> Self {
         let rows = options.num_beams.max(options.n_best);
         let [encoder, decoder] = [&spec.encoder, &spec.decoder].map(|stack| stack.heads * stack.head_width);
-        // Keys and values of one position in all layers.
+        // Bytes of keys and values of one position in all layers.
         let position = 2 * spec.decoder.kv_heads * spec.decoder.head_width * spec.decoder.layers * size;
         let padded = spec.vocabulary + 1024;
-        // The KV cache has room for twice as many tokens as there are, at most.
+        // The KV cache has capacity for at most twice as many tokens as there are.
         let cache = decoder * 2 * options.max_new_tokens.max(32);
         Self {
-            // Logits in the model's type, padded; in f32; less the maximum; and their exponentials.
+            // Logits exist padded in the model's type, in f32, with the maximum subtracted, and as exponentials.
             sentence: rows * spec.vocabulary * (2 * size + 12),
             token: position + 2 * size * (8 * spec.encoder.width + 2 * spec.encoder.inner),
             pair: spec.encoder.heads * (8 + 2 * size),
             pattern: spec.encoder.pattern(0),
-            // While the KV cache grows or is gathered it exists twice, and it grows by half too much.
+            // While the KV cache grows or is gathered, it exists twice; and its capacity may exceed its size by half.
             target: 3 * rows * position,
             max_target: options.max_new_tokens,
             elements: [
@@ -160,7 +162,7 @@ impl MemoryNeed {
         }
     }
 
-    /// Estimated bytes for each sentence; a target is taken to be twice as long as its source at most.
+    /// Estimated bytes per sentence; a target is assumed to be at most twice as long as its source.
     fn bytes(&self, longest: usize) -> usize {
         let target = (2 * longest).max(32).min(self.max_target);
         self.sentence
@@ -174,7 +176,7 @@ impl MemoryNeed {
     }
 }
 
-/// The memory of a device, as far as it is known and was found out.
+/// The memory of a device: what was free after loading, and the batch sizes at which it ran out.
 #[derive(Debug, Default)]
 pub(super) struct MemoryBudget {
     /// Bytes that were free after the model was loaded; only GPUs report them.
@@ -184,18 +186,18 @@ pub(super) struct MemoryBudget {
 
 #[derive(Debug, Default)]
 struct OomHistory {
-    /// Sentences and padded tokens of the smallest half of a batch that was cut.
+    /// Sentences and padded tokens of the smallest half of a batch that ran out of memory.
     smallest: Option<(usize, usize)>,
     notices: Vec<String>,
 }
 
 impl MemoryBudget {
-    /// The memory of `device` now.
+    /// The current memory of `device`.
     pub fn on(device: &Device) -> Self {
         Self { free: GpuInfo::of(device).map(|gpu| gpu.free), found: Mutex::default() }
     }
 
-    /// Messages for the user about batches; each is given once.
+    /// Messages for the user about batches; each is returned once.
     pub fn take_notices(&self) -> Vec<String> {
         std::mem::take(&mut self.found().notices)
     }
@@ -205,8 +207,8 @@ impl MemoryBudget {
         BatchLimits::new(spec, dtype, options, tokens, self.free)
     }
 
-    /// Decodes all sequences in batches within `limits`, or in smaller ones where memory runs out; gives each batch and its
-    /// result to `done`.
+    /// Decodes all sequences in batches within `limits`, or in smaller ones where memory runs out; passes each batch and
+    /// its result to `done`.
     pub fn each_batch<T>(
         &self,
         sequences: Vec<Vec<TokenId>>,
@@ -242,7 +244,7 @@ impl MemoryBudget {
         Ok(())
     }
 
-    /// The limits, or what the device turned out to have room for.
+    /// The limits, lowered to the batch sizes that the device turned out to have memory for.
     pub fn within(&self, limits: &BatchLimits) -> BatchLimits {
         let (sentences, tokens) = self.found().smallest.unwrap_or((usize::MAX, usize::MAX));
         BatchLimits { sentences: limits.sentences.min(sentences), tokens: limits.tokens.min(tokens), ..*limits }
@@ -261,7 +263,7 @@ impl MemoryBudget {
     }
 }
 
-/// A batch is larger than what has been found to be too large.
+/// The error for a batch that exceeds what is known to fit.
 #[derive(Debug, thiserror::Error)]
 #[error("the batch is too large")]
 struct Halve;

@@ -1,6 +1,6 @@
-//! A checkpoint without its weights: what config.json says of the model, its tokenizer, and how it decodes.
+//! A checkpoint without its weights: what config.json says of the model, its tokenizer, and its decode settings.
 //!
-//! Responsible for resolving a [`Request`]; quick for a model of any size, since no weights are touched.
+//! Responsible for resolving a [`Request`]. This is fast for a model of any size, since no weights are touched.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
@@ -25,26 +25,26 @@ pub struct Checkpoint {
     generation_config: Option<Value>,
 }
 
-/// A request with everything that it left open decided by the checkpoint.
+/// A request in which the checkpoint has decided everything that was left open.
 #[derive(Clone, Debug, Serialize)]
 pub struct ResolvedRequest {
-    /// How to decode.
+    /// The decode settings.
     pub settings: DecodeSettings,
-    /// The tokens of the languages.
+    /// The tokens of the requested languages.
     pub languages: LanguageTokens,
-    /// What stands before every source.
+    /// Text before every source.
     pub prefix: String,
     /// Which source tokens have global attention.
     pub global_attention: GlobalAttention,
-    /// Whether English punctuation of the output is drawn to the word before it, where the request says.
+    /// Whether spaces before English punctuation are removed from the output; `None`: the checkpoint decides.
     pub clean_up: Option<bool>,
 }
 
 impl Checkpoint {
-    /// Reads all files but the weights.
+    /// Opens a checkpoint: reads all files but the weights.
     ///
     /// # Errors
-    /// When a file is missing, damaged, or of another model than its neighbours.
+    /// When a file is missing, damaged, or of another model than the other files.
     pub fn open(files: &ModelFiles) -> Result<Self> {
         let opened = || -> Result<_> {
             let config = files.json("config.json")?.unwrap_or_default();
@@ -62,7 +62,7 @@ impl Checkpoint {
         &self.spec
     }
 
-    /// Most source tokens, specials included, that the model was made for.
+    /// The most source tokens, special ones included, that the model was made for.
     #[must_use]
     pub fn window(&self) -> usize {
         let window = self.spec.encoder.window;
@@ -99,7 +99,7 @@ impl Checkpoint {
         Ok(ResolvedRequest { settings, languages, prefix, global_attention, clean_up: request.clean_up })
     }
 
-    /// Which source tokens have global attention: for a task the first, as the model cards of such models ask.
+    /// Which source tokens have global attention. For a task it is the first one, as the cards of such models recommend.
     fn global_attention(&self, request: &Request) -> Result<GlobalAttention> {
         ensure!(
             request.global_attention.is_none() || self.spec.has_global_first(),
@@ -110,15 +110,16 @@ impl Checkpoint {
             .with_hint("leave it out")
         );
         let usual = match request.task {
-            // No pipeline of transformers 4 did so.
+            // The pipelines of transformers 4 did not do this.
             Some(_) if self.spec.has_global_first() && request.caller != Caller::Pipeline => GlobalAttention::First,
             _ => GlobalAttention::None,
         };
         Ok(request.global_attention.unwrap_or(usual))
     }
 
-    /// The tokens of the languages. To a pipeline a language means something only where the model can be told it; and the target's
-    /// token is always the first one generated, also where a model was made to start from it.
+    /// The tokens of the requested languages. In a pipeline, a language has a meaning only if the model takes one. The
+    /// token of the target language is then always the first one generated, even if the model was trained to start from
+    /// it.
     fn languages(&self, request: &Request) -> Result<LanguageTokens> {
         let (from, to) = (request.from.as_deref(), request.to.as_deref());
         let found = self.tokenizer.languages(from, to);
@@ -142,7 +143,7 @@ impl Checkpoint {
         Ok(languages)
     }
 
-    /// The name of the `task_specific_params` for a task: those for this language where there are some.
+    /// The key in `task_specific_params` for a task: the one for this language if there is one.
     #[must_use]
     pub fn task(&self, name: &str, language: &str) -> String {
         let special = format!("{name}_{}", Code::parse(language).short());
@@ -150,7 +151,7 @@ impl Checkpoint {
         if known { special } else { name.to_owned() }
     }
 
-    /// What transformers 4's pipelines put before a source: the task's prefix, else that of the whole config.json.
+    /// The prefix that transformers 4's pipelines put before a source: the task's, else that of the whole config.json.
     /// BART's is a space, which changes its first token (<https://github.com/huggingface/transformers/issues/14673>).
     fn task_prefix(&self, task: &str) -> Option<String> {
         let own = || self.config.get("task_specific_params")?.get(task)?.get("prefix")?.as_str();

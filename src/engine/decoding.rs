@@ -1,9 +1,9 @@
-//! Sources to hypotheses: what goes through the model, and when.
+//! From sources to hypotheses: which sources go through the model, and when.
 //!
-//! On the CPU sentences are admitted in the places of finished ones (`workers`); on a GPU one batch follows another.
+//! On the CPU, sentences are admitted in the places of finished ones (`workers`); on a GPU, one batch follows another.
 //!
-//! Invariant: every source that was taken is done once, or the whole call fails. What is generated for a source does not depend
-//! on the sources that run beside it.
+//! Invariant: every source that was taken is done exactly once, or the whole call fails. The generation of a source does
+//! not depend on the sources that run beside it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,55 +19,55 @@ use crate::model::spec::GlobalAttention;
 use crate::model::{DecoderState, Seq2Seq};
 use crate::search::{self, Logits, Required, ResumePoint, SearchOptions, SearchResult, Sequence, Step};
 
-/// Source tokens to be decoded.
+/// The tokens of one source, to be decoded.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The scheduler's name for it; outputs drawn by chance depend on it.
+    /// The scheduler's key for the source; with sampling, the output depends on it.
     pub key: usize,
-    /// The tokens, as [`super::Session::encode`] gives them.
+    /// The source tokens, as [`super::Session::encode`] returns them.
     pub tokens: Vec<TokenId>,
     /// A guard against repetition, see [`super::Input::guard`].
     pub guard: Option<ResumePoint>,
 }
 
 impl Source {
-    /// The source as a search takes it; `required` says by key what targets must contain.
+    /// The source as a sequence of a search; `required` lists by key what targets must contain.
     pub(super) fn sequence<'r>(&self, required: &[Required<'r>]) -> Sequence<'_, 'r> {
         let required = required.get(self.key).copied();
         Sequence { source: &self.tokens, index: self.key as u64, required, guard: self.guard.as_ref() }
     }
 }
 
-/// Decides which sources are decoded next, and receives their generations. More sources may arrive while others run.
+/// Decides which sources are decoded next, and receives their generations. Sources may arrive while others are running.
 pub trait Scheduler: Sync {
-    /// How many sources wait now.
+    /// Number of sources that wait now.
     fn waiting(&self) -> usize;
 
-    /// The tokens of the longest source that waits now.
+    /// Number of tokens of the longest source that waits now.
     fn longest(&self) -> usize;
 
-    /// Takes the next sources, as many as `fits` (of a number of sources and the tokens of the longest) allows; none when none
-    /// wait.
+    /// Takes the next sources, as many as `fits` allows; none if none wait. The arguments of `fits` are a number of
+    /// sources and the tokens of the longest.
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source>;
 
-    /// Receives the generation of the source with a key.
+    /// Receives the generation of the source with this key.
     fn done(&self, key: usize, generation: Generation);
 }
 
-/// How the sources of one run are decoded.
+/// Options for decoding the sources of one run.
 pub(super) struct RunOptions<'r> {
     pub search: &'r SearchOptions,
-    /// By key, what targets must contain; empty where nothing is required.
+    /// What the targets must contain, by key; empty if nothing is required.
     pub required: &'r [Required<'r>],
     /// Which source tokens have global attention.
     pub global: GlobalAttention,
-    /// Whether English punctuation of a target is drawn to the word before it; none leaves that to the checkpoint.
+    /// Whether spaces before English punctuation are removed from targets; `None`: the checkpoint decides.
     pub clean_up: Option<bool>,
     pub limits: BatchLimits,
 }
 
-/// A scheduler of sources that are all there from the beginning, the longest first: there is little padding, and the greatest
-/// need of memory is met first.
+/// A scheduler for sources that are all there from the beginning. It gives out the longest first: there is little
+/// padding, and the greatest need of memory comes first.
 pub(super) struct LongestFirst(Mutex<LongestFirstState>);
 
 struct LongestFirstState {
@@ -84,7 +84,7 @@ impl LongestFirst {
         Self(Mutex::new(LongestFirstState { waiting: sources.into(), done }))
     }
 
-    /// The tokens of all sources that wait.
+    /// Number of tokens of all sources that wait.
     pub fn source_tokens(&self) -> usize {
         self.state().waiting.iter().map(|source| source.tokens.len()).sum()
     }
@@ -122,7 +122,7 @@ impl Scheduler for LongestFirst {
 }
 
 impl Engine {
-    /// Decodes what a scheduler has until nothing waits there.
+    /// Decodes the sources of a scheduler until none waits.
     pub(super) fn decode(&self, scheduler: &dyn Scheduler, options: &RunOptions) -> Result<()> {
         let decoded = if self.model.can_admit() {
             self.decode_on_workers(scheduler, options)
@@ -142,14 +142,14 @@ impl Engine {
         }
     }
 
-    /// The next sources of a scheduler, as many as `fits` allows.
+    /// Takes the next sources of a scheduler, as many as `fits` allows; fails if one is too long.
     pub(super) fn take(&self, scheduler: &dyn Scheduler, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source>> {
         let sources = scheduler.take(fits);
         sources.iter().try_for_each(|source| self.check_length(source))?;
         Ok(sources)
     }
 
-    /// Gives a scheduler the generation of a source.
+    /// Passes the generation of a source to a scheduler.
     pub(super) fn done(
         &self,
         scheduler: &dyn Scheduler,
@@ -161,7 +161,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The generation of a source, decoded to text.
+    /// The generation of a source, with its tokens decoded to text.
     fn generation(&self, source: &Source, found: SearchResult, clean_up: Option<bool>) -> Result<Generation> {
         let (tokenizer, SearchResult { mut hypotheses, resume_point }) = (self.tokenizer(), found);
         let decode = |tokens: &[TokenId]| match clean_up {
@@ -203,7 +203,7 @@ impl Engine {
             let mut done = Vec::with_capacity(taken.len());
             let decode = |batch: &Batch| {
                 let sources: Vec<&Source> = batch.order.iter().filter_map(|&index| taken[index].as_ref()).collect();
-                // When memory runs out, the halves of the batch begin again.
+                // When memory runs out, the halves of the batch are decoded from the start.
                 self.decode_batch(batch, &sources, options).inspect_err(|_| self.stats.abandoned())
             };
             self.budget.each_batch(sequences, limits, decode, |batch, found| {
@@ -217,7 +217,8 @@ impl Engine {
         }
     }
 
-    /// The search result of each sequence of a batch. No search resumes another here.
+    /// The search result of each sequence of a batch. Searches with a guard begin at the start here, since batches admit
+    /// no prefill.
     fn decode_batch(&self, batch: &Batch, sources: &[&Source], options: &RunOptions) -> Result<Vec<SearchResult>> {
         let begin = Instant::now();
         for source in sources {
@@ -239,12 +240,12 @@ impl Engine {
     }
 }
 
-/// How many tokens the best hypothesis has.
+/// Number of tokens of the best hypothesis.
 pub(super) fn generated_tokens(found: &SearchResult) -> usize {
     found.hypotheses.first().map_or(0, |best| best.tokens.len())
 }
 
-/// A model with the state of its decoder, as the search sees it.
+/// A model with the state of its decoder, as a [`Step`] for the search.
 pub(super) struct DecoderStep<'a> {
     model: &'a Seq2Seq,
     pub state: DecoderState,
@@ -260,7 +261,7 @@ impl<'a> DecoderStep<'a> {
 
 impl Step for DecoderStep<'_> {
     fn step(&mut self, tokens: &[TokenId]) -> Result<Logits> {
-        // Several beams are rows of one text; at its first step a text has one row only.
+        // Several beams are rows of one text; at its first step a text has only one row.
         self.stats.stepped(tokens.len().div_ceil(self.beams));
         self.model.predict(&mut self.state, tokens)
     }

@@ -1,18 +1,18 @@
-//! What a session generates from: a text, and the constraints on its generation.
+//! The inputs of a session: texts, and constraints on their generations.
 
 use crate::search::ResumePoint;
 
-/// A text to generate from.
+/// A text to generate from, with constraints on the generation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Input<'a> {
-    /// The text, without the prefix that a session puts before it.
+    /// The text, without the session's prefix.
     pub text: &'a str,
-    /// Terms that the generation contains as far as possible.
+    /// Terms that the generation contains if possible.
     pub constraints: &'a [Constraint],
-    /// With a guard no sequence of [`super::GUARD`] tokens occurs twice in the generation. The search resumes at this point of
-    /// the session's own generation without a guard. From [`ResumePoint::Unknown`] it begins at the start and finds the same, but
-    /// for the last digits of scores. The guard is ignored where the session's settings leave it nothing to do
-    /// ([`super::Session::can_guard`]).
+    /// A guard against repetition: no sequence of [`super::GUARD`] tokens occurs twice in the generation. The point is
+    /// that of the session's own generation without a guard; the search resumes there. From [`ResumePoint::Unknown`] the
+    /// search begins at the start, and finds the same except for the last digits of scores. The guard is ignored if the
+    /// session's settings make it pointless, see [`super::Session::can_guard`].
     pub guard: Option<&'a ResumePoint>,
 }
 

@@ -1,8 +1,8 @@
-//! Texts to texts with one model: tokenizer, batches, encoder, search, and back.
+//! From texts to texts with one model: tokenizer, batches, encoder, search, and back.
 //!
-//! Invariant: what is generated for a text does not depend on the texts beside it, their number or their order (on a GPU, but
-//! for the rounding of sums). A source that is too long for the model is an error, and never cut. How articles are divided into
-//! texts belongs to `translate` and `summarize`.
+//! Invariant: the generation of a text does not depend on the texts beside it, their number or their order (on a GPU,
+//! except for the rounding of sums). A source that is too long for the model is an error; it is never cut. How articles
+//! are divided into texts belongs to `translate` and `summarize`.
 
 mod batching;
 mod checkpoint;
@@ -40,7 +40,7 @@ pub use stats::{LiveStats, Stats};
 use batching::MemoryBudget;
 use settings::{Caller, Overrides};
 
-/// A loaded checkpoint.
+/// A loaded checkpoint, ready to generate.
 pub struct Engine {
     checkpoint: Checkpoint,
     model: Seq2Seq,
@@ -49,26 +49,26 @@ pub struct Engine {
     budget: MemoryBudget,
     load: Duration,
     stats: LiveStats,
-    /// Where words may begin and end, computed when a generation first has constraints.
+    /// The word boundaries of the vocabulary, computed when a generation first has constraints.
     boundaries: OnceLock<WordBoundaries>,
-    /// A free list of decoder states without rows: memory that is used again need not be filled with zeros by the system.
+    /// A free list of decoder states without rows. Reusing their memory saves the system filling new memory with zeros.
     free_states: Mutex<Vec<DecoderState>>,
 }
 
-/// What a caller wants from a model; the checkpoint decides everything that is left out.
+/// What a caller wants of a model; the checkpoint decides everything that is left open.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Settings of one call, an object under transformers' names.
+    /// Settings of one call, as an object with transformers' names.
     pub call: Option<Value>,
-    /// From the command line.
+    /// Settings from the command line.
     pub flags: Overrides,
-    /// From the user's config file.
+    /// Settings from the user's config file.
     pub user: Overrides,
-    /// The catalogue's settings of an alias.
+    /// Settings of an alias from the catalogue.
     pub catalogue: Option<Value>,
     /// A task of `task_specific_params`, such as `summarization`.
     pub task: Option<String>,
-    /// What a pipeline was made with, an object under transformers' names.
+    /// Settings that a pipeline was made with, as an object with transformers' names.
     pub defaults: Option<Value>,
     /// Which command or interface decodes.
     pub caller: Caller,
@@ -78,17 +78,17 @@ pub struct Request {
     pub to: Option<String>,
     /// Text before every source; `None` takes that of the task, if it has one.
     pub prefix: Option<String>,
-    /// Which source tokens have global attention, in models that leave that to the caller. `None` means no token, and the
-    /// first one for a task, as the makers of such models ask.
+    /// Which source tokens have global attention, in models that leave this to the caller. `None`: the first token for a
+    /// task, as the makers of such models recommend, and no token otherwise.
     pub global_attention: Option<GlobalAttention>,
-    /// Whether English punctuation of the output is drawn to the word before it; `None` leaves that to the checkpoint.
+    /// Whether spaces before English punctuation are removed from the output; `None`: the checkpoint decides.
     pub clean_up: Option<bool>,
-    /// Padded source tokens per batch; `None` takes what suits the device.
+    /// Padded source tokens per batch; `None`: what suits the device.
     pub batch_tokens: Option<usize>,
 }
 
 impl Request {
-    /// A request for the checkpoint's own settings.
+    /// A request that leaves everything to the checkpoint.
     #[must_use]
     pub fn new(caller: Caller) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl Engine {
     /// Loads the checkpoint in a folder.
     ///
     /// # Errors
-    /// When a file is missing, damaged, or of another model than its neighbours.
+    /// When a file is missing, damaged, or of another model than the other files.
     pub fn load(files: &ModelFiles, placement: &Placement) -> Result<Self> {
         let begin = Instant::now();
         let checkpoint = Checkpoint::open(files)?;
@@ -146,7 +146,7 @@ impl Engine {
         })
     }
 
-    /// `name@revision`.
+    /// The model's name and revision, `name@revision`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.checkpoint.name
@@ -164,38 +164,38 @@ impl Engine {
         &self.model
     }
 
-    /// The device and type that the engine computes with; not always what was requested, see [`Placement::with_wide_range`],
-    /// [`Placement::with_int8`] and [`Placement::fallback`].
+    /// The device and type that the engine computes with. They may differ from what was requested, see
+    /// [`Placement::with_wide_range`], [`Placement::with_int8`] and [`Placement::fallback`].
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement
     }
 
-    /// Messages for the user since the last call, a line each.
+    /// Messages for the user since the last call, one line each.
     #[must_use]
     pub fn take_notices(&self) -> Vec<String> {
         self.budget.take_notices()
     }
 
-    /// Parameters in the weights' files.
+    /// Number of parameters in the weights' files.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// Most source tokens, specials included, that the model was made for.
+    /// The most source tokens, special ones included, that the model was made for.
     #[must_use]
     pub fn window(&self) -> usize {
         self.checkpoint.window()
     }
 
-    /// Where the time went so far.
+    /// Time and tokens so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats { load: self.load, ..self.stats.read() }
     }
 
-    /// The engine's statistics for another thread to read while this one generates.
+    /// The engine's statistics, for another thread to read while this one generates.
     #[must_use]
     pub fn live_stats(&self) -> LiveStats {
         self.stats.clone()
@@ -210,21 +210,21 @@ impl Engine {
         Ok(Session { engine: self, resolved, batch_tokens: request.batch_tokens })
     }
 
-    /// The name of the checkpoint's settings for a task: those for this language where it has some.
+    /// The key in the checkpoint's `task_specific_params` for a task: the one for this language if there is one.
     #[must_use]
     pub fn task(&self, name: &str, language: &str) -> String {
         self.checkpoint.task(name, language)
     }
 }
 
-/// The requested placement, changed to what this model needs.
+/// The requested placement, adapted to what this model needs.
 fn effective_placement(placement: &Placement, spec: &Spec) -> Result<Placement> {
     let placement = if spec.wide_range { placement.with_wide_range()? } else { placement.clone() };
     let faster = spec.int8 && model::int8_is_faster();
     Ok(if faster { placement.with_int8() } else { placement })
 }
 
-/// The file for the int8 weights of a model in a folder; each of the model's adapters has a file of its own.
+/// The file for the int8 weights of a model; with an adapter, the model has another file.
 fn int8_cache(files: &ModelFiles, placement: &Placement) -> Option<PathBuf> {
     let place = files.path("config.json")?.canonicalize().ok()?;
     let mut name = place.into_os_string().into_encoded_bytes();

@@ -1,11 +1,11 @@
-//! Out of memory: how a device reports it, and where a model is loaded instead.
+//! Out of memory: how devices report it, and loading a model elsewhere.
 
 use anyhow::Result;
 
 use crate::device::Placement;
 use crate::error::{ErrorKind, Explain, WithHint};
 
-/// Loads a model on its device; or on the fallback, when a GPU that was not requested by name is out of memory.
+/// Loads a model on its device; if a GPU that was chosen automatically is out of memory, on the fallback device.
 pub(super) fn load_or_fall_back<T>(placement: &Placement, load: impl Fn(&Placement) -> Result<T>) -> Result<T> {
     match load(placement) {
         Err(error) if is_out_of_memory(&error) => match placement.fallback() {
@@ -20,8 +20,8 @@ pub(super) fn load_or_fall_back<T>(placement: &Placement, load: impl Fn(&Placeme
     }
 }
 
-/// Whether an error says that a device has no memory left. Candle has no type for it: the words are the driver's, and
-/// those of cuBLAS.
+/// Whether an error means that a device has no memory left. candle has no error type for it, so the texts of the driver
+/// and of cuBLAS are searched.
 pub(super) fn is_out_of_memory(error: &anyhow::Error) -> bool {
     let signs = ["out_of_memory", "out of memory", "alloc_failed"];
     error.chain().any(|cause| {

@@ -1,9 +1,10 @@
 //! Generations that must contain certain terms.
 //!
-//! Responsible for: the tokens of terms, and searching again for texts whose generation lacks a term. Invariant: the
-//! generation of a text without terms is, bit for bit, that of a call without any. So is the generation of a text that has its
-//! terms anyway, and of one for which the search could not place all terms, because a fluent sentence without a term is worth
-//! more than one cut short. The caller checks whether the terms are there. How they are placed belongs to `search`.
+//! Responsible for the tokens of terms, and for searching again for texts whose generation lacks a term. Invariant: the
+//! generation of a text without terms is, bit for bit, the same as in a call without any terms. So is the generation of a
+//! text that contains its terms anyway, and of one for which the search could not place all terms, because a fluent
+//! sentence without a term is better than one cut short. The caller checks whether the terms are there. How they are
+//! placed belongs to `search`.
 
 use anyhow::Result;
 
@@ -15,7 +16,7 @@ use crate::glossary::{self, Alternatives};
 use crate::search::{MIN_BEAMS, Required, SearchOptions, WordBoundaries};
 
 impl Engine {
-    /// Whether the model can write a text at all.
+    /// Whether the vocabulary can write a text at all.
     #[must_use]
     pub fn can_write(&self, text: &str) -> bool {
         !self.tokenizer().tokenizations(text).is_empty()
@@ -25,7 +26,7 @@ impl Engine {
         self.boundaries.get_or_init(|| WordBoundaries::new(self.tokenizer().word_boundaries()))
     }
 
-    /// Terms in tokens, without those that the vocabulary cannot write.
+    /// The tokenisations of terms, without terms that the vocabulary cannot write.
     fn tokenized(&self, constraints: &[Constraint]) -> Vec<Alternatives<TokenId>> {
         let tokenized = |constraint: &Constraint| {
             constraint.alternatives.iter().flat_map(|text| self.tokenizer().tokenizations(text)).collect()
@@ -38,20 +39,20 @@ impl Engine {
     }
 }
 
-/// Whether a text has all terms.
+/// Whether a text contains all terms.
 fn has(text: &str, constraints: &[Constraint]) -> bool {
     let bytes = |constraint: &Constraint| constraint.alternatives.iter().map(|text| text.as_bytes().to_vec()).collect();
     glossary::missing(text, &constraints.iter().map(bytes).collect::<Vec<_>>()).is_empty()
 }
 
 impl Session<'_> {
-    /// How many beams the second search has, for texts that lack a term.
+    /// Number of beams of the second search, for texts that lack a term.
     #[must_use]
     pub fn beams_for_terms(&self) -> usize {
         self.settings().options.num_beams.max(MIN_BEAMS)
     }
 
-    /// Searches again for the inputs whose generation lacks a term, and keeps the new generations that have all terms.
+    /// Searches again for the inputs whose generation lacks a term, and keeps those new generations that have all terms.
     pub(super) fn constrain(&self, inputs: &[Input], generations: &mut [Generation]) -> Result<()> {
         if self.settings().options.sampling.is_some() {
             return Ok(());
@@ -83,7 +84,7 @@ struct Lacking {
     terms: Vec<Alternatives<TokenId>>,
     /// Minus the mean log-probability of the generation's tokens.
     reward: f32,
-    /// Tokens of the generation.
+    /// Number of tokens of the generation.
     length: usize,
 }
 
@@ -94,7 +95,7 @@ impl Lacking {
         Self { index, terms: engine.tokenized(input.constraints), reward, length }
     }
 
-    /// The constraint for the search: the terms should make the text longer by their own tokens at most.
+    /// The constraint for the search. Terms are expected to lengthen the text by no more than their own tokens.
     fn required<'a>(&'a self, boundaries: &'a WordBoundaries) -> Required<'a> {
         let longest = |alternatives: &Alternatives<TokenId>| alternatives.iter().map(Vec::len).max().unwrap_or(0);
         let expected_length = self.length + self.terms.iter().map(longest).sum::<usize>();

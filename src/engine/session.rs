@@ -1,6 +1,7 @@
-//! An engine with the resolved settings of a request: texts in, generations out.
+//! A session: an engine with the resolved settings of a request, from texts to generations.
 //!
-//! Invariant: generations come in the order of their texts. When each text goes through the model belongs to `decoding`.
+//! Invariant: generations come in the order of their texts. When each text goes through the model is decided in
+//! `decoding`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,56 +19,57 @@ use crate::error::{Error, ErrorKind};
 use crate::search::{Required, ResumePoint, SearchOptions};
 use crate::tokenizer::LanguageTokens;
 
-/// An engine with a resolved request.
+/// An engine with a resolved request, ready to generate.
 pub struct Session<'a> {
     pub(super) engine: &'a Engine,
     pub(super) resolved: ResolvedRequest,
     pub(super) batch_tokens: Option<usize>,
 }
 
-/// What a model made of one text.
+/// The output of a model for one text.
 #[derive(Clone, Debug, Default)]
 pub struct Generation {
-    /// The text.
+    /// The generated text.
     pub text: String,
-    /// How likely the model finds the text.
+    /// The score of the best hypothesis: the sum of its token scores, divided by its length to the power of the length
+    /// penalty.
     pub score: f32,
-    /// How many tokens the source has, specials included.
+    /// Number of tokens of the source, special ones included.
     pub source_tokens: usize,
-    /// How many tokens the text has, the end included.
+    /// Number of tokens of the generated text, the end included.
     pub target_tokens: usize,
-    /// Whether the text was cut at the longest length allowed.
+    /// Whether the text was cut at the maximum length.
     pub truncated: bool,
-    /// The log-probability of each token.
+    /// The log-probability of each generated token.
     pub token_scores: Vec<f32>,
     /// The generated tokens.
     pub tokens: Vec<TokenId>,
-    /// The best hypotheses, this one first, where more than one was requested.
+    /// The best hypotheses, this one first, if more than one was requested.
     pub hypotheses: Vec<Alternative>,
-    /// How many tokens of required terms the generation lacks.
+    /// Number of tokens of required terms that the generation lacks.
     pub missing: usize,
-    /// Where a search with a guard against repetition resumes this one.
+    /// The step at which a search with a guard against repetition resumes this one.
     pub resume_point: ResumePoint,
 }
 
 /// One of the n best generations of a source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Alternative {
-    /// The text.
+    /// The generated text.
     #[serde(rename = "target")]
     pub text: String,
-    /// How likely the model finds the text.
+    /// The score of the hypothesis.
     pub score: f32,
 }
 
-/// A source that is longer than the model's positions.
+/// The error for a source that is longer than the model's positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceTooLong {
     /// The source's key, which is its index among the inputs of a call.
     pub index: usize,
-    /// How many tokens the source has, specials included.
+    /// Number of tokens of the source, special ones included.
     pub tokens: usize,
-    /// The most tokens that the model takes.
+    /// The most tokens that the model can take.
     pub window: usize,
 }
 
@@ -93,19 +95,19 @@ impl Session<'_> {
         self.engine
     }
 
-    /// The request with everything that the checkpoint decided.
+    /// The resolved request: everything that was left open is decided.
     #[must_use]
     pub fn resolved(&self) -> &ResolvedRequest {
         &self.resolved
     }
 
-    /// The decode settings in effect, with where they come from.
+    /// The decode settings in effect, with the origin of each.
     #[must_use]
     pub fn settings(&self) -> &DecodeSettings {
         &self.resolved.settings
     }
 
-    /// The languages in effect.
+    /// The tokens of the languages in effect.
     #[must_use]
     pub fn languages(&self) -> &LanguageTokens {
         &self.resolved.languages
@@ -117,7 +119,7 @@ impl Session<'_> {
         self.resolved.global_attention
     }
 
-    /// What stands before every source.
+    /// Text before every source.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.resolved.prefix
@@ -134,21 +136,21 @@ impl Session<'_> {
         Self { engine: self.engine, resolved, batch_tokens: self.batch_tokens }
     }
 
-    /// The fewest new tokens an output can have.
+    /// The fewest new tokens that an output can have.
     #[must_use]
     pub fn least_tokens(&self) -> usize {
         let options = &self.resolved.settings.options;
         options.min_new_tokens.max(options.min_length.saturating_sub(options.start.len()))
     }
 
-    /// Whether `sources` sources, the longest of `longest` tokens, go through the model at once. A caller with waiting texts
-    /// can use it to give one batch at a time.
+    /// Whether `sources` sources, the longest of `longest` tokens, go through the model as one batch. A caller with many
+    /// texts can use this to pass one batch at a time.
     #[must_use]
     pub fn is_one_batch(&self, sources: usize, longest: usize) -> bool {
         self.limits(&self.resolved.settings.options).fits(sources, longest)
     }
 
-    /// The source tokens of a text, prefix and specials included.
+    /// The source tokens of a text, with prefix and special tokens.
     ///
     /// # Errors
     /// When the tokenizer cannot represent the text.
@@ -162,8 +164,8 @@ impl Session<'_> {
         }
     }
 
-    /// The source tokens of a text. What is longer than the checkpoint's tokenizer allows is cut off before the specials that
-    /// end a source, as transformers' `truncation=True` does.
+    /// The source tokens of a text, cut to the length that the checkpoint's tokenizer allows. Tokens are cut before the
+    /// special ones at the end, as by transformers' `truncation=True`.
     ///
     /// # Errors
     /// When the tokenizer cannot represent the text.
@@ -176,25 +178,26 @@ impl Session<'_> {
         Ok(tokens)
     }
 
-    /// A text with substitutes for characters that the vocabulary lacks, see [`crate::tokenizer::Tokenizer::substituted`].
+    /// A text in which characters that the vocabulary lacks are replaced by similar ones, see
+    /// [`crate::tokenizer::Tokenizer::substituted`].
     #[must_use]
     pub fn substituted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.engine.tokenizer().substituted(text)
     }
 
-    /// A generation's text in which unknown tokens are replaced by what its source has there, see
+    /// A generation's text in which unknown tokens are replaced by what the source `text` has in their place, see
     /// [`crate::tokenizer::Tokenizer::decode_copying_unknowns`].
     #[must_use]
     pub fn with_unknowns_copied(&self, text: &str, generation: &Generation) -> Option<String> {
         self.engine.tokenizer().decode_copying_unknowns(&generation.tokens, text)
     }
 
-    /// One generation for each input, in their order. There may be any number of inputs: they are sorted by length and batched.
-    /// Where a generation lacks one of its input's constraints, a second search with beams looks for all of them; the caller
-    /// checks what is lacking then. When outputs are drawn by chance, constraints have no effect.
+    /// Generates one text for each input, in their order. There may be any number of inputs: they are sorted by length
+    /// and batched. If a generation lacks one of its input's constraints, a second search with beams tries to place all
+    /// of them. The caller must check what is still missing. With sampling, constraints have no effect.
     ///
     /// # Errors
-    /// [`SourceTooLong`] when a text does not fit the model's positions; when the model or device fails.
+    /// [`SourceTooLong`] when a text exceeds the model's positions; others when the model or device fails.
     pub fn generate<'i, I: Copy + Into<Input<'i>>>(&self, inputs: &[I]) -> Result<Vec<Generation>> {
         let inputs: Vec<Input> = inputs.iter().map(|&input| input.into()).collect();
         let guards = self.can_guard();
@@ -210,34 +213,35 @@ impl Session<'_> {
         Ok(generations)
     }
 
-    /// One generation for each source, in their order, from source tokens as they are.
+    /// Generates one text for each source, in their order, from source tokens as they are.
     ///
     /// # Errors
-    /// As [`Self::generate`].
+    /// [`SourceTooLong`] when a source exceeds the model's positions; others when the model or device fails.
     pub fn generate_tokens(&self, sources: Vec<Vec<TokenId>>) -> Result<Vec<Generation>> {
         let sources = sources.into_iter().enumerate().map(|(key, tokens)| Source { key, tokens, guard: None });
         self.search(sources.collect(), &self.resolved.settings.options, &[])
     }
 
-    /// Whether a guard against repetition makes a difference: not where the settings have one already, or draw by chance.
+    /// Whether a guard against repetition can change a generation: not if the settings include one already, and not with
+    /// sampling.
     #[must_use]
     pub fn can_guard(&self) -> bool {
         self.resolved.settings.options.can_guard()
     }
 
-    /// Decodes the sources of a scheduler until none waits: a source is admitted as soon as there is room beside the running ones
-    /// (on a GPU, with the next batch). Its generation is that of [`Self::generate`]; for outputs drawn by chance, only where its
-    /// key is its index there.
+    /// Decodes the sources of a scheduler until none waits. On the CPU a source is admitted as soon as there is room
+    /// beside the running ones, on a GPU with the next batch. Its generation equals that of [`Self::generate`]; with
+    /// sampling, only if its key equals its index there.
     ///
     /// # Errors
-    /// When a source is too long, or the model or device fails; what was taken and is not done is then lost.
+    /// When a source is too long, or the model or device fails; sources that were taken but are not done are lost.
     pub fn run(&self, scheduler: &dyn Scheduler) -> Result<()> {
         let options = &self.resolved.settings.options;
         self.engine.decode(scheduler, &self.decode_options(options, &[]))
     }
 
-    /// The generation of each source, whose keys are their indices; `required` is empty or says by key what the generation
-    /// must contain.
+    /// The generation of each source; keys of sources are their indices. `required` is empty, or lists by key what the
+    /// generation must contain.
     pub(super) fn search(
         &self,
         sources: Vec<Source>,

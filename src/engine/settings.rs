@@ -1,18 +1,18 @@
-//! Which decode settings are in effect for a checkpoint, and where each comes from.
+//! The decode settings in effect for a checkpoint, and the origin of each.
 //!
-//! Responsible for: the one function, [`resolve`], that decides between the user, the catalogue and the
-//! checkpoint: one call > flag > the user's config file > catalogue > `task_specific_params` > what pipelines fall back to
-//! (only for [`Caller::Pipeline`]) > `generation_config.json` > config.json (only if there is no `generation_config.json`) >
-//! transformers' class default. Invariant:
-//! every field of `SearchOptions` is listed in `DecodeSettings::origins`; a setting that cannot be honoured is
-//! an error or a warning, never silence. Leaves reading the files to the caller, and language tokens, which
-//! replace `decoder_start_token_id` and `forced_bos_token_id`, to the tokenizer and `engine`.
+//! Responsible for the one function, [`resolve`], that decides between the user, the catalogue and the checkpoint. The
+//! order is: one call > flag > the user's config file > catalogue > `task_specific_params` > the fallback of pipelines
+//! (only for [`Caller::Pipeline`]) > `generation_config.json` > config.json (only if there is no
+//! `generation_config.json`) > transformers' class default. Invariant: every field of `SearchOptions` is listed in
+//! `DecodeSettings::origins`; a setting that cannot be honoured is an error or a warning, never ignored in silence.
+//! Reading the files belongs to the caller. Language tokens, which replace `decoder_start_token_id` and
+//! `forced_bos_token_id`, belong to the tokenizer and `engine`.
 //!
-//! From transformers 5.23: `max_length` and `min_length` count the start token; the default maximum of 20
-//! does not. `max_new_tokens` and `min_new_tokens` win over them. A `generation_config.json` without
-//! `decoder_start_token_id` starts with its `bos_token_id`, whatever config.json says. Departure: where
-//! `generation_config.json` has no `eos_token_id`, `pad_token_id`, or start at all, config.json's are taken; transformers
-//! would never stop, or fail.
+//! As in transformers 5.23, `max_length` and `min_length` count the start token, but the default maximum of 20 does not;
+//! `max_new_tokens` and `min_new_tokens` take precedence over them. A `generation_config.json` without
+//! `decoder_start_token_id` starts with its `bos_token_id`, whatever config.json says. Departure: if
+//! `generation_config.json` has no `eos_token_id`, no `pad_token_id`, or no start token at all, config.json's are taken;
+//! transformers would never stop, or fail.
 
 mod layers;
 mod overrides;
@@ -35,47 +35,47 @@ use layers::RawSetting;
 use overrides::row;
 use resolver::Resolver;
 
-/// Which command or interface decodes; it decides the maximum length when nothing else does.
+/// Which command or interface decodes; this decides the maximum length if nothing else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// `generate`: transformers' default of 20 new tokens.
+    /// The command `generate`: transformers' default of 20 new tokens.
     Generate,
-    /// `translate`, `summarize`, `digest`: the model's window.
+    /// The commands `translate`, `summarize` and `digest`: the model's window.
     Article,
-    /// The pipelines of transformers 4: 256 new tokens and 4 beams, where those say so.
+    /// The pipelines of transformers 4: 256 new tokens and 4 beams, under the conditions of those pipelines.
     Pipeline,
 }
 
-/// All sources of settings.
+/// All sources of settings, from which [`resolve`] decides.
 #[derive(Clone, Debug)]
 pub struct SettingSources<'a> {
-    /// Settings of one call, an object under transformers' names.
+    /// Settings of one call, as an object with transformers' names.
     pub call: Option<&'a Value>,
-    /// From the command line.
+    /// Settings from the command line.
     pub flags: &'a Overrides,
-    /// From the user's config file.
+    /// Settings from the user's config file.
     pub user: &'a Overrides,
-    /// The catalogue's settings of an alias, an object under transformers' names.
+    /// Settings of an alias from the catalogue, as an object with transformers' names.
     pub catalogue: Option<&'a Value>,
     /// The task whose `task_specific_params` apply, such as `summarization`.
     pub task: Option<&'a str>,
-    /// What a pipeline was made with, an object under transformers' names; only for [`Caller::Pipeline`].
+    /// Settings that a pipeline was made with, as an object with transformers' names; only for [`Caller::Pipeline`].
     pub defaults: Option<&'a Value>,
-    /// config.json
+    /// The contents of config.json.
     pub config: &'a Value,
-    /// `generation_config.json`
+    /// The contents of `generation_config.json`, if there is one.
     pub generation_config: Option<&'a Value>,
-    /// The most tokens an article command lets the model write, start token included.
+    /// The most tokens that an article command lets the model write, start token included.
     pub window: usize,
-    /// How many positions the decoder has; `None` where nothing ends them.
+    /// Number of positions of the decoder; `None`: unlimited.
     pub positions: Option<usize>,
-    /// What decoding starts from after the start token.
+    /// A token that decoding starts with after the start token: that of the target language, in some models.
     pub after_start: Option<TokenId>,
     /// Which command or interface decodes.
     pub caller: Caller,
 }
 
-/// One effective setting.
+/// One setting in effect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
     /// transformers' name of the setting.
@@ -86,15 +86,15 @@ pub struct Setting {
     pub origin: String,
 }
 
-/// The settings in effect.
+/// The decode settings in effect.
 #[derive(Clone, Debug, Serialize)]
 pub struct DecodeSettings {
     /// Options of the search.
     pub options: SearchOptions,
-    /// All settings, in a fixed order, with where they come from.
+    /// All settings, in a fixed order, each with its origin.
     #[serde(skip)]
     pub origins: Vec<Setting>,
-    /// Warnings: what the checkpoint asks for and does not get, and what cannot be met.
+    /// Warnings: settings of the checkpoint that are not supported or cannot be met.
     #[serde(skip)]
     pub warnings: Vec<String>,
 }
@@ -112,7 +112,7 @@ impl DecodeSettings {
         }
     }
 
-    /// Lists which source tokens have global attention, and whether the request says so.
+    /// Lists which source tokens have global attention; `asked`: whether the request decided that.
     pub fn note_global_attention(&mut self, global: GlobalAttention, asked: bool) {
         let value = if global == GlobalAttention::First { "first" } else { "none" };
         let origin = if asked { "asked for" } else { "as its makers ask" };
@@ -120,7 +120,7 @@ impl DecodeSettings {
         self.origins.push(setting);
     }
 
-    /// Gives every output `least` to `most` new tokens.
+    /// Sets the fewest and the most new tokens of every output.
     pub fn set_length_limits(&mut self, least: usize, most: usize) {
         let options = &mut self.options;
         options.max_new_tokens = most.max(1);
@@ -143,8 +143,8 @@ impl DecodeSettings {
 /// Decides every setting from all sources.
 ///
 /// # Errors
-/// When a value is not possible, or asks for a way of decoding that this library does not have; the error
-/// names the setting and where it comes from.
+/// When a value is impossible, or requires a way of decoding that this library does not have; the error names the setting
+/// and its origin.
 pub fn resolve(sources: &SettingSources) -> Result<DecodeSettings> {
     let mut resolver = Resolver::new(sources)?;
     unsupported::check_modes(&resolver.layers)?;

@@ -1,39 +1,39 @@
-//! Statistics of an engine: where its time goes, and how far it is.
+//! Statistics of an engine: time spent, and progress.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Where the time went so far.
+/// Time and tokens so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stats {
-    /// Loading the model.
+    /// Time to load the model.
     pub load: Duration,
-    /// Encoding sources.
+    /// Time to encode sources.
     pub encode: Duration,
-    /// Decoding: everything between an encoded source and its text.
+    /// Time to decode: everything between an encoded source and its text.
     pub decode: Duration,
-    /// Source tokens encoded, specials included, padding not.
+    /// Number of source tokens encoded, special ones included, padding not.
     pub source_tokens: usize,
-    /// Tokens of the texts that came out, n-best alternatives not counted.
+    /// Number of tokens of finished texts, n-best alternatives not counted.
     pub generated_tokens: usize,
-    /// Texts.
+    /// Number of finished texts.
     pub texts: usize,
-    /// Source tokens of all texts that were requested so far, done or not.
+    /// Number of source tokens of all texts requested so far, finished or not.
     pub asked_tokens: usize,
-    /// Source tokens of running texts.
+    /// Number of source tokens of running texts.
     pub batch_tokens: usize,
-    /// Tokens generated for running texts, not counted in `generated_tokens` yet.
+    /// Number of tokens generated for running texts, not counted in `generated_tokens` yet.
     pub pending_tokens: usize,
 }
 
 impl Stats {
-    /// Source tokens that are translated. For running texts that is a guess, from the tokens generated for them.
+    /// Number of source tokens translated so far. For running texts it is estimated from the tokens generated for them.
     #[must_use]
     pub fn progress(&self) -> usize {
         self.source_tokens + self.pending_tokens.min(self.batch_tokens - self.batch_tokens / 16)
     }
 
-    /// Tokens that were generated, those of running texts included.
+    /// Number of tokens generated so far, those of running texts included.
     #[must_use]
     pub fn generated(&self) -> usize {
         self.generated_tokens + self.pending_tokens
@@ -45,7 +45,7 @@ impl Stats {
 pub struct LiveStats(Arc<Mutex<Stats>>);
 
 impl LiveStats {
-    /// The statistics now.
+    /// The current statistics.
     #[must_use]
     pub fn read(&self) -> Stats {
         *self.stats()
@@ -88,7 +88,7 @@ impl LiveStats {
         (stats.batch_tokens, stats.pending_tokens) = (0, 0);
     }
 
-    /// Adds time that was spent.
+    /// Adds to the time spent.
     pub(super) fn spent(&self, encode: Duration, decode: Duration) {
         let mut stats = self.stats();
         stats.encode += encode;

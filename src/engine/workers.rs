@@ -1,20 +1,21 @@
 //! Continuous batching on the threads of the CPU.
 //!
-//! Each thread has one *worker* (a [`DecodeWorker`]) with a decoder and a search of its own, and decodes its own sources: no
-//! thread waits for another at every token. When enough sources of a worker are finished, others are admitted in their places
-//! at once (Orca, Yu et al. 2022, <https://www.usenix.org/conference/osdi22/presentation/yu>). The work goes in *rounds*:
+//! Each thread has one *worker* (a [`DecodeWorker`]) with a decoder and a search of its own, which decodes its own
+//! sources. So no thread waits for another at every token. When enough sources of a worker are finished, others are
+//! admitted in their places at once (Orca, Yu et al. 2022, <https://www.usenix.org/conference/osdi22/presentation/yu>).
+//! The work proceeds in *rounds*:
 //!
-//! 1. idle workers are assigned waiting sources, about as many tokens each (`assign`);
-//! 2. where no source waits, an idle worker takes over half of the running sources of the busiest one (`rebalance`);
+//! 1. idle workers are assigned waiting sources, with about equally many tokens each (`assign`);
+//! 2. if no source waits, an idle worker takes over half of the running sources of the busiest one (`rebalance`);
 //! 3. all workers decode side by side, and admit further sources as they have room (`Round::run`); the thread of an idle
 //!    worker helps with the kernels of the others;
-//! 4. the round ends when all workers are idle, or earlier, when an idle worker could be given something again. Then the
-//!    next round begins; what is running keeps running.
+//! 4. the round ends when all workers are idle, or earlier, when an idle worker could be given sources again. Then the
+//!    next round begins; running sources keep running.
 //!
-//! Example: two workers are assigned forty sources each. The first finishes all of them and finds none waiting, while twenty
-//! of the second are still running. The round ends, ten of these move over, and both workers go on.
+//! Example: two workers are assigned forty sources each. The first finishes all of them and finds none waiting, while
+//! twenty of the second are still running. The round ends, ten of these move over, and both workers continue.
 //!
-//! Invariant: what is generated for a source depends neither on the worker nor on the sources beside it.
+//! Invariant: the generation of a source depends neither on the worker nor on the sources beside it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,9 +33,9 @@ use crate::model::DecoderState;
 use crate::model::spec::GlobalAttention;
 use crate::search::{Required, Search, SearchOptions, Sequence};
 
-/// Padding tokens whose encoding takes longer than to begin another batch.
+/// Number of padding tokens whose encoding takes longer than starting another batch.
 const MAX_PADDING: usize = 16;
-/// Padded tokens beyond which sources gain nothing by being encoded together, and only take memory.
+/// Number of padded tokens beyond which encoding sources together gains nothing and only takes memory.
 const MAX_ENCODED_TOGETHER: usize = 8192;
 
 impl Engine {
@@ -57,7 +58,7 @@ impl Engine {
                 break;
             }
         }
-        // The workers' times overlap: the time that passed is divided in the proportion of their sums.
+        // The workers' times overlap, so the time that passed is divided in proportion to their sums.
         let (mut encode, mut decode) = <(Duration, Duration)>::default();
         for worker in workers {
             let DecodeWorker { encode_time, decode_time, mut decoder, .. } =
@@ -99,7 +100,8 @@ impl Engine {
     }
 }
 
-/// Gives each idle worker half of the running sources of the busiest one, as long as that has enough for two.
+/// Hands half of the running sources of the busiest worker over to each idle one, as long as the busiest has enough for
+/// two.
 fn rebalance(workers: &mut [Mutex<DecodeWorker>]) -> Result<()> {
     let workers = workers.iter_mut().map(|worker| worker.get_mut().unwrap_or_else(PoisonError::into_inner));
     let (mut idle, mut busy): (Vec<&mut DecodeWorker>, Vec<&mut DecodeWorker>) =
@@ -114,14 +116,15 @@ fn rebalance(workers: &mut [Mutex<DecodeWorker>]) -> Result<()> {
     Ok(())
 }
 
-/// How many sources of these `lengths` each worker gets, one worker after the other, so that all have about as many tokens.
+/// Number of sources, of these `lengths`, that each worker gets, one worker after another, so that all have about equally
+/// many tokens.
 fn shares(mut lengths: &[usize], workers: usize) -> Vec<usize> {
     let mut left: usize = lengths.iter().sum();
     let share = |worker: usize| {
         let wanted = left / (workers - worker);
         let mut tokens = 0;
         let fits = |length: &&usize| {
-            // A source is taken when at least half of its tokens are within the share; the first one always is.
+            // A source is included if at least half of its tokens are within the share; the first one always is.
             let fits = tokens == 0 || tokens + **length / 2 <= wanted;
             tokens += if fits { **length } else { 0 };
             fits
@@ -134,8 +137,8 @@ fn shares(mut lengths: &[usize], workers: usize) -> Vec<usize> {
     (0..workers).map(share).collect()
 }
 
-/// How many sources of these `lengths`, the longest first, are best encoded together. The later ones would need so much
-/// padding beside them that a batch of their own takes less time, or there are too many tokens.
+/// Number of sources, of these `lengths` in descending order, that are best encoded together. Later ones would need so
+/// much padding that a batch of their own takes less time, or there are too many tokens.
 fn encoded_together(lengths: &[usize]) -> usize {
     let ends_batch = |&(index, length): &(usize, &usize)| {
         let padded = 4 * length <= 3 * lengths[0] && (lengths[0] - length) * (lengths.len() - index) >= MAX_PADDING;
@@ -144,23 +147,23 @@ fn encoded_together(lengths: &[usize]) -> usize {
     lengths.iter().enumerate().find(ends_batch).map_or(lengths.len(), |(index, _)| index)
 }
 
-/// A time during which workers decode side by side.
+/// A round, in which workers decode side by side.
 #[derive(Default)]
 struct Round {
-    /// How many workers there are, idle or not.
+    /// Number of workers, idle or not.
     workers: usize,
     /// Whether the round ends before the work does.
     ended: AtomicBool,
-    /// How many workers are idle.
+    /// Number of idle workers.
     idle: AtomicUsize,
 }
 
 impl Round {
-    /// Has a worker decode until it is idle or the round has ended.
+    /// Runs a worker until it is idle or the round has ended.
     fn run(&self, worker: &mut DecodeWorker, scheduler: &dyn Scheduler) -> Result<()> {
         let end_on_failure = EndOnDrop(self);
         while !self.has_ended() && threads::work(self.all_busy(), || worker.fill(scheduler))? {
-            // Idle workers would finish what still waits sooner, and half of a long list too.
+            // Idle workers would speed up the work: they could take waiting sources, or half of many running ones.
             if self.idle.load(Ordering::Relaxed) > 0 && (scheduler.waiting() > 0 || worker.has_enough_for_two()) {
                 self.end();
             } else {
@@ -173,8 +176,8 @@ impl Round {
         Ok(())
     }
 
-    /// Takes a share of the kernels of busy workers. To wake a thread takes longer than most kernels do, so one idle thread
-    /// stays awake for each busy worker: this one, unless `idle_before` idle threads are enough for all of them.
+    /// Helps with the kernels of busy workers. Waking a thread takes longer than most kernels do, so one idle thread
+    /// stays awake for each busy worker: this one does, unless `idle_before` idle threads are enough for all of them.
     fn help(&self, idle_before: usize) {
         while !self.has_ended() && idle_before + self.idle.load(Ordering::Relaxed) < self.workers {
             if rayon::yield_now() != Some(rayon::Yield::Executed) {
@@ -183,7 +186,7 @@ impl Round {
         }
     }
 
-    /// Whether no thread is free to help another: each has a busy worker.
+    /// Whether no thread is free to help another, because each has a busy worker.
     fn all_busy(&self) -> bool {
         self.workers == rayon::current_num_threads() && self.idle.load(Ordering::Relaxed) == 0
     }
@@ -197,7 +200,8 @@ impl Round {
     }
 }
 
-/// Ends the round when a worker fails or panics. The other workers would go on as long as a source waits.
+/// Ends the round when it is dropped, because a worker failed or panicked. The other workers would continue as long as a
+/// source waits.
 struct EndOnDrop<'a>(&'a Round);
 
 impl Drop for EndOnDrop<'_> {
@@ -206,7 +210,7 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// The decoder and the search of one thread.
+/// A worker: the decoder and the search of one thread.
 struct DecodeWorker<'e, 'r> {
     decoder: DecoderStep<'e>,
     engine: &'e Engine,
@@ -214,19 +218,19 @@ struct DecodeWorker<'e, 'r> {
     required: &'r [Required<'r>],
     /// Which source tokens have global attention.
     global: GlobalAttention,
-    /// Whether punctuation of a target is drawn to the word before it.
+    /// Whether spaces before English punctuation are removed from targets; `None`: the checkpoint decides.
     clean_up: Option<bool>,
     limits: BatchLimits,
-    /// How many workers there are.
+    /// Number of workers.
     workers: usize,
     search: Search<'r>,
-    /// Sources that the worker was assigned and has not admitted yet.
+    /// Sources that the worker was assigned but has not admitted yet.
     assigned: Vec<Source>,
-    /// Running sources by their number: how many had been admitted before.
+    /// Running sources by their number, which is the number of sources admitted before them.
     running: HashMap<usize, Source>,
-    /// How many sources have been admitted so far.
+    /// Number of sources admitted so far.
     admitted: usize,
-    /// How many sources were running after the last one had been admitted.
+    /// Number of sources that were running after the last one was admitted.
     full: usize,
     encode_time: Duration,
     decode_time: Duration,
@@ -254,7 +258,7 @@ impl<'e, 'r> DecodeWorker<'e, 'r> {
         })
     }
 
-    /// Admits sources if it is time to; whether any source is running then.
+    /// Admits sources if it is time to; returns whether any source is running then.
     fn fill(&mut self, scheduler: &dyn Scheduler) -> Result<bool> {
         let begin = Instant::now();
         let assigned = std::mem::take(&mut self.assigned);
@@ -279,12 +283,12 @@ impl<'e, 'r> DecodeWorker<'e, 'r> {
         Ok(())
     }
 
-    /// Whether the worker has nothing to do. Sources that it was assigned in a round that ended early still count.
+    /// Whether the worker has nothing to do. Sources assigned in a round that ended early still count.
     fn is_idle(&self) -> bool {
         self.running.is_empty() && self.assigned.is_empty()
     }
 
-    /// Whether so many sources are running that a second worker gains time.
+    /// Whether enough sources are running for a second worker to gain time.
     fn has_enough_for_two(&self) -> bool {
         self.limits.workers_for(self.running.len()) > 1
     }
@@ -302,14 +306,14 @@ impl<'e, 'r> DecodeWorker<'e, 'r> {
         Ok(())
     }
 
-    /// Whether it is time to admit sources. A quarter of the places is free, since encoding takes less time for several
-    /// sources at once; or there are so few rows that any more cost next to nothing.
+    /// Whether it is time to admit sources: when a quarter of the slots is free, since encoding several sources at once
+    /// is faster; or when there are so few rows that more of them cost next to nothing.
     fn has_room(&self) -> bool {
         4 * self.running.len() <= 3 * self.full || self.running.len() * self.options.num_beams < ROWS_PER_THREAD
     }
 
-    /// The next sources, as many as there is room for beside the running ones; no more than this worker's share, unless
-    /// these are too few to be worth another worker.
+    /// The next sources, as many as fit beside the running ones. They are no more than this worker's share, unless the
+    /// share is too small for one worker to be worthwhile.
     fn take(&self, scheduler: &dyn Scheduler) -> Result<Vec<Source>> {
         let worthwhile = ROWS_PER_THREAD.div_ceil(self.options.num_beams.max(self.options.n_best));
         let share = scheduler.waiting().div_ceil(self.workers).max(worthwhile);

@@ -1,8 +1,7 @@
-//! Layers of settings, the strongest first: where a value is looked for, and where it was found.
+//! Layers of settings, highest precedence first: looking a value up, and recording where it was found.
 //!
-//! Responsible for: reading one setting in the right type, or saying which setting of which source is
-//! wrong. Invariant: `null` counts as not set, as in transformers. Which settings there are belongs to
-//! the parent.
+//! Responsible for reading one setting in the right type, or reporting which setting of which source is wrong. Invariant:
+//! `null` counts as not set, as in transformers. Which settings exist belongs to the parent module.
 
 use std::fmt;
 
@@ -13,10 +12,10 @@ use crate::batch::TokenId;
 use crate::error::WithHint;
 use crate::search::EarlyStopping;
 
-/// Where a setting comes from, the strongest first.
+/// The origin of a setting, highest precedence first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SettingOrigin {
-    /// One call.
+    /// The settings of one call.
     Call,
     /// A flag on the command line.
     Flag,
@@ -55,16 +54,16 @@ impl fmt::Display for SettingOrigin {
     }
 }
 
-/// One source of settings, under transformers' names.
+/// One source of settings, with transformers' names.
 pub(super) struct Layer {
     pub origin: SettingOrigin,
     pub values: Map<String, Value>,
 }
 
-/// All sources, the strongest first.
+/// All sources of settings, highest precedence first.
 pub(super) struct Layers(pub Vec<Layer>);
 
-/// A setting's value as a layer has it, before it is checked.
+/// The value of a setting in one layer, not checked yet.
 #[derive(Clone)]
 pub(super) struct RawSetting {
     pub name: &'static str,
@@ -73,12 +72,12 @@ pub(super) struct RawSetting {
 }
 
 impl Layers {
-    /// The strongest value of this name.
+    /// The value with this name in the first layer that has one.
     pub fn find(&self, name: &'static str) -> Option<RawSetting> {
         self.0.iter().find_map(|layer| layer.find(name))
     }
 
-    /// The strongest value of either name; within a layer the first name wins.
+    /// The value with either name in the first layer that has one; within a layer, `name` takes precedence.
     pub fn find_either(&self, name: &'static str, other: &'static str) -> Option<RawSetting> {
         self.0.iter().find_map(|layer| layer.find(name).or_else(|| layer.find(other)))
     }
@@ -92,12 +91,12 @@ impl Layer {
 }
 
 impl RawSetting {
-    /// An error about this value: what is wrong with it, and what would be right.
+    /// An error about this value: what is wrong with it (`what`), and the remedy (`hint`).
     pub fn wrong(&self, what: &str, hint: &str) -> anyhow::Error {
         anyhow::anyhow!(format!("`{}` is {} ({}): {what}", self.name, self.value, self.source()).with_hint(hint))
     }
 
-    /// Where the value comes from; for a flag, with the flag's name.
+    /// The origin of the value; for a flag, with the flag's name.
     pub fn source(&self) -> String {
         match (&self.origin, super::overrides::called(self.name)) {
             (SettingOrigin::Flag, Some(option)) => format!("flag `--{}`", option.flag),
@@ -105,9 +104,9 @@ impl RawSetting {
         }
     }
 
-    /// A count of at least `least`.
+    /// The value as a count of at least `least`.
     pub fn count(&self, least: u64) -> Result<usize> {
-        // transformers' own files hold counts such as 4.0 now and then.
+        // transformers' own files sometimes have counts such as 4.0.
         let whole = self.value.as_f64().filter(|x| x.fract() == 0.0 && *x >= 0.0 && *x < 1e9).map(|x| x as u64);
         match self.value.as_u64().or(whole) {
             Some(count) if count >= least => Ok(count as usize),
@@ -115,7 +114,7 @@ impl RawSetting {
         }
     }
 
-    /// A finite number.
+    /// The value as a finite number.
     pub fn number(&self) -> Result<f64> {
         match self.value.as_f64() {
             Some(number) if number.is_finite() => Ok(number),
@@ -123,7 +122,7 @@ impl RawSetting {
         }
     }
 
-    /// A number above 0.
+    /// The value as a number above 0.
     pub fn positive(&self) -> Result<f64> {
         match self.number()? {
             number if number > 0.0 => Ok(number),
@@ -131,7 +130,7 @@ impl RawSetting {
         }
     }
 
-    /// A number between 0 and 1.
+    /// The value as a number between 0 and 1.
     pub fn share(&self) -> Result<f64> {
         match self.number()? {
             share if (0.0..=1.0).contains(&share) => Ok(share),
@@ -139,7 +138,7 @@ impl RawSetting {
         }
     }
 
-    /// When a beam search is over.
+    /// The value as the end of a beam search.
     pub fn early_stopping(&self) -> Result<EarlyStopping> {
         match &self.value {
             Value::Bool(true) => Ok(EarlyStopping::True),
@@ -149,17 +148,17 @@ impl RawSetting {
         }
     }
 
-    /// A seed for chance.
+    /// The value as a seed of random numbers.
     pub fn seed(&self) -> Result<u64> {
         self.value.as_u64().ok_or_else(|| self.wrong("not a seed", "give a whole number, 0 or more"))
     }
 
-    /// A boolean.
+    /// The value as a boolean.
     pub fn truth(&self) -> Result<bool> {
         self.value.as_bool().ok_or_else(|| self.wrong("neither true nor false", "give true or false"))
     }
 
-    /// One token.
+    /// The value as one token.
     pub fn token(&self) -> Result<TokenId> {
         match self.tokens()?[..] {
             [token] if !self.value.is_array() => Ok(token),
@@ -167,7 +166,7 @@ impl RawSetting {
         }
     }
 
-    /// One token or a list of tokens.
+    /// The value as one token or a list of tokens.
     pub fn tokens(&self) -> Result<Vec<TokenId>> {
         let token = |value: &Value| value.as_u64().and_then(|token| TokenId::try_from(token).ok());
         let tokens = match &self.value {
@@ -177,7 +176,7 @@ impl RawSetting {
         tokens.ok_or_else(|| self.wrong("not a token", "token ids are whole numbers, 0 or more"))
     }
 
-    /// A list of lists of tokens.
+    /// The value as a list of lists of tokens.
     pub fn sequences(&self) -> Result<Vec<Vec<TokenId>>> {
         let Value::Array(sequences) = &self.value else {
             bail!(self.wrong("not a list of lists of tokens", "give it as [[1, 2], [3]]"));

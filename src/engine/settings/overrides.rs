@@ -1,8 +1,9 @@
-//! The decoding options that a person can give, each defined once: one row of one table.
+//! The decoding options that the user can set, each defined once, as a row of one table.
 //!
-//! Responsible for: an option's field, flag, key in the settings file, transformers' name, values, class default, what it goes
-//! together with, and what is said about it. The command line and the settings file are made from the rows, and the
-//! resolver reads by them. Invariant: a new option is a new row. Which value wins belongs to the parent.
+//! Responsible for an option's field, flag, key in the settings file, transformers' name, values, class default, the
+//! options it can be combined with, and its help text. The command line and the settings file are made from the rows, and
+//! the resolver reads settings by them. Invariant: a new option is a new row. Which value takes precedence is decided in
+//! the parent module.
 
 use anyhow::Result;
 use serde_json::{Map, Number, Value, json};
@@ -10,7 +11,7 @@ use serde_json::{Map, Number, Value, json};
 use super::layers::RawSetting;
 use crate::search::EarlyStopping;
 
-/// Which values the user may type for an option; the resolver checks them again, together with the checkpoint's.
+/// The values that the user may give for an option; the resolver checks them again, as it does the checkpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     /// A whole number, 0 or more.
@@ -25,45 +26,45 @@ pub enum Values {
     Share,
     /// A flag without a value.
     Switch,
-    /// One of some words; each with what it means.
+    /// One of some words, each with its meaning.
     Words(&'static [(&'static str, &'static str)]),
 }
 
-/// Which options an option goes together with.
+/// The options that an option can be combined with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// All others.
+    /// All other options.
     Any,
-    /// Only with beam search: typing `--sample` overrules it in the settings file.
+    /// Only beam search; giving `--sample` overrides the option in the settings file.
     Beams,
-    /// Only with sampling: typing `--beam-size` overrules it in the settings file.
+    /// Only sampling; giving `--beam-size` overrides the option in the settings file.
     Sampling,
-    /// Only where each source can have several outputs, and only typed.
+    /// Only commands where each source can have several outputs, and only on the command line.
     Several,
 }
 
-/// A decoding option: everything about it but its value.
+/// A decoding option: everything about it except its value.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeOption {
     /// The flag without its dashes, which is also the key in the settings file.
     pub flag: &'static str,
-    /// transformers' name of it, in JSON files, in messages, and in `models show`.
+    /// transformers' name for the option, in JSON files, in messages, and in `models show`.
     pub setting: &'static str,
-    /// The placeholder for its value in help.
+    /// The placeholder for the option's value in help.
     pub value_name: &'static str,
-    /// The values that may be typed.
+    /// The values that the user may give.
     pub values: Values,
     /// The options that it can be combined with.
     pub mode: Mode,
-    /// The default where no source sets it, in words.
+    /// The default if no source sets the option, in words.
     pub unset: &'static str,
     /// The effect of the option, in one line.
     pub help: &'static str,
 }
 
-/// How the resolver reads an option in any source, and the default where no source has it.
+/// How the resolver reads an option from any source, and the default if no source has it.
 pub(super) struct OptionRow<T> {
-    /// transformers' name of it.
+    /// transformers' name for the option.
     pub setting: &'static str,
     /// transformers' class default.
     pub default: T,
@@ -71,7 +72,7 @@ pub(super) struct OptionRow<T> {
     pub read: fn(&RawSetting) -> Result<T>,
 }
 
-/// Writes a value as transformers' files have it.
+/// Conversion of an option's value to JSON as in transformers' files.
 pub(super) trait ToJson {
     fn to_json(self) -> Value;
 }
@@ -95,7 +96,7 @@ impl ToJson for bool {
 }
 
 impl ToJson for f64 {
-    /// A number that JSON cannot hold becomes a string, and is refused as one.
+    /// A number that JSON cannot represent becomes a string, which is then refused.
     fn to_json(self) -> Value {
         Number::from_f64(self).map_or_else(|| Value::String(self.to_string()), Value::Number)
     }
@@ -111,10 +112,10 @@ impl ToJson for EarlyStopping {
     }
 }
 
-/// The default in words, for options that a checkpoint may set.
+/// The default, in words, of options that a checkpoint may set.
 const MAKERS: &str = "as the model's makers set it";
 
-/// Makes from the rows of the table everything that lists all options. The comment of a row is its help text.
+/// Generates, from the rows of the table, everything that lists all options. The doc comment of a row is its help text.
 macro_rules! decode_options {
     ($(
         $(#[doc = $help:literal])+
@@ -124,7 +125,7 @@ macro_rules! decode_options {
             default: $default:expr, read: $read:expr,
         }
     )*) => {
-        /// Decoding options that the user gave; what is `None` comes from the checkpoint.
+        /// Decoding options that the user gave; those that are `None` come from the checkpoint.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Overrides {
             $($(#[doc = $help])+ pub $field: Option<$type>,)*
@@ -142,16 +143,16 @@ macro_rules! decode_options {
         }),*];
 
         impl Overrides {
-            /// Nothing given.
+            /// No options given.
             pub const NONE: Self = Self { $($field: None),* };
 
-            /// These options; where one is not given, that of `other`.
+            /// These options, completed by those of `other` where they are `None`.
             #[must_use]
             pub fn or(&self, other: &Self) -> Self {
                 Self { $($field: self.$field.or(other.$field)),* }
             }
 
-            /// The value of the option with a flag, as the settings file writes it; `Null` when it is not given.
+            /// The value of the option with this flag, as written in the settings file; `Null` if it is not given.
             #[must_use]
             pub fn get(&self, flag: &str) -> Value {
                 match flag {
@@ -160,7 +161,7 @@ macro_rules! decode_options {
                 }
             }
 
-            /// Sets the option with a flag to a value as the settings file writes it; `Null` removes it.
+            /// Sets the option with this flag to a value as written in the settings file; `Null` removes it.
             ///
             /// # Errors
             /// When the value is of another type.
@@ -172,14 +173,14 @@ macro_rules! decode_options {
                 Ok(())
             }
 
-            /// The given options under transformers' names.
+            /// The given options, by transformers' names.
             pub(super) fn values(&self) -> Map<String, Value> {
                 let given = [$(($setting, self.$field.map(ToJson::to_json))),*];
                 given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
             }
         }
 
-        /// The rows as the resolver reads them.
+        /// The rows in the form that the resolver reads.
         pub(super) mod row {
             use super::{EarlyStopping, RawSetting, OptionRow};
 
@@ -275,7 +276,7 @@ decode_options! {
     }
 }
 
-/// The option that transformers calls `setting`.
+/// The option whose name in transformers is `setting`.
 pub(super) fn called(setting: &str) -> Option<&'static DecodeOption> {
     OPTIONS.iter().find(|option| option.setting == setting)
 }
@@ -284,7 +285,7 @@ impl Overrides {
     /// Removes all options of one mode.
     pub fn leave_out(&mut self, mode: Mode) {
         for option in OPTIONS.iter().filter(|option| option.mode == mode) {
-            // `Null` is of the right type for every option.
+            // `Null` is valid for every option.
             let _ = self.set(option.flag, Value::Null);
         }
     }

@@ -1,8 +1,10 @@
-//! The fallback settings of a pipeline of transformers 4, between a task's own settings and the checkpoint's.
+//! The fallback settings of a pipeline of transformers 4, with a precedence between a task's own settings and the
+//! checkpoint's.
 //!
-//! From transformers 4.57 (`Pipeline.__init__`, `Text2TextGenerationPipeline._default_generation_config`): four beams even where
-//! the checkpoint says another number; 256 new tokens, unless the checkpoint or the pipeline's constructor sets a `max_length`
-//! other than the class default. Invariant: what a pipeline was made with wins over both.
+//! As in transformers 4.57 (`Pipeline.__init__`, `Text2TextGenerationPipeline._default_generation_config`), there are
+//! four beams even if the checkpoint sets another number. There are 256 new tokens, unless the checkpoint or the
+//! pipeline's constructor sets a `max_length` other than the class default. Invariant: settings that a pipeline was made
+//! with take precedence over both.
 
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
@@ -15,7 +17,7 @@ const NEW_TOKENS: u64 = 256;
 /// The class default of `max_length`, which counts as not set.
 const DEFAULT_LENGTH: u64 = 20;
 
-/// An object of settings under transformers' names.
+/// The object of settings in `value`; `whose` names it in the error.
 pub(super) fn object(value: &Value, whose: &str) -> Result<Map<String, Value>> {
     value
         .as_object()
@@ -23,7 +25,7 @@ pub(super) fn object(value: &Value, whose: &str) -> Result<Map<String, Value>> {
         .ok_or_else(|| anyhow!(format!("{whose} is not a JSON object").with_hint("give it as {\"num_beams\": 4}")))
 }
 
-/// The layer of a pipeline that was made with these settings, above the layers of its checkpoint.
+/// The layer of a pipeline that was made with these settings; its place is above the layers of its checkpoint.
 pub(super) fn layer(made_with: Option<&Value>, checkpoint: &Layers) -> Result<Layer> {
     let made_with = made_with.map(|value| object(value, "`defaults`")).transpose()?.unwrap_or_default();
     let of_checkpoint = checkpoint.find("max_length").map(|found| found.value);

@@ -1,6 +1,7 @@
-//! Looks each setting up in all sources, and records where it was found.
+//! Looking each setting up in all sources, and recording where it was found.
 //!
-//! Invariant: what is read is noted. Which settings there are belongs to `settings`, what a value may be to `layers`.
+//! Invariant: every setting that is read is recorded. Which settings exist is decided in `settings`, which values are
+//! possible in `layers`.
 
 use std::cmp::Ordering;
 
@@ -15,15 +16,15 @@ use crate::batch::TokenId;
 use crate::error::WithHint;
 use crate::search::{Sampling, SearchOptions};
 
-/// Settings that are listed under another name.
+/// Settings that are recorded under another name.
 const OTHER_NAMES: &[&str] = &["max_length", "bos_token_id"];
 
 /// Looks settings up and records where they were found.
 pub(super) struct Resolver<'a> {
     sources: &'a SettingSources<'a>,
-    /// All sources that count for this checkpoint.
+    /// All sources that apply to this checkpoint.
     pub layers: Layers,
-    /// config.json, where only special tokens are looked for in it.
+    /// config.json, if it is read only for special tokens because there is a `generation_config.json`.
     fallback: Option<Layer>,
     origins: Vec<Setting>,
     warnings: Vec<String>,
@@ -42,7 +43,7 @@ impl<'a> Resolver<'a> {
             layers.push(Layer { origin: SettingOrigin::Call, values: pipeline::object(call, "`settings`")? });
         }
         layers.push(Layer { origin: SettingOrigin::Flag, values: sources.flags.values() });
-        // A pipeline gives the same on every machine: its user's config file does not count.
+        // A pipeline must give equal results on every machine, so the user's config file is not read.
         if sources.caller != Caller::Pipeline {
             layers.push(Layer { origin: SettingOrigin::UserConfig, values: sources.user.values() });
         }
@@ -91,7 +92,8 @@ impl<'a> Resolver<'a> {
         Ok(value)
     }
 
-    /// Looks up a special token, for which config.json counts even beside a `generation_config.json`.
+    /// A special token as `read` reads it, or the class default. For these, config.json counts even beside a
+    /// `generation_config.json`.
     pub fn special<T: Serialize + Clone>(
         &mut self,
         name: &'static str,
@@ -104,20 +106,20 @@ impl<'a> Resolver<'a> {
         Ok(value)
     }
 
-    /// An option that a person can give too.
+    /// An option of the table, which the user can set too.
     pub fn option<T: ToJson + Copy>(&mut self, row: &OptionRow<T>) -> Result<T> {
         let (value, origin) = self.look_up(row)?;
         self.note(row.setting, value.to_json(), origin);
         Ok(value)
     }
 
-    /// An option and where it comes from, before modes are weighed.
+    /// An option and its origin, before conflicts between sampling and beams are resolved.
     fn look_up<T: Copy>(&self, row: &OptionRow<T>) -> Result<(T, String)> {
         read_or(self.layers.find(row.setting), row.default, row.read)
     }
 
-    /// The start token: `decoder_start_token_id`, or `bos_token_id`, and only then those of a config.json beside
-    /// a `generation_config.json`.
+    /// The start tokens: `decoder_start_token_id`, or `bos_token_id`; only if there is neither, those of a config.json
+    /// beside a `generation_config.json`.
     pub fn start(&mut self) -> Result<Vec<TokenId>> {
         let ours = ["decoder_start_token_id", "bos_token_id"].into_iter().find_map(|name| self.layers.find(name));
         let config = || {
@@ -150,8 +152,8 @@ impl<'a> Resolver<'a> {
         Ok(start)
     }
 
-    /// Sampling or not, and the number of beams. transformers can do both at once, this library cannot: the
-    /// one with the stronger origin wins.
+    /// Whether to sample, and the number of beams. transformers can combine the two, this library cannot: the one whose
+    /// origin has the higher precedence is kept.
     pub fn mode(&mut self) -> Result<(Option<Sampling>, usize)> {
         let (mut sample, mut sample_from) = self.look_up(&row::sample())?;
         let (mut beams, mut beams_from) = self.look_up(&row::num_beams())?;
@@ -190,7 +192,7 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// Refuses a flag of a mode that is not on. In a file such a setting has no effect.
+    /// Refuses a flag of a mode that is not on. In a file, such a setting has no effect.
     fn refuse_idle_flags<T>(&self, mode: Mode, switch: &str) -> Result<Option<T>> {
         let others = OPTIONS.iter().filter(|option| option.mode == mode && option.setting != switch);
         let mut idle = others.filter_map(|option| self.layers.find(option.setting));
@@ -210,7 +212,8 @@ impl<'a> Resolver<'a> {
         let positions = self.sources.positions.map_or(usize::MAX, |positions| (positions + 1).saturating_sub(start));
         let row = row::max_new_tokens();
         let found = match self.sources.caller {
-            // Whatever says so: transformers 4 weighs the two only after all sources are one.
+            // `max_new_tokens` takes precedence in whatever layer: transformers 4 merges all sources before it compares
+            // the two.
             Caller::Pipeline => self.layers.find(row.setting).or_else(|| self.layers.find("max_length")),
             _ => self.layers.find_either(row.setting, "max_length"),
         };
@@ -220,7 +223,7 @@ impl<'a> Resolver<'a> {
                 (wanted, format!("{}, `max_length` {} without the start", found.source(), found.value))
             }
             Some(found) => ((row.read)(found)?, found.source()),
-            // transformers keeps its own default, start token included, within the positions.
+            // transformers limits its own default, start token included, to the positions.
             None if self.sources.caller == Caller::Generate => {
                 (row.default.min(positions.saturating_sub(1)).max(1), SettingOrigin::Default.to_string())
             }
@@ -243,7 +246,7 @@ impl<'a> Resolver<'a> {
         Ok(positions)
     }
 
-    /// `min_length`, which counts the start token, and `min_new_tokens`, which wins over it.
+    /// `min_length`, which counts the start token, and `min_new_tokens`, which takes precedence over it.
     pub fn minimum(&mut self) -> Result<(usize, usize)> {
         let row = row::min_new_tokens();
         let (new, origin) = read_or(self.layers.find(row.setting), None, |found| (row.read)(found).map(Some))?;
@@ -257,8 +260,8 @@ impl<'a> Resolver<'a> {
         Ok((0, new))
     }
 
-    /// The first new token. Old BART checkpoints without a `generation_config.json` ask for `bos_token_id`
-    /// in their own way.
+    /// The token that must be the first new one. Old BART checkpoints without a `generation_config.json` request
+    /// `bos_token_id` by a key of their own.
     pub fn forced_bos(&mut self) -> Result<Option<TokenId>> {
         let old_way = self.layers.0.last().filter(|layer| layer.origin == SettingOrigin::Config).and_then(|config| {
             config.find("force_bos_token_to_be_generated").filter(|found| found.value == true)?;
@@ -274,7 +277,7 @@ impl<'a> Resolver<'a> {
         Ok(forced)
     }
 
-    /// Checks all settings together, and adds the warnings.
+    /// Checks all settings together, and adds warnings.
     pub fn finish(mut self, options: SearchOptions) -> Result<DecodeSettings> {
         self.check_names()?;
         if options.n_best > options.num_beams && options.sampling.is_none() {
@@ -300,7 +303,7 @@ impl<'a> Resolver<'a> {
         Ok(DecodeSettings { options, origins: self.origins, warnings: self.warnings })
     }
 
-    /// The catalogue is ours, and a call is made for us: they may only hold what is read here.
+    /// Refuses unknown names in the catalogue, which is part of kortom, and in calls, which are made for kortom.
     fn check_names(&self) -> Result<()> {
         let known = |name: &str| {
             self.origins.iter().any(|setting| setting.name == name)
@@ -326,14 +329,14 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The user's name for a setting: its flag, but in calls transformers' name.
+/// The name by which the user knows a setting: its flag, or in calls transformers' name.
 fn user_name(name: &'static str, origin: Option<&SettingOrigin>) -> String {
     let in_call = matches!(origin, Some(SettingOrigin::Call | SettingOrigin::Pipeline));
     let flag = called(name).filter(|_| !in_call).map(|option| format!("--{}", option.flag));
     flag.unwrap_or_else(|| name.to_owned())
 }
 
-/// The value that was found, or the class default; and where it comes from.
+/// The value that was found, or the class default, with its origin.
 fn read_or<T>(found: Option<RawSetting>, default: T, read: impl Fn(&RawSetting) -> Result<T>) -> Result<(T, String)> {
     match found {
         Some(found) => Ok((read(&found)?, found.source())),

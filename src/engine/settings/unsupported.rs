@@ -1,15 +1,15 @@
-//! Settings of transformers that mean something and that this library does not have.
+//! Settings of transformers that this library does not support.
 //!
-//! Responsible for: none of them being ignored in silence. Those that ask for another way of decoding are
-//! errors (transformers 5 refuses them too, without code from the hub); those that change scores are
-//! warnings. Invariant: a value that has no effect in transformers is not mentioned.
+//! Responsible for reporting them, so that none is ignored in silence. Those that require another way of decoding are
+//! errors (transformers 5 refuses them too, without code from the hub); those that change scores are warnings. Invariant:
+//! a value that has no effect in transformers is not reported.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::layers::{Layers, RawSetting, SettingOrigin};
 
-/// When a setting has an effect.
+/// The values for which a setting has an effect.
 #[derive(Clone, Copy)]
 enum Matters {
     /// Whenever it is set.
@@ -22,7 +22,7 @@ enum Matters {
     Unlike(f64),
 }
 
-/// Other ways of decoding.
+/// Settings that select another way of decoding.
 const MODES: [(&str, Matters); 8] = [
     ("num_beam_groups", Matters::Above(1.0)),
     ("penalty_alpha", Matters::Above(0.0)),
@@ -34,7 +34,7 @@ const MODES: [(&str, Matters); 8] = [
     ("forced_decoder_ids", Matters::Always),
 ];
 
-/// Changes to the logits, and ends.
+/// Settings that change logits or end a generation.
 const RULES: [(&str, Matters); 9] = [
     ("diversity_penalty", Matters::Unlike(0.0)),
     ("encoder_repetition_penalty", Matters::Unlike(1.0)),
@@ -47,7 +47,7 @@ const RULES: [(&str, Matters); 9] = [
     ("token_healing", Matters::True),
 ];
 
-/// What only sampling has.
+/// Settings that have an effect only with sampling.
 const FILTERS: [(&str, Matters); 5] = [
     ("min_p", Matters::Always),
     ("top_h", Matters::Always),
@@ -61,7 +61,7 @@ impl Matters {
         match self {
             Self::Always => true,
             Self::True => *value == true,
-            // A value that is no number is worth mentioning in any case.
+            // A value that is not a number is always reported.
             Self::Above(number) => value.as_f64().is_none_or(|x| x > number),
             Self::Unlike(number) => value.as_f64().is_none_or(|x| (x - number).abs() > 0.0),
         }
@@ -72,13 +72,13 @@ fn in_effect<'a>(layers: &'a Layers, settings: &'a [(&'static str, Matters)]) ->
     settings.iter().filter_map(|&(name, matters)| layers.find(name).filter(|found| matters.does(&found.value)))
 }
 
-/// Whether a setting is unsupported here and its value has no effect in transformers either.
+/// Whether a setting is unsupported here, and its value has no effect in transformers either.
 pub(super) fn has_no_effect(name: &str, value: &Value) -> bool {
     let mut known = MODES.iter().chain(&RULES).chain(&FILTERS);
     value.is_null() || known.any(|(setting, matters)| *setting == name && !matters.does(value))
 }
 
-/// Refuses other ways of decoding.
+/// Refuses settings that select another way of decoding.
 pub(super) fn check_modes(layers: &Layers) -> Result<()> {
     match in_effect(layers, &MODES).next() {
         Some(found) => {
@@ -89,7 +89,7 @@ pub(super) fn check_modes(layers: &Layers) -> Result<()> {
     }
 }
 
-/// One line for each setting that changes results in transformers and not here.
+/// One line for each setting that changes results in transformers but not here.
 pub(super) fn warnings(layers: &Layers, sampling: bool) -> Vec<String> {
     let filters = if sampling { FILTERS.as_slice() } else { &[] };
     let found = in_effect(layers, &RULES).chain(in_effect(layers, filters));
