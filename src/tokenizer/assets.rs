@@ -1,8 +1,8 @@
-//! The data that a checkpoint's files have for a tokenizer of the tokenizers crate: its vocabulary, its character rules and its
-//! added tokens, whichever files they are in.
+//! The data that a checkpoint's files have for a tokenizer of the tokenizers crate: its vocabulary, its character rules
+//! and its added tokens, whichever files they are in.
 //!
-//! Invariant: ids are those that the class of transformers 5 gives, and character rules were checked. The
-//! stages that a class makes of it belong to `hf`.
+//! Invariant: ids are those that the class of transformers 5 assigns, and character rules were checked. The stages of a
+//! tokenizer, which a class builds from this data, belong to `hf`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,37 +22,37 @@ use crate::batch::TokenId;
 use crate::error::Explain;
 use crate::files::ModelFiles;
 
-/// Unused tokens of T5, where nothing else is said.
+/// Number of unused tokens (`<extra_id_0>` and so on) of T5, if no file gives another.
 pub(super) const T5_EXTRA_IDS: usize = 100;
-/// Ids of Pegasus before its first piece, where nothing else is said.
+/// Number of ids of Pegasus before its first piece, if no file gives another.
 pub(super) const PEGASUS_OFFSET: usize = 103;
-/// No checkpoint has as many unused tokens; a setting beyond it is a broken file.
+/// The most unused tokens that a file may ask for. No checkpoint has as many, so a larger number means a broken file.
 pub(super) const MANY: usize = 100_000;
 
-/// A vocabulary, in the form of each of the two algorithms.
+/// A vocabulary, in the form of each of the three algorithms.
 pub(super) enum VocabularyData {
-    /// Pieces and their scores, in the order of their ids.
+    /// Unigram: pieces and their scores, in the order of their ids.
     Unigram(Vec<(String, f64)>),
-    /// Ids of pieces, and the merges in order.
+    /// Byte-pair encoding: the ids of pieces, and the merges in order.
     Bpe { ids: HashMap<String, TokenId>, merges: Vec<(String, String)> },
-    /// Ids of the beginnings of words, and of what goes on in one.
+    /// WordPiece: the ids of pieces that begin words and of pieces that continue them.
     Words(HashMap<String, TokenId>),
 }
 
-/// The data of a checkpoint's files.
+/// A tokenizer's data from a checkpoint's files.
 pub(super) struct TokenizerAssets {
     /// The vocabulary.
     pub(super) entries: VocabularyData,
-    /// The character rules, if any.
+    /// The character rules of SentencePiece; empty if there are none.
     pub(super) charsmap: Vec<u8>,
-    /// Added tokens by their ids; they are found in a text before it is segmented.
+    /// Added tokens by id; they are found in a text before it is segmented.
     pub(super) added: BTreeMap<TokenId, AddedToken>,
-    /// Tokens that the SentencePiece model itself marks, where there is such a model.
+    /// Tokens that the SentencePiece model itself marks as special or user-defined, if there is such a model.
     pub(super) marked: Option<Vec<AddedToken>>,
 }
 
 impl TokenizerAssets {
-    /// The data of tokenizer.json, without its stages.
+    /// The data in tokenizer.json, without its stages. `file` are the bytes of `json`.
     pub(super) fn of_json(json: &Value, file: &[u8], settings: &TokenizerSettings) -> Result<Self> {
         let model = json.get("model").context("it has no `model`")?;
         let mut assets = Self {
@@ -73,7 +73,7 @@ impl TokenizerAssets {
         Ok(assets)
     }
 
-    /// The data of vocab.json and merges.txt.
+    /// The data in vocab.json and merges.txt.
     pub(super) fn of_merges(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         let ids = Vocabulary::read(files, "vocab.json")?.to_map();
         let text = files.read("merges.txt")?;
@@ -99,7 +99,7 @@ impl TokenizerAssets {
         })
     }
 
-    /// From a file of pieces, one a line.
+    /// The data in a text file that has one piece per line.
     pub(super) fn of_lines(files: &ModelFiles, file: &str, settings: &TokenizerSettings) -> Result<Self> {
         let text = files.read(file)?;
         let text = std::str::from_utf8(&text).explain(|| files.broken(file))?;
@@ -112,7 +112,7 @@ impl TokenizerAssets {
         })
     }
 
-    /// The data of a SentencePiece model; its pieces get the ids of the family.
+    /// The data in a SentencePiece model; its pieces get the ids of the class.
     pub(super) fn of_sentencepiece(bytes: &[u8], class: Class, settings: &TokenizerSettings) -> Result<Self> {
         let proto = ModelProto::parse(bytes)?;
         Charsmap::parse(&proto.normalizer.charsmap)?;
@@ -130,7 +130,7 @@ impl TokenizerAssets {
     }
 }
 
-/// The pieces of a tokenizer.json with their scores as they are written there.
+/// The pieces of a tokenizer.json, with their scores as written.
 #[derive(Deserialize)]
 struct WrittenScores<'a> {
     #[serde(borrow)]
@@ -143,8 +143,9 @@ struct WrittenPieces<'a> {
     vocab: Vec<(String, &'a RawValue)>,
 }
 
-/// Pieces and scores to the last bit, as Python reads them for the classes of transformers: `serde_json` reads a quarter of such numbers
-/// one bit off, by which ties fall otherwise. So does the tokenizers crate where it reads a file itself, there as here.
+/// The pieces and scores of a tokenizer.json, exact to the last bit, as Python reads them for transformers. `serde_json`
+/// reads a quarter of such numbers one bit off, which breaks ties differently. The tokenizers crate also reads files this
+/// way, in Python as here.
 fn pieces_of_json(file: &[u8]) -> Result<Vec<(String, f64)>> {
     let WrittenScores { model } = serde_json::from_slice(file)?;
     model.vocab.into_iter().map(|(piece, score)| Ok((piece, score.get().parse()?))).collect()
@@ -173,7 +174,7 @@ fn entries_of_json(model: &Value, file: &[u8]) -> Result<VocabularyData> {
     Ok(VocabularyData::Bpe { ids, merges: merges.collect::<Option<_>>().context("its merges are not pairs")? })
 }
 
-/// The ids of a family, from the pieces of its SentencePiece model.
+/// The vocabulary of a class, from the pieces of its SentencePiece model.
 fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &TokenizerSettings) -> Result<VocabularyData> {
     let token = |name: &str, default: &str| settings.token(name, default).map(|token| (token.content, 0.0));
     let pieces =
@@ -189,7 +190,8 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &TokenizerSetti
         Class::Pegasus => {
             let offset = settings.number("offset").unwrap_or(PEGASUS_OFFSET);
             ensure!(offset <= MANY, "`offset` is {offset}");
-            // transformers 5 forgets one of the masks where a file names only `<mask_2>`, and all ids after it are off by one.
+            // transformers 5 omits one of the masks if a file names only `<mask_2>`; then all ids after it are off by
+            // one.
             let first = token("mask_token", "<mask_1>").is_some_and(|(mask, _)| mask == "<mask_1>");
             let sentence = if first { "<mask_2>" } else { "<mask_1>" };
             let specials = [
@@ -224,8 +226,8 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &TokenizerSetti
     Ok(VocabularyData::Unigram(unigram))
 }
 
-/// The merges that a byte-pair model of SentencePiece implies: it lists its pieces in the order in
-/// which they were joined, but not from what.
+/// The merges that a byte-pair model of SentencePiece implies: it lists its pieces in the order in which they were
+/// merged, but not what they were merged from.
 fn merges(proto: &ModelProto) -> Vec<(String, String)> {
     let known: HashSet<&str> = proto.pieces.iter().map(|piece| piece.text).collect();
     let mut merges = Vec::new();
@@ -240,7 +242,8 @@ fn merges(proto: &ModelProto) -> Vec<(String, String)> {
     merges
 }
 
-/// Every table of character rules in a stage, checked: the tokenizers crate trusts what they point to.
+/// All tables of character rules in a stage. They are checked here, because the tokenizers crate trusts the offsets in
+/// them.
 pub(super) fn charsmaps(stage: &Value) -> Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     let mut open = vec![stage];

@@ -1,7 +1,7 @@
-//! Byte-pair segmentation: neighbours are merged until no two of them make a piece.
+//! Byte-pair segmentation: neighbours are merged until no two of them form a piece.
 //!
-//! Invariant: the order is the library's: the best-scored pair first, of equals the leftmost. The
-//! text has been normalized; what becomes of unknown characters belongs to `sentencepiece`.
+//! Invariant: the order is that of the SentencePiece library: the pair with the best score first, among equals the
+//! leftmost. The text must be normalized. Handling unknown characters belongs to `sentencepiece`.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -11,7 +11,8 @@ use super::proto::PieceKind;
 use super::sentencepiece::SentencePiece;
 
 impl SentencePiece {
-    /// Merges neighbours, the best-scored pair first and of equals the leftmost, until no pair is a piece.
+    /// Segments a text: merges neighbours, the pair with the best score first and among equals the leftmost, until no
+    /// pair forms a piece.
     pub(super) fn bpe(&self, text: &str) -> Vec<(Range<usize>, u32)> {
         let mut symbols = self.characters(text);
         let mut agenda = BinaryHeap::new();
@@ -43,7 +44,7 @@ impl SentencePiece {
         pieces
     }
 
-    /// The characters of a text, user-defined symbols whole, as a linked list.
+    /// The characters of a text as a linked list; user-defined symbols are kept whole.
     fn characters(&self, text: &str) -> Vec<Symbol> {
         let mut symbols: Vec<Symbol> = Vec::with_capacity(text.len());
         let mut start = 0;
@@ -86,7 +87,7 @@ impl SentencePiece {
         agenda.push(MergeCandidate { score: self.score(id), left, right, length: joined.len() });
     }
 
-    /// Splits a piece that is marked as unused into the two that it was merged from.
+    /// Splits a piece that is marked as unused into the two pieces that it was merged from, and these in turn.
     fn split_unused(
         &self,
         text: &str,
@@ -106,7 +107,7 @@ impl SentencePiece {
     }
 }
 
-/// A stretch of text that may still be merged with its neighbours.
+/// A part of the text that may still be merged with its neighbours.
 struct Symbol {
     range: Range<usize>,
     before: Option<usize>,
@@ -114,7 +115,7 @@ struct Symbol {
     frozen: bool,
 }
 
-/// Two neighbours that may be merged. The greatest has the best score and stands leftmost.
+/// Two neighbours that may be merged. The greatest candidate has the best score, among equals the leftmost position.
 struct MergeCandidate {
     score: f32,
     left: usize,

@@ -1,26 +1,25 @@
 //! SentencePiece's character rules, which replace characters before segmentation.
 //!
-//! Invariant: every walk stays inside the tables, whatever the file holds; `parse` has checked
-//! that each rule's replacement lies inside the text it points into. What happens to spaces belongs
-//! to `sentencepiece`.
+//! Invariant: every lookup stays inside the tables, whatever the file contains. [`Charsmap::parse`] has checked that each
+//! rule's replacement lies inside the text that it points into. Handling spaces belongs to `sentencepiece`.
 
 use anyhow::{Context, Result, ensure};
 
-/// A double-array trie from character sequences to replacements, as SentencePiece stores it: a
-/// length, that many bytes of 32-bit units, then the replacements, each ended by a NUL.
+/// A double-array trie from character sequences to replacements. SentencePiece stores it as a length, that many bytes of
+/// 32-bit units, and then the replacements, each terminated by NUL.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Charsmap {
     units: Vec<u32>,
     replacements: String,
 }
 
-/// A unit whose highest bit is set is a value: an offset into the replacements.
+/// Bit of a unit that is a value: an offset into the replacements.
 const VALUE: u32 = 1 << 31;
-/// A unit with this bit ends a rule; the rule's value is the unit its offset leads to.
+/// Bit of a unit that ends a rule; the rule's value is in the unit that its offset leads to.
 const LEAF: u32 = 1 << 8;
 
 impl Charsmap {
-    /// Parses `precompiled_charsmap`; empty means no rules.
+    /// Parses the bytes of `precompiled_charsmap`; empty bytes mean no rules.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -41,8 +40,8 @@ impl Charsmap {
         Ok(charsmap)
     }
 
-    /// Every node's children and every value lie inside the tables. The tokenizers crate, which gets
-    /// the same bytes for some families, indexes them without a check.
+    /// Checks that every node's children and every value lie inside the tables. For some families the tokenizers crate
+    /// gets these bytes, and indexes them without a check.
     fn check(&self) -> Result<()> {
         for (position, &unit) in self.units.iter().enumerate() {
             let child = self.units.get(position ^ offset(unit)).copied();
@@ -77,7 +76,7 @@ impl Charsmap {
     }
 }
 
-/// How far a unit's children are, as an exclusive-or of positions.
+/// The offset of a unit's children, which is combined with its position by exclusive-or.
 fn offset(unit: u32) -> usize {
     ((unit >> 10) << ((unit & (1 << 9)) >> 6)) as usize
 }

@@ -1,8 +1,8 @@
-//! The tokenizer class of a checkpoint, and what the class fixes.
+//! The tokenizer class of a checkpoint, and what the class determines.
 //!
-//! Invariant: every difference between families of tokenizers that is not in their files is decided
-//! here. The names are those of transformers' classes, which checkpoints carry in
-//! `tokenizer_config.json`; where there is none, config.json's `model_type` decides, as there.
+//! Invariant: every difference between families of tokenizers that is not in their files is decided here. Classes have
+//! transformers' names, which checkpoints have in `tokenizer_config.json`; if there is no name, config.json's
+//! `model_type` decides, as in transformers.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
@@ -11,10 +11,10 @@ use super::settings::TokenizerSettings;
 use crate::error::WithHint;
 use crate::files::ModelFiles;
 
-/// Interner of classes in transformers that read any tokenizer.json.
+/// Names of classes in transformers that read any tokenizer.json.
 const ANY: [&str; 3] = ["PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"];
 
-/// The rules that apply to a tokenizer.
+/// The class of a tokenizer, which selects its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     Marian,
@@ -27,21 +27,21 @@ pub(super) enum Class {
     Bart,
     Bert,
     ProphetNet,
-    /// What tokenizer.json says, but that the settings may say which tokens stand around a text.
+    /// Follows tokenizer.json, except that the settings may determine the tokens around a text.
     Gemma,
-    /// M2M100, but for how it is told its languages.
+    /// M2M100 with another language scheme.
     Small100,
     PlBart,
     Blenderbot,
     BlenderbotSmall,
     Fsmt,
     Seamless,
-    /// Only what tokenizer.json says.
+    /// Follows tokenizer.json only.
     File,
 }
 
 impl Class {
-    /// The class of a checkpoint, by its settings and its files.
+    /// The class of a checkpoint, from its settings and its files.
     pub(super) fn of(files: &ModelFiles, settings: &TokenizerSettings, config: &Value) -> Result<Self> {
         let named = settings.text("tokenizer_class").or_else(|| config.get("tokenizer_class")?.as_str());
         let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
@@ -53,12 +53,12 @@ impl Class {
                 Self::of_model_type(encoder.unwrap_or_default(), files)
             }
             None => Self::of_model_type(model_type, files),
-            // Such a name says nothing, and a model may have to be told its languages.
+            // Such a name says nothing of the class, and a model with language tokens needs one.
             Some(name) if ANY.contains(&name) && !file_says_all => Self::of_model_type(model_type, files),
             Some(name) => Self::named(name),
         };
         match class {
-            // Marian has no class that reads tokenizer.json; converted checkpoints hold only that.
+            // Marian has no class that reads tokenizer.json, but converted checkpoints have only that file.
             Some(Self::M2m100) if is_small100(config) => Ok(Self::Small100),
             Some(Self::Marian) if !files.has("source.spm") && files.has("tokenizer.json") => Ok(Self::File),
             Some(class) => Ok(class),
@@ -106,7 +106,7 @@ impl Class {
     fn of_model_type(model_type: &str, files: &ModelFiles) -> Option<Self> {
         Some(match model_type {
             "marian" => Self::Marian,
-            // M2M100's pieces have a vocabulary beside them, NLLB's have none.
+            // M2M100 has a vocabulary beside its pieces, NLLB has none.
             "m2m_100" if files.has("vocab.json") => Self::M2m100,
             "m2m_100" | "nllb-moe" => Self::Nllb,
             "t5" | "mt5" | "umt5" | "longt5" | "switch_transformers" => Self::T5,
@@ -125,7 +125,7 @@ impl Class {
         })
     }
 
-    /// Where a class that cuts words into pieces has these, one a line.
+    /// The file with one piece per line, for classes that segment words into pieces.
     pub(super) fn word_pieces_file(self) -> Option<&'static str> {
         match self {
             Self::Bert => Some("vocab.txt"),
@@ -134,7 +134,7 @@ impl Class {
         }
     }
 
-    /// The SentencePiece model of this class.
+    /// The name of the class's SentencePiece model.
     pub(super) fn sentencepiece_file(self) -> &'static str {
         match self {
             Self::T5 | Self::Pegasus => "spiece.model",
@@ -142,7 +142,7 @@ impl Class {
         }
     }
 
-    /// The special tokens that have names, with the class's own defaults, in the order transformers adds them.
+    /// The special tokens with names, each with the class's default, in the order in which transformers adds them.
     pub(super) fn named_tokens(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::T5 => &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
@@ -175,12 +175,12 @@ impl Class {
         }
     }
 
-    /// What stands for whatever has no token, where nothing else is said.
+    /// The default of the unknown token.
     pub(super) fn unknown(self) -> &'static str {
         if matches!(self, Self::Bert | Self::ProphetNet) { "[UNK]" } else { "<unk>" }
     }
 
-    /// The language codes this class fixes, in the order of their ids.
+    /// The language codes that the class itself defines, in the order of their ids.
     pub(super) fn languages(self, settings: &TokenizerSettings) -> Vec<&'static str> {
         match self {
             Self::M2m100 if settings.text("language_codes") == Some("wmt21") => WMT21.split_whitespace().collect(),
@@ -195,7 +195,7 @@ impl Class {
     }
 }
 
-/// The special tokens that most classes have, and what they are called.
+/// The special tokens of most classes, with their names.
 const FAIRSEQ: [(&str, &str); 7] = [
     ("bos_token", "<s>"),
     ("eos_token", "</s>"),
@@ -206,8 +206,8 @@ const FAIRSEQ: [(&str, &str); 7] = [
     ("mask_token", "<mask>"),
 ];
 
-/// Whether an M2M100 is SMaLL-100, whose class is in no release of transformers: its files are M2M100's, and what its config.json
-/// says besides need not be there. No other published one has such a shape.
+/// Whether an M2M100 model is SMaLL-100. Its class is in no release of transformers: its files are those of M2M100, and
+/// config.json need not name it. No other published M2M100 model has its shape.
 fn is_small100(config: &Value) -> bool {
     let says = |key: &str| {
         config.get(key).map(Value::to_string).is_some_and(|text| {

@@ -1,8 +1,8 @@
-//! Which tokens have rows in a model's embeddings.
+//! The tokens that have rows in a model's embeddings.
 //!
 //! Invariant: a tokenizer that is accepted may have tokens without a row, as published models do
-//! (<https://github.com/huggingface/transformers/issues/3108>), but only tokens that most texts lack. A text with such a token is
-//! refused when it is encoded.
+//! (<https://github.com/huggingface/transformers/issues/3108>), but only tokens that most texts lack. A text with such a
+//! token is refused when it is encoded.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::batch::TokenId;
 use crate::error::WithHint;
 use crate::files::ModelFiles;
 
-/// The number of rows of a model's embeddings; the maximum where config.json does not say.
+/// The numbers of rows of a model's embeddings; `usize::MAX` if config.json does not have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EmbeddingRows {
     /// Rows of the encoder's embedding.
@@ -25,7 +25,7 @@ pub(super) struct EmbeddingRows {
 impl EmbeddingRows {
     pub(super) fn of(config: &Value) -> Self {
         let size = |key: &str| Some(config.get(key)?.as_u64()? as usize);
-        // FSMT counts the words of both languages apart.
+        // FSMT has a vocabulary for each language.
         if let (Some(source), Some(target)) = (size("src_vocab_size"), size("tgt_vocab_size")) {
             return Self { source, target };
         }
@@ -59,8 +59,8 @@ impl EmbeddingRows {
     }
 }
 
-/// Refuses the tokenizer of another model: one with more tokens without a row than with one, one that puts a token without a
-/// row around every text, and one without the model's own special tokens.
+/// Refuses the tokenizer of another model. That is one where most tokens have no row, one where a token around every text
+/// has no row, or one that lacks the model's special tokens.
 pub(super) fn check(files: &ModelFiles, config: &Value, model: &TokenModel, languages: &LanguageTable) -> Result<()> {
     const HINT: &str = "the files are of two different models; fetch them again, all from one place";
     let (name, size, rows) = (files.name(), model.size(), EmbeddingRows::of(config));

@@ -1,10 +1,10 @@
-//! Tokenizers of the tokenizers crate: BART, T5, Pegasus, mBART, NLLB, and whatever tokenizer.json
-//! describes. The only file that knows the crate.
+//! Tokenizers of the tokenizers crate: BART, T5, Pegasus, mBART, NLLB, and whatever tokenizer.json describes. This is the
+//! only module that uses the crate.
 //!
-//! Invariant: stages, ids and added tokens are those that the class of transformers 5 builds from the
-//! same files. That class takes the vocabulary and the character rules out of tokenizer.json and sets
-//! up the other stages itself, so `assets` reads both layouts of a checkpoint. Templates (which
-//! tokens stand around a text) belong to `languages`, except those of a file of unknown class.
+//! Invariant: stages, ids and added tokens are those that the class of transformers 5 builds from the same files. Such a
+//! class takes only the vocabulary and the character rules from tokenizer.json, and builds the other stages itself; so
+//! `assets` reads both layouts of a checkpoint. Templates (the tokens around a text) belong to `languages`, except those
+//! of a file of unknown class.
 
 use std::collections::HashSet;
 
@@ -40,9 +40,9 @@ use crate::files::ModelFiles;
 #[derive(Debug)]
 pub(super) struct HfTokenizer {
     inner: tokenizers::Tokenizer,
-    /// Whether the template of tokenizer.json puts the tokens around a text.
+    /// Whether the template of tokenizer.json adds the tokens around a text.
     own_template: bool,
-    /// The id of the unknown token, where there is one.
+    /// The id of the unknown token, if there is one.
     unknown: Option<TokenId>,
     size: usize,
 }
@@ -70,7 +70,7 @@ impl HfTokenizer {
         };
         let mut inner = inner.explain(|| files.broken(file))?;
         if class == Class::Gemma {
-            // As its class of transformers: what tokenizer.json lacks of these gets the next free id.
+            // As in its class of transformers, special tokens that tokenizer.json lacks get the next free ids.
             let named = class.named_tokens().iter().filter_map(|(name, default)| settings.token(name, default));
             let tokens = named.map(|token| tokenizers::AddedToken::from(token.content, true));
             inner.add_special_tokens(tokens).map_err(|error| anyhow!("{error}"))?;
@@ -87,7 +87,7 @@ impl HfTokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The ids of a text without special tokens around it.
+    /// The ids of a text without special tokens around it; `None` if it cannot be encoded.
     pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         Some(self.inner.encode_fast(text, false).ok()?.get_ids().to_vec())
     }
@@ -104,8 +104,8 @@ impl HfTokenizer {
         unknown.filter_map(|(_, &(start, end))| text.get(start..end).map(str::to_owned)).collect()
     }
 
-    /// The text of these ids without special tokens, with `unknown` for each unknown token. All ids are decoded at once, so that
-    /// bytes of a character that are split over tokens are joined.
+    /// The text of these ids, without special tokens and with `unknown` for each unknown token. All ids are decoded at
+    /// once, so that the bytes of a character that several tokens share are joined.
     pub(super) fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         if unknown.is_empty() {
             return self.inner.decode(ids, true).unwrap_or_default();
@@ -118,7 +118,7 @@ impl HfTokenizer {
         let tokens: Vec<String> = tokens.collect();
         match self.inner.get_decoder() {
             Some(decoder) => decoder.decode(tokens).unwrap_or_default(),
-            // As the crate does it.
+            // The tokenizers crate does the same.
             None => tokens.join(" "),
         }
     }
@@ -144,7 +144,7 @@ impl HfTokenizer {
     }
 }
 
-/// A tokenizer exactly as tokenizer.json describes it, but for cutting and padding.
+/// A tokenizer exactly as tokenizer.json describes it, except for truncation and padding.
 fn from_file(files: &ModelFiles) -> Result<Result<tokenizers::Tokenizer>> {
     let json = files.json("tokenizer.json")?.unwrap_or_default();
     Ok(charsmaps(&json).and_then(|_| {
@@ -156,7 +156,7 @@ fn from_file(files: &ModelFiles) -> Result<Result<tokenizers::Tokenizer>> {
     }))
 }
 
-/// Puts the tokens around a text that a file puts there.
+/// Sets the template of a file, which adds tokens around a text.
 fn with_template(mut inner: tokenizers::Tokenizer, template: Option<&Value>) -> Result<tokenizers::Tokenizer> {
     if let Some(template) = template.filter(|template| !template.is_null()) {
         let template: PostProcessorWrapper =
@@ -166,7 +166,7 @@ fn with_template(mut inner: tokenizers::Tokenizer, template: Option<&Value>) -> 
     Ok(inner)
 }
 
-/// Sets up the stages of a class.
+/// Builds the stages of a class.
 fn build(class: Class, settings: &TokenizerSettings, assets: TokenizerAssets) -> Result<tokenizers::Tokenizer> {
     let tokens = added_tokens(class, settings, &assets);
     let mut inner = tokenizers::Tokenizer::new(model(class, settings, assets.entries)?);
@@ -187,7 +187,7 @@ fn build(class: Class, settings: &TokenizerSettings, assets: TokenizerAssets) ->
     inner.with_decoder(Some(match class {
         Class::Bart | Class::Blenderbot => DecoderWrapper::from(ByteLevel::default()),
         Class::Bert => WordPieceDecoder::default().into(),
-        // Spaces are cleaned up afterwards, if at all.
+        // Spaces are cleaned up after decoding, if at all.
         Class::ProphetNet => WordPieceDecoder::new("##".to_owned(), false).into(),
         _ => spaces.into(),
     }));
@@ -261,13 +261,13 @@ fn normalizer(class: Class, settings: &TokenizerSettings, charsmap: &[u8]) -> Re
     Ok(Some(Normalizers::new(stages).into()))
 }
 
-/// The tokens that are found before anything else, in the order in which transformers adds them: one
-/// that the vocabulary lacks gets the next free id.
+/// The tokens that are found in a text before it is segmented, in the order in which transformers adds them. A token that
+/// the vocabulary lacks gets the next free id.
 fn added_tokens(class: Class, settings: &TokenizerSettings, assets: &TokenizerAssets) -> Vec<AddedToken> {
     let special = |content: &str| AddedToken::special(content);
     let mut tokens: Vec<AddedToken> = assets.added.values().cloned().collect();
     if class == Class::Nllb && tokens.is_empty() {
-        // No file names the languages: they stand where fairseq has them, before the mask.
+        // If no file names the languages, they have the ids of fairseq, before the mask.
         tokens.extend(class.languages(settings).into_iter().map(special));
     }
     tokens.extend(class.named_tokens().iter().filter_map(|(name, default)| {
@@ -275,7 +275,7 @@ fn added_tokens(class: Class, settings: &TokenizerSettings, assets: &TokenizerAs
         let plain = *name == "mask_token" && token == special(&token.content);
         Some(match class {
             Class::MBart | Class::MBart50 | Class::Blenderbot if plain => AddedToken { lstrip: true, ..token },
-            // Here the class says so itself.
+            // In this family the class itself sets these flags.
             Class::Nllb if plain => AddedToken { lstrip: true, normalized: true, ..token },
             _ => token,
         })
@@ -286,8 +286,9 @@ fn added_tokens(class: Class, settings: &TokenizerSettings, assets: &TokenizerAs
     tokens
 }
 
-/// The special tokens without names: those that `tokenizer_config.json` lists, be it null, or else those that the SentencePiece model
-/// marks (without one, those of `special_tokens_map.json`) and the class's own.
+/// The special tokens without names. If `tokenizer_config.json` has a list of them, even null, it is that list. Otherwise
+/// they are the tokens that the SentencePiece model marks (without such a model, those of `special_tokens_map.json`) and
+/// the class's own.
 fn nameless_tokens(class: Class, settings: &TokenizerSettings, marked: Option<Vec<AddedToken>>) -> Vec<AddedToken> {
     let special = |content: &str| AddedToken::special(content);
     let languages = || class.languages(settings).into_iter().map(special);
@@ -308,7 +309,7 @@ fn nameless_tokens(class: Class, settings: &TokenizerSettings, marked: Option<Ve
             tokens = mask.into_iter().chain((2..offset).map(|index| special(&format!("<unk_{index}>")))).collect();
         }
         Class::MBart => tokens = languages().chain(tokens).collect(),
-        // Without its languages NLLB is of no use, whatever its files say.
+        // NLLB is useless without its language tokens, whatever its files list.
         Class::MBart50 | Class::Nllb => tokens.extend(languages()),
         _ => {}
     }

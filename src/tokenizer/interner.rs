@@ -1,24 +1,25 @@
-//! An interner: texts by number and numbers by text.
+//! An interner, which numbers texts.
 //!
-//! Invariant: numbers count from 0, and a text has one number. The texts lie side by side in one buffer. Vocabularies have up to
-//! a quarter of a million of them, most of a few bytes; as separate strings they would take more memory than a translation.
+//! Invariant: numbers count from 0, and each text has one number. The texts lie side by side in one buffer. A vocabulary
+//! has up to a quarter of a million of them, most of a few bytes; as separate strings they would take more memory than a
+//! translation does.
 
 use anyhow::{Context, Result};
 use string_interner::StringInterner;
 use string_interner::backend::StringBackend;
 use string_interner::symbol::{Symbol, SymbolU32};
 
-/// Texts, numbered in the order in which they came.
+/// Texts, numbered in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct Interner(StringInterner<StringBackend<SymbolU32>>);
 
 impl Interner {
-    /// The number of a text; a new text gets the next number.
+    /// The number of a text; a new text is added with the next number.
     ///
     /// # Errors
     /// When there are no numbers left.
     pub(super) fn number(&mut self, name: &str) -> Result<u32> {
-        // The interner panics where it has no number left.
+        // The interner would panic if no number is left.
         SymbolU32::try_from_usize(self.0.len()).context("there are too many texts")?;
         Ok(self.0.get_or_intern(name).to_usize() as u32)
     }
@@ -28,7 +29,7 @@ impl Interner {
         self.0.get(name).map(|symbol| symbol.to_usize() as u32)
     }
 
-    /// The text of a number.
+    /// The text with this number.
     pub(super) fn name(&self, number: u32) -> Option<&str> {
         self.0.resolve(SymbolU32::try_from_usize(number as usize)?)
     }
@@ -42,7 +43,7 @@ impl Interner {
         self.0.iter().map(|(_, name)| name)
     }
 
-    /// Gives unused memory back.
+    /// Frees unused memory.
     pub(super) fn shrink_to_fit(&mut self) {
         self.0.shrink_to_fit();
     }

@@ -1,7 +1,7 @@
-//! The languages that a model knows, and the tokens that tell it the languages of a translation.
+//! The languages of a model, and the tokens by which the model is informed of the languages of a translation.
 //!
-//! Invariant: `LanguageTokens` comes from here only, so its tokens are the model's own and its template is
-//! complete: a source text is prefix, text, suffix. How a code may be substituted belongs to `language`.
+//! Invariant: [`LanguageTokens`] are made only here, so the tokens are the model's own and the template is complete: a
+//! source is prefix, text, suffix. Which spellings of a code are accepted belongs to `language`.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -10,27 +10,28 @@ use crate::batch::TokenId;
 use crate::error::{self, ErrorKind};
 use crate::language::{Code, bare};
 
-/// The languages of one translation, as tokens of one model. Made by `Tokenizer::languages`.
+/// The languages of one translation, as tokens of one model. Returned by [`super::Tokenizer::languages`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LanguageTokens {
-    /// The source language as the model writes it, where it has one.
+    /// The source language as the model writes it, if it has one.
     pub from: Option<String>,
-    /// The target language as the model writes it, where it has one.
+    /// The target language as the model writes it, if it has one.
     pub to: Option<String>,
-    /// Whether the target was requested; then a text cannot name another one that the model does not know.
+    /// Whether the target was requested; if so, it takes precedence over a target that a text names but the model does
+    /// not know.
     pub target_is_asked: bool,
     /// Tokens before the source text.
     pub source_prefix: Vec<TokenId>,
-    /// Tokens after the source text, end of sentence among them.
+    /// Tokens after the source text, including the end-of-sentence token.
     pub source_suffix: Vec<TokenId>,
-    /// Text before the source text, tokenized with it, such as `<2en> `.
+    /// Text that is put before the source text and tokenized with it, such as `<2en> `.
     pub text_prefix: String,
-    /// The token that the target must begin with.
+    /// The token that the target must begin with, if there is one.
     pub forced_bos: Option<TokenId>,
-    /// The token that decoding starts from, where it is the language's and not the checkpoint's.
+    /// The token that decoding starts from, if it is the language's instead of the checkpoint's.
     pub decoder_start: Option<TokenId>,
-    /// The token that decoding starts from after what the checkpoint says.
+    /// The token that follows the checkpoint's start token, if decoding starts from both.
     pub after_start: Option<TokenId>,
 }
 
@@ -40,29 +41,29 @@ pub enum LanguageError {
     /// The model knows several languages, but not this one.
     #[error("the model `{model}` does not know the language `{code}`")]
     Unknown {
-        /// What the model is called.
+        /// The model's name.
         model: String,
-        /// What was asked.
+        /// The requested code.
         code: String,
-        /// All that could have been asked.
+        /// All languages that the model knows.
         known: String,
     },
-    /// The model knows one pair, and this is another.
+    /// The model is for one pair of languages, but another was requested.
     #[error("the model `{model}` translates from `{from}` to `{to}`, not {asked}")]
     OtherPair {
-        /// What the model is called.
+        /// The model's name.
         model: String,
-        /// Its source language.
+        /// The model's source language.
         from: String,
-        /// Its target language.
+        /// The model's target language.
         to: String,
-        /// What was asked.
+        /// The requested languages, in words.
         asked: String,
     },
-    /// The model has no notion of languages.
+    /// The model has no choice of languages.
     #[error("the model `{model}` has no languages to choose from")]
     NotApplicable {
-        /// What the model is called.
+        /// The model's name.
         model: String,
     },
 }
@@ -78,12 +79,12 @@ impl From<LanguageError> for error::Error {
     }
 }
 
-/// How a model is told its languages.
+/// The scheme by which a model is informed of the languages of a translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
-    /// Not at all.
+    /// The model has no choice of languages.
     None,
-    /// Not at all: it knows one pair, each a language or unknown.
+    /// The model is for one pair of languages, each of which may be unknown.
     Pair { from: Option<String>, to: Option<String> },
     /// The target's token before the source text.
     TargetToken { from: Option<String> },
@@ -95,38 +96,40 @@ pub(super) enum Scheme {
     SourceLast,
     /// The source's token after the end of the sentence; decoding starts from the target's.
     SourceLastStart,
-    /// As [`Self::SourceLastStart`], but of languages that nobody asked for those that the checkpoint names, or none.
+    /// The source's token after the end of the sentence; decoding starts from the target's. A language that is not
+    /// requested is the one that the checkpoint names; without that, its token is left out.
     OwnSourceLastStart { from: Option<String>, to: Option<String> },
-    /// The target's token before the source text, and nothing of the source's language.
+    /// The target's token before the source text, and none for the source language.
     TargetFirst,
-    /// The source's token before the text; decoding starts from what the checkpoint says and the target's, which is one of these.
+    /// The source's token before the text; decoding starts from the checkpoint's start token and the target's, which is
+    /// one of `targets`.
     SourceFirstAfterStart { targets: Vec<(String, TokenId)> },
 }
 
-/// The target language that a text names with a token at its start.
+/// Whether a text itself names a target language, with a token at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OwnTarget {
-    /// Nothing.
+    /// It names none.
     None,
-    /// A target that the model knows.
+    /// It names a target that the model knows.
     Known,
-    /// A code, such as `>>xyz<<`, that the model does not know.
+    /// It has a code, such as `>>xyz<<`, that the model does not know.
     Unknown,
 }
 
-/// The languages of one model.
+/// The languages of one model, and how it is informed of them.
 #[derive(Clone, Debug)]
 pub(super) struct LanguageTable {
     pub model: String,
     pub scheme: Scheme,
     /// The model's language tokens in its own order, with their ids.
     pub tokens: Vec<(String, TokenId)>,
-    /// Tokens around every source text, without those of languages.
+    /// Tokens before and after every source text, without those of languages.
     pub prefix: Vec<TokenId>,
     pub suffix: Vec<TokenId>,
 }
 
-/// The languages where none are requested.
+/// The source and target language if none are requested.
 const DEFAULT: (&str, &str) = ("nl", "en");
 
 impl LanguageTable {
@@ -190,12 +193,13 @@ impl LanguageTable {
         }
     }
 
-    /// The token of a code in any spelling; the model's own spelling counts first.
+    /// The language token for a code in any accepted spelling; the model's own spelling takes precedence.
     fn find(&self, code: &str) -> Result<(String, TokenId), LanguageError> {
         self.find_in(&self.tokens, code)
     }
 
-    /// As [`Self::find`], of these tokens.
+    /// The one of these language tokens that a code means, in any accepted spelling; the model's own spelling takes
+    /// precedence.
     fn find_in(&self, tokens: &[(String, TokenId)], code: &str) -> Result<(String, TokenId), LanguageError> {
         let asked = Code::parse(code);
         let own = tokens.iter().find(|(token, _)| token == code || bare(token) == bare(code));

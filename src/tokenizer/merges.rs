@@ -1,25 +1,25 @@
 //! Merges of byte-pair encoding within words, as subword-nmt learns them (Sennrich et al. 2016).
 //!
-//! Invariant: of all neighbours in a word those are joined first that were learned first, wherever they stand in it. The end of a
-//! word is part of its last character.
+//! Invariant: among all neighbours in a word, those whose merge was learned first are merged first, wherever they stand.
+//! The end-of-word mark is part of the last character.
 
 use std::collections::HashMap;
 
-/// What marks the end of a word.
+/// The mark at the end of a word.
 pub(super) const END: &str = "</w>";
 
-/// Pairs that are joined, with when they were learned.
+/// Pairs that are merged, with the order in which they were learned.
 #[derive(Debug, Default)]
 pub(super) struct Merges {
     ranks: HashMap<String, HashMap<String, u32>>,
 }
 
 impl Merges {
-    /// Reads merges.txt from line `first` on: the two parts of a line are joined, whatever stands behind them.
+    /// Parses merges.txt from line `first` on. A line has the two parts of a merge; what follows them is ignored.
     pub(super) fn parse(text: &str, first: usize) -> Self {
         let mut merges = Self::default();
         let lines: Vec<&str> = text.split('\n').collect();
-        // What stands behind the last line's end is no line, as where transformers reads it.
+        // As in transformers, text after the last line break is not a line.
         let lines = lines.iter().take(lines.len().saturating_sub(1)).skip(first);
         for (rank, line) in (0..).zip(lines) {
             let mut parts = line.split_whitespace();
@@ -30,7 +30,7 @@ impl Merges {
         merges
     }
 
-    /// The pieces of a word, the last with the mark of its end.
+    /// The pieces of a word; the last one has the end-of-word mark.
     pub(super) fn pieces(&self, word: &str) -> Vec<String> {
         let mut pieces: Vec<String> = word.chars().map(String::from).collect();
         if let Some(last) = pieces.last_mut() {
@@ -52,7 +52,7 @@ impl Merges {
         pieces
     }
 
-    /// Of all neighbours those that were learned first.
+    /// The pair of neighbours whose merge was learned first.
     fn earliest(&self, pieces: &[String]) -> Option<(String, String)> {
         let ranked = pieces.windows(2).filter_map(|pair| Some((self.ranks.get(&pair[0])?.get(&pair[1])?, pair)));
         ranked.min_by_key(|(rank, _)| **rank).map(|(_, pair)| (pair[0].clone(), pair[1].clone()))

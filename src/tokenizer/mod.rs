@@ -1,11 +1,11 @@
 //! Text to token ids and back, for one checkpoint.
 //!
-//! Invariant: what `encode` gives is what the checkpoint's own class of transformers gives for the
-//! text, and the model has a row for every id that `encode` gives. Decoding accepts any id: special
-//! and language tokens, and ids that nothing stands for, leave nothing behind.
+//! Invariant: [`Tokenizer::encode`] returns the ids that the checkpoint's class of transformers returns for the text, and
+//! the model has a row for each. Decoding accepts any id; special and language tokens, and ids without a token, leave
+//! nothing in the text.
 //!
-//! Which family's rules apply is decided once, in `Tokenizer::load`. How long a text may be, and how
-//! texts become batches, belongs to `engine`.
+//! Which family's rules apply is decided once, in [`Tokenizer::load`]. How long a text may be, and how texts become
+//! batches, belongs to `engine`.
 
 mod bpe;
 mod charsmap;
@@ -54,18 +54,18 @@ pub struct Tokenizer {
     model: TokenModel,
     rows: EmbeddingRows,
     languages: LanguageTable,
-    /// Never part of a decoded text.
+    /// Ids of language tokens, which are left out of decoded texts.
     language_ids: HashSet<TokenId>,
     max_length: Option<usize>,
     clean_up: bool,
     substitutions: Vec<Substitution>,
 }
 
-/// A substitute for characters that the vocabulary lacks.
+/// A substitute for some characters that the vocabulary lacks.
 #[derive(Debug)]
 struct Substitution {
     lacking: Vec<char>,
-    /// All characters that are replaced: quotation marks come in pairs.
+    /// All characters that are replaced, even those the vocabulary has: quotation marks come in pairs.
     signs: &'static str,
     other: &'static str,
 }
@@ -78,7 +78,8 @@ const SUBSTITUTIONS: [(&str, &str); 4] = [
     ("\u{2026}", "..."),
 ];
 
-/// Who does the cutting: our own SentencePiece with a vocabulary beside it, our own merges within words, or the tokenizers crate.
+/// The implementation of tokenization: our own SentencePiece with a vocabulary file, our own merges within words, or the
+/// tokenizers crate.
 #[derive(Debug)]
 enum TokenModel {
     Spm(Box<SpmVocabulary>),
@@ -87,7 +88,7 @@ enum TokenModel {
 }
 
 impl Tokenizer {
-    /// Reads a checkpoint's tokenizer: config.json and `tokenizer_config.json` say which kind it is.
+    /// Loads a checkpoint's tokenizer; config.json and `tokenizer_config.json` determine its class.
     ///
     /// # Errors
     /// When a file is missing, broken, of an unknown kind, or of another model.
@@ -137,10 +138,10 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a source text, with the language tokens and end of sentence that the model expects.
+    /// The ids of a source text, with the language and end-of-sentence tokens that the model expects.
     ///
     /// # Errors
-    /// When the tokenizer cannot represent the text at all, or has a token for it that the model has no row for.
+    /// When the tokenizer cannot represent the text, or the text has a token without a row in the model.
     pub fn encode(&self, text: &str, languages: &LanguageTokens) -> Result<Vec<TokenId>> {
         let mut ids = languages.source_prefix.clone();
         let own = self.own_target(text);
@@ -149,7 +150,7 @@ impl Tokenizer {
         }
         let before = match own {
             OwnTarget::None => languages.text_prefix.as_str(),
-            // As transformers reads a text behind a code: no other code is looked for there.
+            // transformers looks for no other code after this one.
             OwnTarget::Unknown if languages.target_is_asked => languages.to.as_deref().unwrap_or_default(),
             OwnTarget::Known | OwnTarget::Unknown => "",
         };
@@ -163,21 +164,21 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// A text with substitutes for characters that the vocabulary lacks, where it has any: a vocabulary without `\u{201e}` has
-    /// `"`. A model understands the substitute better than its unknown token.
+    /// A text in which characters that the vocabulary lacks are replaced by substitutes that it has. For example, `"`
+    /// replaces `\u{201e}`. A model handles the substitute better than its unknown token.
     #[must_use]
     pub fn substituted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut substituted = Cow::from(text);
         for Substitution { lacking, signs, other } in &self.substitutions {
             if substituted.contains(&lacking[..]) {
-                // All of them: quotation marks come in pairs.
+                // All signs of the group, since quotation marks come in pairs.
                 substituted = substituted.replace(|sign| signs.contains(sign), other).into();
             }
         }
         substituted
     }
 
-    /// The target language that a text itself names at its start, which then counts.
+    /// The target language that a text itself names at its start, which then takes precedence.
     fn own_target(&self, text: &str) -> OwnTarget {
         match self.languages.scheme {
             Scheme::TargetToken { .. } => match language_code(text) {
@@ -196,15 +197,16 @@ impl Tokenizer {
         self.decode_with(ids, "", self.clean_up)
     }
 
-    /// The text of these ids; `clean_up` decides whether English punctuation is drawn to the word before it.
+    /// The text of these ids, without special and language tokens; `clean_up`: whether spaces before English punctuation
+    /// are removed.
     #[must_use]
     pub fn decode_cleaning(&self, ids: &[TokenId], clean_up: bool) -> String {
         self.decode_with(ids, "", clean_up)
     }
 
-    /// The text of these ids in which unknown tokens (a currency, a picture, a foreign script) are replaced by what the source has
-    /// there. `None` where there is no unknown token, there are more of them than in the source, or the source has different
-    /// ones, whose order may have changed.
+    /// The text of these ids, in which unknown tokens (a currency sign, an emoji, a foreign script) are replaced by what
+    /// the source has there. `None` if there is no unknown token, if there are more than in the source, or if the source
+    /// has different ones, whose order may have changed.
     #[must_use]
     pub fn decode_copying_unknowns(&self, ids: &[TokenId], source: &str) -> Option<String> {
         let unknown = self.model.unknown()?;
@@ -224,11 +226,11 @@ impl Tokenizer {
         if clean_up { cleaned_up(&text) } else { text }
     }
 
-    /// The tokens for a translation between two languages, each in any usual substitution. `None` is what
-    /// nobody asked for: Dutch to English where the model must be told, nothing where it need not.
+    /// The tokens for a translation between two languages, each given in any accepted spelling. A language that is `None`
+    /// becomes Dutch or English if the model needs one, and is left out otherwise.
     ///
     /// # Errors
-    /// A `LanguageError`, when the model does not know a language, is for another pair, or has none.
+    /// [`LanguageError`] when the model does not know a language, is for another pair, or has no choice of languages.
     pub fn languages(&self, from: Option<&str>, to: Option<&str>) -> Result<LanguageTokens> {
         self.languages.resolve(from, to).map_err(|error| crate::error::Error::from(error).into())
     }
@@ -238,26 +240,26 @@ impl Tokenizer {
         self.languages.tokens.iter().map(|(token, _)| token.as_str())
     }
 
-    /// One more than the highest id the tokenizer knows.
+    /// One more than the highest id that the tokenizer knows.
     #[must_use]
     pub fn vocabulary_size(&self) -> usize {
         self.model.size()
     }
 
-    /// The most source tokens, specials included, where the checkpoint's tokenizer sets a limit.
+    /// The most source tokens, special ones included, if the checkpoint's tokenizer sets a limit.
     #[must_use]
     pub fn max_length(&self) -> Option<usize> {
         self.max_length
     }
 
-    /// The id of a token in the model's own substitution.
+    /// The id of a token in the model's own spelling.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<TokenId> {
         self.model.id(token)
     }
 }
 
-/// The substitutions that a model needs and whose substitutes it has.
+/// The substitutions that a model needs, and whose substitutes it has.
 fn substitutions(model: &TokenModel) -> Vec<Substitution> {
     let lacks = |text: &str| !model.unknown_parts(text).is_empty();
     let needed = SUBSTITUTIONS.iter().map(|&(signs, other)| {
@@ -316,7 +318,7 @@ impl TokenModel {
         }
     }
 
-    /// The token of an id, as the tokenizer writes it.
+    /// The token with this id, as the tokenizer writes it.
     fn token(&self, id: TokenId) -> Option<String> {
         match self {
             Self::Spm(pieces) => pieces.tokens().find(|(_, other)| *other == id).map(|(token, _)| token.to_owned()),
@@ -333,7 +335,7 @@ impl TokenModel {
         }
     }
 
-    /// How many tokens there are, and how many of them from an id on.
+    /// The number of tokens, and the number of those whose id is `from` or higher.
     fn count(&self, from: usize) -> (usize, usize) {
         let ids: Vec<TokenId> = match self {
             Self::Spm(pieces) => pieces.tokens().map(|(_, id)| id).collect(),
@@ -343,7 +345,7 @@ impl TokenModel {
         (ids.len(), ids.iter().filter(|&&id| id as usize >= from).count())
     }
 
-    /// Tokens that are a language code between these two, by id.
+    /// The tokens that are a language code between `start` and `end`, sorted by id.
     fn tokens_around_a_code(&self, start: &str, end: &str) -> Vec<(String, TokenId)> {
         let is_code = |token: &str| {
             let code = token.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
@@ -362,7 +364,7 @@ impl TokenModel {
         found
     }
 
-    /// transformers does not clean up after byte-pair encoding, whatever the file says.
+    /// Whether the text may be cleaned up: transformers never does so after byte-pair encoding, whatever the file says.
     fn may_clean_up(&self) -> bool {
         match self {
             Self::Spm(_) | Self::Words(_) => true,
@@ -371,7 +373,7 @@ impl TokenModel {
     }
 }
 
-/// `clean_up_tokenization_spaces` of transformers: draws English punctuation to the word before it.
+/// Removes spaces before English punctuation and contractions, as `clean_up_tokenization_spaces` of transformers does.
 fn cleaned_up(text: &str) -> String {
     const RULES: [(&str, &str); 10] = [
         (" .", "."),

@@ -1,7 +1,8 @@
-//! Words as Moses' scripts cut them, and texts as they join words (Koehn et al. 2007), as sacremoses 0.2 does it, which
-//! transformers uses.
+//! Moses' tokenization: texts to words and words to texts (Koehn et al. 2007), as in sacremoses 0.2, which transformers
+//! uses.
 //!
-//! Invariant: rules are applied in their order, and each to the whole text, as there. Pieces of words belong to `words`.
+//! Invariant: rules are applied in their order, each to the whole text, as there. Segmenting words into pieces belongs to
+//! `words`.
 
 mod abbreviations;
 mod joining;
@@ -16,7 +17,7 @@ use crate::error::{Explain, WithHint};
 
 pub(super) use self::joining::Joiner;
 
-/// Spaces around brackets and before signs, and signs of print as typewriters have them.
+/// Rules for spaces around brackets and before punctuation, and for typographic characters, which become plain ones.
 const PUNCTUATION: [(&str, &str); 43] = [
     (r"\r", ""),
     (r"\(", " ("),
@@ -63,17 +64,17 @@ const PUNCTUATION: [(&str, &str); 43] = [
     (" +", " "),
 ];
 
-/// Quotation marks beside commas and full stops, and spaces in numbers.
+/// Rules for quotation marks beside commas and full stops, and for spaces in numbers.
 const ENGLISH_PUNCTUATION: [(&str, &str); 2] = [("\"([,.]+)", "${1}\""), (r"(\d)\x{a0}(\d)", "${1}.${2}")];
 const GERMAN_PUNCTUATION: [(&str, &str); 3] =
     [(",\"", "\","), (r#"(\.+)"(\s*[^<])"#, "\"${1}${2}"), (r"(\d)\x{a0}(\d)", "${1},${2}")];
 const OTHER_PUNCTUATION: [(&str, &str); 1] = [(r"(\d)\x{a0}(\d)", "${1}.${2}")];
 
-/// Commas, but for those within numbers.
+/// Rules for commas, except those within numbers.
 const COMMAS: [(&str, &str); 3] =
     [("([^NUMBER]),", "${1} , "), (",([^NUMBER])", " , ${1}"), ("([NUMBER]),$", "${1} , ")];
 
-/// Apostrophes: in English they go with what follows.
+/// Rules for apostrophes: in English they belong to what follows.
 const ENGLISH_APOSTROPHES: [(&str, &str); 5] = [
     ("([^ALPHA])'([^ALPHA])", "${1} ' ${2}"),
     ("([^ALPHANUMBER])'([ALPHA])", "${1} ' ${2}"),
@@ -83,7 +84,7 @@ const ENGLISH_APOSTROPHES: [(&str, &str); 5] = [
 ];
 const OTHER_APOSTROPHES: [(&str, &str); 1] = [("'", " ' ")];
 
-/// What Moses' own formats need.
+/// Escapes of characters that have a meaning in Moses' own formats.
 const ESCAPES: [(&str, &str); 8] = [
     ("&", "&amp;"),
     (r"\|", "&#124;"),
@@ -95,15 +96,15 @@ const ESCAPES: [(&str, &str); 8] = [
     ("]", "&#93;"),
 ];
 
-/// Cuts texts of one language into words.
+/// Splits texts of one language into words.
 #[derive(Debug)]
 pub(super) struct Cutter {
     abbreviations: &'static Abbreviations,
     punctuation: Vec<Rule>,
     control: Rule,
-    /// Everything that is no letter, digit, or sign with rules of its own.
+    /// All characters other than letters, digits, and punctuation with rules of its own.
     special: Rule,
-    /// Commas and apostrophes.
+    /// Rules for commas and apostrophes.
     signs: Vec<Rule>,
     letter: Rule,
     small: Rule,
@@ -114,10 +115,10 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    /// The cutter of a language.
+    /// The splitter of a language, given by its code.
     ///
     /// # Errors
-    /// When its abbreviations are not known here.
+    /// When the abbreviations of the language are not known here.
     pub(super) fn new(language: &str) -> Result<Self> {
         let own = ABBREVIATIONS.iter().find(|(code, _)| *code == language);
         let (_, abbreviations) = own.explain(|| {
@@ -146,7 +147,7 @@ impl Cutter {
         })
     }
 
-    /// The words of a text, with the signs that Moses escapes escaped.
+    /// The words of a text, with Moses' escapes.
     pub(super) fn words(&self, text: &str) -> Vec<String> {
         let text = applied(&self.punctuation, &in_western_print(text));
         let text = self.control.apply(text.trim());
@@ -157,7 +158,7 @@ impl Cutter {
         applied(&self.escapes, &text).split_whitespace().map(str::to_owned).collect()
     }
 
-    /// `foo-bar` as `foo @-@ bar`.
+    /// Splits at hyphens within words: `foo-bar` becomes `foo @-@ bar`.
     fn with_split_hyphens(&self, text: &str) -> String {
         let chars: Vec<char> = text.chars().collect();
         let within =
@@ -174,7 +175,7 @@ impl Cutter {
         split
     }
 
-    /// Full stops apart from their words, but for those of abbreviations and inside a sentence.
+    /// Splits full stops from words, except those of abbreviations and those before a word in lower case.
     fn with_split_stops(&self, text: &str) -> String {
         let words: Vec<&str> = text.split_whitespace().collect();
         let mut split = Vec::with_capacity(words.len());
@@ -200,7 +201,7 @@ impl Cutter {
     }
 }
 
-/// Signs of East Asian print, and a few of European, as Western typewriters have them.
+/// Replaces East Asian punctuation, and a few European characters, by plain punctuation.
 fn in_western_print(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut after_stop = false;
@@ -242,12 +243,12 @@ fn in_western_print(text: &str) -> String {
     plain
 }
 
-/// One space for every white space.
+/// Replaces every run of white space by one space.
 fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Rows of full stops as words that no rule looks at: ` DOTDOTMULTI ` is `..`.
+/// Replaces every run of full stops by a word that no rule changes: `..` becomes ` DOTDOTMULTI `.
 fn hide_rows_of_stops(text: &str) -> String {
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text;
@@ -265,7 +266,7 @@ fn hide_rows_of_stops(text: &str) -> String {
     hidden + rest
 }
 
-/// Back again.
+/// Reverses [`hide_rows_of_stops`].
 fn show_rows_of_stops(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,13 +1,13 @@
-//! Reads a SentencePiece model file: the parts of its protocol buffer that segmentation needs.
+//! Parsing a SentencePiece model file: the parts of its protocol buffer that segmentation needs.
 //!
-//! Invariant: a `ModelProto` is complete (every piece has its bytes, its score and its kind), or
-//! there is none; no length in the file is used before it is compared with what is left of it.
-//! What the fields mean belongs to `sentencepiece`. Forty lines of wire format are less to carry
-//! than a protocol buffer library and its generated code.
+//! Invariant: a [`ModelProto`] is complete (every piece has its bytes, its score and its kind), or parsing fails. No
+//! length in the file is used before it is compared with the number of bytes left. What the fields mean belongs to
+//! `sentencepiece`. Forty lines of wire format are less to maintain than a protocol buffer library and its generated
+//! code.
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// What a piece of the vocabulary is for.
+/// The purpose of a piece of the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PieceKind {
     Normal,
@@ -18,7 +18,7 @@ pub(super) enum PieceKind {
     Unused,
 }
 
-/// One entry of the vocabulary.
+/// One piece of the vocabulary.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProtoPiece<'a> {
     pub text: &'a str,
@@ -26,14 +26,14 @@ pub(super) struct ProtoPiece<'a> {
     pub kind: PieceKind,
 }
 
-/// The segmentation algorithm the model was trained for.
+/// The segmentation algorithm that the model was trained for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Unigram,
     Bpe,
 }
 
-/// How text is changed before it is segmented.
+/// How text is normalized before it is segmented.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools)] // The fields are those of the file.
 pub(super) struct NormalizerSpec {
@@ -44,7 +44,7 @@ pub(super) struct NormalizerSpec {
     pub whitespace_as_suffix: bool,
 }
 
-/// A SentencePiece model as it is in its file.
+/// The contents of a SentencePiece model file.
 #[derive(Clone, Debug)]
 pub(super) struct ModelProto<'a> {
     pub pieces: Vec<ProtoPiece<'a>>,
@@ -148,7 +148,7 @@ fn piece_kind(number: u64) -> Result<PieceKind> {
     })
 }
 
-/// No published translation model rewrites its output; a file that asks for it is not one we can follow.
+/// Refuses rules that rewrite the output, which no published translation model has and which are not supported.
 fn refuse_denormalizer(bytes: &[u8]) -> Result<()> {
     let mut reader = WireReader(bytes);
     while let Some((field, value)) = reader.next_field()? {
@@ -163,7 +163,7 @@ fn string(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).context("a text in it is not UTF-8")
 }
 
-/// The value of one field on the wire.
+/// The value of one field in the wire format.
 enum WireValue<'a> {
     Integer(u64),
     Fixed(u32),
@@ -171,7 +171,7 @@ enum WireValue<'a> {
     Other,
 }
 
-/// What is left to read of one message.
+/// The rest of one message that is being read.
 struct WireReader<'a>(&'a [u8]);
 
 impl<'a> WireReader<'a> {

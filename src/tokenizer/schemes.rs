@@ -1,7 +1,7 @@
-//! The scheme by which a checkpoint is told its languages, and the tokens around every text.
+//! The language scheme of a checkpoint, and the tokens around every text.
 //!
-//! Invariant: every token of a table is one of the tokenizer's. Whether the model has a row for it belongs to `embedding_rows`, which languages
-//! are requested to `languages`.
+//! Invariant: every token of a table is one of the tokenizer's. Whether the model has a row for it belongs to
+//! `embedding_rows`, and which languages are requested to `languages`.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::batch::TokenId;
 use crate::files::ModelFiles;
 use crate::language::Code;
 
-/// The languages of a checkpoint.
+/// The language table of a checkpoint: its scheme, its language tokens, and the tokens around every text.
 pub(super) fn language_table(
     files: &ModelFiles,
     settings: &TokenizerSettings,
@@ -24,7 +24,7 @@ pub(super) fn language_table(
     let id = |name: &str, default: &str| model.id(&settings.token(name, default)?.content);
     let ids = |name: &str, default: &str| id(name, default).into_iter().collect::<Vec<_>>();
     let (prefix, suffix) = match class {
-        // Such a file has a template of its own; Blenderbot-small puts nothing around a text.
+        // Such a file has a template of its own; Blenderbot-small adds nothing around a text.
         Class::File | Class::Blenderbot | Class::BlenderbotSmall => (Vec::new(), Vec::new()),
         Class::Fsmt => (Vec::new(), ids("sep_token", "</s>")),
         Class::ProphetNet => (Vec::new(), ids("sep_token", "[SEP]")),
@@ -52,7 +52,7 @@ pub(super) fn language_table(
 }
 
 fn marian_languages(settings: &TokenizerSettings, targets: Vec<(String, TokenId)>) -> (Scheme, Vec<(String, TokenId)>) {
-    // A group of languages, such as `gmw`, says nothing of a single one.
+    // A code of a group of languages, such as `gmw`, does not name the language.
     let own = |key: &str| settings.text(key).filter(|code| Code::parse(code).is_language()).map(str::to_owned);
     if targets.is_empty() {
         (Scheme::Pair { from: own("source_lang"), to: own("target_lang") }, targets)
@@ -61,8 +61,8 @@ fn marian_languages(settings: &TokenizerSettings, targets: Vec<(String, TokenId)
     }
 }
 
-/// The languages that a `SeamlessM4T` writes text in: those of `generation_config.json`, where transformers looks, or else all that its
-/// tokenizer has.
+/// The target languages of a `SeamlessM4T` that are text: those of `generation_config.json`, as in transformers, or else
+/// all that its tokenizer has.
 fn targets(files: &ModelFiles, tokens: &[(String, TokenId)]) -> Vec<(String, TokenId)> {
     let config = files.json("generation_config.json").ok().flatten().unwrap_or_default();
     let Some(codes) = config.get("text_decoder_lang_to_code_id").and_then(Value::as_object) else {
@@ -72,7 +72,7 @@ fn targets(files: &ModelFiles, tokens: &[(String, TokenId)]) -> Vec<(String, Tok
     codes.iter().filter_map(target).collect()
 }
 
-/// The pair of languages of an FSMT, as its tokenizer names them, or else its config.json.
+/// The pair of languages of an FSMT, from its tokenizer's settings or else from config.json.
 pub(super) fn fsmt_pair<'a>(settings: &'a TokenizerSettings, config: &'a Value) -> Option<[&'a str; 2]> {
     let pair = settings.value("langs").or_else(|| config.get("langs"))?.as_array()?;
     let [from, to] = &pair[..] else { return None };

@@ -1,10 +1,10 @@
-//! Cuts text into the pieces of a SentencePiece model and puts pieces together again, as the
-//! SentencePiece library does, to the last tie: scores are added in its order and its precision.
+//! Segmentation of text into the pieces of a SentencePiece model, and joining pieces to text, exactly as in the
+//! SentencePiece library. Scores are added in its order and precision, so that even ties are equal.
 //!
-//! Invariant: a loaded model has exactly one unknown piece and no piece twice, so every text has a
-//! segmentation. It knows nothing of a checkpoint's own ids, specials or languages: that is for the
-//! family's vocabulary. The two algorithms are in `unigram` and `bpe`; all follow the library's
-//! `normalizer.cc`, `unigram_model.cc` and `bpe_model.cc` (<https://github.com/google/sentencepiece>).
+//! Invariant: a loaded model has exactly one unknown piece and no piece twice, so every text has a segmentation. The ids,
+//! special tokens and languages of a checkpoint belong to the family's vocabulary. The two algorithms are in `unigram`
+//! and `bpe`. All follow the library's `normalizer.cc`, `unigram_model.cc` and `bpe_model.cc`
+//! (<https://github.com/google/sentencepiece>).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,9 +16,9 @@ use super::interner::Interner;
 use super::proto::{Algorithm, ModelProto, NormalizerSpec, PieceKind, ProtoPiece};
 use super::trie::Trie;
 
-/// How SentencePiece writes a space inside a piece.
+/// The character that stands for a space inside a piece.
 pub(super) const SPACE: &str = "\u{2581}";
-/// The cost of an unknown character beyond that of the rarest piece.
+/// How far the score of an unknown character is below that of the rarest piece.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
 /// A SentencePiece model, loaded for segmentation.
@@ -28,26 +28,26 @@ pub(super) struct SentencePiece {
     /// Score and kind of each piece.
     pieces: Vec<(f32, PieceKind)>,
     pub(super) trie: Trie,
-    /// Symbols that are kept whole wherever they stand, before any character rule.
+    /// User-defined symbols, which are kept whole wherever they stand, before any character rule.
     pub(super) symbols: Option<Trie>,
     charsmap: Charsmap,
     spec: NormalizerSpec,
     algorithm: Algorithm,
     pub(super) unknown: u32,
     unknown_surface: String,
-    /// The id of `<0x00>` and so on, where unknown characters become bytes.
+    /// The ids of the pieces `<0x00>` to `<0xFF>`, if unknown characters become bytes.
     bytes: Option<Vec<u32>>,
     pub(super) unknown_score: f32,
     pub(super) highest_score: f32,
 }
 
-/// A text cut into pieces.
+/// A text segmented into pieces.
 #[derive(Debug)]
 pub(super) struct Segmented {
-    /// The text after the character rules, spaces as `▁`.
+    /// The normalized text: after the character rules, with `▁` for spaces.
     pub text: String,
-    /// Where in `text` each piece stands, and its id; neighbouring unknowns are one piece. The bytes
-    /// of an unknown character all stand where that character does.
+    /// The range of each piece in `text`, and its id. Neighbouring unknown characters form one piece. All bytes of an
+    /// unknown character have the range of that character.
     pub pieces: Vec<(Range<usize>, u32)>,
 }
 
@@ -74,7 +74,7 @@ impl SentencePiece {
             symbols: (!symbols.is_empty()).then(|| Trie::new(symbols)),
             charsmap: Charsmap::parse(&proto.normalizer.charsmap)?,
             bytes: if proto.byte_fallback { Some(byte_pieces(&names)?) } else { None },
-            // The library starts from these two, and a unigram model may have no normal piece at all.
+            // The library starts from these two values, and a unigram model may have no normal piece at all.
             unknown_score: scores().fold(f32::MAX, f32::min) - UNKNOWN_PENALTY,
             highest_score: scores().fold(f32::MIN_POSITIVE, f32::max),
             spec: proto.normalizer,
@@ -86,7 +86,7 @@ impl SentencePiece {
         })
     }
 
-    /// All pieces, by id.
+    /// All pieces, numbered by id.
     pub(super) fn names(&self) -> &Interner {
         &self.names
     }
@@ -104,12 +104,12 @@ impl SentencePiece {
         self.pieces[id as usize].1
     }
 
-    /// The id of the one unknown piece.
+    /// The id of the unknown piece.
     pub(super) fn unknown(&self) -> u32 {
         self.unknown
     }
 
-    /// Cuts a text into pieces.
+    /// Segments a text into pieces.
     pub(super) fn encode(&self, text: &str) -> Segmented {
         let text = self.normalize(text);
         let cut = match self.algorithm {
@@ -129,7 +129,7 @@ impl SentencePiece {
         Segmented { text, pieces }
     }
 
-    /// Applies the character rules and turns spaces into `▁`.
+    /// Applies the character rules, and replaces spaces by `▁`.
     fn normalize(&self, text: &str) -> String {
         let spec = &self.spec;
         let space = if spec.escape_whitespaces { SPACE } else { " " };
@@ -169,7 +169,7 @@ impl SentencePiece {
         normal
     }
 
-    /// How many bytes of `text` the next rule or character takes, and the text that replaces them.
+    /// The number of bytes of `text` that the next rule or character takes, and the text that replaces them.
     fn next_normal<'a>(&'a self, text: &'a str) -> Option<(usize, &'a str)> {
         let char_length = text.chars().next()?.len_utf8();
         if let Some((length, _)) = self.symbols.as_ref().and_then(|symbols| symbols.longest(text.as_bytes())) {
@@ -182,7 +182,7 @@ impl SentencePiece {
         }
     }
 
-    /// Puts pieces together: `▁` becomes a space, byte pieces become characters, control pieces vanish.
+    /// Joins pieces to a text: `▁` becomes a space, byte pieces become characters, control pieces disappear.
     pub(super) fn decode<'a>(&self, pieces: impl IntoIterator<Item = &'a str>) -> String {
         let mut text = String::new();
         let mut bytes: Vec<u8> = Vec::new();
@@ -205,7 +205,7 @@ impl SentencePiece {
         text
     }
 
-    /// What one piece looks like in text, and whether its space at the start of the text was dropped.
+    /// The text of one piece, and whether its space at the start of the text was dropped.
     fn surface<'a>(&'a self, piece: &'a str, id: u32, at_start: bool) -> (Cow<'a, str>, bool) {
         match self.kind(id) {
             PieceKind::Control => return ("".into(), false),
@@ -220,7 +220,7 @@ impl SentencePiece {
             && (self.spec.add_dummy_prefix || self.spec.remove_extra_whitespaces)
             && let Some(rest) = piece.strip_prefix(SPACE)
         {
-            // Where extra spaces are removed, all those at the start go, not only the first.
+            // If extra spaces are removed, all spaces at the start are dropped, not only the first.
             (piece, eaten) = (rest, !self.spec.remove_extra_whitespaces);
         }
         (piece.replace(SPACE, " ").into(), eaten)
@@ -243,7 +243,7 @@ fn byte_pieces(names: &Interner) -> Result<Vec<u32>> {
         .context("it falls back to bytes, but lacks some of the 256 byte pieces")
 }
 
-/// Appends collected bytes as text; each byte that is no part of a character becomes U+FFFD.
+/// Appends collected bytes as text; each byte that is not part of a character becomes U+FFFD.
 fn push_bytes(text: &mut String, bytes: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

@@ -1,9 +1,9 @@
-//! What a checkpoint's small files say of its tokenizer: `tokenizer_config.json`,
-//! `special_tokens_map.json` and `added_tokens.json`, read into one place.
+//! Settings of a checkpoint's tokenizer, read from `tokenizer_config.json`, `special_tokens_map.json` and
+//! `added_tokens.json`.
 //!
-//! Invariant: the order of precedence is that of transformers: where `tokenizer_config.json` lists
-//! `added_tokens_decoder`, the two older files are not looked at; what it says of special tokens without
-//! names, be it null, goes before `special_tokens_map.json`. What the tokens do belongs to the vocabularies.
+//! Invariant: the order of precedence is that of transformers. If `tokenizer_config.json` has `added_tokens_decoder`, the
+//! two older files are not read. Special tokens without names in `tokenizer_config.json`, even if null, take precedence
+//! over those in `special_tokens_map.json`. What the tokens do belongs to the vocabularies.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::batch::TokenId;
 use crate::error::{Explain, WithHint};
 use crate::files::ModelFiles;
 
-/// A token that is found in the text before anything else is done to it.
+/// A token that is found in a text before the text is segmented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // As in the files.
 pub(super) struct AddedToken {
@@ -38,7 +38,7 @@ impl AddedToken {
         }
     }
 
-    /// A token written as a string, or as an object with its flags.
+    /// Parses a token that is written as a string, or as an object with flags.
     pub(super) fn parse(value: &Value) -> Option<Self> {
         let flag = |name: &str| value.get(name).and_then(Value::as_bool);
         let content = value.as_str().or_else(|| value.get("content")?.as_str())?;
@@ -58,22 +58,22 @@ impl AddedToken {
 #[derive(Clone, Debug, Default)]
 pub(super) struct TokenizerSettings {
     values: Map<String, Value>,
-    /// Added tokens with their ids, by id.
+    /// Added tokens by their ids.
     pub added: BTreeMap<TokenId, AddedToken>,
 }
 
 /// The key of the special tokens without names.
 pub(super) const EXTRA: &str = "extra_special_tokens";
-/// Its name before transformers 5.
+/// The key of the special tokens without names before transformers 5.
 pub(super) const OLDER_EXTRA: &str = "additional_special_tokens";
 
-/// Lengths from here on mean "no limit": transformers writes 10^30.
+/// Lengths from here on mean that there is no limit: transformers writes 10^30.
 const NO_LIMIT: f64 = 1e9;
 
 impl TokenizerSettings {
     pub(super) fn load(files: &ModelFiles) -> Result<Self> {
         let mut values = object(files, "tokenizer_config.json")?;
-        // The list's older name, which stays another list in special_tokens_map.json.
+        // The older key of this list; in special_tokens_map.json it remains a separate list.
         if values.get(EXTRA).is_none_or(is_nothing)
             && let Some(list) = values.remove(OLDER_EXTRA)
         {
@@ -116,32 +116,32 @@ impl TokenizerSettings {
         Ok(settings)
     }
 
-    /// Whether `tokenizer_config.json` lists the added tokens, so that no other file is asked for them.
+    /// Whether `tokenizer_config.json` lists the added tokens, so that no other file is read for them.
     pub(super) fn lists_added_tokens(&self) -> bool {
         self.values.contains_key("added_tokens_decoder")
     }
 
-    /// A setting of any kind.
+    /// The value of a setting.
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
-    /// A setting that is a text.
+    /// A setting as a string.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         self.values.get(key)?.as_str()
     }
 
-    /// A setting that is true or false.
+    /// A setting as a boolean.
     pub(super) fn flag(&self, key: &str) -> Option<bool> {
         self.values.get(key)?.as_bool()
     }
 
-    /// A setting that is a count.
+    /// A setting as a count.
     pub(super) fn number(&self, key: &str) -> Option<usize> {
         usize::try_from(self.values.get(key)?.as_u64()?).ok()
     }
 
-    /// A special token with a name, such as `eos_token`; null means there is none.
+    /// A special token with a name, such as `eos_token`; `None` if its value is null.
     pub(super) fn token(&self, key: &str, default: &str) -> Option<AddedToken> {
         match self.values.get(key) {
             None => Some(AddedToken::special(default)),
@@ -149,23 +149,23 @@ impl TokenizerSettings {
         }
     }
 
-    /// The special tokens without names that count where no class has any of its own.
+    /// The special tokens without names, for classes that define none of their own.
     pub(super) fn extra_special_tokens(&self) -> Vec<AddedToken> {
         let older = || self.tokens(OLDER_EXTRA).filter(|_| !self.has(EXTRA));
         self.tokens(EXTRA).or_else(older).unwrap_or_default()
     }
 
-    /// A list of tokens; none where there is no such list, or it is null.
+    /// A list of tokens; `None` if the setting is not a list.
     pub(super) fn tokens(&self, key: &str) -> Option<Vec<AddedToken>> {
         Some(self.values.get(key)?.as_array()?.iter().filter_map(AddedToken::parse).collect())
     }
 
-    /// Whether the settings, and not tokenizer.json, say which tokens stand around a text.
+    /// Whether the settings determine the tokens around a text, instead of tokenizer.json.
     pub(super) fn surrounds(&self) -> bool {
         self.has("add_bos_token") || self.has("add_eos_token")
     }
 
-    /// Whether there is such a setting, if only null.
+    /// Whether the setting is present, even if it is null.
     pub(super) fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
@@ -177,19 +177,19 @@ impl TokenizerSettings {
         named.chain(self.tokens(EXTRA).unwrap_or_default()).collect()
     }
 
-    /// The most source tokens, where the file sets a limit at all.
+    /// The most source tokens, if the file sets a limit.
     pub(super) fn max_length(&self) -> Option<usize> {
         let length = self.values.get("model_max_length")?.as_f64()?;
         (1.0..NO_LIMIT).contains(&length).then_some(length as usize)
     }
 }
 
-/// What Python takes for false.
+/// Whether Python would take the value for false.
 fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
 }
 
-/// A JSON file that holds an object; one that is not there is an empty one.
+/// The object in a JSON file; an empty one if there is no such file.
 fn object(files: &ModelFiles, file: &str) -> Result<Map<String, Value>> {
     match files.json(file)? {
         None => Ok(Map::new()),

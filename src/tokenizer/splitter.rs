@@ -1,7 +1,7 @@
-//! Splits a text around the added tokens in it.
+//! Splitting a text at the added tokens in it.
 //!
-//! Invariant: the parts, put together, are the text, but for spaces that a token strips away. At each
-//! place the longest token that starts there is taken, as in transformers' own trie.
+//! Invariant: the parts together are the text, except for spaces that a token strips. At each position the longest token
+//! that starts there is taken, as by transformers' trie.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use crate::batch::TokenId;
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextPart<'a> {
-    /// To be segmented.
+    /// Text that is still to be segmented.
     Text(&'a str),
     /// An added token.
     Token(TokenId),
 }
 
-/// The added tokens of one tokenizer.
+/// Finds the added tokens of one tokenizer in texts.
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
     trie: Trie,
@@ -27,7 +27,7 @@ pub(super) struct Splitter {
 
 impl Splitter {
     pub(super) fn new(tokens: HashMap<TokenId, AddedToken>) -> Self {
-        // A content that two ids share belongs to the lower one.
+        // If two ids share a content, the lower one is used.
         let mut texts: HashMap<&[u8], TokenId> = HashMap::new();
         for (&id, token) in tokens.iter().filter(|(_, token)| !token.content.is_empty()) {
             texts.entry(token.content.as_bytes()).and_modify(|lowest| *lowest = id.min(*lowest)).or_insert(id);
@@ -40,7 +40,7 @@ impl Splitter {
         self.tokens.get(&id)
     }
 
-    /// Cuts a text around the tokens in it.
+    /// Splits a text at the tokens in it.
     pub(super) fn split<'a>(&self, text: &'a str) -> Vec<TextPart<'a>> {
         let mut parts = Vec::new();
         let (mut start, mut position) = (0, 0);
@@ -68,7 +68,7 @@ impl Splitter {
     }
 }
 
-/// Whether a token between these two is a word of its own.
+/// Whether a token between `before` and `after` is a separate word.
 fn stands_alone(before: &str, after: &str) -> bool {
     (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
 }

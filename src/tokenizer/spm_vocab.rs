@@ -1,7 +1,7 @@
-//! Vocabularies that lie beside a SentencePiece model, with ids of their own: Marian, M2M100 and `PLBart`.
+//! Vocabularies of SentencePiece models whose ids are their own: Marian, M2M100 and `PLBart`.
 //!
-//! Invariant: every piece the model can yield has an id, if only that of `<unk>`; every id decodes
-//! to something, if only nothing. The families differ in a few facts, which are `Flavour`.
+//! Invariant: every piece that the model can produce has an id, at least that of `<unk>`; every id decodes to a text,
+//! which may be empty. The few differences between families are [`Flavour`]s.
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,31 @@ use crate::batch::TokenId;
 use crate::error::Explain;
 use crate::files::ModelFiles;
 
-/// A family's rules for its pieces.
+/// The family of a vocabulary, which selects its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flavour {
-    /// `>>eng<<` at the start of a text is one token.
+    /// The code `>>eng<<` at the start of a text is one token.
     Marian,
-    /// Language tokens stand behind the vocabulary.
+    /// Language tokens follow the vocabulary.
     M2m100,
-    /// There is no vocabulary file: pieces are one further on than in their model, languages and the mask stand behind them.
+    /// There is no vocabulary file: the ids of pieces are one higher than in their model, and languages and the mask
+    /// follow them.
     PlBart,
 }
 
-/// A tokenizer of SentencePiece models and a vocabulary file.
+/// A tokenizer made of one or two SentencePiece models and a vocabulary.
 #[derive(Debug)]
 pub(super) struct SpmVocabulary {
     flavour: Flavour,
     source: SentencePiece,
-    /// The SentencePiece model of targets, where they have their own.
+    /// The SentencePiece model of targets, if they have their own.
     target: Option<SentencePiece>,
     vocabulary: Vocabulary,
-    /// The vocabulary of targets, where they have their own; then the target's model decodes too.
+    /// The vocabulary of targets, if they have their own; then the target's model decodes too.
     target_vocabulary: Option<Vocabulary>,
     /// The id of each piece of the source model.
     by_piece: Vec<TokenId>,
-    /// The names of all special tokens; their ids are skipped when decoding.
+    /// The names and ids of all special tokens, which are skipped when decoding.
     specials: Vec<(String, TokenId)>,
     splitter: Splitter,
     unknown: TokenId,
@@ -47,7 +48,8 @@ pub(super) struct SpmVocabulary {
 }
 
 impl SpmVocabulary {
-    /// Marian: source.spm, target.spm, vocab.json and perhaps `target_vocab.json`.
+    /// The tokenizer of a Marian model, from source.spm, target.spm, vocab.json, and `target_vocab.json` if vocabularies
+    /// are separate.
     pub(super) fn marian(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         let separate = settings.flag("separate_vocabs").unwrap_or(false);
         let vocabulary = Vocabulary::read(files, "vocab.json")?;
@@ -56,7 +58,7 @@ impl SpmVocabulary {
         let mut named =
             special_tokens(settings, &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]);
         named.extend(settings.extra_special_tokens());
-        // Both models are read in any case: a broken file should not wait for a model that needs it.
+        // Both models are parsed in any case, so that a broken file is reported at once.
         Self::new(
             Flavour::Marian,
             sentencepiece(files, "source.spm")?,
@@ -68,7 +70,7 @@ impl SpmVocabulary {
         .explain(|| files.broken("vocab.json"))
     }
 
-    /// M2M100: sentencepiece.bpe.model and vocab.json.
+    /// The tokenizer of an M2M100 model, from sentencepiece.bpe.model and vocab.json.
     pub(super) fn m2m100(files: &ModelFiles, settings: &TokenizerSettings, codes: &[&str]) -> Result<Self> {
         let mut vocabulary = Vocabulary::read(files, "vocab.json")?;
         let size = vocabulary.len() as TokenId;
@@ -91,7 +93,7 @@ impl SpmVocabulary {
             .explain(|| files.broken("vocab.json"))
     }
 
-    /// `PLBart`: sentencepiece.bpe.model.
+    /// The tokenizer of a `PLBart` model, from sentencepiece.bpe.model.
     pub(super) fn plbart(files: &ModelFiles, settings: &TokenizerSettings, codes: &[&str]) -> Result<Self> {
         const SPECIALS: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
         let file = "sentencepiece.bpe.model";
@@ -106,7 +108,7 @@ impl SpmVocabulary {
             &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
         );
         named.extend(codes.iter().map(|code| AddedToken::special(code)));
-        // The tokenizer for many languages has none.
+        // The tokenizer for several languages has no mask.
         if settings.text("language_codes") != Some("multi") {
             let mask = settings.token("mask_token", "<mask>");
             named.extend(mask.map(|mask| AddedToken { lstrip: true, ..mask }));
@@ -154,7 +156,7 @@ impl SpmVocabulary {
         self.size
     }
 
-    /// The ids of a text, without language tokens and end of sentence.
+    /// The ids of a text, without language and end-of-sentence tokens.
     pub(super) fn encode(&self, text: &str) -> Vec<TokenId> {
         let mut ids = Vec::with_capacity(text.len() / 3 + 4);
         for part in self.splitter.split(text) {
@@ -176,12 +178,12 @@ impl SpmVocabulary {
         ids.extend(self.pieces(&segmented).map(|(_, id)| id));
     }
 
-    /// The pieces of a text and their ids.
+    /// The pieces of a segmented text, and their ids.
     fn pieces<'s>(&'s self, segmented: &'s Segmented) -> impl Iterator<Item = (&'s str, TokenId)> {
         segmented.pieces.iter().map(|(range, piece)| {
             let text = &segmented.text[range.clone()];
             let id = if *piece == self.source.unknown() {
-                // A vocabulary may know what its SentencePiece model does not.
+                // A vocabulary may contain what its SentencePiece model does not know.
                 self.id(text).unwrap_or(self.unknown)
             } else {
                 self.by_piece[*piece as usize]
@@ -202,14 +204,14 @@ impl SpmVocabulary {
         unknown.map(|(part, _)| part.replace(SPACE, " ")).collect()
     }
 
-    /// The ids of a text in a target; `None` where the vocabulary lacks a piece of it.
+    /// The ids of a text as part of a target; `None` if the vocabulary lacks one of its pieces.
     pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         let segmented = self.target.as_ref().unwrap_or(&self.source).encode(text);
         let vocabulary = self.target_vocabulary.as_ref().unwrap_or(&self.vocabulary);
         segmented.pieces.iter().map(|(range, _)| vocabulary.id(&segmented.text[range.clone()])).collect()
     }
 
-    /// The text of these ids without special tokens, with `unknown` for each unknown token.
+    /// The text of these ids, without special tokens and with `unknown` for each unknown token.
     pub(super) fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         let model = self.target.as_ref().filter(|_| self.target_vocabulary.is_some()).unwrap_or(&self.source);
         let mut text = String::new();
@@ -227,7 +229,7 @@ impl SpmVocabulary {
                 pieces.push(token);
                 continue;
             }
-            // A special token under a foreign id: transformers shows it.
+            // If another id has the name of a special token, transformers shows it.
             if self.specials.iter().any(|(special, _)| special == token) {
                 text += &model.decode(pieces.drain(..));
                 text += token;
@@ -259,19 +261,19 @@ impl SpmVocabulary {
     }
 }
 
-/// The special and added tokens of a vocabulary, each with its id.
+/// The special and added tokens of a vocabulary, with their ids.
 pub(super) struct Specials {
-    /// The names of all special tokens.
+    /// The names and ids of all special tokens.
     pub named: Vec<(String, TokenId)>,
-    /// What is found in a text before anything else is done to it.
+    /// The tokens that are found in a text before it is segmented.
     pub added: BTreeMap<TokenId, AddedToken>,
     /// One more than the highest id.
     pub size: usize,
 }
 
 impl Specials {
-    /// Places tokens: where a file says, else where the vocabulary has them, else behind all others. The vocabulary knows all of
-    /// them afterwards.
+    /// Assigns ids to tokens: those in the settings, else those in the vocabulary, else the next after all others.
+    /// Afterwards the vocabulary contains all of them.
     pub(super) fn new(
         vocabulary: &mut Vocabulary,
         named: Vec<AddedToken>,
@@ -297,18 +299,18 @@ impl Specials {
     }
 }
 
-/// `>>eng<< Text` is `>>eng<<` and ` Text`.
+/// Splits a text after the language code at its start: `>>eng<< Text` into `>>eng<<` and ` Text`.
 pub(super) fn language_code(text: &str) -> Option<(&str, &str)> {
     let end = text.strip_prefix(">>")?.find("<<")? + 4;
     Some(text.split_at(end))
 }
 
-/// Python's `str.isspace`, which also counts four separators that Unicode's `White_Space` leaves out.
+/// Whether Python's `str.isspace` holds: it also counts four separators that Unicode's `White_Space` leaves out.
 pub(super) fn is_python_space(char: char) -> bool {
     char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char)
 }
 
-/// The special tokens with these names and defaults, each once.
+/// The special tokens with these names and defaults, each content once.
 pub(super) fn special_tokens(settings: &TokenizerSettings, names: &[(&str, &str)]) -> Vec<AddedToken> {
     let mut tokens: Vec<AddedToken> = Vec::new();
     for token in names.iter().filter_map(|(name, default)| settings.token(name, default)) {
@@ -319,7 +321,7 @@ pub(super) fn special_tokens(settings: &TokenizerSettings, names: &[(&str, &str)
     tokens
 }
 
-/// Reads a SentencePiece model of a checkpoint.
+/// Parses a SentencePiece model of a checkpoint.
 pub(super) fn sentencepiece(files: &ModelFiles, file: &str) -> Result<SentencePiece> {
     SentencePiece::parse(&files.read(file)?).explain(|| files.broken(file))
 }

@@ -1,17 +1,17 @@
-//! The tokens of words in the middle of a target.
+//! Tokenisations of words in the middle of a target.
 //!
-//! Invariant: a tokenization decodes to exactly the text it was made for, so a text that the vocabulary cannot write has none.
-//! The text of a token is found by decoding it, whatever marks a family has for spaces.
+//! Invariant: a tokenisation decodes to exactly the text it was made for, so a text that the vocabulary cannot write has
+//! none. Tokens are decoded to find their text, so this works for every family's mark for spaces.
 
 use super::Tokenizer;
 use crate::batch::TokenId;
 
-/// Characters that may stand before a word without a space between them.
+/// Characters that may stand before a word without a space between.
 const SIGNS: [&str; 6] = ["", "(", "\"", "-", "“", "'"];
 
 impl Tokenizer {
-    /// The token sequences of a text after a space, and after a sign or at the start; none where the vocabulary or the model has
-    /// no tokens for it.
+    /// The tokenisations of a text: after a space, after a sign, and at the start. Empty if the vocabulary or the model's
+    /// embeddings cannot write it.
     #[must_use]
     pub fn tokenizations(&self, text: &str) -> Vec<Vec<TokenId>> {
         let mut tokenizations: Vec<Vec<TokenId>> = Vec::new();
@@ -31,8 +31,8 @@ impl Tokenizer {
         tokenizations
     }
 
-    /// For each token, whether it begins with a letter or digit without a space before it, and whether it ends with a letter or
-    /// digit.
+    /// Two facts about each token, by id: whether it begins with a letter or digit without a space before it, and whether
+    /// it ends with a letter or digit.
     #[must_use]
     pub fn word_boundaries(&self) -> Vec<(bool, bool)> {
         let mut ids = self.model.encode_target("a").unwrap_or_default();

@@ -1,33 +1,33 @@
-//! A byte trie over a vocabulary: it finds the pieces that a text starts with.
+//! A byte trie over a vocabulary, which finds the pieces that a text starts with.
 //!
-//! Invariant: the children of a node stand side by side, sorted by their byte, and after them those of the next node, so
-//! a step is a search among at most 256 neighbours and nothing is allocated while walking.
+//! Invariant: the children of a node are stored side by side, sorted by their byte, and followed by those of the next
+//! node. So a step is a binary search among at most 256 neighbours, and a lookup allocates nothing.
 
-/// No piece ends at this node.
+/// The piece of a node at which no piece ends.
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trie {
-    /// The byte that leads to each node; the root, node 0, has one that is never read.
+    /// The byte that leads to each node; that of the root, node 0, is never read.
     labels: Vec<u8>,
-    /// All nodes, and one more that only says where the children of the last end.
+    /// All nodes, and a last one that only marks the end of the children of the node before it.
     nodes: Vec<TrieNode>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct TrieNode {
-    /// The index of the first child; where there is none, the end of the children of the node before.
+    /// The index of the first child; without children, the end of the children of the node before.
     first: u32,
-    /// The piece that ends here.
+    /// The id of the piece that ends here, or [`NONE`].
     piece: u32,
 }
 
 impl Trie {
-    /// Builds the trie of these pieces and their ids. A piece is not empty and occurs once.
+    /// Builds the trie of these pieces and their ids. No piece may be empty or occur twice.
     pub(super) fn new(mut pieces: Vec<(&[u8], u32)>) -> Self {
         pieces.sort_unstable();
         let mut trie = Self { labels: vec![0], nodes: Vec::new() };
-        // Breadth first: the pieces of each node, and how many bytes of them lead to it.
+        // Breadth first: the pieces below each node, and the number of their bytes that lead to it.
         let mut open = std::collections::VecDeque::from([(&pieces[..], 0usize)]);
         while let Some((mut pieces, depth)) = open.pop_front() {
             let ends = pieces.first().filter(|(text, _)| text.len() == depth);
@@ -57,7 +57,7 @@ impl Trie {
         }
     }
 
-    /// Length and id of the longest piece that `text` starts with.
+    /// Length in bytes and id of the longest piece that `text` starts with.
     pub(super) fn longest(&self, text: &[u8]) -> Option<(usize, u32)> {
         let mut longest = None;
         self.prefixes(text, |length, id| longest = Some((length, id)));

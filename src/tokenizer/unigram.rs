@@ -1,15 +1,15 @@
 //! Unigram segmentation: of all segmentations of a text, the one with the highest sum of scores.
 //!
-//! Invariant: sums are in single precision and from left to right, and a later segmentation must be strictly
-//! better, as in the library: that decides between `...` `.` and `.` `...`. The text has been
-//! normalized; what becomes of unknown characters belongs to `sentencepiece`.
+//! Invariant: as in the SentencePiece library, sums are in f32 from left to right, and a later segmentation must be
+//! strictly better. This decides, for example, between `...` `.` and `.` `...`. The text must be normalized. Handling
+//! unknown characters belongs to `sentencepiece`.
 
 use std::ops::Range;
 
 use super::proto::PieceKind;
 use super::sentencepiece::SentencePiece;
 
-/// The best segmentation up to one place in the text: its score, and where its last piece starts.
+/// The best segmentation of the text up to one position: its score, and the start and id of its last piece.
 #[derive(Clone, Copy)]
 struct Best {
     score: f32,
@@ -17,7 +17,7 @@ struct Best {
     id: u32,
 }
 
-/// No segmentation has been found yet.
+/// The start of a position that no segmentation has reached yet.
 const NOWHERE: usize = usize::MAX;
 
 impl Best {
@@ -29,7 +29,7 @@ impl Best {
 }
 
 impl SentencePiece {
-    /// The best segmentation of a normalized text.
+    /// Segments a normalized text.
     pub(super) fn unigram(&self, text: &str) -> Vec<(Range<usize>, u32)> {
         let mut best = vec![Best { score: 0.0, start: NOWHERE, id: 0 }; text.len() + 1];
         for (start, char) in text.char_indices() {

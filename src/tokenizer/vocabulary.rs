@@ -1,6 +1,6 @@
-//! The tokens of a vocabulary file and their ids.
+//! A vocabulary: the tokens of a file and their ids.
 //!
-//! Invariant: every token has one id. No id is far beyond the number of tokens, so that ids can be indices of a table.
+//! Invariant: every token has one id. No id is far above the number of tokens, so that ids can be indices of a table.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,16 +13,16 @@ use crate::batch::TokenId;
 use crate::error::Explain;
 use crate::files::ModelFiles;
 
-/// No token has this id.
+/// The number of an id without a token.
 const NONE: u32 = u32::MAX;
 
-/// Tokens by their ids and ids by their tokens.
+/// A table of tokens by id and of ids by token.
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
     names: Interner,
-    /// Ids by the number of the token in `names`.
+    /// The id of each token, by the token's number in `names`.
     ids: Vec<TokenId>,
-    /// Numbers of tokens in `names` by id.
+    /// The number in `names` of each id's token.
     by_id: Vec<u32>,
 }
 
@@ -37,7 +37,8 @@ impl Vocabulary {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         deserializer.deserialize_map(EntriesVisitor(&mut vocabulary))?;
         deserializer.end()?;
-        // Ids have no holes to speak of in any checkpoint; one beyond this is a broken file, and would become a table's size.
+        // No checkpoint has many unused ids. A far higher id means a broken file, and would determine the size of a
+        // table.
         let limit = vocabulary.ids.len() * 2 + 1_000;
         if let Some((token, id)) = vocabulary.iter().find(|(_, id)| *id as usize > limit) {
             bail!("{} tokens, but `{token}` has id {id}", vocabulary.ids.len());
@@ -51,14 +52,14 @@ impl Vocabulary {
         Ok(vocabulary)
     }
 
-    /// Gives a token an id; one that had the id is still found by name, and the token by the id it had.
+    /// Assigns an id to a token. A token that had this id can still be found by name, and the token by an id it had.
     pub(super) fn insert(&mut self, token: &str, id: TokenId) -> Result<()> {
         let number = self.set(token, id)?;
         place(&mut self.by_id, id, number);
         Ok(())
     }
 
-    /// The number of the token.
+    /// Sets the id of a token; returns the token's number.
     fn set(&mut self, token: &str, id: TokenId) -> Result<u32> {
         let number = self.names.number(token)?;
         match self.ids.get_mut(number as usize) {
@@ -84,7 +85,7 @@ impl Vocabulary {
         self.names.len()
     }
 
-    /// The tokens as a table that can be given away.
+    /// A copy of the vocabulary as a map.
     pub(super) fn to_map(&self) -> HashMap<String, TokenId> {
         self.iter().map(|(token, id)| (token.to_owned(), id)).collect()
     }
@@ -97,7 +98,7 @@ fn place(by_id: &mut Vec<u32>, id: TokenId, number: u32) {
     by_id[id as usize] = number;
 }
 
-/// Reads entries into a vocabulary; of a token that occurs twice the last counts, as everywhere in JSON.
+/// Deserializes entries into a vocabulary; if a token occurs twice the last entry counts, as usual in JSON.
 struct EntriesVisitor<'a>(&'a mut Vocabulary);
 
 impl<'de> Visitor<'de> for EntriesVisitor<'_> {

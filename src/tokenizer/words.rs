@@ -1,7 +1,7 @@
-//! Vocabularies of pieces that merges make of words: FSMT and Blenderbot-small.
+//! Vocabularies of pieces that merges within words produce: FSMT and Blenderbot-small.
 //!
-//! Invariant: ids and texts are those of the classes of transformers 5.24. Where words begin and end is `moses`' affair for the
-//! one, and a few signs for the other.
+//! Invariant: ids and texts are those of the classes of transformers 5.24. Text is split into words by `moses` for FSMT,
+//! and at a few signs for Blenderbot-small.
 
 use anyhow::{Context, Result};
 
@@ -15,12 +15,12 @@ use crate::batch::TokenId;
 use crate::error::Explain;
 use crate::files::ModelFiles;
 
-/// Where words begin and end.
+/// How text is split into words.
 #[derive(Debug)]
 enum Kind {
-    /// As Moses has it.
+    /// As by Moses.
     Fsmt(Box<TwoLanguages>),
-    /// At spaces and at a few signs; all but the last piece of a word have `@@` behind them.
+    /// At spaces and at a few signs; all but the last piece of a word end with `@@`.
     BlenderbotSmall,
 }
 
@@ -28,14 +28,14 @@ enum Kind {
 #[derive(Debug)]
 struct TwoLanguages {
     cutter: Cutter,
-    /// Of the target's language, for texts as a target has them.
+    /// The splitter of the target's language, for texts that are part of a target.
     target_cutter: Option<Cutter>,
     joiner: Joiner,
     target: Vocabulary,
     lower_case: bool,
 }
 
-/// Text to ids and back by way of words.
+/// A tokenizer that splits text into words, and words into pieces.
 #[derive(Debug)]
 pub(super) struct WordVocabulary {
     kind: Kind,
@@ -48,7 +48,7 @@ pub(super) struct WordVocabulary {
 }
 
 impl WordVocabulary {
-    /// FSMT: vocab-src.json, vocab-tgt.json, merges.txt, and the languages in `tokenizer_config.json`.
+    /// The tokenizer of an FSMT model, from vocab-src.json, vocab-tgt.json, merges.txt, and its two languages.
     pub(super) fn fsmt(files: &ModelFiles, settings: &TokenizerSettings, languages: [&str; 2]) -> Result<Self> {
         const NAMES: [(&str, &str); 4] =
             [("bos_token", "<s>"), ("unk_token", "<unk>"), ("sep_token", "</s>"), ("pad_token", "<pad>")];
@@ -63,7 +63,7 @@ impl WordVocabulary {
         Self::new(files, settings, kind, "vocab-src.json", &NAMES)
     }
 
-    /// Blenderbot-small: vocab.json and merges.txt.
+    /// The tokenizer of a Blenderbot-small model, from vocab.json and merges.txt.
     pub(super) fn blenderbot_small(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         const NAMES: [(&str, &str); 4] =
             [("bos_token", "__start__"), ("eos_token", "__end__"), ("unk_token", "__unk__"), ("pad_token", "__null__")];
@@ -79,7 +79,7 @@ impl WordVocabulary {
     ) -> Result<Self> {
         let text = files.read("merges.txt")?;
         let text = std::str::from_utf8(&text).explain(|| files.broken("merges.txt"))?;
-        // Blenderbot-small's first line says the version.
+        // The first line of Blenderbot-small's merges is a version.
         let merges = Merges::parse(text, usize::from(matches!(kind, Kind::BlenderbotSmall)));
         let mut vocabulary = Vocabulary::read(files, file)?;
         let (_, default) = names.iter().find(|(name, _)| *name == "unk_token").copied().unwrap_or_default();
@@ -112,7 +112,7 @@ impl WordVocabulary {
         self.unknown
     }
 
-    /// The ids of a text, without what stands around it.
+    /// The ids of a text, without tokens around it.
     pub(super) fn encode(&self, text: &str) -> Vec<TokenId> {
         let mut ids = Vec::with_capacity(text.len() / 3 + 4);
         for part in self.splitter.split(text) {
@@ -132,7 +132,7 @@ impl WordVocabulary {
         unknown.map(|piece| piece.replace(END, "").replace("@@", "")).collect()
     }
 
-    /// The ids of a text as a target has them; none where the vocabulary lacks a piece of it.
+    /// The ids of a text as part of a target; `None` if the vocabulary lacks one of its pieces.
     pub(super) fn encode_target(&self, text: &str) -> Option<Vec<TokenId>> {
         match &self.kind {
             Kind::Fsmt(pair) => {
@@ -155,14 +155,14 @@ impl WordVocabulary {
         }
     }
 
-    /// The pieces of a word with `@@` on all but the last.
+    /// The pieces of a word; all but the last end with `@@`.
     fn marked(&self, word: &str) -> Vec<String> {
         let mut pieces = self.merges.pieces(word);
         let last = pieces.pop().map(|last| last.trim_end_matches(END).to_owned());
         pieces.into_iter().map(|piece| piece + "@@").chain(last).collect()
     }
 
-    /// The text of these ids, special tokens left out, with `unknown` for each that stands for what has none.
+    /// The text of these ids, without special tokens and with `unknown` for each unknown token.
     pub(super) fn decode(&self, ids: &[TokenId], unknown: &str) -> String {
         let special = |id: &TokenId| self.specials.iter().any(|(_, special)| special == id);
         let tokens = ids.iter().filter_map(|id| match id {
@@ -182,7 +182,7 @@ impl WordVocabulary {
         }
     }
 
-    /// A token of the target; the one for whatever is not known where an id has none.
+    /// The token with this id in targets; the unknown token if the id has none.
     fn token(&self, id: TokenId) -> &str {
         if let Some(added) = self.splitter.token(id) {
             return &added.content;
@@ -196,7 +196,8 @@ impl WordVocabulary {
     }
 }
 
-/// The words of Blenderbot-small in small letters: `.,!?()` part from the word before them, an apostrophe from both sides.
+/// The words of Blenderbot-small, in lower case: `.,!?()` are split from the word before them, apostrophes from both
+/// sides.
 fn small_words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start_matches(is_python_space);
@@ -210,7 +211,7 @@ fn small_words(text: &str) -> Vec<String> {
                 _ => spaced.push(char),
             }
         }
-        // A line ends with a word of its own, unless a sign before it has taken its place.
+        // A line break is a word of its own, but not after an apostrophe, whose space has taken its place.
         if rest[end..].starts_with('\n') && !spaced.ends_with(' ') {
             spaced.push_str(" __newln__");
         }

@@ -1,16 +1,16 @@
-//! Abbreviations after which a full stop ends no sentence, language by language: the lists of Moses' tokenizer, in the order of
-//! the alphabet.
+//! Abbreviations after which a full stop does not end a sentence, by language: the lists of Moses' tokenizer, in
+//! alphabetical order.
 
 /// The abbreviations of one language.
 #[derive(Debug)]
 pub(super) struct Abbreviations {
-    /// Always, separated by spaces.
+    /// Abbreviations that always keep their full stop, separated by spaces.
     pub always: &'static str,
-    /// Before a number only.
+    /// Abbreviations that keep their full stop only before a number, separated by spaces.
     pub before_numbers: &'static str,
 }
 
-/// Languages that have lists here.
+/// The languages with lists of abbreviations.
 pub(super) const ABBREVIATIONS: [(&str, Abbreviations); 4] = [
     (
         "de",

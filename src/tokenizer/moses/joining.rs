@@ -1,10 +1,10 @@
-//! Words to a text, as Moses' detokenizer joins them.
+//! From words to a text, as Moses' detokenizer joins them.
 
 use anyhow::Result;
 
 use super::rules::{Rule, applied};
 
-/// What Moses escapes, and its older names.
+/// Moses' escapes and their older names, with the characters they stand for.
 const UNESCAPES: [(&str, &str); 11] = [
     ("&bar;", "|"),
     ("&#124;", "|"),
@@ -19,7 +19,7 @@ const UNESCAPES: [(&str, &str); 11] = [
     ("&amp;", "&"),
 ];
 
-/// First and last of each run of East Asian characters.
+/// The first and the last of each range of East Asian characters.
 const EAST_ASIAN: [(u32, u32); 11] = [
     (0x1100, 0x11FF),
     (0x2E80, 0xA4CF),
@@ -34,7 +34,7 @@ const EAST_ASIAN: [(u32, u32); 11] = [
     (0x20000, 0x2FFFF),
 ];
 
-/// Joins words of one language.
+/// Joins words of one language to a text.
 #[derive(Debug)]
 pub(in crate::tokenizer) struct Joiner {
     english: bool,
@@ -46,10 +46,10 @@ pub(in crate::tokenizer) struct Joiner {
 }
 
 impl Joiner {
-    /// The joiner of a language.
+    /// The joiner of a language, given by its code.
     ///
     /// # Errors
-    /// When a rule cannot be read.
+    /// When a rule cannot be parsed.
     pub(in crate::tokenizer) fn new(language: &str) -> Result<Self> {
         Ok(Self {
             english: language == "en",
@@ -61,7 +61,7 @@ impl Joiner {
         })
     }
 
-    /// The text of these words.
+    /// The text that these words form.
     pub(in crate::tokenizer) fn joined(&self, words: &[&str]) -> String {
         let text = format!(" {} ", words.join(" ")).replace(" @-@ ", "-");
         let text = applied(&self.unescapes, &text);
@@ -81,7 +81,7 @@ impl Joiner {
         joined.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether a word keeps the space on its left, and has one on its right.
+    /// Whether there is a space on the left of a word, and on its right.
     fn spaces(&self, word: &str, before: Option<&str>, quotes: &mut Quotes) -> (bool, bool) {
         if word.chars().next().is_some_and(is_east_asian) {
             return (!before.is_some_and(|before| before.chars().last().is_some_and(is_east_asian)), true);
@@ -108,12 +108,12 @@ impl Joiner {
     }
 }
 
-/// Which kinds of quotation marks are open.
+/// The kinds of quotation marks seen so far, and whether each is open.
 #[derive(Default)]
 struct Quotes(Vec<(String, bool)>);
 
 impl Quotes {
-    /// Whether marks of this kind are open.
+    /// Whether quotation marks of this kind are open.
     fn open(&mut self, marks: &str) -> &mut bool {
         let kind = if marks.chars().all(|mark| "„“”".contains(mark)) { "\"" } else { marks };
         let known = self.0.iter().position(|(known, _)| known == kind);

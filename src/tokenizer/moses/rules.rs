@@ -1,9 +1,9 @@
-//! Replacements by regular expression, one after another.
+//! Rules that replace matches of regular expressions, applied one after another.
 
 use anyhow::{Result, anyhow};
 use regex_automata::meta::Regex;
 
-/// What replaces every match; `$1` is what the first pair of brackets found.
+/// A rule: a pattern, and the text that replaces every match; `$1` stands for the first group of the match.
 #[derive(Debug)]
 pub(super) struct Rule {
     pattern: Regex,
@@ -11,14 +11,14 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Reads a pattern. In it `ALPHA`, `ALNUM`, `LOWER` and `NUMBER` are letters, letters and digits, small letters and numbers as
-    /// Moses has them, to be put into brackets.
+    /// Compiles a pattern. In brackets it may use Moses' character classes: `ALPHA` (letters), `ALNUM` (letters and
+    /// digits), `LOWER` (lower-case letters) and `NUMBER` (numbers).
     pub(super) fn new(pattern: &str, with: &str) -> Result<Self> {
         let pattern = CLASSES.iter().fold(pattern.to_owned(), |pattern, (name, class)| pattern.replace(name, class));
         Ok(Self { pattern: Regex::new(&pattern).map_err(|error| anyhow!("{error}"))?, with: with.to_owned() })
     }
 
-    /// Reads several.
+    /// Compiles several rules.
     pub(super) fn all(rules: &[(&str, &str)]) -> Result<Vec<Self>> {
         rules.iter().map(|(pattern, with)| Self::new(pattern, with)).collect()
     }
@@ -43,13 +43,13 @@ impl Rule {
     }
 }
 
-/// All rules, one after another.
+/// The text after all rules, one after another.
 pub(super) fn applied(rules: &[Rule], text: &str) -> String {
     rules.iter().fold(text.to_owned(), |text, rule| rule.apply(&text))
 }
 
-/// Moses' lists of characters are of an old Unicode: they lack ideographs, Hangul and nearly all beyond the first plane, and have
-/// the marks that join or change consonants of Indian scripts.
+/// Moses' character classes. Its lists are of an old Unicode version: they lack ideographs, Hangul and nearly everything
+/// beyond the first plane, but contain the marks that join or change consonants in Indian scripts.
 const CLASSES: [(&str, &str); 4] = [
     (
         "ALNUM",
