@@ -26,7 +26,7 @@ const EMBEDDINGS: [&str; 4] =
     ["shared.weight", "decoder.embed_tokens.weight", "encoder.embed_tokens.weight", "lm_head.weight"];
 /// The output matrix, which may be trained separately from the embeddings.
 const HEAD: &str = "lm_head.weight";
-/// Variants of LoRA that cannot be merged, by the key in adapter_config.json that marks them.
+/// Variants of LoRA that cannot be merged, by the key in `adapter_config.json` that marks them.
 const VARIANTS: [(&str, &str); 11] = [
     ("use_dora", "DoRA"),
     ("use_qalora", "QALoRA"),
