@@ -1,8 +1,8 @@
-//! Words that a sentence splitter must know, as data: abbreviations and the words sentences start with.
+//! Word lists of the sentence splitter: abbreviations, and words that sentences start with.
 //!
-//! Abbreviations are written in lower case and without their last full stop.
+//! Abbreviations are in lower case and without their last full stop.
 
-/// Abbreviations that stand before something: no sentence ends with one.
+/// Dutch abbreviations that always have something after them: no sentence ends with one.
 #[rustfmt::skip]
 pub(super) const DUTCH_BEFORE: &[&str] = &[
     "dhr", "mw", "mevr", "mej", "prof", "dr", "drs", "ir", "ing", "mr", "mrs", "ms", "ds", "st", "gen", "gov",
@@ -19,7 +19,7 @@ pub(super) const DUTCH_BEFORE: &[&str] = &[
     "alb", "ij",
 ];
 
-/// Abbreviations that a sentence may end with: whether it does is seen from the word after.
+/// Dutch abbreviations that a sentence may end with; the next word decides whether it does.
 #[rustfmt::skip]
 pub(super) const DUTCH_EITHER: &[&str] = &[
     "e.a", "e.d", "ed", "e.e.a", "e.v", "ev", "c.s", "o.i.d", "oid", "a.s", "jl", "l.l", "z.s.m", "zsm", "z.o.z",
@@ -30,13 +30,13 @@ pub(super) const DUTCH_EITHER: &[&str] = &[
     "jr", "sr", "inc", "ltd", "co", "corp", "u.s", "v.s", "u.k", "e.u", "v.n", "d.c", "u.s.a", "v.s.a",
 ];
 
-/// Abbreviations of enumerations: with a capital after them, a sentence has ended.
+/// Dutch abbreviations of enumerations: if a capital follows, a sentence has ended.
 #[rustfmt::skip]
 pub(super) const DUTCH_AFTER: &[&str] = &[
     "enz", "etc", "enzv", "a.u.b", "aub", "s.v.p", "svp",
 ];
 
-/// Titles and connectives of English.
+/// English titles and connectives: no sentence ends with one.
 #[rustfmt::skip]
 pub(super) const ENGLISH_BEFORE: &[&str] = &[
     "mr", "mrs", "ms", "dr", "prof", "st", "gen", "gov", "sen", "rep", "col", "lt", "sgt", "capt", "maj", "cmdr",
@@ -45,7 +45,7 @@ pub(super) const ENGLISH_BEFORE: &[&str] = &[
     "th", "ch", "wm", "geo", "chas", "resp",
 ];
 
-/// English abbreviations that a sentence may end with.
+/// English abbreviations that a sentence may end with; the next word decides whether it does.
 #[rustfmt::skip]
 pub(super) const ENGLISH_EITHER: &[&str] = &[
     "inc", "ltd", "co", "corp", "bros", "jr", "sr", "a.m", "p.m", "u.s", "u.k", "u.n", "e.u", "d.c", "u.s.a",
@@ -55,20 +55,20 @@ pub(super) const ENGLISH_EITHER: &[&str] = &[
     "cu",
 ];
 
-/// English abbreviations of enumerations.
+/// English abbreviations of enumerations: if a capital follows, a sentence has ended.
 #[rustfmt::skip]
 pub(super) const ENGLISH_AFTER: &[&str] = &[
     "etc",
 ];
 
-/// Abbreviations only in front of a number: `no. 12`; else they are words.
+/// Words that are abbreviations only before a number, such as `no. 12`.
 #[rustfmt::skip]
 pub(super) const BEFORE_NUMBER: &[&str] = &[
     "no", "art", "lid", "par", "sec", "tab", "dl", "vol", "fig", "tel", "ver", "str", "ma", "di", "wo", "vr", "za",
     "zo", "mar", "wed", "sat", "sun",
 ];
 
-/// Words that Dutch sentences start with, and names do not.
+/// Words that Dutch sentences start with, but names do not.
 #[rustfmt::skip]
 pub(super) const DUTCH_STARTS: &[&str] = &[
     "de", "het", "een", "dit", "dat", "deze", "die", "er", "hij", "zij", "ze", "ik", "je", "jij", "u", "we", "wij",
@@ -88,7 +88,7 @@ pub(super) const DUTCH_STARTS: &[&str] = &[
     "kunnen", "moet", "moeten", "wil", "wordt", "werd", "worden", "zal", "zou",
 ];
 
-/// Words that English sentences start with, and names do not.
+/// Words that English sentences start with, but names do not.
 #[rustfmt::skip]
 pub(super) const ENGLISH_STARTS: &[&str] = &[
     "the", "a", "an", "this", "that", "these", "those", "there", "he", "she", "it", "i", "you", "we", "they", "one",
@@ -103,7 +103,7 @@ pub(super) const ENGLISH_STARTS: &[&str] = &[
     "does", "did", "its", "perhaps", "maybe", "even", "still", "once", "such", "whether", "another",
 ];
 
-/// Words that are part of a surname when a capital comes after them: `A. De Boer`.
+/// Words that are part of a surname if a capital follows: `A. De Boer`.
 #[rustfmt::skip]
 pub(super) const NAME_WORDS: &[&str] = &[
     "de", "den", "der", "van", "ten", "ter", "te", "in", "op", "het", "uit", "aan", "la", "le", "du",

@@ -1,14 +1,14 @@
-//! Splits a sentence that is longer than a model's window.
+//! Splitting a sentence that is longer than a model's window.
 //!
-//! Invariant: the pieces in order are the sentence, with nothing but white space between them, and each
-//! fits the budget (unless one character alone does not). The work grows with the length of the
-//! sentence, not with its square: no text much longer than the budget is ever counted.
+//! Invariant: the pieces in order are the sentence, with only white space between them, and each fits the budget (unless
+//! a single character does not). The work grows linearly with the length of the sentence: no text much longer than the
+//! budget is ever counted.
 
 use std::ops::Range;
 
 use anyhow::Result;
 
-/// Words before which a clause can be cut off, with the space before them.
+/// Conjunctions before which a clause can be cut off, with the spaces around them.
 const CONJUNCTIONS: [&str; 32] = [
     " en ",
     " maar ",
@@ -44,16 +44,16 @@ const CONJUNCTIONS: [&str; 32] = [
     " after ",
 ];
 
-/// Splits `text` into pieces of at most `budget` tokens, at the best boundaries there are: after `;` or
-/// `:` or a dash, after a comma or a bracket, before a conjunction, at a space, and inside a word only
-/// when it alone is too long.
+/// Splits `text` into pieces of at most `budget` tokens, at the best boundaries there are: after `;`, `:` or a dash,
+/// after a comma or a bracket, before a conjunction, at a space, and inside a word only if the word alone is too long.
+/// `count` returns the tokens of a text.
 ///
 /// # Errors
-/// When counting fails.
+/// When `count` fails.
 pub fn wrap(text: &str, budget: usize, mut count: impl FnMut(&str) -> Result<usize>) -> Result<Vec<Range<usize>>> {
     let mut pieces = Vec::new();
     let mut start = 0;
-    // Bytes per token: a guess that each count corrects, a little low so that the next one fits.
+    // Bytes per token: an estimate that each count corrects, kept slightly low so that the next guess fits.
     let mut ratio = 3.0;
     loop {
         start = text.len() - text[start..].trim_start().len();
@@ -69,10 +69,9 @@ pub fn wrap(text: &str, budget: usize, mut count: impl FnMut(&str) -> Result<usi
     }
 }
 
-/// The length of a stretch from the front of `rest` that fits the budget, and is not much shorter than
-/// it could be.
+/// The length of a prefix of `rest` that fits the budget and is at least about four fifths of it.
 fn fitting(rest: &str, budget: usize, ratio: &mut f64, count: &mut impl FnMut(&str) -> Result<usize>) -> Result<usize> {
-    // No token is shorter than a byte, and a model adds a few of its own.
+    // Each token has at least one byte, and a model adds a few tokens of its own.
     if rest.len() + 8 <= budget {
         return Ok(rest.len());
     }
@@ -98,14 +97,14 @@ fn fitting(rest: &str, budget: usize, ratio: &mut f64, count: &mut impl FnMut(&s
     Ok(if best == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { best })
 }
 
-/// The last character boundary at or before `at`, but after the first character.
+/// The last character boundary at or before `at`, but at least the end of the first character.
 fn floor(text: &str, at: usize) -> usize {
     let first = text.chars().next().map_or(0, char::len_utf8);
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0).max(first)
 }
 
-/// Where to cut `rest` if `limit` bytes of it fit: the best boundary of the later part of them, or
-/// around the middle when two pieces are enough, so that no scrap is left over.
+/// The offset at which to cut `rest` if `limit` bytes of it fit: the best boundary in the later part of them. If two
+/// pieces are enough, it is the best one around the middle, so that no short piece remains.
 fn boundary(rest: &str, limit: usize) -> usize {
     let two = rest.len() < 2 * limit - limit / 8;
     let aim = if two { rest.len() / 2 } else { limit };
@@ -121,7 +120,7 @@ fn boundary(rest: &str, limit: usize) -> usize {
     limit
 }
 
-/// The places where `text` can be cut, of one kind; kind 0 is the best.
+/// The offsets at which `text` can be cut at boundaries of one kind; kind 0 is the best.
 fn cuts(text: &str, kind: usize) -> Box<dyn Iterator<Item = usize> + '_> {
     let spaced = |marks: &'static [&'static str]| {
         marks.iter().flat_map(|mark| text.match_indices(mark).map(|(at, mark)| at + mark.trim_end().len()))

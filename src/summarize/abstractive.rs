@@ -1,10 +1,10 @@
-//! A model writes what an article says.
+//! Summaries that a model writes.
 //!
-//! An article that fits the model's window is summarised in one pass. A longer one is divided, each part is summarised,
-//! and the summaries of the parts are summarised in turn until they fit. Invariant: every sentence of the article is in
-//! exactly one part of the first pass, and every summary of a part in one of the next: nothing is cut off unseen. What
-//! the model could not end is cut back to its last whole sentence and flagged. The parts of all articles share one call
-//! of the model in each pass. How a text is divided belongs to `parts`, how it is decoded to `engine`.
+//! An article that fits the model's window is summarised in one pass. A longer one is divided into parts; each part is
+//! summarised, and then their summaries are summarised, until they fit. Invariant: every sentence of the article is in
+//! exactly one part of the first pass, and every summary of a part in one of the next, so nothing is cut off silently. A
+//! summary that the model could not finish is cut back to its last whole sentence and flagged. In each pass, the parts of
+//! all articles share one call of the model. How a text is divided belongs to `parts`, how it is decoded to `engine`.
 
 use std::collections::BTreeMap;
 
@@ -18,23 +18,23 @@ use crate::engine::{Generation, Session};
 use crate::error::WithHint;
 use crate::segment::{self, Language, on_one_line};
 
-/// The fewest new tokens for each requested sentence: a short one.
+/// The fewest new tokens per requested sentence: the length of a short one.
 const MIN_TOKENS_PER_SENTENCE: usize = 15;
-/// The most new tokens for each requested sentence: enough for a long one, so that the model ends it.
+/// The most new tokens per requested sentence: enough for a long one, so that the model can finish it.
 const MAX_TOKENS_PER_SENTENCE: usize = 60;
 
-/// Bounds of an output's new tokens: the fewest and the most.
+/// Limits of an output's new tokens: the fewest and the most.
 pub type LengthLimits = (usize, usize);
 
-/// All that a summariser knows of a model.
+/// A model as a summariser sees it.
 pub trait SummaryWriter {
-    /// One generation for each text, in their order; `limits` replaces the lengths of the model's own settings.
+    /// Generates one text for each source, in their order; `limits` replaces the lengths in the model's own settings.
     fn write(&self, texts: &[&str], limits: Option<LengthLimits>) -> Result<Vec<Generation>>;
-    /// How many tokens of the window this text takes.
+    /// Number of tokens of the window that this text takes.
     fn count_tokens(&self, text: &str) -> Result<usize>;
-    /// The most source tokens that the model takes.
+    /// The most source tokens that the model can take.
     fn window(&self) -> usize;
-    /// The fewest tokens it may write by its own settings.
+    /// The fewest new tokens that the model may write by its own settings.
     fn least_tokens(&self) -> usize;
 }
 
@@ -59,42 +59,42 @@ impl SummaryWriter for Session<'_> {
     }
 }
 
-/// Summarises with one model.
+/// A summariser that has a model write the summaries.
 pub struct Abstractive<'a> {
     /// The model, with its decoding options.
     pub model: &'a dyn SummaryWriter,
     /// Language of the articles.
     pub language: Language,
-    /// The most sentences of a summary; none leaves its length to the model's own settings.
+    /// The most sentences of a summary; `None` leaves its length to the model's own settings.
     pub length: Option<Length>,
-    /// Whether the caller set how many tokens a summary has, so that a number of sentences only cuts it.
+    /// Whether the caller set the number of tokens of a summary; then a number of sentences only cuts it.
     pub own_limits: bool,
 }
 
-/// An article whose summary is not finished.
+/// The state of an article whose summary is not finished.
 struct PendingSummary {
     /// The text that the next pass summarises.
     blocks: Vec<String>,
     /// The most sentences of the result.
     most: Option<usize>,
-    /// How many parts each pass had.
+    /// Number of parts in each pass.
     passes: Vec<usize>,
     tokens: usize,
     truncated: bool,
     outcome: Option<SummaryOutcome>,
 }
 
-/// How the summary of an article ended.
+/// The outcome of summarising an article.
 enum SummaryOutcome {
-    /// With a summary, and the number of source tokens it was written from.
+    /// A summary, and the number of source tokens it was written from.
     Written(WrittenSummary, usize),
-    /// There was nothing to summarise.
+    /// The article has no text.
     Empty,
-    /// Why there is no summary.
+    /// There is no summary, for this reason.
     Failed(&'static str),
 }
 
-/// The text that a model wrote, up to the last sentence that counts.
+/// The text that a model wrote, up to the last sentence that is kept.
 struct WrittenSummary {
     text: String,
     sentences: Vec<String>,
@@ -103,8 +103,8 @@ struct WrittenSummary {
 }
 
 impl Abstractive<'_> {
-    /// The summary of each document. Where a model does not get to one, it consists of the article's own sentences, and
-    /// a warning says why.
+    /// Summarises each document. If the model fails to summarise one, its summary consists of the article's own
+    /// sentences, and a warning gives the reason.
     ///
     /// # Errors
     /// When the model fails.
@@ -123,11 +123,11 @@ impl Abstractive<'_> {
         PendingSummary { blocks, most, passes: Vec::new(), tokens: 0, truncated: false, outcome: None }
     }
 
-    /// Summarises once everything that is not finished.
+    /// Runs one pass over all articles that are not finished.
     fn pass(&self, pending: &mut [PendingSummary]) -> Result<()> {
         let count = |text: &str| self.model.count_tokens(text);
         let window = Window { size: self.model.window(), count: &count };
-        // What has the same limits shares a call: the index of its article, and the text.
+        // Parts with equal limits share a call; each is the index of its article, and the text.
         let mut calls: BTreeMap<Option<LengthLimits>, Vec<(usize, String)>> = BTreeMap::new();
         for (index, article) in pending.iter_mut().enumerate().filter(|(_, article)| article.outcome.is_none()) {
             let parts = parts(&article.blocks, self.language, &window)?;
@@ -148,13 +148,13 @@ impl Abstractive<'_> {
         Ok(())
     }
 
-    /// How many tokens the result may have, where its sentences were numbered.
+    /// The limits of the result's tokens, if a number of sentences was requested.
     fn limits(&self, article: &PendingSummary) -> Option<LengthLimits> {
         let most = article.most.filter(|_| !self.own_limits)?;
         Some((most * MIN_TOKENS_PER_SENTENCE, most.saturating_mul(MAX_TOKENS_PER_SENTENCE)))
     }
 
-    /// Takes the summary of a part: a block of the next pass, or the result.
+    /// Takes the summary of a part: it becomes a block of the next pass, or the result.
     fn take(&self, article: &mut PendingSummary, generation: &Generation) {
         article.tokens += generation.target_tokens;
         let last = article.passes.last() == Some(&1);
@@ -169,9 +169,9 @@ impl Abstractive<'_> {
         }
     }
 
-    /// An output up to its last whole sentence, if the maximum length ended it and there is one; at most `most` sentences.
+    /// An output of at most `most` sentences, without an unfinished last one if the maximum length ended it.
     fn whole(&self, generation: &Generation, most: Option<usize>) -> WrittenSummary {
-        // Pegasus writes a line break as a token of that name.
+        // Pegasus writes a line break as the token `<n>`.
         let mut text = on_one_line(generation.text.replace("<n>", "\n").trim());
         let mut ranges = segment::sentences(&text, self.language);
         let unfinished = ranges.last().is_some_and(|last| !is_whole(&text[last.clone()]));
@@ -206,7 +206,7 @@ impl Abstractive<'_> {
         Summary { passes, parts, tokens, ..summary }
     }
 
-    /// A warning where the model had to write as much as it read.
+    /// A warning if the model had to write at least as much as it read.
     fn doubts(&self, read: usize) -> Option<String> {
         let least = self.model.least_tokens();
         let by_itself = self.length.is_none() || self.own_limits;
@@ -219,7 +219,8 @@ impl Abstractive<'_> {
 /// The warning when a model writes nothing.
 const SILENT: &str = "the summary model wrote nothing";
 
-/// How an article ends before its next pass, if it does. Summaries that hardly become fewer would go on for ever.
+/// The outcome of an article before its next pass, if it is finished. Passes end when the number of parts hardly
+/// decreases, because they would go on for ever.
 fn outcome(parts: usize, passes: &[usize]) -> Option<SummaryOutcome> {
     match (parts, passes.last()) {
         (0, None) => Some(SummaryOutcome::Empty),
@@ -231,7 +232,7 @@ fn outcome(parts: usize, passes: &[usize]) -> Option<SummaryOutcome> {
     }
 }
 
-/// The warning of a summary that reached the maximum, in whichever pass.
+/// The warning for a summary that reached the maximum length, in whichever pass.
 fn cut(sentences: &[String]) -> String {
     let whole = sentences.last().is_none_or(|last| is_whole(last));
     let what = if whole { "is not all the model had to say" } else { "ends in the middle of a sentence" };
@@ -240,7 +241,7 @@ fn cut(sentences: &[String]) -> String {
         .to_string()
 }
 
-/// Whether a sentence ends as one.
+/// Whether a sentence ends with a mark that ends sentences.
 fn is_whole(sentence: &str) -> bool {
     sentence.trim_end_matches(['"', '\'', '”', '’', '»', ')', ']', ' ']).ends_with(['.', '!', '?', '…'])
 }

@@ -1,20 +1,19 @@
-//! Chooses the sentences that say most of an article.
+//! Summaries made of the most important sentences of an article.
 //!
-//! A sentence is central when many others are like it, and more so when those are central themselves
-//! (`LexRank`: <https://arxiv.org/abs/1109.2128>); news says the most important things first, so an early
-//! sentence counts for more, and so does one that opens a paragraph; a short one says little; and what a chosen sentence
-//! has said already counts for less (maximal marginal relevance). Invariant: the sentences are those of the article,
-//! whole, in its order, and the same article gives the same ones every time. Headings, captions and dates are never
-//! among them.
+//! A sentence is central if many others are similar to it, and more so if those are central themselves (`LexRank`:
+//! <https://arxiv.org/abs/1109.2128>). News says the most important things first, so an early sentence scores higher, and
+//! so does one that opens a paragraph. A short sentence scores lower, and so does one that repeats a chosen sentence
+//! (maximal marginal relevance). Invariant: the sentences are whole sentences of the article in its order, and equal
+//! articles give equal summaries. Headings, captions and dates are never among them.
 //!
-//! Mean ROUGE F1 of three sentences on 48 articles of our own (`benches/rouge.py`); the constants were chosen on the other
-//! half:
+//! Mean ROUGE F1 of three sentences on 48 articles of our own (`benches/rouge.py`); the constants were chosen on the
+//! other half:
 //!
 //! | held-out 24 | ROUGE-1 | ROUGE-2 | ROUGE-L |
 //! |---|---|---|---|
 //! | first three sentences | 41.7 | 18.3 | 28.6 |
 //! | `TextRank` | 38.6 | 14.4 | 26.6 |
-//! | here | 45.4 | 21.7 | 32.5 |
+//! | this module | 45.4 | 21.7 | 32.5 |
 
 use std::collections::BTreeMap;
 
@@ -22,34 +21,34 @@ use super::{Length, Summary, SummaryMethod, body, stop_words};
 use crate::document::{BlockKind, Document};
 use crate::segment::{self, Language, on_one_line};
 
-/// How much of a sentence's weight comes from others like it; the rest each has by itself.
+/// The share of a sentence's weight that comes from similar sentences; each has the rest by itself.
 const DAMPING: f64 = 0.85;
-/// Rounds of the power iteration: by then the weights change in the sixth digit.
+/// Number of rounds of the power iteration; after these, weights change only in the sixth digit.
 const ROUNDS: usize = 50;
-/// Beyond this many sentences the graph, which grows with the square, gives way to likeness to the whole.
+/// The most sentences in the graph, which grows quadratically; beyond that, similarity to the whole text replaces it.
 const MOST_IN_GRAPH: usize = 1500;
-/// The weight of an early position, against centrality.
+/// The weight of an early position, relative to centrality.
 const POSITION: f64 = 0.3;
-/// The weight of opening a paragraph, beside these two.
+/// The weight of opening a paragraph, in addition to position and centrality.
 const OPENING: f64 = 0.3;
-/// The weight of novelty, against importance.
+/// The weight of novelty, relative to the score.
 const NOVELTY: f64 = 0.5;
 /// The factor on the score of a sentence that makes little sense alone.
 const DEPENDENT: f64 = 0.9;
-/// A sentence of fewer words than this counts for less in proportion.
+/// The number of words below which a sentence's score is reduced in proportion.
 const FULL_LENGTH: usize = 20;
-/// Two sentences that are more alike than this say the same.
+/// The similarity above which two sentences count as equal in content.
 const SAME: f64 = 0.8;
-/// Letters of a word that are compared: about what is left when its endings are taken off.
+/// Number of letters of a word that are compared: about what remains without its endings.
 const STEM: usize = 7;
-/// A sentence with fewer content words than this says too little to stand alone.
+/// The number of content words below which a sentence says too little to stand alone.
 const FEWEST_WORDS: usize = 3;
 
-/// A sentence and the weight of each word in it, as a vector of length 1.
+/// A sentence, and the weight of each of its words as a vector of length 1.
 struct RankedSentence {
     text: String,
     words: BTreeMap<usize, f64>,
-    /// How many words the sentence has, stop words included.
+    /// Number of words, stop words included.
     length: usize,
     /// Whether it is the first of its paragraph.
     opens: bool,
@@ -57,7 +56,7 @@ struct RankedSentence {
     stands_alone: bool,
 }
 
-/// The summary of `document`, which is in `language`.
+/// The summary of `document`, whose language is `language`.
 #[must_use]
 pub fn summarize(document: &Document, length: Length, language: Language) -> Summary {
     let sentences = sentences(document, language);
@@ -71,7 +70,7 @@ pub fn summarize(document: &Document, length: Length, language: Language) -> Sum
     Summary::new(chosen.into_iter().map(|index| sentences[index].text.clone()).collect(), SummaryMethod::Extractive)
 }
 
-/// The sentences a summary can be made of.
+/// The sentences that a summary can be made of.
 fn sentences(document: &Document, language: Language) -> Vec<RankedSentence> {
     let mut sentences = Vec::new();
     for block in body(document) {
@@ -92,7 +91,7 @@ fn words(sentence: &str) -> impl Iterator<Item = &str> {
     sentence.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// The words of a sentence that mean something, cut to their stems.
+/// The content words of a sentence, cut to their stems.
 fn terms(sentence: &str, language: Language) -> impl Iterator<Item = String> {
     words(sentence)
         .map(str::to_lowercase)
@@ -100,7 +99,7 @@ fn terms(sentence: &str, language: Language) -> impl Iterator<Item = String> {
         .map(|word| word.chars().take(STEM).collect())
 }
 
-/// Gives each word of each sentence its weight: higher the fewer sentences have it.
+/// Sets the weight of each word of each sentence: the fewer sentences have the word, the higher.
 fn weigh(sentences: &mut [RankedSentence], language: Language) {
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
     let mut containing: Vec<usize> = Vec::new();
@@ -131,8 +130,8 @@ fn weigh(sentences: &mut [RankedSentence], language: Language) {
     }
 }
 
-/// Whether a sentence makes sense without the one before: it points back to nothing, ends as a statement
-/// does, and closes the quotation it opens.
+/// Whether a sentence makes sense without the one before it: it does not refer back, it ends like a statement, and it
+/// closes the quotations that it opens.
 fn stands_alone(text: &str, language: Language) -> bool {
     let points_back = words(text).next().is_some_and(|word| stop_words::points_back(&word.to_lowercase(), language));
     let opened = text.matches(['“', '„', '«']).count() + text.matches(",,").count();
@@ -147,7 +146,7 @@ fn dot(a: &BTreeMap<usize, f64>, b: &BTreeMap<usize, f64>) -> f64 {
     few.iter().filter_map(|(term, weight)| many.get(term).map(|other| weight * other)).sum()
 }
 
-/// How much each sentence deserves to be chosen: from 0 to about 1.
+/// The score by which each sentence is chosen, from 0 to about 1.
 fn scores(sentences: &[RankedSentence]) -> Vec<f64> {
     let central = if sentences.len() <= MOST_IN_GRAPH { centrality(sentences) } else { likeness_to_whole(sentences) };
     let most = central.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -165,7 +164,7 @@ fn scores(sentences: &[RankedSentence]) -> Vec<f64> {
         .collect()
 }
 
-/// Limits the score of a sentence that repeats an earlier one to the score of that.
+/// Limits the score of a sentence that repeats an earlier one to the earlier one's score.
 fn prefer_first(scores: &mut [f64], likeness: impl Fn(usize, usize) -> f64) {
     for later in 1..scores.len() {
         let first = (0..later).find(|&first| likeness(first, later) > SAME);
@@ -175,9 +174,9 @@ fn prefer_first(scores: &mut [f64], likeness: impl Fn(usize, usize) -> f64) {
     }
 }
 
-/// The weight of each sentence in the graph of likenesses: it gets weight from those it is like, as much
-/// as it is like them. Each row is not made a distribution, as `LexRank` does: then two sentences that
-/// are like each other and nothing else would keep all their weight between them.
+/// The weight of each sentence in the graph of similarities: it gets weight from similar sentences in proportion to their
+/// similarity. Departure from `LexRank`: rows are not normalised to distributions. Otherwise two sentences that are
+/// similar to each other and nothing else would keep all their weight between them.
 fn centrality(sentences: &[RankedSentence]) -> Vec<f64> {
     let count = sentences.len();
     let mut likeness = vec![vec![0.0; count]; count];
@@ -205,8 +204,8 @@ fn likeness_to_whole(sentences: &[RankedSentence]) -> Vec<f64> {
     sentences.iter().map(|sentence| dot(&sentence.words, &whole)).collect()
 }
 
-/// Chooses `count` sentences one by one, each time the one that adds most; in the article's order. Of
-/// very many, what each adds to all others is not asked: that too grows with the square.
+/// Chooses `count` sentences one by one, each time the one that adds most; returns their indices in ascending order. In
+/// very long articles novelty is ignored, since its computation grows quadratically.
 fn choose(scores: &[f64], count: usize, likeness: impl Fn(usize, usize) -> f64) -> Vec<usize> {
     let mut left: Vec<usize> = (0..scores.len()).collect();
     let mut said = vec![0.0_f64; scores.len()];
@@ -217,7 +216,7 @@ fn choose(scores: &[f64], count: usize, likeness: impl Fn(usize, usize) -> f64) 
     }
     while chosen.len() < count {
         let worth = |index: usize| scores[index] - NOVELTY * said[index];
-        // Of equals the earlier one.
+        // Among equals the earlier one is chosen.
         let best = (0..left.len()).min_by(|&a, &b| worth(left[b]).total_cmp(&worth(left[a])).then(a.cmp(&b)));
         let Some(best) = best.map(|at| left.remove(at)) else { break };
         for &index in &left {

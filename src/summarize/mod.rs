@@ -1,8 +1,8 @@
-//! What an article says, in a few sentences.
+//! Summaries of articles in a few sentences.
 //!
-//! Invariant: a summary is made of whole sentences, at most as many as [`Length`] says; a summary that
-//! ends otherwise carries a flag. It is made of the article's running text, all of it. `extractive` chooses sentences of the article
-//! itself and needs no model; `abstractive` has a model write, in as many passes as its window makes necessary.
+//! Invariant: a summary is made of whole sentences, at most as many as [`Length`] allows; a summary that ends otherwise
+//! has a flag. It is made from all of the article's running text. `extractive` chooses sentences of the article and needs
+//! no model. `abstractive` has a model write the summary, in as many passes as its window makes necessary.
 
 pub mod abstractive;
 pub mod extractive;
@@ -19,7 +19,7 @@ use crate::check::Flag;
 use crate::document::{Block, Document};
 use crate::error::WithHint;
 
-/// How long a summary is.
+/// The length of a summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Length {
     /// Two sentences.
@@ -29,14 +29,14 @@ pub enum Length {
     Medium,
     /// Six sentences.
     Long,
-    /// This many sentences.
+    /// A number of sentences.
     Sentences(usize),
-    /// This share of the article's sentences, in percent.
+    /// A share of the article's sentences, in percent.
     Percent(usize),
 }
 
 impl Length {
-    /// The number of sentences of a summary, of an article with `total` sentences: at least one, if there is one.
+    /// The most sentences of a summary, for an article with `total` sentences: at least one, if the article has any.
     #[must_use]
     pub fn of(self, total: usize) -> usize {
         let wanted = match self {
@@ -73,7 +73,7 @@ impl FromStr for Length {
     }
 }
 
-/// How a summary was made.
+/// The method by which a summary was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SummaryMethod {
@@ -90,17 +90,18 @@ pub struct Summary {
     pub text: String,
     /// The summary's sentences.
     pub sentences: Vec<String>,
-    /// How the summary was made.
+    /// The method by which it was made.
     pub method: SummaryMethod,
-    /// How often a model summarised: once where the article fits its window, once more for summaries of summaries.
+    /// Number of passes of a model: one if the article fits its window, one more for each round of summaries of
+    /// summaries.
     pub passes: usize,
-    /// How many texts the model summarised in all passes.
+    /// Number of texts that the model summarised in all passes.
     pub parts: usize,
-    /// How many tokens the model wrote.
+    /// Number of tokens that the model wrote.
     pub tokens: usize,
     /// Problems that were found.
     pub flags: Vec<Flag>,
-    /// What a reader should know before trusting it.
+    /// Warnings that a reader should see before trusting the summary.
     pub warnings: Vec<String>,
 }
 
@@ -111,8 +112,8 @@ impl Summary {
     }
 }
 
-/// The blocks a summary is made of: the running text, or all translated blocks where there is none. Headings, captions and dates
-/// say nothing that the text does not, and are no sentences.
+/// The blocks that a summary is made of: the running text, or all translated blocks if there is none. Headings, captions
+/// and dates add nothing to the text, and are not sentences.
 fn body(document: &Document) -> Vec<&Block> {
     let running: Vec<&Block> = document.blocks.iter().filter(|block| block.kind.is_running_text()).collect();
     if running.is_empty() {

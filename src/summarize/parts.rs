@@ -1,8 +1,8 @@
-//! Divides a text that is longer than a model's window into parts that are not.
+//! Dividing a text that is longer than a model's window into parts that fit.
 //!
-//! Invariant: the parts in order are the text, nothing but white space apart; each fits the window, and they are about
-//! equally long, because a short last part would get as long a summary as the others. A part ends between two blocks;
-//! where a block alone is too long, between two sentences; where a sentence alone is too long, inside it.
+//! Invariant: the parts in order are the text, except for white space, and each fits the window. They are about equally
+//! long, because a short last part would get as long a summary as the others. A part ends between two blocks; if a single
+//! block is too long, between two sentences; if a single sentence is too long, inside it.
 
 use std::ops::Range;
 
@@ -11,22 +11,22 @@ use anyhow::{Result, ensure};
 use crate::error::WithHint;
 use crate::segment::{self, Language};
 
-/// A model's window, and how to count tokens in it.
+/// The size of a model's window, and how to count tokens.
 pub(super) struct Window<'a> {
     /// The most tokens of a source.
     pub size: usize,
-    /// Counts the tokens of a source, with those that the model adds.
+    /// Counts the tokens of a source, including those that the model adds.
     pub count: &'a dyn Fn(&str) -> Result<usize>,
 }
 
-/// A stretch of text that is not divided.
+/// A text that is not divided further.
 struct Unit {
     text: String,
-    /// Tokens, without those that the model adds.
+    /// Number of tokens, without those that the model adds.
     tokens: usize,
 }
 
-/// The parts of a text, given as its blocks; one where all of it fits, none where there is nothing.
+/// The parts of a text, given as its blocks; one part if all of it fits, none if it is empty.
 pub(super) fn parts(blocks: &[String], language: Language, window: &Window<'_>) -> Result<Vec<String>> {
     let added = (window.count)("")?;
     ensure!(
@@ -39,7 +39,7 @@ pub(super) fn parts(blocks: &[String], language: Language, window: &Window<'_>) 
     if units.is_empty() {
         return Ok(Vec::new());
     }
-    // Tokens do not add up exactly where texts are joined, so the whole is counted; not if it is far too long.
+    // Token counts do not add up exactly when texts are joined, so the whole text is counted, unless it is far too long.
     if total <= window.size.saturating_mul(2) {
         let whole = join(&units);
         if (window.count)(&whole)? <= window.size {
@@ -48,6 +48,7 @@ pub(super) fn parts(blocks: &[String], language: Language, window: &Window<'_>) 
     }
     let tokens: Vec<usize> = units.iter().map(|unit| unit.tokens).collect();
     let mut capacity = window.size.saturating_sub(added).min(total.saturating_sub(1)).max(1);
+    // Joined units may have more tokens than their sum. If a part does not fit, try again with less capacity.
     loop {
         let ranges = balanced(&tokens, capacity);
         let parts: Vec<String> = ranges.iter().map(|range| join(&units[range.clone()])).collect();
@@ -62,7 +63,7 @@ pub(super) fn parts(blocks: &[String], language: Language, window: &Window<'_>) 
     }
 }
 
-/// Blocks, where they fit; else sentences, where they fit; else pieces of sentences.
+/// The units of a text: blocks that fit, sentences of blocks that do not, and pieces of sentences that do not.
 fn units(blocks: &[String], language: Language, window: &Window<'_>, added: usize) -> Result<Vec<Unit>> {
     let add = |text: &str, units: &mut Vec<Unit>| -> Result<bool> {
         let tokens = (window.count)(text)?;
@@ -96,7 +97,7 @@ fn join(units: &[Unit]) -> String {
     units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-/// Ranges of `costs` in order, as few as the capacity allows, and with the largest as small as it can then be.
+/// Divides `costs` into consecutive ranges: as few as the capacity allows, with the largest as small as possible then.
 fn balanced(costs: &[usize], capacity: usize) -> Vec<Range<usize>> {
     let fewest = filled(costs, capacity).len();
     let (mut least, mut most) = (1, capacity);
@@ -111,7 +112,7 @@ fn balanced(costs: &[usize], capacity: usize) -> Vec<Range<usize>> {
     filled(costs, most)
 }
 
-/// Ranges of `costs` in order, each filled up to the capacity; one that is above it stands alone.
+/// Divides `costs` into consecutive ranges, each filled up to the capacity; a cost above it forms a range of its own.
 fn filled(costs: &[usize], capacity: usize) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut sum = 0_usize;

@@ -1,11 +1,12 @@
-//! Words that say nothing about what an article is about, as data, in lower case.
+//! Word lists of extractive summaries, in lower case: words that do not tell what an article is about, and words that
+//! refer back.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::segment::Language;
 
-/// Whether a word is too common to tell sentences apart.
+/// Whether a word is too common to distinguish sentences.
 pub(super) fn is_stop_word(word: &str, language: Language) -> bool {
     static DUTCH: LazyLock<HashSet<&str>> = LazyLock::new(|| DUTCH_WORDS.split_whitespace().collect());
     static ENGLISH: LazyLock<HashSet<&str>> = LazyLock::new(|| ENGLISH_WORDS.split_whitespace().collect());
@@ -16,7 +17,7 @@ pub(super) fn is_stop_word(word: &str, language: Language) -> bool {
     word.chars().count() == 1 && !word.starts_with(char::is_numeric) || words.contains(word)
 }
 
-/// Whether a sentence that starts with this word leans on the one before it.
+/// Whether a sentence that starts with this word refers to the one before it.
 pub(super) fn points_back(word: &str, language: Language) -> bool {
     let list = match language {
         Language::Dutch => DUTCH_POINTERS,
