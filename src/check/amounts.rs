@@ -1,8 +1,7 @@
-//! Numbers, amounts, units, dates and times that a translation lost, changed or made up.
+//! Numbers, amounts, units, dates and times that a translation lost, changed or invented.
 //!
-//! Responsible for comparing what `quantity` and `calendar` read on both sides. Invariant: a number is in
-//! order when one of its readings is among the readings of the other side; how often it occurs there does
-//! not matter.
+//! Responsible for comparing what `quantity` and `calendar` read on both sides. Invariant: a number is in order if one of
+//! its readings is among the readings of the other side; how often it occurs there does not matter.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +19,7 @@ pub(super) struct Side<'a, 't> {
     pub(super) language: Language,
 }
 
-/// Numbers and dates that one side has and the other has not.
+/// The numbers and dates that are on one side only.
 pub(super) fn findings(source: &Side, target: &Side) -> Vec<Finding> {
     let months = [source, target].map(|side| calendar::mentions(side.tokens, side.language));
     let (from, to) = (read(source, &months[0]), read(target, &months[1]));
@@ -35,7 +34,7 @@ pub(super) fn findings(source: &Side, target: &Side) -> Vec<Finding> {
             findings.push(Finding::new(Flag::Number, format!("`{}` lost its unit", quantity.text)));
         }
     }
-    // What stands there as in the source was found to mean something else already.
+    // A number that is in the source as well was reported already, with another meaning.
     let copied = |quantity: &Quantity| from.all.iter().any(|other| other.number == quantity.number);
     let required = to.all.iter().filter(|quantity| quantity.required);
     let invented = required.filter(|quantity| !known.has(quantity) && !copied(quantity));
@@ -44,7 +43,7 @@ pub(super) fn findings(source: &Side, target: &Side) -> Vec<Finding> {
     findings
 }
 
-/// Numbers in a text that another text in the same language does not contain.
+/// The numbers in a text that another text in the same language does not contain.
 pub(super) fn unsupported<'t>(text: &Side<'_, 't>, by: &Side) -> Vec<&'t str> {
     let claimed = read(text, &calendar::mentions(text.tokens, text.language)).all;
     let support = read(by, &calendar::mentions(by.tokens, by.language)).all;
@@ -72,20 +71,20 @@ fn missing(quantity: &Quantity, target: &Side) -> Finding {
     Finding::missing(quantity.flag, quantity.text)
 }
 
-/// All that the numbers of one side may mean.
+/// All possible meanings of the numbers on one side.
 #[derive(Default)]
 struct Pool<'a> {
     values: HashMap<i128, Vec<&'a Quantity<'a>>>,
     codes: HashSet<&'a str>,
-    /// Times known to be before or after noon.
+    /// Times of day whose half (before or after noon) is known, in minutes.
     known: HashSet<u16>,
-    /// All others, within twelve hours.
+    /// All other times of day, in minutes modulo twelve hours.
     unknown: HashSet<u16>,
-    /// Units, with or without a number.
+    /// Symbols of units, with or without a number.
     units: HashSet<&'static str>,
 }
 
-/// A value that can be looked up: equal to the sixth decimal.
+/// A key for a value, equal for values that agree to the sixth decimal.
 fn key(value: f64) -> i128 {
     (value * 1e6).round() as i128
 }
@@ -126,7 +125,8 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// The text of this number with another unit of the same dimension, unless it also occurs with its own unit.
+    /// The text of a quantity with this number and another unit of the same dimension; `None` if the number also occurs
+    /// with its own unit.
     fn with_other_unit(&self, quantity: &Quantity) -> Option<&'a str> {
         let measure = quantity.measure?;
         let same = quantity.values.iter().filter_map(|&value| self.values.get(&key(value))).flatten();
@@ -141,7 +141,7 @@ impl<'a> Pool<'a> {
         other
     }
 
-    /// Whether a percent sign or a currency is nowhere.
+    /// Whether this percent sign or currency does not occur at all.
     fn lacks(&self, measure: Measure) -> bool {
         matches!(measure.dimension, Dimension::Share | Dimension::Money) && !self.units.contains(measure.symbol)
     }

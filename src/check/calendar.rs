@@ -1,8 +1,7 @@
 //! Months and days of the week, in Dutch and in English.
 //!
-//! Responsible for finding them and for saying which are missing or new. `March`, `May` and `mei` are
-//! words of their own too: where it cannot be told, a word explains a month on the other side, but is not
-//! required there.
+//! Responsible for finding them and for reporting which are missing or new. `March`, `May` and `mei` are also words with
+//! other meanings. If the meaning is unclear, such a word matches a month on the other side, but is not required there.
 
 use super::words::{Token, TokenKind};
 use super::{Finding, Flag, Language};
@@ -37,20 +36,20 @@ pub(super) fn is_in_calendar(lower: &str) -> bool {
 /// A month or a day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CalendarName {
-    /// From 0 for January.
+    /// A month, from 0 for January.
     Month(usize),
-    /// From 0 for Monday.
+    /// A day of the week, from 0 for Monday.
     Weekday(usize),
 }
 
-/// A month or a day of the week in a sentence.
+/// An occurrence of a month or a day of the week in a sentence.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mention<'t> {
     pub(super) named: CalendarName,
     pub(super) text: &'t str,
     /// The index of its token.
     pub(super) place: usize,
-    /// Whether it can hardly be anything else.
+    /// Whether it can hardly be any other word.
     pub(super) certain: bool,
 }
 
@@ -63,7 +62,7 @@ pub(super) fn mentions<'t>(tokens: &[Token<'t>], language: Language) -> Vec<Ment
     found.collect()
 }
 
-/// `maandag`, `maandagavond`, `maandags`, `Mondays`. `Good Friday` is not a Friday of the source.
+/// The day of the week in a word, such as `maandag`, `maandagavond`, `maandags` or `Mondays`, and whether it is certain.
 fn weekday(token: &Token, language: Language) -> Option<(CalendarName, bool)> {
     let days = &WEEKDAYS[language as usize];
     let day = days.iter().position(|day| token.lower.starts_with(day) || token.lower.ends_with(day))?;
@@ -82,7 +81,7 @@ fn month(tokens: &[Token], place: usize, language: Language) -> Option<(Calendar
         let ambiguous = matches!(word, "march" | "may" | "mei" | "maart" | "august" | "april" | "june");
         let verb = matches!(word, "march" | "may");
         let led = place > 0 && LEADING.contains(&tokens[place - 1].lower.as_str());
-        // `keizer Augustus`: Dutch months have no capital.
+        // In `keizer Augustus` it is a name: Dutch months have no capital.
         let name = language == Language::Dutch && place > 0 && token.is_capitalised();
         let certain = !small && (dated || (!name && (led || !ambiguous || (!verb && place > 0))));
         return Some((CalendarName::Month(month), certain));
@@ -91,13 +90,13 @@ fn month(tokens: &[Token], place: usize, language: Language) -> Option<(Calendar
     (dated || token.is_capitalised()).then_some((CalendarName::Month(month), dated))
 }
 
-/// Words that lead to a month rather than to a verb or a name.
+/// Words before which a month is more likely than a verb or a name.
 const LEADING: [&str; 24] = [
     "in", "of", "since", "until", "till", "by", "from", "to", "last", "next", "early", "late", "mid", "this", "sinds",
     "tot", "vanaf", "eind", "begin", "medio", "half", "vorige", "volgende", "and",
 ];
 
-/// Whether a day or a year is beside the word.
+/// Whether a number, such as a day or a year, is beside the word.
 fn beside_number(tokens: &[Token], place: usize) -> bool {
     let is_number = |token: Option<&Token>| token.is_some_and(|token| token.kind == TokenKind::Digits);
     let next = place + 1 + usize::from(tokens.get(place + 1).is_some_and(|token| token.is(".") || token.is(",")));
@@ -106,7 +105,7 @@ fn beside_number(tokens: &[Token], place: usize) -> bool {
     is_number(tokens.get(next)) || (place > 0 && is_number(tokens.get(place - 1))) || ordinal || of
 }
 
-/// Months and days that one side has and the other has not; `numeric` months stand in dates of digits.
+/// The months and days that are on one side only; `numeric` are the months in dates of digits on both sides.
 pub(super) fn findings(source: &[Mention], target: &[Mention], numeric: [&[usize]; 2]) -> Vec<Finding> {
     let has = |side: &[Mention], numeric: &[usize], named: CalendarName| {
         side.iter().any(|mention| mention.named == named)

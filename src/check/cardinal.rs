@@ -1,22 +1,22 @@
 //! Numbers written as words, in Dutch and in English.
 //!
-//! Responsible for the value of one word (`vijfentwintig`, `first`, `dozen`). How words follow each other
-//! (`two hundred and fifty`) is for `quantity`. A value that a word only hints at (`beide` is two) is a
-//! hint: it can explain a number on the other side, but need not be repeated there.
+//! Responsible for the value of one word (`vijfentwintig`, `first`, `dozen`). Combining words (`two hundred and fifty`)
+//! belongs to `quantity`. A word that only suggests a value (`beide` is two) is a hint: it can match a number on the
+//! other side, but is not required there.
 
 use super::Language;
 use super::words::plain;
 
-/// What a word says about a number.
+/// What a word means as a number.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cardinal {
     /// A number: `twaalf`, `twenty`.
     Value(f64),
-    /// What the number before it is multiplied by: `miljoen`, `hundred`.
+    /// A multiplier of the number before it: `miljoen`, `hundred`.
     Scale(f64),
-    /// A place in an order: `derde`, `third`.
+    /// A position in an order: `derde`, `third`.
     Ordinal(f64),
-    /// Numbers it may stand for.
+    /// Values that the word may suggest.
     Hint(&'static [f64]),
 }
 
@@ -43,7 +43,7 @@ const DUTCH_SCALES: [(&str, f64); 11] = [
     ("biljoen", 1e12), ("biljard", 1e15), ("triljoen", 1e18), ("dozijn", 12.0),
 ];
 
-/// The English billion is the Dutch miljard, the English trillion the Dutch biljoen.
+/// The English billion is the Dutch miljard, and the English trillion the Dutch biljoen.
 #[rustfmt::skip]
 const ENGLISH_SCALES: [(&str, f64); 11] = [
     ("hundred", 1e2), ("thousand", 1e3), ("million", 1e6), ("mln", 1e6), ("billion", 1e9), ("bn", 1e9),
@@ -75,7 +75,7 @@ const ENGLISH_ORDINALS: [(&str, &str); 8] = [
     ("ninth", "nine"), ("twelfth", "twelve"), ("twentieth", "twenty"),
 ];
 
-/// What a word says about a number, if it says anything.
+/// What a word means as a number, if anything.
 pub(super) fn cardinal(word: &str, language: Language) -> Option<Cardinal> {
     let word = plain(word);
     match language {
@@ -113,7 +113,7 @@ fn dutch(word: &str) -> Option<Cardinal> {
     find(&DUTCH_HINTS, word).map(Cardinal::Hint)
 }
 
-/// The value of a number in one word: `achtenveertig`, `vijftienhonderd`, `tweehonderdduizend`.
+/// The value of a Dutch number written as one word: `achtenveertig`, `vijftienhonderd`, `tweehonderdduizend`.
 fn dutch_value(word: &str) -> Option<u32> {
     let Some((head, tail)) = word.split_once("duizend") else { return below_thousand(word) };
     let thousands = if head.is_empty() { 1 } else { below_thousand(head)? };
@@ -138,7 +138,7 @@ fn below_hundred(word: &str) -> Option<u32> {
     })
 }
 
-/// A Dutch word that begins with a number, as `zesdaagse` and `tweetal` do.
+/// The value of the number that a word begins with, as in `zesdaagse` and `tweetal`.
 pub(super) fn begins_with(word: &str, language: Language) -> Option<f64> {
     let word = plain(word);
     let table: &[(&str, u32)] = if language == Language::Dutch { &DUTCH[1..28] } else { &ENGLISH[2..] };
@@ -170,7 +170,7 @@ fn english_ordinal(word: &str) -> Option<u32> {
     irregular.or_else(tens).or_else(|| find(&ENGLISH, word.strip_suffix("th")?))
 }
 
-/// `sixties`: the years from 1960 on.
+/// The values of a decade, such as `sixties`: 60 and 1960.
 fn decade(word: &str) -> Option<Cardinal> {
     #[rustfmt::skip]
     const DECADES: [(&str, &[f64]); 8] = [

@@ -1,12 +1,12 @@
-//! Source text that came through untranslated.
+//! Source text that is left untranslated in the target.
 //!
-//! Invariant: names, numbers and code stay as they are in any translation, so only words in small letters
-//! count; and where the language is known, one of them must be a little word that only it has.
+//! Invariant: names, numbers and code stay unchanged in any translation, so only words in lower case count. If the
+//! language is known, one of them must be a short word that only this language has.
 
 use super::words::{Token, TokenKind};
 use super::{Finding, Flag, Language};
 
-/// This many words in a row, as they stand in the source, are no coincidence.
+/// Number of consecutive source words in lower case that are no coincidence in the target.
 const ENOUGH: usize = 4;
 
 const DUTCH: [&str; 40] = [
@@ -21,7 +21,7 @@ const ENGLISH: [&str; 36] = [
     "would", "can", "should", "you",
 ];
 
-/// Words in a row that the target has from the source.
+/// The finding for consecutive words that the target copies from the source, if there are enough.
 pub(super) fn finding(source: &[Token], target: &[Token], from: Option<Language>) -> Option<Finding> {
     let (at, length) = longest(source, target);
     let run = &target[at..at + length];
@@ -44,8 +44,8 @@ fn is_small(token: &Token) -> bool {
     token.kind == TokenKind::Letters && token.text.chars().count() > 1 && token.text.starts_with(char::is_lowercase)
 }
 
-/// Where in the target the longest run of the source's own tokens is, and its length. Only runs that begin
-/// with a pair of words that is rare in the source are followed, which keeps it linear.
+/// The start in the target, and the length, of the longest run of tokens that is also in the source. Only runs that begin
+/// with a pair of words that is rare in the source are followed, which keeps the search linear.
 fn longest(source: &[Token], target: &[Token]) -> (usize, usize) {
     let mut places = std::collections::HashMap::new();
     for (at, pair) in source.windows(2).enumerate() {

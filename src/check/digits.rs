@@ -1,8 +1,8 @@
-//! What a number in digits may mean, by the habits of a language.
+//! The meanings of a number in digits, by the conventions of a language.
 //!
-//! Dutch parts thousands with full stops and decimals with a comma, English the other way round:
-//! `30.000` is thirty thousand in Dutch and thirty in English. Invariant: a number written the way of the
-//! other language has no reading where the two would be confused, so that it is found to be wrong.
+//! Dutch separates thousands with full stops and decimals with a comma, English the other way round: `30.000` is thirty
+//! thousand in Dutch and thirty in English. Invariant: a number written by the other language's convention has no reading
+//! where the two could be confused, so that it is reported as wrong.
 
 use super::Language;
 
@@ -16,7 +16,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A time that a clock can show.
+    /// The time of day with these hours and minutes, if a clock can show it.
     pub(super) fn new(hours: u16, minutes: u16) -> Option<Self> {
         let valid = hours <= 24 && minutes < 60;
         let half_known = hours > 12 || hours == 0;
@@ -24,7 +24,7 @@ impl Clock {
     }
 }
 
-/// What digits may mean: values, a time, or neither, when they are a version or another code.
+/// The meanings of digits: values, a time, or neither if they are a version or another code.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Readings {
     pub(super) values: Vec<f64>,
@@ -37,7 +37,7 @@ impl Readings {
     }
 }
 
-/// What a token of digits may mean.
+/// The meanings of a token of digits.
 pub(super) fn readings(text: &str, language: Language) -> Readings {
     let text = text.replace(['\u{a0}', '\u{2009}', '\u{202f}'], "");
     let parts: Vec<&str> = text.split(['.', ',', ':']).collect();
@@ -57,7 +57,7 @@ pub(super) fn readings(text: &str, language: Language) -> Readings {
     }
 }
 
-/// The values of a number whose separators are neither a lone full stop for decimals nor those of a clock.
+/// The values of a number with separators, other than a single full stop before decimals and those of a clock.
 fn values(parts: &[&str], signs: &[char], language: Language) -> Vec<f64> {
     let thousands = if language == Language::Dutch { '.' } else { ',' };
     let only = |wanted: char| signs.iter().all(|&sign| sign == wanted);
@@ -66,7 +66,7 @@ fn values(parts: &[&str], signs: &[char], language: Language) -> Vec<f64> {
         [] => number(parts[0]),
         _ if only(thousands) && is_grouped(parts) => number(&parts.concat()),
         [','] if language == Language::Dutch => {
-            // English text in Dutch parts thousands with it.
+            // English text in Dutch separates thousands with it.
             let grouped = if is_grouped(parts) { number(&parts.concat()) } else { Vec::new() };
             [number(&parts.join(".")), grouped].concat()
         }
@@ -87,13 +87,13 @@ fn each(parts: &[&str]) -> Vec<f64> {
     parts.iter().filter_map(|part| part.parse().ok()).collect()
 }
 
-/// Whether digits come in threes after the first one to three.
+/// Whether digits are in groups of three after a first group of one to three.
 fn is_grouped(parts: &[&str]) -> bool {
     let (first, rest) = (parts[0], &parts[1..]);
     (1..=3).contains(&first.len()) && rest.iter().all(|part| part.len() == 3)
 }
 
-/// `9.30`, `15:45`, `10:03:20`. On the hour, the hour may also stand alone.
+/// The time in `9.30`, `15:45` or `10:03:20`. A full hour may also stand for the number of the hour.
 fn clock(parts: &[&str]) -> Option<Readings> {
     let [hours, minutes, ..] = parts else { return None };
     if hours.len() > 2 || minutes.len() != 2 || parts.len() > 3 {
@@ -105,7 +105,7 @@ fn clock(parts: &[&str]) -> Option<Readings> {
     Some(Readings { values, clock: Some(clock) })
 }
 
-/// The numbers that may stand for a full hour.
+/// The numbers that a full hour may be written as.
 pub(super) fn on_the_hour(hours: u16) -> Vec<f64> {
     let mut values = vec![f64::from(hours)];
     if hours > 12 {
@@ -114,7 +114,7 @@ pub(super) fn on_the_hour(hours: u16) -> Vec<f64> {
     values
 }
 
-/// The value of a Roman number in capitals.
+/// The value of a Roman numeral in capitals.
 pub(super) fn roman(text: &str) -> Option<u32> {
     const SIGNS: [(&str, u32); 9] =
         [("C", 100), ("XC", 90), ("L", 50), ("XL", 40), ("X", 10), ("IX", 9), ("V", 5), ("IV", 4), ("I", 1)];

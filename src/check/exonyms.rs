@@ -1,17 +1,17 @@
-//! Names that differ between Dutch and English, and words that are capitalised in one of them only.
+//! Names that differ between Dutch and English, and words that only one of the two capitalises.
 //!
-//! Responsible for facts alone; what is compared with what is for `names`. A row holds the beginnings of
-//! words that may stand for each other, without accents: `duits` covers `Duitse` and `Duitsers`.
+//! Responsible for the data only; what is compared belongs to `names`. A row has the beginnings of words that may stand
+//! for each other, without accents: `duits` covers `Duitse` and `Duitsers`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::Language;
 
-/// Countries, peoples, languages, towns, institutions: any of a row may stand for any other of it.
+/// Countries, peoples, languages, towns and institutions, a row per line: any word of a row may stand for any other.
 const SAME: &str = include_str!("exonyms.txt");
 
-/// Words that only look like names because English gives them a capital, and forms of address.
+/// Words that only look like names because English capitalises them, and forms of address.
 const TITLES: &str = "den der ten ter van von mr mrs ms miss dr prof sir lord lady st dhr mw mevr drs ir ing mom dad mum bible internet web tv \
     ok pm am im ive ill id christian christians christmas easter catholic renaissance ii iii iv vi vii viii ix xi xii xiii \
     xiv xv xvi xix xx xxi president vice prime minister ministry king queen prince princess emperor pope saint captain capt \
@@ -28,16 +28,16 @@ const TITLES: &str = "den der ten ter van von mr mrs ms miss dr prof sir lord la
     meneer marine kapitein kanselier aartsbisschop bisschop grondwet stichting verdrag congres gebergte staats nota \
     eeuw kamer rijk unie raad hof koninkrijk republiek bestuur zaken procureur paragraaf afgevaardigden hoogheid majesteit";
 
-/// The commonest words that Dutch and English write in small letters.
+/// The most common words that Dutch and English write in lower case.
 const ORDINARY: [&str; 2] = [include_str!("ordinary.nl.txt"), include_str!("ordinary.en.txt")];
 
 static WORDS: LazyLock<[HashSet<&str>; 2]> =
     LazyLock::new(|| ORDINARY.map(|words| words.split_whitespace().chain(TITLES.split_whitespace()).collect()));
 
-/// A word's first two bytes, and beginnings of words with the row they are in.
+/// Beginnings of words, each with the number of its row, by their first two bytes.
 type Stems = HashMap<&'static [u8], Vec<(&'static str, usize)>>;
 
-/// Beginnings of words with the row they are in, by their first two bytes.
+/// All beginnings of words in [`SAME`].
 static STEMS: LazyLock<Stems> = LazyLock::new(|| {
     let mut stems = Stems::new();
     for (row, line) in SAME.lines().enumerate() {
@@ -48,14 +48,14 @@ static STEMS: LazyLock<Stems> = LazyLock::new(|| {
     stems
 });
 
-/// Whether a name's word is an ordinary word, which a translation need not keep; so is one that is put
-/// together of such words, as Dutch does.
+/// Whether a name's word is an ordinary word, which a translation need not keep. A Dutch compound of such words is
+/// ordinary too.
 pub(super) fn is_ordinary(word: &str, language: Language) -> bool {
     let known = &WORDS[language as usize];
     known.contains(word) || (language == Language::Dutch && word.len() >= LONG && is_compound(word, known, 3))
 }
 
-/// Shorter words are not taken apart: many surnames could be.
+/// Length in bytes from which on a word is tested for being a compound; many shorter surnames could be one.
 const LONG: usize = 9;
 
 /// Whether a word consists of up to `parts` ordinary words.
@@ -66,7 +66,7 @@ fn is_compound(word: &str, known: &HashSet<&str>, parts: usize) -> bool {
         .any(|(head, tail)| known.contains(head) && (rest(tail) || tail.strip_prefix('s').is_some_and(rest)))
 }
 
-/// The rows that a word belongs to.
+/// The rows of [`SAME`] that a word belongs to.
 pub(super) fn rows(word: &str) -> impl Iterator<Item = usize> {
     let stems = word.as_bytes().get(..2).and_then(|begin| STEMS.get(begin));
     let fits = move |stem: &str| word.starts_with(stem) && (stem.len() > 2 || word.len() == stem.len());

@@ -1,16 +1,17 @@
-//! Translations much shorter or longer than their source lets expect, as when a sentence was dropped.
+//! Translations that are much shorter or longer than expected from their source, for example because a sentence was
+//! dropped.
 //!
-//! English takes about an eighth less room than Dutch, in longer sentences; in short ones anything goes.
-//! The bounds leave out about one in a hundred human translations at either end (`benches/checks.py`).
+//! In longer sentences, English takes about an eighth less space than Dutch; short ones vary freely. The bounds exclude
+//! about one in a hundred human translations at either end (`benches/checks.py`).
 
 use super::{Finding, Flag, Language};
 
-/// How much room a translation takes, as the logarithm of its share of the source's.
+/// The logarithm of the usual length of an English translation relative to its Dutch source.
 const ENGLISH_OF_DUTCH: f64 = -0.12;
-/// The bounds apply from this many characters on.
+/// Number of characters from which on the bounds apply in full.
 const FULL: f64 = 60.0;
 
-/// Compares lengths in characters.
+/// Compares the lengths of source and target in characters.
 pub(super) fn finding(source: &str, target: &str, from: Language) -> Option<Finding> {
     let [long, short] = [source, target].map(|text| text.trim().chars().count() as f64);
     if long == 0.0 {
@@ -18,7 +19,7 @@ pub(super) fn finding(source: &str, target: &str, from: Language) -> Option<Find
     }
     let usual = ENGLISH_OF_DUTCH * (long / FULL).min(1.0);
     let usual = if from == Language::Dutch { usual } else { -usual };
-    // Some characters more or less say little about a short sentence.
+    // In a short sentence a few characters more or less mean little.
     let found = ((short + 10.0) / (long + 10.0)).ln() - usual;
     let expected = (long * usual.exp()).round();
     let reason = if found < -(0.30 + 5.0 / (long + 10.0)) {

@@ -1,11 +1,11 @@
-//! Units, currencies and the percent sign, by all the names they have in Dutch and in English.
+//! Units, currencies and the percent sign, with all their names in Dutch and in English.
 //!
-//! Responsible for recognising what a number counts. Two units can only be mistaken for each other when
-//! they measure the same thing; what is recognised in neither language is never compared.
+//! Responsible for recognising what a number counts. Two units can be confused only if they measure the same dimension.
+//! Units that are not recognised are never compared.
 
 use super::words::{Token, TokenKind, plain};
 
-/// What a unit measures.
+/// The dimension that a unit measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dimension {
     Share,
@@ -17,14 +17,14 @@ pub(super) enum Dimension {
     Temperature,
 }
 
-/// A unit: its symbol, and what it measures.
+/// A unit: its symbol and its dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Measure {
     pub(super) symbol: &'static str,
     pub(super) dimension: Dimension,
 }
 
-/// Symbol, dimension, and the words for it, Dutch first.
+/// The symbol and the dimension of each unit, and the words for it, Dutch first.
 #[rustfmt::skip]
 const UNITS: [(&str, Dimension, &[&str]); 38] = [
     ("%", Dimension::Share, &["%", "procent", "percent", "procentpunt", "procentpunten", "pct", "percentage"]),
@@ -67,7 +67,7 @@ const UNITS: [(&str, Dimension, &[&str]); 38] = [
     ("°F", Dimension::Temperature, &["fahrenheit"]),
 ];
 
-/// The unit a token names.
+/// The unit that a token names.
 pub(super) fn measure(token: &Token) -> Option<Measure> {
     if token.kind == TokenKind::Digits {
         return None;
@@ -77,8 +77,8 @@ pub(super) fn measure(token: &Token) -> Option<Measure> {
     found.map(|&(symbol, dimension, _)| Measure { symbol, dimension })
 }
 
-/// The unit of a number that ends before `next`, and how many tokens name it. `vierkante`, `Amerikaanse`
-/// and the like may stand between.
+/// The unit of a number that ends before token `next`, and the number of tokens that name it. Words such as `vierkante`
+/// and `Amerikaanse` may stand between.
 pub(super) fn after(tokens: &[Token], next: usize) -> Option<(Measure, usize)> {
     let token = tokens.get(next)?;
     if let Some(measure) = measure(token) {
@@ -96,7 +96,7 @@ pub(super) fn after(tokens: &[Token], next: usize) -> Option<(Measure, usize)> {
     }
 }
 
-/// The currency of a number that begins at `first`: `€ 5`, `US$5`, `EUR 5`.
+/// The currency of a number that begins at token `first`: `€ 5`, `US$5`, `EUR 5`.
 pub(super) fn before(tokens: &[Token], first: usize) -> Option<Measure> {
     let token = first.checked_sub(1).and_then(|before| tokens.get(before))?;
     measure(token).filter(|measure| measure.dimension == Dimension::Money)

@@ -1,9 +1,9 @@
 //! Checks: what a user should look at in a translation or a summary, and why.
 //!
-//! Responsible for the flags and for finding what deserves one: a sentence and its translation are compared
-//! as strings. Invariant: the checks are pure and linear in the length of the texts, they change nothing,
-//! and the findings of one pair do not depend on any other. They know Dutch and English; for other languages
-//! only those run that need to know none. Decoding again belongs to `translate`.
+//! Responsible for the flags, and for finding what deserves one by comparing a sentence and its translation as strings.
+//! Invariant: the checks are pure and linear in the length of the texts; they change nothing, and the findings of one
+//! pair do not depend on any other. They know Dutch and English. For other languages only those checks run that need no
+//! knowledge of a language. Decoding again belongs to `translate`.
 
 mod amounts;
 mod calendar;
@@ -32,34 +32,34 @@ pub use repetition::{repeated, repetition};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flag {
-    /// The output was cut at the longest length allowed.
+    /// The output was cut at the maximum length.
     Truncated,
-    /// A number of the source is missing or altered.
+    /// A number of the source is missing or changed.
     Number,
-    /// A date or a time of the source is missing or altered.
+    /// A date or a time of the source is missing or changed.
     Date,
-    /// A name of the source is missing, or one appeared.
+    /// A name of the source is missing, or one was added.
     Name,
-    /// A quotation is opened and not closed, or lost.
+    /// A quotation is opened but not closed, or lost.
     Quote,
-    /// Much shorter or longer than a translation of this source should be.
+    /// The output is much shorter or longer than a translation of this source should be.
     Length,
-    /// Words repeated over and over.
+    /// Words are repeated over and over.
     Repetition,
-    /// The source, copied.
+    /// The source was copied instead of translated.
     Untranslated,
     /// The model itself finds its output unlikely.
     LowScore,
-    /// A term the glossary requires is missing.
+    /// A term that the glossary requires is missing.
     Glossary,
-    /// The summary holds a number that the article does not.
+    /// The summary has a number that the article does not have.
     UnsupportedNumber,
-    /// The summary holds a name that the article does not.
+    /// The summary has a name that the article does not have.
     UnsupportedName,
 }
 
 impl fmt::Display for Flag {
-    /// The name that reports use.
+    /// Writes the name of the flag in reports.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::Truncated => "truncated",
@@ -78,23 +78,23 @@ impl fmt::Display for Flag {
     }
 }
 
-/// A problem of a segment or a summary: its kind, and what exactly it is.
+/// A problem of a segment or a summary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The kind of problem.
     pub flag: Flag,
-    /// The problem in words: "`30.000` is missing".
+    /// The problem in words, such as "`30.000` is missing".
     pub reason: String,
 }
 
 impl Finding {
-    /// A finding.
+    /// A finding of this kind, with the reason in words.
     #[must_use]
     pub fn new(flag: Flag, reason: String) -> Self {
         Self { flag, reason }
     }
 
-    /// The output was cut.
+    /// The finding that the output was cut.
     #[must_use]
     pub fn truncated() -> Self {
         Self::new(Flag::Truncated, "cut at the longest output allowed".to_owned())
@@ -109,23 +109,23 @@ impl Finding {
     }
 }
 
-/// The flags of findings, each once.
+/// The flags of findings, each once, sorted.
 #[must_use]
 pub fn flags(findings: &[Finding]) -> Vec<Flag> {
     let flags: BTreeSet<Flag> = findings.iter().map(|finding| finding.flag).collect();
     flags.into_iter().collect()
 }
 
-/// How many segments and summaries carry flags, and which.
+/// Counts of segments and summaries with flags, and of each flag.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlagCount {
-    /// Segments that were checked.
+    /// Number of segments that were checked.
     pub segments: usize,
-    /// Segments that carry a flag.
+    /// Number of segments with a flag.
     pub flagged: usize,
-    /// Summaries that carry a flag.
+    /// Number of summaries with a flag.
     pub summaries: usize,
-    /// How many segments and summaries carry each flag.
+    /// Number of segments and summaries with each flag.
     pub flags: BTreeMap<Flag, usize>,
 }
 
@@ -159,7 +159,7 @@ impl FlagCount {
         }
     }
 
-    /// Whether any segment or summary carries a flag.
+    /// Whether any segment or summary has a flag.
     #[must_use]
     pub fn any(&self) -> bool {
         self.flagged + self.summaries > 0
@@ -167,7 +167,7 @@ impl FlagCount {
 }
 
 impl fmt::Display for FlagCount {
-    /// `3 of 120 segments flagged: 2 number, 1 name`.
+    /// Writes a line such as `3 of 120 segments flagged: 2 number, 1 name`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let summaries = match self.summaries {
             0 => String::new(),
@@ -187,7 +187,7 @@ impl fmt::Display for FlagCount {
     }
 }
 
-/// The checks of translations from one language to another.
+/// The checks of translations between two languages.
 #[derive(Clone, Copy, Debug)]
 pub struct Checks {
     languages: Option<(Language, Language)>,
@@ -219,8 +219,8 @@ impl Checks {
     }
 }
 
-/// Below this mean log-probability of a token, a translation is most likely bad. Chosen on 446 of the
-/// bundled model's translations, measured on 551 others (`benches/results/2026-11-22-checks.md`).
+/// The mean log-probability per token below which a translation is most likely bad. Chosen on 446 of the bundled model's
+/// translations, and measured on 551 others (`benches/results/2026-11-22-checks.md`).
 pub const LOW_SCORE: f32 = -0.8;
 
 /// The finding for a translation whose tokens have this mean log-probability, if it is low.
@@ -230,10 +230,10 @@ pub fn low_score(mean: f32) -> Option<Finding> {
     (mean < LOW_SCORE).then(|| Finding::new(Flag::LowScore, reason()))
 }
 
-/// Numbers and names of a summary that are not in the article it was made from; both are in one language.
+/// The numbers and names of a summary that are not in its article; both are in one language.
 #[must_use]
 pub fn unsupported(summary: &str, article: &str, language: &str) -> Vec<Finding> {
-    // Both are read the same way, so that another language does no harm.
+    // Both texts are read in the same way, so an unknown language does no harm.
     let language = Language::known(language).unwrap_or(Language::English);
     let tokens = [summary, article].map(words::tokens);
     let claimed = amounts::Side { text: summary, tokens: &tokens[0], language };

@@ -1,8 +1,8 @@
-//! Names that a translation lost, changed or made up.
+//! Names that a translation lost, changed or invented.
 //!
-//! Responsible for finding names by their capitals and for pairing them across languages: by spelling, by
-//! sound (`Poetin`, `Putin`), or by the rows of `exonyms`. Invariant: what begins a sentence, a month, a
-//! title or an ordinary word is no name by its capital alone.
+//! Responsible for finding names by their capitals, and for pairing them across languages: by spelling, by sound
+//! (`Poetin`, `Putin`), or by the rows of `exonyms`. Invariant: the first word of a sentence, a month, a title or an
+//! ordinary word is not a name merely because of its capital.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,14 +11,15 @@ use super::exonyms::{is_ordinary, rows};
 use super::words::{Token, TokenKind, plain};
 use super::{Finding, Flag, Language};
 
-/// One side's words, prepared to be looked up.
+/// The words of one side, indexed for comparison.
 struct Words {
     plain: HashSet<String>,
     sounds: HashSet<String>,
     rows: HashSet<usize>,
     /// Words by their first letters.
     beginnings: HashMap<String, Vec<String>>,
-    /// Letters of all words in a row, for what one language writes in one word; not of a whole article.
+    /// The letters of all words of a sentence in sequence, to find what one language writes as one word; empty for a
+    /// whole article.
     joined: String,
 }
 
@@ -37,7 +38,7 @@ impl Words {
         }
     }
 
-    /// Whether some word of this side may stand for `word` in another language.
+    /// Whether a word of this side may stand for `word`, which is in another language.
     fn has(&self, word: &str) -> bool {
         self.holds(word)
             || self.begins_like(word, is_akin)
@@ -49,7 +50,7 @@ impl Words {
         words.is_some_and(|words| words.iter().any(|other| is_alike(word, other)))
     }
 
-    /// Whether this side has the word in one of its forms.
+    /// Whether this side has the word, in any of its forms.
     fn holds(&self, word: &str) -> bool {
         let bare = word.strip_suffix('s').filter(|bare| bare.len() > 1).unwrap_or(word);
         self.plain.contains(word)
@@ -73,7 +74,7 @@ impl Name<'_> {
     }
 }
 
-/// The names of a sentence, word by word; none in headlines that capitalise all.
+/// The names in a sentence, word by word; none in headlines, which capitalise everything.
 pub(super) fn names<'t>(tokens: &[Token<'t>], language: Language) -> Vec<Name<'t>> {
     if is_headline(tokens, language) {
         return Vec::new();
@@ -82,7 +83,7 @@ pub(super) fn names<'t>(tokens: &[Token<'t>], language: Language) -> Vec<Name<'t
     named.map(|(_, token)| Name { text: token.text, plain: bare(token) }).collect()
 }
 
-/// Whether nearly all words after the first have capitals, or most of the longer ordinary ones.
+/// Whether nearly all words after the first are capitalised, or most of the longer ordinary ones.
 fn is_headline(tokens: &[Token], language: Language) -> bool {
     let words: Vec<&Token> = tokens.iter().filter(|token| token.kind == TokenKind::Letters).skip(1).collect();
     let (capitals, small): (Vec<&Token>, Vec<&Token>) = words.iter().partition(|token| token.is_capitalised());
@@ -92,12 +93,12 @@ fn is_headline(tokens: &[Token], language: Language) -> bool {
     if capitals.len() * 10 > words.len() * 7 {
         return true;
     }
-    // Most sentences have none, and need not be looked through.
+    // Most sentences have no such word, so the other words need not be looked up.
     let capitalised = ordinary(&capitals);
     capitalised > 0 && capitalised > ordinary(&small)
 }
 
-/// A word without accents and without the `'s` of possession or number.
+/// A word in lower case, without accents and without the `'s` of the genitive or plural.
 fn bare(token: &Token) -> String {
     let text = token.text;
     plain(text.strip_suffix("'s").or_else(|| text.strip_suffix("’s")).unwrap_or(text))
@@ -114,7 +115,7 @@ fn is_name(tokens: &[Token], place: usize, token: &Token, language: Language) ->
     !starts_sentence(tokens, place) || goes_on || (capitals > 1 && letters < 6)
 }
 
-/// Whether a word has its capital because of where it stands.
+/// Whether the word's position alone explains its capital.
 fn starts_sentence(tokens: &[Token], place: usize) -> bool {
     let mut before = tokens[..place].iter().rev().skip_while(|token| opens(token));
     match before.next() {
@@ -131,7 +132,7 @@ fn opens(token: &Token) -> bool {
         || (token.kind == TokenKind::Sign && matches!(token.text, "-" | "‚"))
 }
 
-/// The names that the other side lacks.
+/// The names that the other side does not have.
 fn lacking<'t>(mut names: Vec<Name<'t>>, other: &[Token]) -> Vec<Name<'t>> {
     if !names.is_empty() {
         let words = Words::of(other);
@@ -140,11 +141,11 @@ fn lacking<'t>(mut names: Vec<Name<'t>>, other: &[Token]) -> Vec<Name<'t>> {
     names
 }
 
-/// Names that one side has and the other has not.
+/// The names that are on one side only.
 pub(super) fn findings(source: &[Token], target: &[Token], languages: (Language, Language)) -> Vec<Finding> {
     let mut lost = lacking(names(source, languages.0), target);
     let mut new = lacking(names(target, languages.1), source);
-    // Abbreviations are translated, as `VK` and `UK` are, and there is no list of all of them.
+    // Abbreviations are translated, such as `VK` to `UK`, and there is no list of all of them.
     if lost.iter().any(Name::is_abbreviation) && new.iter().any(Name::is_abbreviation) {
         lost.retain(|name| !name.is_abbreviation());
         new.retain(|name| !name.is_abbreviation());
@@ -154,14 +155,14 @@ pub(super) fn findings(source: &[Token], target: &[Token], languages: (Language,
     lost.chain(new).collect()
 }
 
-/// Names in a text that another text in the same language does not contain.
+/// The names in a text that another text in the same language does not contain.
 pub(super) fn unsupported<'t>(text: &[Token<'t>], by: &[Token], language: Language) -> Vec<&'t str> {
     let known = Words::of(by);
     let names = names(text, language).into_iter();
     names.filter(|name| !known.holds(&name.plain)).map(|name| name.text).collect()
 }
 
-/// How a word sounds, roughly: its consonants, those alike taken as one. None for short ones.
+/// A rough code for the sound of a word: its consonants, with similar ones merged. `None` for short words.
 fn sound(word: &str) -> Option<String> {
     let mut sound = String::new();
     let word = word.replace("tsj", "s").replace("sch", "s").replace("sh", "s").replace("ch", "k").replace("ph", "f");
@@ -186,22 +187,22 @@ fn sound(word: &str) -> Option<String> {
     (sound.chars().count() > 2).then_some(sound)
 }
 
-/// How many first letters two forms of a name have in common.
+/// Number of first letters that two forms of a name share.
 const SHARED: usize = 4;
-/// A sentence has fewer words than this; a text of more is an article.
+/// Number of words from which on a text counts as an article instead of a sentence.
 const SENTENCE: usize = 500;
 
 fn beginning(word: &str) -> String {
     word.chars().take(SHARED).collect()
 }
 
-/// How many letters two words begin with in common, and how many the shorter one has.
+/// Number of first letters that two words share, and number of letters of the shorter one.
 fn in_common(word: &str, other: &str) -> (usize, usize) {
     let shared = word.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     (shared, word.chars().count().min(other.chars().count()))
 }
 
-/// Whether two words begin alike enough to be one name in two languages: `Azerbeidzjan`, `Azerbaijani`.
+/// Whether two words begin similarly enough to be one name in two languages: `Azerbeidzjan`, `Azerbaijani`.
 fn is_akin(word: &str, other: &str) -> bool {
     let (shared, shorter) = in_common(word, other);
     shared >= SHARED && shared * 10 >= shorter * 6

@@ -1,8 +1,8 @@
-//! Numbers, amounts, times and dates of a sentence, with all they may mean.
+//! Numbers, amounts, times and dates in a sentence, with all their possible meanings.
 //!
-//! Responsible for reading them, in digits and in words. Invariant: what is ambiguous keeps all its
-//! readings, so that a translation may choose one; what is only hinted at (`both`, an ordinal in words)
-//! explains a number of the other side but is not required there.
+//! Responsible for reading them, in digits and in words. Invariant: an ambiguous quantity keeps all its readings, so that
+//! a translation may choose one. A quantity that is only hinted at (`both`, an ordinal in words) matches a number of the
+//! other side, but is not required there.
 
 mod spelled;
 
@@ -15,26 +15,26 @@ use super::measure::{self, Measure};
 use super::words::{Token, TokenKind};
 use super::{Flag, Language};
 
-/// A number and what it may mean.
+/// A number with its possible meanings.
 #[derive(Clone, Debug)]
 pub(super) struct Quantity<'t> {
-    /// The quantity with its unit, as it stands in the sentence.
+    /// The quantity with its unit, as in the sentence.
     pub(super) text: &'t str,
-    /// The digits or words alone.
+    /// The digits or words of the number alone.
     pub(super) number: &'t str,
     at: Range<usize>,
     pub(super) values: Vec<f64>,
     pub(super) clock: Option<Clock>,
     pub(super) measure: Option<Measure>,
-    /// The million of a million.
+    /// The multiplier that follows the number, such as a million; 1 if there is none.
     scale: f64,
-    /// The flag when the other side lacks it: a number, or a date or time.
+    /// The flag to report if the other side does not have it: a number, or a date or time.
     pub(super) flag: Flag,
     /// Whether the other side must have it.
     pub(super) required: bool,
 }
 
-/// All quantities of a sentence, and the months that dates of digits name.
+/// All quantities in a sentence, and the months in dates of digits.
 pub(super) struct Quantities<'t> {
     pub(super) all: Vec<Quantity<'t>>,
     pub(super) months: Vec<usize>,
@@ -94,12 +94,12 @@ impl<'t> QuantityReader<'_, 't> {
         self.tokens.get(place).is_some_and(|token| token.glued)
     }
 
-    /// Where these tokens are in the text.
+    /// The byte range of these tokens in the text.
     fn span(&self, places: Range<usize>) -> Range<usize> {
         self.tokens[places.start].start..self.tokens[places.end - 1].end()
     }
 
-    /// Adds a quantity of these tokens.
+    /// Adds a quantity made of these tokens.
     fn push(&mut self, places: Range<usize>, values: Vec<f64>, flag: Flag, required: bool) -> &mut Quantity<'t> {
         let at = self.span(places);
         let text = &self.text[at.clone()];
@@ -110,7 +110,8 @@ impl<'t> QuantityReader<'_, 't> {
         &mut self.all[place]
     }
 
-    /// `05-10-2020`, `5/10/2020`, `2020-10-05`, `05.10.2020`. Where day and month may be either, both count.
+    /// Reads a date such as `05-10-2020`, `5/10/2020`, `2020-10-05` or `05.10.2020`; returns its number of tokens. If day
+    /// and month can be exchanged, both readings are kept.
     fn date(&mut self, first: usize) -> Option<usize> {
         let (parts, used) = self.date_parts(first)?;
         let numbers: Vec<u32> = parts.iter().map(|part| part.parse().ok()).collect::<Option<_>>()?;
@@ -155,7 +156,7 @@ impl<'t> QuantityReader<'_, 't> {
         matches!(lengths[..], [1 | 2, 1 | 2, 4] | [4, 2, 2]).then_some((parts, used))
     }
 
-    /// A number in digits with all that belongs to it.
+    /// Reads a number in digits with all that belongs to it; returns its number of tokens.
     fn digits(&mut self, first: usize) -> usize {
         let token = &self.tokens[first];
         let found = readings(token.text, self.language);
@@ -178,7 +179,7 @@ impl<'t> QuantityReader<'_, 't> {
         values.extend(self.century(first, &values));
         let is_date = (token.text.contains(':') && clock.is_some()) || self.is_dated(first, end, &values);
         let flag = if is_date { Flag::Date } else { Flag::Number };
-        // The 2 of `km2` may be a raised one elsewhere.
+        // The 2 of `km2` may be a superscript on the other side.
         let raised = token.glued && token.text.len() == 1 && self.tokens[first - 1].kind == TokenKind::Letters;
         let quantity = self.measured(first..end, values, flag, !raised);
         (quantity.clock, quantity.scale) = (clock, scale);
@@ -199,7 +200,7 @@ impl<'t> QuantityReader<'_, 't> {
         }
     }
 
-    /// Adds a quantity with its unit.
+    /// Adds a quantity made of these tokens, with its unit.
     fn measured(&mut self, places: Range<usize>, values: Vec<f64>, flag: Flag, required: bool) -> &mut Quantity<'t> {
         let mut last = places.end;
         let mut measure = None;
@@ -215,7 +216,7 @@ impl<'t> QuantityReader<'_, 't> {
         quantity
     }
 
-    /// `15.30 uur`, `15u30`, `3 p.m.`, `3 o'clock`: the time, and how many tokens follow the digits.
+    /// The time in `15.30 uur`, `15u30`, `3 p.m.` or `3 o'clock`, and the number of its tokens after the digits.
     fn told_time(&self, first: usize, values: &[f64], clock: Option<Clock>) -> Option<(Clock, usize)> {
         let hours = values.first().copied().filter(|value| value.fract() == 0.0 && (0.0..=24.0).contains(value));
         let whole = clock.or_else(|| Clock::new(hours? as u16, 0));
@@ -237,7 +238,7 @@ impl<'t> QuantityReader<'_, 't> {
         Some((Clock { minutes: hours * 60 + clock.minutes % 60, half_known: true }, 1))
     }
 
-    /// `am`, `p.m.`: whether it is after noon.
+    /// Whether the token means after noon: false for `am`, true for `p.m.`, `None` for others.
     fn after_noon(&self, place: usize) -> Option<bool> {
         match self.lower(place) {
             "am" | "a.m." | "a.m" => Some(false),
@@ -246,7 +247,8 @@ impl<'t> QuantityReader<'_, 't> {
         }
     }
 
-    /// What is glued to digits: `19e`, `21st`, `1960s`, `5k`. Returns how many tokens that is.
+    /// Reads a suffix of digits, as in `19e`, `21st`, `1960s` or `5k`, and adds the values that it allows. Returns the
+    /// number of tokens to skip.
     fn suffix(&self, place: usize, values: &mut Vec<f64>) -> usize {
         let glued = self.is_glued(place);
         let first = values.first().copied().unwrap_or_default();
@@ -271,7 +273,7 @@ impl<'t> QuantityReader<'_, 't> {
         0
     }
 
-    /// The product of the words that follow: `miljoen`, `hundred thousand`.
+    /// The product of the multipliers that follow, such as `miljoen` or `hundred thousand`, and their number of tokens.
     fn scales(&self, place: usize) -> (f64, usize) {
         let mut product = 1.0;
         let mut used = 0;

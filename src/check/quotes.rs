@@ -1,21 +1,21 @@
-//! Quotations that are opened and not closed, or lost.
+//! Quotations that are opened but not closed, or lost.
 //!
-//! Invariant: apostrophes are no quotation marks: not in `'s avonds`, `foto's`, `the players' bus`, `'60`.
-//! A sentence may well be the first or the last of a longer quotation; what is open in the source may be
-//! open in the translation.
+//! Invariant: apostrophes are not quotation marks, for example in `'s avonds`, `foto's`, `the players' bus` and `'60`. A
+//! sentence may be the first or the last of a longer quotation, so what is open in the source may be open in the
+//! translation.
 
 use super::{Finding, Flag};
 
-/// The quotation marks of a sentence.
+/// Counts of the quotation marks in a sentence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Marks {
     opened: usize,
     closed: usize,
-    /// A single mark that nothing closes: an apostrophe, unless the source says otherwise.
+    /// Whether a single mark was left open; it is then taken for an apostrophe, unless the source has a quotation.
     single: bool,
 }
 
-/// Quotations lost, or opened and not closed.
+/// The finding for quotations that are lost, or opened but not closed.
 pub(super) fn findings(source: &str, target: &str) -> Option<Finding> {
     let (from, to) = (marks(source), marks(target));
     let balanced = from.opened == from.closed;
@@ -32,7 +32,7 @@ pub(super) fn findings(source: &str, target: &str) -> Option<Finding> {
     Some(Finding::new(Flag::Quote, reason.to_owned()))
 }
 
-/// Counts the marks that open and close. Of a straight one the neighbours tell which it is.
+/// Counts the marks that open and close quotations. For straight marks the neighbouring characters decide.
 fn marks(text: &str) -> Marks {
     let text = text.replace(",,", "„").replace("''", "”").replace("``", "“");
     let mut marks = Marks::default();
@@ -69,12 +69,13 @@ fn is_single(mark: char) -> bool {
     matches!(mark, '\'' | '‘' | '’' | '‚')
 }
 
-/// Whether a character opens or closes a quotation, if either. `single` says whether a quotation in single marks is open.
+/// Whether a character opens or closes a quotation, or neither. `single` says whether a quotation in single marks is
+/// open.
 fn quote_mark(mark: char, before: char, after: char, rest: &str, marks: Marks, single: bool) -> Option<QuoteMark> {
     match mark {
         '„' | '«' => Some(QuoteMark::Open),
         '»' => Some(QuoteMark::Close),
-        // `„zo“` closes with what opens elsewhere.
+        // In `„zo“` the mark closes that opens in other languages.
         '“' | '”' | '"' | '‟' => {
             let inches = mark == '"' && before.is_ascii_digit() && marks.opened == marks.closed;
             let opens = match mark {
@@ -96,7 +97,7 @@ fn opens_word(before: char) -> bool {
     before.is_whitespace() || matches!(before, '(' | '[' | '-' | '–' | '—' | '/' | ':' | '\'' | '"' | '„' | '“' | '‘')
 }
 
-/// `'s avonds`, `'t is`, `'em`.
+/// Whether the word at the start of `rest` is a clitic after an apostrophe: `'s avonds`, `'t is`, `'em`.
 fn is_clitic(rest: &str) -> bool {
     let word: String = rest.chars().take_while(|c| c.is_alphabetic()).collect();
     matches!(word.to_lowercase().as_str(), "s" | "t" | "n" | "k" | "m" | "r" | "em" | "ie" | "tis" | "twas" | "cause")

@@ -1,46 +1,46 @@
 //! Words that a model repeats over and over.
 //!
-//! Responsible for finding loops: the same words again right after themselves, the same four words again
-//! and again, the same letters within a word. Invariant: what the source repeats too is none of them. It
-//! needs to know no language.
+//! Responsible for finding loops: words that are repeated immediately, four words that occur again and again, and letters
+//! that are repeated within a word. Invariant: repetitions that the source has as well do not count. No knowledge of a
+//! language is needed.
 
 use std::collections::HashMap;
 
 use super::words::{Token, TokenKind, tokens};
 use super::{Finding, Flag};
 
-/// The longest run of words whose immediate repetition is looked for.
+/// The longest run of words whose immediate repetition is detected.
 const LONGEST: usize = 12;
-/// The size of the sequences that are counted wherever they are.
+/// The number of words in the sequences that are counted anywhere.
 const GRAM: usize = 4;
-/// This many more of them than in the source are a loop.
+/// The number of occurrences from which on such a sequence is a loop.
 const OFTEN: usize = 3;
 
 /// A loop in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Loop {
-    /// What is repeated.
+    /// The repeated words or letters.
     words: String,
-    /// How many times it occurs.
+    /// Number of times that they occur.
     times: usize,
-    /// How many tokens only repeat.
+    /// Number of tokens that only repeat.
     excess: usize,
 }
 
-/// What a target repeats and its source does not.
+/// The finding for a loop in the target that the source does not have.
 #[must_use]
 pub fn repetition(source: &str, target: &str) -> Option<Finding> {
     let found = worst(source, target)?;
     Some(Finding::new(Flag::Repetition, format!("`{}` stands there {} times", found.words, found.times)))
 }
 
-/// How many tokens of a target only repeat what was said.
+/// Number of tokens of a target that only repeat earlier ones.
 #[must_use]
 pub fn repeated(source: &str, target: &str) -> usize {
     worst(source, target).map_or(0, |found| found.excess)
 }
 
-/// The worst loop of the target, unless the source has one like it.
+/// The worst loop of the target, except loops of a kind that the source repeats as often.
 fn worst(source: &str, target: &str) -> Option<Loop> {
     let (from, to) = (tokens(source), tokens(target));
     let most = |found: Vec<Loop>| found.into_iter().max_by_key(|found| found.excess);
@@ -60,7 +60,7 @@ fn text(tokens: &[Token]) -> String {
     text
 }
 
-/// The longest run of words that stands again right after itself.
+/// The longest immediate repetition of words.
 fn adjacent(tokens: &[Token]) -> Option<Loop> {
     let mut worst: Option<Loop> = None;
     for period in 1..=LONGEST.min(tokens.len() / 2) {
@@ -81,7 +81,7 @@ fn adjacent(tokens: &[Token]) -> Option<Loop> {
     worst
 }
 
-/// Whether these words, `times` times in a row, are more than emphasis, a list, or a row of signs.
+/// Whether these words, `times` times in a row, are more than emphasis, a list, or a row of punctuation.
 fn is_loop(words: &[Token], times: usize) -> bool {
     let letters = words.iter().filter(|token| token.kind == TokenKind::Letters).count();
     let doubled = ["that", "had", "is", "very", "so", "no", "ha", "bye", "dat", "die", "heel", "nee", "ja", "in"];
@@ -94,7 +94,7 @@ fn is_loop(words: &[Token], times: usize) -> bool {
     }
 }
 
-/// The sequence of words that occurs most often.
+/// The sequence of [`GRAM`] words that occurs most often, if often enough.
 fn frequent(tokens: &[Token]) -> Option<Loop> {
     let mut counts: HashMap<Vec<&str>, (usize, usize)> = HashMap::new();
     for (at, gram) in tokens.windows(GRAM).enumerate() {
@@ -103,12 +103,12 @@ fn frequent(tokens: &[Token]) -> Option<Loop> {
             counts.entry(words).or_insert((0, at)).0 += 1;
         }
     }
-    // Of equals the first, so that the result does not depend on the map's order.
+    // Among equals the first, so that the result does not depend on the map's order.
     let (times, at) = counts.into_values().max_by_key(|&(times, at)| (times, usize::MAX - at))?;
     (times >= OFTEN).then(|| Loop { words: text(&tokens[at..at + GRAM]), times, excess: (times - 1) * GRAM })
 }
 
-/// Letters that repeat within a word: `anananananan`.
+/// Letters that are repeated within a word, as in `anananananan`.
 fn spelled(tokens: &[Token]) -> Option<Loop> {
     for token in tokens.iter().filter(|token| token.kind == TokenKind::Letters) {
         let letters: Vec<char> = token.lower.chars().collect();

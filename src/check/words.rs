@@ -1,35 +1,35 @@
-//! A sentence as the words, numbers and signs it is made of.
+//! Tokens of a sentence: its words, numbers and signs.
 //!
-//! Invariant: tokens are in order and hold everything but white space. What they mean is for others to say.
+//! Invariant: tokens are in order and contain everything but white space. What they mean is decided elsewhere.
 
-/// What a token is made of.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
     /// Digits, with single separators between them: `30.000`, `12:15`.
     Digits,
     /// Letters, with apostrophes between them: `it's`.
     Letters,
-    /// One sign.
+    /// A single other character.
     Sign,
 }
 
 /// A word, a number or a sign.
 #[derive(Clone, Debug)]
 pub(super) struct Token<'t> {
-    /// The token as it stands in the sentence.
+    /// The token as in the sentence.
     pub(super) text: &'t str,
     /// The token in lower case.
     pub(super) lower: String,
-    /// What the token is made of.
+    /// The kind of the token.
     pub(super) kind: TokenKind,
-    /// The byte of the text at which the token begins.
+    /// The byte offset in the text at which the token begins.
     pub(super) start: usize,
-    /// Whether nothing stands between the token and the one before.
+    /// Whether the token follows the one before it without white space.
     pub(super) glued: bool,
 }
 
 impl Token<'_> {
-    /// The byte of the text at which the token ends.
+    /// The byte offset in the text at which the token ends.
     pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
     }
@@ -68,8 +68,8 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// The length of a number: digits, and single separators with digits on both sides. A space that does
-/// not break may part thousands.
+/// The length of a number: digits, and single separators with digits on both sides. A no-break space may separate
+/// thousands.
 fn digits(text: &str) -> usize {
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -90,8 +90,8 @@ fn parts_thousands(before: &str, after: &str) -> bool {
     (1..=3).contains(&count(&mut before.chars().rev())) && count(&mut after.chars()) == 3
 }
 
-/// The length of a word: letters and their accents, and apostrophes between them; or letters with full
-/// stops, `U.S.`.
+/// The length of a word: letters with combining accents, and apostrophes between letters; or single letters with full
+/// stops, such as `U.S.`.
 fn letters(text: &str) -> usize {
     let initials = initials(text);
     if initials > 0 {
@@ -107,7 +107,7 @@ fn letters(text: &str) -> usize {
     text.len()
 }
 
-/// The length of two or more single letters with a full stop after each, the last of which may lack.
+/// The length of two or more single letters, each followed by a full stop, which may be missing after the last.
 fn initials(text: &str) -> usize {
     let (mut length, mut count) = (0, 0);
     let mut chars = text.chars().peekable();
@@ -128,7 +128,7 @@ fn initials(text: &str) -> usize {
     if count > 1 { length } else { 0 }
 }
 
-/// Letters without their accents, in lower case, so that `Barça` is `barca`.
+/// A word in lower case without accents, so that `Barça` is `barca`.
 pub(super) fn plain(word: &str) -> String {
     let mut plain = String::with_capacity(word.len());
     for c in word.chars().flat_map(char::to_lowercase) {

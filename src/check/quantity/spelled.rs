@@ -1,7 +1,7 @@
 //! Quantities in words: `twee miljoen`, `one hundred and five`, `half vier`.
 //!
-//! Responsible for words that follow each other; what one word is worth belongs to `cardinal`. Invariant:
-//! ordinals, and words that only hint at a number, are not required on the other side.
+//! Responsible for combining words; the value of one word belongs to `cardinal`. Invariant: ordinals, and words that only
+//! hint at a number, are not required on the other side.
 
 use super::QuantityReader;
 use crate::check::cardinal::{Cardinal, begins_with};
@@ -10,7 +10,7 @@ use crate::check::words::TokenKind;
 use crate::check::{Flag, Language};
 
 impl QuantityReader<'_, '_> {
-    /// A number in words, or a word that hints at one. Returns how many tokens it takes.
+    /// Reads a number in words, or a word that hints at one; returns its number of tokens.
     pub(super) fn words(&mut self, first: usize) -> usize {
         if let Some(used) = self.spoken_time(first) {
             return used;
@@ -34,7 +34,8 @@ impl QuantityReader<'_, '_> {
         place > 0 && self.tokens[place - 1].is_capitalised()
     }
 
-    /// `both`; but `half a million` and `anderhalf miljoen` are numbers.
+    /// Reads a hint such as `both`; but `half a million` and `anderhalf miljoen` are numbers. Returns the number of
+    /// tokens.
     fn hint(&mut self, first: usize, values: &[f64]) -> usize {
         let article = usize::from(matches!(self.lower(first + 1), "a" | "an" | "een"));
         let (scale, used) = self.scales(first + 1 + article);
@@ -53,8 +54,11 @@ impl QuantityReader<'_, '_> {
         1
     }
 
-    /// `twee miljoen`, `one hundred and five`, `twenty-first`, `two and a half`.
+    /// Reads a number such as `twee miljoen`, `one hundred and five`, `twenty-first` or `two and a half`; returns its
+    /// number of tokens.
     fn spelled(&mut self, first: usize) -> usize {
+        // `current` is the number below a thousand that is being read, `total` the sum of the parts with larger
+        // multipliers before it.
         let (mut total, mut current, mut largest, mut ordinal) = (0.0, 0.0, 1.0, false);
         let (mut end, mut place) = (first, first);
         while let Some(cardinal) = self.cardinal(place).filter(|_| !ordinal) {
@@ -79,10 +83,10 @@ impl QuantityReader<'_, '_> {
             let (scale, used) = self.scales(end + halves);
             (value, end) = ((value + 0.5) * scale, end + halves + used);
         }
-        // `op twee na de grootste`: the third.
+        // In `op twee na de grootste`, the third is meant.
         let rank = self.lower(end) == "na" && first > 0 && self.lower(first - 1) == "op";
         let values = if rank { vec![value, value + 1.0] } else { vec![value] };
-        // `Six Flags`: a capital in the middle of a sentence.
+        // In `Six Flags` it is part of a name: capitalised in the middle of a sentence.
         let in_name =
             first > 0 && self.tokens[first].is_capitalised() && self.tokens[first - 1].kind != TokenKind::Sign;
         let required = !ordinal && !rank && !in_name && value >= 2.0;
@@ -90,7 +94,7 @@ impl QuantityReader<'_, '_> {
         end - first
     }
 
-    /// What may stand between two words of a number: `and` after hundreds, a hyphen after tens.
+    /// Number of tokens that join two words of a number: `and` after hundreds, a hyphen after tens.
     fn joint(&self, place: usize, current: f64, total: f64) -> usize {
         let open = current >= 100.0 || (current == 0.0 && total > 0.0);
         match self.lower(place) {
@@ -110,7 +114,8 @@ impl QuantityReader<'_, '_> {
         }
     }
 
-    /// `half vier`, `kwart over drie`, `half past three`, `quarter to four`.
+    /// Reads a time such as `half vier`, `kwart over drie`, `half past three` or `quarter to four`; returns its number of
+    /// tokens.
     fn spoken_time(&mut self, first: usize) -> Option<usize> {
         let (word, second) = (self.lower(first), self.lower(first + 1));
         let (minutes, hour_at) = match (self.language, word, second) {
