@@ -220,6 +220,7 @@ impl MemoryBudget {
         let mut waiting: VecDeque<Batch> = batches(sequences, within).into();
         while let Some(batch) = waiting.pop_front() {
             let sentences = batch.ids.len();
+            // The limits may have shrunk since the batch was made.
             let found = if within(sentences, batch.longest()) { decode(&batch) } else { Err(Halve.into()) };
             match found {
                 Ok(found) => done(&batch, found)?,
@@ -228,6 +229,7 @@ impl MemoryBudget {
                         self.shrink(sentences / 2, sentences * batch.longest() / 2);
                     }
                     let (first, second) = halves(batch);
+                    // In front, so that the halves keep their place in the order.
                     waiting.push_front(second);
                     waiting.push_front(first);
                 }

@@ -168,6 +168,7 @@ impl Engine {
             Some(clean_up) => tokenizer.decode_cleaning(tokens, clean_up),
             None => tokenizer.decode(tokens),
         };
+        // A hypothesis that lacks a required term is kept only if all do.
         if hypotheses.iter().any(|hypothesis| hypothesis.missing == 0) {
             hypotheses.retain(|hypothesis| hypothesis.missing == 0);
         }

@@ -119,6 +119,7 @@ impl Engine {
         let checkpoint = Checkpoint::open(files)?;
         let loaded = || -> Result<_> {
             let weights = Weights::open(files)?;
+            // The weights are opened before, so that a second attempt, on the fallback device, does not open them again.
             oom::load_or_fall_back(placement, |placement| {
                 let spec = checkpoint.spec.clone();
                 let placement = effective_placement(placement, &spec)?;

@@ -216,6 +216,7 @@ impl AdapterConfig {
         });
         let ((a, rank, inputs), (b, outputs, same)) = (a?, b?);
         let scale = self.scale(module, [rank, same])?;
+        // An embedding is stored the other way round: its product is (B·A)ᵀ = Aᵀ·Bᵀ.
         let shape = if embedding { [inputs, outputs] } else { [outputs, inputs] };
         let names = stored_names(weights, &format!("{module}.weight"));
         ensure!(!names.is_empty(), "it changes `{module}`, which the model does not have");

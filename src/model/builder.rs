@@ -70,6 +70,7 @@ impl Builder<'_> {
             let parts = blocks.iter().map(|block| block.tensor(self.dtype, self.device)).collect::<Result<Vec<_>>>()?;
             return Ok(Matrix::Dense(Tensor::cat(&parts, 0)?.contiguous()?));
         }
+        // Rows are packed straight from the file, so that the stacked matrix never exists in f32.
         let ends: Vec<usize> = blocks
             .iter()
             .scan(0, |end, block| {
@@ -105,6 +106,7 @@ impl Builder<'_> {
         let name = |part: &str, end: &str| format!("{prefix}{part}.{end}");
         let place = |index: usize| {
             let (part, n) = parts[index];
+            // In a matrix that several parts share, each part follows those of its name before it.
             let same = |parts: &[(&str, usize)]| parts.iter().filter(|(other, _)| *other == part).count();
             (part, n, same(&parts[..index]) * n, same(parts) * n)
         };

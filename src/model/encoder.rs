@@ -91,6 +91,7 @@ impl Encoder {
             let (feed_forward, residual) = &layer.feed_forward;
             x = residual.around(&x, |x, residual| feed_forward.forward(x, residual, Some(&lengths)))?;
         }
+        // The decoder does not attend to global tokens.
         if self.globals() > 0 {
             x = x.narrow(1, self.globals(), s)?.contiguous()?;
         }

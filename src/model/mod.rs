@@ -314,6 +314,7 @@ fn decoder(builder: &Builder, tokens: Matrix) -> Result<Decoder> {
         let prompts = prompts.map(|prompts| builder.prompts(prompts, prompts.names[which], &spec.decoder));
         Ok(prompts.transpose()?.unwrap_or_default())
     };
+    // A decoder with prompts has some before its own past and others before the source.
     let (of_past, of_memory) = (prompts(1)?, prompts(2)?);
     let layers = (0..spec.decoder.layers)
         .map(|layer| {

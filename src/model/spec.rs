@@ -125,7 +125,7 @@ pub struct Stack {
     pub activation: Activation,
     /// Whether the feed-forward layer is gated by a second projection.
     pub gated: bool,
-    /// Where normalisation stands.
+    /// Placement of normalisation.
     pub norm_placement: NormPlacement,
     /// Kind of normalisation.
     pub norm: NormKind,
@@ -251,7 +251,7 @@ pub enum GlobalAttention {
     First,
 }
 
-/// Where normalisation stands.
+/// Placement of normalisation around the parts of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormPlacement {
     /// Before each sub-layer, inside the residual connection.

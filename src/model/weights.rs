@@ -132,6 +132,7 @@ impl Weights {
                     continue;
                 }
             };
+            // Checked here, since views index the file without further checks.
             let end = location.extent().and_then(|extent| extent.checked_add(location.start));
             ensure!(end.is_some_and(|end| end <= bytes.len()), "`{tensor}` lies outside the file: it is cut short");
             self.locations.insert(tensor, (index, location));

@@ -198,6 +198,8 @@ impl<'a> Search<'a> {
                 "a search of fewer beams cannot go on from {}",
                 prefill.len()
             );
+            // A resumed search has a row for each hypothesis. Any other has a single row, which all hypotheses get once the
+            // start tokens are fed.
             strategy.prefixes_mut().into_iter().zip(self.rows..).for_each(|(prefix, row)| prefix.row = row);
             self.running.push(RunningSequence {
                 number: self.admitted,

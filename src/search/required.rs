@@ -58,7 +58,7 @@ impl WordBoundaries {
 pub struct Required<'a> {
     /// The terms, each with its alternative tokenisations. A term that is listed twice must occur twice.
     pub terms: &'a [Alternatives<TokenId>],
-    /// Where words may begin and end.
+    /// The word boundaries of the vocabulary.
     pub boundaries: &'a WordBoundaries,
     /// Reward for each token when hypotheses are ranked: minus the log-probability of a usual token.
     pub reward: f32,

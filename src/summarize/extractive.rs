@@ -120,6 +120,7 @@ fn weigh(sentences: &mut [RankedSentence], language: Language) {
     for sentence in sentences {
         let words = &mut sentence.words;
         for (&term, weight) in &mut *words {
+            // tf-idf, with the logarithm of the term's frequency.
             *weight = (1.0 + weight.ln()) * (1.0 + (total / containing[term] as f64).ln());
         }
         let norm = words.values().map(|weight| weight * weight).sum::<f64>().sqrt();

@@ -22,6 +22,7 @@ impl SentencePiece {
         }
         while let Some(MergeCandidate { left, right, length, .. }) = agenda.pop() {
             let (a, b) = (symbols[left].range.clone(), symbols[right].range.clone());
+            // A candidate is stale if one of its symbols has been merged with another since.
             if a.is_empty() || b.is_empty() || b.end - a.start != length {
                 continue;
             }

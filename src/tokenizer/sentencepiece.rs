@@ -149,6 +149,7 @@ impl SentencePiece {
         let mut after_space = spec.remove_extra_whitespaces;
         while let Some((length, mut chars)) = self.next_normal(rest) {
             if after_space {
+                // Extra spaces are dropped, also those that a replacement begins with.
                 chars = chars.trim_start_matches(' ');
             }
             if !chars.is_empty() {

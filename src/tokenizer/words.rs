@@ -18,7 +18,7 @@ use crate::files::ModelFiles;
 /// How text is split into words.
 #[derive(Debug)]
 enum Kind {
-    /// As by Moses.
+    /// By the rules of Moses.
     Fsmt(Box<TwoLanguages>),
     /// At spaces and at a few signs; all but the last piece of a word end with `@@`.
     BlenderbotSmall,

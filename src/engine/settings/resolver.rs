@@ -132,6 +132,7 @@ impl<'a> Resolver<'a> {
             );
         };
         let (mut start, origin) = (found.tokens()?, format!("{}, `{}`", found.source(), found.name));
+        // As in transformers, the start token of config.json is ignored here, so the user is warned.
         if found.name == "bos_token_id"
             && let Some(other) = config()
             && other.name == "decoder_start_token_id"
@@ -158,6 +159,7 @@ impl<'a> Resolver<'a> {
         let (mut sample, mut sample_from) = self.look_up(&row::sample())?;
         let (mut beams, mut beams_from) = self.look_up(&row::num_beams())?;
         if sample && beams > 1 {
+            // Origins are ordered by precedence, highest first. Both were found, since the defaults are false and 1.
             let strength = |name| self.layers.find(name).map(|found| found.origin);
             match strength("do_sample").cmp(&strength("num_beams")) {
                 Ordering::Less => (beams, beams_from) = (1, format!("{sample_from}, `do_sample`")),

@@ -29,7 +29,7 @@ pub struct SparseAttention<'a> {
     pub heads: Heads<'a>,
     /// The biases for [`Added::ByBlock`].
     pub by_block: Option<&'a DistanceBias>,
-    /// What a token sees.
+    /// The attention pattern: what a token sees.
     pub pattern: Pattern,
     /// Number of tokens in each sequence, `b` of them.
     pub lengths: &'a [usize],
@@ -85,6 +85,7 @@ impl CustomOp1 for SparseAttention<'_> {
                 self.heads.width
             );
         }
+        // Extra rows that are not queries have no row in the output.
         let hidden = if self.pattern.extra_rows_attend() { 0 } else { self.extra };
         let mut out = vec![0f32; b * (rows - hidden) * inner];
         let output = OutputPtr(out.as_mut_ptr());
@@ -123,9 +124,9 @@ struct QueryChunk<'a> {
 
 impl Kernel for QueryChunk<'_> {
     #[inline(always)]
-    // Keys are copied once for all queries of the task. Each tile of `TILE` queries then computes scores with the keys
-    // that any query of the tile sees; those that a query does not see are set to minus infinity.
     fn run<S: Simd>(self, simd: S) {
+        // Keys are copied once for all queries of the task. Each tile of `TILE` queries then computes scores with the
+        // keys that any query of the tile sees; those that a query does not see are set to minus infinity.
         let places = self.task.queries.clone();
         let runs: Vec<[Run; RUNS]> = places.clone().map(|place| self.op.pattern.runs(place, self.length)).collect();
         let seen = union(&runs);

@@ -189,6 +189,7 @@ impl DenseTask<'_> {
     /// Computes one tile at `panel`; returns how many of the `left` panels it took.
     #[inline(always)]
     fn tiles<S: Simd>(&self, simd: S, group: RowGroup, panel: usize, left: usize) -> usize {
+        // Each shape is an instance of its own: sums stay in registers only if the size of a tile is a constant.
         if S::LANES == WIDE {
             if left >= 4 {
                 match group.rows {

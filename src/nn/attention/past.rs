@@ -181,7 +181,7 @@ impl PastKeys {
     /// Copies slots of the cache of another decoder's layer with equal `inner`; the pairs are from [`Past::import_rows`].
     ///
     /// # Errors
-    /// On the composed path.
+    /// On the composed path, where rows cannot move to another decoder.
     pub fn copy(&mut self, other: &Self, slots: &[(u32, u32)], inner: usize) -> Result<()> {
         match (self, other) {
             (Self::InPlace(mine), Self::InPlace(theirs)) => Ok(mine.copy(theirs, slots, inner)?),

@@ -49,6 +49,7 @@ struct QuantiseRow<'a> {
 impl Kernel for QuantiseRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        // The range always contains 0, so that 0 is represented exactly, as the zero point.
         let (mut least, mut greatest) = (simd.splat(0.0), simd.splat(0.0));
         let whole = self.x.chunks_exact(S::LANES);
         let rest = whole.remainder();
