@@ -109,7 +109,7 @@ pub(super) fn seamless_m4t(config: &Config) -> Result<Spec> {
 pub(super) fn prophetnet(config: &Config) -> Result<Spec> {
     let mut spec = bart(config)?;
     let padding = config.size_or("pad_token_id", 0)?;
-    // transformers counts positions from 1 on, and refuses to decode if padding is not 0.
+    // transformers counts distances from position 1 on, and refuses to decode if padding is not 0.
     ensure!(
         padding == 0,
         format!("`pad_token_id` in config.json is {padding}, and its positions begin after 0")
