@@ -35,7 +35,7 @@ pub(super) enum VocabularyData {
     Unigram(Vec<(String, f64)>),
     /// Byte-pair encoding: the ids of pieces, and the merges in order.
     Bpe { ids: HashMap<String, TokenId>, merges: Vec<(String, String)> },
-    /// WordPiece: the ids of pieces that begin words and of pieces that continue them.
+    /// `WordPiece`: the ids of pieces that begin words and of pieces that continue them.
     Words(HashMap<String, TokenId>),
 }
 
