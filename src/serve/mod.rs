@@ -169,7 +169,12 @@ impl Server {
         job: impl FnOnce(&RequestContext<'_>, &Self) -> Answer<T>,
     ) -> Answer<T> {
         let context = RequestContext { queue: &self.queue, models: &self.models, cancel };
-        catch_unwind(AssertUnwindSafe(|| job(&context, self))).unwrap_or_else(|_| Err(Refusal::internal()))
+        let answer =
+            catch_unwind(AssertUnwindSafe(|| job(&context, self))).unwrap_or_else(|_| Err(Refusal::internal()));
+        if let Some(fault) = self.models.take_memory_fault() {
+            eprintln!("warning: {fault}");
+        }
+        answer
     }
 }
 

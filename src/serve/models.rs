@@ -173,6 +173,11 @@ impl ServedModels {
         self.pipeline.scope((model, session), (&pair.from, &pair.to), only_corrections)
     }
 
+    /// What went wrong with the memory since it was opened; told once.
+    pub fn take_memory_fault(&self) -> Option<Error> {
+        self.pipeline.memory()?.take_fault()
+    }
+
     /// The part of the memory for summaries by a session of the model that writes them.
     ///
     /// # Errors
