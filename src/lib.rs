@@ -56,6 +56,8 @@ pub mod translate;
 #[doc(hidden)]
 pub mod summarize;
 pub mod check;
+#[doc(hidden)]
+pub mod consistency;
 
 // What comes of them.
 #[doc(hidden)]

@@ -28,7 +28,7 @@ const WEEKDAYS: [[&str; 7]; 2] = [
 ];
 
 /// Whether a word is a month or a day of the week in either language.
-pub(super) fn is_in_calendar(lower: &str) -> bool {
+pub(crate) fn is_in_calendar(lower: &str) -> bool {
     let months = MONTHS.iter().flatten().chain(SHORT_MONTHS.iter().flatten().flat_map(|names| names.iter()));
     months.chain(WEEKDAYS.iter().flatten()).any(|name| lower == *name || lower.strip_suffix('s') == Some(*name))
 }

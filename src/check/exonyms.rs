@@ -50,13 +50,23 @@ static STEMS: LazyLock<Stems> = LazyLock::new(|| {
 
 /// Whether a name's word is an ordinary word, which a translation need not keep. A Dutch compound of such words is
 /// ordinary too.
-pub(super) fn is_ordinary(word: &str, language: Language) -> bool {
+pub(crate) fn is_ordinary(word: &str, language: Language) -> bool {
     let known = &WORDS[language as usize];
     known.contains(word) || (language == Language::Dutch && word.len() >= LONG && is_compound(word, known, 3))
 }
 
 /// Length in bytes from which on a word is tested for being a compound; many shorter surnames could be one.
 const LONG: usize = 9;
+
+/// Whether a word is one of the commonest.
+pub(crate) fn is_common(word: &str, language: Language) -> bool {
+    WORDS[language as usize].contains(word)
+}
+
+/// Whether a word is put together of two ordinary ones, however short they are.
+pub(crate) fn is_put_together(word: &str, language: Language) -> bool {
+    is_compound(word, &WORDS[language as usize], 2)
+}
 
 /// Whether a word consists of up to `parts` ordinary words.
 fn is_compound(word: &str, known: &HashSet<&str>, parts: usize) -> bool {

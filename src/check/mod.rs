@@ -17,7 +17,7 @@ mod names;
 mod quantity;
 mod quotes;
 mod repetition;
-mod words;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::language::Language;
 
+pub(crate) use calendar::is_in_calendar;
+pub(crate) use exonyms::{is_common, is_ordinary, is_put_together};
+pub(crate) use names::starts_sentence;
 pub use repetition::{repeated, repetition};
 
 /// The kind of problem that a segment or a summary may have.

@@ -116,7 +116,7 @@ fn is_name(tokens: &[Token], place: usize, token: &Token, language: Language) ->
 }
 
 /// Whether the word's position alone explains its capital.
-fn starts_sentence(tokens: &[Token], place: usize) -> bool {
+pub(crate) fn starts_sentence(tokens: &[Token], place: usize) -> bool {
     let mut before = tokens[..place].iter().rev().skip_while(|token| opens(token));
     match before.next() {
         None => true,

@@ -4,7 +4,7 @@
 
 /// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     /// Digits, with single separators between them: `30.000`, `12:15`.
     Digits,
     /// Letters, with apostrophes between them: `it's`.
@@ -15,38 +15,38 @@ pub(super) enum TokenKind {
 
 /// A word, a number or a sign.
 #[derive(Clone, Debug)]
-pub(super) struct Token<'t> {
+pub(crate) struct Token<'t> {
     /// The token as in the sentence.
-    pub(super) text: &'t str,
+    pub(crate) text: &'t str,
     /// The token in lower case.
-    pub(super) lower: String,
+    pub(crate) lower: String,
     /// The kind of the token.
-    pub(super) kind: TokenKind,
+    pub(crate) kind: TokenKind,
     /// The byte offset in the text at which the token begins.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Whether the token follows the one before it without white space.
-    pub(super) glued: bool,
+    pub(crate) glued: bool,
 }
 
 impl Token<'_> {
     /// The byte offset in the text at which the token ends.
-    pub(super) fn end(&self) -> usize {
+    pub(crate) fn end(&self) -> usize {
         self.start + self.text.len()
     }
 
     /// Whether the token is this sign.
-    pub(super) fn is(&self, sign: &str) -> bool {
+    pub(crate) fn is(&self, sign: &str) -> bool {
         self.kind == TokenKind::Sign && self.text == sign
     }
 
     /// Whether the token begins with a capital.
-    pub(super) fn is_capitalised(&self) -> bool {
+    pub(crate) fn is_capitalised(&self) -> bool {
         self.kind == TokenKind::Letters && self.text.starts_with(char::is_uppercase)
     }
 }
 
 /// The tokens of a text.
-pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
+pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens: Vec<Token> = Vec::new();
     let mut start = 0;
     while let Some(first) = text[start..].chars().next() {
@@ -129,7 +129,7 @@ fn initials(text: &str) -> usize {
 }
 
 /// A word in lower case without accents, so that `Barça` is `barca`.
-pub(super) fn plain(word: &str) -> String {
+pub(crate) fn plain(word: &str) -> String {
     let mut plain = String::with_capacity(word.len());
     for c in word.chars().flat_map(char::to_lowercase) {
         match c {

@@ -67,6 +67,8 @@ pub enum Command {
     Score(Box<super::score::ScoreArgs>),
     /// Compare two models, or one with two settings, on the same input
     Compare(Box<super::compare::CompareArgs>),
+    /// Propose a glossary, from how a model translates the terms of articles
+    Glossary(super::propose::GlossaryArgs),
     /// List, fetch, inspect and remove models
     Models(super::models::ModelsArgs),
     /// Import, export, count and forget what is kept over runs

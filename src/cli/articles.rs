@@ -135,6 +135,8 @@ impl Article {
             flags: report.flag_count(),
             tokens: report.segments.iter().map(|segment| segment.tokens).sum::<usize>() + report.summary_tokens,
             passes: report.passes,
+            // With `--from auto` each article may be in a language of its own.
+            segments: if self.detected.is_none() { report.segments.clone() } else { Vec::new() },
             warnings: report.warnings.iter().map(|warning| format!("`{}`: {warning}", self.name)).collect(),
             notice: self.notice(),
             failure: None,

@@ -95,6 +95,7 @@ impl Lines<'_> {
         let mut report = LineReport { hypotheses: self.n_best.then(Vec::new), ..LineReport::default() };
         let missing = line.is_asked() && segment.is_none();
         let failure = line.error.or_else(|| missing.then(|| anyhow!("the model gave no result")));
+        let segments = segment.iter().filter(|_| !self.detects).cloned().collect();
         if let Some(segment) = segment {
             fill(&mut report, segment, self.n_best);
         }
@@ -105,6 +106,7 @@ impl Lines<'_> {
         Piece {
             name: line.name.clone(),
             body: Body::Text(line.output.line(&report)),
+            segments,
             flags,
             tokens: report.tokens,
             warnings: Vec::new(),

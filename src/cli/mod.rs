@@ -26,6 +26,7 @@ mod models;
 mod options;
 mod pipeline_args;
 mod progress;
+mod propose;
 mod read;
 mod recall;
 mod records;
@@ -37,6 +38,8 @@ mod serve;
 mod settings;
 mod setup;
 mod sink;
+mod source_texts;
+mod term_remarks;
 mod threads;
 mod timings;
 mod welcome;
@@ -79,6 +82,7 @@ pub fn run() -> Result<ExitCode> {
         },
         Command::Bench(args) => bench::run(&args, &file),
         Command::Score(args) => score::run(*args, &file),
+        Command::Glossary(args) => propose::run(&args, &file),
         Command::Compare(args) => compare::run(&args, &file),
         Command::Config(args) => print(&config::answer(&args, &file)?),
         Command::Completions(args) => print(&String::from_utf8_lossy(&completions::script(args.shell))),

@@ -26,6 +26,7 @@ use super::records::Records;
 use super::resume_key::ResumeKey;
 use super::run_progress::{RunProgress, gauges};
 use super::sink::{Destination, Sink};
+use super::term_remarks::TermRemarks;
 use super::threads;
 use super::timings::{Summaries, Timings};
 use super::windows::{Windows, Work, drive};
@@ -61,15 +62,16 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         true => Windows::Repeatable,
         false => Windows::Prompt,
     };
+    let mut remarks = TermRemarks::of(job);
     let done = if job.lines {
         let model = Box::new(|lines: &[&str], detected: Option<&str>| Ok(pipeline.lines(lines, detected)?));
         let mut lines = Lines { model, n_best: job.has_n_best(), detects: job.detects(), models };
-        work(&mut lines, job, windows, sink, resume, &screen)
+        work(&mut lines, job, windows, sink, resume, &mut remarks, &screen)
     } else if let (PipelineTask::Generate, Some(model)) = (job.options().task, &models.translation) {
         let mut records = Records { model, field: job.reading.fields.concat(), n_best: job.has_n_best() };
-        work(&mut records, job, Windows::Prompt, sink, resume, &screen)
+        work(&mut records, job, Windows::Prompt, sink, resume, &mut remarks, &screen)
     } else {
-        work(&mut Articles { job, pipeline: &pipeline }, job, windows, sink, resume, &screen)
+        work(&mut Articles { job, pipeline: &pipeline }, job, windows, sink, resume, &mut remarks, &screen)
     };
     screen.end();
     recall::tell(&pipeline, &screen);
@@ -78,7 +80,10 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         screen.notice(longer);
     }
     let code = match done {
-        Ok(tally) => finish(job, &tally, &screen),
+        Ok(tally) => {
+            remarks.tell(job, &screen);
+            finish(job, &tally, &screen)
+        }
         Err(error) if super::is_closed_pipe(&error) => return Err(error),
         Err(error) => {
             screen.error(format!("cannot write the output: {}", told(&error)));
@@ -118,10 +123,11 @@ fn work<W: Work>(
     windows: Windows,
     mut sink: Sink,
     resume: Resume,
+    remarks: &mut TermRemarks,
     screen: &Screen,
 ) -> Result<Tally> {
     let events = read_ahead(work, job.found.sources.clone(), job.destination.clone(), resume);
-    drive(work, &events, windows, &mut sink, screen)
+    drive(work, &events, windows, &mut sink, remarks, screen)
 }
 
 /// Whether a run records what it has done. For a single file it does so only when asked to, so that no journal is left

@@ -243,6 +243,11 @@ impl Sink {
         !matches!(self.destination, Destination::Stdout)
     }
 
+    /// Whether all results go to one file.
+    pub fn is_one_file(&self) -> bool {
+        matches!(self.destination, Destination::File(_))
+    }
+
     /// Whether the output of the present source could not be written and was given up.
     pub fn is_lost(&self) -> bool {
         self.is_files() && self.open.is_none()

@@ -1,7 +1,7 @@
 //! Windows: what is read ahead is worked on a window at a time and written in order.
 //!
 //! Invariant: memory holds one window and what the reader is ahead of it, whatever the number of
-//! inputs; one bad article never takes another with it; what is written comes in the order of the
+//! inputs, and what `term_remarks` keeps; one bad article never takes another with it; what is written comes in the order of the
 //! inputs. How an article is read, worked on and rendered is a `Work`'s affair.
 
 use std::ops::ControlFlow;
@@ -12,10 +12,12 @@ use anyhow::{Result, bail};
 use kortom::check::FlagCount;
 use kortom::render::Body;
 use kortom::report::Passes;
+use kortom::translate::Segment;
 
 use super::inputs::{Failure, Source};
 use super::progress::{Screen, Tally};
 use super::sink::{Beginning, Sink};
+use super::term_remarks::TermRemarks;
 
 /// Bytes of source in the first window: little, so that the first result comes soon.
 const FIRST_WINDOW: usize = 4 << 10;
@@ -66,6 +68,8 @@ pub struct Piece {
     pub name: String,
     /// What to write.
     pub body: Body,
+    /// The segments that were translated, where they are in the language of the run.
+    pub segments: Vec<Segment>,
     /// How many segments there are, and what their flags are.
     pub flags: FlagCount,
     /// How many tokens were generated.
@@ -108,6 +112,7 @@ pub fn drive<W: Work>(
     events: &Receiver<Event<W::Item>>,
     windows: Windows,
     sink: &mut Sink,
+    remarks: &mut TermRemarks,
     screen: &Screen,
 ) -> Result<Tally> {
     let mut tally = Tally::default();
@@ -122,12 +127,17 @@ pub fn drive<W: Work>(
         let (steps, items) = part(window);
         let mut pieces = work.work(items).into_iter();
         work.notices().iter().for_each(|notice| screen.notice(notice));
-        let mut writer = Writer { sink, screen, tally: &mut tally };
+        let mut writer = Writer { sink, remarks, screen, tally: &mut tally };
         for step in steps {
             writer.take(step, &mut pieces)?;
         }
         writer.checkpoint();
         screen.advance(&tally);
+    }
+    if !sink.is_files()
+        && let Some(last) = remarks.object()
+    {
+        sink.piece(&last, &FlagCount::default())?;
     }
     sink.finish()?;
     Ok(tally)
@@ -180,6 +190,7 @@ fn part<Item>(window: Vec<Event<Item>>) -> (Vec<WriteStep>, Vec<Item>) {
 /// Carries results to where they belong.
 struct Writer<'a> {
     sink: &'a mut Sink,
+    remarks: &'a mut TermRemarks,
     screen: &'a Screen,
     tally: &'a mut Tally,
 }
@@ -202,7 +213,7 @@ impl Writer<'_> {
             }
             WriteStep::Failed(failure) => self.fail(&failure),
             WriteStep::End(good) => {
-                let ended = self.sink.end(good);
+                let ended = self.end(good);
                 self.written(ended)?;
             }
             WriteStep::Skipped(flags, bytes) => {
@@ -226,6 +237,7 @@ impl Writer<'_> {
             self.screen.warning(warning);
         }
         self.screen.detail(format!("`{}`: {} segments, {} tokens", piece.name, piece.flags.segments, piece.tokens));
+        self.remarks.add(&piece.name, &piece.segments);
         self.tally.flags.add(&piece.flags);
         self.tally.tokens += piece.tokens;
         self.tally.summaries.add(piece.passes);
@@ -237,6 +249,17 @@ impl Writer<'_> {
         }
         let written = self.screen.aside(|| self.sink.piece(&piece.body, &piece.flags));
         self.written(written)
+    }
+
+    /// Ends the output of a source. The only file of a run has what there is to say about the run as its last object.
+    fn end(&mut self, good: bool) -> Result<()> {
+        if self.sink.is_one_file()
+            && !self.sink.is_lost()
+            && let Some(last) = self.remarks.object()
+        {
+            self.sink.piece(&last, &FlagCount::default())?;
+        }
+        self.sink.end(good)
     }
 
     /// A file that cannot be written is one failure among others; without standard output there is no

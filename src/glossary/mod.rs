@@ -222,6 +222,11 @@ fn parse_line(line: &[u8], number: usize, dutch: bool, english: bool) -> Result<
     }))
 }
 
+/// The plurals that a Dutch word in small letters may have; rules of spelling also make some that do not exist.
+pub(crate) fn plurals(word: &str) -> Vec<String> {
+    inflection::dutch(word).into_iter().filter(|form| form.plural).map(|form| form.text).collect()
+}
+
 /// The spellings of a term within a sentence and at the start of one.
 fn capitalisations(term: &str) -> Vec<String> {
     let mut letters = term.chars();

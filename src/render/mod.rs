@@ -22,6 +22,7 @@ use anyhow::Result;
 
 pub use additions::Additions;
 
+use crate::consistency::TermUse;
 use crate::document::{self, Document, tmx};
 use crate::report::{LineReport, Report};
 
@@ -133,6 +134,18 @@ impl ReportFormat {
             Self::Json => json::article(report),
             Self::Jsonl => json::article(report) + "\n",
         }
+    }
+
+    /// The object at the end of a run whose terms were not always translated alike; `None` in formats that hold no objects.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn inconsistent(self, terms: &[TermUse]) -> Option<Body> {
+        let end = match self {
+            Self::Json => "",
+            Self::Jsonl => "\n",
+            _ => return None,
+        };
+        Some(Body::Text(json::inconsistent(terms) + end))
     }
 
     /// One line of the `lines` format; but for JSON, the target alone.

@@ -10,6 +10,8 @@ mod parts;
 pub mod recall;
 mod stop_words;
 
+pub(crate) use stop_words::is_stop_word;
+
 use std::str::FromStr;
 
 use anyhow::{Result, bail};

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::segment::Language;
 
 /// Whether a word is too common to distinguish sentences.
-pub(super) fn is_stop_word(word: &str, language: Language) -> bool {
+pub(crate) fn is_stop_word(word: &str, language: Language) -> bool {
     static DUTCH: LazyLock<HashSet<&str>> = LazyLock::new(|| DUTCH_WORDS.split_whitespace().collect());
     static ENGLISH: LazyLock<HashSet<&str>> = LazyLock::new(|| ENGLISH_WORDS.split_whitespace().collect());
     let words = match language {
@@ -18,7 +18,7 @@ pub(super) fn is_stop_word(word: &str, language: Language) -> bool {
 }
 
 /// Whether a sentence that starts with this word refers to the one before it.
-pub(super) fn points_back(word: &str, language: Language) -> bool {
+pub(crate) fn points_back(word: &str, language: Language) -> bool {
     let list = match language {
         Language::Dutch => DUTCH_POINTERS,
         Language::English => ENGLISH_POINTERS,

@@ -98,9 +98,7 @@ for (const width of [360, 1280]) {
         );
         assert.equal(source.x < target.x, width === 1280, "beside each other where there is room, else below");
         if (process.env.PICTURES) {
-          await page.screenshot({ path: join(process.env.PICTURES, `${width}-${colorScheme}.png`) });
-          await page.locator(".segment.different").first().scrollIntoViewIfNeeded();
-          await page.screenshot({ path: join(process.env.PICTURES, `${width}-${colorScheme}-segments.png`) });
+          await page.screenshot({ path: join(process.env.PICTURES, `${width}-${colorScheme}.png`), fullPage: true });
         }
       }));
   }

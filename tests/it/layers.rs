@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself and `error`.
-const MODULES: [(&str, &[&str]); 30] = [
+const MODULES: [(&str, &[&str]); 31] = [
     ("error", &[]),
     ("language", &[]),
     ("glossary", &["language"]),
@@ -28,8 +28,12 @@ const MODULES: [(&str, &[&str]); 30] = [
     ("translate", &["check", "document", "engine", "glossary", "memory", "segment"]),
     ("summarize", &["check", "document", "engine", "memory", "segment"]),
     ("report", &["check", "detect", "document", "engine", "memory", "summarize", "translate"]),
+    ("consistency", &["check", "glossary", "language", "summarize", "translate"]),
     ("compare", &["check", "score", "translate"]),
-    ("render", &["check", "compare", "document", "report", "score", "segment", "summarize", "translate"]),
+    (
+        "render",
+        &["check", "compare", "consistency", "document", "report", "score", "segment", "summarize", "translate"],
+    ),
     (
         "digest",
         &["check", "detect", "document", "engine", "glossary", "memory", "report", "segment", "summarize", "translate"],

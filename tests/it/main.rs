@@ -6,6 +6,7 @@
 mod abstractive;
 mod adapters;
 mod check;
+mod consistency;
 mod cli;
 mod damaged;
 mod docs;

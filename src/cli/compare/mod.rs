@@ -5,7 +5,6 @@
 //! What is compared belongs to `kortom::compare`.
 
 mod system;
-mod texts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,9 +25,9 @@ use super::options::{
 };
 use super::progress::Screen;
 use super::settings::SettingsFile;
+use super::source_texts::SourceTexts;
 use super::threads;
 use system::NamedSystem;
-use texts::SourceTexts;
 
 /// How many segments are shown in a terminal.
 const SHOWN: usize = 10;

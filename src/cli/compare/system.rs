@@ -16,9 +16,8 @@ use super::super::glossary;
 use super::super::job::Job;
 use super::super::options::{DecodeOptions, MachineOptions, SamplingOptions, at_least_one};
 use super::super::progress::{Screen, cause, told};
-use super::super::run_progress::{RunProgress, gauges};
+use super::super::source_texts::{SourceTexts, Translated};
 use super::super::timings::{Timings, forget_peak_memory, peak_memory};
-use super::texts::{SourceTexts, Translated};
 use crate::allocator;
 
 /// A system as it was typed: `NAME`, or `NAME:option=value,option=value`.
@@ -68,7 +67,9 @@ impl NamedSystem {
         let arguments = options.map(|options| arguments(typed, options)).transpose()?.unwrap_or_default();
         let options = SystemOptions::try_parse_from(arguments).map_err(|error| {
             let said = error.render().to_string();
-            let said = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            // What follows the first empty line is about how to type all of it.
+            let lines = said.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            let said = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
             anyhow::anyhow!(format!("`{typed}`: {said}").with_hint("`kortom compare --help` says what options take"))
         })?;
         let model = (!name.is_empty()).then(|| name.to_owned());
@@ -168,11 +169,7 @@ fn with(
     screen: &mut Screen,
 ) -> TranslatedBySystem {
     let models = pipeline.models();
-    screen.begin(RunProgress::new(texts.noun(), Some(texts.bytes), None, gauges(models)));
-    screen.working(texts.bytes);
-    let (segments, failures) = texts.translate(pipeline);
-    screen.end();
-    models.notices().iter().for_each(|notice| screen.notice(notice));
+    let (segments, failures) = texts.translate(pipeline, screen);
     for failure in &failures {
         screen.error(format!("`{}`: `{}`: {}", system.name, failure.name, told(&failure.error)));
     }

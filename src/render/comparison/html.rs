@@ -84,8 +84,8 @@ struct Choices<'c> {
 impl Choices<'_> {
     /// Every choice by flags: the class, what a reader is told.
     fn flags(&self) -> Vec<(String, String)> {
-        let fixed =
-            [("any", "any or none"), ("flagged", "flagged")].map(|(class, text)| (class.to_owned(), text.to_owned()));
+        let fixed = [("any", "any or none"), ("is-flagged", "flagged")]
+            .map(|(class, text)| (class.to_owned(), text.to_owned()));
         fixed.into_iter().chain(self.flags.iter().map(|flag| (format!("flag-{flag}"), flag.to_string()))).collect()
     }
 
@@ -149,7 +149,7 @@ fn classes(segment: &ComparedSegment) -> Vec<String> {
         () if segment.is_equal() => Some("equal"),
         () => None,
     };
-    let flagged = (!flags.is_empty()).then_some("flagged");
+    let flagged = (!flags.is_empty()).then_some("is-flagged");
     let fixed = agreement.into_iter().chain(flagged).map(str::to_owned);
     fixed.chain(flags.iter().map(|flag| format!("flag-{flag}"))).collect()
 }

@@ -57,6 +57,11 @@ fn score(score: &Score) -> Value {
     Value::Object(object)
 }
 
+/// The digits that a score has in other reports.
+fn short(score: f32) -> Option<f64> {
+    score.to_string().parse().ok()
+}
+
 fn segment(segment: &ComparedSegment) -> Value {
     let target = |side: usize| {
         let target = segment.targets[side].as_ref()?;
@@ -65,7 +70,7 @@ fn segment(segment: &ComparedSegment) -> Value {
         let ranges = segment.difference.iter().flat_map(|difference| &difference.ranges[side]);
         let ranges: Vec<[usize; 2]> = ranges.map(|range| [range.start, range.end].map(characters)).collect();
         Some(json!({
-            "target": target.target, "score": target.score, "tokens": target.tokens, "flags": target.flags,
+            "target": target.target, "score": target.score.and_then(short), "tokens": target.tokens, "flags": target.flags,
             "notes": target.notes, "differs": ranges,
         }))
     };

@@ -4,6 +4,7 @@ mod adapters;
 mod arguments;
 mod checks;
 mod compare;
+mod consistency;
 mod device;
 mod fields;
 mod filter;

@@ -1,4 +1,4 @@
-//! The texts that are compared: articles, or lines.
+//! Texts that are all read before the first is translated: articles, or lines.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,22 +10,22 @@ use kortom::error::WithHint;
 use kortom::pipeline::Pipeline;
 use kortom::translate::Segment;
 
-use super::super::articles::{Article, Reading};
-use super::super::inputs::Failure;
-use super::super::job::Job;
-use super::super::lines::{Line, read_lines};
-use super::super::progress::Screen;
-use super::super::score::texts::read as read_references;
+use super::articles::{Article, Reading};
+use super::inputs::Failure;
+use super::job::Job;
+use super::lines::{Line, read_lines};
+use super::progress::Screen;
+use super::run_progress::{RunProgress, gauges};
+use super::score::texts::read as read_references;
 
-/// What one system makes of each text; `None` where it cannot translate it.
+/// What a model makes of each text; `None` where it cannot translate it.
 pub type Translated = Vec<Option<Vec<Segment>>>;
 
 /// Everything that was read.
 pub struct SourceTexts {
     /// How many inputs could not be read; each was told.
     pub failed: usize,
-    /// How many bytes the texts have.
-    pub bytes: u64,
+    bytes: u64,
     texts: Vec<SourceText>,
     references: Vec<String>,
     lines: bool,
@@ -105,15 +105,25 @@ impl SourceTexts {
         self.texts.is_empty()
     }
 
+    /// The names of the texts.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| text.name.as_str())
+    }
+
     /// What is counted: articles, or lines.
-    pub fn noun(&self) -> &'static str {
+    fn noun(&self) -> &'static str {
         if self.lines { "lines" } else { "articles" }
     }
 
     /// What a pipeline makes of each text, and what could not be translated.
-    pub fn translate(&self, pipeline: &Pipeline) -> (Translated, Vec<Failure>) {
+    pub fn translate(&self, pipeline: &Pipeline, screen: &mut Screen) -> (Translated, Vec<Failure>) {
+        let models = pipeline.models();
+        screen.begin(RunProgress::new(self.noun(), Some(self.bytes), None, gauges(models)));
+        screen.working(self.bytes);
         let mut failures = Vec::new();
         let translated = together(pipeline, &self.texts, &mut failures);
+        screen.end();
+        models.notices().iter().for_each(|notice| screen.notice(notice));
         (translated, failures)
     }
 

@@ -1,0 +1,154 @@
+//! `kortom glossary propose`: a glossary from how a model translates the terms of articles.
+//!
+//! Invariant: what is written is a glossary that `--glossary` reads. Which terms there are belongs to `kortom::consistency`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use kortom::consistency::{Bitext, SEGMENTS, TermTranslation, TermUse};
+use kortom::error::WithHint;
+use kortom::pipeline::Pipeline;
+
+use super::args::{Inputs, TranslateArgs, TranslationModel};
+use super::decode_args::Given;
+use super::glossary;
+use super::interrupt;
+use super::job::Job;
+use super::options::{
+    AdditionOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions, MessageOptions,
+    OutputOptions, PrintOptions, SamplingOptions, TermOptions,
+};
+use super::progress::{Screen, told};
+use super::settings::SettingsFile;
+use super::source_texts::SourceTexts;
+use super::threads;
+
+/// A translation is proposed when it is that of one in so many occurrences of its term.
+const SHARE: usize = 3;
+/// How many places of a rival are named.
+const NAMED: usize = 5;
+
+/// `kortom glossary`.
+#[derive(Args, Debug)]
+pub struct GlossaryArgs {
+    /// What to do with glossaries.
+    #[command(subcommand)]
+    pub command: GlossaryCommand,
+}
+
+/// One command of `kortom glossary`.
+#[derive(Debug, Subcommand)]
+pub enum GlossaryCommand {
+    /// Translate articles and write a glossary of their terms: the most frequent translation of each, others as comments
+    Propose(Box<ProposeArgs>),
+}
+
+/// `kortom glossary propose`.
+#[derive(Args, Debug)]
+pub struct ProposeArgs {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    #[command(flatten)]
+    pub model: TranslationModel,
+    #[command(flatten)]
+    pub languages: LanguageOptions,
+    #[command(flatten)]
+    pub terms: TermOptions,
+    #[command(flatten)]
+    pub input: InputOptions,
+    #[command(flatten)]
+    pub decode: DecodeOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub messages: MessageOptions,
+}
+
+/// Translates and proposes.
+pub fn run(args: &GlossaryArgs, file: &SettingsFile) -> Result<ExitCode> {
+    let GlossaryCommand::Propose(args) = &args.command;
+    let mut screen = Screen::new(&args.messages);
+    let job = job(args, file)?;
+    interrupt::catch(None)?;
+    threads::start(job.pipeline.threads)?;
+    let texts = SourceTexts::read(&job, &screen);
+    if texts.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let pipeline = Pipeline::load_with(job.options().clone(), &screen)?;
+    let pipeline = glossary::add(pipeline, job.pipeline.glossary.as_deref(), &screen)?;
+    let (translated, failures) = texts.translate(&pipeline, &mut screen);
+    for failure in &failures {
+        screen.error(format!("`{}`: {}", failure.name, told(&failure.error)));
+    }
+    let mut bitext = Bitext::new(job.options().source_language(), job.options().target_language());
+    for (name, segments) in texts.names().zip(&translated) {
+        bitext.add(name, segments.as_deref().unwrap_or_default());
+    }
+    if bitext.left_out() > 0 {
+        screen.warning(format!("only the first {SEGMENTS} segments were looked at for terms"));
+    }
+    let proposed: Vec<TermUse> = bitext.terms().into_iter().filter(is_proposed).collect();
+    if proposed.is_empty() {
+        screen.notice("no term comes at least three times with a translation that could be found");
+    }
+    let model = pipeline.models().translation()?.engine().name();
+    super::print(&(head(model) + &proposed.iter().map(lines).collect::<String>()))?;
+    Ok(ExitCode::from(u8::from(texts.failed + failures.len() > 0)))
+}
+
+/// What `translate` would do.
+fn job(args: &ProposeArgs, file: &SettingsFile) -> Result<Job> {
+    let typed = TranslateArgs {
+        inputs: Inputs { inputs: args.inputs.inputs.clone() },
+        model: TranslationModel { model: args.model.model.clone(), adapter: args.model.adapter.clone() },
+        languages: args.languages.clone(),
+        terms: args.terms.clone(),
+        memory: MemoryOptions { no_memory: Some(true), ..MemoryOptions::default() },
+        input: args.input.clone(),
+        output: OutputOptions::default(),
+        additions: AdditionOptions::default(),
+        decode: args.decode.clone(),
+        several: Given::default(),
+        sampling: SamplingOptions::default(),
+        machine: args.machine.clone(),
+        print: PrintOptions { messages: args.messages.clone(), ..PrintOptions::default() },
+    };
+    let job = Job::translate(&typed, file)?;
+    if job.detects() {
+        bail!("a glossary has terms of one language".with_hint("name it with `--from`, in place of `auto`"));
+    }
+    Ok(job)
+}
+
+/// Whether a term is worth a line: not a name that always stays as it is, and with a translation that is not one of many.
+fn is_proposed(term: &TermUse) -> bool {
+    let most = term.translations.first();
+    let kept = term.translations.len() == 1 && most.is_some_and(|way| way.target == term.term);
+    !kept && most.is_some_and(|way| way.count * SHARE >= term.count)
+}
+
+fn head(model: &str) -> String {
+    format!(
+        "# Terms as `{model}` translated them, for `--glossary`. Read them before you use them.\n\
+         # A line that begins with # is not used. Below a term are its other translations: to have one of them, take its # away and\n\
+         # put one before the line of the term.\n"
+    )
+}
+
+/// The line of a term, and a comment for each other translation.
+fn lines(term: &TermUse) -> String {
+    let Some((most, others)) = term.translations.split_first() else { return String::new() };
+    let rival = |way: &TermTranslation| format!("#   in {}\n#{}\t{}\n", places(way), term.term, way.target);
+    let found = format!("# {} of {} times:\n{}\t{}\n", most.count, term.count, term.term, most.target);
+    found + &others.iter().map(rival).collect::<String>()
+}
+
+/// The segments that have a translation.
+fn places(way: &TermTranslation) -> String {
+    let named: Vec<String> =
+        way.places.iter().take(NAMED).map(|place| format!("{} {}", place.input, place.segment)).collect();
+    let more = if way.count > NAMED { format!(" and {} more", way.count - NAMED) } else { String::new() };
+    format!("{}{more}", named.join(", "))
+}

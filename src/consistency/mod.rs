@@ -1,0 +1,222 @@
+//! How terms of the source were translated over a whole run, and which of them were not always translated alike.
+//!
+//! A run's own segments are a bitext: its terms are aligned with words of the translations by how often they come together. Only
+//! what comes together at least twice is believed, because a wrong remark costs a reader more than a missing one. Invariant: the
+//! result depends on the segments and their order only, and memory is bounded: of a longer run only the first segments are looked
+//! at. Terms are known of Dutch and English, as in `check`.
+
+mod alignment;
+mod terms;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::check::words::tokens;
+use crate::language::Language;
+use crate::translate::Segment;
+
+use alignment::{Alignment, Target};
+use terms::Units;
+
+/// Most segments of a run that are looked at.
+pub const SEGMENTS: usize = 20_000;
+/// A term has to come so often.
+const OCCURRENCES: usize = 3;
+/// A translation has to come so often before it is believed.
+const BELIEVED: usize = 2;
+
+/// The segments of a run.
+#[derive(Debug, Default)]
+pub struct Bitext {
+    languages: Option<(Language, Language)>,
+    /// The names of the texts, and how many segments of each were added.
+    texts: Vec<(String, usize)>,
+    pairs: Vec<SentencePair>,
+    left_out: usize,
+}
+
+/// A segment and its translation.
+#[derive(Debug)]
+struct SentencePair {
+    source: String,
+    target: String,
+    text: usize,
+    number: usize,
+}
+
+/// A term, and how it was translated.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TermUse {
+    /// The term in the language of the source.
+    pub term: String,
+    /// How many segments have the term.
+    pub count: usize,
+    /// How it was translated, the most frequent way first. What could not be found in a translation is in none of them.
+    pub translations: Vec<TermTranslation>,
+}
+
+/// One way in which a term was translated.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TermTranslation {
+    /// The words in the translation.
+    pub target: String,
+    /// How many segments have them.
+    pub count: usize,
+    /// The segments.
+    pub places: Vec<TermPlace>,
+}
+
+/// A segment that has a term.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TermPlace {
+    /// The name of the text.
+    pub input: String,
+    /// The number of the segment in the text, from 1.
+    pub segment: usize,
+}
+
+impl Bitext {
+    /// No segments yet, from one language to another, both as codes.
+    #[must_use]
+    pub fn new(from: &str, to: &str) -> Self {
+        let languages = Language::known(from).zip(Language::known(to)).filter(|(from, to)| from != to);
+        Self { languages, ..Self::default() }
+    }
+
+    /// Adds segments of a text; further ones of the same text may follow.
+    pub fn add(&mut self, name: &str, segments: &[Segment]) {
+        if self.texts.last().is_none_or(|(last, _)| last != name) {
+            self.texts.push((name.to_owned(), 0));
+        }
+        let text = self.texts.len() - 1;
+        for segment in segments {
+            self.texts[text].1 += 1;
+            if self.languages.is_none() || segment.score.is_none() {
+                continue;
+            }
+            if self.pairs.len() == SEGMENTS {
+                self.left_out += 1;
+                continue;
+            }
+            let (source, target) = (segment.source.clone(), segment.target.clone());
+            self.pairs.push(SentencePair { source, target, text, number: self.texts[text].1 });
+        }
+    }
+
+    /// How many segments are not looked at, because there are too many.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// The terms that come at least three times and whose translation was found at least twice, those that come most often first.
+    #[must_use]
+    pub fn terms(&self) -> Vec<TermUse> {
+        let Some((from, to)) = self.languages else { return Vec::new() };
+        let sources: Vec<_> = self.pairs.iter().map(|pair| tokens(&pair.source)).collect();
+        let units = Units::find(&sources, from, OCCURRENCES);
+        let targets: Vec<Target> = self.pairs.iter().map(|pair| Target::new(&pair.target, to)).collect();
+        let alignment = Alignment::new(&units, &targets);
+        let mut terms: Vec<TermUse> = (0..units.terms.len())
+            .map(|term| {
+                let places = units.places(term);
+                let found = places.iter().filter_map(|&place| Some((place, alignment.translation(term, place)?)));
+                let text = units.terms[term].clone();
+                TermUse { translations: self.translations(found, &text), count: places.len(), term: text }
+            })
+            .filter(|term| term.translations.first().is_some_and(|most| most.count >= BELIEVED))
+            .collect();
+        terms.sort_by_key(|term| usize::MAX - term.count);
+        terms
+    }
+
+    /// The terms that were not always translated alike.
+    #[must_use]
+    pub fn inconsistent(&self) -> Vec<TermUse> {
+        self.terms().into_iter().filter(|term| term.translations.len() > 1).collect()
+    }
+
+    /// The ways in which a term was translated, each with its places. What has all words of a more frequent way is that one.
+    fn translations(&self, found: impl Iterator<Item = (usize, alignment::Span)>, term: &str) -> Vec<TermTranslation> {
+        let mut ways: Vec<Way> = Vec::new();
+        let mut numbers: HashMap<Vec<String>, usize> = HashMap::new();
+        for (place, span) in found {
+            let way = *numbers.entry(span.words.clone()).or_insert_with(|| {
+                ways.push(Way { words: span.words.clone(), spellings: Vec::new(), places: Vec::new() });
+                ways.len() - 1
+            });
+            ways[way].spellings.push(span.text);
+            ways[way].places.push(place);
+        }
+        ways.sort_by_key(|way| usize::MAX - way.places.len());
+        let mut kept: Vec<Way> = Vec::new();
+        for way in ways {
+            match kept.iter_mut().find(|other| is_same(&way.words, &other.words)) {
+                Some(other) => other.places.extend(way.places),
+                None => kept.push(way),
+            }
+        }
+        kept.retain(|way| way.places.len() >= BELIEVED || way.words == words_of(term));
+        kept.sort_by_key(|way| usize::MAX - way.places.len());
+        kept.into_iter().map(|way| self.translation(way, term)).collect()
+    }
+
+    fn translation(&self, mut way: Way, term: &str) -> TermTranslation {
+        way.places.sort_unstable();
+        let place = |&pair: &usize| {
+            let SentencePair { text, number, .. } = &self.pairs[pair];
+            TermPlace { input: self.texts[*text].0.clone(), segment: *number }
+        };
+        let places: Vec<TermPlace> = way.places.iter().map(place).collect();
+        TermTranslation { target: way.spelling(term), count: places.len(), places }
+    }
+}
+
+/// A way to translate a term while it is counted.
+struct Way {
+    words: Vec<String>,
+    spellings: Vec<String>,
+    places: Vec<usize>,
+}
+
+impl Way {
+    /// The most frequent spelling, the shorter one of two. A term in small letters has a capital only at the start of a sentence.
+    fn spelling(&self, term: &str) -> String {
+        let small = term.chars().all(|c| !c.is_uppercase());
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for spelling in &self.spellings {
+            let one_capital = spelling.chars().filter(|c| c.is_uppercase()).count() == 1;
+            let mut letters = spelling.chars();
+            let spelling = match letters.next() {
+                Some(first) if small && one_capital => first.to_lowercase().chain(letters).collect(),
+                _ => spelling.clone(),
+            };
+            *counts.entry(spelling).or_default() += 1;
+        }
+        let rank = |(spelling, count): &(String, usize)| (usize::MAX - count, spelling.len(), spelling.clone());
+        counts.into_iter().min_by_key(rank).map(|(spelling, _)| spelling).unwrap_or_default()
+    }
+}
+
+/// Whether two ways are one: forms of the same words, or one of them a part of the other, which may have been found in part only.
+fn is_same(words: &[String], others: &[String]) -> bool {
+    let forms = |(one, other): (&String, &String)| {
+        let shared = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+        let (shorter, longer) =
+            (one.chars().count().min(other.chars().count()), one.chars().count().max(other.chars().count()));
+        shared >= 3 && (shared + 1 >= shorter || shared * 10 >= shorter * 7) && longer <= shorter + 5
+    };
+    let same_length = words.len() == others.len() && words.iter().zip(others).all(forms);
+    same_length || is_part(words, others) || is_part(others, words)
+}
+
+/// Whether all of `words` stand in `others` next to each other.
+fn is_part(words: &[String], others: &[String]) -> bool {
+    others.windows(words.len().max(1)).any(|window| window == words)
+}
+
+/// The words of a term as they would be found in a translation.
+fn words_of(term: &str) -> Vec<String> {
+    tokens(term).iter().map(|token| alignment::lemma(&token.lower)).collect()
+}
