@@ -6,14 +6,10 @@
 //! The work proceeds in *rounds*:
 //!
 //! 1. idle workers are assigned waiting sources, with about equally many tokens each (`assign`);
-//! 2. if no source waits, an idle worker takes over half of the running sources of the busiest one (`rebalance`);
-//! 3. all workers decode side by side, and admit further sources as they have room (`Round::run`); the thread of an idle
+//! 2. all workers decode side by side, and admit further sources as they have room (`Round::run`); the thread of an idle
 //!    worker helps with the kernels of the others;
-//! 4. the round ends when all workers are idle, or earlier, when an idle worker could be given sources again. Then the
+//! 3. the round ends when all workers are idle, or earlier, when an idle worker could be assigned waiting sources. Then the
 //!    next round begins; running sources keep running.
-//!
-//! Example: two workers are assigned forty sources each. The first finishes all of them and finds none waiting, while
-//! twenty of the second are still running. The round ends, ten of these move over, and both workers continue.
 //!
 //! Invariant: the generation of a source depends neither on the worker nor on the sources beside it.
 
@@ -47,7 +43,6 @@ impl Engine {
         let mut workers: Vec<Mutex<DecodeWorker>> = (0..count).map(worker).collect::<Result<_>>()?;
         loop {
             self.assign(&mut workers, scheduler, &options.limits)?;
-            rebalance(&mut workers)?;
             let round = Round { workers: workers.len(), ..Round::default() };
             let results = rayon::broadcast(|thread| match workers.get(thread.index()) {
                 Some(worker) => round.run(&mut worker.lock().unwrap_or_else(PoisonError::into_inner), scheduler),
@@ -100,22 +95,6 @@ impl Engine {
     }
 }
 
-/// Hands half of the running sources of the busiest worker over to each idle one, as long as the busiest has enough for
-/// two.
-fn rebalance(workers: &mut [Mutex<DecodeWorker>]) -> Result<()> {
-    let workers = workers.iter_mut().map(|worker| worker.get_mut().unwrap_or_else(PoisonError::into_inner));
-    let (mut idle, mut busy): (Vec<&mut DecodeWorker>, Vec<&mut DecodeWorker>) =
-        workers.partition(|worker| worker.is_idle());
-    while let (Some(busiest), Some(other)) = (busy.iter_mut().max_by_key(|worker| worker.running.len()), idle.pop()) {
-        if !busiest.has_enough_for_two() {
-            break;
-        }
-        busiest.hand_over_half(other)?;
-        busy.push(other);
-    }
-    Ok(())
-}
-
 /// Number of sources, of these `lengths`, that each worker gets, one worker after another, so that all have about equally
 /// many tokens.
 fn shares(mut lengths: &[usize], workers: usize) -> Vec<usize> {
@@ -163,8 +142,8 @@ impl Round {
     fn run(&self, worker: &mut DecodeWorker, scheduler: &dyn Scheduler) -> Result<()> {
         let end_on_failure = EndOnDrop(self);
         while !self.has_ended() && threads::work(self.all_busy(), || worker.fill(scheduler))? {
-            // Idle workers would speed up the work: they could take waiting sources, or half of many running ones.
-            if self.idle.load(Ordering::Relaxed) > 0 && (scheduler.waiting() > 0 || worker.has_enough_for_two()) {
+            // Idle workers could take waiting sources, which would finish sooner.
+            if self.idle.load(Ordering::Relaxed) > 0 && scheduler.waiting() > 0 {
                 self.end();
             } else {
                 threads::work(self.all_busy(), || worker.advance(scheduler))?;
@@ -286,24 +265,6 @@ impl<'e, 'r> DecodeWorker<'e, 'r> {
     /// Whether the worker has nothing to do. Sources assigned in a round that ended early still count.
     fn is_idle(&self) -> bool {
         self.running.is_empty() && self.assigned.is_empty()
-    }
-
-    /// Whether enough sources are running for a second worker to gain time.
-    fn has_enough_for_two(&self) -> bool {
-        self.limits.workers_for(self.running.len()) > 1
-    }
-
-    /// Hands every second running source over to another worker.
-    fn hand_over_half(&mut self, other: &mut Self) -> Result<()> {
-        let (rows, numbers) = self.search.hand_over_half(&mut other.search);
-        self.engine.model.import_rows(&mut other.decoder.state, &self.decoder.state, &rows)?;
-        other.admitted += numbers.len();
-        for (mine, theirs) in numbers {
-            let source = self.running.remove(&mine).context("a sentence went that had not begun")?;
-            other.running.insert(theirs, source);
-        }
-        (self.full, other.full) = (self.running.len(), other.running.len());
-        Ok(())
     }
 
     /// Whether it is time to admit sources: when a quarter of the slots is free, since encoding several sources at once

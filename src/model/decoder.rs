@@ -60,14 +60,6 @@ impl DecoderAttention {
         }
     }
 
-    /// Width of all heads of keys of one token.
-    fn kv_inner(&self) -> usize {
-        match self {
-            Self::Apart { own, .. } => own.0.shape.kv_inner(),
-            Self::Merged(both) => both.0.shape.kv_inner(),
-        }
-    }
-
     /// One step of all rows, `[r, d]` to `[r, d]`, with the residual connections.
     fn step(&self, x: &Tensor, past: OwnPast, memories: &[&CrossCache], places: &[RowSource]) -> Result<Tensor> {
         match self {
@@ -250,26 +242,6 @@ impl Decoder {
         self.forward(store, &nodes, &tree.tokens)?;
         for (row, node) in (first..).zip(&tree.ends).filter_map(|(row, end)| Some((row, (*end)?))) {
             rows.pasts.iter_mut().zip(&nodes.pasts).for_each(|(past, nodes)| past.adopt(row, nodes, node));
-        }
-        Ok(())
-    }
-
-    /// Adds rows after the others, as copies of `rows` of another state.
-    pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
-        let DecoderState { rows: mine, store } = state;
-        let both = mine.pasts.iter_mut().zip(&other.rows.pasts);
-        let slots: Vec<_> = both.map(|(mine, theirs)| mine.import_rows(theirs, rows)).collect();
-        for ((layer, keys), theirs) in self.layers.iter().zip(&mut store.keys).zip(&other.store.keys) {
-            keys.copy(theirs, &slots[self.past(layer)], layer.attention.kv_inner())?;
-        }
-        let mut groups = HashMap::new();
-        for &row in rows {
-            let RowSource { group, sentence } = other.rows.places[row];
-            let group = *groups.entry(group).or_insert_with(|| {
-                store.groups.push(other.store.groups[group].clone());
-                store.groups.len() - 1
-            });
-            mine.places.push(RowSource { group, sentence });
         }
         Ok(())
     }

@@ -161,14 +161,6 @@ impl Seq2Seq {
         self.decoder.admit(state, &encoded.states, &encoded.lengths, prefill)
     }
 
-    /// Adds rows after the rows of `state`, as copies of `rows` of another state.
-    ///
-    /// # Errors
-    /// When [`Self::can_admit`] is false.
-    pub fn import_rows(&self, state: &mut DecoderState, other: &DecoderState, rows: &[usize]) -> Result<()> {
-        self.decoder.import_rows(state, other, rows)
-    }
-
     /// Whether sentences can be admitted while others are being decoded: only on the fused path.
     #[must_use]
     pub fn can_admit(&self) -> bool {

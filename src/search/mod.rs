@@ -214,32 +214,6 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Hands every second running sequence over to another search, which has a model of its own. Returns the rows of this
-    /// model that the other model must import after its own rows, and for each sequence its number here and there.
-    pub fn hand_over_half(&mut self, other: &mut Self) -> (Vec<usize>, Vec<(usize, usize)>) {
-        let (mut rows, mut numbers) = (Vec::new(), Vec::new());
-        for (index, mut sequence) in std::mem::take(&mut self.running).into_iter().enumerate() {
-            if index % 2 == 0 {
-                self.running.push(sequence);
-                continue;
-            }
-            for row in sequence.rows_mut(self.options) {
-                // A row that several hypotheses continue is imported once.
-                let known = rows.iter().position(|known| known == row).unwrap_or(rows.len());
-                if known == rows.len() {
-                    rows.push(*row);
-                }
-                *row = other.rows + known;
-            }
-            numbers.push((sequence.number, other.admitted));
-            sequence.number = other.admitted;
-            other.admitted += 1;
-            other.running.push(sequence);
-        }
-        other.rows += rows.len();
-        (rows, numbers)
-    }
-
     /// Feeds the model one token for each running hypothesis, and chooses the next tokens. Returns the number and the
     /// result of each sequence that is now finished.
     ///
@@ -285,14 +259,6 @@ impl<'a> RunningSequence<'a> {
             return vec![(&mut self.row, token)];
         }
         self.strategy.prefixes_mut().into_iter().map(Prefix::next).collect()
-    }
-
-    /// The rows that the sequence's hypotheses continue.
-    fn rows_mut(&mut self, options: &SearchOptions) -> Vec<&mut usize> {
-        if self.fed < options.start.len() {
-            return vec![&mut self.row];
-        }
-        self.strategy.prefixes_mut().into_iter().map(|prefix| &mut prefix.row).collect()
     }
 
     /// For each of the sequence's rows, the context of the rules and the row's history.

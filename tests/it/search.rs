@@ -138,47 +138,6 @@ fn when_a_sequence_is_admitted_changes_nothing() {
     }
 }
 
-#[test]
-fn sequences_go_on_in_another_search() {
-    for (settings, items, _) in cases().iter().step_by(3) {
-        let options = options(settings);
-        let expected = find(items, &options);
-        for after in [0, 1, 4] {
-            let [mut one, mut other] = [(); 2].map(|()| (Scripted::new(&[]), Search::new(&options).unwrap()));
-            // The other search runs another sequence.
-            for ((model, search), items) in [(&mut one, items.as_slice()), (&mut other, &[999])] {
-                model.rows = items.iter().map(|&item| (item, Vec::new())).collect();
-                let sources: Vec<Vec<u32>> = items.iter().map(|&item| source(item)).collect();
-                let items = sources.iter().zip(items);
-                let items: Vec<Sequence> =
-                    items.map(|(source, &index)| Sequence { source, index, ..Sequence::default() }).collect();
-                search.admit(&items).unwrap();
-            }
-            let mut found = vec![Vec::new(); items.len()];
-            let mut own: Vec<Option<usize>> = vec![None];
-            (0..after).for_each(|_| advance(&mut one, |number, done| found[number] = done));
-            let (rows, numbers) = one.1.hand_over_half(&mut other.1);
-            other.0.rows.extend(rows.into_iter().map(|row| one.0.rows[row].clone()));
-            for (here, there) in numbers {
-                assert_eq!(there, own.len());
-                own.push(Some(here));
-            }
-            while one.1.running() + other.1.running() > 0 {
-                advance(&mut one, |number, done| found[number] = done);
-                advance(&mut other, |number, done| own[number].into_iter().for_each(|here| found[here] = done.clone()));
-            }
-            assert_eq!(found, expected, "{settings} after {after}");
-        }
-    }
-}
-
-/// One step of a search, if it has anything to do.
-fn advance((model, search): &mut (Scripted, Search), mut done: impl FnMut(usize, Vec<Hypothesis>)) {
-    if search.running() > 0 {
-        search.advance(model).unwrap().into_iter().for_each(|(number, found)| done(number, found.hypotheses));
-    }
-}
-
 /// One token or a list of tokens.
 fn tokens(value: &Value) -> Vec<u32> {
     match value {

@@ -65,23 +65,6 @@ impl KvCache {
         }
         Ok(())
     }
-
-    /// Copies slots from `other`, whose keys are `inner` wide as well. `slots` are pairs of a slot there and one here;
-    /// the latter must be the first unwritten one, or one that was written before.
-    ///
-    /// # Errors
-    /// When a slot there is not written, or a slot here would leave a gap before it.
-    pub fn copy(&mut self, other: &Self, slots: &[(u32, u32)], inner: usize) -> Result<()> {
-        for (all, theirs) in [(&mut self.keys, &other.keys), (&mut self.values, &other.values)] {
-            for &(from, to) in slots {
-                let Some(new) = theirs.get(from as usize * inner..(from as usize + 1) * inner) else {
-                    bail!("there is nothing in slot {from}");
-                };
-                write(all, to, new, slots.len() * inner)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Writes a slot: the first unwritten one, or one that was written before. When memory is used up, it grows to twice its
@@ -201,13 +184,6 @@ mod tests {
         cache.append(&qkv(100.0)?, 2, &[vec![0, 2], vec![1, 0]])?;
         assert_eq!(cache.keys, [108.0, 109.0, 8.0, 9.0, 102.0, 103.0]);
         assert_eq!(cache.values, [110.0, 111.0, 10.0, 11.0, 104.0, 105.0]);
-        let mut other = KvCache::default();
-        other.copy(&cache, &[(2, 0), (0, 1)], 2)?;
-        assert_eq!(
-            (&other.keys[..], &other.values[..]),
-            (&[102.0, 103.0, 108.0, 109.0][..], &[104.0, 105.0, 110.0, 111.0][..])
-        );
-        assert!(other.copy(&cache, &[(3, 2)], 2).is_err() && other.copy(&cache, &[(0, 3)], 2).is_err());
         assert!(cache.append(&qkv(0.0)?, 2, &[vec![0], vec![4]]).is_err());
         assert!(cache.append(&qkv(0.0)?, 2, &[vec![0]]).is_err());
         cache.clear(usize::MAX);

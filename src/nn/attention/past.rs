@@ -1,6 +1,6 @@
 //! The self-attention cache of a decoder: which rows it has, and the keys and values of their tokens.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 
 use super::fuses;
@@ -110,18 +110,6 @@ impl Past {
         self.slots[row].clone_from(&other.slots[its]);
     }
 
-    /// Adds rows after the others with the pasts of `rows` of `other`, whose slots are in other caches. Returns pairs of
-    /// a slot there and its copy's slot here, for [`PastKeys::copy`].
-    pub fn import_rows(&mut self, other: &Self, rows: &[usize]) -> Vec<(u32, u32)> {
-        let mut held: Vec<u32> = rows.iter().flat_map(|&row| &other.slots[row]).copied().collect();
-        held.sort_unstable();
-        held.dedup();
-        let pairs: Vec<(u32, u32)> = held.into_iter().zip(self.free()).collect();
-        let own = |slot: &u32| pairs[pairs.partition_point(|(theirs, _)| theirs < slot)].1;
-        self.slots.extend(rows.iter().map(|&row| other.slots[row].iter().map(own).collect()));
-        pairs
-    }
-
     /// Reorders rows: row `i` becomes what row `rows[i]` was.
     pub fn select(&mut self, rows: &[usize]) {
         self.slots = rows.iter().map(|&row| self.slots[row].clone()).collect();
@@ -175,17 +163,6 @@ impl PastKeys {
         match self {
             Self::InPlace(cache) => cache.clear(KEPT),
             Self::Contiguous(gathered) => *gathered = ContiguousKeys::default(),
-        }
-    }
-
-    /// Copies slots of the cache of another decoder's layer with equal `inner`; the pairs are from [`Past::import_rows`].
-    ///
-    /// # Errors
-    /// On the composed path, where rows cannot move to another decoder.
-    pub fn copy(&mut self, other: &Self, slots: &[(u32, u32)], inner: usize) -> Result<()> {
-        match (self, other) {
-            (Self::InPlace(mine), Self::InPlace(theirs)) => Ok(mine.copy(theirs, slots, inner)?),
-            _ => bail!("rows cannot go from one decoder to another on this device"),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use candle_core::DType;
 use kortom::batch::TokenId;
-use kortom::model::DecoderState;
 
 use super::changed::Changed;
 use super::checkpoint::{Checkpoint, tensor_bits};
@@ -150,44 +149,6 @@ fn a_rearranged_cache_says_the_same_as_a_fresh_one() {
                         let fresh = replayed(&checkpoint, &sources[*source], fed);
                         assert_eq!(tensor_bits(&logits.get(row).unwrap()), fresh, "{name}, round {round}, row {row}");
                     }
-                }
-            }
-        }
-    }
-}
-
-/// Rows that go on in another decoder, beside what that has, say what they would have said.
-#[test]
-fn rows_go_on_in_another_decoder() {
-    for (_, name) in COMPARED {
-        let checkpoint = Checkpoint::fixture(name);
-        let (model, expected) = (&checkpoint.model, expectations(name));
-        let sources: Vec<Vec<TokenId>> = list(&expected["source_ids"]).iter().take(6).map(ids).collect();
-        let feed = |state: &mut DecoderState, rows: &mut [(usize, Vec<TokenId>)], turn: usize| {
-            let tokens: Vec<TokenId> = (0..rows.len()).map(|row| (20 + 3 * row + turn) as TokenId).collect();
-            rows.iter_mut().zip(&tokens).for_each(|((_, fed), &token)| fed.push(token));
-            model.step(state, &tokens).unwrap()
-        };
-        let mut state = model.start(&checkpoint.memory(&sources[..3])).unwrap();
-        let mut rows: Vec<(usize, Vec<TokenId>)> = (0..3).map(|source| (source, Vec::new())).collect();
-        (0..5).for_each(|turn| drop(feed(&mut state, &mut rows, turn)));
-        model.select(&mut state, &[2, 0, 0, 1, 2]).unwrap();
-        rows = [2, 0, 0, 1, 2].map(|row| rows[row].clone()).to_vec();
-        (5..8).for_each(|turn| drop(feed(&mut state, &mut rows, turn)));
-        let mut other = model.start(&checkpoint.memory(&sources[4..])).unwrap();
-        let mut others: Vec<(usize, Vec<TokenId>)> = [4, 5].map(|source| (source, Vec::new())).to_vec();
-        (0..2).for_each(|turn| drop(feed(&mut other, &mut others, turn)));
-        // One of two slots that are free again, and slots that two rows share.
-        model.select(&mut other, &[1]).unwrap();
-        others.remove(0);
-        model.import_rows(&mut other, &state, &[4, 1, 2]).unwrap();
-        others.extend([4, 1, 2].map(|row| rows[row].clone()));
-        for turn in 8..11 {
-            for (state, rows) in [(&mut state, &mut rows), (&mut other, &mut others)] {
-                let logits = feed(state, rows, turn);
-                for (row, (source, fed)) in rows.iter().enumerate() {
-                    let fresh = replayed(&checkpoint, &sources[*source], fed);
-                    assert_eq!(tensor_bits(&logits.get(row).unwrap()), fresh, "{name}, turn {turn}, row {row}");
                 }
             }
         }
