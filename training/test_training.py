@@ -122,6 +122,22 @@ class Training(unittest.TestCase):
         self.assertTrue(all((Respelling(self.at / "model", 0.1, 0.0)(ids) == ids).all() for ids in sentences), "a share of none")
         self.assertIn("validation loss", self.train("respelled", 5, "--from", self.at / "model", "--respelled", 0.5))
 
+    def test_numbers_are_varied_alike_on_both_sides(self):
+        import re
+
+        from vary_numbers import with_other_numbers
+
+        draw = random.Random(2)
+        for source, target in [("In 1953 kostte het 2,5 miljoen.", "In 1953 it cost 2.5 million."), ("Om 10.15 uur waren er 30.000.", "At 10:15 a.m. there were 30,000.")]:
+            new = with_other_numbers(source, target, draw)
+            self.assertNotEqual(new[0], source)
+            same = lambda text: re.findall(r"\d+", text)
+            self.assertEqual(same(new[0]), same(new[1]), new)
+            self.assertEqual([re.sub(r"\d+", "#", text) for text in new], [re.sub(r"\d+", "#", text) for text in (source, target)])
+        for source, target in [("Hij kwam om 14.10 uur.", "He came at 2.10 p.m."), ("De 22e keer.", "The 22nd time."), ("Niets.", "Nothing."),
+                               ("Van 3 tot 3.", "From 3 to 3.")]:
+            self.assertIsNone(with_other_numbers(source, target, draw), source)
+
     def shares(self, shares):
         """A file of shares."""
         path = self.at / "shares.json"
