@@ -135,7 +135,9 @@ fn own(task: PipelineTask, input: document::Format, apart: bool) -> ReportFormat
     }
 }
 
-/// The extension of a source's output.
+/// The extension of a source's output: its own, if it stays in its format.
 pub fn extension(source: &Source) -> String {
-    source.output.extension().to_owned()
+    let stays = |format: &document::Format| source.output == ReportFormat::Own(*format);
+    let own = document::Format::known(&source.relative).filter(stays).and_then(|_| source.relative.extension());
+    own.map_or_else(|| source.output.extension().to_owned(), |extension| extension.to_string_lossy().into_owned())
 }

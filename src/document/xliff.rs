@@ -2,20 +2,21 @@
 //!
 //! A text without a translation, or with an empty one, is a block; its inline elements are marks, which the translation has too.
 //! Invariant: everything else is in the gaps: skeletons, notes, texts that have a translation or must not have one, so all of it
-//! keeps its bytes. In edition 1.2 a translation says that it needs a review.
+//! keeps its bytes. In edition 1.2 a translation says that it needs a review; in edition 2 its segment says that it is translated,
+//! which there means: not yet reviewed.
 
 use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 
 use super::markup::{Inline, MarkKind, Style};
-use super::xml::{NodeId, Tree};
+use super::xml::{self, NodeId, Tree};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
 use crate::language::Code;
 
-/// States of a translation that is none yet.
-const EMPTY_STATES: [&str; 2] = ["new", "needs-translation"];
+/// States of a translation that is none yet: of a target in edition 1.2, of a segment in edition 2.
+const EMPTY_STATES: [&str; 3] = ["new", "needs-translation", "initial"];
 
 /// Reads texts.
 pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
@@ -51,8 +52,9 @@ fn units(tree: &Tree, node: NodeId, overwrite: bool, blocks: &mut Vec<(Range<usi
 fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Block)> {
     let child = |name: &str| tree.children(unit).find(|&child| tree.name(child).split(':').nth(1) == Some(name));
     let (source, target) = (child("source")?, child("target"));
+    let is_segment = tree.name(unit) == "xl2:segment";
     let is_new = |target: NodeId| {
-        let state = tree.attribute(target, "state");
+        let state = tree.attribute(if is_segment { unit } else { target }, "state");
         tree.said(target).trim().is_empty() || state.is_some_and(|state| EMPTY_STATES.contains(&state.as_ref()))
     };
     let after = tree.outer(child("seg-source").unwrap_or(source)).end;
@@ -67,15 +69,34 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Blo
         return None;
     }
     let said = tree.said(source);
+    // With its translation a segment gets another state, so its tag is in the block.
+    let inner = tree.inner(unit).start;
+    let head = if is_segment { translated(tree.tag(unit)) + &tree.source[inner..place.start] } else { String::new() };
+    let place = if is_segment { tree.outer(unit).start..place.end } else { place };
     let written = &tree.source[place.clone()];
     let block = inline.finish(BlockKind::Cell, written, Style::Html);
     // Space after a text is no part of a sentence, but of what a program shows.
     let space = &said[said.trim_end().len()..];
     let name = tree.qualified(source).trim_end_matches("source");
-    let state = if tree.name(unit) == "xl1:trans-unit" { " state=\"needs-review-translation\"" } else { "" };
-    let tags = [format!("<{name}target{state}>"), format!("{space}</{name}target>")];
+    let state = if is_segment { "" } else { " state=\"needs-review-translation\"" };
+    let tags = [format!("{head}<{name}target{state}>"), format!("{space}</{name}target>")];
     let markup = block.markup.map(|markup| Box::new(markup.tagged(tags)));
     Some((place, Block { markup, ..block }))
+}
+
+/// The tag of a segment once it has a translation. What a program has to say of the old state goes with it, as XLIFF 2 wants it.
+fn translated(tag: &str) -> String {
+    let mut tag = tag.to_owned();
+    if let Some(value) = xml::attribute(&tag, "subState")
+        && let Some(name) = tag[..value.start].rfind("subState")
+    {
+        tag.replace_range(tag[..name].trim_end().len()..=value.end, "");
+    }
+    match xml::attribute(&tag, "state") {
+        Some(value) => tag.replace_range(value, "translated"),
+        None => tag.insert_str(tag.len() - 1, " state=\"translated\""),
+    }
+    tag
 }
 
 /// Takes what is in an element into a block.

@@ -170,3 +170,19 @@ fn a_pdf_comes_out_as_markdown_or_as_what_is_asked_for() {
     assert_eq!(piped, place.read("out/a.md"));
     place.pipe(&["translate"], &pipe).bad(1, &["this is a PDF", "--input-format pdf"]);
 }
+
+#[test]
+fn what_stays_in_its_format_keeps_its_extension() {
+    let place = Place::new();
+    let subtitles = "[Events]\nDialogue: 0,0,0,A,,0,0,0,,Het regent vandaag.\n";
+    let feed = "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>Het regent vandaag.</title></feed>";
+    place
+        .file("in/a.ssa", subtitles)
+        .file("in/b.ass", subtitles)
+        .file("in/c.atom", feed)
+        .file("in/d.md", "Het regent.");
+    place.run(&["translate", "in", "--output", "out", "--quiet"]).good();
+    assert_eq!(super::visible(&place.path("out")), ["a.ssa", "b.ass", "c.atom", "d.md"]);
+    place.run(&["translate", "in/a.ssa", "--output", "other/", "--format", "text", "--quiet"]).good();
+    assert_eq!(super::visible(&place.path("other")), ["a.txt"]);
+}

@@ -74,7 +74,7 @@ fn texts_for_translation_get_one_with_their_inline_elements() {
         .replace("<target state=\"needs-translation\">Niet klaar</target>", &target("NIET KLAAR"))
         .replace("<target/>", &target("LEEG HIER"));
     assert_eq!(made(&Capitals, OLD, Format::Xliff), expected);
-    let expected = NEW.replace(
+    let expected = with_state(NEW, "Zeg").replace(
         "<ph id=\"2\"/>.</source>",
         "<ph id=\"2\"/>.</source><target>ZEG <pc id=\"1\">HALLO</pc><ph id=\"2\"/>.</target>",
     );
@@ -89,6 +89,44 @@ fn texts_for_translation_get_one_with_their_inline_elements() {
         let error = Document::read("-", text, Format::Xliff).expect_err(said);
         assert!(format!("{error:#}").contains(said), "{error:#}");
     }
+}
+
+/// With the state of the segment whose source begins like this.
+fn with_state(text: &str, source: &str) -> String {
+    text.replace(&format!("<segment><source>{source}"), &format!("<segment state=\"translated\"><source>{source}"))
+}
+
+#[test]
+fn a_segment_says_in_which_state_it_is() {
+    let file = |segments: &str| {
+        format!(
+            "<xliff xmlns=\"urn:oasis:names:tc:xliff:document:2.0\" version=\"2.0\" srcLang=\"nl\" trgLang=\"en\"><file id=\"f\">\
+             <unit id=\"u\">{segments}</unit></file></xliff>"
+        )
+    };
+    let segment = |head: &str, text: &str, target: &str| {
+        format!(
+            "<segment{head}>\n <source>{text}</source>{target}\n</segment><ignorable><source> </source></ignorable>"
+        )
+    };
+    let sent = [
+        segment(" id=\"a\" state=\"initial\" subState=\"x:leeg\"", "Een", "<target>Een</target>"),
+        segment(" state='initial'", "Twee", "<target/>"),
+        segment("", "Drie", ""),
+        segment(" state=\"translated\" subState=\"x:klaar\"", "Vier", "<target>Four</target>"),
+        segment(" state=\"final\"", "Vijf", "<target>Five</target>"),
+        segment("", "Zes", "<target>Six</target>"),
+    ];
+    let expected = [
+        segment(" id=\"a\" state=\"translated\"", "Een", "<target>EEN</target>"),
+        segment(" state='translated'", "Twee", "<target>TWEE</target>"),
+        segment(" state=\"translated\"", "Drie", "<target>DRIE</target>"),
+        sent[3].clone(),
+        sent[4].clone(),
+        sent[5].clone(),
+    ];
+    assert_eq!(made(&Capitals, &file(&sent.concat()), Format::Xliff), file(&expected.concat()));
+    assert_eq!(made(&Echo, &file(&sent.concat()), Format::Xliff), file(&sent.concat()));
 }
 
 const ASS: &str = "\u{feff}[Script Info]\r\nTitle: Niet dit\r\n\r\n[Events]\r\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n\
