@@ -24,7 +24,7 @@ use columns::{Column, columns};
 use glyphs::PageReader;
 use limits::UnpackLimit;
 use lines::{TextLine, lines};
-use paragraphs::{Role, TextParagraph, paragraphs};
+use paragraphs::{ParagraphKind, TextParagraph, paragraphs};
 
 /// With this the crate opens no encrypted PDF, not even one that opens without a password: the limits could not be kept.
 const NOT_A_PASSWORD: &str = "\u{0}no password is tried\u{0}";
@@ -84,17 +84,19 @@ fn written(paragraphs: &[TextParagraph]) -> String {
     let mut before = None;
     for paragraph in paragraphs {
         if before.is_some() {
-            let is_list = before == Some(Role::Item) && paragraph.role == Role::Item;
+            let is_list = before == Some(ParagraphKind::Item) && paragraph.kind == ParagraphKind::Item;
             text += if is_list { "\n" } else { "\n\n" };
         }
-        before = Some(paragraph.role);
+        before = Some(paragraph.kind);
         let escaped = |said: &str| escape(said, Style::Markdown, true);
-        match (paragraph.role, paragraph.text.split_once(' ')) {
-            (Role::Heading(level), _) => text += &format!("{} {}", "#".repeat(level), escaped(&paragraph.text)),
-            (Role::Item, Some((sign, rest))) if sign.starts_with(|first: char| first.is_ascii_digit()) => {
+        match (paragraph.kind, paragraph.text.split_once(' ')) {
+            (ParagraphKind::Heading(level), _) => {
+                text += &format!("{} {}", "#".repeat(level), escaped(&paragraph.text))
+            }
+            (ParagraphKind::Item, Some((sign, rest))) if sign.starts_with(|first: char| first.is_ascii_digit()) => {
                 text += &format!("{sign} {}", escaped(rest.trim_start()));
             }
-            (Role::Item, Some((sign, rest))) if !sign.contains(char::is_alphabetic) => {
+            (ParagraphKind::Item, Some((sign, rest))) if !sign.contains(char::is_alphabetic) => {
                 text += &format!("- {}", escaped(rest.trim_start()));
             }
             _ => text += &escaped(&paragraph.text),

@@ -25,6 +25,8 @@ SENTENCES = [
     "De wethouder zegt dat het morgen beter wordt.",
 ]
 SOFFICE = shutil.which("soffice")
+PANDOC = shutil.which("pandoc")
+EPUBCHECK = shutil.which("epubcheck")
 
 
 def make_docx(path):
@@ -202,10 +204,25 @@ def text_of(path, folder):
     return made.read_text("utf-8", errors="replace").splitlines()
 
 
+def complaints(path):
+    """What epubcheck says of a book, without where it says it."""
+    said = subprocess.run([EPUBCHECK, str(path)], capture_output=True, text=True, check=False)
+    lines = (said.stdout + said.stderr).splitlines()
+    return [line.split(":")[0] for line in lines if line.startswith(("ERROR", "FATAL", "WARNING"))]
+
+
 def make(folder):
     for kind, maker in MAKERS.items():
         maker(folder / f"made.{kind}")
     (folder / "made.csv").write_text("id;tekst\r\n" + "".join(f'{n};"{s}"\r\n' for n, s in enumerate(SENTENCES)), "utf-8")
+    if PANDOC:
+        text = folder / "made.markdown"
+        items = "\n".join(f"- {sentence}" for sentence in SENTENCES)
+        text.write_text(f"# De brug\n\nDit is **heel** *belangrijk*[^1] nieuws.\n\n{items}\n\n[^1]: Zie de nota.\n", "utf-8")
+        for kind in ("docx", "odt", "epub"):
+            arguments = ["--metadata", "title=De brug", "--metadata", "lang=nl", "-o", folder / f"pandoc.{kind}", text]
+            subprocess.run([PANDOC, *map(str, arguments)], check=True)
+        text.unlink()
     if SOFFICE:
         with tempfile.TemporaryDirectory() as other:
             other = Path(other)
@@ -231,6 +248,10 @@ def check(folder):
     before, after = (docx.Document(folder / name / "made.docx") for name in ("capitals", "commented"))
     assert len(list(after.comments)) == len(list(before.comments)) + 1
     assert [paragraph.text for paragraph in after.paragraphs] == [paragraph.text for paragraph in before.paragraphs]
+    for path in sorted(folder.glob("*/*.epub")) if EPUBCHECK else []:
+        before, after = complaints(folder / path.name), complaints(path)
+        assert after == before, (path, before, after)
+        print(f"epubcheck: {path.parent.name}/{path.name}: {len(after)} complaints, as before")
     if SOFFICE:
         opened = [path for name in ("capitals", "bilingual", "commented", "front") for path in sorted((folder / name).iterdir())]
         for path in opened:

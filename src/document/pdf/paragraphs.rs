@@ -27,7 +27,7 @@ const MOST_BETWEEN: usize = 4;
 
 /// What a paragraph is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ParagraphKind {
     /// A heading, and how deep it is: 1 is the title's.
     Heading(usize),
     /// Running text.
@@ -40,7 +40,7 @@ pub(super) enum Role {
 #[derive(Clone, Debug)]
 pub(super) struct TextParagraph {
     /// What it is.
-    pub(super) role: Role,
+    pub(super) kind: ParagraphKind,
     /// What it says.
     pub(super) text: String,
     size: f32,
@@ -153,9 +153,9 @@ impl TextParagraph {
         for line in lines {
             words.append(&mut text, &line.text);
         }
-        let role = if sign_length(&text) > 0 { Role::Item } else { Role::Text };
+        let kind = if sign_length(&text) > 0 { ParagraphKind::Item } else { ParagraphKind::Text };
         let size = lines.iter().map(|line| line.size).fold(0.0, f32::max);
-        Self { role, text, size, bold: lines.iter().all(|line| line.bold), lines: lines.len() }
+        Self { kind, text, size, bold: lines.iter().all(|line| line.bold), lines: lines.len() }
     }
 
     /// Whether it may be a heading at all.
@@ -217,7 +217,8 @@ fn continued(paragraphs: Vec<TextParagraph>, size: f32, words: &Words) -> Vec<Te
     let mut joined: Vec<TextParagraph> = Vec::with_capacity(paragraphs.len());
     for paragraph in paragraphs {
         let first = paragraph.text.chars().next();
-        let goes_on = is_body(&paragraph) && paragraph.role == Role::Text && first.is_some_and(char::is_lowercase);
+        let goes_on =
+            is_body(&paragraph) && paragraph.kind == ParagraphKind::Text && first.is_some_and(char::is_lowercase);
         let recent = joined.iter_mut().rev().take(1 + MOST_BETWEEN);
         let open =
             recent.take_while(|_| goes_on).find(|before| is_body(before)).filter(|before| before.is_unfinished());
@@ -252,9 +253,9 @@ fn set_headings(paragraphs: &mut [TextParagraph], size: f32) {
     for paragraph in paragraphs {
         let rank = sizes.iter().position(|&size| size == halves(paragraph.size));
         if let (true, Some(rank)) = (is_large(paragraph), rank) {
-            paragraph.role = Role::Heading(1 + rank.min(5));
+            paragraph.kind = ParagraphKind::Heading(1 + rank.min(5));
         } else if is_strong(paragraph) {
-            paragraph.role = Role::Heading(1 + sizes.len().min(5));
+            paragraph.kind = ParagraphKind::Heading(1 + sizes.len().min(5));
         }
     }
 }
@@ -275,8 +276,8 @@ mod tests {
         TextLine { text: text.to_owned(), left, right, baseline, size: 10.0, bold: false }
     }
 
-    fn said(lines: Vec<TextLine>) -> Vec<(Role, String)> {
-        paragraphs(&columns(lines)).into_iter().map(|paragraph| (paragraph.role, paragraph.text)).collect()
+    fn said(lines: Vec<TextLine>) -> Vec<(ParagraphKind, String)> {
+        paragraphs(&columns(lines)).into_iter().map(|paragraph| (paragraph.kind, paragraph.text)).collect()
     }
 
     #[test]
@@ -308,11 +309,11 @@ mod tests {
             line("volgende regel", 20.0, 676.0),
             line("• Het tweede punt", 10.0, 664.0),
         ];
-        let item = |text: &str| (Role::Item, text.to_owned());
+        let item = |text: &str| (ParagraphKind::Item, text.to_owned());
         let expected = [
-            (Role::Heading(1), "De titel".to_owned()),
-            (Role::Heading(2), "Een kop".to_owned()),
-            (Role::Text, "Gewone tekst van het artikel die lang is.".to_owned()),
+            (ParagraphKind::Heading(1), "De titel".to_owned()),
+            (ParagraphKind::Heading(2), "Een kop".to_owned()),
+            (ParagraphKind::Text, "Gewone tekst van het artikel die lang is.".to_owned()),
             item("• Het eerste punt loopt door op de volgende regel"),
             item("• Het tweede punt"),
         ];

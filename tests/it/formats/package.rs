@@ -307,6 +307,9 @@ fn what_is_no_honest_document_is_refused_by_name() {
     let entity = "<!DOCTYPE a [<!ENTITY b \"ha\">]><html xmlns=\"http://www.w3.org/1999/xhtml\"><p>&b;</p></html>";
     let locked = "<encryption xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"><e:EncryptionMethod Algorithm=\"aes\"/></encryption>";
     let nothing = archive(&[("a.txt", "x")]);
+    let list = "<m:manifest xmlns:m=\"urn:oasis:names:tc:opendocument:xmlns:manifest:1.0\"><m:file-entry m:full-path=\"content.xml\">\
+        <m:encryption-data/></m:file-entry></m:manifest>";
+    let closed = archive(&[("mimetype", "x"), ("content.xml", "\u{1}\u{2}"), ("META-INF/manifest.xml", list)]);
     for (bytes, format, said) in [
         (b"Dit is gewone tekst.".to_vec(), Format::Docx, "no zip archive"),
         (b"".to_vec(), Format::Docx, "no zip archive"),
@@ -319,6 +322,7 @@ fn what_is_no_honest_document_is_refused_by_name() {
         (with(&good, b"PK\x03\x04", b"PK\x03\x05"), Format::Docx, "damaged"),
         (nothing.clone(), Format::Docx, "[Content_Types].xml"),
         (nothing.clone(), Format::Odt, "OpenDocument"),
+        (closed, Format::Odt, "has a password"),
         (nothing, Format::Epub, "META-INF/container.xml"),
         (archive(&[("[Content_Types].xml", TYPES)]), Format::Docx, "`word/styles.xml` is missing"),
         (word("<w:p><w:r>"), Format::Docx, "not well-formed"),
