@@ -8,6 +8,8 @@ pub(super) const SPACE: f32 = 0.15;
 /// Letters that are drawn one after the other belong together across a gap of this many sizes: a line that is stretched to the
 /// column's width has such gaps, and columns are not drawn one line in turn.
 const WIDEST_SPACE: f32 = 1.5;
+/// Where a space was drawn, a stretched line may have wider gaps.
+const WIDEST_AFTER_SPACE: f32 = 2.5;
 /// After the sign of a list's item the gap may be wider.
 const WIDEST_AFTER_SIGN: f32 = 4.0;
 /// Letters whose baselines differ by less than this share of their size are on one line.
@@ -103,6 +105,7 @@ impl Fragment {
         let widest = match () {
             () if height > SAME_LINE => 0.4,
             () if is_sign(&self.text) => WIDEST_AFTER_SIGN,
+            () if self.text.ends_with(' ') => WIDEST_AFTER_SPACE,
             () => WIDEST_SPACE,
         };
         let near = -0.6 * size <= gap && gap <= widest * size;

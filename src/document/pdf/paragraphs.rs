@@ -22,6 +22,10 @@ const LEAST_HEADING: f32 = 1.12;
 /// A heading has at most this many lines and letters.
 const MOST_HEADING_LINES: usize = 4;
 const LONGEST_HEADING: usize = 200;
+/// A column with fewer lines does not say where its lines end.
+const LEAST_LINES: usize = 3;
+/// Where paragraphs begin with an indent, one in so many lines has one.
+const LINES_OF_INDENT: usize = 40;
 /// How many paragraphs of notes and captions may stand inside of one that goes on.
 const MOST_BETWEEN: usize = 4;
 
@@ -46,6 +50,10 @@ pub(super) struct TextParagraph {
     size: f32,
     bold: bool,
     lines: usize,
+    /// Whether it ends its column, at the very end of a line: it may go on in the next one.
+    fills_column: bool,
+    /// Whether it begins its column without an indent: it may go on from the one before.
+    begins_column: bool,
 }
 
 /// The paragraphs of all columns, which come in the order in which they are read.
@@ -57,7 +65,7 @@ pub(super) fn paragraphs(columns: &[Column]) -> Vec<TextParagraph> {
     for column in columns {
         paragraphs.extend(measures.paragraphs(column, &words));
     }
-    let mut paragraphs = continued(paragraphs, measures.size, &words);
+    let mut paragraphs = continued(paragraphs, &measures, &words);
     set_headings(&mut paragraphs, measures.size);
     paragraphs
 }
@@ -68,6 +76,8 @@ struct Measures {
     size: f32,
     /// How far apart lines are, by the size of their letters in halves of a point.
     leading: HashMap<i32, f32>,
+    /// Whether paragraphs begin with an indent.
+    indents: bool,
 }
 
 impl Measures {
@@ -92,7 +102,13 @@ impl Measures {
                 .map(|(gap, _)| gap)
         };
         let leading = gaps.into_iter().filter_map(|(size, gaps)| Some((size, usual(gaps)? as f32 / 2.0))).collect();
-        Self { size: most as f32 / 2.0, leading }
+        let count: usize = columns.iter().map(|column| column.lines.len()).sum();
+        let is_indent = |lines: &&[TextLine]| {
+            let least = LEAST_INDENT * lines[1].size;
+            lines[1].left - lines[0].left > least && lines[1].left - lines[2].left > least
+        };
+        let indents = columns.iter().flat_map(|column| column.lines.windows(3)).filter(is_indent).count();
+        Self { size: most as f32 / 2.0, leading, indents: indents * LINES_OF_INDENT >= count && indents > 0 }
     }
 
     fn leading(&self, line: &TextLine) -> f32 {
@@ -113,6 +129,13 @@ impl Measures {
         }
         if !open.is_empty() {
             paragraphs.push(TextParagraph::of(&open, words));
+        }
+        let says_edges = column.lines.len() >= LEAST_LINES;
+        if let (Some(paragraph), Some(line)) = (paragraphs.first_mut(), column.lines.first()) {
+            paragraph.begins_column = says_edges && line.left - left < LEAST_INDENT * line.size;
+        }
+        if let (Some(paragraph), Some(line)) = (paragraphs.last_mut(), column.lines.last()) {
+            paragraph.fills_column = says_edges && right - line.right < line.size;
         }
         paragraphs
     }
@@ -155,7 +178,9 @@ impl TextParagraph {
         }
         let kind = if sign_length(&text) > 0 { ParagraphKind::Item } else { ParagraphKind::Text };
         let size = lines.iter().map(|line| line.size).fold(0.0, f32::max);
-        Self { kind, text, size, bold: lines.iter().all(|line| line.bold), lines: lines.len() }
+        let (fills_column, begins_column) = (false, false);
+        let bold = lines.iter().all(|line| line.bold);
+        Self { kind, text, size, bold, lines: lines.len(), fills_column, begins_column }
     }
 
     /// Whether it may be a heading at all.
@@ -212,21 +237,24 @@ fn is_bulleted(text: &str) -> bool {
 }
 
 /// Paragraphs that go on after a note, a caption, the end of a column or of a page become one.
-fn continued(paragraphs: Vec<TextParagraph>, size: f32, words: &Words) -> Vec<TextParagraph> {
-    let is_body = |paragraph: &TextParagraph| halves(paragraph.size) == halves(size);
+fn continued(paragraphs: Vec<TextParagraph>, measures: &Measures, words: &Words) -> Vec<TextParagraph> {
+    let is_body = |paragraph: &TextParagraph| halves(paragraph.size) == halves(measures.size);
+    let goes_on = |before: &TextParagraph, next: &TextParagraph| {
+        // Over the end of a column a sentence may begin, if nothing says that a paragraph does.
+        let fits = before.fills_column && next.begins_column && before.bold == next.bold;
+        let is_inside = next.text.starts_with(char::is_lowercase) || fits;
+        is_inside && before.is_unfinished() || fits && measures.indents
+    };
     let mut joined: Vec<TextParagraph> = Vec::with_capacity(paragraphs.len());
     for paragraph in paragraphs {
-        let first = paragraph.text.chars().next();
-        let goes_on =
-            is_body(&paragraph) && paragraph.kind == ParagraphKind::Text && first.is_some_and(char::is_lowercase);
-        let recent = joined.iter_mut().rev().take(1 + MOST_BETWEEN);
-        let open =
-            recent.take_while(|_| goes_on).find(|before| is_body(before)).filter(|before| before.is_unfinished());
-        match open {
+        let is_text = is_body(&paragraph) && paragraph.kind == ParagraphKind::Text;
+        let mut recent = joined.iter_mut().rev().take(1 + MOST_BETWEEN).take_while(|_| is_text);
+        match recent.find(|before| is_body(before)).filter(|before| goes_on(before, &paragraph)) {
             Some(before) => {
                 words.append(&mut before.text, &paragraph.text);
                 before.lines += paragraph.lines;
                 before.bold &= paragraph.bold;
+                before.fills_column = paragraph.fills_column;
             }
             None => joined.push(paragraph),
         }
