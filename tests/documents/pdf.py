@@ -235,7 +235,7 @@ def found(markdown):
 
 
 def plain(said):
-    return " ".join(said.replace("„", '"').replace("”", '"').replace("’", "'").split())
+    return " ".join(said.replace(",,", '"').replace("''", '"').replace("„", '"').replace("”", '"').replace("’", "'").split())
 
 
 def words(parts):

@@ -7,9 +7,7 @@
 pub(super) const SPACE: f32 = 0.15;
 /// Letters that are drawn one after the other belong together across a gap of this many sizes: a line that is stretched to the
 /// column's width has such gaps, and columns are not drawn one line in turn.
-const WIDEST_SPACE: f32 = 1.5;
-/// Where a space was drawn, a stretched line may have wider gaps.
-const WIDEST_AFTER_SPACE: f32 = 2.5;
+const WIDEST_SPACE: f32 = 3.0;
 /// After the sign of a list's item the gap may be wider.
 const WIDEST_AFTER_SIGN: f32 = 4.0;
 /// Letters whose baselines differ by less than this share of their size are on one line.
@@ -54,6 +52,8 @@ pub(super) struct Fragment {
     pub(super) bold: usize,
     /// How many quarters of a turn it is turned.
     pub(super) turn: u8,
+    /// Whether it was drawn right after another one to the left of it on the same line, as cells of a table are.
+    pub(super) after_cell: bool,
     /// Where the next letter would be drawn: after a space that is not part of the line.
     pub(super) pen: f32,
 }
@@ -97,6 +97,13 @@ impl Fragment {
         None
     }
 
+    /// The fragment that begins with a letter which was drawn after this one.
+    pub(super) fn next(&self, glyph: Glyph) -> Self {
+        let level = (self.baseline - glyph.baseline).abs() <= SAME_LINE * glyph.size;
+        let after_cell = self.turn == glyph.turn && level && glyph.left > self.right;
+        Self { after_cell, ..glyph.into() }
+    }
+
     /// Whether a letter that is drawn next belongs to it.
     fn takes(&self, glyph: &Glyph) -> bool {
         let (size, gap) = (self.size.max(glyph.size), glyph.left - self.pen);
@@ -105,7 +112,6 @@ impl Fragment {
         let widest = match () {
             () if height > SAME_LINE => 0.4,
             () if is_sign(&self.text) => WIDEST_AFTER_SIGN,
-            () if self.text.ends_with(' ') => WIDEST_AFTER_SPACE,
             () => WIDEST_SPACE,
         };
         let near = -0.6 * size <= gap && gap <= widest * size;
@@ -129,7 +135,7 @@ impl Fragment {
 impl From<Glyph> for Fragment {
     fn from(glyph: Glyph) -> Self {
         let Glyph { text, left, right, baseline, size, bold, turn } = glyph;
-        Self { text, left, right, baseline, size, bold: usize::from(bold), turn, pen: right }
+        Self { text, left, right, baseline, size, bold: usize::from(bold), turn, after_cell: false, pen: right }
     }
 }
 
@@ -226,8 +232,8 @@ mod tests {
     fn gaps_are_spaces_and_wide_gaps_part_columns() {
         let word = |text: &str, left: f32| glyph(text, left, 100.0, 10.0);
         assert_eq!(drawn([word("de", 0.0), word("brug", 13.0), word("is", 45.0)]), ["de brug is"]);
-        assert_eq!(drawn([word("de", 0.0), word("brug", 30.0)]), ["de", "brug"]);
-        assert_eq!(drawn([word("•", 0.0), word("brug", 30.0)]), ["• brug"]);
+        assert_eq!(drawn([word("de", 0.0), word("brug", 41.0)]), ["de", "brug"]);
+        assert_eq!(drawn([word("•", 0.0), word("brug", 41.0)]), ["• brug"]);
         assert_eq!(drawn([word("de", 0.0), glyph("brug", 13.0, 80.0, 10.0)]), ["de", "brug"]);
     }
 

@@ -326,8 +326,14 @@ impl<'a> Drawing<'_, 'a, '_> {
             Some(last) => last.push(glyph),
             None => Some(glyph),
         };
-        let begins = rest.filter(|glyph| !glyph.text.trim().is_empty());
-        self.drawn.fragments.extend(begins.map(Fragment::from));
+        if let Some(glyph) = rest.filter(|glyph| !glyph.text.trim().is_empty()) {
+            let fragments = &mut self.drawn.fragments;
+            let fragment = match fragments.last() {
+                Some(last) => last.next(glyph),
+                None => glyph.into(),
+            };
+            fragments.push(fragment);
+        }
         Ok(())
     }
 }

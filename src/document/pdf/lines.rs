@@ -14,11 +14,15 @@ const SAME_LINE: f32 = 0.25;
 const WIDEST_GAP: f32 = 0.7;
 /// Letters of one line have sizes of at least this ratio.
 const LEAST_RATIO: f32 = 0.6;
+/// What stands beside each other, is drawn one after the other, and has no more bytes than this are cells of a table.
+const LONGEST_CELL: usize = 30;
+/// What parts cells in the text of a line.
+pub(super) const CELL: char = '\t';
 
 /// A line of a column, and where it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct TextLine {
-    /// What it says.
+    /// What it says; cells of a table are parted by `CELL`.
     pub(super) text: String,
     /// Where its first letter begins.
     pub(super) left: f32,
@@ -71,11 +75,21 @@ fn of_one_turn(mut fragments: Vec<Fragment>) -> Vec<TextLine> {
     lines
 }
 
-/// Whether a fragment goes on where one to the left of it ends.
+/// Whether a fragment is on one line with one to the left of it.
 fn is_joined(before: &Fragment, next: &Fragment) -> bool {
-    let (size, gap) = (before.size.max(next.size), next.left - before.right);
-    is_twice(before, next)
-        || -0.5 * size <= gap && gap <= WIDEST_GAP * size && before.size.min(next.size) >= LEAST_RATIO * size
+    is_twice(before, next) || is_near(before, next) || is_cell(before, next)
+}
+
+/// Whether a fragment goes on where one to the left of it ends.
+fn is_near(before: &Fragment, next: &Fragment) -> bool {
+    let (large, small) = (before.size.max(next.size), before.size.min(next.size));
+    let gap = next.left - before.right;
+    -0.5 * large <= gap && gap <= WIDEST_GAP * small && small >= LEAST_RATIO * large
+}
+
+/// Whether a fragment is the cell of a table beside another one.
+fn is_cell(before: &Fragment, next: &Fragment) -> bool {
+    next.after_cell && before.text.len() <= LONGEST_CELL && next.text.len() <= LONGEST_CELL
 }
 
 /// Whether a text is drawn twice.
@@ -93,6 +107,10 @@ fn line(row: &[Fragment], range: Range<usize>) -> TextLine {
         }
         match before {
             None => line.left = fragment.left,
+            Some(before) if !is_near(before, fragment) => {
+                line.text.truncate(line.text.trim_end().len());
+                line.text.push(CELL);
+            }
             Some(before) if fragment.left - before.right > SPACE * fragment.size && !line.text.ends_with(' ') => {
                 line.text.push(' ');
             }
@@ -132,6 +150,17 @@ mod tests {
         ];
         let texts: Vec<String> = lines(all).concat().into_iter().map(|line| line.text).collect();
         assert_eq!(texts, ["links verder", "rechts", "onder"]);
+    }
+
+    #[test]
+    fn cells_are_on_one_line_if_they_are_short_and_were_drawn_in_turn() {
+        let cell = |text: &str| Fragment { after_cell: true, ..fragment(text, 200.0, 100.0) };
+        let long = "wat in een kolom staat en geen cel is".to_owned();
+        for (next, expected) in [(cell("prijs"), vec!["wat\tprijs"]), (cell(&long), vec!["wat", &long])] {
+            let texts: Vec<String> =
+                lines(vec![fragment("wat", 0.0, 100.0), next]).concat().into_iter().map(|line| line.text).collect();
+            assert_eq!(texts, expected);
+        }
     }
 
     #[test]

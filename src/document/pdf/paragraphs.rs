@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::columns::Column;
 use super::fragments::{is_bullet, is_sign};
-use super::lines::TextLine;
+use super::lines::{CELL, TextLine};
 use super::words::Words;
 
 /// An indent is at least this many sizes of the letters.
@@ -38,6 +38,8 @@ pub(super) enum ParagraphKind {
     Text,
     /// An item of a list, with a bullet or a number.
     Item,
+    /// A cell of a table.
+    Cell,
 }
 
 /// A paragraph of the article.
@@ -123,12 +125,12 @@ impl Measures {
         let mut open: Vec<&TextLine> = Vec::new();
         for line in &column.lines {
             if !open.is_empty() && self.begins(line, &open, left, right) {
-                paragraphs.push(TextParagraph::of(&std::mem::take(&mut open), words));
+                paragraphs.extend(TextParagraph::all_of(&std::mem::take(&mut open), words));
             }
             open.push(line);
         }
         if !open.is_empty() {
-            paragraphs.push(TextParagraph::of(&open, words));
+            paragraphs.extend(TextParagraph::all_of(&open, words));
         }
         let says_edges = column.lines.len() >= LEAST_LINES;
         if let (Some(paragraph), Some(line)) = (paragraphs.first_mut(), column.lines.first()) {
@@ -146,7 +148,8 @@ impl Measures {
         let gap = before.baseline - line.baseline;
         let differs = (before.size - line.size).abs() > 0.08 * before.size.max(line.size);
         let is_far = gap > WIDEST_LEADING * self.leading(before).max(before.size);
-        if differs || is_far || is_leader(&before.text) {
+        let in_table = before.text.contains(CELL) || line.text.contains(CELL);
+        if differs || is_far || in_table || is_leader(&before.text) {
             return true;
         }
         let ended = ends_sentence(&before.text);
@@ -171,6 +174,20 @@ impl Measures {
 }
 
 impl TextParagraph {
+    /// The paragraph of these lines, or the cells of a line that has some.
+    fn all_of(lines: &[&TextLine], words: &Words) -> Vec<Self> {
+        match lines {
+            [line] if line.text.contains(CELL) => {
+                let cell = |text: &str| Self {
+                    kind: ParagraphKind::Cell,
+                    ..Self::of(&[&TextLine { text: text.to_owned(), ..(*line).clone() }], words)
+                };
+                line.text.split(CELL).map(cell).collect()
+            }
+            _ => vec![Self::of(lines, words)],
+        }
+    }
+
     fn of(lines: &[&TextLine], words: &Words) -> Self {
         let mut text = String::new();
         for line in lines {
@@ -185,7 +202,8 @@ impl TextParagraph {
 
     /// Whether it may be a heading at all.
     fn is_short(&self) -> bool {
-        self.lines <= MOST_HEADING_LINES && self.text.len() <= LONGEST_HEADING
+        let is_cell = self.kind == ParagraphKind::Cell;
+        !is_cell && self.lines <= MOST_HEADING_LINES && self.text.len() <= LONGEST_HEADING
     }
 
     /// Whether what comes next may go on with it.
