@@ -3,7 +3,7 @@
 //! Invariant: only rows at the edge of a page go, from the edge inwards: those that stand in the same place of another page with
 //! the same words, whatever numbers they have, and numbers that stand by themselves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::lines::TextLine;
 
@@ -23,20 +23,15 @@ type RowKey = (String, i32);
 pub(super) fn strip(pages: &mut [Vec<TextLine>]) {
     let mut counts: HashMap<RowKey, usize> = HashMap::new();
     for page in &*pages {
-        for is_top in [true, false] {
-            for row in rows(page, is_top).iter().take(MOST_ROWS) {
-                for key in [key(row, 0.0), key(row, SAME_PLACE / 2.0)] {
-                    *counts.entry(key).or_default() += 1;
-                }
-            }
-        }
+        // On a page with few rows, one is near both edges; it is there once nonetheless.
+        let edges = [rows(page, true), rows(page, false)];
+        let near = edges.iter().flat_map(|rows| rows.iter().take(MOST_ROWS));
+        let keys: HashSet<RowKey> = near.flat_map(|row| keys(row)).collect();
+        keys.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
     }
     let least = 2.max(pages.len().div_ceil(ONE_PAGE_OF));
-    let is_repeated = |row: &[&TextLine]| {
-        [key(row, 0.0), key(row, SAME_PLACE / 2.0)]
-            .iter()
-            .any(|key| counts.get(key).is_some_and(|&count| count >= least))
-    };
+    let is_repeated =
+        |row: &[&TextLine]| keys(row).iter().any(|key| counts.get(key).is_some_and(|&count| count >= least));
     for page in pages {
         for is_top in [true, false] {
             let rows = rows(page, is_top);
@@ -69,21 +64,20 @@ fn rows(page: &[TextLine], is_top: bool) -> Vec<Vec<&TextLine>> {
     rows
 }
 
-/// What a row says, with `#` for each number, and where it is. `shift` is there because two places that are nearly the same may
-/// be rounded apart.
-fn key(row: &[&TextLine], shift: f32) -> RowKey {
+/// What a row says, with `#` for each number, and where it is: twice, because two places that are nearly the same may be rounded
+/// apart.
+fn keys(row: &[&TextLine]) -> [RowKey; 2] {
     let mut words = String::new();
-    for line in row {
-        for c in line.text.chars() {
-            match c {
-                c if c.is_ascii_digit() && words.ends_with('#') => {}
-                c if c.is_ascii_digit() => words.push('#'),
-                c if c.is_whitespace() => {}
-                c => words.push(c),
-            }
+    for c in row.iter().flat_map(|line| line.text.chars()) {
+        match c {
+            c if c.is_ascii_digit() && words.ends_with('#') => {}
+            c if c.is_ascii_digit() => words.push('#'),
+            c if c.is_whitespace() => {}
+            c => words.push(c),
         }
     }
-    (words, ((row[0].baseline + shift) / SAME_PLACE).floor() as i32 * 2 + i32::from(shift > 0.0))
+    let place = row[0].baseline / SAME_PLACE;
+    [(words.clone(), 2 * place.floor() as i32), (words, 2 * (place + 0.5).floor() as i32 + 1)]
 }
 
 /// Whether a row is a number, as of a page, and stands by itself.
@@ -124,6 +118,9 @@ mod tests {
         let mut pages = vec![vec![line("Er waren er", 760.0), line("12", 748.0)]];
         strip(&mut pages);
         assert_eq!(pages[0].len(), 2);
+        let mut pages = vec![vec![line("Er staat maar één regel.", 760.0)]];
+        strip(&mut pages);
+        assert_eq!(pages[0].len(), 1);
         let mut pages = vec![vec![line("Er waren er twaalf.", 760.0), line("– 1 –", 40.0)]];
         strip(&mut pages);
         assert_eq!(pages[0].len(), 1);
