@@ -169,7 +169,9 @@ def tex(head, body):
     return head + "\n\\begin{document}\n" + body + "\n\\end{document}\n"
 
 
+# Without lmodern these are fonts of bitmaps.
 T1 = r"\usepackage[T1]{fontenc}"
+LMODERN = T1 + r"\usepackage{lmodern}"
 
 
 def tex_article():
@@ -177,7 +179,7 @@ def tex_article():
 
 
 def tex_columns():
-    return tex(HEAD % ("a4paper,twocolumn", "article", T1), tex_body(article())), article()
+    return tex(HEAD % ("a4paper,twocolumn", "article", LMODERN), tex_body(article())), article()
 
 
 def tex_notes():
@@ -187,7 +189,7 @@ def tex_notes():
     body += "\\begin{enumerate}%s\\end{enumerate}\n" % items + TEXTS[4]
     points = [text(point) for point in POINTS]
     parts = article(2) + [text(TEXTS[2] + "¹")] + points + [text(TEXTS[3] + "²")] + points + [text(TEXTS[4])]
-    return tex(HEAD % ("a4paper", "article", T1), body), parts + [text("¹" + NOTES[0]), text("²" + NOTES[1])]
+    return tex(HEAD % ("a4paper", "article", LMODERN), body), parts + [text("¹" + NOTES[0]), text("²" + NOTES[1])]
 
 
 def tex_heads():

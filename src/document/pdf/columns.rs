@@ -19,8 +19,10 @@ const MOST_LINES: usize = 4000;
 pub(super) struct Column {
     /// The lines, the topmost first.
     pub(super) lines: Vec<TextLine>,
-    left: f32,
-    right: f32,
+    /// Where the leftmost line begins.
+    pub(super) left: f32,
+    /// Where the line ends that goes furthest to the right.
+    pub(super) right: f32,
     top: f32,
     bottom: f32,
 }

@@ -342,12 +342,36 @@ impl<'a> Drawing<'_, 'a, '_> {
 fn said(font: &Font, code: u32) -> Option<String> {
     let said = match font.glyph(font.map_code(code), code) {
         FontGlyph::Outline(glyph) => glyph.as_unicode(),
-        FontGlyph::Type3(glyph) => glyph.as_unicode(),
+        FontGlyph::Type3(glyph) => glyph.as_unicode().or_else(|| of_bitmap(code)),
     };
     said.map(|said| match said {
         BfString::Char(c) => c.to_string(),
         BfString::String(text) => text,
     })
+}
+
+/// What a letter of a font of bitmaps says, as TeX makes them: such a font does not tell, but has the codes of the encoding `T1`
+/// of TeX, which are those of ASCII and, for most letters with accents, those of ISO 8859-1.
+fn of_bitmap(code: u32) -> Option<BfString> {
+    Some(BfString::Char(match code {
+        16 => '“',
+        17 => '”',
+        18 => '„',
+        19 => '«',
+        20 => '»',
+        21 => '–',
+        22 => '—',
+        27 => 'ﬀ',
+        28 => 'ﬁ',
+        29 => 'ﬂ',
+        30 => 'ﬃ',
+        31 => 'ﬄ',
+        39 => '’',
+        96 => '‘',
+        32..=126 | 192..=255 => char::from_u32(code)?,
+        127 => '-',
+        _ => return None,
+    }))
 }
 
 /// How many quarters of a turn a line is turned that goes this way.

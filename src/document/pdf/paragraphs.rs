@@ -119,12 +119,10 @@ impl Measures {
 
     /// The paragraphs of one column.
     fn paragraphs(&self, column: &Column, words: &Words) -> Vec<TextParagraph> {
-        let left = column.lines.iter().map(|line| line.left).fold(f32::INFINITY, f32::min);
-        let right = column.lines.iter().map(|line| line.right).fold(f32::NEG_INFINITY, f32::max);
         let mut paragraphs = Vec::new();
         let mut open: Vec<&TextLine> = Vec::new();
         for line in &column.lines {
-            if !open.is_empty() && self.begins(line, &open, left, right) {
+            if !open.is_empty() && self.begins(line, &open, column) {
                 paragraphs.extend(TextParagraph::all_of(&std::mem::take(&mut open), words));
             }
             open.push(line);
@@ -134,16 +132,16 @@ impl Measures {
         }
         let says_edges = column.lines.len() >= LEAST_LINES;
         if let (Some(paragraph), Some(line)) = (paragraphs.first_mut(), column.lines.first()) {
-            paragraph.begins_column = says_edges && line.left - left < LEAST_INDENT * line.size;
+            paragraph.begins_column = says_edges && line.left - column.left < LEAST_INDENT * line.size;
         }
         if let (Some(paragraph), Some(line)) = (paragraphs.last_mut(), column.lines.last()) {
-            paragraph.fills_column = says_edges && right - line.right < line.size;
+            paragraph.fills_column = says_edges && column.right - line.right < line.size;
         }
         paragraphs
     }
 
-    /// Whether a line begins a new paragraph after the lines of the open one, in a column between `left` and `right`.
-    fn begins(&self, line: &TextLine, open: &[&TextLine], left: f32, right: f32) -> bool {
+    /// Whether a line of a column begins a new paragraph after the lines of the open one.
+    fn begins(&self, line: &TextLine, open: &[&TextLine], column: &Column) -> bool {
         let before = open[open.len() - 1];
         let gap = before.baseline - line.baseline;
         let differs = (before.size - line.size).abs() > 0.08 * before.size.max(line.size);
@@ -153,7 +151,9 @@ impl Measures {
             return true;
         }
         let ended = ends_sentence(&before.text);
-        let room = right - before.right;
+        // A quotation is narrower than the column: what counts is where lines end that begin where this one does.
+        let beside = column.lines.iter().filter(|other| (other.left - line.left).abs() < 0.3 * line.size);
+        let room = beside.map(|other| other.right).fold(line.right, f32::max) - before.right;
         let is_short = room > 3.0 * line.size;
         if before.bold != line.bold && (ended || is_short || open.iter().all(|line| line.bold)) {
             return true;
@@ -164,7 +164,7 @@ impl Measures {
         if sign_length(&line.text) > 0 && (is_bulleted(&line.text) || ended || is_item || is_short || moved) {
             return true;
         }
-        if is_centred(before, line, left, right) {
+        if is_centred(before, line, column) {
             return false;
         }
         let indented = if is_item { indent > 0.0 && open.len() > 1 } else { indent > 0.0 };
@@ -225,10 +225,11 @@ fn ends_early(before: &TextLine, line: &TextLine, room: f32) -> bool {
 }
 
 /// Whether two lines have the same middle and not the same edges.
-fn is_centred(one: &TextLine, other: &TextLine, left: f32, right: f32) -> bool {
+fn is_centred(one: &TextLine, other: &TextLine, column: &Column) -> bool {
     let near = |from: f32, to: f32| (from - to).abs() < 0.4 * one.size;
     let middle = |line: &TextLine| f32::midpoint(line.left, line.right);
-    near(middle(one), middle(other)) && near(middle(one), f32::midpoint(left, right)) && !near(one.left, other.left)
+    let of_column = f32::midpoint(column.left, column.right);
+    near(middle(one), middle(other)) && near(middle(one), of_column) && !near(one.left, other.left)
 }
 
 /// Whether a text ends as a sentence does.
