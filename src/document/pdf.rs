@@ -91,7 +91,7 @@ fn written(paragraphs: &[TextParagraph]) -> String {
         let escaped = |said: &str| escape(said, Style::Markdown, true);
         match (paragraph.kind, paragraph.text.split_once(' ')) {
             (ParagraphKind::Heading(level), _) => {
-                text += &format!("{} {}", "#".repeat(level), escaped(&paragraph.text))
+                text += &format!("{} {}", "#".repeat(level), escaped(&paragraph.text));
             }
             (ParagraphKind::Item, Some((sign, rest))) if sign.starts_with(|first: char| first.is_ascii_digit()) => {
                 text += &format!("{sign} {}", escaped(rest.trim_start()));

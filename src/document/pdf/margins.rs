@@ -27,7 +27,9 @@ pub(super) fn strip(pages: &mut [Vec<TextLine>]) {
         let edges = [rows(page, true), rows(page, false)];
         let near = edges.iter().flat_map(|rows| rows.iter().take(MOST_ROWS));
         let keys: HashSet<RowKey> = near.flat_map(|row| keys(row)).collect();
-        keys.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
+        for key in keys {
+            *counts.entry(key).or_default() += 1;
+        }
     }
     let least = 2.max(pages.len().div_ceil(ONE_PAGE_OF));
     let is_repeated =
