@@ -35,10 +35,12 @@ impl Memory {
 fn similar(connection: &Connection, source: &str, from: &str, to: &str, percent: u8) -> rusqlite::Result<Vec<Similar>> {
     let length = source.chars().count();
     let (least, most) = (length * usize::from(percent) / 100, length * 100 / usize::from(percent.max(1)));
+    // Of a source that a person corrected, only that counts.
     let mut query = connection.prepare(
         "SELECT source, target FROM corrections WHERE source_language = ?1 AND target_language = ?2 \
          AND length(source) BETWEEN ?3 AND ?4 UNION SELECT source, target FROM kept WHERE source_language = ?1 \
-         AND target_language = ?2 AND kind = 'segment' AND length(source) BETWEEN ?3 AND ?4",
+         AND target_language = ?2 AND kind = 'segment' AND length(source) BETWEEN ?3 AND ?4 AND NOT EXISTS \
+         (SELECT 1 FROM corrections AS one WHERE one.source_language = ?1 AND one.target_language = ?2 AND one.source = kept.source)",
     )?;
     let mut rows = query.query(params![from, to, least as i64, most as i64])?;
     let mut found: Vec<Similar> = Vec::new();

@@ -144,8 +144,11 @@ impl Memory {
     pub fn units(&self, only_corrections: bool, mut take: impl FnMut(&TranslationUnit) -> Result<()>) -> Result<()> {
         let mut failed = Ok(());
         self.must(|connection| {
+            // What a person corrected is not what a model made of it.
             let kept = "UNION ALL SELECT * FROM (SELECT DISTINCT source_language, target_language, source, target, 0 FROM kept \
-                        WHERE kind = 'segment' ORDER BY 1, 2, 3, 4)";
+                        WHERE kind = 'segment' AND NOT EXISTS (SELECT 1 FROM corrections AS one WHERE \
+                        one.source_language = kept.source_language AND one.target_language = kept.target_language AND \
+                        one.source = kept.source) ORDER BY 1, 2, 3, 4)";
             let query = format!(
                 "SELECT * FROM (SELECT source_language, target_language, source, target, 1 FROM corrections ORDER BY 1, 2, 3) {}",
                 if only_corrections { "" } else { kept }
