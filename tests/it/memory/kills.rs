@@ -45,7 +45,7 @@ fn a_hundred_kills_corrupt_nothing_and_lose_the_last_batch_at_most() {
     let translate = ["translate", "lines.txt", "--input-format", "lines", "--model", &tiny, "--memory", "memory"];
     let (mut random, mut before, mut interrupted) = (Random(33), (0, 0), 0);
     for turn in 0..100 {
-        let (command, most) = if turn % 4 == 0 { (&translate[..], 400) } else { (&import[..], 60) };
+        let (command, most) = if turn % 10 == 0 { (&translate[..], 1500) } else { (&import[..], 120) };
         interrupted += usize::from(!kill(&place, command, Duration::from_millis(3 + random.below(most))));
         if !memory.exists() || memory.metadata().unwrap().len() == 0 {
             continue;
