@@ -190,16 +190,17 @@ fn what_would_fill_a_memory_is_refused_unless_somebody_allows_it() {
     let form = |entries: &str, content: &[u8]| stream(&format!("/Type /XObject /Subtype /Form {entries}"), content);
     let once = form("/Filter /FlateDecode", &packed(&large));
     let twice = form("/Filter [/FlateDecode /FlateDecode]", &packed(&packed(&large)));
-    // Drawn in a form that draws itself, over and over.
-    let itself = form("/Resources << /XObject << /X 6 0 R >> >>", &b"/X Do ".repeat(2000));
-    for (part, limit) in [(once, 1), (twice, 1), (itself, 1)] {
-        let file = pdf(&[format!("{text} /X Do ")], &[part]);
-        let options = ReadOptions { max_unpacked: Some(limit << 20), ..ReadOptions::default() };
+    // Small, and drawn many times.
+    let many = form("/Resources << /XObject << /Y 7 0 R >> >>", &b"/Y Do ".repeat(200));
+    let small = form("", &[b' '; 12_000]);
+    for parts in [vec![once.clone()], vec![twice], vec![many, small]] {
+        let file = pdf(&[format!("{text} /X Do ")], &parts);
+        let options = ReadOptions { max_unpacked: Some(1 << 20), ..ReadOptions::default() };
         let error = Document::read_with("-", file, Format::Pdf, &options).expect_err("it is too large");
         let told = format!("{error:#}");
         assert!(told.contains("more than 1 MiB") && told.contains("--max-unpacked"), "{told}");
     }
-    let file = pdf(&[text], &[form("/Filter /FlateDecode", &packed(&large))]);
+    let file = pdf(&[text], &[once]);
     assert_eq!(read(file).blocks.len(), 1);
 }
 
