@@ -171,6 +171,9 @@ pub struct LineReport {
     /// The best outputs, where several were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypotheses: Option<Vec<Alternative>>,
+    /// Which words belong together, where that was asked for: pairs of ranges of characters, in the source and in the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Vec<[[usize; 2]; 2]>>,
 }
 
 impl LineReport {

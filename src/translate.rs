@@ -9,6 +9,7 @@
 //! places (`protect`), and where it loses one, what is around the spans is translated by itself. Terms of a glossary
 //! are asked for and looked for. Where sentences end belongs to `segment`, what may be wrong with them to `check`.
 
+mod alignment;
 mod answer;
 mod generate;
 mod plan;
@@ -67,6 +68,9 @@ pub struct Segment {
     /// Known translations of similar sources, where they were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub similar: Vec<Similar>,
+    /// Which words belong together, where that was asked for: pairs of ranges of characters, in the source and in the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Vec<[[usize; 2]; 2]>>,
 }
 
 /// Where the translation of a segment comes from, if not from a model in this run.

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::decode_args::{Given, OfLines, OfTranslations};
 use super::options::{
-    AdditionOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions, MessageOptions,
-    OutputOptions, PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
+    AdditionOptions, AlignmentOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
+    MessageOptions, OutputOptions, PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
 };
 
 /// What people do most.
@@ -101,6 +101,8 @@ pub struct DigestArgs {
     #[command(flatten)]
     pub additions: AdditionOptions,
     #[command(flatten)]
+    pub alignment: AlignmentOptions,
+    #[command(flatten)]
     pub decode: DecodeOptions,
     #[command(flatten)]
     pub sampling: SamplingOptions,
@@ -129,6 +131,8 @@ pub struct TranslateArgs {
     pub output: OutputOptions,
     #[command(flatten)]
     pub additions: AdditionOptions,
+    #[command(flatten)]
+    pub alignment: AlignmentOptions,
     #[command(flatten)]
     pub decode: DecodeOptions,
     #[command(flatten)]

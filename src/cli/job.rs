@@ -72,6 +72,7 @@ impl Job {
         let mut job = Self::common(&common, file)?;
         job.pipeline.digest(&args.wanted, file)?;
         job.pipeline.memory(&args.memory, file)?;
+        job.pipeline.alignment(&args.alignment, file)?;
         job.additions = additions(&args.additions, &job.found, file)?;
         Ok(job)
     }
@@ -91,6 +92,7 @@ impl Job {
         job.pipeline.languages(&args.languages, file)?;
         job.pipeline.terms(&args.terms, file)?;
         job.pipeline.memory(&args.memory, file)?;
+        job.pipeline.alignment(&args.alignment, file)?;
         job.additions = additions(&args.additions, &job.found, file)?;
         job.pipeline.options.model = args.model.model.clone().or_else(|| file.text("model"));
         job.pipeline.options.adapter.clone_from(&args.model.adapter);

@@ -129,6 +129,7 @@ pub fn fill(report: &mut LineReport, segment: Segment, n_best: bool) {
     report.notes = segment.notes;
     report.from = segment.from;
     report.similar = segment.similar;
+    report.alignment = segment.alignment;
     if n_best {
         let mut hypotheses = segment.hypotheses;
         if let (true, Some(score)) = (hypotheses.is_empty(), segment.score) {

@@ -4,6 +4,7 @@
 //! flag and the key of the settings file. Which value wins is decided in `settings`; what values
 //! mean, and which go together, in `job`.
 
+mod alignment;
 mod written;
 
 use std::sync::LazyLock;
@@ -16,6 +17,7 @@ use kortom::render;
 use serde::{Deserialize, Serialize};
 
 use super::decode_args::{Given, OfSampling, OfSearch, OfSeveral};
+pub use alignment::{AlignmentOptions, layer_and_head};
 use written::{as_text, as_value, one_or_many};
 
 /// Devices and how much of them to use.
@@ -267,6 +269,9 @@ pub struct AllOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub additions: AdditionOptions,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub alignment: AlignmentOptions,
     #[command(flatten)]
     #[serde(flatten)]
     pub summary: SummaryOptions,

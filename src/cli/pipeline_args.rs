@@ -14,7 +14,8 @@ use kortom::summarize;
 use super::args::{BenchArgs, ServeArgs, Wanted};
 use super::decoding::{TypedDecoding, layers};
 use super::options::{
-    GlobalAttention, LanguageOptions, MachineOptions, MemoryOptions, Method, ReadOptions, SummaryOptions, TermOptions,
+    self, AlignmentOptions, GlobalAttention, LanguageOptions, MachineOptions, MemoryOptions, Method, ReadOptions,
+    SummaryOptions, TermOptions,
 };
 use super::settings::{SettingsFile, offline_environment};
 
@@ -93,6 +94,18 @@ impl PipelineArgs {
         let typed = wanted.summary_model.as_deref();
         options.summary = Some(summary(&wanted.summary, typed, "--summary-model", file)?);
         options.global_attention = global_attention(&file.fill(&wanted.read)?);
+        Ok(())
+    }
+
+    /// Takes which words are to be said to belong together. A head that is named is asked.
+    pub fn alignment(&mut self, typed: &AlignmentOptions, file: &SettingsFile) -> Result<()> {
+        let AlignmentOptions { alignment, alignment_head } = file.fill(typed)?;
+        let named = alignment_head.as_deref().map(|head| {
+            let error = format!("`{head}` does not name a head").with_hint("--alignment-head LAYER,HEAD, such as -1,0");
+            options::layer_and_head(head).ok_or(error)
+        });
+        self.options.alignment_head = named.transpose()?.filter(|_| alignment != Some(false));
+        self.options.aligns = alignment == Some(true) || self.options.alignment_head.is_some();
         Ok(())
     }
 

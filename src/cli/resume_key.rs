@@ -92,6 +92,8 @@ impl<'a> ResumeKey<'a> {
             to: _,
             summary,
             global_attention: _,
+            aligns: _,
+            alignment_head: _,
             decoding: DecodingLayers { flags: _, file: _, prefix: _, first_flag: _ },
             device,
             compute_type,
@@ -169,7 +171,7 @@ mod tests {
     const GENERATE: &str = "generate --model tests/fixtures/tiny-marian --beam-size 3 --format jsonl";
 
     /// Each option that outputs depend on: a command, what it is given, and what it may be given instead.
-    const CHANGES: [(&str, &str, &str, &str); 32] = [
+    const CHANGES: [(&str, &str, &str, &str); 34] = [
         ("model", "translate", "--model tests/fixtures/tiny-marian", "--model tests/fixtures/tiny-marian-untied"),
         ("summary-model", DIGEST, "--method extractive", "--summary-model tests/fixtures/tiny-t5"),
         ("from", NLLB, "", "--from de"),
@@ -199,6 +201,8 @@ mod tests {
         ("overwrite", MARIAN, "--input-format po", "--input-format po --overwrite"),
         ("bilingual", MARIAN, "--input-format docx", "--input-format docx --bilingual"),
         ("comments", MARIAN, "--input-format odt", "--input-format odt --comments"),
+        ("alignment", MARIAN, "", "--alignment --alignment-head -1,0"),
+        ("alignment-head", MARIAN, "--alignment-head -1,0", "--alignment-head -1,1"),
         ("format", MARIAN, "", "--format json"),
         ("summary-length", DIGEST, "--method extractive", "--method extractive --summary-length 1"),
         ("memory-fuzzy", MARIAN, MEMORY, "--memory IN_FOLDER --memory-fuzzy 80"),

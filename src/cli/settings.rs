@@ -156,7 +156,7 @@ fn default(key: &str) -> &'static str {
         "device" | "compute-type" | "input-format" | "method" => "auto",
         "threads" => "one per core",
         "offline" | "no-cache" | "resume" | "strict" | "timings" | "quiet" | "verbose" | "html-whole" | "overwrite"
-        | "bilingual" | "comments" | "no-memory" => "false",
+        | "bilingual" | "comments" | "no-memory" | "alignment" => "false",
         "field" | "field-format" => "text",
         "max-unpacked" => "256",
         "format" => "that of the input",
@@ -166,6 +166,7 @@ fn default(key: &str) -> &'static str {
         "prefix" => "the model's, if any",
         "glossary" | "memory-fuzzy" => "none",
         "memory" => "off",
+        "alignment-head" => "the one that the catalogue names",
         "global-attention" => "first for a summary, else none",
         _ => "",
     }

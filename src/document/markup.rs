@@ -196,14 +196,31 @@ impl Inline {
     }
 }
 
-/// The translated block; `sentences` has a translation for each range of the block's text.
-pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) -> Block {
+/// A sentence of a block and its translation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TranslatedSentence {
+    /// Where it stands in the block's text.
+    pub range: Range<usize>,
+    /// Its translation.
+    pub target: String,
+    /// Which words belong together, as far as that is known: ranges of bytes in the sentence and in its translation.
+    pub pairs: Vec<[Range<usize>; 2]>,
+}
+
+/// The translated block; `sentences` are in the order of the block's text.
+pub(super) fn translated(block: &Block, sentences: &[TranslatedSentence]) -> Block {
     let mut text = String::new();
     let mut moves: Vec<(Range<usize>, Range<usize>)> = Vec::with_capacity(sentences.len());
+    let mut pairs = Vec::new();
     let mut end = 0;
-    for (range, target) in sentences {
+    for TranslatedSentence { range, target, pairs: own } in sentences {
         text.push_str(&block.text[end..range.start]);
         end = range.end;
+        let [from, to] = [range.start, text.len()];
+        let moved = |[theirs, ours]: &[Range<usize>; 2]| {
+            [theirs.start + from..theirs.end + from, ours.start + to..ours.end + to]
+        };
+        pairs.extend(own.iter().map(moved));
         moves.push((range.clone(), text.len()..text.len() + target.len()));
         text.push_str(target);
     }
@@ -212,7 +229,7 @@ pub(super) fn translated(block: &Block, sentences: &[(Range<usize>, String)]) ->
         return block.clone();
     }
     let markup = block.markup.as_ref().map(|markup| {
-        let projection = Projection { source: &block.text, target: &text, moves: &moves };
+        let projection = Projection { source: &block.text, target: &text, moves: &moves, pairs: &pairs };
         let marks = projection.project(&markup.marks);
         let source = match &markup.runs {
             Some(runs) => runs.render(&pieces(&text, &marks, markup.style)),

@@ -42,8 +42,8 @@ pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
 #[doc(hidden)]
 pub use html::pairs::{PagePair, pairs as page_pairs};
 pub use jsonl::Field;
-pub use markup::Comment;
 use markup::Markup;
+pub use markup::{Comment, TranslatedSentence};
 
 use crate::error::{Error, ErrorKind};
 pub use package::{Content, Package};
@@ -126,10 +126,10 @@ impl Block {
         self.markup.as_ref().map_or(&self.text, |markup| markup.source())
     }
 
-    /// The block with other words: each range of its text replaced by its translation, what is between
-    /// them kept, and the markup taken along. Ranges are in order and do not overlap.
+    /// The block with other words: each sentence replaced by its translation, what is between them kept, and the markup
+    /// taken along. Sentences are in order and do not overlap.
     #[must_use]
-    pub fn translated(&self, sentences: &[(Range<usize>, String)]) -> Self {
+    pub fn translated(&self, sentences: &[TranslatedSentence]) -> Self {
         markup::translated(self, sentences)
     }
 }

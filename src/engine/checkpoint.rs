@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::error::{self, WithHint};
 use crate::files::ModelFiles;
 use crate::language::Code;
-use crate::model::spec::GlobalAttention;
+use crate::model::spec::{AlignmentHead, GlobalAttention};
 use crate::model::{Spec, family};
 use crate::tokenizer::{LanguageError, LanguageTokens, Tokenizer};
 
@@ -36,6 +36,9 @@ pub struct ResolvedRequest {
     pub prefix: String,
     /// Which source tokens have global attention.
     pub global_attention: GlobalAttention,
+    /// The head that says which words belong together, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentHead>,
     /// Whether spaces before English punctuation are removed from the output; `None`: the checkpoint decides.
     pub clean_up: Option<bool>,
 }
@@ -96,7 +99,8 @@ impl Checkpoint {
         if self.spec.has_global_first() {
             settings.note_global_attention(global_attention, request.global_attention.is_some());
         }
-        Ok(ResolvedRequest { settings, languages, prefix, global_attention, clean_up: request.clean_up })
+        let alignment = request.alignment.map(|head| head.of(&self.spec).map(|_| head)).transpose()?;
+        Ok(ResolvedRequest { settings, languages, prefix, global_attention, alignment, clean_up: request.clean_up })
     }
 
     /// Which source tokens have global attention. For a task it is the first one, as the cards of such models recommend.

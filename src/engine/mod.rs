@@ -4,6 +4,7 @@
 //! except for the rounding of sums). A source that is too long for the model is an error; it is never cut. How articles
 //! are divided into texts belongs to `translate` and `summarize`.
 
+mod alignment;
 mod batching;
 mod checkpoint;
 mod decoding;
@@ -29,8 +30,9 @@ use crate::model::{self, DecoderState, Seq2Seq, Spec, Weights};
 use crate::search::WordBoundaries;
 use crate::tokenizer::Tokenizer;
 
-pub use crate::model::spec::GlobalAttention;
+pub use crate::model::spec::{AlignmentHead, GlobalAttention};
 pub use crate::search::{GUARD, ResumePoint};
+pub use alignment::WordAlignment;
 pub use checkpoint::{Checkpoint, ResolvedRequest};
 pub use decoding::{Scheduler, Source};
 pub use input::{Constraint, Input};
@@ -81,6 +83,8 @@ pub struct Request {
     /// Which source tokens have global attention, in models that leave this to the caller. `None`: the first token for a
     /// task, as the makers of such models recommend, and no token otherwise.
     pub global_attention: Option<GlobalAttention>,
+    /// The head that says which words of source and target belong together; `None` where nobody asks.
+    pub alignment: Option<AlignmentHead>,
     /// Whether spaces before English punctuation are removed from the output; `None`: the checkpoint decides.
     pub clean_up: Option<bool>,
     /// Padded source tokens per batch; `None`: what suits the device.
@@ -103,6 +107,7 @@ impl Request {
             to: None,
             prefix: None,
             global_attention: None,
+            alignment: None,
             clean_up: None,
             batch_tokens: None,
         }

@@ -260,7 +260,7 @@ impl Session<'_> {
         RunOptions { search, required, global, clean_up, limits: self.limits(search) }
     }
 
-    fn limits(&self, options: &SearchOptions) -> BatchLimits {
+    pub(super) fn limits(&self, options: &SearchOptions) -> BatchLimits {
         let engine = self.engine;
         engine.budget.limits(engine.model.spec(), engine.placement.dtype, options, self.batch_tokens)
     }

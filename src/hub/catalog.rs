@@ -88,6 +88,9 @@ pub struct CatalogEntry {
     /// Most tokens that it reads at once, where it was made for long documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<usize>,
+    /// Layer and head of the decoder's cross-attention that were trained to say which words belong together; layer -1 is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment_head: Option<[i64; 2]>,
     /// The model's strength, in a few words.
     pub note: String,
     /// Scores that were published, with their source.
@@ -185,6 +188,7 @@ mod tests {
             let license = entry.license.as_deref().unwrap_or_default();
             assert_eq!(entry.non_commercial, is_non_commercial(license), "{}", entry.alias);
             assert!(!entry.from.is_empty() && !entry.to.is_empty() && !entry.note.is_empty(), "{}", entry.alias);
+            assert!(entry.alignment_head.is_none_or(|[_, head]| head >= 0), "{}", entry.alias);
             assert!(entry.note.chars().count() <= 50, "{}: `list` has no room for so long a note", entry.alias);
         }
         let bundled = catalog().iter().rposition(|entry| entry.task == ModelTask::Translate).unwrap();

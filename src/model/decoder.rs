@@ -3,6 +3,7 @@
 //! The prefill of admitted rows is computed in one pass. Tokens that several rows of a sentence begin with are computed
 //! once.
 
+mod alignment;
 mod predicting;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::nn::{
 
 use super::positions::{Places, RelativeBias, by_pattern, of_layer};
 use super::residual::Residual;
+use alignment::Watched;
 
 /// The decoder stack.
 pub(super) struct Decoder {
@@ -60,12 +62,24 @@ impl DecoderAttention {
         }
     }
 
-    /// One step of all rows, `[r, d]` to `[r, d]`, with the residual connections.
-    fn step(&self, x: &Tensor, past: OwnPast, memories: &[&CrossCache], places: &[RowSource]) -> Result<Tensor> {
+    /// One step of all rows, `[r, d]` to `[r, d]`, with the residual connections. Records the weights of a watched head.
+    fn step(
+        &self,
+        x: &Tensor,
+        past: OwnPast,
+        memories: &[&CrossCache],
+        places: &[RowSource],
+        watched: Option<&mut Watched>,
+    ) -> Result<Tensor> {
         match self {
             Self::Apart { own, source } => {
                 let x = own.1.around(x, |x, residual| own.0.step(x, residual, past))?;
-                source.1.around(&x, |x, residual| source.0.step(x, residual, memories, places))
+                source.1.around(&x, |x, residual| {
+                    if let Some(watched) = watched {
+                        watched.weights = source.0.weights(x, memories, places, watched.head)?;
+                    }
+                    source.0.step(x, residual, memories, places)
+                })
             }
             Self::Merged(both) => both.1.around(x, |x, residual| both.0.step(x, residual, past, memories, places)),
         }
@@ -258,11 +272,17 @@ impl Decoder {
 
     /// The states `[r, d]` of one token per row, whose slots `rows` contains already.
     fn forward(&self, store: &mut Store, rows: &DecoderRows, tokens: &[u32]) -> Result<Tensor> {
-        self.run(store, rows, self.embedding.at(tokens, &rows.positions())?)
+        self.run(store, rows, self.embedding.at(tokens, &rows.positions())?, None)
     }
 
-    /// Runs all layers on the rows' embeddings `x`, `[r, d]`, to `[r, d]`.
-    fn run(&self, store: &mut Store, rows: &DecoderRows, mut x: Tensor) -> Result<Tensor> {
+    /// Runs the layers on the rows' embeddings `x`, `[r, d]`, to `[r, d]`: all of them, or up to that of a watched head.
+    fn run(
+        &self,
+        store: &mut Store,
+        rows: &DecoderRows,
+        mut x: Tensor,
+        mut watched: Option<&mut Watched>,
+    ) -> Result<Tensor> {
         let positions = rows.positions();
         if let Some(norm) = &self.embedding_norm {
             x = norm.forward(&x)?;
@@ -278,7 +298,12 @@ impl Decoder {
             };
             let past = OwnPast { keys, past: &rows.pasts[self.past(layer)], relative };
             let memories: Vec<&CrossCache> = store.groups.iter().map(|group| &group[index]).collect();
-            x = layer.attention.step(&x, past, &memories, &rows.places)?;
+            let here = watched.as_deref_mut().filter(|watched| watched.layer == index);
+            let is_last = here.is_some();
+            x = layer.attention.step(&x, past, &memories, &rows.places, here)?;
+            if is_last {
+                return Ok(x);
+            }
             let (feed_forward, residual) = &layer.feed_forward;
             x = residual.around(&x, |x, residual| feed_forward.forward(x, residual, None))?;
         }

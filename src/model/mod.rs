@@ -34,7 +34,7 @@ use encoder::{Encoder, EncoderLayer};
 use output::Output;
 use packed::Quantiser;
 use positions::{Places, RelativeBias};
-use spec::{GlobalAttention, Positions, Prompts, Stack, StackNames};
+use spec::{AlignmentHead, GlobalAttention, Positions, Prompts, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
 use crate::error::WithHint;
@@ -182,6 +182,21 @@ impl Seq2Seq {
     /// When an id is outside the vocabulary, a row is too long for the model's positions, or the device fails.
     pub fn predict(&self, state: &mut DecoderState, tokens: &[TokenId]) -> Result<Logits> {
         self.output.logits(self.decoder.step(state, tokens)?)
+    }
+
+    /// What one head of cross-attention looks at while targets are fed: for each sentence, and each token of its target, the
+    /// weights of the sentence's tokens, which sum to 1. A target begins with what decoding starts from.
+    ///
+    /// # Errors
+    /// When the model has no such head, an id is outside the vocabulary, or the device fails.
+    pub fn align(
+        &self,
+        encoded: &EncoderOutput,
+        targets: &[Vec<TokenId>],
+        head: AlignmentHead,
+    ) -> Result<Vec<Vec<Vec<f32>>>> {
+        let head = head.of(&self.spec)?;
+        self.decoder.align(self.empty_state(), &encoded.states, &encoded.lengths, targets, head)
     }
 
     /// Reorders the rows of a decoder: row `i` becomes what row `rows[i]` was.

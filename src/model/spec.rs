@@ -1,6 +1,9 @@
 //! The specification of a model: everything that distinguishes families and checkpoints, as plain data. Module `family`
 //! fills it in; code after that never asks for the family.
 
+mod alignment_head;
+mod extras;
+
 use serde::Serialize;
 
 use crate::batch::TokenId;
@@ -8,6 +11,8 @@ use crate::kernels::activation::Activation;
 
 pub use crate::kernels::attention::Pattern;
 pub use crate::nn::Routing;
+pub use alignment_head::AlignmentHead;
+pub use extras::{ExpertSpec, PredictingStream, Prompts};
 
 /// The specification of a sequence-to-sequence transformer.
 // Each flag is one way in which checkpoints differ, and all combinations occur.
@@ -198,47 +203,6 @@ impl Stack {
     pub fn pattern(&self, layer: usize) -> Pattern {
         self.attention[layer % self.attention.len()]
     }
-}
-
-/// A mixture of experts: feed-forward layers of which each token uses one or two.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExpertSpec {
-    /// Number of experts.
-    pub count: usize,
-    /// Indices of the layers that have experts.
-    pub layers: Vec<usize>,
-    /// Whether the router has a bias.
-    pub router_bias: bool,
-    /// How tokens are assigned to experts.
-    pub routing: Routing,
-    /// Names of the router, and of an expert without its number; other layers' feed-forward part has names of its own.
-    pub names: [&'static str; 2],
-}
-
-/// Trained keys and values for every attention: a table, and two layers that compute all of them from it (MVP).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prompts {
-    /// Number of prompts before every sequence.
-    pub count: usize,
-    /// Width between the two layers.
-    pub inner: usize,
-    /// Names of the prompts of the encoder, of the decoder's past, and of cross-attention.
-    pub names: [&'static str; 3],
-}
-
-/// Streams of a decoder beside that of its tokens, each of which predicts one of the tokens to come (`ProphetNet`, Qi et
-/// al. 2020). Decoding needs only the first of them. In these families biases by distance are computed from each token's
-/// state.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PredictingStream {
-    /// Number of streams in the weights.
-    pub streams: usize,
-    /// Number of buckets of distances.
-    pub buckets: usize,
-    /// Distance from which on all distances share the last bucket.
-    pub max_distance: usize,
-    /// Names of the table that streams begin with, and, within a layer's self-attention, of the projection to biases.
-    pub names: [&'static str; 2],
 }
 
 /// Which source tokens see all others and are seen by all, in families that leave this to the caller (LED).

@@ -13,6 +13,7 @@ mod past;
 mod prepare;
 mod prompt;
 mod sparse;
+mod weights;
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::device::{ComputeType, DeviceChoice};
 use crate::engine::settings::{Caller, Overrides};
-use crate::engine::{GlobalAttention, Request};
+use crate::engine::{AlignmentHead, GlobalAttention, Request};
 use crate::summarize::{Length, SummaryMethod};
 
 /// What a pipeline does to a text.
@@ -69,6 +69,10 @@ pub struct PipelineOptions {
     pub summary: Option<SummaryRequest>,
     /// Which tokens of a source see all others, for models that leave that open.
     pub global_attention: Option<GlobalAttention>,
+    /// Which words of a translation and of its source belong together is said, where the model has a head for that.
+    pub aligns: bool,
+    /// The head that says so. `None` takes the one that the catalogue names.
+    pub alignment_head: Option<AlignmentHead>,
     /// How the model of the task decodes.
     pub decoding: DecodingLayers,
     /// Where to compute. `None` takes the first GPU, or else the CPU.
@@ -130,6 +134,7 @@ impl PipelineOptions {
             from: self.from.clone(),
             to: self.to.clone(),
             batch_tokens: self.batch_tokens,
+            alignment: self.alignment_head,
             global_attention: self.global_attention.filter(|_| generates),
             ..Request::new(if generates { Caller::Generate } else { Caller::Article })
         }
@@ -139,7 +144,7 @@ impl PipelineOptions {
     pub(super) fn summary_request(&self) -> Request {
         let global_attention = self.global_attention;
         if self.task == PipelineTask::Summarize {
-            return Request { from: None, global_attention, ..self.request() };
+            return Request { from: None, global_attention, alignment: None, ..self.request() };
         }
         Request { batch_tokens: self.batch_tokens, global_attention, ..Request::new(Caller::Article) }
     }

@@ -4,6 +4,7 @@
 //! page itself stays that page, in the other language, as long as nothing is added to it.
 
 use super::additions::of_block;
+use super::words::{Side, Words};
 use crate::check::Finding;
 use crate::document::{BlockKind, Document};
 use crate::report::Report;
@@ -25,22 +26,24 @@ fn page(report: &Report) -> String {
     let title = escaped(report.title.as_deref().unwrap_or(&report.id));
     let language = report.languages.as_ref().map_or("", |(_, to)| to.as_str());
     let mut body = format!("<h1>{title}</h1>\n<p class=\"facts\">{}</p>\n", facts(report));
+    let mut most = 0;
     if let Some(summary) = &report.summary {
         let notes = if report.summary_notes.is_empty() { String::new() } else { notes(&report.summary_notes) };
         let summary = escaped(summary.trim());
         body += &format!("<section class=\"summary\"><h2>Summary</h2><p>{summary}</p>{notes}</section>\n");
     }
     if let (Some(source), Some(document)) = (&report.source, &report.document) {
-        body += &pairs(report, source, document);
+        body += &pairs(report, source, document, &mut most);
     }
     for warning in &report.warnings {
         body += &format!("<p class=\"flags\">{}</p>\n", escaped(warning));
     }
     format!(
         "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}{}</style>\n\
          </head>\n<body>\n{body}</body>\n</html>\n",
-        escaped(language)
+        escaped(language),
+        super::words::style(most)
     )
 }
 
@@ -60,14 +63,14 @@ fn facts(report: &Report) -> String {
     facts.join(" \u{b7} ")
 }
 
-/// Source and translation side by side, block by block.
-fn pairs(report: &Report, source: &Document, document: &Document) -> String {
+/// Source and translation side by side, block by block. `most` becomes how many groups of words that belong together a block has
+/// at most.
+fn pairs(report: &Report, source: &Document, document: &Document, most: &mut usize) -> String {
     let (from, to) = report.languages.as_ref().map_or(("", ""), |(from, to)| (from.as_str(), to.as_str()));
     let mut segments = report.segments.as_slice();
     let mut rows = String::new();
     for (original, translated) in source.blocks.iter().zip(&document.blocks) {
         let own = of_block(original, &mut segments);
-        let flagged: Vec<&Segment> = own.iter().copied().filter(|segment| !segment.flags.is_empty()).collect();
         if original.kind == BlockKind::Date {
             continue;
         }
@@ -76,15 +79,18 @@ fn pairs(report: &Report, source: &Document, document: &Document) -> String {
             BlockKind::Caption | BlockKind::Credit | BlockKind::Label => " caption",
             _ => "",
         };
-        let mark = if flagged.is_empty() { "" } else { " flagged" };
-        let mut lines: Vec<String> = flagged.iter().map(|segment| notes(&segment.notes)).collect();
+        let words = Words::of(&own);
+        *most = words.groups().max(*most);
+        let mut lines: Vec<String> =
+            own.iter().filter(|one| !one.flags.is_empty()).map(|segment| notes(&segment.notes)).collect();
+        let mark = if lines.is_empty() { "" } else { " flagged" };
         lines.extend(from_memory(&own));
         rows += &format!(
             "<div class=\"pair{kind}{mark}\"><p lang=\"{}\">{}</p><p class=\"source\" lang=\"{}\">{}</p>{}</div>\n",
             escaped(to),
-            marked(&translated.text, &flagged),
+            marked(&translated.text, &own, &words),
             escaped(from),
-            escaped(&original.text),
+            sourced(&original.text, &own, &words),
             lines.concat()
         );
     }
@@ -100,18 +106,36 @@ fn from_memory(segments: &[&Segment]) -> Option<String> {
 }
 
 /// A block's translation with its flagged sentences marked, and the reasons where a pointer rests on them.
-fn marked(text: &str, flagged: &[&Segment]) -> String {
+fn marked(text: &str, segments: &[&Segment], words: &Words) -> String {
     let mut marked = String::new();
     let mut rest = text;
-    for segment in flagged {
+    for (number, segment) in segments.iter().enumerate() {
         let target = on_one_line(&segment.target);
         let Some(at) = rest.find(&target).filter(|_| !target.is_empty()) else { continue };
-        let reasons: Vec<String> = segment.notes.iter().map(reason).collect();
+        let inside = words.written(number, Side::Target, &target, escaped);
         marked += &escaped(&rest[..at]);
-        marked += &format!("<mark title=\"{}\">{}</mark>", reasons.join("&#10;"), escaped(&target));
+        marked += &if segment.flags.is_empty() {
+            inside
+        } else {
+            let reasons: Vec<String> = segment.notes.iter().map(reason).collect();
+            format!("<mark title=\"{}\">{inside}</mark>", reasons.join("&#10;"))
+        };
         rest = &rest[at + target.len()..];
     }
     marked + &escaped(rest)
+}
+
+/// A block's source.
+fn sourced(text: &str, segments: &[&Segment], words: &Words) -> String {
+    let mut written = String::new();
+    let mut rest = text;
+    for (number, segment) in segments.iter().enumerate().filter(|_| words.groups() > 0) {
+        let Some(at) = rest.find(&segment.source).filter(|_| !segment.source.is_empty()) else { continue };
+        written += &escaped(&rest[..at]);
+        written += &words.written(number, Side::Source, &segment.source, escaped);
+        rest = &rest[at + segment.source.len()..];
+    }
+    written + &escaped(rest)
 }
 
 /// A line with all that was found about a sentence or a summary.

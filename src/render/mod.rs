@@ -15,6 +15,7 @@ mod json;
 mod markdown;
 mod segments;
 mod text;
+mod words;
 
 use std::io::Write;
 

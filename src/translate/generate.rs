@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use anyhow::Result;
 
-use crate::engine::{Generation, Input, Session};
+use crate::engine::{Generation, Input, Session, WordAlignment};
 
 /// All that a translator knows of a model.
 pub trait Generate {
@@ -26,6 +26,17 @@ pub trait Generate {
     /// lacks nothing, or that cannot be told.
     fn with_unknowns_copied(&self, _text: &str, _generation: &Generation) -> Option<String> {
         None
+    }
+    /// Whether it says which words of a text and of its generation belong together.
+    fn aligns(&self) -> bool {
+        false
+    }
+    /// Which words of texts and of their generations belong together.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn align(&self, texts: &[(&str, &Generation)]) -> Result<Vec<WordAlignment>> {
+        Ok(vec![WordAlignment::default(); texts.len()])
     }
     /// How many tokens of the window this text takes.
     ///
@@ -51,6 +62,14 @@ impl Generate for Session<'_> {
 
     fn with_unknowns_copied(&self, text: &str, generation: &Generation) -> Option<String> {
         Session::with_unknowns_copied(self, text, generation)
+    }
+
+    fn aligns(&self) -> bool {
+        Session::aligns(self)
+    }
+
+    fn align(&self, texts: &[(&str, &Generation)]) -> Result<Vec<WordAlignment>> {
+        Session::align(self, texts)
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {

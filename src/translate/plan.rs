@@ -4,17 +4,18 @@
 //! further inputs: a text in which the model repeated itself is asked for once more with a guard, and a sentence that
 //! lost a protected span is asked for once more in the parts around its spans.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use anyhow::{Context, Result};
 
+use super::alignment::{carried, in_bytes, in_characters};
 use super::answer::Answer;
 use super::sentence::Sentence;
 use super::texts::Texts;
 use super::{Generate, Segment, Translation, Translator, warnings};
-use crate::document::{Block, BlockKind, Document};
-use crate::engine::{Generation, Input};
+use crate::document::{Block, BlockKind, Document, TranslatedSentence};
+use crate::engine::{Generation, Input, WordAlignment};
 use crate::segment::on_one_line;
 
 /// The translation of documents while it is made.
@@ -150,6 +151,9 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
     /// # Errors
     /// When a sentence has no answer.
     pub fn finish(mut self) -> Result<Vec<Translation>> {
+        if self.translator.model.aligns() {
+            self.align()?;
+        }
         let target = |sentence: &Sentence| Some(sentence.segment.as_ref()?.target.clone());
         let documents = (0..self.documents.len()).map(|document| self.rebuild(document, target));
         let translated: Vec<Document> = documents.collect::<Option<_>>().context("the model left out a sentence")?;
@@ -163,6 +167,37 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
             .collect())
     }
 
+    /// Has every segment say which words belong together: those of a sentence that is copied do not.
+    fn align(&mut self) -> Result<()> {
+        let answered: Vec<(usize, &str, &Answer)> = self.texts.all_answered().collect();
+        let texts: Vec<_> = answered.iter().map(|(_, source, answer)| (*source, &answer.generation)).collect();
+        let found = self.translator.model.align(&texts)?;
+        let found: HashMap<usize, (&str, WordAlignment)> =
+            answered.iter().zip(found).map(|((number, source, _), found)| (*number, (*source, found))).collect();
+        let nothing = ("", WordAlignment::default());
+        for sentence in &mut self.sentences {
+            let Sentence { source, attempts, segment: Some(segment), .. } = sentence else { continue };
+            let pairs = attempts.last().map(|attempt| {
+                attempt.pairs(source, &segment.target, |text| {
+                    let (source, alignment) = found.get(&text).unwrap_or(&nothing);
+                    (*source, alignment)
+                })
+            });
+            segment.alignment = Some(in_characters(&pairs.unwrap_or_default(), &segment.source, &segment.target));
+        }
+        Ok(())
+    }
+
+    /// Which words of `text`, as which a sentence stands in its block, and of `target` belong together, where that is known.
+    fn pairs(sentence: &Sentence, text: &str, target: &str) -> Vec<[Range<usize>; 2]> {
+        let Some((segment, pairs)) = sentence.segment.as_ref().and_then(|one| Some((one, one.alignment.as_ref()?)))
+        else {
+            return Vec::new();
+        };
+        let pairs = in_bytes(pairs, &segment.source, &segment.target);
+        carried(&pairs, [&segment.source, &segment.target], [text, target])
+    }
+
     /// A document with a target for each sentence that a model was asked for; none where one has none.
     fn rebuild(&self, document: usize, target: impl Fn(&Sentence) -> Option<String>) -> Option<Document> {
         let mut translated = self.documents[document].clone();
@@ -172,7 +207,12 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
                 continue;
             }
             let asked = self.sentences[numbers.clone()].iter().filter(|sentence| !sentence.is_copied());
-            let targets = asked.map(|sentence| Some((sentence.range.clone(), on_one_line(&target(sentence)?))));
+            let text = &block.text;
+            let targets = asked.map(|sentence| {
+                let (range, target) = (sentence.range.clone(), on_one_line(&target(sentence)?));
+                let pairs = Self::pairs(sentence, &text[range.clone()], &target);
+                Some(TranslatedSentence { range, target, pairs })
+            });
             let targets: Vec<_> = targets.collect::<Option<_>>()?;
             if !targets.is_empty() {
                 *block = block.translated(&targets);

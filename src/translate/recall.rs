@@ -84,7 +84,11 @@ impl<G: Generate + ?Sized> Translator<'_, G> {
         let texts: Vec<_> = sentences.iter().map(text).collect();
         let keys: Vec<_> = texts.iter().map(|(kind, source, rest)| TextKey { kind, source, rest }).collect();
         let recalled = memory.recall(&keys);
-        texts.into_iter().zip(recalled).map(|((_, source, _), known)| Segment::recalled(source, known?)).collect()
+        // Which words belong together only a model can say.
+        let aligns = self.model.aligns();
+        let counts = |known: &Recalled| !aligns || matches!(known, Recalled::Corrected(_));
+        let segment = |((_, source, _), known): (_, Option<Recalled>)| Segment::recalled(source, known.filter(counts)?);
+        texts.into_iter().zip(recalled).map(segment).collect()
     }
 
     /// Keeps what a model made of sentences.

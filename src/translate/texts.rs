@@ -92,6 +92,11 @@ impl Texts {
         self.all[text].answer.as_ref().filter(|answer| answer.retry != Retry::Pending)
     }
 
+    /// The texts with their answers, by number; those that have none yet are left out.
+    pub fn all_answered(&self) -> impl Iterator<Item = (usize, &str, &Answer)> {
+        self.all.iter().enumerate().filter_map(|(number, text)| Some((number, &*text.source, text.answer.as_ref()?)))
+    }
+
     /// What the model made of a text, by the rank of the hypothesis; nothing where there is no answer.
     pub fn text(&self, text: usize, rank: usize) -> &str {
         self.all[text].answer.as_ref().map_or("", |answer| answer.text(rank))

@@ -3,7 +3,7 @@
 use std::io::BufReader;
 
 use kortom::document::jsonl::{self, JsonlRecords};
-use kortom::document::{BlockKind, Document, Format, decode};
+use kortom::document::{BlockKind, Document, Format, TranslatedSentence, decode};
 use kortom::segment::{Language, sentences, wrap};
 
 /// The cases of a table whose sentences are not all found, as text for the failure.
@@ -36,7 +36,11 @@ fn invisible_characters_are_not_part_of_the_text() {
         let document = Document::parse("-", &text, format);
         assert!(document.blocks.iter().all(|block| block.text == said) && document.blocks.len() == 2, "{document:?}");
         assert_eq!(document.text(), text);
-        let translated = document.blocks[1].translated(&[(0..said.len(), "Yes.".to_owned())]);
+        let translated = document.blocks[1].translated(&[TranslatedSentence {
+            range: 0..said.len(),
+            target: "Yes.".to_owned(),
+            pairs: Vec::new(),
+        }]);
         assert_eq!(translated.source().replace('*', ""), "Yes.", "{text}");
     }
     let line = Document::parse("-", hidden, Format::Lines);

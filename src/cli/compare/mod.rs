@@ -20,8 +20,8 @@ use super::decode_args::Given;
 use super::interrupt;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
-    MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
+    AdditionOptions, AlignmentOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions,
+    MemoryOptions, MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
 };
 use super::progress::Screen;
 use super::settings::SettingsFile;
@@ -145,6 +145,7 @@ fn job(args: &CompareArgs, system: &NamedSystem, file: &SettingsFile) -> Result<
         input: InputOptions { input_format, ..args.input.clone() },
         output: OutputOptions::default(),
         additions: AdditionOptions::default(),
+        alignment: AlignmentOptions::OFF,
         decode,
         several: Given::default(),
         sampling,

@@ -185,7 +185,10 @@ fn row(label: &str, value: String) -> Vec<String> {
 
 fn about(entry: &CatalogEntry) -> impl Iterator<Item = Vec<String>> {
     let quality = entry.quality.clone().map(|quality| row("quality", quality));
-    std::iter::once(row("note", entry.note.clone())).chain(quality)
+    let head = entry.alignment_head.map(|[layer, head]| {
+        row("word alignment", format!("layer {layer}, head {head} of the decoder (`translate --alignment`)"))
+    });
+    std::iter::once(row("note", entry.note.clone())).chain(quality).chain(head)
 }
 
 /// A model that is not here can still be described by the catalogue.

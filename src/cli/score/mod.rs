@@ -21,8 +21,8 @@ use super::args::{Inputs, TranslateArgs, TranslationModel};
 use super::decode_args::Given;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
-    MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
+    AdditionOptions, AlignmentOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions,
+    MemoryOptions, MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
 };
 use super::progress::Screen;
 use super::run_progress::{RunProgress, gauges};
@@ -179,6 +179,7 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
         input,
         output: OutputOptions::default(),
         additions: AdditionOptions::default(),
+        alignment: AlignmentOptions::OFF,
         decode: args.decode,
         several: Given::default(),
         sampling: SamplingOptions::default(),

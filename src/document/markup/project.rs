@@ -1,7 +1,8 @@
 //! Projects markup from a sentence onto its translation.
 //!
-//! The projection is a guess, made without the model. A pair of marks goes around the same words if the translation has them (a
-//! name, a number); else as far into the sentence as before and around as many words, at the edges of words. Example: in
+//! Where a model said which words belong together, a pair of marks goes around the words that belong to those it was around, and a
+//! single mark stays beside the word that belongs to its neighbour. All else is a guess. A pair of marks goes around the same words
+//! if the translation has them (a name, a number); else as far into the sentence as before and around as many words, at the edges of words. Example: in
 //! `Hij leest *Het Parool* thuis.` the pair goes around `Het Parool` in `He reads Het Parool at home.`; in `Ze was *erg* blij.`
 //! it goes around the third of four words, `very`, in `She was very happy.`
 //!
@@ -21,6 +22,8 @@ pub(super) struct Projection<'a> {
     pub(super) target: &'a str,
     /// For each sentence, its range in the source and in the target.
     pub(super) moves: &'a [(Range<usize>, Range<usize>)],
+    /// Words of the source and of the target that belong together, as far as that is known.
+    pub(super) pairs: &'a [[Range<usize>; 2]],
 }
 
 impl Projection<'_> {
@@ -30,7 +33,7 @@ impl Projection<'_> {
         let pairs = pairs(marks);
         for &(open, close) in &pairs {
             let stretch = marks[open].at..marks[close].at;
-            let span = self.same(&stretch, places[open]).or_else(|| {
+            let span = self.aligned(&stretch).or_else(|| self.same(&stretch, places[open])).or_else(|| {
                 let inner = pairs.iter().filter(|(inner, _)| (open + 1..close).contains(inner));
                 let inner = inner.map(|&(open, close)| places[open]..places[close]);
                 self.span(&stretch, inner.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)))
@@ -83,6 +86,9 @@ impl Projection<'_> {
         let count = scale(before, theirs.len(), ours.len());
         let opens = matches!(mark.kind, MarkKind::Open | MarkKind::Leading)
             || (mark.kind == MarkKind::Single && mark.markup.ends_with(' '));
+        if let Some(place) = self.beside(at, opens, from, &theirs).filter(|_| mark.kind != MarkKind::Break) {
+            return place;
+        }
         match (opens, count) {
             (true, count) => ours.get(count).map_or(to.end, |word| word.start),
             (false, 0) => to.start,
@@ -92,6 +98,34 @@ impl Projection<'_> {
             }
             (false, count) => ours[count - 1].end,
         }
+    }
+
+    /// The range of the target from the first to the last word that belongs to a word of a range of the source; none where none
+    /// does, or some of them are of another sentence.
+    fn aligned(&self, stretch: &Range<usize>) -> Option<Range<usize>> {
+        let (from, to) = self.around(stretch)?;
+        if stretch == from {
+            return Some(to.clone());
+        }
+        let inside = |theirs: &Range<usize>| theirs.start < stretch.end && stretch.start < theirs.end;
+        let ours = self.pairs.iter().filter(|[theirs, _]| inside(theirs)).map(|[_, ours]| ours.clone());
+        let span = ours.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))?;
+        (to.start <= span.start && span.end <= to.end).then_some(span)
+    }
+
+    /// The target position of a single mark: before the word that belongs to the word after it if it `opens` something, else
+    /// after the one that belongs to the word before it.
+    fn beside(&self, at: usize, opens: bool, from: &Range<usize>, theirs: &[Range<usize>]) -> Option<usize> {
+        let neighbour = if opens {
+            theirs.iter().find(|word| word.start >= at)?
+        } else {
+            theirs.iter().rev().find(|word| word.end <= at)?
+        };
+        if neighbour == from {
+            return None;
+        }
+        let span = self.aligned(neighbour)?;
+        Some(if opens { span.start } else { span.end })
     }
 
     /// The range of the target sentence that has the same words as a range of the source; of several the one nearest to `near`.
@@ -209,4 +243,48 @@ fn is_nested(order: &[usize], pairs: &[(usize, usize)]) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(at: usize, kind: MarkKind) -> Mark {
+        Mark { at, markup: "*".to_owned(), kind }
+    }
+
+    /// The target with marks, of a source with a pair of marks around `word`.
+    fn projected(source: &str, target: &str, word: &str, pairs: &[(&str, &str)]) -> String {
+        let of = |text: &str, word: &str| text.find(word).map(|at| at..at + word.len()).unwrap();
+        let pairs: Vec<_> = pairs.iter().map(|(theirs, ours)| [of(source, theirs), of(target, ours)]).collect();
+        let stretch = of(source, word);
+        let marks = [mark(stretch.start, MarkKind::Open), mark(stretch.end, MarkKind::Close)];
+        let moves = [(0..source.len(), 0..target.len())];
+        let mut made = target.to_owned();
+        let projection = Projection { source, target, moves: &moves, pairs: &pairs };
+        for mark in projection.project(&marks).iter().rev() {
+            made.insert_str(mark.at, &mark.markup);
+        }
+        made
+    }
+
+    #[test]
+    fn marks_go_with_the_words_that_belong_together_and_else_by_guess() {
+        let (source, target) = ("Morgen komt de trein laat.", "The train is late tomorrow.");
+        let pairs = [("Morgen", "tomorrow"), ("trein", "train"), ("komt", "is"), ("laat", "late")];
+        assert_eq!(projected(source, target, "Morgen", &pairs), "The train is late *tomorrow*.");
+        assert_eq!(projected(source, target, "de trein", &pairs), "The *train* is late tomorrow.");
+        assert_eq!(projected(source, target, "trein laat", &pairs), "The *train is late* tomorrow.");
+        assert_eq!(projected(source, target, "Morgen", &[]), "*The* train is late tomorrow.");
+        assert_eq!(projected(source, target, "Morgen", &pairs[1..]), "*The* train is late tomorrow.");
+    }
+
+    #[test]
+    fn single_marks_stay_beside_the_word_that_belongs_to_their_neighbour() {
+        let (source, target) = ("Morgen komt Jan.", "Jan is coming tomorrow.");
+        let pairs = [[0..6, 14..22], [12..15, 0..3]];
+        let projection = Projection { source, target, moves: &[(0..16, 0..23)], pairs: &pairs };
+        let place = |at, kind| projection.project(&[mark(at, kind)])[0].at;
+        assert_eq!((place(6, MarkKind::Single), place(12, MarkKind::Leading)), (22, 0));
+    }
 }

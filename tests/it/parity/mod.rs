@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adapters;
+mod alignment;
 mod changed;
 pub mod checkpoint;
 pub mod compare;
