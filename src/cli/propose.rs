@@ -16,8 +16,8 @@ use super::glossary;
 use super::interrupt;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions, MessageOptions,
-    OutputOptions, PrintOptions, SamplingOptions, TermOptions,
+    AdditionOptions, AlignmentOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
+    MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions,
 };
 use super::progress::{Screen, told};
 use super::settings::SettingsFile;
@@ -109,6 +109,7 @@ fn job(args: &ProposeArgs, file: &SettingsFile) -> Result<Job> {
         input: args.input.clone(),
         output: OutputOptions::default(),
         additions: AdditionOptions::default(),
+        alignment: AlignmentOptions::OFF,
         decode: args.decode.clone(),
         several: Given::default(),
         sampling: SamplingOptions::default(),
