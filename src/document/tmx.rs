@@ -80,7 +80,10 @@ impl<R: BufRead> TmxReader<R> {
                 Event::CData(text) => self.say(&text),
                 Event::GeneralRef(reference) => self.say(&resolved(&reference)),
                 Event::DocType(declared) => {
-                    ensure!(!declared.contains("<!ENTITY"), "it defines entities, which are never expanded here");
+                    ensure!(
+                        !declared.contains("<!ENTITY"),
+                        "it defines entities, which are never expanded here".with_hint("export it without them")
+                    );
                 }
                 Event::Eof if self.depth > 0 => {
                     bail!("it ends in the middle".with_hint("the file is damaged: export it anew"))

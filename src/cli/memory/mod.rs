@@ -87,7 +87,7 @@ pub enum MemoryCommand {
     /// Forget every source and translation with a text in it, all corrections, or all there is
     Forget {
         /// The text, in small or large letters
-        #[arg(required_unless_present_any = ["corrections", "all"], conflicts_with_all = ["corrections", "all"])]
+        #[arg(conflicts_with_all = ["corrections", "all"])]
         text: Option<String>,
         /// All corrections
         #[arg(long, conflicts_with = "all")]
@@ -155,14 +155,17 @@ pub fn run(args: &MemoryArgs, settings: &SettingsFile) -> Result<ExitCode> {
             let removed = memory.prune(&prune)?;
             super::print(&format!("{removed} texts removed; {}\n", size(&memory.stats()?)))?;
         }
-        MemoryCommand::Forget { text, corrections, file, .. } => {
+        MemoryCommand::Forget { text, corrections, all, file } => {
             let forget = match text {
                 Some(text) if text.trim().is_empty() => {
                     bail!("there is no text to look for".with_hint("--all forgets all there is"))
                 }
                 Some(text) => Forget::With(text.clone()),
                 None if *corrections => Forget::Corrections,
-                None => Forget::All,
+                None if *all => Forget::All,
+                None => {
+                    bail!("nothing was said to be forgotten".with_hint("give a text, or add --corrections or --all"))
+                }
             };
             let forgotten = Memory::open_existing(&file.path(settings)?)?.forget(&forget)?;
             super::print(&format!("{forgotten} texts forgotten\n"))?;

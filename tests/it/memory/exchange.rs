@@ -217,6 +217,7 @@ fn what_is_pruned_or_forgotten_is_gone_from_the_file() {
     let bytes = std::fs::read(place.path("memory")).unwrap();
     assert!(!bytes.windows(6).any(|part| part == b"Jansen" || part == b"jansen"));
     assert_eq!(count(&place.path("memory"), "corrections"), 1);
-    memory(&["forget"]).bad(2, &["--all"]);
+    memory(&["forget"])
+        .bad(2, &["nothing was said to be forgotten", "hint: give a text, or add --corrections or --all"]);
     assert_eq!(memory(&["forget", "--all"]).good(), "1 texts forgotten\n");
 }
