@@ -19,7 +19,7 @@ use super::run_progress::{RunProgress, gauges};
 use super::score::texts::read as read_references;
 
 /// What a model makes of each text; `None` where it cannot translate it.
-pub type Translated = Vec<Option<Vec<Segment>>>;
+pub type TranslatedTexts = Vec<Option<Vec<Segment>>>;
 
 /// Everything that was read.
 pub struct SourceTexts {
@@ -116,7 +116,7 @@ impl SourceTexts {
     }
 
     /// What a pipeline makes of each text, and what could not be translated.
-    pub fn translate(&self, pipeline: &Pipeline, screen: &mut Screen) -> (Translated, Vec<Failure>) {
+    pub fn translate(&self, pipeline: &Pipeline, screen: &mut Screen) -> (TranslatedTexts, Vec<Failure>) {
         let models = pipeline.models();
         screen.begin(RunProgress::new(self.noun(), Some(self.bytes), None, gauges(models)));
         screen.working(self.bytes);
@@ -128,12 +128,12 @@ impl SourceTexts {
     }
 
     /// What there is of a system that cannot be used: nothing for each text.
-    pub fn with_none(&self) -> Translated {
+    pub fn with_none(&self) -> TranslatedTexts {
         vec![None; self.texts.len()]
     }
 
     /// The texts with what two systems made of them.
-    pub fn with(self, first: Translated, second: Translated) -> Vec<ComparedText> {
+    pub fn with(self, first: TranslatedTexts, second: TranslatedTexts) -> Vec<ComparedText> {
         let mut references = self.references.into_iter();
         let sides = first.into_iter().zip(second);
         let text = |(text, (one, other)): (SourceText, _)| ComparedText {
@@ -146,7 +146,7 @@ impl SourceTexts {
 }
 
 /// What a pipeline makes of texts. Where they fail together, each half is tried alone.
-fn together(pipeline: &Pipeline, texts: &[SourceText], failures: &mut Vec<Failure>) -> Translated {
+fn together(pipeline: &Pipeline, texts: &[SourceText], failures: &mut Vec<Failure>) -> TranslatedTexts {
     match segments(pipeline, texts) {
         Ok(segments) => segments.into_iter().map(Some).collect(),
         Err(error) if texts.len() < 2 => {

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::terms::{UnitPlace, Units};
+use super::terms::{SourceUnits, UnitPlace};
 use super::{BELIEVED, words_of};
 use crate::check::starts_sentence;
 use crate::check::words::{Token, TokenKind, plain, tokens};
@@ -24,7 +24,7 @@ const BESIDE: f64 = 3.84;
 const BETWEEN: usize = 1;
 
 /// The translation of a segment.
-pub(super) struct Target<'t> {
+pub(super) struct TargetSegment<'t> {
     text: &'t str,
     tokens: Vec<Token<'t>>,
     /// The words without endings; `None` for signs, numbers, and words that say nothing.
@@ -40,16 +40,16 @@ pub(super) struct Span {
 }
 
 /// Terms and translations, and how often they come together.
-pub(super) struct Alignment<'a> {
-    units: &'a Units,
-    targets: &'a [Target<'a>],
+pub(super) struct TermAlignment<'a> {
+    units: &'a SourceUnits,
+    targets: &'a [TargetSegment<'a>],
     /// The segments that a word is in.
     postings: HashMap<&'a str, Vec<u32>>,
     /// How often each unit comes together with a word; computed when it is first asked for.
     together: RefCell<HashMap<&'a str, HashMap<u32, u32>>>,
 }
 
-impl<'t> Target<'t> {
+impl<'t> TargetSegment<'t> {
     /// The words of a translation into a language.
     pub(super) fn new(text: &'t str, language: Language) -> Self {
         let tokens = tokens(text);
@@ -77,9 +77,9 @@ pub(super) fn lemma(word: &str) -> String {
     }
 }
 
-impl<'a> Alignment<'a> {
+impl<'a> TermAlignment<'a> {
     /// Prepares segments whose source consists of these units.
-    pub(super) fn new(units: &'a Units, targets: &'a [Target<'a>]) -> Self {
+    pub(super) fn new(units: &'a SourceUnits, targets: &'a [TargetSegment<'a>]) -> Self {
         let mut postings: HashMap<&str, Vec<u32>> = HashMap::new();
         for (place, target) in targets.iter().enumerate() {
             for word in target.words.iter().flatten() {
@@ -130,7 +130,7 @@ impl<'a> Alignment<'a> {
     }
 
     /// A name that stands in the translation as it is.
-    fn copied(&self, term: usize, target: &Target) -> Option<Span> {
+    fn copied(&self, term: usize, target: &TargetSegment) -> Option<Span> {
         let text = &self.units.terms[term];
         if !text.starts_with(char::is_uppercase) {
             return None;
@@ -179,7 +179,7 @@ fn log_likelihood(both: usize, one: usize, other: usize, all: usize) -> f64 {
         + cell(rest - (other - both), rest * remaining / all))
 }
 
-impl Target<'_> {
+impl TargetSegment<'_> {
     /// A range of tokens with one more, if there is nothing between the two but a hyphen or a small word.
     fn joined(&self, range: &Range<usize>, at: usize) -> Option<Range<usize>> {
         let between = if at < range.start { at + 1..range.start } else { range.end..at };

@@ -16,8 +16,8 @@ use crate::check::words::tokens;
 use crate::language::Language;
 use crate::translate::Segment;
 
-use alignment::{Alignment, Target};
-use terms::Units;
+use alignment::{TargetSegment, TermAlignment};
+use terms::SourceUnits;
 
 /// Most segments of a run that are looked at.
 pub const SEGMENTS: usize = 20_000;
@@ -115,9 +115,9 @@ impl Bitext {
     pub fn terms(&self) -> Vec<TermUse> {
         let Some((from, to)) = self.languages else { return Vec::new() };
         let sources: Vec<_> = self.pairs.iter().map(|pair| tokens(&pair.source)).collect();
-        let units = Units::find(&sources, from, OCCURRENCES);
-        let targets: Vec<Target> = self.pairs.iter().map(|pair| Target::new(&pair.target, to)).collect();
-        let alignment = Alignment::new(&units, &targets);
+        let units = SourceUnits::find(&sources, from, OCCURRENCES);
+        let targets: Vec<TargetSegment> = self.pairs.iter().map(|pair| TargetSegment::new(&pair.target, to)).collect();
+        let alignment = TermAlignment::new(&units, &targets);
         let mut terms: Vec<TermUse> = (0..units.terms.len())
             .map(|term| {
                 let places = units.places(term);

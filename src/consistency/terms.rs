@@ -18,9 +18,9 @@ const PARTICLES: [&str; 9] = ["van", "de", "der", "den", "het", "ten", "ter", "o
 const DETERMINERS: [&str; 14] =
     ["de", "het", "een", "deze", "dit", "elke", "elk", "iedere", "ieder", "geen", "hun", "onze", "ons", "mijn"];
 /// Endings of adjectives, adverbs and numbers.
-const OTHER_ENDINGS: [&str; 14] = [
+const OTHER_ENDINGS: [&str; 15] = [
     "lijk", "lijke", "isch", "ische", "ende", "ieve", "onale", "bare", "loze", "zame", "achtige", "tien", "tig",
-    "honderd",
+    "honderd", "duizend",
 ];
 /// Beginnings of participles, which end in -de or -te before a noun.
 const PARTICIPLES: [&str; 6] = ["ge", "aange", "opge", "uitge", "be", "ver"];
@@ -30,6 +30,9 @@ const LONG: usize = 9;
 const VERY_LONG: usize = 12;
 /// A shorter one has to consist of known words, and to have so many letters.
 const COMPOUND: usize = 6;
+
+/// A term that was found in a segment, and its tokens.
+type TermMatch = (usize, Range<usize>);
 
 /// A unit in a segment.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +44,7 @@ pub(super) struct UnitPlace {
 }
 
 /// The source as units: terms, and the other words that say something.
-pub(super) struct Units {
+pub(super) struct SourceUnits {
     /// The terms; a unit with a smaller number than there are terms is one of them.
     pub(super) terms: Vec<String>,
     /// The units of each segment, each once, in the order of their numbers.
@@ -50,47 +53,54 @@ pub(super) struct Units {
     postings: Vec<Vec<u32>>,
 }
 
-impl Units {
+impl SourceUnits {
     /// The units of tokenised segments. A term is in at least `occurrences` of them.
     pub(super) fn find(sources: &[Vec<Token>], language: Language, occurrences: usize) -> Self {
         let patterns = Patterns::new(sources, language);
-        let found: Vec<Vec<(usize, Range<usize>)>> = sources.iter().map(|tokens| patterns.find(tokens)).collect();
-        let mut segments = vec![HashSet::new(); patterns.terms.len()];
-        for (place, terms) in found.iter().enumerate() {
-            for (term, _) in terms {
-                segments[*term].insert(place);
+        let mut found: Vec<Vec<TermMatch>> = sources.iter().map(|tokens| patterns.find(tokens)).collect();
+        let mut counts = vec![0; patterns.terms.len()];
+        for matches in &found {
+            let terms: HashSet<usize> = matches.iter().map(|(term, _)| *term).collect();
+            for term in terms {
+                counts[term] += 1;
             }
         }
-        let kept: Vec<usize> = (0..segments.len()).filter(|&term| segments[term].len() >= occurrences).collect();
-        let numbers: HashMap<usize, u32> = kept.iter().copied().zip(0..).collect();
-        let terms: Vec<String> = kept.iter().map(|&term| patterns.terms[term].clone()).collect();
+        // Terms that are too rare are words like any other.
+        let kept: Vec<usize> = (0..counts.len()).filter(|&term| counts[term] >= occurrences).collect();
+        let numbers: HashMap<usize, usize> = kept.iter().copied().zip(0..).collect();
+        for matches in &mut found {
+            matches.retain_mut(|(term, _)| numbers.get(term).map(|number| *term = *number).is_some());
+        }
+        let terms = kept.iter().map(|&term| patterns.terms[term].clone()).collect();
+        Self { terms, segments: Vec::new(), postings: Vec::new() }.with_words(sources, &found, language)
+    }
+
+    /// The units with those of each segment: its terms, and the words outside them.
+    fn with_words(mut self, sources: &[Vec<Token>], found: &[Vec<TermMatch>], language: Language) -> Self {
         let mut words: HashMap<&str, u32> = HashMap::new();
-        let mut units = Self { terms, segments: Vec::new(), postings: Vec::new() };
-        for (tokens, found) in sources.iter().zip(&found) {
-            let found: Vec<(u32, &Range<usize>)> =
-                found.iter().filter_map(|(term, range)| Some((*numbers.get(term)?, range))).collect();
+        for (tokens, found) in sources.iter().zip(found) {
             let at = |place: usize| place as f64 / tokens.len() as f64;
-            let mut here: Vec<UnitPlace> =
-                found.iter().map(|(term, range)| UnitPlace { unit: *term, position: at(range.start) }).collect();
+            let term = |(term, range): &TermMatch| UnitPlace { unit: *term as u32, position: at(range.start) };
+            let mut here: Vec<UnitPlace> = found.iter().map(term).collect();
             for (place, token) in tokens.iter().enumerate() {
                 let is_word = token.kind == TokenKind::Letters && !is_stop_word(&token.lower, language);
                 if is_word && !found.iter().any(|(_, range)| range.contains(&place)) {
-                    let next = (units.terms.len() + words.len()) as u32;
+                    let next = (self.terms.len() + words.len()) as u32;
                     let unit = *words.entry(&token.lower).or_insert(next);
                     here.push(UnitPlace { unit, position: at(place) });
                 }
             }
             here.sort_by_key(|one| one.unit);
             here.dedup_by_key(|one| one.unit);
-            units.segments.push(here);
+            self.segments.push(here);
         }
-        units.postings = vec![Vec::new(); units.terms.len() + words.len()];
-        for (place, here) in units.segments.iter().enumerate() {
+        self.postings = vec![Vec::new(); self.terms.len() + words.len()];
+        for (place, here) in self.segments.iter().enumerate() {
             for one in here {
-                units.postings[one.unit as usize].push(place as u32);
+                self.postings[one.unit as usize].push(place as u32);
             }
         }
-        units
+        self
     }
 
     /// The segments that a term is in.
@@ -151,7 +161,7 @@ impl Patterns {
     }
 
     /// The terms of a segment and their tokens.
-    fn find(&self, tokens: &[Token]) -> Vec<(usize, Range<usize>)> {
+    fn find(&self, tokens: &[Token]) -> Vec<TermMatch> {
         let mut found = Vec::new();
         let mut place = 0;
         while place < tokens.len() {

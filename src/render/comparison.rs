@@ -25,7 +25,7 @@ const UNKNOWN: &str = "\u{2013}";
 const SIGNIFICANT: f64 = 0.05;
 
 /// One measure of both systems, as it is shown.
-struct Measure {
+struct MeasureRow {
     name: String,
     values: [String; 2],
     /// It is a part of the measure above it.
@@ -33,17 +33,17 @@ struct Measure {
 }
 
 /// All measures there are for a comparison.
-fn measures(comparison: &Comparison) -> Vec<Measure> {
+fn measures(comparison: &Comparison) -> Vec<MeasureRow> {
     let each = |name: &str, value: &dyn Fn(usize) -> Option<String>| {
         let known = |system| value(system).filter(|_| comparison.systems[system].error.is_none());
         let values = [0, 1].map(|system| known(system).unwrap_or_else(|| UNKNOWN.to_owned()));
-        Measure { name: name.to_owned(), values, part: false }
+        MeasureRow { name: name.to_owned(), values, part: false }
     };
     let flags = [0, 1].map(|system| comparison.flags(system));
     let mut measures = vec![each("segments flagged", &|system| Some(flags[system].flagged.to_string()))];
     for flag in kinds(comparison) {
         let count = |system: usize| Some(flags[system].flags.get(&flag).copied().unwrap_or_default().to_string());
-        measures.push(Measure { part: true, ..each(&flag.to_string(), &count) });
+        measures.push(MeasureRow { part: true, ..each(&flag.to_string(), &count) });
     }
     let cost = |system: usize| comparison.systems[system].cost;
     measures.extend([

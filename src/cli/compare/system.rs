@@ -16,7 +16,7 @@ use super::super::glossary;
 use super::super::job::Job;
 use super::super::options::{DecodeOptions, MachineOptions, SamplingOptions, at_least_one};
 use super::super::progress::{Screen, cause, told};
-use super::super::source_texts::{SourceTexts, Translated};
+use super::super::source_texts::{SourceTexts, TranslatedTexts};
 use super::super::timings::{Timings, forget_peak_memory, peak_memory};
 use crate::allocator;
 
@@ -52,7 +52,7 @@ pub struct TranslatedBySystem {
     /// The system, what its work took, and what is wrong with it.
     pub system: ComparedSystem,
     /// The segments of each text.
-    pub segments: Translated,
+    pub segments: TranslatedTexts,
     /// How many texts failed, or 1 where the system could not be used; each was told.
     pub failed: usize,
 }
