@@ -14,7 +14,8 @@ use super::args::{EXAMPLES, EXIT_CODES, Typed};
 use super::config::VARIABLES;
 
 /// The commands that work on articles or lines, whose options are told together.
-const WORKING: [&str; 7] = ["digest", "translate", "summarize", "generate", "score", "compare", "serve"];
+const WORKING: [&str; 8] =
+    ["digest", "translate", "summarize", "generate", "score", "compare", "glossary propose", "serve"];
 
 /// The page, as `man` reads it.
 pub fn page() -> Result<Vec<u8>> {
@@ -30,7 +31,7 @@ pub fn page() -> Result<Vec<u8>> {
     commands(&program, &mut body);
     body.control("SH", ["OPTIONS"]);
     options(&shared(&program), &mut body);
-    for command in program.get_subcommands().filter(|command| !WORKING.contains(&command.get_name())) {
+    for command in program.get_subcommands() {
         own_options(command, &mut body);
     }
     body.control("SH", ["ENVIRONMENT"]);
@@ -70,14 +71,15 @@ fn commands(within: &Command, body: &mut Roff) {
 /// The options of the working commands: each once, with the names of those that have it.
 fn shared(program: &Command) -> Vec<(&Arg, Vec<&str>)> {
     let mut shared: Vec<(&Arg, Vec<&str>)> = Vec::new();
-    for command in WORKING.iter().filter_map(|name| program.find_subcommand(name)) {
+    let find = |name: &str| name.split(' ').try_fold(program, |within, part| within.find_subcommand(part));
+    for (name, command) in WORKING.into_iter().filter_map(|name| Some((name, find(name)?))) {
         for option in command.get_arguments().filter(|option| !option.is_positional()) {
             let same = |known: &&Arg| {
                 known.get_long() == option.get_long() && about(known.get_help()) == about(option.get_help())
             };
             match shared.iter_mut().find(|(known, _)| same(known)) {
-                Some((_, commands)) => commands.push(command.get_name()),
-                None => shared.push((option, vec![command.get_name()])),
+                Some((_, commands)) => commands.push(name),
+                None => shared.push((option, vec![name])),
             }
         }
     }
@@ -100,10 +102,14 @@ fn own_options(command: &Command, body: &mut Roff) {
         command.get_subcommands().for_each(|inner| own_options(inner, body));
         return;
     }
+    let typed = command.get_bin_name().unwrap_or_default();
+    if WORKING.iter().any(|name| typed.strip_prefix("kortom ") == Some(*name)) {
+        return;
+    }
     let own = command.get_arguments().filter(|option| !option.is_positional() && option.get_id() != "help");
     // All options there are belong to `config show`, which only shows them.
     let own: Vec<_> = own.map(|option| (option, Vec::new())).collect();
-    if own.is_empty() || command.get_bin_name() == Some("kortom config show") {
+    if own.is_empty() || typed == "kortom config show" {
         return;
     }
     body.control("SS", [format!("Options of {}", command.get_bin_name().unwrap_or(command.get_name())).as_str()]);

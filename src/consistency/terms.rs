@@ -264,7 +264,10 @@ fn nouns(sources: &[Vec<Token>], language: Language) -> Vec<(String, Vec<String>
             }
         }
     }
-    found.retain(|word, (all, ended)| *ended * 3 >= *all || word.chars().count() >= VERY_LONG);
+    found.retain(|word, (all, ended)| {
+        let letters = word.chars().count();
+        *ended * 3 >= *all || (*all == 1 && letters >= LONG) || letters >= VERY_LONG
+    });
     let beginnings: HashSet<String> = found.keys().map(|word| beginning(word)).collect();
     let mut singulars: HashMap<&str, &str> = HashMap::new();
     let mut forms: HashMap<&str, Vec<String>> = HashMap::new();
