@@ -136,3 +136,21 @@ fn a_resumed_digest_knows_its_summary_model_and_settings() {
         run(other).bad(0, &["2 finished before"]);
     }
 }
+
+#[test]
+fn doctor_and_digest_name_a_model_that_reads_more() {
+    let place = Place::new();
+    let models = place.path("models");
+    copy(&tiny("tiny-bart"), &models.join("cnn"));
+    place.file("long.txt", "Het regent vandaag in de stad. De zon schijnt morgen.\n\n".repeat(60));
+    let run =
+        |arguments: &[&str]| super::Ran::from(place.command(arguments).env("KORTOM_MODELS", &models).output().unwrap());
+    let said = run(&["doctor", "--offline"]).good();
+    assert!(said.contains("`cnn` reads 192 tokens at once: longer articles are summarised in parts"), "{said}");
+    assert!(said.contains("hint: kortom models pull long, then `--summary-model long`"), "{said}");
+    run(&["digest", "long.txt"])
+        .bad(0, &["articles of more than 192 tokens", "hint: `--summary-model long` reads 16384"]);
+    copy(&tiny("tiny-longt5-global"), &models.join("long"));
+    let said = run(&["doctor", "--offline"]).good();
+    assert!(!said.contains("summarised in parts"), "{said}");
+}
