@@ -1,6 +1,6 @@
 //! Articles of a request, translated and summarised by the models that all requests share.
 //!
-//! Invariant: what comes of an article is what the command line makes of it with the same models.
+//! Invariant: the report of an article equals the one that the command line makes with these models.
 
 use anyhow::Result;
 use kortom::digest::Digest;
@@ -16,20 +16,20 @@ use kortom::summarize::recall::RememberingWriter;
 use super::client::{Answers, QueuedWriter, RequestContext};
 use super::models::{Pair, Task};
 
-/// What is to be done with articles.
+/// The work that a request wants for its articles.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// Translate them, between these languages.
+    /// The languages of the translation; `None` without a translation.
     pub translate: Option<Pair>,
-    /// Summarise them.
+    /// Whether articles are summarised.
     pub summarize: bool,
-    /// How long, where somebody says.
+    /// The length of summaries, if the request sets one.
     pub length: Option<Length>,
-    /// The language of what is summarised.
+    /// The code of the language of the text that is summarised.
     pub language: String,
 }
 
-/// The models of a request, made ready for what it wishes.
+/// The sessions of the models that a request needs.
 pub struct Sessions<'a> {
     context: &'a RequestContext<'a>,
     wish: &'a Wish,
@@ -40,10 +40,10 @@ pub struct Sessions<'a> {
 }
 
 impl<'a> Sessions<'a> {
-    /// The models for a wish, with this many alternatives for each text that is translated.
+    /// The sessions for a wish, with `alternatives` further translations of each text.
     ///
     /// # Errors
-    /// When a model cannot do that.
+    /// When a model cannot do what is wished.
     pub fn new(context: &'a RequestContext<'a>, wish: &'a Wish, alternatives: usize) -> Result<Self> {
         let models = context.models;
         let session = |pair: &Pair| models.session(&Task::Translate(pair.clone(), alternatives));
@@ -60,14 +60,15 @@ impl<'a> Sessions<'a> {
         });
         let writer = writer.transpose()?;
         let memory = match wish.translate.as_ref().zip(translation.as_ref()) {
-            // What is kept of a sentence has not all that alternatives are made of.
+            // The memory keeps restored hypotheses, but alternatives need those of each text. So only corrections are
+            // recalled.
             Some((pair, session)) => models.memory(pair, session, alternatives > 0)?,
             None => None,
         };
         Ok(Self { context, wish, alternatives, translation, writer, memory })
     }
 
-    /// What makes reports of articles.
+    /// The digest that makes the reports of articles.
     pub fn digest(&self) -> Digest<'_> {
         let Self { context, wish, .. } = self;
         let models = context.models;
@@ -88,17 +89,17 @@ impl<'a> Sessions<'a> {
         models.models().digest(&DigestSteps { translation, summary })
     }
 
-    /// What the worker answers to the plan of a translation, where one is wished for.
+    /// The worker's answers to the plan of a translation; `None` if no translation is wished.
     pub fn answers(&self) -> Option<Answers<'_>> {
         let (session, pair) = self.translation.as_ref().zip(self.wish.translate.as_ref())?;
         Some(Answers::new(self.context, session, pair, self.alternatives))
     }
 }
 
-/// One report for each article.
+/// Makes the reports of articles, one for each, in their order.
 ///
 /// # Errors
-/// When a model fails, or it takes too long.
+/// When a model fails, or the request takes too long.
 pub fn reports(context: &RequestContext<'_>, wish: &Wish, documents: Vec<Document>) -> Result<Vec<Report>> {
     let sessions = Sessions::new(context, wish, 0)?;
     let digest = sessions.digest();

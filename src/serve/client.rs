@@ -1,6 +1,6 @@
 //! A request as a client of the worker: it submits work items to the queue and receives their outcomes as they come.
 //!
-//! Invariant: an article becomes what it becomes on the command line, for the same plan asks for the same inputs.
+//! Invariant: an article has the same translation as on the command line, because both follow a [`Plan`].
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -17,18 +17,18 @@ use super::queue::Queue;
 use super::refusal::Refusal;
 use super::request::{CancelToken, Outcome, Submission, WorkItem};
 
-/// How often a request that waits looks whether it was cancelled.
+/// The interval at which a waiting request checks whether it was cancelled.
 const POLL: Duration = Duration::from_millis(500);
-/// When to ask again after a request that took too long.
+/// The `Retry-After` of a request that took too long.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// What a request works with.
+/// The shared parts of the server that a request works with.
 pub struct RequestContext<'a> {
-    /// Where its work items wait.
+    /// The queue of its work items.
     pub queue: &'a Queue,
     /// The models.
     pub models: &'a ServedModels,
-    /// Says whether anybody still waits for its answer.
+    /// Whether the client still waits for the answer.
     pub cancel: Arc<CancelToken>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Pending<'a> {
         Self { context, outcomes: mpsc::channel(), count: 0 }
     }
 
-    /// Has items wait for the worker.
+    /// Adds items to the queue of the worker.
     fn submit(&mut self, task: &Task, items: Vec<WorkItem>) -> Result<()> {
         if items.is_empty() {
             return Ok(());
@@ -55,7 +55,7 @@ impl<'a> Pending<'a> {
         if queue.add(submission) { Ok(()) } else { Err(timed_out().into()) }
     }
 
-    /// The next generation with its key; none when no item is left.
+    /// Waits for the next generation, and returns it with the key of its item; `None` when no item is left.
     fn next(&mut self) -> Result<Option<(usize, Generation)>> {
         if self.count == 0 {
             return Ok(None);
@@ -85,20 +85,22 @@ pub struct Answers<'a> {
     pending: Pending<'a>,
     session: &'a Session<'a>,
     pair: &'a Pair,
-    /// How many alternatives there are to be for each text.
+    /// Number of further translations of each text.
     alternatives: usize,
 }
 
 impl<'a> Answers<'a> {
-    /// The answers that `session` of a pair of languages will give, with `alternatives` for each text.
+    /// The answers of the worker for `session`, which translates between the languages of `pair`, with `alternatives`
+    /// further translations of each text.
     pub fn new(context: &'a RequestContext<'a>, session: &'a Session<'a>, pair: &'a Pair, alternatives: usize) -> Self {
         Self { pending: Pending::new(context), session, pair, alternatives }
     }
 
-    /// Brings a plan its next answer; gives the sentences that are complete with it, and none once the plan has all answers.
+    /// Waits for the next answer to a plan, and returns the numbers of the sentences that are complete with it;
+    /// `None` once the plan has all answers.
     ///
     /// # Errors
-    /// When the model fails, it takes too long, or nobody waits any more.
+    /// When the model fails, the request takes too long, or its client has gone.
     pub fn next<G: Generate + ?Sized>(&mut self, plan: &mut Plan<'_, G>) -> Result<Option<Vec<usize>>> {
         self.submit(plan)?;
         self.pending.next()?.map(|answer| plan.answer([answer])).transpose()
@@ -108,7 +110,7 @@ impl<'a> Answers<'a> {
         let items = plan.next_inputs().map(|key| {
             let input = plan.input(key);
             let (text, constraints) = (input.text.to_owned(), input.constraints.to_vec());
-            // A search for alternatives has options of its own, so its resume_point is not that of a search without.
+            // A search for alternatives has options of its own, so the guarded search cannot resume from it.
             let known = |guard: &ResumePoint| if self.alternatives == 0 { guard.clone() } else { ResumePoint::Unknown };
             let tokens = self.session.encode(input.text)?;
             Ok(WorkItem { key, text, constraints, guard: input.guard.map(known), tokens })
@@ -120,7 +122,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// A model for summaries whose work the worker does.
+/// A summary model whose texts the worker generates.
 pub struct QueuedWriter<'a> {
     context: &'a RequestContext<'a>,
     session: Session<'a>,
@@ -135,7 +137,7 @@ impl<'a> QueuedWriter<'a> {
         Ok(Self { context, session: context.models.session(&Task::Summarize(None))? })
     }
 
-    /// The session whose work it is.
+    /// The session of the summary model.
     pub fn session(&self) -> &Session<'a> {
         &self.session
     }

@@ -1,6 +1,8 @@
-//! Our own API: an article in, and what `kortom digest --format json` says of it out, at once or in events.
+//! kortom's own API: it takes an article and returns the object of `kortom digest --format json`, at once or in
+//! events.
 //!
-//! Invariant: the object is that of the command line, byte for byte, with the `id` that was sent; `renderings` come after it where they are asked for.
+//! Invariant: the object equals that of the command line byte for byte, with the `id` that was sent. `renderings` are
+//! added at its end if they are requested.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,20 +28,20 @@ use super::models::Pair;
 use super::refusal::{Answer, Refusal, json_response};
 use super::{Server, Shared, formats, stream};
 
-/// What a report can be written in.
+/// The formats that a report can be rendered in, by their names in requests.
 const RENDERINGS: [(&str, render::ReportFormat); 3] = [
     ("text", render::ReportFormat::Text),
     ("markdown", render::ReportFormat::Markdown),
     ("html", render::ReportFormat::Html),
 ];
 
-/// An article and the languages it goes between.
+/// An article of a request, and the languages that it is translated from and to.
 pub struct Article {
-    /// What its sender calls it.
+    /// The `id` that the client sent.
     pub id: Option<String>,
-    /// Its text.
+    /// The text.
     pub text: String,
-    /// What it is written in.
+    /// The format of the text.
     pub format: Format,
     /// The code of its language, or `auto`.
     pub source: String,
@@ -47,22 +49,22 @@ pub struct Article {
     pub target: String,
 }
 
-/// What is wanted besides a translation.
+/// What a request wants besides a translation.
 struct Extras {
     summarize: bool,
     length: Option<Length>,
     renderings: Vec<render::ReportFormat>,
 }
 
-/// An article that is read.
+/// An article that was parsed, and whose languages are known.
 struct Ready {
     document: Document,
-    /// Where its sender does not say what it is.
+    /// The detected language, if the client sent `auto`.
     detected: Option<Detected>,
     pair: Pair,
 }
 
-/// `POST /digest`.
+/// Handles `POST /digest`.
 pub async fn digest(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
@@ -82,16 +84,16 @@ pub async fn digest(State(server): Shared, request: Request) -> Answer<Response>
     Ok(json_response(StatusCode::OK, answer.await?))
 }
 
-/// `POST /translate` in events.
+/// Handles `POST /translate` with an answer in events.
 ///
 /// # Errors
-/// When it makes no sense, or there is too much to do.
+/// When the request is not valid, or the server is busy.
 pub async fn translate_in_events(server: Arc<Server>, article: Article, fields: &Fields) -> Answer<Response> {
     let extras = Extras::read(fields, false)?;
     events::answer(server, move |context, _, events| stream_article(context, &article, &extras, events)).await
 }
 
-/// `POST /summarize`.
+/// Handles `POST /summarize`.
 pub async fn summarize(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
@@ -157,7 +159,7 @@ impl Extras {
         Wish { language: pair.to.clone(), translate: Some(pair), summarize: self.summarize, length: self.length }
     }
 
-    /// The report as it is answered.
+    /// The JSON object of a report, with its `renderings`.
     fn object(&self, report: &Report) -> Answer<String> {
         let object = report.json().map_err(anyhow::Error::from)?;
         let (true, Some(open)) = (!self.renderings.is_empty(), object.strip_suffix('}')) else { return Ok(object) };
@@ -172,7 +174,7 @@ fn report(reports: Vec<Report>) -> Answer<Report> {
     reports.into_iter().next().ok_or_else(Refusal::internal)
 }
 
-/// Sends an article in events as it is translated.
+/// Translates an article, and sends its sentences, its summary and its report as events.
 fn stream_article(context: &RequestContext<'_>, article: &Article, extras: &Extras, events: &Events) -> Answer<()> {
     let Ready { document, detected, pair } = article.ready(context)?;
     let detected = detected.or_else(|| article.detect(&document));

@@ -1,7 +1,7 @@
-//! Server-sent events: an answer in pieces, each as soon as there is one.
+//! Server-sent events: an answer in pieces, each sent as soon as it is there.
 //!
-//! Invariant: what is refused before the first event is refused as any other request; what fails later is an `error`
-//! event. When the client goes, the request is given up.
+//! Invariant: a request that is refused before its first event gets the status and object of any other refusal. A
+//! later failure is an `error` event. When the client disconnects, the request is cancelled.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -19,31 +19,31 @@ use super::client::RequestContext;
 use super::refusal::{Answer, Refusal};
 use super::{CancelOnDrop, Server};
 
-/// Where events go.
+/// The sender of the events of one answer.
 pub struct Events(UnboundedSender<Answer<Event>>);
 
 impl Events {
-    /// Sends an event, which says `value`; the client may have gone.
+    /// Sends an event with `value` as its data. Nothing happens if the client has gone.
     pub fn send(&self, name: &str, value: &Value) {
         let _ = self.0.send(Ok(event(name, value)));
     }
 }
 
-/// JSON has no line breaks of its own, so that an event is two lines.
+/// An event of two lines: its name, and `value` as JSON, which has no line breaks.
 fn event(name: &str, value: &Value) -> Event {
     Event::default().event(name).data(value.to_string())
 }
 
-/// Whether a request wants events.
+/// Whether a request asks for events by its `Accept` header.
 pub fn are_wanted(headers: &HeaderMap) -> bool {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accepts.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/event-stream")
 }
 
-/// An answer in events, which `job` sends.
+/// An answer in events, which `job` sends from a thread of its own.
 ///
 /// # Errors
-/// When it is refused before the first of them.
+/// When the request is refused before its first event.
 pub async fn answer(
     server: Arc<Server>,
     job: impl FnOnce(&RequestContext<'_>, &Server, &Events) -> Answer<()> + Send + 'static,
@@ -60,14 +60,14 @@ pub async fn answer(
     });
     let first = receiver.recv().await.unwrap_or_else(|| Err(Refusal::internal()))?;
     let stream = EventStream { first: Some(first), receiver, _waiting: waiting };
-    // A proxy takes a connection on which nothing comes for a minute for dead.
+    // Keep-alive comments are sent, because proxies often close a connection that is silent for a minute.
     let mut answer = Sse::new(stream).keep_alive(KeepAlive::new()).into_response();
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(answer)
 }
 
-/// Events on their way to a client.
+/// The stream of events to a client.
 struct EventStream {
     first: Option<Event>,
     receiver: UnboundedReceiver<Answer<Event>>,

@@ -1,7 +1,7 @@
-//! What a request says, however it says it: JSON, a form, or behind the `?` of its address.
+//! The fields of a request: from a JSON object, a form, or the query of its address.
 //!
-//! Invariant: a field has the same meaning in all of them; one of the wrong kind is refused by its name, and fields that
-//! nobody asks for are left alone, for clients send their own.
+//! Invariant: a field means the same in all three. A field of the wrong type is refused with its name. Unknown fields
+//! are ignored, because clients send fields of their own.
 
 use std::str::FromStr;
 
@@ -14,28 +14,28 @@ use serde_json::{Map, Value};
 use super::limits::Limits;
 use super::refusal::{Answer, Refusal};
 
-/// A request's fields.
+/// The fields of a request.
 #[derive(Debug, Default)]
 pub struct Fields {
     values: Map<String, Value>,
-    /// The file of a form that has one.
+    /// The uploaded file, if the request is a form with one.
     pub file: Option<Upload>,
 }
 
-/// A file that was sent.
+/// An uploaded file.
 #[derive(Debug)]
 pub struct Upload {
-    /// What its sender calls it; never a path of this machine.
+    /// The file name that the client sent; it is never used as a path of this machine.
     pub name: String,
-    /// What is in it.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
 impl Fields {
-    /// Reads a request.
+    /// Reads the fields of a request.
     ///
     /// # Errors
-    /// When it is too much, or not what it says it is.
+    /// When the body is too large, or not of the type that its `Content-Type` names.
     pub async fn read(request: Request<Body>, limits: &Limits) -> Answer<Self> {
         let (parts, body) = request.into_parts();
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Fields {
         }
     }
 
-    /// A field that comes more than once is a list.
+    /// Adds a field; one that comes more than once becomes a list.
     fn add(&mut self, name: &str, value: String) {
         let value = Value::String(value);
         match self.values.get_mut(name) {
@@ -95,32 +95,32 @@ impl Fields {
         Ok(())
     }
 
-    /// A field that is not there, or says nothing, is none.
+    /// The value of a field; `None` if the field is missing or null.
     fn value(&self, name: &str) -> Option<&Value> {
         self.values.get(name).filter(|value| !value.is_null())
     }
 
-    /// A text.
+    /// The text in a field; `None` if the field is missing.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When the field is not a text.
     pub fn text(&self, name: &str) -> Answer<Option<&str>> {
         let Some(value) = self.value(name) else { return Ok(None) };
         value.as_str().map(Some).ok_or_else(|| Refusal::bad(format!("`{name}` must be a text")))
     }
 
-    /// A text that must be there and say something.
+    /// The text in a field that is required.
     ///
     /// # Errors
-    /// When it is not there or something else.
+    /// When the field is missing, empty, or not a text.
     pub fn needed(&self, name: &str) -> Answer<&str> {
         self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| missing(name))
     }
 
-    /// One text or several; whether they are a list.
+    /// The text or the list of texts in a field that is required, and whether it is a list.
     ///
     /// # Errors
-    /// When there is none, or something else.
+    /// When the field is missing or empty, or neither a text nor a list of texts.
     pub fn texts(&self, name: &str) -> Answer<(Vec<String>, bool)> {
         if let Some(Value::Array(list)) = self.value(name) {
             let texts = list.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>();
@@ -130,10 +130,11 @@ impl Fields {
         Ok((vec![self.needed(name)?.to_owned()], false))
     }
 
-    /// Something with a text form, such as a number; `expected` says what it is when it is not.
+    /// The value in a field that can be parsed from text, such as a number; `None` if the field is missing.
+    /// `expected` names the expected type in the error.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When the field has another type.
     pub fn parsed<T: FromStr>(&self, name: &str, expected: &str) -> Answer<Option<T>> {
         let wrong = || Refusal::bad(format!("`{name}` must be {expected}"));
         let text = match self.value(name) {
@@ -146,10 +147,10 @@ impl Fields {
         text.parse().map(Some).map_err(|_| wrong())
     }
 
-    /// Several texts of which each is one of `known`.
+    /// The values that `known` has for the texts in a field, which may be a list.
     ///
     /// # Errors
-    /// When one is not, or it is no list.
+    /// When a text is not one of `known`, or the field holds no texts.
     pub fn choices<T: Copy>(&self, name: &str, known: &[(&str, T)]) -> Answer<Vec<T>> {
         if self.value(name).is_none() {
             return Ok(Vec::new());
@@ -174,7 +175,7 @@ fn text(bytes: &[u8]) -> Answer<&str> {
 }
 
 fn object(bytes: &[u8]) -> Answer<Map<String, Value>> {
-    // The parser's own words would repeat what was sent.
+    // The parser's message is left out, because it would repeat a piece of the request.
     let bad = |error: serde_json::Error| {
         Refusal::bad(format!("the request is not a JSON object: line {}, column {}", error.line(), error.column()))
     };

@@ -1,7 +1,7 @@
-//! Translated files, until their owners fetch them.
+//! Translated files, kept until their owners fetch them.
 //!
-//! Invariant: they are in memory, under names that cannot be guessed, for a while and up to a size; no name ever reaches
-//! the file system.
+//! Invariant: files are kept in memory only, under names that cannot be guessed, for a limited time and up to a total
+//! size. No name ever reaches the file system.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,24 +11,24 @@ use anyhow::{Result, anyhow};
 
 /// How long a file is kept.
 const KEPT: Duration = Duration::from_mins(20);
-/// How many bytes are kept of all files.
+/// Most bytes of all files together.
 const MOST: usize = 64 << 20;
 
 /// A translated file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// What it is called when it is saved.
+    /// The name under which a browser saves the file.
     pub name: String,
-    /// What is in it.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// The files that wait, the oldest first.
+/// The files that are kept, the oldest first, with their ids and times.
 #[derive(Default)]
 pub struct Files(Mutex<VecDeque<(String, Instant, File)>>);
 
 impl Files {
-    /// Keeps a file; the name to fetch it by.
+    /// Keeps a file, and returns the id by which it can be fetched.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -44,12 +44,12 @@ impl Files {
         Ok(id)
     }
 
-    /// The file with this name, if it is still here.
+    /// The file with this id, if it is still kept.
     pub fn find(&self, id: &str) -> Option<File> {
         self.files().iter().find(|(known, ..)| known == id).map(|(_, _, file)| file.clone())
     }
 
-    /// The files, without those that have been here for too long.
+    /// The files, after those that are older than [`KEPT`] were removed.
     fn files(&self) -> MutexGuard<'_, VecDeque<(String, Instant, File)>> {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|(_, since, _)| since.elapsed() < KEPT);
@@ -57,7 +57,8 @@ impl Files {
     }
 }
 
-/// A name that is safe in addresses and heads: letters, digits, dots, hyphens and underscores.
+/// A file name that is safe in addresses and headers: the last part of a path, with underscores for all but ASCII
+/// letters, digits, dots, hyphens and underscores, and cut to its last 80 characters.
 pub fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };

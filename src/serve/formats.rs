@@ -1,7 +1,7 @@
-//! Which formats requests and files may be in.
+//! The formats that requests and files may be in.
 //!
-//! Invariant: all lists of formats that a client or a person sees, those of the description and of the page included, are
-//! made from `kortom::document::FORMATS`.
+//! Invariant: all lists of formats that a client or a person sees are made from `kortom::document::FORMATS`, also
+//! those of the `OpenAPI` description and of the page.
 
 use kortom::document::{FORMATS, FormatSpec, Holds};
 
@@ -15,7 +15,7 @@ pub fn in_files() -> impl Iterator<Item = &'static FormatSpec> {
     FORMATS.iter().filter(|spec| spec.holds == Holds::Article && !spec.extensions.is_empty())
 }
 
-/// Formats of files that the page does not show: it has them translated and gives them back.
+/// Formats of files whose text the page does not show: it uploads them, and offers the translated file.
 pub fn documents() -> impl Iterator<Item = &'static FormatSpec> {
     in_files().filter(|spec| spec.is_binary())
 }
@@ -30,7 +30,7 @@ pub fn extensions(formats: impl Iterator<Item = &'static FormatSpec>) -> Vec<Str
     formats.flat_map(|spec| spec.extensions).map(|extension| format!(".{extension}")).collect()
 }
 
-/// Such extensions in a sentence: `.txt, .md or .srt`. Of each format the usual one.
+/// The first extension of each format, as a list in a sentence: `.txt, .md or .srt`.
 pub fn in_words(formats: impl Iterator<Item = &'static FormatSpec>) -> String {
     let usual: Vec<String> = formats.map(|spec| format!(".{}", spec.extensions[0])).collect();
     match usual.split_last() {

@@ -1,7 +1,7 @@
-//! API keys: who may ask.
+//! API keys: which clients may send requests.
 //!
-//! Invariant: a key is compared with all keys there are, in a time that says nothing of how far it is right; only hashes
-//! of keys are kept. Without a file of keys everybody may ask who can connect.
+//! Invariant: a key is compared with all known keys, in constant time; only hashes of keys are kept. Without a file
+//! of keys, every client that can connect may send requests.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::refusal::{Answer, Refusal};
 
-/// The keys that open the server.
+/// The SHA-256 hashes of the keys that give access to the server.
 #[derive(Default)]
 pub struct Keys(Vec<[u8; 32]>);
 
 impl Keys {
-    /// Reads a file with a key on each line; empty lines and lines that begin with `#` are none.
+    /// Reads a file with a key on each line. Empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
     /// When the file cannot be read or has no key.
@@ -38,16 +38,16 @@ impl Keys {
         Self(keys.map(|key| Sha256::digest(key).into()).collect())
     }
 
-    /// Whether a request needs one.
+    /// Whether a request needs a key.
     pub fn are_needed(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Lets a request pass that has a key: in its body, as `LibreTranslate`'s clients send it, or in its head as
+    /// Checks the key of a request: `sent` in its body, as `LibreTranslate`'s clients do, or in its header
     /// `Authorization: Bearer`.
     ///
     /// # Errors
-    /// When it has none that is right.
+    /// When a key is needed and the request has none, or a wrong one.
     pub fn check(&self, headers: &HeaderMap, sent: Option<&str>) -> Answer<()> {
         let bearer = || headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ");
         match sent.filter(|key| !key.is_empty()).or_else(bearer) {

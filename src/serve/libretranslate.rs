@@ -1,8 +1,9 @@
-//! `LibreTranslate`'s API, so that its clients need not know whom they talk to
-//! (<https://github.com/LibreTranslate/LibreTranslate>).
+//! `LibreTranslate`'s API (<https://github.com/LibreTranslate/LibreTranslate>), so that its clients work with this
+//! server.
 //!
-//! Invariant: what it answers has the same fields; what it takes is taken. Confidence is in percent there. As there, clients
-//! that are pages of other origins may read the answers: they say nothing of other requests.
+//! Invariant: answers have the fields of that API, and its request fields are accepted. Confidence is in percent.
+//! Pages of other origins may read the answers, as in `LibreTranslate`, because answers contain nothing of other
+//! requests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,10 +29,10 @@ use super::models::Pair;
 use super::refusal::{Answer, Refusal, json_response, response};
 use super::{Server, Shared, digest, events, formats};
 
-/// The most alternatives: as many beams as still make sense.
+/// The most alternatives of a text. Each needs a beam, and more beams than this do not help.
 const MOST_ALTERNATIVES: usize = 10;
 
-/// What clients ask for, from whatever origin.
+/// The routes of the API, open to pages of any origin (CORS).
 pub fn routes() -> Router<Arc<Server>> {
     let cors = CorsLayer::new()
         .allow_origin(Any)
@@ -47,7 +48,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .layer(cors)
 }
 
-/// What `/translate` is asked for.
+/// The fields of a request to `/translate`.
 struct Texts {
     all: Vec<String>,
     listed: bool,
@@ -57,7 +58,7 @@ struct Texts {
     alternatives: usize,
 }
 
-/// `POST /translate`.
+/// Handles `POST /translate`.
 async fn translate(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
@@ -91,7 +92,10 @@ impl Texts {
         Ok(Self { all: texts, listed, source, target, format, alternatives })
     }
 
-    /// What is asked for, as one article.
+    /// The request as one article, for an answer in events.
+    ///
+    /// # Errors
+    /// When the request has a list of texts, or wants alternatives.
     fn alone(self) -> Answer<digest::Article> {
         let Self { all: mut texts, listed: false, source, target, format, alternatives: 0 } = self else {
             return Err(Refusal::bad(
@@ -102,7 +106,7 @@ impl Texts {
     }
 }
 
-/// The translations of all texts, and what was found out about them.
+/// Translates all texts: the object of the answer, with detected languages if the source is `auto`.
 fn translated(context: &RequestContext<'_>, asked: &Texts) -> Answer<Value> {
     let auto = asked.source == "auto";
     let detected = if auto { detect_each(&asked.all) } else { vec![None; asked.all.len()] };
@@ -142,7 +146,7 @@ fn distinct(pairs: &[Pair]) -> Vec<&Pair> {
     distinct
 }
 
-/// A text in the other language.
+/// The translation of one text.
 #[derive(Clone, Debug, Default)]
 struct Translated {
     text: String,
@@ -161,7 +165,7 @@ fn translations(
     let (translator, mut answers) = digest.translator().zip(sessions.answers()).ok_or_else(Refusal::internal)?;
     let mut plan = translator.plan(documents)?;
     while answers.next(&mut plan)?.is_some() {}
-    // What cannot be said in other words has fewer alternatives.
+    // A text has fewer alternatives if one would lose a protected span.
     let others = |document| (1..=alternatives).filter_map(|rank| plan.alternative(document, rank)).collect();
     let others: Vec<Vec<Document>> = (0..documents.len()).map(others).collect();
     let translated = plan.finish()?.into_iter().zip(others).zip(documents);
@@ -179,17 +183,17 @@ fn translations(
         .collect())
 }
 
-/// As `LibreTranslate` says it.
+/// A detected language as `LibreTranslate` writes it: with the confidence in percent.
 fn percent(found: &Detected) -> Value {
     json!({ "language": found.language, "confidence": (found.confidence * 100.0).round() })
 }
 
-/// `GET /languages`.
+/// Handles `GET /languages`.
 async fn languages(State(server): Shared) -> Response {
     json_response(StatusCode::OK, server.models.list().to_string())
 }
 
-/// `POST /detect`.
+/// Handles `POST /detect`.
 async fn detect_language(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let fields = Fields::read(request, &server.limits).await?;
@@ -201,7 +205,7 @@ async fn detect_language(State(server): Shared, request: Request) -> Answer<Resp
     Ok(json_response(StatusCode::OK, Value::from(found).to_string()))
 }
 
-/// `GET /frontend/settings`.
+/// Handles `GET /frontend/settings`.
 async fn settings(State(server): Shared) -> Response {
     let Pair { from, to } = server.models.usual();
     let language = |code: &str| json!({ "code": code, "name": detect::name(code) });
@@ -218,7 +222,7 @@ async fn settings(State(server): Shared) -> Response {
     json_response(StatusCode::OK, settings.to_string())
 }
 
-/// `POST /translate_file`.
+/// Handles `POST /translate_file`.
 async fn translate_file(State(server): Shared, request: Request) -> Answer<Response> {
     let headers = request.headers().clone();
     let mut fields = Fields::read(request, &server.limits).await?;
@@ -273,20 +277,20 @@ fn translated_file(
         document.write(&mut bytes)?;
     }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "txt"));
-    // What is only read, such as a PDF, is written as something else.
+    // Formats that can only be read, such as PDF, are written in another format.
     let written = Format::known(Path::new(name)).filter(|format| format.written_as() != *format);
     let extension = written.and_then(|format| format.written_as().spec().extensions.first()).unwrap_or(&extension);
     Ok(File { name: format!("{stem}_{}.{extension}", pair.to), bytes })
 }
 
-/// `GET /download_file/{name}`.
+/// Handles `GET /download_file/{name}`.
 async fn download_file(State(server): Shared, Named(name): Named<String>) -> Answer<Response> {
     let id = name.split('.').next().unwrap_or_default();
     let file = server.files.find(id).ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, "there is no such file, or it has not been fetched for too long")
     })?;
     let saved = format!("attachment; filename=\"{}\"", file.name);
-    // Whatever the file is, a browser is to save it and not to show it.
+    // With this type a browser saves the file, and never shows it as a page of this server.
     let mut answer = response(StatusCode::OK, "application/octet-stream", file.bytes);
     answer
         .headers_mut()

@@ -1,7 +1,7 @@
-//! How much of anything a request may be.
+//! The limits of a request: its size, its length and its time.
 //!
-//! Invariant: nothing is read or held beyond these limits, and a client that exceeds one is told which. A body that is
-//! too large is read on for a while and thrown away, for a client that is still sending does not hear an answer.
+//! Invariant: nothing is kept beyond these limits, and the answer names the limit that a client exceeded. A body that
+//! is too large is read on for a while and discarded, because a client that is still sending does not read an answer.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,32 +14,32 @@ use kortom::error::WithHint;
 
 use super::refusal::{Answer, Refusal};
 
-/// How long a client may take to send a body; less where a request may not take as long.
+/// The longest time in which a client may send a body; the limit of a request's time may be shorter.
 const SENDING: Duration = Duration::from_secs(30);
-/// How many times the limit of a body is read and thrown away at most.
+/// A body is read and discarded up to this many times its limit.
 const DRAINED: usize = 32;
 
 /// The limits of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of a body.
+    /// Most bytes of a body.
     pub body: usize,
-    /// Characters of all texts of a request.
+    /// Most characters of all texts of a request together.
     pub characters: usize,
-    /// Requests that are worked on or wait for their turn.
+    /// Most requests that are in work or wait at one time.
     pub requests: usize,
-    /// How long a request may take.
+    /// The longest time that a request may take.
     pub time: Duration,
 }
 
 impl Limits {
-    /// The whole of a body.
+    /// Reads the whole body of a request.
     ///
     /// # Errors
-    /// When it is too large, takes too long, or breaks off.
+    /// When the body is too large, takes too long, or breaks off.
     pub async fn read(&self, headers: &HeaderMap, body: Body) -> Answer<Vec<u8>> {
         let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        // Whoever asks first has not sent anything yet.
+        // A client that sends `Expect: 100-continue` has not sent its body yet, so there is nothing to discard.
         if declared.is_some_and(|length: usize| length > self.body) && headers.contains_key(header::EXPECT) {
             return Err(self.too_large());
         }
@@ -68,10 +68,10 @@ impl Limits {
         if length > self.body { Err(self.too_large()) } else { Ok(whole) }
     }
 
-    /// Sees that texts are not too long together.
+    /// Checks the number of characters of all texts of a request.
     ///
     /// # Errors
-    /// When they are.
+    /// When the texts together exceed the limit.
     pub fn check_length<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Answer<()> {
         let characters: usize = texts.map(|text| text.chars().count()).sum();
         if characters > self.characters {

@@ -1,7 +1,7 @@
-//! Connections: how many, how slow, and how they end.
+//! Connections: their number, their timeouts and their end.
 //!
-//! Invariant: whoever sends nothing, or a head byte by byte, or takes nothing of its answer, loses the connection; at the end
-//! no new one is taken, and each open one gets the answer it waits for.
+//! Invariant: a client that sends nothing, sends its headers too slowly, or reads nothing of its answer loses its
+//! connection. On shutdown no new connection is accepted, and each open one still gets the answer that it waits for.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
-/// How long a client may take to send the head of a request, to send another one, or to take a piece of an answer; less where
-/// a request may not take as long.
+/// The longest time in which a client may send the headers of a request, send a further request, or read a piece of
+/// an answer; the limit of a request's time may be shorter.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Connections at once; further ones wait. Systems often allow a process about a thousand files.
+/// Most connections at one time; further ones wait. Systems often allow a process about a thousand open files.
 const MOST: usize = 900;
-/// How long to wait when the system has no more connections to give.
+/// The pause after the system could not accept a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers on all connections until the process is asked to end; `time` is what a request may take.
+/// Answers on all connections until the process receives a signal to end. `time` is the longest time of a request.
 ///
 /// # Errors
-/// When the system has no signals.
+/// When no handler for signals can be installed.
 pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Result<()> {
     let places = Arc::new(Semaphore::new(MOST));
     let connections = GracefulShutdown::new();
@@ -49,13 +49,13 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        // An event is small and is to arrive at once.
+        // Without Nagle's algorithm, small events are sent at once.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
         let stream = TokioIo::new(with_write_timeout(stream, timeout));
         let connection = connections.watch(builder.serve_connection(stream, service));
         tokio::spawn(async move {
-            // That a client has gone is not our affair.
+            // An error here means that the client has gone, which needs no action.
             let _ = connection.await;
             drop(place);
         });
@@ -63,21 +63,21 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
     drop(listener);
     tokio::select! {
         () = connections.shutdown() => Ok(()),
-        // Whoever does not read its answer is not waited for, and who asks twice is in a hurry.
+        // A client that does not read its answer is not waited for. A second signal ends the process at once.
         () = tokio::time::sleep(time + timeout) => Ok(()),
         asked = asked_to_end() => asked,
     }
 }
 
-/// A connection that fails when the client takes nothing of what it is sent for so long; one that reads slowly but steadily
-/// keeps it.
+/// A connection that fails when the client reads nothing for `timeout`. A client that reads slowly but steadily keeps
+/// it.
 fn with_write_timeout(stream: TcpStream, timeout: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(timeout));
     Box::pin(stream)
 }
 
-/// Waits until somebody interrupts or ends the process.
+/// Waits for the signal to interrupt (SIGINT) or to terminate (SIGTERM) the process.
 async fn asked_to_end() -> Result<()> {
     #[cfg(unix)]
     {

@@ -1,6 +1,6 @@
-//! What the server has done, as Prometheus reads it.
+//! Metrics of the server, in the text format of Prometheus.
 //!
-//! Invariant: numbers only, by route and status; nothing of what was asked.
+//! Invariant: metrics are numbers by route and status, and contain nothing of any request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use kortom::engine::Stats;
 
-/// Upper bounds of the classes of durations, in seconds.
+/// Upper bounds of the histogram's buckets, in seconds.
 const BOUNDS: [f64; 8] = [0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
 
-/// What is counted.
+/// The counters of a server.
 #[derive(Default)]
 pub struct Metrics {
     answered: Mutex<Answered>,
@@ -24,14 +24,14 @@ pub struct Metrics {
 
 #[derive(Default)]
 struct Answered {
-    /// By route and status.
+    /// Number of answers by route and status.
     counts: BTreeMap<(String, u16), usize>,
-    /// How many took at most each of the bounds.
+    /// Number of answers that took at most the time of each of [`BOUNDS`].
     within: [usize; BOUNDS.len()],
     seconds: f64,
 }
 
-/// A request without an answer yet: it has one, or its client has gone, once this is dropped.
+/// Counts a request as in work until it is dropped: when it is answered, or when its client has gone.
 pub struct Working<'a>(&'a Metrics);
 
 impl Drop for Working<'_> {
@@ -41,13 +41,13 @@ impl Drop for Working<'_> {
 }
 
 impl Metrics {
-    /// A request begins.
+    /// Counts a request that begins.
     pub fn begin(&self) -> Working<'_> {
         self.working.fetch_add(1, Ordering::Relaxed);
         Working(self)
     }
 
-    /// A request has its answer.
+    /// Counts a request that was answered with `status`, and that `took` this long.
     pub fn end(&self, route: &str, status: u16, took: Duration) {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         *answered.counts.entry((route.to_owned(), status)).or_default() += 1;
@@ -58,13 +58,14 @@ impl Metrics {
         }
     }
 
-    /// So many texts go through a model at once.
+    /// Counts a batch of `texts` that a model works on.
     pub fn batch(&self, texts: usize) {
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.texts.fetch_add(texts, Ordering::Relaxed);
     }
 
-    /// All of it; `waiting` texts are in the queue, and a model has done this work.
+    /// The page of all metrics. `waiting` is the number of texts in the queue, `work` the work of the translation
+    /// model.
     pub fn text(&self, waiting: usize, work: Stats) -> String {
         let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = String::new();

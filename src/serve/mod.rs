@@ -1,12 +1,13 @@
-//! `kortom serve`: what the command line does, over HTTP, for many at once.
+//! `kortom serve`: what the command line does, over HTTP, for many clients at a time.
 //!
-//! A request's fields (`fields`) are read within the limits (`limits`) and checked against the API keys (`keys`); its
-//! article is worked on in a thread of its own (`articles`), a `client` whose texts wait in one `queue` with those of all other
-//! requests (`request`) for the one thread that has the models (`worker`). `libretranslate` speaks `LibreTranslate`'s API, `digest`
-//! our own, `stream` sends an article while it is translated. `page` is for people: it asks `digest` in a browser.
+//! A request's fields (`fields`) are read within the limits (`limits`), and its API key is checked (`keys`). Its
+//! articles are worked on in a thread of its own (`articles`). There a `client` submits texts as work items
+//! (`request`) to the one `queue` of all requests, and the one thread that runs the models (`worker`) takes them from
+//! there. `libretranslate` has `LibreTranslate`'s API, `digest` kortom's own, and `stream` sends an article while it
+//! is translated. `page` serves a page for people, which sends its requests to `digest`.
 //!
-//! Invariant: no request can name a file, a model or an address, or take another one down: what panics is answered with
-//! 500. Nothing of what is asked or answered is printed.
+//! Invariant: no request can name a file, a model or an address. No request can make another one fail: a panic is
+//! answered with status 500. Nothing of requests and answers is printed.
 
 mod articles;
 mod client;
@@ -63,10 +64,10 @@ use queue::Queue;
 use refusal::{Answer, Refusal, json_response, response};
 use request::CancelToken;
 
-/// When to come back to a server that has too much to do.
+/// The `Retry-After` of a request that is refused because too many others wait.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// All that requests share.
+/// The parts of a server that all requests share.
 struct Server {
     models: ServedModels,
     queue: Queue,
@@ -77,13 +78,14 @@ struct Server {
     slots: Arc<Semaphore>,
 }
 
-/// What handlers get.
+/// The argument by which handlers get the server.
 type Shared = State<Arc<Server>>;
 
-/// Serves until the process is asked to end, and then finishes what it took; `listening` hears of the address.
+/// Serves until the process receives a signal to end, and then finishes the requests that it has accepted.
+/// `listening` is called with the address once the server listens.
 ///
 /// # Errors
-/// When the address cannot be had.
+/// When the server cannot listen on the address.
 pub fn run(
     models: ServedModels,
     keys: Keys,
@@ -91,7 +93,7 @@ pub fn run(
     address: SocketAddr,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<()> {
-    // The usual message may hold a piece of an article.
+    // The default message of a panic may contain a piece of an article.
     panic::set_hook(Box::new(|panic| match panic.location() {
         Some(place) => eprintln!("error: a request failed at {}:{}", place.file(), place.line()),
         None => eprintln!("error: a request failed"),
@@ -116,7 +118,7 @@ pub fn run(
     served
 }
 
-/// Cancels a request once nobody waits for its answer any more.
+/// Cancels a request when it is dropped: when its answer is sent, or its client has gone.
 struct CancelOnDrop(Arc<CancelToken>);
 
 impl Drop for CancelOnDrop {
@@ -132,12 +134,12 @@ impl Server {
         Arc::new(Self { models, queue, keys, limits, files, metrics, slots })
     }
 
-    /// Lets a request pass that has a key, where one is needed.
+    /// Checks the API key of a request, if the server needs one.
     fn admit(&self, headers: &HeaderMap, fields: &Fields) -> Answer<()> {
         if self.keys.are_needed() { self.keys.check(headers, fields.text("api_key")?) } else { Ok(()) }
     }
 
-    /// A slot among the requests that are worked on.
+    /// A slot for a request, and its cancel token. The request is refused if all slots are taken.
     fn slot(&self) -> Answer<(OwnedSemaphorePermit, Arc<CancelToken>)> {
         let slot = self
             .slots
@@ -147,7 +149,7 @@ impl Server {
         Ok((slot, CancelToken::new(self.limits.time)))
     }
 
-    /// Does some work for a request in a thread of its own; it is given up when nobody waits for it any more.
+    /// Runs `job` for a request in a thread of its own. It is cancelled when the client has gone.
     async fn work<T: Send + 'static>(
         self: Arc<Self>,
         job: impl FnOnce(&RequestContext<'_>, &Self) -> Answer<T> + Send + 'static,
@@ -162,7 +164,7 @@ impl Server {
         done.await.unwrap_or_else(|_| Err(Refusal::internal()))
     }
 
-    /// Does some work; a panic is a fault of ours.
+    /// Runs `job`, and turns a panic into a refusal with status 500. A fault of the memory is printed.
     fn guarded<T>(
         &self,
         cancel: Arc<CancelToken>,
@@ -194,12 +196,12 @@ fn router(server: Arc<Server>) -> Router {
             )
         })
         .layer(middleware::from_fn_with_state(server.clone(), counted))
-        // The limit is ours, and said in our words.
+        // axum's limit is off: `limits` has our own, with a message that names it.
         .layer(DefaultBodyLimit::disable())
         .with_state(server)
 }
 
-/// Counts a request and what came of it.
+/// Counts a request, its status and its time.
 async fn counted(State(server): Shared, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let _working = server.metrics.begin();
@@ -209,7 +211,7 @@ async fn counted(State(server): Shared, path: Option<MatchedPath>, request: Requ
     answer
 }
 
-/// An answer; a panic on the way to it is a fault of ours, and no reason to leave the client without one.
+/// The answer of a handler. If the handler panics, the client gets status 500.
 async fn guarded(answering: impl Future<Output = Response>) -> Response {
     let mut answering = pin!(answering);
     poll_fn(|context| {

@@ -1,7 +1,7 @@
-//! The models a server has, and which languages they go between.
+//! The models of a server, and the languages that they translate between.
 //!
-//! Invariant: they are loaded before the first request and never after; a request chooses among the pairs of languages
-//! they have, by codes, and can name no other model.
+//! Invariant: models are loaded before the first request and never later. A request chooses a pair of languages by
+//! their codes, and cannot name a model.
 
 use std::fmt::Display;
 
@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 
 use super::refusal::{Answer, Refusal};
 
-/// Codes that a model of many languages is asked for, to see which it knows.
+/// Language codes that are offered to clients if a model for many languages knows them.
 const COMMON: [&str; 33] = [
     "af", "ar", "bg", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja",
     "ko", "lt", "lv", "nl", "no", "pl", "pt", "ro", "ru", "sv", "tr", "uk", "vi", "zh",
 ];
 
-/// The pipeline of a server, and the languages that requests can ask of it.
+/// The pipeline of a server, and the languages that requests can name.
 pub struct ServedModels {
     pipeline: Pipeline,
     languages: Languages,
@@ -33,29 +33,29 @@ pub struct ServedModels {
 
 /// The codes of languages that can be translated from and to.
 struct Languages {
-    /// What is meant where nothing is said.
+    /// The languages of a request that names none.
     usual: Pair,
     from: Vec<String>,
     to: Vec<String>,
-    /// The model has to be told them.
+    /// Whether the model is for many languages, so that each request must name them to the model.
     many: bool,
 }
 
 /// The codes of the languages of a translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// Of the article.
+    /// The language of the article.
     pub from: String,
-    /// Of its translation.
+    /// The language of its translation.
     pub to: String,
 }
 
-/// What is wanted of a model for a text.
+/// What a model is to make of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Its translation, and so many others of it.
+    /// A translation between two languages, and this many alternatives.
     Translate(Pair, usize),
-    /// Its summary, within these bounds.
+    /// A summary, within these limits of its length.
     Summarize(Option<LengthLimits>),
 }
 
@@ -63,7 +63,7 @@ impl ServedModels {
     /// The models of a pipeline that translates.
     ///
     /// # Errors
-    /// When a model cannot do what is wanted from it.
+    /// When a model cannot do what the options of the pipeline want.
     pub fn new(pipeline: Pipeline) -> Result<Self> {
         let options = pipeline.options();
         let usual = Pair { from: options.source_language().to_owned(), to: options.target_language().to_owned() };
@@ -76,20 +76,20 @@ impl ServedModels {
         self.pipeline.models()
     }
 
-    /// How long a summary is, where a request does not say.
+    /// The length of a summary if the request names none.
     pub fn summary_length(&self) -> Option<Length> {
         self.pipeline.options().summary.and_then(|summary| summary.length)
     }
 
-    /// The pair of languages where nothing is said.
+    /// The languages of a request that names none.
     pub fn usual(&self) -> &Pair {
         &self.languages.usual
     }
 
-    /// The pair with these codes.
+    /// The pair of languages with these codes, as this server writes them.
     ///
     /// # Errors
-    /// When no model here translates between them.
+    /// When no model of this server translates between these languages.
     pub fn pair(&self, from: &str, to: &str) -> Answer<Pair> {
         let languages = &self.languages;
         match (find(&languages.from, from), find(&languages.to, to)) {
@@ -101,18 +101,18 @@ impl ServedModels {
         }
     }
 
-    /// The code of a source language as it is written here, if there is one.
+    /// The code of a source language as this server writes it; `None` if no model reads that language.
     pub fn source(&self, code: &str) -> Option<&str> {
         find(&self.languages.from, code)
     }
 
-    /// Why there is no model for what was asked, and beside it what there is one for.
+    /// An error with `reason` as its message, and with the languages of this server as its hint.
     pub fn beside(&self, reason: impl Display) -> Error {
         let (from, to) = (self.languages.from.join("`, `"), self.languages.to.join("`, `"));
         reason.to_string().with_hint(format!("this server translates from `{from}` to `{to}`"))
     }
 
-    /// The codes that a request can name: of sources, and of targets.
+    /// The language codes that a request can name: those of sources and those of targets.
     pub fn codes(&self) -> (&[String], &[String]) {
         (&self.languages.from, &self.languages.to)
     }
@@ -129,10 +129,10 @@ impl ServedModels {
         codes.iter().map(language).collect()
     }
 
-    /// Something that does a task.
+    /// A session of the model that does `task`.
     ///
     /// # Errors
-    /// When the model cannot.
+    /// When there is no such model, or it cannot do the task.
     pub fn session(&self, task: &Task) -> Result<Session<'_>> {
         match (task, &self.models().summary) {
             (Task::Translate(pair, alternatives), _) => self.translating(pair, *alternatives),
@@ -164,24 +164,24 @@ impl ServedModels {
         })
     }
 
-    /// The part of the memory for what a session makes of texts between two languages, or for corrections alone.
+    /// The part of the memory for translations by a session, or for corrections alone; `None` without a memory.
     ///
     /// # Errors
-    /// Never in practice: all that is in a key can be written as JSON.
+    /// Never in practice: a key can always be written as JSON.
     pub fn memory(&self, pair: &Pair, session: &Session, only_corrections: bool) -> Result<Option<MemoryScope<'_>>> {
         let model = self.models().translation()?;
         self.pipeline.scope((model, session), (&pair.from, &pair.to), only_corrections)
     }
 
-    /// What went wrong with the memory since it was opened; told once.
+    /// The fault of the memory since it was opened; returned once.
     pub fn take_memory_fault(&self) -> Option<Error> {
         self.pipeline.memory()?.take_fault()
     }
 
-    /// The part of the memory for summaries by a session of the model that writes them.
+    /// The part of the memory for summaries by a session of the summary model; `None` without a memory.
     ///
     /// # Errors
-    /// As [`Self::memory`].
+    /// Never in practice: a key can always be written as JSON.
     pub fn summary_memory(&self, session: &Session) -> Result<Option<MemoryScope<'_>>> {
         let Some(summary) = &self.models().summary else { return Ok(None) };
         self.pipeline.summary_scope((&summary.model, session), &summary.language)
@@ -215,7 +215,7 @@ impl Languages {
     }
 }
 
-/// A code among others: itself, or at least the same language.
+/// The code among `codes` that equals `wanted`, or else the first one of the same language.
 fn find<'a>(codes: &'a [String], wanted: &str) -> Option<&'a str> {
     let same = |code: &&String| code.eq_ignore_ascii_case(wanted);
     let asked = Code::parse(wanted);

@@ -1,7 +1,7 @@
-//! The description of all routes, for programs that write clients or try a server.
+//! The `OpenAPI` description of all routes, for programs that generate clients or try a server.
 //!
-//! Invariant: it is `openapi.json`, with what follows from it or from the models: the codes of the languages they know, and
-//! forms, which are JSON without its nulls.
+//! Invariant: the description is `openapi.json`, to which are added the languages of the models, the formats, and
+//! forms. The schema of a form is that of the JSON object without nulls.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use super::formats;
 use super::models::ServedModels;
 
-/// The description, but for languages and forms.
+/// The description without languages, formats and forms.
 const DOCUMENT: &str = include_str!("openapi.json");
-/// What a form is sent as.
+/// The media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The description of a server with these models.
@@ -30,7 +30,7 @@ pub fn document(models: &ServedModels) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&document)
 }
 
-/// Says which formats articles and files may be in.
+/// Adds the formats that articles and files may be in.
 fn add_formats(document: &mut Value) {
     let names: Vec<Value> = formats::in_requests().map(|spec| spec.name.into()).chain([Value::Null]).collect();
     for schema in ["Article", "ToSummarize"] {
@@ -46,7 +46,7 @@ fn add_formats(document: &mut Value) {
     file["headers"]["Content-Disposition"]["description"] = json!(told);
 }
 
-/// Says that what is sent as JSON may come as a form.
+/// Adds, for each JSON object that a request may send, a form with its fields.
 fn add_forms(document: &mut Value) {
     let mut forms = BTreeSet::new();
     for path in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
@@ -67,7 +67,7 @@ fn add_forms(document: &mut Value) {
     }
 }
 
-/// Leaves of a schema what a form can say: no null, and a list only where there is no other way.
+/// Reduces a schema to what a form can express: without null, and with a list only if there is no alternative to it.
 fn as_form(schema: &mut Value) {
     match schema {
         Value::Array(all) => {

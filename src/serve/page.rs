@@ -1,8 +1,8 @@
-//! The page in the browser: a few files that are in the program.
+//! The page for browsers: a few files that are compiled into the program.
 //!
-//! Responsible for what a browser gets at `/` and for what it lets that page do. Invariant: the page loads nothing and asks
-//! nothing but from this server, and runs nothing but these scripts; it is no part of another page. What it asks is
-//! answered by `digest` and `libretranslate`, as to any client.
+//! Responsible for what a browser gets at `/`, and for what it lets that page do. Invariant: the page loads only
+//! files of this server, sends requests only to this server, runs only these scripts, and cannot be embedded in
+//! another page. Its requests are answered by `digest` and `libretranslate`, like those of any client.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,11 +15,11 @@ use kortom::document::FormatSpec;
 use super::refusal::response;
 use super::{Server, formats};
 
-/// What a browser lets the page do.
+/// The Content-Security-Policy of the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The page itself, with the formats that the server takes.
+/// The HTML of the page, with the formats that the server accepts.
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let option = |spec: &FormatSpec| {
         let (name, extensions, title) = (spec.name, spec.extensions.join(" "), spec.title);
@@ -33,7 +33,7 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
         .replace("{{usual extensions}}", &formats::in_words(formats::in_files()))
 });
 
-/// The other files: where they are, what they are, and what is in them.
+/// The other files of the page: path, media type, content.
 const FILES: [(&str, &str, &str); 6] = [
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page.js", SCRIPT, include_str!("page/page.js")),
@@ -44,7 +44,7 @@ const FILES: [(&str, &str, &str); 6] = [
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// A route for each file.
+/// The routes of the page: one for each file.
 pub fn routes() -> Router<Arc<Server>> {
     let page = Router::new().route("/", get(|| async { file("text/html; charset=utf-8", PAGE.as_str()) }));
     FILES
@@ -57,7 +57,7 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     let headers: [(HeaderName, &str); 3] = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
-        // A newer program may have a newer page at the same address.
+        // After an update the program may have another page at this address.
         (header::CACHE_CONTROL, "no-cache"),
     ];
     for (name, value) in headers {

@@ -1,10 +1,10 @@
-//! Where the work items of all requests wait for the worker.
+//! The queue in which the work items of all requests wait for the worker.
 //!
-//! Invariant: requests take turns item by item, so that a short one does not wait for the whole of a long one: whichever has
-//! gone longest without a turn is the next to have an item taken. An item is taken as soon as there is room for it beside
-//! those in flight, of whatever requests; what it becomes does not depend on them. What several requests want at the same
-//! time is worked on once, and what a request no longer waits for is not worked on. Who needs which items belongs to
-//! `client`, what the models do with them to `worker`.
+//! Invariant: requests take turns item by item, so that a short request does not wait for the whole of a long one.
+//! The request that has gone longest without a turn has the next one. An item is taken as soon as there is room for
+//! it beside the items in flight, of whatever requests; its outcome does not depend on them. Equal items of several
+//! requests are worked on once, and items of cancelled requests are not worked on. Which items a request needs
+//! belongs to `client`, what the models do with them to `worker`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::mpsc::Sender;
@@ -15,9 +15,11 @@ use kortom::engine::Generation;
 
 use super::request::{BatchKey, Outcome, Submission, WorkItem};
 
-/// How long a submission waits for work with another batch key to end before that takes no more items.
+/// The time after which a submission that waits for its turn stops work with another batch key from taking more
+/// items.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
-/// Items of one length are looked for among as many as would fill this many batches: then there is little padding.
+/// Number of batches that would be filled by the items among which those of similar length are chosen. With that many
+/// there is little padding.
 const CHOICE: usize = 8;
 
 /// The submissions that wait, in the order of their turns.
@@ -37,11 +39,11 @@ struct QueueState {
 pub struct InFlight {
     /// The item.
     pub item: WorkItem,
-    /// Where its outcome goes, each time with the key that it is known by there.
+    /// The requests that wait for the outcome, each with its own key of the item.
     outcomes: Vec<(usize, Sender<Outcome>)>,
 }
 
-/// An item whose turn it may be: the number of its submission, its place there, and its tokens.
+/// An item that may be taken next: the number of its submission, its place there, and its number of tokens.
 struct Candidate {
     submission: usize,
     place: usize,
@@ -49,13 +51,13 @@ struct Candidate {
 }
 
 impl QueueState {
-    /// The submissions of requests that still wait.
+    /// The submissions that have items left and whose requests still wait. All others are removed.
     fn live(&mut self) -> &VecDeque<Submission> {
         self.submissions.retain(|submission| !submission.waiting.is_empty() && !submission.cancel.is_over());
         &self.submissions
     }
 
-    /// Has every item that waits and is like one of these in flight share its outcome.
+    /// Takes every waiting item that equals one of `in_flight` out of the queue, so that both share one outcome.
     fn share<'t>(&mut self, key: &BatchKey, in_flight: impl Iterator<Item = &'t mut InFlight>) {
         let (known, mut outcomes): (Vec<_>, Vec<_>) =
             in_flight.map(|one| (one.item.dedup_key(), &mut one.outcomes)).unzip();
@@ -68,7 +70,8 @@ impl QueueState {
         }
     }
 
-    /// The next items of all submissions with a batch key, one of each in turn, no two of which are the same.
+    /// The next items of all submissions with a batch key, one of each submission in turn, without equal ones. There
+    /// are about as many as fill [`CHOICE`] batches.
     fn choice(&self, key: &BatchKey, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
         let submissions = self.submissions.iter().enumerate();
         let submissions: Vec<(usize, &Submission)> = submissions.filter(|(_, one)| one.batch_key == *key).collect();
@@ -89,9 +92,9 @@ impl QueueState {
         choice
     }
 
-    /// Takes some items out; submissions that had one go to the end.
+    /// Takes the items of a batch out of the queue. Submissions that had one of them go to the end.
     fn remove(&mut self, mut batch: Vec<Candidate>) -> Vec<InFlight> {
-        // From the back, so that the places of the others stay as they are.
+        // Items are removed from the back, so that the places of those before them stay valid.
         batch.sort_by_key(|candidate| (candidate.submission, std::cmp::Reverse(candidate.place)));
         let mut taken = Vec::with_capacity(batch.len());
         let mut served = vec![false; self.submissions.len()];
@@ -111,7 +114,7 @@ impl QueueState {
     }
 }
 
-/// The first of some items and those nearest to it in length, as many as fit.
+/// The first of the items of `choice`, and as many of those nearest to it in length as fit into a batch.
 fn nearest(mut choice: Vec<Candidate>, fits: impl Fn(usize, usize) -> bool) -> Vec<Candidate> {
     let Some(Candidate { submission, place, .. }) = choice.first() else { return choice };
     let leader = (*submission, *place);
@@ -127,7 +130,7 @@ fn nearest(mut choice: Vec<Candidate>, fits: impl Fn(usize, usize) -> bool) -> V
             _ => end += 1,
         }
         if !fits(end - first, choice[end - 1].tokens) {
-            // The one that was added last does not.
+            // The item that was added last does not fit, and is left out again.
             let shorter = shorter.is_some_and(|shorter| longer.is_none_or(|longer| shorter < longer));
             if shorter {
                 first += 1;
@@ -142,7 +145,7 @@ fn nearest(mut choice: Vec<Candidate>, fits: impl Fn(usize, usize) -> bool) -> V
 }
 
 impl Queue {
-    /// Has a submission wait; false once the queue is closed.
+    /// Adds a submission; returns false, and does not add it, if the queue is closed.
     #[must_use]
     pub fn add(&self, submission: Submission) -> bool {
         let mut state = self.state();
@@ -153,18 +156,18 @@ impl Queue {
         !state.closed
     }
 
-    /// Ends the work once nothing waits.
+    /// Closes the queue: it takes no more submissions, and the worker ends once no item waits.
     pub fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 
-    /// How many items wait.
+    /// Number of items that wait.
     pub fn len(&self) -> usize {
         self.state().submissions.iter().map(|submission| submission.waiting.len()).sum()
     }
 
-    /// The batch key whose turn it is; waits until there is one, and gives none once the queue is closed and empty.
+    /// The batch key whose turn it is. Blocks until there is one; `None` once the queue is closed and empty.
     pub fn next_key(&self) -> Option<BatchKey> {
         let mut state = self.state();
         loop {
@@ -178,8 +181,8 @@ impl Queue {
         }
     }
 
-    /// The tokens of each item with a batch key that could be taken now: none when another key has waited long enough for
-    /// its turn.
+    /// The numbers of tokens of the items with a batch key that can be taken now. There are none if another key has
+    /// waited for its turn for longer than [`LONGEST_WAIT`].
     pub fn waiting(&self, key: &BatchKey) -> Vec<usize> {
         let mut state = self.state();
         let submissions = state.live();
@@ -191,9 +194,9 @@ impl Queue {
         submissions.flat_map(|submission| submission.waiting.iter().map(|item| item.tokens.len())).collect()
     }
 
-    /// Takes items that wait: that of the submission which has waited longest, and those nearest to it in length among the
-    /// next ones of all submissions. Submissions that had an item taken go to the end. What is `in_flight` already is not taken
-    /// again.
+    /// Takes items for a batch: the next one of the first submission, and those nearest to it in length among the
+    /// next ones of all submissions. Submissions that had an item taken go to the end. An item that equals one of
+    /// `in_flight` is not taken: it shares that outcome.
     pub fn take<'t>(
         &self,
         key: &BatchKey,
@@ -215,10 +218,10 @@ impl Queue {
 }
 
 impl InFlight {
-    /// Sends its outcome to all requests that wait for it.
+    /// Sends the outcome of the item to all requests that wait for it.
     pub fn answer(self, outcome: &Result<Generation, String>) {
         for (key, outcomes) in self.outcomes {
-            // A request may have gone.
+            // Sending fails if a request was cancelled.
             let _ = outcomes.send((key, outcome.clone()));
         }
     }

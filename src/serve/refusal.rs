@@ -1,7 +1,7 @@
-//! What a client is told when it does not get what it wants.
+//! The answer to a request that is refused.
 //!
-//! Invariant: every refusal is a status that says whose fault it is and an object with `error` and, where there is a
-//! remedy, `hint`; `LibreTranslate`'s clients read the first. None of it goes to a log.
+//! Invariant: every refusal has a status that says whose fault it is, and an object with `error` and, if there is a
+//! remedy, `hint`. `LibreTranslate`'s clients read `error`. Refusals are not logged.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use kortom::error::{Error, WithHint};
 
-/// A request that is not answered as it wished.
+/// A refused request: status, message, hint, and when to retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     status: StatusCode,
@@ -22,33 +22,34 @@ pub struct Refusal {
     retry_after: Option<Duration>,
 }
 
-/// An answer, or why there is none.
+/// An answer, or the refusal of the request.
 pub type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
-    /// A refusal with this status for a reason, which may have a hint.
+    /// A refusal with this status. The error `reason` has the message and may have a hint.
     pub fn new(status: StatusCode, reason: impl Into<Error>) -> Self {
         let reason = reason.into();
         let hint = reason.own_hint().map(str::to_owned);
         Self { status, error: reason.message().to_owned(), hint, retry_after: None }
     }
 
-    /// The request makes no sense.
+    /// A refusal of a request that is not valid (400).
     pub fn bad(reason: impl Into<Error>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
-    /// Nothing is wrong with the request, but what it holds cannot be worked on here.
+    /// A refusal of a valid request whose content cannot be processed by this server (422).
     pub fn unfit(reason: impl Into<Error>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
     }
 
-    /// There is too much to do, for so long about.
+    /// A refusal because the server is busy (503), with the time after which to retry.
     pub fn busy(reason: impl Into<Error>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reason) }
     }
 
-    /// The fault is ours; what it is stays here, for it may hold what stands in an article.
+    /// A refusal because the server failed (500). The error is not sent, because it may contain a piece of an
+    /// article.
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -56,7 +57,7 @@ impl Refusal {
         )
     }
 
-    /// The object that says so.
+    /// The JSON object of the refusal.
     pub fn body(&self) -> Value {
         match &self.hint {
             Some(hint) => json!({ "error": self.error, "hint": hint }),
@@ -65,7 +66,7 @@ impl Refusal {
     }
 }
 
-/// Only a refusal says what it is: the text of any other error may hold what stands in an article.
+/// Only the text of a refusal is sent: that of any other error may contain a piece of an article.
 impl From<anyhow::Error> for Refusal {
     fn from(error: anyhow::Error) -> Self {
         match error.downcast::<Self>() {
@@ -93,12 +94,12 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// An answer that is JSON.
+/// An answer with a JSON body.
 pub fn json_response(status: StatusCode, body: String) -> Response {
     response(status, "application/json", body)
 }
 
-/// An answer of some kind of content. No browser is to guess at another.
+/// An answer with a body of the media type `kind`. Its headers forbid browsers to guess another type.
 pub fn response(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;

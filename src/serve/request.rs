@@ -1,6 +1,6 @@
-//! What requests want of the models, and how long they wait for it.
+//! The work items of requests, and how long requests wait for their outcomes.
 //!
-//! Invariant: two work items with the same batch key and the same dedup key have the same outcome. Which of them is next
+//! Invariant: two work items with equal batch keys and equal dedup keys have the same outcome. Which item is next
 //! belongs to `queue`.
 
 use std::collections::VecDeque;
@@ -14,53 +14,53 @@ use kortom::engine::{Constraint, Generation, Input, ResumePoint};
 
 use super::models::Task;
 
-/// A text that a model is to work on.
+/// A text that a model generates an output for.
 #[derive(Clone, Debug)]
 pub struct WorkItem {
-    /// What its request knows it by.
+    /// The key by which its request knows the item.
     pub key: usize,
     /// The text.
     pub text: String,
-    /// What its generation must contain.
+    /// The constraints of the output: what it must contain.
     pub constraints: Vec<Constraint>,
-    /// A guard against repetition.
+    /// The resume point of a search with a guard against repetition; `None` for a search without the guard.
     pub guard: Option<ResumePoint>,
-    /// Its source tokens.
+    /// The source tokens.
     pub tokens: Vec<TokenId>,
 }
 
 impl WorkItem {
-    /// The item as a session takes it.
+    /// The item as the input of a session.
     pub fn input(&self) -> Input<'_> {
         Input { text: &self.text, constraints: &self.constraints, guard: self.guard.as_ref() }
     }
 
-    /// All that decides its outcome, beside the batch key. Where a guarded search begins is known or unknown, but never
-    /// anywhere else, so that only this counts.
+    /// All that decides the outcome of the item, beside the batch key. Of a resume point only whether it is known
+    /// counts: for equal texts, all known resume points are equal.
     pub fn dedup_key(&self) -> (&str, &[Constraint], Option<bool>) {
         (&self.text, &self.constraints, self.guard.as_ref().map(|guard| matches!(guard, ResumePoint::Unknown)))
     }
 }
 
-/// What came of the work item with a key, or why nothing did.
+/// The key of a work item, and its generation or the message of the error.
 pub type Outcome = (usize, Result<Generation, String>);
 
 /// Work items that a request submits together.
 pub struct Submission {
-    /// With what they can be worked on.
+    /// The batch key of all items.
     pub batch_key: BatchKey,
     /// The items that no worker has taken.
     pub waiting: VecDeque<WorkItem>,
-    /// Where their outcomes go.
+    /// The sender of the outcomes.
     pub outcomes: Sender<Outcome>,
-    /// Says whether their request still waits.
+    /// The token of the request, which says whether it still waits.
     pub cancel: Arc<CancelToken>,
-    /// When it was submitted.
+    /// The time of the submission.
     pub since: Instant,
 }
 
 impl Submission {
-    /// Items of the request with this token, whose outcomes go to `outcomes`.
+    /// A submission of the request with this `cancel` token; outcomes are sent to `outcomes`.
     pub fn new(task: Task, items: Vec<WorkItem>, outcomes: Sender<Outcome>, cancel: Arc<CancelToken>) -> Self {
         let constrained = items.iter().any(|item| !item.constraints.is_empty());
         let batch_key = BatchKey { task, constrained };
@@ -68,16 +68,17 @@ impl Submission {
     }
 }
 
-/// What work items that are worked on together have in common.
+/// What work items must have in common to be worked on together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchKey {
-    /// What is wanted.
+    /// The task.
     pub task: Task,
-    /// Some items have constraints: those whose generation lacks one are searched again when all are done.
+    /// Whether items have constraints. Outputs that lack a required term are searched again after the whole batch is
+    /// done.
     pub constrained: bool,
 }
 
-/// Says whether a request still waits for its answer: until its deadline, or until it is cancelled.
+/// Tells whether a request still waits for its answer: it does until its deadline, or until it is cancelled.
 #[derive(Debug)]
 pub struct CancelToken {
     deadline: Instant,
@@ -90,12 +91,12 @@ impl CancelToken {
         Arc::new(Self { deadline: Instant::now() + timeout, cancelled: AtomicBool::new(false) })
     }
 
-    /// Nobody waits any more.
+    /// Cancels the request.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// How long the request still waits.
+    /// The time that the request still waits; zero if it is cancelled.
     pub fn remaining(&self) -> Duration {
         if self.cancelled.load(Ordering::Relaxed) {
             Duration::ZERO
@@ -104,7 +105,7 @@ impl CancelToken {
         }
     }
 
-    /// Whether nobody waits any more.
+    /// Whether the request is cancelled or past its deadline.
     pub fn is_over(&self) -> bool {
         self.remaining().is_zero()
     }

@@ -1,6 +1,6 @@
-//! An article in events: first what it consists of, then each sentence as soon as it is complete, then its report.
+//! An article as events: first its blocks, then each sentence as soon as it is complete, then its report.
 //!
-//! Invariant: a sentence is sent once, and as it stands in the report.
+//! Invariant: each sentence is sent once, and equals the one in the report.
 
 use std::ops::Range;
 
@@ -15,10 +15,11 @@ use super::client::RequestContext;
 use super::events::Events;
 use super::refusal::{Answer, Refusal};
 
-/// The report of an article that is translated, sent in events while it is made: `start`, and a `segment` for each sentence.
+/// Makes the report of an article. While it is translated, events are sent: `start`, and a `segment` for each
+/// sentence.
 ///
 /// # Errors
-/// When a model fails, or it takes too long.
+/// When a model fails, or the request takes too long.
 pub fn report(
     context: &RequestContext<'_>,
     wish: &Wish,
@@ -44,12 +45,12 @@ pub fn report(
     digest.finish(documents, Some(translations))?.pop().ok_or_else(Refusal::internal)
 }
 
-/// What an article consists of: its blocks, and the numbers of the sentences in each.
+/// The data of the event `start`: the blocks of an article, and the numbers of the sentences in each.
 fn start<G: Generate + ?Sized>(plan: &Plan<'_, G>, document: &Document, detected: Option<Detected>) -> Value {
     let block = |(block, numbers): (&Block, &Range<usize>)| {
         let mut sent = json!({ "kind": kind(block.kind), "segments": numbers.clone().collect::<Vec<_>>() });
         if numbers.is_empty() {
-            // No event of a sentence will have its text.
+            // A block without sentences is sent with its text, which no `segment` event will have.
             sent["text"] = block.text.clone().into();
         }
         sent
@@ -65,7 +66,7 @@ fn start<G: Generate + ?Sized>(plan: &Plan<'_, G>, document: &Document, detected
     })
 }
 
-/// Sends the sentences with these numbers, which are complete.
+/// Sends a `segment` event for each of these sentences, which must be complete.
 fn send<G: Generate + ?Sized>(plan: &Plan<'_, G>, numbers: &[usize], events: &Events) {
     for &number in numbers {
         let block = plan.blocks(0).iter().position(|numbers| numbers.contains(&number));
@@ -75,9 +76,9 @@ fn send<G: Generate + ?Sized>(plan: &Plan<'_, G>, numbers: &[usize], events: &Ev
     }
 }
 
-/// A sentence as the report has it, with its number and that of its block.
+/// The data of the event `segment`: the sentence as in the report, with its number and that of its block.
 fn event(segment: &Segment, number: usize, block: usize) -> Value {
-    // By way of its text, so that a score has the digits it has in the report.
+    // The segment is written as text and parsed again, so that its score has the digits that it has in the report.
     let sent = serde_json::to_string(segment).and_then(|text| serde_json::from_str::<Map<String, Value>>(&text));
     let mut sent = sent.unwrap_or_default();
     sent.insert("index".to_owned(), number.into());
@@ -86,7 +87,7 @@ fn event(segment: &Segment, number: usize, block: usize) -> Value {
     sent.into()
 }
 
-/// What a block is called.
+/// The name of a kind of block in events.
 fn kind(kind: BlockKind) -> &'static str {
     match kind {
         BlockKind::Date => "date",

@@ -1,7 +1,7 @@
-//! The worker: the one thread that has the models, and works on what waits in the queue.
+//! The worker: the one thread that runs the models on the items of the queue.
 //!
-//! Invariant: every item that is taken gets an outcome. When the model fails, or panics, what was in flight is tried again
-//! item by item, so that only the one at fault is lost.
+//! Invariant: every item that is taken gets an outcome. When the model fails or panics, the items in flight are tried
+//! again one by one, so that only the item at fault is lost.
 
 use std::collections::HashMap;
 use std::iter;
@@ -16,15 +16,15 @@ use super::models::ServedModels;
 use super::queue::{InFlight, Queue};
 use super::request::BatchKey;
 
-/// All that a worker knows of a model.
+/// A model as the worker sees it.
 trait Backend {
-    /// Works on what a scheduler has until nothing waits there.
+    /// Works on the texts of a scheduler until none waits.
     ///
     /// # Errors
-    /// When the model fails; some of what was taken is not done then.
+    /// When the model fails. Some texts that were taken then have no outcome.
     fn run(&self, scheduler: &dyn Scheduler) -> Result<()>;
 
-    /// Works on a batch.
+    /// Generates one output for each input of a batch, in their order.
     ///
     /// # Errors
     /// When the model fails.
@@ -45,7 +45,7 @@ impl Backend for Session<'_> {
 pub fn work(queue: &Queue, models: &ServedModels, metrics: &Metrics) {
     while let Some(key) = queue.next_key() {
         match models.session(&key.task) {
-            // What is drawn by chance depends on the place among the others: each item is the first.
+            // A sampled output depends on the item's place in its batch. So each item is a batch of its own.
             Ok(session) if session.settings().options.sampling.is_some() => {
                 run_batch(queue, &session, &key, metrics, |items, _| items == 1);
             }
@@ -62,7 +62,7 @@ pub fn work(queue: &Queue, models: &ServedModels, metrics: &Metrics) {
     }
 }
 
-/// Has a model work on one batch of what waits.
+/// Takes one batch of waiting items from the queue, and has a model work on it.
 fn run_batch(
     queue: &Queue,
     model: &impl Backend,
@@ -75,11 +75,12 @@ fn run_batch(
     answer(model, batch);
 }
 
-/// Has a model work on what waits and on what comes, until nothing does or it is the turn of another batch key.
+/// Has a model work on items with a batch key, also on those that are submitted meanwhile, until none waits or it is
+/// the turn of another batch key.
 fn run(queue: &Queue, model: &impl Backend, key: &BatchKey, metrics: &Metrics) {
     let running = Running { queue, key, metrics, state: Mutex::default() };
     let worked = catch_unwind(AssertUnwindSafe(|| model.run(&running)));
-    // None are left but when it failed or panicked.
+    // Items are left only if the model failed or panicked.
     let left = running.state.into_inner().unwrap_or_else(PoisonError::into_inner).in_flight;
     debug_assert!(left.is_empty() || !matches!(worked, Ok(Ok(()))));
     for item in left.into_values() {
@@ -97,9 +98,9 @@ struct Running<'a> {
 
 #[derive(Default)]
 struct RunState {
-    /// Items so far.
+    /// Number of items that were taken so far.
     count: usize,
-    /// Those that were taken and have no outcome.
+    /// Items that were taken and have no outcome yet, by their number.
     in_flight: HashMap<usize, InFlight>,
 }
 
@@ -119,7 +120,7 @@ impl Scheduler for Running<'_> {
     }
 
     fn take(&self, fits: &dyn Fn(usize, usize) -> bool) -> Vec<Source> {
-        // It may be the turn of another key by now.
+        // By now it may be the turn of another batch key.
         if self.waiting() == 0 {
             return Vec::new();
         }
@@ -145,7 +146,7 @@ impl Scheduler for Running<'_> {
     }
 }
 
-/// Has the model work on a batch, and sends the outcomes.
+/// Has the model work on a batch, and sends the outcomes. If it fails, the items are tried again one by one.
 fn answer(model: &impl Backend, batch: Vec<InFlight>) {
     let inputs: Vec<Input> = batch.iter().map(|one| one.item.input()).collect();
     let worked = catch_unwind(AssertUnwindSafe(|| model.generate(&inputs)));
