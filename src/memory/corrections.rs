@@ -1,6 +1,6 @@
-//! Translations that people gave, which win over any model.
+//! Corrections: translations by people, which are used in place of those of any model.
 //!
-//! Invariant: a source has one correction between two languages: the last that was given.
+//! Invariant: a source has one correction between two languages, the last that was imported.
 
 use std::collections::HashSet;
 
@@ -9,30 +9,30 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::{Memory, TranslationUnit, language, on_one_line};
 
-/// The correction of a source.
+/// The query for the correction of a source.
 pub(super) const LOOKUP: &str =
     "SELECT target FROM corrections WHERE source_language = ?1 AND target_language = ?2 AND source = ?3";
 
-/// How many units are taken at once: a process that is killed loses those.
+/// Number of units that are imported in one transaction. A process that is killed loses at most these.
 const BATCH: usize = 500;
 
-/// What came of units that were imported.
+/// Numbers of units of an import, by what was done with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Those that are corrections now.
+    /// Units that became corrections.
     pub taken: usize,
-    /// Those that were so already, or that say what the model says.
+    /// Units that were corrections already, or that equal the output of a model.
     pub unchanged: usize,
-    /// Those that have no source or no target in the languages that were asked for.
+    /// Units without a source or a target in the requested languages.
     pub left_out: usize,
 }
 
 impl Memory {
-    /// Takes units as corrections. Of a report, which has sentences that nobody touched, `only_changed` takes only what differs
-    /// from all that a model made of the source.
+    /// Imports units as corrections. With `only_changed`, a unit is skipped if a model made that target of its
+    /// source: a report also has sentences that no person changed.
     ///
     /// # Errors
-    /// When a unit cannot be read, or the file fails; what was taken before stays.
+    /// When a unit cannot be read, or the file fails. Units that were imported before stay.
     pub fn import(&self, units: impl Iterator<Item = Result<TranslationUnit>>, only_changed: bool) -> Result<Imported> {
         let mut imported = Imported::default();
         let mut batch = Vec::with_capacity(BATCH);
@@ -69,7 +69,7 @@ impl Memory {
     }
 }
 
-/// Takes a unit, and gives the number that counts it.
+/// Imports a unit, and returns the number of `imported` that counts it.
 fn count<'i>(
     connection: &Connection,
     unit: &TranslationUnit,
@@ -92,19 +92,21 @@ fn count<'i>(
     Ok(&mut imported.taken)
 }
 
-/// What models made of a source. There is an index by length; the sign keeps `SQLite` from making a constant of that.
+/// The targets that models made of a source. The query uses the index by length; `+source` keeps `SQLite` from
+/// choosing another way.
 fn made(connection: &Connection, from: &str, to: &str, source: &str) -> rusqlite::Result<HashSet<String>> {
     let query = "SELECT target FROM kept WHERE source_language = ?1 AND target_language = ?2 AND kind = 'segment' \
                  AND length(source) = length(?3) AND +source = ?3";
     connection.prepare(query)?.query_map([from, to, source], |row| row.get(0))?.collect()
 }
 
-/// Notes that the corrections are others now.
+/// Notes in the file that its corrections have changed.
 pub(super) fn edited(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE facts SET value = value + 1 WHERE name = 'corrections'", []).map(drop)
 }
 
-/// Which corrections there are: empty without any, else what no other state of any memory has.
+/// A name of the current set of corrections: empty without corrections, else different from that of any other set in
+/// any memory.
 pub(super) fn edition(connection: &Connection) -> rusqlite::Result<String> {
     let query = "SELECT CASE WHEN EXISTS (SELECT 1 FROM corrections) THEN group_concat(value, ' ') ELSE '' END FROM \
                  (SELECT value FROM facts WHERE name IN ('id', 'corrections') ORDER BY name)";

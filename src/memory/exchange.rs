@@ -1,7 +1,8 @@
-//! Translations from and for other programs: tables, TMX, and reports of kortom that a person corrected.
+//! Exchange of translations with other programs: tables, TMX, and reports of kortom that a person corrected.
 //!
-//! Invariant: what is read unit by unit holds one of them. Paragraphs become units sentence by sentence, and only where the
-//! source has as many as its translation; the others have no target here, and are counted as left out.
+//! Invariant: formats that are read unit by unit hold one unit in memory. A paragraph becomes one unit for each
+//! sentence if it has as many sentences as its translation; otherwise it becomes one unit without a target, which is
+//! left out.
 
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
@@ -16,10 +17,10 @@ use crate::error::{Explain, WithHint};
 use crate::language::Code;
 use crate::segment::{self, Language};
 
-/// What units are read from or written to.
+/// A format that units are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeFormat {
-    /// Source, tabulator, target on each line.
+    /// A table: source, tab and target on each line.
     Tsv,
     /// A translation memory (TMX 1.4).
     Tmx,
@@ -29,11 +30,11 @@ pub enum ExchangeFormat {
     Html,
 }
 
-/// Units as they are read.
+/// An iterator over units, which reads them one by one.
 pub type Units<'a> = Box<dyn Iterator<Item = Result<TranslationUnit>> + 'a>;
 
 impl ExchangeFormat {
-    /// The format that a file of this name is in.
+    /// The format of a file, by the extension of its name.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
@@ -45,16 +46,16 @@ impl ExchangeFormat {
         }
     }
 
-    /// Whether such a file has translations that nobody looked at.
+    /// Whether files of this format are reports, which also have translations that no person looked at.
     #[must_use]
     pub fn is_report(self) -> bool {
         matches!(self, Self::Json | Self::Html)
     }
 
-    /// The units of `source`, whose languages are `from` and `to` where it does not say so itself.
+    /// Reads the units of `source`. Their languages are `from` and `to` unless the source names them itself.
     ///
     /// # Errors
-    /// When it cannot be read, or is something else.
+    /// When the source cannot be read, or is in another format.
     pub fn read<'a>(self, source: impl BufRead + 'a, from: &'a str, to: &'a str) -> Result<Units<'a>> {
         Ok(match self {
             Self::Tsv => Box::new(rows(source, from, to)),
@@ -68,7 +69,7 @@ impl ExchangeFormat {
     }
 }
 
-/// The rows of a table. Further columns do not count.
+/// The units of a table: its first two columns.
 fn rows<'a>(
     source: impl BufRead + 'a,
     from: &'a str,
@@ -99,7 +100,7 @@ fn rows<'a>(
     lines.filter_map(move |(at, line)| row((at, line)).with_context(|| format!("line {}", at + 1)).transpose())
 }
 
-/// A unit between two languages; without a target where it has no text in one of them.
+/// The unit between two languages from the variants of a TMX unit; empty if one of the languages is missing.
 fn between(variants: &[Variant], from: &Code, to: &Code) -> TranslationUnit {
     let of = |language: &Code| variants.iter().find(|variant| Code::parse(&variant.language).serves(language));
     match of(from).zip(of(to)) {
@@ -110,7 +111,7 @@ fn between(variants: &[Variant], from: &Code, to: &Code) -> TranslationUnit {
     }
 }
 
-/// The segments of reports: of an array of objects, or of one object after the other.
+/// The units of reports: of an array of objects, or of one object after another.
 fn reports<'a>(
     source: impl Read + 'a,
     from: &'a str,
@@ -128,7 +129,7 @@ fn reports<'a>(
     values.flat_map(units)
 }
 
-/// The segments of an article's object, or that of a line.
+/// The units of the object of an article, or the one of the object of a line.
 fn segments(object: &Value, from: &str, to: &str) -> Vec<TranslationUnit> {
     let detected = object["detected"]["language"].as_str();
     let unit = |segment: &Value| {
@@ -141,7 +142,7 @@ fn segments(object: &Value, from: &str, to: &str) -> Vec<TranslationUnit> {
     }
 }
 
-/// The sentences of a page.
+/// The units of an HTML page of kortom, a sentence each.
 fn page(mut source: impl Read) -> Result<Vec<TranslationUnit>> {
     let mut page = String::new();
     source.read_to_string(&mut page).context("cannot read it")?;
@@ -154,7 +155,7 @@ fn page(mut source: impl Read) -> Result<Vec<TranslationUnit>> {
     Ok(pairs.iter().flat_map(|pair| sentences((&pair.from, &pair.to), &pair.source, &pair.target)).collect())
 }
 
-/// The sentences of a paragraph and of its translation; one unit without a target where they are not as many.
+/// The units of a paragraph and its translation, a sentence each; one unit without a target if their numbers differ.
 fn sentences(languages: (&str, &str), source: &str, target: &str) -> Vec<TranslationUnit> {
     let of = |text: &str, language: &str| -> Vec<String> {
         segment::sentences(text, Language::of(language)).into_iter().map(|range| text[range].to_owned()).collect()
@@ -172,10 +173,10 @@ impl TranslationUnit {
         Self { from, to, source, target, corrected: true }
     }
 
-    /// The sentences of a document and of a translation of it that has the same paragraphs.
+    /// The units of a document and its translation, a sentence each.
     ///
     /// # Errors
-    /// When it has others.
+    /// When the two have different numbers of paragraphs.
     pub fn of_documents(source: &Document, target: &Document, languages: (&str, &str)) -> Result<Vec<Self>> {
         let (sources, targets) = (&source.blocks, &target.blocks);
         if sources.len() != targets.len() {
@@ -192,19 +193,19 @@ impl TranslationUnit {
         Ok(pairs.flat_map(|(source, target)| sentences(languages, &source.text, &target.text)).collect())
     }
 
-    /// The unit as a line of a table.
+    /// Writes the unit as a line of a table.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When writing fails.
     pub fn write_tsv(&self, out: &mut dyn Write) -> Result<()> {
         let cell = |text: &str| text.replace(['\t', '\n', '\r'], " ");
         Ok(writeln!(out, "{}\t{}", cell(&self.source), cell(&self.target))?)
     }
 
-    /// The unit as TMX has it.
+    /// Writes the unit as an element of TMX.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When writing fails.
     pub fn write_tmx(&self, out: &mut dyn Write) -> Result<()> {
         let variant = |language: &str, text: &str| Variant { language: language.to_owned(), text: text.to_owned() };
         let said: &[_] = if self.corrected { &[("x-origin", "correction".to_owned())] } else { &[] };

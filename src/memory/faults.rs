@@ -1,6 +1,6 @@
-//! What is wrong with a memory's file, in words.
+//! Errors of a memory's file.
 //!
-//! Invariant: every error names the file and says what to do.
+//! Invariant: every error names the file, and its hint says what to do.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 
 use crate::error::{Error, WithHint};
 
-/// An error of the file as a user needs it.
+/// The error for an error of `SQLite`.
 pub(super) fn told(path: &Path, error: &rusqlite::Error) -> Error {
     let name = path.display();
     match error.sqlite_error_code() {
@@ -26,26 +26,26 @@ pub(super) fn told(path: &Path, error: &rusqlite::Error) -> Error {
     }
 }
 
-/// An error after which a run goes on.
+/// The error for an error of `SQLite` after which the run goes on without the memory.
 pub(super) fn during_run(path: &Path, error: &rusqlite::Error) -> Error {
     let told = told(path, error);
     let message = format!("{}; from here on, nothing was recalled or kept", told.message());
     message.with_hint(told.own_hint().unwrap_or_default())
 }
 
-/// The file is not what it was when it was written.
+/// The error for a damaged file.
 pub(super) fn damaged(path: &Path) -> Error {
     format!("the memory `{}` is damaged or cut short", path.display())
         .with_hint("take it from a backup, or move it away: a new one is made")
 }
 
-/// The file cannot be written.
+/// The error for a file that cannot be written.
 pub(super) fn read_only(path: &Path) -> Error {
     format!("the memory `{}` cannot be written", path.display())
         .with_hint("allow it with `chmod u+w`, or leave it out with --no-memory")
 }
 
-/// The file is something else.
+/// The error for a file of another program.
 pub(super) fn foreign(path: &Path) -> Error {
     format!("`{}` is of another program, and no memory of kortom", path.display()).with_hint("name another file")
 }

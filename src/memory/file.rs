@@ -1,7 +1,7 @@
-//! The file of a memory: made for its owner alone, and checked before it is used.
+//! The file of a memory: readable by its owner only, and checked before it is used.
 //!
-//! Invariant: a connection that leaves here is to a memory of this version. A file of another program, of a newer kortom, or one
-//! that was cut short is never written to.
+//! Invariant: every connection that this module returns is to a memory of this version. A file of another program or
+//! of a newer kortom, or one that was cut short, is never written to.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -14,17 +14,17 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::faults;
 use crate::error::{Explain, WithHint};
 
-/// What the file says it is: `kort`.
+/// `SQLite`'s application id of a memory: `kort`.
 const APPLICATION: i64 = 0x6b6f_7274;
 /// The version of the tables below.
 const VERSION: i64 = 1;
-/// How long another process may hold the file.
+/// The time to wait for another process that holds the file.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What every `SQLite` file begins with.
+/// The bytes that every `SQLite` file begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// All tables. Times are days since 1970. `details` is JSON of whoever kept the text. `files` says which content a file had that
-/// was seen with this size and time.
+/// The statements that make all tables. Times are days since 1970. `details` is JSON of the module that kept the
+/// text. `files` has the hash of a model's file for its path, size and time.
 const TABLES: &str = "
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -56,7 +56,7 @@ pub(super) fn make_if_absent(path: &Path) -> Result<()> {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         match options.open(path) {
-            // Another process was quicker.
+            // Another process has made the file meanwhile.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             made => made.map(drop),
         }
@@ -74,7 +74,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Opens a file that exists; one that is empty becomes a memory.
+/// Opens a file that exists; an empty one becomes a memory.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let name = path.display();
     let found = fs::metadata(path).explain(|| {
@@ -101,7 +101,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     })
 }
 
-/// Why a file is not used.
+/// The reason why a file is not used.
 enum Refused {
     File(rusqlite::Error),
     Foreign,
@@ -115,7 +115,8 @@ impl From<rusqlite::Error> for Refused {
     }
 }
 
-/// Whether a file says that it has more pages than it is long. While another process writes its log back, that is no fault.
+/// Whether a file is shorter than the number of pages in its header. That is no fault while another process writes
+/// its log back.
 fn is_cut_short(path: &Path, length: u64) -> Result<bool> {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut head));
@@ -124,7 +125,7 @@ fn is_cut_short(path: &Path, length: u64) -> Result<bool> {
         return Ok(false);
     }
     if !head.starts_with(MAGIC) {
-        // The beginning of a memory, or something else.
+        // A beginning of the magic bytes is a memory that was cut short; anything else is another file.
         let begins = MAGIC.starts_with(&head);
         bail!(if begins { faults::damaged(path) } else { faults::foreign(path) });
     }
@@ -154,24 +155,25 @@ fn connect(path: &Path, is_short: bool) -> Result<Connection, Refused> {
         FileState::Version(version) if version > VERSION => return Err(Refused::Newer(version)),
         _ => return Err(Refused::Foreign),
     }
-    // A crash of the machine may lose the last commits; it corrupts nothing. What is forgotten is overwritten.
+    // With these settings a crash of the machine may lose the last commits but corrupts nothing, and deleted texts
+    // are overwritten.
     connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;")?;
     Ok(connection)
 }
 
-/// What `SQLite` finds wrong with a file, or `ok`.
+/// The first fault that `SQLite` finds in a file, or `ok`.
 fn check(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
 }
 
-/// Whose file it is.
+/// The owner of a file: none yet, another program, or a version of kortom.
 enum FileState {
     Empty,
     Foreign,
     Version(i64),
 }
 
-/// Whose file it is, at one moment: another process may be making a memory of it.
+/// The owner of a file, read in one transaction, because another process may be making a memory of it.
 fn state(connection: &Connection) -> rusqlite::Result<FileState> {
     let moment = connection.unchecked_transaction()?;
     let number = |pragma: &str| moment.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
@@ -183,10 +185,10 @@ fn state(connection: &Connection) -> rusqlite::Result<FileState> {
     })
 }
 
-/// Makes a memory of an empty file, unless another process has done so by now.
+/// Makes a memory of an empty file, unless another process has done so meanwhile.
 fn found(connection: &mut Connection) -> rusqlite::Result<()> {
     let begin = Instant::now();
-    // For this change SQLite does not always wait by itself.
+    // SQLite's busy timeout does not always cover this change, so it is repeated here.
     while let Err(error) = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
         if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || begin.elapsed() > PATIENCE {
             return Err(error);

@@ -1,6 +1,6 @@
-//! Texts that a model made, under all that decides them.
+//! Outputs of models, kept under a key of all that decides them.
 //!
-//! Invariant: a batch is kept as a whole or not at all. A text that is recalled counts as used on that day.
+//! Invariant: a batch is kept as a whole or not at all. An output that is recalled counts as used on that day.
 
 use std::path::Path;
 
@@ -9,36 +9,36 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::{Memory, corrections};
 
-/// A text that was made of a source.
+/// The output of a model for a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// What was made.
+    /// The output.
     pub target: String,
-    /// All else that its maker wants to know again, as JSON.
+    /// Further results that the caller needs when the output is recalled, as JSON.
     pub details: String,
 }
 
-/// What a memory knows of a source.
+/// The result of a look-up in a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recalled {
-    /// The translation that a person gave.
+    /// The correction of a person.
     Corrected(String),
-    /// What the model made of it.
+    /// The kept output of a model.
     Kept(Kept),
 }
 
-/// A source that is looked for.
+/// A source to look up.
 pub(super) struct Wanted<'a> {
     pub key: [u8; 32],
-    /// The source as corrections know it; none where none can apply.
+    /// The source in the form that corrections have, or `None` if no correction can apply.
     pub source: Option<String>,
-    /// Corrections alone count.
+    /// Whether only corrections are looked up.
     pub only_corrected: bool,
     pub from: &'a str,
     pub to: &'a str,
 }
 
-/// A text that is to be kept.
+/// An output to be kept.
 pub(super) struct NewText<'a> {
     pub key: [u8; 32],
     pub kind: &'static str,
@@ -50,7 +50,7 @@ pub(super) struct NewText<'a> {
 }
 
 impl Memory {
-    /// What is known of each source.
+    /// Looks up sources: one result for each, `None` if nothing is known or the file has failed.
     pub(super) fn recall(&self, wanted: &[Wanted]) -> Vec<Option<Recalled>> {
         let day = self.day;
         let mut found = self.attempt(|state| {
@@ -66,14 +66,15 @@ impl Memory {
         found
     }
 
-    /// Keeps texts, all together.
+    /// Keeps outputs in one transaction.
     pub(super) fn keep(&self, texts: &[NewText]) {
         if !texts.is_empty() {
             self.attempt(|state| keep(&mut state.connection, texts, self.day));
         }
     }
 
-    /// What a file holds: the hash that `hash` makes of it, or made of it when it had this size and time.
+    /// The hash of a file's content. It is computed by `hash` unless the memory has that of this file with `seen`,
+    /// its size and time.
     ///
     /// # Errors
     /// When `hash` fails.
@@ -96,7 +97,7 @@ impl Memory {
 
 fn recall(connection: &mut Connection, wanted: &[Wanted], day: i64) -> rusqlite::Result<Vec<Option<Recalled>>> {
     let mut found = Vec::with_capacity(wanted.len());
-    // What was used on an earlier day.
+    // Rows that were last used on an earlier day.
     let mut older = Vec::new();
     {
         let mut correction = connection.prepare(corrections::LOOKUP)?;

@@ -1,9 +1,11 @@
-//! Translations that are kept over runs, and corrections that win over any model, in one `SQLite` file.
+//! Memory: outputs of models that are kept over runs, and corrections that are used in place of them, in one `SQLite`
+//! file.
 //!
-//! Invariant: what is recalled under a key was kept under that key, whole. Corrections are known by languages and source
-//! alone. Several processes may use a file at once; one that is killed loses what it was writing, and nothing else. A file that
-//! fails while a run goes on costs the run its memory and no result: what is wrong is told once. Strings only: what a key
-//! consists of belongs to `pipeline`, what a kept text means to `translate` and `summarize`.
+//! Invariant: an output is recalled only under the key under which it was kept, and unchanged. A correction is found
+//! by its languages and its source alone. Several processes may use a file at a time; one that is killed loses only
+//! what it was writing. If the file fails during a run, the run goes on without it, loses no result, and reports the
+//! fault once. Strings only: the contents of keys belong to `pipeline`, the meaning of kept texts to `translate` and
+//! `summarize`.
 
 mod corrections;
 mod exchange;
@@ -32,7 +34,7 @@ pub use near::Similar;
 pub use scope::{MemoryScope, TextKey};
 pub use upkeep::{Forget, MemoryStats, ModelShare, Prune};
 
-/// A memory: an open file.
+/// A memory, as an open file.
 pub struct Memory {
     path: PathBuf,
     state: Mutex<MemoryState>,
@@ -44,18 +46,18 @@ struct MemoryState {
     connection: Connection,
     counts: RecallCounts,
     fault: Option<Error>,
-    /// After a fault the file is left alone.
+    /// Whether the file has failed; it is not used any more then.
     is_faulty: bool,
 }
 
-/// How often a memory was asked, and how often it knew.
+/// Numbers of look-ups in a memory, and of their results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecallCounts {
-    /// Texts that were looked for.
+    /// Texts that were looked up.
     pub asked: usize,
-    /// Those that were kept.
+    /// Texts for which an output was kept.
     pub kept: usize,
-    /// Those that had a correction.
+    /// Texts that had a correction.
     pub corrected: usize,
 }
 
@@ -75,7 +77,7 @@ pub struct TranslationUnit {
 }
 
 impl Memory {
-    /// Opens the memory in a file, which is made if there is none, readable by its owner alone.
+    /// Opens the memory in a file. If there is no file, one is made that only its owner can read.
     ///
     /// # Errors
     /// When the file cannot be made or written, is damaged, or is not a memory of this version.
@@ -87,7 +89,7 @@ impl Memory {
     /// Opens the memory in a file that exists.
     ///
     /// # Errors
-    /// When there is no file, it cannot be written, is damaged, or is not a memory of this version.
+    /// When there is no such file, or it cannot be written, is damaged, or is not a memory of this version.
     pub fn open_existing(path: &Path) -> Result<Self> {
         let connection = file::open(path)?;
         let state = MemoryState { connection, counts: RecallCounts::default(), fault: None, is_faulty: false };
@@ -95,19 +97,19 @@ impl Memory {
         Ok(Self { path: path.to_owned(), state: Mutex::new(state), day: (seconds / 86_400) as i64 })
     }
 
-    /// The file.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How often it was asked so far.
+    /// The numbers of look-ups and of their results so far.
     #[must_use]
     pub fn counts(&self) -> RecallCounts {
         self.state().counts
     }
 
-    /// What went wrong with the file since it was opened; told once.
+    /// The fault of the file since it was opened; returned once.
     #[must_use]
     pub fn take_fault(&self) -> Option<Error> {
         self.state().fault.take()
@@ -117,7 +119,7 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `ask` gets from the file, or nothing where the file fails.
+    /// The result of `ask` on the file, or the default value if the file fails now or has failed before.
     fn attempt<T: Default>(&self, ask: impl FnOnce(&mut MemoryState) -> rusqlite::Result<T>) -> T {
         let mut state = self.state();
         if state.is_faulty {
@@ -130,12 +132,12 @@ impl Memory {
         })
     }
 
-    /// What `ask` gets from the file.
+    /// The result of `ask` on the file.
     fn must<T>(&self, ask: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
         ask(&mut self.state().connection).map_err(|error| faults::told(&self.path, &error).into())
     }
 
-    /// What is said of all of the file that other outputs may depend on: which corrections it has. Empty without any.
+    /// A name of the current set of corrections, on which outputs depend; empty without corrections.
     ///
     /// # Errors
     /// When the file fails.
@@ -144,12 +146,12 @@ impl Memory {
     }
 }
 
-/// The code that a memory knows a language by: `nl` for `nl-BE` and `nld` too.
+/// The code by which a memory stores a language: `nl` also for `nl-BE` and `nld`.
 fn language(code: &str) -> String {
     Code::parse(code).short().to_owned()
 }
 
-/// A text as a memory knows it: on one line, with single spaces.
+/// A text in the form in which corrections are stored: on one line, with single spaces.
 fn on_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Sources that are nearly the same.
+//! Sources that are similar to a given one (fuzzy matches).
 //!
 //! Two sources are similar by 1 - d / n, where d is the Levenshtein distance of their characters and n the length of the longer.
 //! Most candidates are ruled out by their length and by the bag distance, which is never above d (Bartolini, Ciaccia, Patella:
@@ -17,11 +17,11 @@ const MOST: usize = 5;
 /// A known translation of a source that is nearly the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Similar {
-    /// The source that it is a translation of.
+    /// The source of the translation.
     pub source: String,
     /// The translation.
     pub target: String,
-    /// How similar the sources are, in percent, rounded down.
+    /// The similarity of the sources in percent, rounded down.
     pub similarity: u8,
 }
 
@@ -56,7 +56,7 @@ fn similar(connection: &Connection, source: &str, from: &str, to: &str, percent:
     Ok(found)
 }
 
-/// How similar two texts are, in percent, if that is `percent` or more.
+/// The similarity of two texts in percent, rounded down; `None` if it is below `percent`.
 fn similarity(one: &str, other: &str, percent: u8) -> Option<u8> {
     let longest = one.chars().count().max(other.chars().count());
     let most = longest * usize::from(100 - percent.min(100)) / 100;
@@ -67,7 +67,7 @@ fn similarity(one: &str, other: &str, percent: u8) -> Option<u8> {
     (distance <= most).then(|| ((longest - distance) * 100 / longest.max(1)) as u8)
 }
 
-/// The larger number of characters that one text has and the other has not.
+/// The bag distance: of the characters that each text has and the other lacks, the larger number.
 fn bag_distance(one: &str, other: &str) -> usize {
     let mut counts: HashMap<char, i64> = HashMap::new();
     one.chars().for_each(|c| *counts.entry(c).or_default() += 1);
@@ -76,7 +76,8 @@ fn bag_distance(one: &str, other: &str) -> usize {
     sum(1).max(sum(-1)) as usize
 }
 
-/// How many characters have to be put in, left out or replaced to make one text of the other.
+/// The Levenshtein distance: the least number of insertions, deletions and substitutions of characters between two
+/// texts.
 fn levenshtein(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

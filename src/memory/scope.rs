@@ -1,6 +1,6 @@
 //! The part of a memory that one model with its settings can use.
 //!
-//! Invariant: two texts have the same key exactly if all that decides what is made of them is the same.
+//! Invariant: two texts have equal keys exactly if everything that decides their outputs is equal.
 
 use sha2::{Digest, Sha256};
 
@@ -10,36 +10,36 @@ use super::{Kept, Memory, Recalled, Similar, language, on_one_line};
 /// A memory for one model with its settings, between two languages.
 pub struct MemoryScope<'a> {
     memory: &'a Memory,
-    /// The hash of all that decides what is made of any text; none where only corrections count.
+    /// The hash of the settings that decide the output for any text; `None` if only corrections are used.
     settings: Option<[u8; 32]>,
     model: String,
     from: String,
     to: String,
-    /// From how many percent on sources are similar.
+    /// The least similarity of similar sources, in percent; `None` if similar sources are not looked up.
     similar: Option<u8>,
 }
 
-/// What decides what is made of a text, beside the settings of a scope.
+/// All that decides the output for a text, beside the settings of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextKey<'a> {
-    /// What is made of it: a kind of [`MemoryScope`].
+    /// The kind of output: a constant of [`MemoryScope`].
     pub kind: &'static str,
     /// The text.
     pub source: &'a str,
-    /// All else.
+    /// Everything else that decides the output.
     pub rest: &'a str,
 }
 
 impl<'a> MemoryScope<'a> {
-    /// The kind of texts that corrections are for.
+    /// The kind of a translated sentence, which may have a correction.
     pub const SEGMENT: &'static str = "segment";
-    /// The kind of texts that are no model's affair, but may have a correction.
+    /// The kind of a text that no model translates because it is copied, but that may have a correction.
     pub const COPIED: &'static str = "copied";
-    /// The kind of texts that sum up others.
+    /// The kind of a summary, which has no corrections.
     pub const SUMMARY: &'static str = "summary";
 
-    /// The part of `memory` for `settings`, which say all that decides what `model` makes of a text. Without settings only
-    /// corrections are recalled and nothing is kept. `from` and `to` are codes of languages.
+    /// The part of `memory` for `settings`, which must contain everything that decides the outputs of `model`.
+    /// Without settings only corrections are recalled, and nothing is kept. `from` and `to` are codes of languages.
     #[must_use]
     pub fn new(memory: &'a Memory, settings: Option<&[u8]>, model: &str, from: &str, to: &str) -> Self {
         let settings = settings.map(|settings| Sha256::digest(settings).into());
@@ -47,13 +47,13 @@ impl<'a> MemoryScope<'a> {
         Self { memory, settings, model, from, to, similar: None }
     }
 
-    /// With sources that are similar by this many percent or more.
+    /// The scope with look-ups of sources that are similar by `percent` or more; without them for `None`.
     #[must_use]
     pub fn with_similar(self, percent: Option<u8>) -> Self {
         Self { similar: percent, ..self }
     }
 
-    /// What is known of each text. There are no corrections of summaries.
+    /// Looks up texts: one result for each, `None` if nothing is known.
     #[must_use]
     pub fn recall(&self, texts: &[TextKey]) -> Vec<Option<Recalled>> {
         let wanted = |text: &TextKey| Wanted {
@@ -66,7 +66,7 @@ impl<'a> MemoryScope<'a> {
         self.memory.recall(&texts.iter().map(wanted).collect::<Vec<_>>())
     }
 
-    /// Keeps what was made of texts, all together.
+    /// Keeps the outputs for texts in one transaction.
     pub fn keep(&self, texts: &[(TextKey, Kept)]) {
         if self.settings.is_none() {
             return;
@@ -86,7 +86,8 @@ impl<'a> MemoryScope<'a> {
         self.memory.keep(&texts.collect::<Vec<_>>());
     }
 
-    /// Known translations of sources that are similar to this one, the most similar first; none unless the scope asks for them.
+    /// Known translations of sources that are similar to this one, the most similar first; none unless the scope has
+    /// a percentage for them.
     #[must_use]
     pub fn similar(&self, source: &str) -> Vec<Similar> {
         let Some(percent) = self.similar else { return Vec::new() };

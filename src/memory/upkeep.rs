@@ -1,6 +1,7 @@
-//! How much a memory holds, and how it is made to hold less.
+//! Statistics of a memory, and removal of texts from it.
 //!
-//! Invariant: what is forgotten is not in the file any more: freed pages are overwritten and given back.
+//! Invariant: a text that is removed is not in the file any more: freed pages are overwritten and returned to the
+//! disk.
 
 use anyhow::Result;
 use rusqlite::{Connection, TransactionBehavior};
@@ -8,60 +9,60 @@ use serde::Serialize;
 
 use super::{Memory, TranslationUnit, corrections};
 
-/// What a memory holds.
+/// Statistics of a memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MemoryStats {
-    /// The file.
+    /// The path of the file.
     pub file: String,
-    /// Its bytes, those of its log included.
+    /// Bytes of the file and of its log.
     pub bytes: u64,
-    /// Segments that were kept.
+    /// Number of kept segments.
     pub segments: u64,
-    /// Summaries that were kept.
+    /// Number of kept summaries.
     pub summaries: u64,
-    /// Corrections.
+    /// Number of corrections.
     pub corrections: u64,
-    /// How many texts were kept by each model, between which languages.
+    /// Number of kept outputs for each model and pair of languages.
     pub models: Vec<ModelShare>,
 }
 
-/// What a memory holds of one model between two languages.
+/// The kept outputs of one model between two languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ModelShare {
-    /// The model.
+    /// The model's name.
     pub model: String,
     /// The code of the sources' language.
     pub from: String,
     /// The code of the translations' language.
     pub to: String,
-    /// How many texts.
+    /// Number of outputs.
     pub texts: u64,
 }
 
-/// What is to go. Corrections stay.
+/// Which kept outputs are removed. Corrections stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prune {
-    /// What was not used for this many days.
+    /// Removes outputs that were not used for this many days.
     pub older_than: Option<u32>,
-    /// What this model made: its name, or its name without `@` and revision.
+    /// Removes outputs of the model with this name, which may lack `@` and the revision.
     pub model: Option<String>,
-    /// What was used longest ago, until the file has this many bytes at most.
+    /// Removes the outputs that were used longest ago, until the file has this many bytes at most.
     pub max_size: Option<u64>,
 }
 
-/// What is to be forgotten, corrections included.
+/// Which texts are removed, corrections included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forget {
-    /// Whatever has this text in its source or its translation, in small or large letters.
+    /// All texts whose source or translation contains this one, without regard to case.
     With(String),
     /// All corrections.
     Corrections,
-    /// All there is.
+    /// All texts.
     All,
 }
 
 impl Memory {
-    /// What the memory holds.
+    /// The statistics of the memory.
     ///
     /// # Errors
     /// When the file fails.
@@ -84,7 +85,7 @@ impl Memory {
         })
     }
 
-    /// Removes what is to go, and says how many texts that were.
+    /// Removes kept outputs, and returns their number.
     ///
     /// # Errors
     /// When the file fails.
@@ -112,7 +113,7 @@ impl Memory {
         Ok(removed)
     }
 
-    /// Forgets texts, and says how many.
+    /// Removes texts, and returns their number.
     ///
     /// # Errors
     /// When the file fails.
@@ -137,7 +138,8 @@ impl Memory {
         Ok(forgotten)
     }
 
-    /// Gives `take` all translations, corrections first, in the order of their sources.
+    /// Calls `take` with all translations: first the corrections, then the kept ones unless `only_corrections`. Both
+    /// are sorted by languages and source.
     ///
     /// # Errors
     /// When the file or `take` fails.
@@ -173,7 +175,7 @@ impl Memory {
         failed
     }
 
-    /// Gives freed room back to the disk.
+    /// Returns freed space to the disk.
     fn compact(&self) -> Result<()> {
         self.must(|connection| {
             connection.execute_batch("VACUUM")?;
@@ -194,7 +196,8 @@ fn shares(connection: &Connection) -> rusqlite::Result<Vec<ModelShare>> {
     query.query_map([], share)?.collect()
 }
 
-/// Removes what was used longest ago, so that what is left takes about `most` bytes of the file.
+/// Removes the outputs that were used longest ago, until the texts take `most` bytes of the file or less. Returns the
+/// number of removed ones.
 fn shrink(connection: &Connection, most: u64) -> rusqlite::Result<usize> {
     let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
     let used = (number("PRAGMA page_count")? - number("PRAGMA freelist_count")?) * number("PRAGMA page_size")?;
@@ -203,14 +206,14 @@ fn shrink(connection: &Connection, most: u64) -> rusqlite::Result<usize> {
     if excess <= 0 || texts == 0 {
         return Ok(0);
     }
-    // Of a tenth more than the excess nobody will miss the difference, and the file is surely small enough.
+    // A tenth more than the excess is removed, so that one or two rounds are enough.
     let share = texts as f64 * (excess as f64 * 1.1 / used as f64);
     let query = "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept ORDER BY used, rowid LIMIT ?)";
     let removed = connection.execute(query, [(share.ceil() as i64).min(texts)])?;
     Ok(removed + shrink(connection, most)?)
 }
 
-/// Removes what has a text in it.
+/// Removes all texts whose source or target contains `text`, and returns their number.
 fn forget_text(connection: &Connection, text: &str) -> rusqlite::Result<usize> {
     let text = text.to_lowercase();
     let mut forgotten = 0;
@@ -219,7 +222,7 @@ fn forget_text(connection: &Connection, text: &str) -> rusqlite::Result<usize> {
         let mut rows = query.query([])?;
         let mut found: Vec<i64> = Vec::new();
         while let Some(row) = rows.next()? {
-            // SQLite knows small and large letters of ASCII only.
+            // The comparison is done here, because SQLite ignores the case of ASCII letters only.
             let has = |at| Ok::<_, rusqlite::Error>(row.get::<_, String>(at)?.to_lowercase().contains(&text));
             if has(1)? || has(2)? {
                 found.push(row.get(0)?);
