@@ -1,7 +1,7 @@
-//! Which models a pipeline takes: those that were named, or else the best that are installed.
+//! The choice of a pipeline's models: those that were named, or else the best that are installed.
 //!
-//! Invariant: which model is taken when none is named, and what is said about it, is decided here and
-//! nowhere else. Nothing is loaded yet.
+//! Invariant: only this module decides which model is used when none is named, and what the user is told about it. It
+//! loads nothing.
 
 use anyhow::{Result, anyhow, bail};
 
@@ -13,18 +13,21 @@ use crate::summarize::SummaryMethod;
 
 /// A summary model that was chosen.
 pub struct ChosenSummary {
-    /// Where the model is.
+    /// The model's files.
     pub found: Resolved,
-    /// The model reads the article and not its translation.
+    /// Whether the model reads the article and not its translation.
     pub source: bool,
 }
 
-/// What the catalogue knows of a model, by whichever name it was found.
+/// A model's entry in the catalogue, found by its alias or by its repository.
 pub fn known(found: &Resolved) -> Option<&'static CatalogEntry> {
     found.entry.or_else(|| hub::repository(found.files.name()))
 }
 
-/// A model that was named, if it is made for this task as far as we know.
+/// A model that was named.
+///
+/// # Errors
+/// When there is no such model, or it is certainly made for another task. If that is only likely, there is a warning.
 fn named(hub: &Hub, name: &str, task: ModelTask, listener: &dyn Listener) -> Result<Resolved> {
     let found = hub.resolve(name)?;
     let (made_for, certain) = match known(&found) {
@@ -49,7 +52,7 @@ pub fn adapted(hub: &Hub, options: &PipelineOptions, found: Resolved) -> Result<
     Ok(Resolved { files: found.files.with_adapter(hub.adapter(name)?), ..found })
 }
 
-/// The error of a model that is made for another task.
+/// The error for a model that is made for another task.
 pub fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error {
     let (is, wanted) = (is.name(), wanted.name());
     anyhow!(
@@ -57,7 +60,7 @@ pub fn wrong_task(name: &str, is: ModelTask, wanted: ModelTask) -> anyhow::Error
     )
 }
 
-/// The model that translates: the one named, or else the best one installed.
+/// Chooses the model that translates: the one that was named, or else the best one installed.
 pub fn translation(hub: &Hub, options: &PipelineOptions, listener: &dyn Listener) -> Result<Resolved> {
     if let Some(name) = &options.model {
         return adapted(hub, options, named(hub, name, ModelTask::Translate, listener)?);
@@ -76,7 +79,7 @@ pub fn translation(hub: &Hub, options: &PipelineOptions, listener: &dyn Listener
     adapted(hub, options, found)
 }
 
-/// The model that summarises; `None` where the summary consists of the article's own sentences.
+/// Chooses the model that summarises; `None` if the summary consists of the article's own sentences.
 pub fn summary(
     hub: &Hub,
     options: &PipelineOptions,
@@ -89,7 +92,7 @@ pub fn summary(
     }
     let summarizes = options.task == PipelineTask::Summarize;
     let name = if summarizes { &options.model } else { &options.summary_model };
-    // In a digest the adapter is for the translation.
+    // In a digest the adapter is for the translation model.
     let summarising = |found| if summarizes { adapted(hub, options, found) } else { Ok(found) };
     if let Some(name) = name {
         let found = named(hub, name, ModelTask::Summarize, listener)?;
@@ -116,6 +119,9 @@ pub fn summary(
 }
 
 /// Whether a summary model is for the language of the article and not for that of its translation.
+///
+/// # Errors
+/// When the model is for neither, or articles are in several languages and it reads them itself.
 fn reads_source(options: &PipelineOptions, name: &str, found: &Resolved) -> Result<bool> {
     let Some(entry) = known(found) else { return Ok(false) };
     let reads = |language| entry.fits(ModelTask::Summarize, language, language);
@@ -138,10 +144,10 @@ fn reads_source(options: &PipelineOptions, name: &str, found: &Resolved) -> Resu
     }
 }
 
-/// Refuses options that say how a model decodes, or its adapter, for summaries that are made without a model.
+/// Refuses decoding options and an adapter for summaries that are made without a model.
 ///
 /// # Errors
-/// When the caller set one of them.
+/// When the caller set one of these.
 pub fn refuse_decoding_without_model(options: &PipelineOptions) -> Result<()> {
     let adapter = options.adapter.as_ref().map(|_| "adapter");
     match options.decoding.first_flag.as_deref().or(adapter) {

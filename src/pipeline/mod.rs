@@ -1,9 +1,9 @@
-//! Articles through models: which models, loaded once, and what they do to articles and lines.
+//! Pipelines: models that are chosen and loaded once, and what they make of articles and lines.
 //!
-//! The command line, the server and a program that embeds the library all go this way: [`PipelineOptions`] say what is
-//! wanted, [`Models`] are chosen and loaded by them, and a [`Pipeline`] makes reports with those.
+//! The command line, the server and programs that embed the library use a pipeline in one way: [`PipelineOptions`]
+//! say what is wanted, [`Models`] are chosen and loaded by them, and a [`Pipeline`] makes reports with these models.
 //!
-//! Invariant: no text is worked on as if it were in another language than the one it was detected in. If the model does not
+//! Invariant: no text is processed as if it were in another language than the detected one. If the model does not
 //! read that language, this is an error of the text.
 
 mod choice;
@@ -42,19 +42,19 @@ pub use crate::engine::settings::Overrides;
 #[doc(inline)]
 pub use crate::summarize::{Length, SummaryMethod};
 
-/// Hears what is said while models are chosen and loaded. `()` ignores it.
+/// Receives messages while models are chosen and loaded. `()` ignores them.
 pub trait Listener {
-    /// Takes note of what was chosen where nothing was named.
+    /// Receives a notice, such as which model was chosen because none was named.
     fn notice(&self, _text: &str) {}
-    /// Takes note of what may not be as it was meant.
+    /// Receives a warning about what may not be as the user meant it.
     fn warning(&self, _text: &str) {}
-    /// Takes note of a detail, such as the time it took to load a model.
+    /// Receives a detail, such as the time in which a model was loaded.
     fn detail(&self, _text: &str) {}
 }
 
 impl Listener for () {}
 
-/// What is done to some articles, and the sessions that are ready for it.
+/// The steps that are done to articles, with their sessions.
 #[doc(hidden)]
 #[derive(Clone, Copy, Default)]
 pub struct DigestSteps<'a> {
@@ -64,11 +64,11 @@ pub struct DigestSteps<'a> {
     pub summary: Option<SummaryStep<'a>>,
 }
 
-/// How articles are translated.
+/// The translation of articles.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct TranslationStep<'a> {
-    /// What translates.
+    /// The session of the model that translates.
     pub model: &'a dyn Generate,
     /// The code of the language of the articles.
     pub from: &'a str,
@@ -76,26 +76,28 @@ pub struct TranslationStep<'a> {
     pub to: &'a str,
     /// Terms that the translations must have.
     pub glossary: Option<&'a Glossary>,
-    /// What is known of earlier runs.
+    /// The part of the memory for these translations; `None` without a memory.
     pub memory: Option<&'a MemoryScope<'a>>,
 }
 
-/// How articles are summarised.
+/// The summaries of articles.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct SummaryStep<'a> {
-    /// What writes the summaries; `None` takes the articles' own sentences.
+    /// The writer of the summaries; `None` for summaries of the articles' own sentences.
     pub writer: Option<&'a dyn SummaryWriter>,
-    /// The code of the language of what is summarised, unless the summary model reads the source of a translation.
+    /// The code of the language of the texts to summarise. It is ignored if the summary model reads the source of a
+    /// translation.
     pub language: &'a str,
-    /// How long a summary is, where that is not left to the model.
+    /// The length of summaries; `None` leaves it to the model.
     pub length: Option<Length>,
-    /// The model's options say how many tokens a summary has.
+    /// Whether the user set the length of a summary in tokens. A requested number of sentences then only cuts the
+    /// summary.
     pub own_limits: bool,
 }
 
 impl Models {
-    /// What makes reports of articles by these steps.
+    /// The digest that makes reports of articles by these steps.
     #[doc(hidden)]
     #[must_use]
     pub fn digest<'a>(&self, steps: &DigestSteps<'a>) -> Digest<'a> {
@@ -121,7 +123,7 @@ impl Models {
     }
 }
 
-/// Models that are loaded, and what is wanted of them.
+/// Loaded models with the options that they were loaded by, a glossary and a memory.
 pub struct Pipeline {
     options: PipelineOptions,
     models: Models,
@@ -133,21 +135,21 @@ impl Pipeline {
     /// Chooses and loads the models that the options ask for.
     ///
     /// # Errors
-    /// When there is no such model, it cannot be used, or it is not for what is wanted.
+    /// When there is no such model, it cannot be used, or it cannot do what is wanted.
     pub fn load(options: PipelineOptions) -> Result<Self, Error> {
         Self::load_with(options, &())
     }
 
-    /// Chooses and loads the models that the options ask for. `listener` hears what was chosen where no model was named.
+    /// Chooses and loads the models that the options ask for. `listener` receives notices and warnings about them.
     ///
     /// # Errors
-    /// When there is no such model, it cannot be used, or it is not for what is wanted.
+    /// When there is no such model, it cannot be used, or it cannot do what is wanted.
     pub fn load_with(options: PipelineOptions, listener: &dyn Listener) -> Result<Self, Error> {
         let models = Models::load(&options, listener).map_err(|error| Error::from(error).or_kind(ErrorKind::Model))?;
         Ok(Self { options, models, glossary: None, memory: None })
     }
 
-    /// Has translations contain the terms of a glossary.
+    /// The pipeline with a glossary, whose terms its translations must contain.
     #[must_use]
     pub fn with_glossary(self, glossary: Option<Glossary>) -> Self {
         Self { glossary, ..self }
@@ -159,13 +161,13 @@ impl Pipeline {
         &self.options
     }
 
-    /// The models.
+    /// The models of the pipeline.
     #[must_use]
     pub fn models(&self) -> &Models {
         &self.models
     }
 
-    /// The terms that translations contain.
+    /// The glossary of the pipeline.
     #[must_use]
     pub fn glossary(&self) -> Option<&Glossary> {
         self.glossary.as_ref()
@@ -180,15 +182,15 @@ impl Pipeline {
         Ok(self.reports(documents, None)?.pop().unwrap_or_default())
     }
 
-    /// The reports of articles, in their order. `detected` is the code of the language that they were found to be in, if that
-    /// was looked for.
+    /// The reports of articles, in their order. `detected` is the code of the language that was detected for all of
+    /// them; `None` if it was not detected.
     ///
     /// # Errors
     /// When a model fails, or does not read that language.
     pub fn reports(&self, articles: Vec<Document>, detected: Option<&str>) -> Result<Vec<Report>, Error> {
         let (models, options) = (&self.models, &self.options);
         let translation = models.translation.as_ref().map(|model| session(model, detected)).transpose()?;
-        // Where there is a translation, the summary model reads that, whatever the article is in.
+        // In a digest the summary model reads the translation, whatever the language of the article.
         let read = detected.filter(|_| options.task == PipelineTask::Summarize);
         let (from, to) = (detected.unwrap_or(options.source_language()), options.target_language());
         let asked = models.translation.as_ref().zip(translation.as_ref());
@@ -218,8 +220,9 @@ impl Pipeline {
         Ok(models.digest(&steps).run(articles)?)
     }
 
-    /// A segment for each line: translated, or given to the model as it is if the task is to generate. `detected` is the code
-    /// of the language that the lines were found to be in, if that was looked for.
+    /// One segment for each line. If the task is to translate, lines are translated; otherwise they are given to the
+    /// model as they are. `detected` is the code of the language that was detected for all lines; `None` if it was
+    /// not detected.
     ///
     /// # Errors
     /// When the model fails, or does not read that language.
@@ -241,7 +244,7 @@ impl Pipeline {
     }
 }
 
-/// A session for the language of the options, or for the one that was detected.
+/// A session for the detected language, or for the language of the options if none was detected.
 fn session<'a>(model: &'a LoadedModel, detected: Option<&str>) -> Result<Session<'a>> {
     detected.map_or_else(|| model.session(), |from| model.session_from(from))
 }

@@ -1,7 +1,8 @@
-//! What a pipeline knows of earlier runs.
+//! The memory of a pipeline: which part of it a session may use.
 //!
-//! Invariant: the part of a memory that a session uses is named by all that decides what the session makes of a text: the same
-//! value ([`ModelKey`]) that `--resume` goes by. A model is known by its revision, or by what its files hold.
+//! Invariant: the key of a session's part of the memory contains all that decides the session's outputs: the
+//! [`ModelKey`] that `--resume` also compares. A model is identified by its revision, or else by the contents of its
+//! files.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,19 +17,19 @@ use crate::files::ModelFiles;
 use crate::kernels::simd::Level;
 use crate::memory::{Memory, MemoryScope};
 
-/// A memory, and what of it is used.
+/// The memory of a pipeline, and how it is used.
 pub(super) struct PipelineMemory {
     memory: Memory,
     similar: Option<u8>,
-    /// What the models are known by, the one that translates first.
+    /// The identities of the models, the one that translates first.
     identities: Vec<String>,
 }
 
-/// All that decides what a session makes of a text.
+/// All that decides the outputs of a session.
 #[derive(Serialize)]
 struct SessionKey<'a> {
     version: &'static str,
-    /// Instruction sets differ in the last digits of their sums.
+    /// The instruction set, because sums differ in their last digits between instruction sets.
     simd: &'static str,
     model: ModelKey,
     from: &'a str,
@@ -36,8 +37,8 @@ struct SessionKey<'a> {
 }
 
 impl Pipeline {
-    /// Has the pipeline recall what a memory knows and keep there what its models make. With `similar`, sources are similar that
-    /// are so by this many percent.
+    /// The pipeline with a memory, from which it recalls outputs and in which it keeps them. `similar` is the
+    /// percentage from which on sources are reported as similar.
     ///
     /// # Errors
     /// When a file of a model cannot be read.
@@ -48,17 +49,17 @@ impl Pipeline {
         Ok(Self { memory: Some(PipelineMemory { memory, similar, identities }), ..self })
     }
 
-    /// The memory.
+    /// The memory of the pipeline.
     #[doc(hidden)]
     #[must_use]
     pub fn memory(&self) -> Option<&Memory> {
         Some(&self.memory.as_ref()?.memory)
     }
 
-    /// All that decides what a session of a model makes of a text between two languages.
+    /// The key of a session of a model between two languages: all that decides its outputs, as JSON.
     ///
     /// # Errors
-    /// Never in practice: all of it can be written as JSON.
+    /// When the model is not one of the pipeline's, or the pipeline has no memory.
     #[doc(hidden)]
     pub fn session_key(&self, model: &LoadedModel, session: &Session, from: &str, to: &str) -> Result<Vec<u8>> {
         let place = self.models.all().position(|one| std::ptr::eq(one, model));
@@ -68,11 +69,11 @@ impl Pipeline {
         Ok(serde_json::to_vec(&SessionKey { version, simd, model: key, from, to })?)
     }
 
-    /// The part of the memory that is for a session of a model between two languages. Where outputs are drawn by chance or
-    /// `only_corrections` is said, only corrections are.
+    /// The part of the memory for a session of a model between two languages; `None` without a memory. If outputs are
+    /// sampled or `only_corrections` is set, it has corrections only.
     ///
     /// # Errors
-    /// Never in practice: all that is in a key can be written as JSON.
+    /// When the model is not one of the pipeline's.
     #[doc(hidden)]
     pub fn scope(
         &self,
@@ -87,10 +88,11 @@ impl Pipeline {
         Ok(Some(scope.with_similar(*similar)))
     }
 
-    /// The part of the memory that is for summaries by a session of a model; none where they are drawn by chance.
+    /// The part of the memory for summaries by a session of a model; `None` without a memory, or if summaries are
+    /// sampled.
     ///
     /// # Errors
-    /// As [`Self::scope`].
+    /// When the model is not one of the pipeline's.
     #[doc(hidden)]
     pub fn summary_scope(&self, asked: (&LoadedModel, &Session), language: &str) -> Result<Option<MemoryScope<'_>>> {
         let is_kept = asked.1.settings().options.sampling.is_none();
@@ -98,8 +100,8 @@ impl Pipeline {
     }
 }
 
-/// What a model is known by, and its adapter: the revision, else the content of its files. The built-in model has the version of
-/// the program.
+/// The identity of a model and its adapter: the revision, or else the hashes of the files. The built-in model is
+/// identified by its name; the version of the program is in each key.
 fn identity(files: &ModelFiles, memory: &Memory) -> Result<String> {
     let mut identity = files.revision().map_or_else(String::new, str::to_owned);
     if files.revision().is_none() {
@@ -117,7 +119,7 @@ fn identity(files: &ModelFiles, memory: &Memory) -> Result<String> {
     Ok(identity)
 }
 
-/// The SHA-256 of a file; of one that looks as it did, the memory knows it.
+/// The SHA-256 of a file. The memory has it if the file's size and time have not changed since it was computed.
 fn content(path: &Path, memory: &Memory) -> Result<String> {
     let read = || format!("cannot read `{}`", path.display());
     let place = path.canonicalize().with_context(read)?;
