@@ -1,13 +1,13 @@
-//! A Dutch document becomes an English one with the same structure.
+//! The translation of documents, which keeps their structure.
 //!
-//! Invariant: the gaps of a translation are the gaps of its source, and every sentence of the source has
-//! one segment; a sentence longer than the model's window goes through it in pieces and comes back as
-//! one, so nothing is cut. The sentences of all documents share one call of the model, equal ones are
-//! translated once. What has no letter in it (`***`, `2-1`) is copied: a model asked for it invents
-//! something. What repeats itself is decoded again with a guard, which depends on its text alone. Protected spans
-//! (addresses, code, placeholders) come through as they are, as often as they are there: a model sees masks in their
-//! places (`protect`), and where it loses one, what is around the spans is translated by itself. Terms of a glossary
-//! are asked for and looked for. Where sentences end belongs to `segment`, what may be wrong with them to `check`.
+//! Invariant: the gaps of a translation are the gaps of its source, and every sentence of the source has one segment.
+//! A sentence longer than the model's window is translated in parts, so nothing is cut off. The sentences of all
+//! documents share one call of the model, and equal ones are translated once. Texts without a letter (`***`, `2-1`)
+//! are copied, because a model invents something for them. A text in which the model repeats itself is decoded again
+//! with a guard; that depends on the text alone. Protected spans (addresses, code, placeholders) stay unchanged and
+//! equally often: the model sees masks in their places (`protect`), and if it loses one, the texts around the spans
+//! are translated by themselves. Terms of a glossary are required of the model and checked in its answer. Where
+//! sentences end belongs to `segment`, the checks to `check`.
 
 mod alignment;
 mod answer;
@@ -45,27 +45,27 @@ use texts::Texts;
 pub struct Segment {
     /// The sentence as the model got it: on one line.
     pub source: String,
-    /// Its translation.
+    /// The translation.
     pub target: String,
-    /// How likely the model finds it; none when no model was asked.
+    /// The model's score of the translation; `None` if no model made it.
     pub score: Option<f32>,
-    /// Tokens generated.
+    /// Number of generated tokens.
     pub tokens: usize,
-    /// What a person should look at.
+    /// The flags of what a person should check.
     pub flags: Vec<Flag>,
-    /// Why, each with its flag.
+    /// The reasons for the flags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,
-    /// The model repeated itself, so it was asked again.
+    /// Whether the model repeated itself and the sentence was decoded again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub decoded_again: bool,
-    /// The best hypotheses, where more than one was asked for.
+    /// The best hypotheses, if more than one was requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hypotheses: Vec<Alternative>,
-    /// Where the translation comes from, if not from a model in this run.
+    /// The origin of the translation; `None` if a model made it in this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<SegmentOrigin>,
-    /// Known translations of similar sources, where they were asked for.
+    /// Known translations of similar sources, if they were requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub similar: Vec<Similar>,
     /// Which words belong together, where that was asked for: pairs of ranges of characters, in the source and in the target.
@@ -73,7 +73,7 @@ pub struct Segment {
     pub alignment: Option<Vec<[[usize; 2]; 2]>>,
 }
 
-/// Where the translation of a segment comes from, if not from a model in this run.
+/// The origin of a translation that no model made in this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum SegmentOrigin {
     /// The model made it in an earlier run.
@@ -85,8 +85,8 @@ pub enum SegmentOrigin {
 }
 
 impl Segment {
-    /// What a model made of a source that may be in any language and need not be translated: only that is checked which does
-    /// not depend on either.
+    /// The segment of a generation by any model, whatever its task and language. Only truncation and repetition are
+    /// checked.
     #[must_use]
     pub fn generated(source: &str, generation: Generation) -> Self {
         let mut segment = Self {
@@ -102,7 +102,7 @@ impl Segment {
         segment
     }
 
-    /// Adds what was found about it.
+    /// Adds findings, and their flags.
     pub fn note(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.notes.extend(findings);
         self.flags = check::flags(&self.notes);
@@ -112,11 +112,11 @@ impl Segment {
 /// A translated document.
 #[derive(Clone, Debug)]
 pub struct Translation {
-    /// The document in the other language, between the same gaps.
+    /// The translated document, with the gaps of its source.
     pub document: Document,
-    /// Its sentences, in order.
+    /// The segments of its sentences, in order.
     pub segments: Vec<Segment>,
-    /// What the reader of the result should know.
+    /// Warnings for the reader of the result.
     pub warnings: Vec<String>,
 }
 
@@ -131,42 +131,44 @@ pub struct Translator<'a, G: ?Sized> {
     memory: Option<&'a MemoryScope<'a>>,
 }
 
-/// What stands on buttons, in Dutch and in English.
+/// Labels of buttons, in Dutch and in English.
 const LABELS: [(&str, &str); 1] = [("Volledig scherm", "Full screen")];
 
 impl<'a, G: Generate + ?Sized> Translator<'a, G> {
-    /// Translates with `model`, from one language to another.
+    /// A translator with `model`, from one language to another.
     pub fn new(model: &'a G, from: Language, to: Language) -> Self {
         Self { model, from, to, checks: None, glossary: None, restores: false, memory: None }
     }
 
-    /// Has every sentence checked.
+    /// The translator with checks of every sentence.
     #[must_use]
     pub fn checking(self, checks: Checks) -> Self {
         Self { checks: Some(checks), ..self }
     }
 
-    /// Gives the model signs that it knows: one for a quotation mark in two, and those of a typewriter where its
-    /// vocabulary lacks those of print. Whatever else it lacks is put where the model says that something was. Without
-    /// this a text is that of transformers, which leaves it out.
+    /// The translator with replacements for characters that the model's vocabulary lacks. Quotation marks of two
+    /// characters become one, and typographic characters become plain ones. Other unknown characters are copied to
+    /// the places of unknown tokens in the output. Without this, texts are those of transformers, which leaves such
+    /// characters out.
     #[must_use]
     pub fn restoring(self) -> Self {
         Self { restores: true, ..self }
     }
 
-    /// With the terms of a glossary.
+    /// The translator with a glossary.
     #[must_use]
     pub fn with_glossary(self, glossary: Option<&'a Glossary>) -> Self {
         Self { glossary, ..self }
     }
 
-    /// With what a memory knows: what is in it is not asked of the model, and what the model makes is kept there.
+    /// The translator with a memory: sentences that it knows are not given to the model, and new translations are
+    /// kept in it.
     #[must_use]
     pub fn remembering(self, memory: Option<&'a MemoryScope<'a>>) -> Self {
         Self { memory, ..self }
     }
 
-    /// What a model is to be given to translate documents, and where its answers go.
+    /// A plan for the translation of documents: the inputs of the model, and the places of its answers.
     ///
     /// # Errors
     /// When the tokenizer cannot represent a text.
@@ -174,8 +176,8 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         Plan::new(self, documents)
     }
 
-    /// Translates documents; their sentences share one call of the model, and what repeats itself or lost a protected span
-    /// another.
+    /// Translates documents. Their sentences share one call of the model, and those that are decoded again share
+    /// further calls.
     ///
     /// # Errors
     /// When the model fails.
@@ -192,7 +194,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         }
     }
 
-    /// A generation of a text, with what the vocabulary lacks, and what is found wrong with it.
+    /// A generation of a text with restored unknown characters, and the findings about it.
     fn check(&self, source: &str, generation: Generation) -> (Generation, Vec<Finding>) {
         let restored = if self.restores { self.model.with_unknowns_copied(source, &generation) } else { None };
         let generation = match restored {
@@ -203,12 +205,12 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         (generation, findings)
     }
 
-    /// What is found wrong with a translation, if it is checked.
+    /// The findings about a translation; none if the translator has no checks.
     fn findings(&self, source: &str, target: &str) -> Vec<Finding> {
         self.checks.map(|checks| checks.findings(source, target)).unwrap_or_default()
     }
 
-    /// Where the sentences of a block are.
+    /// The ranges of the sentences of a block.
     fn ranges(&self, block: &Block) -> Vec<Range<usize>> {
         match block.kind {
             kind if !kind.is_translated() => Vec::new(),
@@ -217,7 +219,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         }
     }
 
-    /// A sentence of a block; `number` is what its texts know it by.
+    /// A sentence of a block, whose texts are added to `texts` under its `number`.
     fn sentence(&self, block: &Block, range: Range<usize>, number: usize, texts: &mut Texts) -> Result<Sentence> {
         let (source, is_line) = (&block.text[range.clone()], block.kind == BlockKind::Line);
         if !is_asked(block, source) {
@@ -233,7 +235,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         Ok(Sentence { range, source, is_line, attempts, segment: None })
     }
 
-    /// A way to ask for a sentence in which the model does not get to see the protected spans.
+    /// An attempt to translate a sentence in which the model does not see the protected spans.
     fn apart(&self, source: &str, number: usize, texts: &mut Texts) -> Result<Attempt> {
         let mut parts = Vec::new();
         for stretch in protect::apart(source) {
@@ -245,7 +247,8 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         Ok(Attempt { masked: None, parts, is_source: false })
     }
 
-    /// A text in as many parts as the model's window makes necessary, and whether that is one, the text as it is.
+    /// A text, divided into as many parts as the model's window requires, and whether it is a single part that equals
+    /// the text.
     fn parts(
         &self,
         text: &str,
@@ -257,7 +260,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         let spelled = if self.restores { self.model.substituted(&joined) } else { text.into() };
         let ranges = segment::wrap(&spelled, self.model.window(), |text| self.model.count_tokens(text))?;
         if let [_] = ranges[..] {
-            // Not the range but the whole: a line is not trimmed.
+            // The whole text is used and not its range, because lines are not trimmed.
             let asked = texts.add(sentence, &spelled, masks(&spelled), self.glossary);
             return Ok((vec![Part::Asked(asked, "")], *spelled == *text));
         }
@@ -272,7 +275,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         Ok((parts, false))
     }
 
-    /// A button's label in the other language.
+    /// The label of a button in the target language.
     fn label<'t>(&self, label: &'t str) -> &'t str {
         let known = LABELS.iter().find(|(dutch, english)| [dutch, english].contains(&&label));
         match (known, self.to) {
@@ -282,7 +285,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         }
     }
 
-    /// What a report says of a sentence that an attempt made `target` of, from the answers to its texts.
+    /// The segment of a sentence that an attempt translated to `target`, from the answers to its texts.
     fn segment(&self, sentence: &Sentence, attempt: &Attempt, target: String, answers: &[&Answer]) -> Segment {
         let mut segment = attempt.segment(&sentence.source, target, answers);
         if self.checks.is_some() {
@@ -301,7 +304,8 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         segment
     }
 
-    /// The terms that the glossary requires and that are not in the translation, protected spans not counted.
+    /// The findings about terms that the glossary requires and the translation lacks. Protected spans are not
+    /// searched.
     fn lacking(&self, segment: &Segment) -> Vec<Finding> {
         let Some(glossary) = self.glossary else { return Vec::new() };
         let source = Masked::new(&segment.source).text;
@@ -318,7 +322,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 }
 
-/// Whether a model is asked for a sentence of a block; it is copied else.
+/// Whether a model translates a sentence of a block; otherwise the sentence is copied.
 fn is_asked(block: &Block, source: &str) -> bool {
     match block.kind {
         BlockKind::Line if glossary::spans(source).is_empty() => !source.trim().is_empty(),
@@ -326,7 +330,7 @@ fn is_asked(block: &Block, source: &str) -> bool {
     }
 }
 
-/// What the reader of a translation should know.
+/// The warnings about a translation.
 fn warnings(document: &Document, segments: &[Segment]) -> Vec<String> {
     let mut warnings = Vec::new();
     if document.format != Format::Lines && !document.blocks.iter().any(|block| block.kind.is_translated()) {

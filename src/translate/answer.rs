@@ -1,35 +1,35 @@
-//! What a model answered to a text, and whether it is asked again.
+//! The answer of a model to a text, and whether the text is decoded again.
 //!
-//! Invariant: whether a text is decoded again with a guard against repetition, and which of the two generations is kept,
-//! depends on nothing but that text; so rows stay as they are whatever is beside them.
+//! Invariant: whether a text is decoded again with a guard against repetition, and which of the two generations is
+//! kept, depends on that text alone, and not on the rows beside it.
 
 use crate::check::{self, Finding, Flag};
 use crate::engine::{Generation, ResumePoint};
 
-/// A model's answer to a text, with what is found wrong with it.
+/// The answer of a model to a text, with the findings of the checks.
 pub(super) struct Answer {
     /// The generation that is kept.
     pub generation: Generation,
-    /// What is found wrong with it.
+    /// The findings about it.
     pub findings: Vec<Finding>,
-    /// What came of decoding the text again.
+    /// The result of decoding the text again.
     pub retry: Retry,
-    /// The first generation, where another one is kept.
+    /// The first generation, if the second one is kept.
     replaced: Option<Generation>,
 }
 
-/// What decoding a text again gave.
+/// The result of decoding a text again with a guard against repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// The model did not repeat itself, or could not be asked again.
+    /// The model did not repeat itself, or cannot decode with a guard.
     NotNeeded,
-    /// The model is asked again and has not answered yet.
+    /// The text is to be decoded again.
     Pending,
     /// The text was not decoded again, since the guard would have changed nothing.
     Same,
-    /// A better generation; this was the matter with the first.
+    /// The second generation is better; the reason why the first was decoded again.
     Better(String),
-    /// No better generation.
+    /// The second generation is not better.
     NoBetter,
 }
 
@@ -39,7 +39,7 @@ impl Retry {
         matches!(self, Self::Better(_) | Self::NoBetter)
     }
 
-    /// What a reader should know of it.
+    /// The finding about the retry for a reader; `None` if there is nothing to report.
     pub fn finding(&self) -> Option<Finding> {
         let reason = match self {
             Self::NotNeeded | Self::Pending => return None,
@@ -52,7 +52,8 @@ impl Retry {
 }
 
 impl Answer {
-    /// The first answer to a text; where the model repeats itself and `can_guard`, the text is to be decoded again.
+    /// The first answer to a text. If the model repeats itself and `can_guard` is set, the text is to be decoded
+    /// again.
     pub fn new(generation: Generation, findings: Vec<Finding>, can_guard: bool) -> Self {
         let retry = match generation.resume_point {
             _ if !can_guard || repetition(&findings).is_none() => Retry::NotNeeded,
@@ -62,7 +63,7 @@ impl Answer {
         Self { generation, findings, retry, replaced: None }
     }
 
-    /// Keeps the better one of the first generation of the text `source` and this one, which has a guard.
+    /// Compares the first generation of the text `source` with the one that was guarded, and keeps the better.
     pub fn compare(&mut self, source: &str, guarded: Generation, findings: Vec<Finding>) {
         let first = faults(source, &self.generation, &self.findings);
         self.retry = if faults(source, &guarded, &findings) < first {
@@ -75,8 +76,8 @@ impl Answer {
         };
     }
 
-    /// The text of a hypothesis by its rank; the best one, of rank 0, is the generation that is kept, which also stands for
-    /// those that there are not.
+    /// The text of the hypothesis of this rank. Rank 0, and any rank that does not exist, is the generation that is
+    /// kept.
     pub fn text(&self, rank: usize) -> &str {
         let hypotheses = &self.replaced.as_ref().unwrap_or(&self.generation).hypotheses;
         let other = hypotheses.get(rank).filter(|_| rank > 0);
@@ -88,7 +89,7 @@ fn repetition(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().find(|finding| finding.flag == Flag::Repetition)
 }
 
-/// What is wrong with a generation: how many flags it would carry, and how many tokens repeat.
+/// The faults of a generation: the number of its flags, and the number of repeated tokens.
 fn faults(source: &str, generation: &Generation, findings: &[Finding]) -> (usize, usize) {
     let flags = check::flags(findings).len();
     (flags + usize::from(generation.truncated), check::repeated(source, &generation.text))

@@ -1,14 +1,14 @@
-//! Protected spans on their way through a model: masked, or kept out of it.
+//! Protected spans in translations: masked for the model, or kept out of its input.
 //!
-//! A mask is a short made-up name that any vocabulary can write and models copy; an address of thirty odd tokens
-//! puts even good ones off. Invariant: what `restore` gives has every span of the source, exactly as it was and as
-//! often; where it gives nothing, `apart` says which parts to translate one by one around the spans.
+//! A mask is a short made-up name that any vocabulary can write and that models copy; a long address confuses even
+//! good models. Invariant: the result of `restore` has every span of the source, unchanged and as often. If that
+//! fails, `apart` gives the parts around the spans, which are translated one by one.
 
 use std::ops::Range;
 
 use crate::glossary::spans;
 
-/// What stands for spans, in their order.
+/// The masks, in the order in which spans get them.
 const MASKS: [&str; 24] = [
     "XA", "XB", "XC", "XD", "XE", "XF", "XG", "XH", "XJ", "XK", "XM", "XN", "XP", "XQ", "XR", "XS", "XT", "XU", "XV",
     "XW", "XY", "XZ", "QX", "QZ",
@@ -25,9 +25,9 @@ pub(super) struct Masked {
 /// A stretch of a sentence.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stretch<'a> {
-    /// To be translated by itself.
+    /// A text that is translated by itself.
     Text(&'a str),
-    /// To be left as it is.
+    /// A text that is copied.
     Kept(&'a str),
 }
 
@@ -57,7 +57,7 @@ impl Masked {
         self.spans.iter().map(|(mask, _)| *mask).filter(|mask| part.contains(mask)).collect()
     }
 
-    /// The target of `source` with the spans in the places of their masks; none if that loses or multiplies one.
+    /// The target of `source` with the spans in place of their masks; `None` if a span would be lost or repeated.
     pub(super) fn restore(&self, source: &str, target: &str) -> Option<String> {
         let mut restored = String::with_capacity(target.len());
         let mut end = 0;
@@ -86,7 +86,7 @@ fn is_word(text: &str, at: usize, mask: &str) -> bool {
     !text[..at].ends_with(char::is_alphanumeric) && !text[at + mask.len()..].starts_with(char::is_alphanumeric)
 }
 
-/// Whether every protected span of the source is one of the target's, as often.
+/// Whether the target has every protected span of the source, equally often.
 pub(super) fn keeps(source: &str, target: &str) -> bool {
     let all = |text: &str| spans(text).into_iter().map(|span| text[span].to_owned()).collect::<Vec<_>>();
     let mine = all(source);
@@ -98,12 +98,13 @@ pub(super) fn keeps(source: &str, target: &str) -> bool {
     mine.iter().all(|span| count(&mine, span) == count(&theirs, span))
 }
 
-/// Whether there is anything to say outside the protected spans.
+/// Whether a text has anything to translate outside its protected spans.
 pub(super) fn speaks(source: &str) -> bool {
     apart(source).iter().any(|stretch| matches!(stretch, Stretch::Text(_)))
 }
 
-/// A sentence as its protected spans and what is around them. The signs and spaces next to a span are kept with it.
+/// A sentence, divided into its protected spans and the texts around them. Signs and spaces next to a span are kept
+/// with it.
 pub(super) fn apart(source: &str) -> Vec<Stretch<'_>> {
     let mut stretches = Vec::new();
     let mut end = 0;
@@ -129,7 +130,7 @@ pub(super) fn apart(source: &str) -> Vec<Stretch<'_>> {
     stretches
 }
 
-/// The ranges of a text, joined where a protected span is in two of them.
+/// The ranges of a text, with neighbours joined if a protected span is in both.
 pub(super) fn whole(ranges: Vec<Range<usize>>, text: &str) -> Vec<Range<usize>> {
     let spans = spans(text);
     let mut joined: Vec<Range<usize>> = Vec::with_capacity(ranges.len());

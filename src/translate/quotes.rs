@@ -1,11 +1,11 @@
-//! Quotation marks that are made of two signs (`,,zo''`), as Dutch papers type them: models know them as two commas.
+//! Quotation marks of two characters (`,,zo''`), as Dutch papers type them. Models take these for commas.
 
 use std::borrow::Cow;
 
-/// What closes a quotation in two signs.
+/// The pairs of characters that close a quotation.
 const CLOSING: [&str; 2] = ["''", "\u{2019}\u{2019}"];
 
-/// The text with one sign for each of them.
+/// The text with `"` in place of each quotation mark of two characters.
 pub(super) fn joined(text: &str) -> Cow<'_, str> {
     if !text.contains(",,") && CLOSING.iter().all(|closing| !text.contains(closing)) {
         return text.into();
@@ -28,12 +28,12 @@ pub(super) fn joined(text: &str) -> Cow<'_, str> {
     joined.into()
 }
 
-/// Whether a quotation can begin between these.
+/// Whether a quotation can begin between `before` and `after`.
 fn opens(before: Option<char>, after: &str) -> bool {
     before.is_none_or(|before| !before.is_alphanumeric()) && after.starts_with(|after: char| !after.is_whitespace())
 }
 
-/// Whether a quotation that began in another sentence can end after this; feet and inches come after a number.
+/// Whether a quotation that began in another sentence can end after `before`. After a number the sign means inches.
 fn closes(before: Option<char>) -> bool {
     before.is_some_and(|before| !before.is_numeric() && !before.is_whitespace())
 }

@@ -1,7 +1,7 @@
-//! Sentences that a memory knows, and those that it is to know.
+//! Recalling sentences from a memory, and keeping new ones there.
 //!
-//! Invariant: a segment that is recalled is the segment that was kept, but for where it comes from: each score has its bits. A
-//! correction is a person's word, so it is not checked.
+//! Invariant: a recalled segment equals the kept one to the bits of its scores, except for its origin. A correction
+//! comes from a person, so it is not checked.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use crate::engine::Alternative;
 use crate::memory::{Kept, MemoryScope, Recalled, Similar, TextKey};
 use crate::segment::on_one_line;
 
-/// What is kept of a segment beside its source and target. Scores are bits.
+/// The details of a segment that are kept beside its source and target. Scores are kept as bits.
 #[derive(Deserialize, Serialize)]
 struct Details {
     score: Option<u32>,
@@ -38,7 +38,7 @@ impl Segment {
         Some(Kept { target: self.target.clone(), details: serde_json::to_string(&details).ok()? })
     }
 
-    /// The segment of a source that is known; none where what was kept cannot be read.
+    /// The segment of a recalled source; `None` if its details cannot be read.
     fn recalled(source: String, recalled: Recalled) -> Option<Self> {
         let Kept { target, details } = match recalled {
             Recalled::Corrected(target) => {
@@ -63,14 +63,15 @@ impl Segment {
     }
 }
 
-/// The source of a sentence, as a report has it.
+/// The source of a sentence in the form that reports have: on one line, unless the block is a line.
 pub(super) fn source(block: &Block, range: &Range<usize>) -> String {
     let source = &block.text[range.clone()];
     if block.kind == BlockKind::Line { source.to_owned() } else { on_one_line(source) }
 }
 
 impl<G: Generate + ?Sized> Translator<'_, G> {
-    /// What a memory knows of sentences, by the ranges of their blocks; nothing without a memory.
+    /// The segments that the memory knows for sentences, given by their blocks and ranges; `None` for all without a
+    /// memory.
     pub(super) fn recall(&self, sentences: &[(&Block, Range<usize>)]) -> Vec<Option<Segment>> {
         let Some(memory) = self.memory else { return vec![None; sentences.len()] };
         let text = |(block, range): &(&Block, Range<usize>)| {
@@ -91,7 +92,7 @@ impl<G: Generate + ?Sized> Translator<'_, G> {
         texts.into_iter().zip(recalled).map(segment).collect()
     }
 
-    /// Keeps what a model made of sentences.
+    /// Keeps the segments of sentences that a model translated.
     pub(super) fn keep<'s>(&self, sentences: impl Iterator<Item = &'s Sentence>) {
         let Some(memory) = self.memory else { return };
         let made = sentences.filter_map(|sentence| {
@@ -105,17 +106,18 @@ impl<G: Generate + ?Sized> Translator<'_, G> {
         memory.keep(&made.collect::<Vec<_>>());
     }
 
-    /// Sources like this one that a memory knows.
+    /// Known translations of sources that are similar to this one.
     pub(super) fn similar(&self, source: &str) -> Vec<Similar> {
         self.memory.map(|memory| memory.similar(source)).unwrap_or_default()
     }
 
-    /// All that decides what becomes of a sentence, beside its source and what a scope says: how it is asked for and checked, and
-    /// the terms that the glossary requires.
+    /// All that decides the translation of a sentence, beside its source and the settings of a scope: the
+    /// translator's options and the terms that the glossary requires.
     fn rest(&self, source: &str, is_line: bool) -> String {
         let mut rest = format!("line {is_line}, restores {}, checked {}", self.restores, self.checks.is_some());
         if let Some(glossary) = self.glossary {
-            // The parts of a long sentence may have terms that the whole has not; a text has at most a token per byte.
+            // A long sentence is divided into parts, which may have terms that the whole lacks. A text has at most
+            // one token per byte.
             if source.len() + UNSPLIT_MARGIN > self.model.window() {
                 rest += &glossary.describe();
             }
@@ -129,5 +131,5 @@ impl<G: Generate + ?Sized> Translator<'_, G> {
     }
 }
 
-/// More tokens than stand around a text.
+/// More tokens than a tokenizer adds around a text.
 const UNSPLIT_MARGIN: usize = 64;

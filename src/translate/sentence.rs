@@ -1,7 +1,7 @@
-//! A sentence on its way to its translation.
+//! A sentence while it is translated.
 //!
-//! Invariant: what a sentence becomes has every protected span of its source. Where sentences are cut belongs to the
-//! translator.
+//! Invariant: the translation of a sentence has every protected span of its source. Where sentences are divided
+//! belongs to the translator.
 
 use std::ops::Range;
 
@@ -13,44 +13,46 @@ use crate::engine::{Alternative, Generation};
 
 /// A sentence of a document.
 pub(super) struct Sentence {
-    /// Where it stands in its block.
+    /// The range of the sentence in its block.
     pub range: Range<usize>,
     /// The sentence on one line.
     pub source: String,
-    /// It is a line, which is not trimmed.
+    /// Whether the sentence is a line, which is not trimmed.
     pub is_line: bool,
-    /// How a model is asked for it: with masks for its protected spans, and where that lost one, with the texts around them.
-    /// None is made for a sentence that is copied or recalled.
+    /// The attempts to translate it: first with masks for its protected spans and, if that lost one, with the texts
+    /// around them. A sentence that is copied or recalled has no attempts.
     pub attempts: Vec<Attempt>,
-    /// What came of it.
+    /// The segment, once the sentence is complete.
     pub segment: Option<Segment>,
 }
 
-/// A way to ask a model for a sentence.
+/// An attempt to translate a sentence.
 pub(super) struct Attempt {
-    /// The source with masks; none when the protected spans are among the parts.
+    /// The source with masks; `None` if the protected spans are among the parts.
     pub masked: Option<Masked>,
-    /// What the translation is put together from.
+    /// The parts that make up the translation.
     pub parts: Vec<Part>,
-    /// The model is given the source and nothing else, so that what is found wrong with its answer is wrong with the sentence.
+    /// Whether the model is given exactly the source, so that the findings about its answer are those about the
+    /// sentence.
     pub is_source: bool,
 }
 
 /// A part of a sentence's translation.
 pub(super) enum Part {
-    /// The answer to the text with this number, after what joins it to the part before.
+    /// The answer to the text with this number, and the separator before it.
     Asked(usize, &'static str),
-    /// This, as it is.
+    /// A text that is copied.
     Kept(String),
 }
 
 impl Attempt {
-    /// The numbers of the texts that a model is asked for.
+    /// The numbers of the texts that a model translates.
     pub fn asked(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().filter_map(|part| if let Part::Asked(text, _) = part { Some(*text) } else { None })
     }
 
-    /// The translation of `source` from what the texts became; none when a protected span is lost.
+    /// The translation of `source`, where `text` gives the translation of a text by its number; `None` if a protected
+    /// span is lost.
     pub fn target<'t>(&self, source: &str, text: impl Fn(usize) -> &'t str) -> Option<String> {
         let mut target = String::new();
         for part in &self.parts {
@@ -68,7 +70,7 @@ impl Attempt {
         }
     }
 
-    /// What a report says of the sentence that became `target`, but for what is found wrong with it.
+    /// The segment of the sentence with the translation `target`, without the findings of the checks.
     pub fn segment(&self, source: &str, target: String, answers: &[&Answer]) -> Segment {
         let asked: Vec<&Generation> = answers.iter().map(|answer| &answer.generation).collect();
         let weight = |generation: &Generation| generation.target_tokens.max(1) as f32;
@@ -80,7 +82,7 @@ impl Attempt {
             segment.hypotheses = generation.hypotheses.iter().filter_map(restored).collect();
             generation.score
         } else {
-            // Of a sentence in parts, the score is the mean over its tokens.
+            // The score of a sentence in parts is the mean over its tokens.
             let sum: f32 = asked.iter().map(|generation| generation.score * weight(generation)).sum();
             sum / asked.iter().copied().map(weight).sum::<f32>()
         });
@@ -90,17 +92,17 @@ impl Attempt {
 }
 
 impl Sentence {
-    /// A sentence that a memory knows.
+    /// A sentence whose segment was recalled from a memory.
     pub fn recalled(range: Range<usize>, segment: Segment) -> Self {
         Self { range, source: segment.source.clone(), is_line: false, attempts: Vec::new(), segment: Some(segment) }
     }
 
-    /// Whether it stays as it is in its block.
+    /// Whether the sentence is copied into the translation.
     pub fn is_copied(&self) -> bool {
         self.attempts.is_empty() && self.segment.as_ref().is_none_or(|segment| segment.from.is_none())
     }
 
-    /// Its translation by the first way that keeps its protected spans, from what the texts became; none where none does.
+    /// The translation by the first attempt that keeps all protected spans; `None` if no attempt does.
     pub fn target<'t>(&self, text: impl Copy + Fn(usize) -> &'t str) -> Option<String> {
         self.attempts.iter().find_map(|attempt| attempt.target(&self.source, text))
     }
