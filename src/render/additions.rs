@@ -1,4 +1,4 @@
-//! What is added to a translated document that stays what it is: comments on sentences that need a look, and the source.
+//! Additions to a translated document that keeps its format: comments on flagged sentences, and the source.
 
 use serde::Serialize;
 
@@ -7,17 +7,17 @@ use crate::report::Report;
 use crate::segment::on_one_line;
 use crate::translate::Segment;
 
-/// What is added.
+/// The additions to a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Additions {
-    /// What was found about sentences, as comments of the document.
+    /// Whether findings about sentences become comments of the document.
     pub comments: bool,
-    /// Each paragraph of the source above its translation.
+    /// Whether each paragraph of the source is put above its translation.
     pub bilingual: bool,
 }
 
 impl Additions {
-    /// A report whose document has them.
+    /// The report with these additions in its document.
     #[must_use]
     pub fn to(self, mut report: Report) -> Report {
         let Some((source, mut document)) = report.source.as_ref().zip(report.document.take()) else { return report };
@@ -34,7 +34,7 @@ impl Additions {
     }
 }
 
-/// What there is to say about sentences of a document.
+/// The comments on the flagged sentences of a document.
 fn comments(source: &Document, document: &Document, mut segments: &[Segment]) -> Vec<Comment> {
     let mut comments = Vec::new();
     for (number, (original, translated)) in source.blocks.iter().zip(&document.blocks).enumerate() {
@@ -52,12 +52,12 @@ fn comments(source: &Document, document: &Document, mut segments: &[Segment]) ->
     comments
 }
 
-/// The segments of a block that carry flags; takes all of the block's, which come in order.
+/// Takes the segments of a block from the front of `segments`, and returns those that carry flags.
 fn flagged<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
     of_block(block, segments).into_iter().filter(|segment| !segment.flags.is_empty()).collect()
 }
 
-/// Takes the segments of a block, which come in order.
+/// Takes the segments of a block from the front of `segments`, which are in the order of the document.
 pub(super) fn of_block<'r>(block: &Block, segments: &mut &'r [Segment]) -> Vec<&'r Segment> {
     let mut text = block.text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut own = Vec::new();

@@ -17,18 +17,18 @@ pub use html::page;
 pub use json::json;
 pub use text::text;
 
-/// What the two systems are called in tables and beside segments.
+/// The names of the two systems in tables and beside segments.
 const LETTERS: [&str; 2] = ["A", "B"];
-/// What stands where a number is not known.
+/// The sign for a number that is not known.
 const UNKNOWN: &str = "\u{2013}";
-/// Up to this, a difference is not put down to chance.
+/// The greatest p-value of a significant difference.
 const SIGNIFICANT: f64 = 0.05;
 
 /// One measure of both systems, as it is shown.
 struct MeasureRow {
     name: String,
     values: [String; 2],
-    /// It is a part of the measure above it.
+    /// Whether it is a part of the measure above it.
     part: bool,
 }
 
@@ -61,7 +61,7 @@ fn measures(comparison: &Comparison) -> Vec<MeasureRow> {
     measures
 }
 
-/// A score, its interval, and what the test says of its difference from the baseline.
+/// A score with its interval and the p-value of its difference from the baseline, if they were computed.
 fn score(score: &Score) -> String {
     let interval = score.interval.map_or_else(String::new, |interval| format!(" ± {:.2}", interval.margin));
     let test =
@@ -75,7 +75,7 @@ fn kinds(comparison: &Comparison) -> BTreeSet<Flag> {
     segments.flat_map(|segment| segment.flags.iter().copied()).collect()
 }
 
-/// What the numbers of a test mean, where there are any.
+/// The explanation of p-values; `None` if there are none.
 fn explanation(comparison: &Comparison) -> Option<&'static str> {
     let tested = comparison.scores.iter().flatten().any(|score| score.p_value.is_some());
     tested.then_some(
@@ -83,7 +83,7 @@ fn explanation(comparison: &Comparison) -> Option<&'static str> {
     )
 }
 
-/// How many segments are equal, in words.
+/// The number of equal segments, in words.
 fn agreement(comparison: &Comparison) -> String {
     let (equal, all) = (comparison.equal(), comparison.segments.len());
     let share = 100.0 * equal as f64 / all.max(1) as f64;
@@ -96,7 +96,7 @@ fn agreement(comparison: &Comparison) -> String {
     }
 }
 
-/// Where a segment stands, and how far its translations are apart.
+/// The text and number of a segment, and the share of words that differ between its translations.
 fn place(segment: &ComparedSegment) -> String {
     let apart = match &segment.difference {
         Some(difference) => format!(": {:.0} % of the words differ", 100.0 * difference.share),

@@ -1,4 +1,4 @@
-//! Outputs that are complete or absent, and the journal of which are finished.
+//! Output files that are complete or absent, and the journal of those that are finished.
 //!
 //! Invariant: under its own name an output is always complete. It is written to a hidden part file beside it, which is renamed
 //! at the end; only then the journal has an entry. An incomplete last line of the journal, as a killed run may leave it, is
@@ -29,11 +29,11 @@ pub struct JournalEntry {
     pub key: String,
     /// The flags of the segments so far.
     pub flags: FlagCount,
-    /// How far the output is.
+    /// The state of the output.
     pub state: OutputState,
 }
 
-/// How far an output is.
+/// The state of an output.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputState {
@@ -73,7 +73,7 @@ impl JournalRecord {
         Ok(record)
     }
 
-    /// The entry of an output that was made by this key and is still what it was.
+    /// The entry of an output that was finished with this key and has not changed since.
     #[must_use]
     pub fn finished(&self, output: &str, key: &str) -> Option<&JournalEntry> {
         let entry = self.entries.get(output).filter(|entry| entry.key == key)?;
@@ -82,7 +82,7 @@ impl JournalRecord {
         (now == *digest).then_some(entry)
     }
 
-    /// The entry of an output that was begun by this key, if its part file is still there.
+    /// The entry of an output that was begun with this key, if its part file is still there.
     #[must_use]
     pub fn reached(&self, output: &str, key: &str) -> Option<&JournalEntry> {
         let entry = self.entries.get(output).filter(|entry| entry.key == key)?;
@@ -99,7 +99,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal; what other runs wrote stays.
+    /// Opens the journal to append to it.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(JOURNAL);
         let mut file = OpenOptions::new()
@@ -120,7 +120,7 @@ impl Journal {
     }
 }
 
-/// A killed run may have left half a line; the next one must not be glued to it.
+/// Ends an incomplete last line that a killed run may have left, so that the next entry is a line of its own.
 fn end_torn_line(file: &mut File) -> io::Result<()> {
     if file.seek(SeekFrom::End(0))? > 0 {
         file.seek(SeekFrom::End(-1))?;
@@ -171,13 +171,13 @@ impl PartFile {
         Ok(())
     }
 
-    /// Appends what a body writes.
+    /// Appends the bytes that a body writes.
     pub fn write_body(&mut self, body: &Body) -> Result<()> {
         let before = self.file.stream_position()?;
         let mut out = BufWriter::new(&mut self.file);
         let cannot =
             || format!("cannot write `{}`", self.part.display()).with_hint("make room, or choose another --output");
-        // It may also be the document that cannot take its translation: then room is no remedy.
+        // Only an I/O error gets the hint to make room; a document may also fail to take its translation.
         match body.write(&mut out) {
             Err(error) if error.root_cause().is::<io::Error>() => return Err(error).explain(cannot),
             written => written?,
@@ -200,7 +200,7 @@ impl PartFile {
         &self.part
     }
 
-    /// Gives the output its name; returns the SHA-256 of its content.
+    /// Renames the part file to the output, and returns the SHA-256 of its content.
     pub fn commit(self) -> Result<String> {
         let digest = sha256(File::open(&self.part)?)?;
         fs::rename(&self.part, &self.path).with_context(|| format!("cannot write `{}`", self.path.display()))?;
@@ -209,7 +209,7 @@ impl PartFile {
 
     /// Deletes the part file.
     pub fn abandon(self) {
-        // Nothing depends on it: the part file is hidden and the next run overwrites it.
+        // An error does no harm: the part file is hidden, and the next run overwrites it.
         let _ = fs::remove_file(&self.part);
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn article(report: &Report) -> String {
     page
 }
 
-/// The article with its headings marked; without its date where the page has that already.
+/// The article with its headings marked, and without its date if the page has that already (`dated`).
 fn translation(document: &Document, dated: bool) -> String {
     if document.format == Format::Markdown {
         return document.text();
@@ -57,7 +57,7 @@ fn translation(document: &Document, dated: bool) -> String {
     text
 }
 
-/// A paragraph that begins like a heading, a list or a quotation is none.
+/// The text of a paragraph, with a backslash before it if it would be read as a heading, a list or a quotation.
 fn escaped(text: &str) -> String {
     let markup = text.starts_with('#') || text.starts_with("> ") || text.starts_with("+ ");
     if markup { format!("\\{text}") } else { text.to_owned() }

@@ -1,8 +1,8 @@
 //! Reports as people and programs read them.
 //!
-//! Invariant: every renderer gives the whole of one article as one piece of text, and `Framing` says
-//! what stands around the pieces, so that outputs of any length can be written piece by piece.
-//! `journal` writes them safely. What is in a report belongs to `report`.
+//! Invariant: every renderer gives a whole article as one piece, and `Framing` has the text around the pieces, so
+//! that outputs of any length can be written piece by piece. `journal` writes files safely. The contents of a report
+//! belong to `report`.
 
 #[doc(hidden)]
 pub mod comparison;
@@ -34,7 +34,8 @@ pub enum ReportFormat {
     Text,
     /// Markdown.
     Markdown,
-    /// A page: the article's own page where only its words change, else a page made to be read.
+    /// A web page: the article's own page if it is one and only its words change, else a page with source and
+    /// translation.
     Html,
     /// An array of objects.
     Json,
@@ -44,7 +45,7 @@ pub enum ReportFormat {
     Tmx,
     /// Source and target of each segment, as a table.
     Tsv,
-    /// The article's own format, where that is none of the others.
+    /// The article's own format, if it is none of the others.
     Own(document::Format),
 }
 
@@ -137,7 +138,7 @@ impl ReportFormat {
         }
     }
 
-    /// The object at the end of a run whose terms were not always translated alike; `None` in formats that hold no objects.
+    /// The object of inconsistently translated terms for the end of a run; `None` in formats without objects.
     #[doc(hidden)]
     #[must_use]
     pub fn inconsistent(self, terms: &[TermUse]) -> Option<Body> {
@@ -149,7 +150,7 @@ impl ReportFormat {
         Some(Body::Text(json::inconsistent(terms) + end))
     }
 
-    /// One line of the `lines` format; but for JSON, the target alone.
+    /// One line of the `lines` format: an object in JSON formats, the target alone in others.
     #[must_use]
     pub fn line(self, report: &LineReport) -> String {
         match self {

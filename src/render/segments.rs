@@ -4,7 +4,7 @@ use crate::document::tmx::{self, Variant};
 use crate::report::Report;
 use crate::translate::Segment;
 
-/// The units of one article, and what is known of similar sources.
+/// The TMX units of one article, each followed by known translations of similar sources.
 pub(super) fn tmx(report: &Report) -> String {
     let (from, to) = report.languages.as_ref().map_or(("", ""), |(from, to)| (from.as_str(), to.as_str()));
     let variant = |language: &str, text: &str| Variant { language: language.to_owned(), text: text.to_owned() };

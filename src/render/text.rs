@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use crate::document::{Document, Preface};
 use crate::report::Report;
 
-/// What stands above a summary.
+/// The heading of a summary.
 const HEADING: &str = "Summary";
 
 /// One article.
@@ -59,7 +59,7 @@ fn section(heading: &str, body: &str) -> String {
     format!("{heading}\n{}\n\n{}", "-".repeat(heading.len()), ended(body.trim_matches(['\n', '\r']).to_owned()))
 }
 
-/// The underline of a title: as long as it, within a screen.
+/// The width of the underline of a title, in characters: that of the title, within 3 and 78.
 fn width(title: &str) -> usize {
     title.chars().count().clamp(3, 78)
 }
@@ -72,7 +72,7 @@ fn ended(mut text: String) -> String {
     text
 }
 
-/// Whatever a program may take for a line break becomes a space.
+/// A text on one line: every character that a program may take for a line break becomes a space.
 pub(super) fn one_line(target: &str) -> String {
     let breaks = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
     target.replace("\r\n", " ").replace(breaks, " ")
