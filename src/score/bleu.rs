@@ -5,10 +5,11 @@ use super::{ScoreValue, Width};
 
 /// The longest n-grams.
 const ORDER: usize = 4;
-/// The logarithm of nothing.
+/// The logarithm of zero, as sacreBLEU has it.
 const NO_LOG: f64 = -9_999_999_999.0;
 
-/// Words of the hypothesis, words of the reference, then for each order the n-grams in common, then those of the hypothesis.
+/// The counts of a segment: words of the hypothesis, words of the reference, the n-grams in common for each order,
+/// and those of the hypothesis for each order.
 pub fn count(hypothesis: &str, reference: &str) -> Vec<u32> {
     let (hypothesis, reference) = (tokenize(hypothesis), tokenize(reference));
     let (hypothesis, reference) = (words(&hypothesis), words(&reference));
@@ -27,7 +28,7 @@ pub fn score(sums: &[f64], width: Width) -> ScoreValue {
     double(brevity_penalty(sums) * mean.exp())
 }
 
-/// Precisions and lengths, in sacreBLEU's words.
+/// Precisions and lengths, as sacreBLEU prints them.
 pub fn detail(sums: &[f64]) -> String {
     let precisions = precisions(sums, Width::Double).unwrap_or_default().map(|precision| format!("{precision:.1}"));
     let (hypothesis, reference) = (sums[0], sums[1]);
@@ -93,12 +94,14 @@ fn apart(character: char, is_sign: bool) -> [Option<char>; 3] {
     [space, Some(character), space]
 }
 
-/// ASCII's signs but for the apostrophe, the comma, the hyphen and the full stop. The space is one of them, to no effect.
+/// Whether a character is a sign of ASCII other than the apostrophe, the comma, the hyphen and the full stop. The
+/// space counts as one, which has no effect.
 fn is_sign(character: char) -> bool {
     matches!(character, '{'..='~' | '['..='`' | ' '..='&' | '('..='+' | ':'..='@' | '/')
 }
 
-/// Writes every two characters that match in another way. From left to right, and none twice.
+/// Replaces every two neighbouring characters that match by what `write` makes of them, from left to right, without
+/// overlap.
 fn pairs(text: &str, matches: impl Fn(char, char) -> bool, write: impl Fn(char, char) -> [char; 4]) -> String {
     let mut written = String::with_capacity(text.len() * 2);
     let mut characters = text.chars().peekable();

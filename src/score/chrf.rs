@@ -7,7 +7,7 @@ use super::{ScoreValue, Width};
 const CHARACTER_ORDER: usize = 6;
 /// The longest n-grams of words in chrF++.
 pub const WORD_ORDER: usize = 2;
-/// How much more recall counts than precision: the square of 2.
+/// The weight of recall relative to precision: β² with β = 2.
 const FACTOR: f64 = 4.0;
 
 /// For each order the n-grams of the hypothesis, of the reference and in common: characters first, then words up to `word_order`.
@@ -18,7 +18,7 @@ pub fn count(hypothesis: &str, reference: &str, word_order: usize) -> Vec<u32> {
     let (own, other) = (without_signs(hypothesis), without_signs(reference));
     let of_words = (1..=word_order).map(|n| overlap(&own, &other, n));
     let numbers = |found: Overlap| {
-        // n-grams that are too long for the reference are not held against the hypothesis.
+        // If the reference is too short for n-grams of this order, those of the hypothesis do not count against it.
         let hypothesis = if found.reference > 0 { found.hypothesis } else { 0 };
         [hypothesis, found.reference, found.common]
     };

@@ -96,7 +96,7 @@ impl<'a> EditMatrix<'a> {
             let edit = if keeps { Edit::Keep } else { Edit::Substitute };
             let across = EditCell { cost: above[before].cost + u32::from(!keeps), edit };
             let insert = EditCell { cost: current[before].cost + 1, edit: Edit::Insert };
-            // Of equals the first.
+            // Of edits with equal costs the first is taken.
             let best =
                 [delete, insert].into_iter().fold(across, |best, one| if one.cost < best.cost { one } else { best });
             current[column] = best;

@@ -42,18 +42,18 @@ pub struct Counts {
     width: usize,
 }
 
-/// The score of a system by one metric, and how sure it is where that was asked for.
+/// The score of a system by one metric, with its significance if that was requested.
 #[derive(Clone, Debug)]
 pub struct Score {
     /// The metric.
     pub metric: Metric,
     /// The score, from 0 to 100; TER can exceed that.
     pub value: f64,
-    /// What sacreBLEU prints beside the score: BLEU's precisions and lengths.
+    /// The details that sacreBLEU prints beside the score: BLEU's precisions and lengths.
     pub detail: Option<String>,
     /// A 95 % interval.
     pub interval: Option<Interval>,
-    /// How likely such a difference from the baseline is by chance; `None` for the baseline itself.
+    /// The p-value of the difference from the baseline; `None` for the baseline itself.
     pub p_value: Option<f64>,
 }
 
@@ -135,7 +135,7 @@ impl Metric {
 }
 
 impl Counts {
-    /// How many segments were counted.
+    /// Number of segments that were counted.
     #[must_use]
     pub fn segments(&self) -> usize {
         self.numbers.len() / self.width
@@ -145,7 +145,7 @@ impl Counts {
         self.numbers.chunks_exact(self.width)
     }
 
-    /// Each number over all segments.
+    /// The sum of each count over all segments.
     fn sums(&self) -> Vec<f64> {
         let mut sums = vec![0; self.width];
         for row in self.rows() {

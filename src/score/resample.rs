@@ -7,16 +7,17 @@
 use super::random::Random;
 use super::{Counts, Metric, ScoreValue, Width};
 
-/// How often segments are drawn anew, and with which seed.
+/// The options of resampling: the number of resamples, the seed, and the kind of test.
 #[derive(Clone, Copy, Debug)]
 pub struct Resampling {
-    /// Resamples or trials.
+    /// Number of resamples or trials.
     pub samples: usize,
     /// The seed of `numpy.random.default_rng`.
     pub seed: u64,
-    /// Systems are compared with the first one, in place of each being tested alone.
+    /// Whether systems are compared with the first one; otherwise each gets an interval of its own.
     pub tests: bool,
-    /// Segments are swapped between two systems (approximate randomization), in place of drawn from one (bootstrap).
+    /// Whether segments are swapped between two systems (approximate randomization) and not drawn from one
+    /// (bootstrap).
     pub swaps: bool,
 }
 
@@ -32,7 +33,7 @@ pub struct Interval {
 /// The comparison of a system with the baseline.
 #[derive(Clone, Copy, Debug)]
 pub struct Paired {
-    /// How likely such a difference is by chance.
+    /// The p-value: the probability of such a difference by chance.
     pub p_value: f64,
     /// The interval of the system's own score; none when segments are swapped.
     pub interval: Option<Interval>,
