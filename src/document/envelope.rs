@@ -14,10 +14,10 @@ use super::markup::{Markup, Style};
 use super::{Block, BlockKind, html, markdown};
 use crate::error::WithHint;
 
-/// How a text is written in what is around it.
+/// The encoding of a text inside another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Envelope {
-    /// As it is.
+    /// The text is written as it is.
     None,
     /// As text of XML, with references to characters.
     Xml,
@@ -45,15 +45,15 @@ pub enum FieldFormat {
     Html,
 }
 
-/// A text taken out of what is around it.
+/// A text that was decoded from its envelope.
 pub(super) struct Unwrapped<'a> {
     pub(super) text: Cow<'a, str>,
-    /// Pairs of places, in the text and where it was: from each on both go on alike.
+    /// Pairs of positions, in the decoded text and in its source: from each pair on both have the same characters.
     places: Vec<(usize, usize)>,
 }
 
 impl Envelope {
-    /// A text as it stands in what is around it.
+    /// Encodes a text for the place where it is put.
     pub(super) fn wrap(self, text: String, style: Style) -> String {
         match self {
             Self::Xml => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
@@ -78,7 +78,7 @@ impl Envelope {
         }
     }
 
-    /// What a text says that is written in this way. References to characters that nobody knows stay as they are.
+    /// Decodes a text. Unknown references to characters stay as they are.
     pub(super) fn unwrap(self, written: &str) -> Unwrapped<'_> {
         let (mark, read): (_, fn(&str) -> Option<Said>) = match self {
             Self::None | Self::Cdata | Self::Unquoted(_) => {
@@ -109,7 +109,7 @@ impl Envelope {
 }
 
 impl Unwrapped<'_> {
-    /// Where a place of the text is in what it was unwrapped from.
+    /// The position in the source of a position in the decoded text.
     fn place(&self, at: usize) -> usize {
         let after = self.places.partition_point(|(text, _)| *text <= at);
         let (text, written) = after.checked_sub(1).map_or((0, 0), |before| self.places[before]);
@@ -117,10 +117,10 @@ impl Unwrapped<'_> {
     }
 }
 
-/// What something written says, and how long it is.
+/// A decoded reference or escape, and the length of its source in bytes.
 type Said = (String, usize);
 
-/// The reference to a character at the front of a text: what it says, and its length.
+/// Decodes the reference to a character at the beginning of a text.
 fn reference(text: &str) -> Option<Said> {
     let end = text.find(';').filter(|end| *end < 40)?;
     let name = &text[1..end];
@@ -133,7 +133,7 @@ fn reference(text: &str) -> Option<Said> {
     Some((said, end + 1))
 }
 
-/// The escape at the front of a text in JSON: what it says, and its length. Half of a pair says nothing by itself.
+/// Decodes the JSON escape at the beginning of a text; `None` for half of a surrogate pair.
 fn escape(text: &str) -> Option<Said> {
     let unit = 2 + if text[1..].starts_with('u') { 4 } else { 0 };
     [unit, 2 * unit].into_iter().find_map(|length| {
@@ -142,7 +142,7 @@ fn escape(text: &str) -> Option<Said> {
     })
 }
 
-/// The escape at the front of a text in a file of messages.
+/// Decodes the escape at the beginning of a text in a file of messages.
 fn escape_of_c(text: &str) -> Option<Said> {
     let said = match text[1..].chars().next()? {
         'n' => "\n",

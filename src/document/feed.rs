@@ -35,7 +35,7 @@ const TEXTS: [&str; 11] = [
 const JSON_TITLES: [&str; 1] = ["title"];
 const JSON_TEXTS: [&str; 4] = ["description", "summary", "content_text", "content_html"];
 
-/// Reads a feed.
+/// Reads a feed: RSS, Atom or JSON Feed.
 pub(super) fn read(input: &str, text: &str, _: &ReadOptions) -> Result<Document> {
     let start = text.trim_start_matches('\u{feff}').trim_start();
     if start.is_empty() {
@@ -95,7 +95,7 @@ fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, blocks: &mut Vec<(Range
     blocks.extend(stretch.into_iter().flat_map(|stretch| content(tree.source, stretch, Envelope::Xml, kind)));
 }
 
-/// The blocks of a text, which is a web page where it has markup.
+/// The blocks of a text, which is read as a web page if it has markup.
 fn content(feed: &str, place: Range<usize>, envelope: Envelope, kind: BlockKind) -> Vec<(Range<usize>, Block)> {
     let written = &feed[place.clone()];
     let format = if has_markup(&envelope.unwrap(written).text) { FieldFormat::Html } else { FieldFormat::Text };
@@ -161,7 +161,7 @@ fn string(text: &str, name: &str, place: &Range<usize>, blocks: &mut Vec<(Range<
     blocks.extend(found);
 }
 
-/// Where a feed names a language that is another one than this, and what is to stand there.
+/// The places where a feed names another language than `language`, and the code to put there.
 pub(super) fn languages(text: &str, language: &str) -> Vec<(Range<usize>, String)> {
     let language = Code::parse(language).tag();
     if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
@@ -174,7 +174,7 @@ pub(super) fn languages(text: &str, language: &str) -> Vec<(Range<usize>, String
     Tree::parse(text).map_or_else(|_| Vec::new(), |tree| relabelled(&tree, labels, &language))
 }
 
-/// Where the language of a text is named.
+/// The place where an element names the language of its text.
 fn labels(tree: &Tree, node: NodeId) -> Label {
     match tree.name(node) {
         "language" | "dc:language" => Label::Text,

@@ -14,16 +14,16 @@ use super::{Content, Document, ReadOptions};
 use crate::error::WithHint;
 pub use rows::FORMATS;
 
-/// How an article is written.
+/// The format of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Paragraphs separated by blank lines.
     Text,
     /// Markdown (`CommonMark` with tables, footnotes, strikethrough and front matter).
     Markdown,
-    /// A web page, of which the article is meant.
+    /// A web page, of which only the article is read.
     Html,
-    /// A web page, all of it meant.
+    /// A web page, of which all text is read.
     HtmlWhole,
     /// One JSON object per line, one of its fields the article.
     Jsonl,
@@ -39,9 +39,9 @@ pub enum Format {
     Po,
     /// Texts for translation, as translators' programs exchange them.
     Xliff,
-    /// A table whose cells commas, semicolons or the like part.
+    /// A table with commas, semicolons or the like between its cells.
     Csv,
-    /// A table whose cells tabulators part.
+    /// A table with tabs between its cells.
     Tsv,
     /// A document of Word.
     Docx,
@@ -59,12 +59,12 @@ pub enum Format {
     Epub,
     /// Every line one segment.
     Lines,
-    /// Pages with letters in their places; only read.
+    /// A PDF; it can be read but not written.
     #[cfg(feature = "pdf")]
     Pdf,
 }
 
-/// What one input in a format holds.
+/// The contents of one input in a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
     /// An article.
@@ -75,71 +75,71 @@ pub enum Holds {
     Lines,
 }
 
-/// Everything about a format that is not how it is read.
+/// The row of a format.
 pub struct FormatSpec {
-    /// Which format.
+    /// The format.
     pub format: Format,
-    /// What it is called on the command line and in requests.
+    /// The name of the format on the command line and in requests.
     pub name: &'static str,
-    /// What people call it.
+    /// The name of the format for people.
     pub title: &'static str,
-    /// What one input in it is, for the help of the command line.
+    /// The description of an input in this format, for the help of the command line.
     pub help: &'static str,
     /// The extensions of its files, without the dot, the usual one first.
     pub extensions: &'static [&'static str],
-    /// What it is sent as.
+    /// The media type.
     pub media_type: &'static str,
-    /// What one input holds.
+    /// The contents of one input.
     pub holds: Holds,
-    /// Whether it has markup, which other formats must not be given.
+    /// Whether texts in it have markup, which must be removed for other formats.
     pub has_markup: bool,
-    /// Whether it says what is a heading; elsewhere that is a guess.
+    /// Whether it marks headings; in other formats headings are guessed.
     pub marks_headings: bool,
-    /// How it is read.
+    /// The reader of the format.
     pub reader: FormatReader,
 }
 
 impl FormatSpec {
-    /// Whether it has fields, of which some have text.
+    /// Whether the format has fields, some of which contain text.
     #[must_use]
     pub fn has_fields(&self) -> bool {
         self.holds == Holds::Records || matches!(self.format, Format::Csv | Format::Tsv)
     }
 
-    /// Whether it holds translations beside what they translate.
+    /// Whether the format holds sources together with their translations.
     #[must_use]
     pub fn holds_translations(&self) -> bool {
         matches!(self.format, Format::Po | Format::Xliff)
     }
 
-    /// Whether there is room in it for a summary, in its own styles.
+    /// Whether a summary can be put into a document of this format, in the document's own styles.
     #[must_use]
     pub fn takes_summary(&self) -> bool {
         matches!(self.format, Format::Docx | Format::Odt | Format::Epub | Format::Html | Format::HtmlWhole)
     }
 
-    /// Whether it is bytes that no text can hold, such as an archive.
+    /// Whether the format is binary, such as an archive.
     #[must_use]
     pub fn is_binary(&self) -> bool {
         matches!(self.reader, FormatReader::Archive(_) | FormatReader::Binary(_))
     }
 }
 
-/// How a format is read.
+/// The way in which a format is read.
 #[derive(Clone, Copy)]
 pub enum FormatReader {
     /// From text in UTF-8.
     Text {
         /// Makes a document of any text.
         parse: fn(input: &str, text: &str) -> Document,
-        /// Says what is wrong with the text, or with the document that was made of it.
+        /// Checks the text, and the document that was made of it.
         check: fn(text: &str, document: &Document) -> Result<()>,
     },
-    /// From text in UTF-8 that must be in the format; of some formats, some fields are meant.
+    /// From text in UTF-8 that must be in the format; the options may name the fields to read.
     Strict(fn(input: &str, text: &str, options: &ReadOptions) -> Result<Document>),
-    /// From an archive, as which it is written again.
+    /// From an archive, which is also written again.
     Archive(fn(input: &str, content: Content, options: &ReadOptions) -> Result<Document>),
-    /// From bytes as which it is never written: it becomes Markdown.
+    /// From bytes of a format that is never written; the document becomes Markdown.
     Binary(fn(input: &str, content: Content, options: &ReadOptions) -> Result<Document>),
 }
 
@@ -150,33 +150,34 @@ impl Format {
         &FORMATS[self as usize]
     }
 
-    /// The format that a file's extension tells; none for one that no format has.
+    /// The format with the extension of a file; `None` if no format has it.
     #[must_use]
     pub fn known(path: &std::path::Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         FORMATS.iter().find(|spec| spec.extensions.contains(&&*extension)).map(|spec| spec.format)
     }
 
-    /// The format that files of this name are in: by their extension, else plain text.
+    /// The format of a file by its extension; plain text if no format has it.
     #[must_use]
     pub fn of_path(path: &std::path::Path) -> Self {
         Self::known(path).unwrap_or(Self::Text)
     }
 
-    /// Whether a translation in this format is written by putting its words back where they were; the others are rendered.
+    /// Whether a translation in this format is written by replacing its texts in place. Other formats are rendered.
     #[must_use]
     pub fn is_own(self) -> bool {
         let written = self.written_as() == self && self.spec().has_markup;
         written && !matches!(self, Self::Markdown | Self::Html | Self::HtmlWhole)
     }
 
-    /// The format that articles of this format are written in: itself, or Markdown for one that is only read.
+    /// The format in which articles of this format are written: itself, or Markdown for a format that can only be
+    /// read.
     #[must_use]
     pub fn written_as(self) -> Self {
         if matches!(self.spec().reader, FormatReader::Binary(_)) { Self::Markdown } else { self }
     }
 
-    /// What the format is called on the command line.
+    /// The name of the format on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.spec().name

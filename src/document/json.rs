@@ -1,15 +1,15 @@
-//! Where values stand in JSON, to the byte: reading a value and writing it again would round its numbers.
+//! The byte ranges of values in JSON. Values are not parsed and written again, because that would round numbers.
 
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
 use serde::de::IgnoredAny;
 
-/// The members of the object at `place`, in the order in which they were written, repeated names included: each name, and
-/// where its value stands.
+/// The names and value ranges of the members of the object at `place`, in the order in which they were written, with
+/// repeated names.
 ///
 /// # Errors
-/// When it is no object.
+/// When the value is not an object.
 pub(super) fn members(text: &str, place: Range<usize>) -> Result<Vec<(String, Range<usize>)>> {
     let mut members = Vec::new();
     let mut at = inside(text, &place, '{')?;
@@ -22,10 +22,10 @@ pub(super) fn members(text: &str, place: Range<usize>) -> Result<Vec<(String, Ra
     Ok(members)
 }
 
-/// Where the elements of the array at `place` stand.
+/// The ranges of the elements of the array at `place`.
 ///
 /// # Errors
-/// When it is no array.
+/// When the value is not an array.
 pub(super) fn elements(text: &str, place: Range<usize>) -> Result<Vec<Range<usize>>> {
     let mut elements = Vec::new();
     let mut at = inside(text, &place, '[')?;
@@ -40,7 +40,8 @@ pub(super) fn elements(text: &str, place: Range<usize>) -> Result<Vec<Range<usiz
     Ok(elements)
 }
 
-/// Where the value at the end of a path of names stands: `article.body`, or of arrays the number of an element.
+/// The range of the value at the end of a path such as `article.body`; the part for an array is the number of an
+/// element.
 pub(super) fn at_path(text: &str, place: Range<usize>, path: &str) -> Option<Range<usize>> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let inner = match name.parse::<usize>() {
@@ -52,7 +53,7 @@ pub(super) fn at_path(text: &str, place: Range<usize>, path: &str) -> Option<Ran
     rest.map_or(Some(inner.clone()), |rest| at_path(text, inner, rest))
 }
 
-/// Where the content of an object or of an array begins.
+/// The position at which the content of an object or of an array begins.
 fn inside(text: &str, place: &Range<usize>, opening: char) -> Result<usize> {
     // All of it first: its error has the right column, and what follows can count on its form.
     serde_json::from_str::<IgnoredAny>(&text[place.clone()])?;
@@ -63,7 +64,7 @@ fn inside(text: &str, place: &Range<usize>, opening: char) -> Result<usize> {
     Ok(space(text, at + 1))
 }
 
-/// Where the value at `at` stands, and what comes after it and the space behind it.
+/// The range of the value at `at`, and the position after it and after the white space behind it.
 fn value(text: &str, at: usize) -> Result<(Range<usize>, usize)> {
     let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<IgnoredAny>();
     values.next().context("a value is missing")??;

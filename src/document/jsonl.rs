@@ -32,12 +32,13 @@ pub struct JsonlRecords<R> {
 }
 
 impl<R: BufRead> JsonlRecords<R> {
-    /// Reads from `reader`; `input` names it in messages, `field` is the one that holds the article.
+    /// The records of `reader`. `input` is its name in messages, `field` the field that holds the article.
     pub fn new(reader: R, input: &str, field: &str) -> Self {
         Self::with(reader, input, ReadOptions { fields: vec![field.to_owned()], ..ReadOptions::default() })
     }
 
-    /// Reads from `reader`, by options that say which fields hold the article, and what they hold.
+    /// The records of `reader`. `input` is its name in messages; the options name the fields that hold the article,
+    /// and their format.
     pub fn with(reader: R, input: &str, options: ReadOptions) -> Self {
         Self { reader, input: input.to_owned(), options, line: 0, failed: false, broken: None }
     }
@@ -47,8 +48,8 @@ impl<R: BufRead> JsonlRecords<R> {
         self.line
     }
 
-    /// What could be read of the last line if it was not a record: its fields, or else the whole line as the field `record`.
-    /// `None` after a record, and where the stream itself could not be read.
+    /// The readable part of the last line if it was not a record: its fields, or else the whole line as the field
+    /// `record`. `None` after a record, and if the stream could not be read.
     pub fn take_broken(&mut self) -> Option<Document> {
         self.broken.take()
     }
@@ -147,7 +148,7 @@ fn part(input: &str, text: &str, format: FieldFormat) -> Document {
     Document { field_format: format, ..Document::assemble(input, text, Format::Jsonl, blocks) }
 }
 
-/// A line that is no record: an article without text, with its fields as far as there are any.
+/// The document of a line that is not a record: without text, and with its fields if it has any.
 fn broken(bytes: &[u8], input: &str) -> Document {
     let line = String::from_utf8_lossy(without_mark(bytes));
     let line = line.trim_end_matches(['\r', '\n']);
