@@ -1,8 +1,8 @@
 //! Runs over whole articles: `digest`, `translate`, `summarize`.
 //!
-//! Invariant: when a window fails as a whole, its articles are tried one by one, so that only the one
-//! at fault is lost; a record of JSONL that cannot be worked on is passed on in its place, with an `error`. What
-//! happens to an article is `kortom::pipeline`'s affair.
+//! Invariant: when a window fails as a whole, its articles are tried one by one, so that only the article at fault is
+//! lost. A JSONL record that cannot be processed is written in its place, with an `error`. What is done to an article
+//! belongs to `kortom::pipeline`.
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
@@ -24,9 +24,9 @@ use super::windows::{Emit, Piece, Reader, Work};
 
 /// The work on whole articles.
 pub struct Articles<'a> {
-    /// How they are read.
+    /// The job, which says how articles are read.
     pub job: &'a Job,
-    /// What is done to each.
+    /// The pipeline that makes their reports.
     pub pipeline: &'a Pipeline,
 }
 
@@ -35,7 +35,7 @@ pub struct Article {
     document: Document,
     name: String,
     output: ReportFormat,
-    /// Why it cannot be worked on, if so.
+    /// Why the article cannot be processed; `None` if it can.
     error: Option<anyhow::Error>,
     detected: Option<Detected>,
 }
@@ -48,7 +48,7 @@ pub struct Reading {
     typed: bool,
 }
 
-/// What leaves off typing.
+/// The line that ends typing at a terminal.
 const LEAVE: &str = ":q";
 
 impl Work for Articles<'_> {
@@ -81,7 +81,7 @@ impl Work for Articles<'_> {
 }
 
 impl Articles<'_> {
-    /// Works on articles of the same language.
+    /// Makes the reports of articles in one language. If they fail together, each is tried alone.
     fn together(&self, articles: &[&Article], language: Option<&str>) -> Vec<Result<Piece, Failure>> {
         if articles.is_empty() {
             return Vec::new();
@@ -104,7 +104,7 @@ impl Article {
         Self { document, name, output: source.output, error: None, detected: None }
     }
 
-    /// The article, or why it cannot be worked on.
+    /// The article's name and document, or why it cannot be processed.
     pub fn into_document(self) -> Result<(String, Document), Failure> {
         match self.error {
             None => Ok((self.name, self.document)),
@@ -116,7 +116,7 @@ impl Article {
         self.detected.map(|found| found.language)
     }
 
-    /// Looks which language it is in.
+    /// Detects the language of the article.
     fn detecting(mut self) -> Self {
         if self.error.is_none() {
             match detection::detect(&self.document.without_markup().body()) {
@@ -149,7 +149,7 @@ impl Article {
 
     fn body(&self, report: &Report) -> Body {
         let mut body = self.output.body(report);
-        // Records stand below each other, whatever their last character is.
+        // Each record must end its line.
         if self.document.format == DocumentFormat::Jsonl
             && self.output != ReportFormat::Json
             && let Body::Text(text) = &mut body
@@ -160,13 +160,13 @@ impl Article {
         body
     }
 
-    /// What it failed for before anything was done to it.
+    /// The failure of an article that could not be processed at all.
     fn fail(mut self) -> Result<Piece, Failure> {
         let error = self.error.take();
         self.failed(error.unwrap_or_else(|| anyhow!("the model gave no result")))
     }
 
-    /// A record goes on with what it holds and the reason; of a file there is nothing but the reason.
+    /// The failure of an article. For a JSONL record that is written as JSON, the record is written with its `error`.
     fn failed(&self, error: anyhow::Error) -> Result<Piece, Failure> {
         let why = cause(&error);
         let failure = Failure { name: self.name.clone(), error };
@@ -189,7 +189,7 @@ impl Article {
 }
 
 impl Reading {
-    /// How a job reads its articles.
+    /// The way in which a job reads its articles.
     pub fn of(job: &Job) -> Self {
         let (html_whole, detects) = (job.html_whole, job.detects());
         Self { options: job.reading.clone(), html_whole, detects, typed: job.is_typed() }
@@ -208,7 +208,7 @@ impl Reading {
         if self.detects { article.detecting() } else { article }
     }
 
-    /// A source that is one article.
+    /// Reads a source that is one article.
     fn article(&self, source: &Source, emit: &mut Emit<'_, Article>) {
         let whole = self.html_whole && source.format == DocumentFormat::Html;
         let format = if whole { DocumentFormat::HtmlWhole } else { source.format };
@@ -220,11 +220,11 @@ impl Reading {
             document.id = Some(source.relative.with_extension("").to_string_lossy().into_owned());
             Ok((self.look(Article::new(document, source.name.clone(), source)), size))
         });
-        // It is the only one, so whether to stop makes no difference.
+        // There is no other article in the source, so the request to stop can be ignored.
         let _ = emit(article.map_err(|error| Failure { name: source.name.clone(), error }));
     }
 
-    /// What somebody types, each line an article.
+    /// Reads what is typed at a terminal, each line as an article.
     fn typed_lines(&self, source: &Source, emit: &mut Emit<'_, Article>) {
         let mut reader = match source.open() {
             Ok(reader) => reader,
@@ -260,7 +260,7 @@ impl Reading {
         }
     }
 
-    /// A source with an article in each line.
+    /// Reads a source of records, one article each.
     fn records(&self, source: &Source, emit: &mut Emit<'_, Article>) {
         let reader = match source.open() {
             Ok(reader) => reader,
@@ -281,7 +281,7 @@ impl Reading {
             let read = read.map(|mut article| {
                 let stem = source.relative.with_extension("");
                 article.document.id.get_or_insert_with(|| format!("{}:{line}", stem.display()));
-                // All of it is held, so all of it counts.
+                // The whole record is held in memory, so all its fields count.
                 let bytes = article.document.fields.iter().map(|field| field.name.len() + field.value.len()).sum();
                 (self.look(article), bytes)
             });
@@ -299,7 +299,8 @@ fn one_record(document: Document, name: String, source: &Source) -> Article {
     Article { error, ..Article::new(document, name, source) }
 }
 
-/// A line that is no record, with what could be read of it; none where the source itself could not be read.
+/// The article of a line that is not a record, with the fields that could be read; a failure if the source could not
+/// be read.
 fn broken(document: Option<Document>, error: anyhow::Error, name: String, source: &Source) -> Result<Article, Failure> {
     match document {
         Some(document) => Ok(Article { error: Some(error), ..Article::new(document, name, source) }),

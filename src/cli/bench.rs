@@ -17,13 +17,13 @@ use super::pipeline_args::PipelineArgs;
 use super::progress::Screen;
 use super::settings::SettingsFile;
 
-/// Tokens generated for each sentence, no fewer and no more.
+/// Number of tokens that are generated for each sentence.
 const TOKENS: usize = 30;
-/// What is translated, over and over.
+/// The sentence that is translated.
 const SENTENCE: &str =
     "De gemeente wil dat er volgend jaar op het oude terrein achter het station nieuwe woningen komen.";
 
-/// Measures beam 1 and 4, one sentence and 32 at a time, on a card 512 too.
+/// Measures 1 and 4 beams with 1 and 32 sentences at a time; on a GPU also with 512.
 pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
     let screen = Screen::new(&MessageOptions::default());
     let models = Models::load(&PipelineArgs::bench(args, file)?.options, &screen)?;
@@ -48,7 +48,7 @@ pub fn run(args: &BenchArgs, file: &SettingsFile) -> Result<ExitCode> {
     super::print(&table)
 }
 
-/// Generated tokens per second: the best of three, after one that warms up.
+/// Generated tokens per second: the best of three runs, after one to warm up.
 fn measure(session: &Session<'_>, sentences: usize) -> Result<f64> {
     let sources = vec![SENTENCE; sentences];
     session.generate(&sources)?;

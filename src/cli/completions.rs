@@ -1,7 +1,7 @@
 //! The completion script of a shell, from the same definitions as the command line.
 //!
-//! Invariant: what is suggested for a value can be typed; where anything else can be too (a folder in place of a model's
-//! alias), only the suggestions leave it out.
+//! Invariant: every suggested value can be typed. Other values may be possible too, such as a folder in place of a
+//! model's alias; they are only not suggested.
 
 use clap::builder::{PossibleValuesParser, ValueHint};
 use clap::{Arg, Command, CommandFactory};
@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use super::args::Typed;
 
-/// The script.
+/// The completion script for a shell.
 pub fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut hinted(Typed::command()), "kortom", &mut script);
@@ -26,7 +26,7 @@ fn hinted(command: Command) -> Command {
     }
 }
 
-/// In `kortom models` a name without dashes is a model's.
+/// Suggests aliases for the positional arguments of `kortom models`, which are models.
 fn alias(arg: Arg) -> Arg {
     if arg.is_positional() { arg.value_parser(PossibleValuesParser::new(aliases())) } else { arg }
 }
@@ -35,7 +35,7 @@ fn aliases() -> Vec<&'static str> {
     kortom::hub::catalog().iter().map(|entry| entry.alias.as_str()).collect()
 }
 
-/// What a value may be, where the parser does not know; no file's name, where it is none.
+/// Adds suggestions for the value of an option whose parser has none, and keeps shells from suggesting files.
 fn suggest(arg: Arg) -> Arg {
     let values: Vec<&str> = match arg.get_long() {
         Some("model" | "summary-model") => aliases(),

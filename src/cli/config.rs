@@ -11,7 +11,7 @@ use super::args::{ConfigArgs, ConfigCommand};
 use super::options::AllOptions;
 use super::settings::SettingsFile;
 
-/// Variables that kortom heeds, besides its options, and what each is for.
+/// The environment variables that kortom reads, and the purpose of each.
 pub const VARIABLES: [(&str, &str); 14] = [
     ("KORTOM_MODELS", "a folder of model folders, looked in first"),
     ("HF_HOME", "the folder of everything Hugging Face"),
@@ -32,10 +32,10 @@ pub const VARIABLES: [(&str, &str); 14] = [
 /// See [`set_simd`].
 const SIMD: &str = "KORTOM_SIMD";
 
-/// Heeds the variable that names an instruction set.
+/// Sets the instruction set that the environment variable names.
 ///
 /// # Errors
-/// When there is none of that name, or the processor has it not.
+/// When there is no instruction set of that name, or the processor lacks it.
 pub fn set_simd() -> Result<()> {
     let Some(name) = env::var_os(SIMD).filter(|name| !name.is_empty()) else { return Ok(()) };
     let has: Vec<&str> = Level::ALL.into_iter().filter(|level| level.exists()).map(Level::name).collect();
@@ -48,7 +48,7 @@ pub fn set_simd() -> Result<()> {
     Ok(())
 }
 
-/// What the command prints.
+/// The output of `kortom config`.
 pub fn answer(args: &ConfigArgs, file: &SettingsFile) -> Result<String> {
     match &args.command {
         ConfigCommand::Show(options) => show(options, file),
@@ -78,8 +78,8 @@ fn show(options: &AllOptions, file: &SettingsFile) -> Result<String> {
     Ok(page)
 }
 
-/// A variable's value, of a proxy's also in small letters; a token and what may stand in a proxy's address are nobody's
-/// business.
+/// The value of a variable; those of proxies may also have names in small letters. Of tokens and proxies, which may
+/// contain a password, only whether they are set.
 fn variable(name: &str) -> String {
     let proxy = name.ends_with("_PROXY").then(|| env::var(name.to_lowercase()).ok()).flatten();
     let secret = name == "HF_TOKEN" || name.ends_with("_PROXY");

@@ -13,22 +13,22 @@ use serde_json::{Map, Value};
 
 use super::options::{at_least_one, finite, positive, share};
 
-/// The options of one group, each as it was given or not at all.
+/// The options of one group that were given.
 #[derive(Clone, Debug)]
 pub struct Given<G> {
-    /// What was given; of options of other groups, nothing.
+    /// The values that were given; options of other groups are unset.
     pub values: Overrides,
     group: PhantomData<G>,
 }
 
-/// Which options stand together in help, and belong to the same commands.
+/// A group of options that are listed together in help and belong to the same commands.
 pub trait OptionGroup {
-    /// What stands above them, if not what stands above the options before them.
+    /// The heading of the group in help; `None` keeps the heading of the options before it.
     const HEADING: Option<&'static str>;
-    /// What is said of them where a command needs more beside them than others do.
+    /// The help of the options, if it differs from that of the library's table.
     const HELP: Option<&'static str> = None;
 
-    /// Whether options of a mode are in it.
+    /// Whether options of a mode are in the group.
     fn has(mode: Mode) -> bool;
 }
 
@@ -173,7 +173,7 @@ fn argument(option: &'static DecodeOption) -> Arg {
         _ => argument,
     };
     match option.values {
-        // clap's own action for a flag without a value would give one that nobody typed.
+        // clap's action for switches would also set a value if the switch was not typed.
         Values::Switch => {
             let argument = argument.action(ArgAction::Set).num_args(0).default_missing_value("true");
             argument.value_parser(parsed::<bool, _>(str::parse))
@@ -190,7 +190,7 @@ fn argument(option: &'static DecodeOption) -> Arg {
     }
 }
 
-/// A parser of typed values, as one of what the settings file would say.
+/// A parser of typed values whose result has the form of a value in the settings file.
 fn parsed<T: Into<Value>, E: ToString>(
     parse: impl Fn(&str) -> Result<T, E> + Clone,
 ) -> impl Fn(&str) -> Result<Value, String> + Clone {

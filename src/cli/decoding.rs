@@ -1,7 +1,7 @@
-//! How a model is to search, as far as a person says.
+//! The decoding options that the user set.
 //!
-//! Invariant: what was typed and what the settings file says stay apart, because the checkpoint's own
-//! settings come between defaults and the two; `engine::settings` weighs them.
+//! Invariant: options that were typed and those of the settings file are kept apart; `engine::settings` decides which
+//! take precedence over those of the checkpoint.
 
 use anyhow::Result;
 use kortom::engine::settings::{OPTIONS, Overrides};
@@ -16,29 +16,29 @@ use super::settings::SettingsFile;
 pub struct TypedDecoding {
     /// Text put before every source.
     prefix: Option<String>,
-    /// How to search.
+    /// The options of the search.
     pub values: Overrides,
 }
 
 impl TypedDecoding {
-    /// Those of a search.
+    /// The options of a search, as they were typed.
     pub fn new(decode: &DecodeOptions) -> Self {
         Self { prefix: decode.prefix.clone(), values: decode.search.values.clone() }
     }
 
-    /// Those of sampling too.
+    /// These options together with those of sampling.
     pub fn sampling(self, sampling: &SamplingOptions) -> Self {
         Self { values: self.values.or(&sampling.values), ..self }
     }
 
-    /// And how many outputs there are for each source.
+    /// These options together with the number of outputs for each source.
     pub fn several<G>(self, several: &Given<G>) -> Self {
         Self { values: self.values.or(&several.values), ..self }
     }
 }
 
-/// What was typed, and what the file says where that is not overruled. A prefix in the file is for
-/// articles, not for `raw` sources.
+/// The layers of decoding options: what was typed, and the options of the settings file that this does not rule out.
+/// A prefix in the file is for articles, and not for `raw` sources.
 pub fn layers(typed: &TypedDecoding, file: &SettingsFile, raw: bool) -> Result<DecodingLayers> {
     let (prefix, file) = file.decoding(&typed.values)?;
     let mut named = OPTIONS.iter().filter(|option| !typed.values.get(option.flag).is_null());

@@ -1,16 +1,19 @@
-//! Which language a text is in, where a run is to look.
+//! Detection of the languages of texts (`--from auto`).
 //!
-//! Invariant: with `--from auto` no text is worked on whose language cannot be told. What is known of languages belongs to
-//! `kortom::detect`, what models do with them to `kortom::pipeline`.
+//! Invariant: no text is processed whose language cannot be detected. Detection itself belongs to `kortom::detect`,
+//! what models do with languages to `kortom::pipeline`.
 
 use anyhow::{Result, bail};
 use kortom::detect::{self, Detected};
 use kortom::error::WithHint;
 
-/// Below this, a text that is long enough to be told is in none of the languages that are known.
+/// The confidence below which a long text is in none of the known languages.
 const DOUBTFUL: f32 = 0.6;
 
-/// The language of a text; none where there is no text in it.
+/// The language of a text; `None` for a text without letters.
+///
+/// # Errors
+/// When the text is long and its language is doubtful.
 pub fn detect(text: &str) -> Result<Option<Detected>> {
     let found = detect::language(text);
     let Some(best) = found.first() else { return Ok(None) };
@@ -25,7 +28,7 @@ pub fn detect(text: &str) -> Result<Option<Detected>> {
     Ok(Some(*best))
 }
 
-/// What is said of a text whose language was looked for.
+/// The notice about the detected language of a text.
 pub fn told(name: &str, found: Detected) -> String {
     format!("`{name}`: this is in {} (confidence {})", detect::name(found.language), found.confidence)
 }

@@ -48,7 +48,7 @@ impl Diagnosis {
     }
 }
 
-/// How long a server may take to say that it is well.
+/// The longest time that a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Asks a server whether it is well, as the health check of a container does.
@@ -153,7 +153,7 @@ fn nvidia() -> Option<(String, Option<f32>)> {
 
 fn graphics() -> Diagnosis {
     if cfg!(feature = "cuda") {
-        // What the program itself finds, for that is what a run will find.
+        // The program itself tries the GPU, because a run will do so too.
         return match Placement::choose(DeviceChoice::Cuda(0), ComputeType::Auto) {
             Ok(placement) => Diagnosis::good("gpu", placement.description),
             Err(error) => {
@@ -216,7 +216,7 @@ fn folders(hub: &Hub) -> Vec<Diagnosis> {
     [Some(cache), stored, models, settings].into_iter().flatten().collect()
 }
 
-/// The memory of translations, where there is one or one would be.
+/// The state of the memory of translations; `None` if the system has no folder for it.
 fn kept(settings: &SettingsFile) -> Option<Diagnosis> {
     let path = memory::usual(settings)?;
     let name = path.display();

@@ -1,6 +1,7 @@
-//! Which forms go in and out, and which do not go together.
+//! The formats of inputs and outputs, and which of them do not go together.
 //!
-//! Invariant: after this every source knows how it is read and how its results are written.
+//! Invariant: after these functions every source has the format in which it is read and the one in which it is
+//! written.
 
 use anyhow::{Result, bail};
 use kortom::document;
@@ -13,12 +14,12 @@ use super::inputs::{Found, Source};
 use super::options::{AdditionOptions, InputOptions};
 use super::settings::SettingsFile;
 
-/// Formats of output that have a line for a line.
+/// Whether a format of output can have one line for each line of the input.
 pub fn is_for_lines(format: ReportFormat) -> bool {
     matches!(format, ReportFormat::Text | ReportFormat::Json | ReportFormat::Jsonl)
 }
 
-/// Refuses what does not go with lines, or only with them.
+/// Refuses options that cannot be used with lines, and options that can only be used with lines.
 pub fn check_lines(task: PipelineTask, typed: &Overrides, lines: bool, format: Option<ReportFormat>) -> Result<()> {
     if lines && matches!(task, PipelineTask::Digest | PipelineTask::Summarize) {
         bail!(
@@ -54,7 +55,7 @@ pub fn check_lines(task: PipelineTask, typed: &Overrides, lines: bool, format: O
     Ok(())
 }
 
-/// Refuses what says how to read a format that none of the inputs has.
+/// Refuses options for reading a format that none of the inputs has.
 pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     let lacks = |wanted: fn(document::Format) -> bool| {
         !found.sources.is_empty() && !found.sources.iter().any(|source| wanted(source.format))
@@ -79,7 +80,10 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     Ok(())
 }
 
-/// What is added to documents; refuses what none of the inputs has a place for.
+/// The additions to documents.
+///
+/// # Errors
+/// When an addition was typed that none of the outputs can have.
 pub fn additions(typed: &AdditionOptions, found: &Found, file: &SettingsFile) -> Result<Additions> {
     use document::Format::{Docx, Epub, Html, Odt};
     let lacks = |wanted: &[document::Format]| {
@@ -106,8 +110,8 @@ pub fn additions(typed: &AdditionOptions, found: &Found, file: &SettingsFile) ->
     Ok(Additions { comments: filled.comments == Some(true), bilingual: filled.bilingual == Some(true) })
 }
 
-/// Decides how each source's results are written. Without a format, each keeps its own; on standard
-/// output, where they follow each other, sources of different formats become text.
+/// Sets the output format of each source. Without a requested format each keeps its own. On standard output, sources
+/// of different formats are all written as text.
 pub fn set_outputs(task: PipelineTask, sources: &mut [Source], asked: Option<ReportFormat>, apart: bool) {
     let mixed =
         !apart && sources.windows(2).any(|pair| own(task, pair[0].format, apart) != own(task, pair[1].format, apart));
@@ -122,8 +126,8 @@ pub fn set_outputs(task: PipelineTask, sources: &mut [Source], asked: Option<Rep
     }
 }
 
-/// The output format that is an input's own. Subtitles and the like have no room for a summary; what has room for it is written
-/// as what it is where outputs are files.
+/// The output format that is an input's own. A digest needs a format that can hold a summary, and keeps that of a
+/// document only if outputs are files (`apart`).
 fn own(task: PipelineTask, input: document::Format, apart: bool) -> ReportFormat {
     match input.written_as() {
         input if task == PipelineTask::Digest && apart && input.spec().takes_summary() => ReportFormat::Own(input),

@@ -1,7 +1,7 @@
-//! The glossary of a job, from its file to something that a model was seen to be able to write.
+//! The glossary of a job: reading it, and checking that the model can write its terms.
 //!
-//! Invariant: a glossary that cannot be read or makes no sense is an error before the first article. What it
-//! means belongs to `kortom::glossary`.
+//! Invariant: a glossary that cannot be read or is not valid is an error before the first article. Its meaning
+//! belongs to `kortom::glossary`.
 
 use std::fs;
 use std::path::Path;
@@ -14,10 +14,10 @@ use kortom::pipeline::Pipeline;
 
 use super::progress::Screen;
 
-/// How many terms a warning names.
+/// Most terms that a warning names.
 const NAMED: usize = 5;
 
-/// Has a pipeline use the glossary in a file, if there is one, and says what it means for the model that translates.
+/// The pipeline with the glossary in a file, if there is one. Terms that the model cannot write get a warning.
 pub fn add(pipeline: Pipeline, path: Option<&Path>, screen: &Screen) -> Result<Pipeline> {
     let (Some(path), Some(model)) = (path, &pipeline.models().translation) else { return Ok(pipeline) };
     let name = path.display();

@@ -20,37 +20,37 @@ use super::options::InputFormat;
 /// One file, or standard input.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// As reports and messages call it: the path, or `-`.
+    /// The name in reports and messages: the path, or `-`.
     pub name: String,
     /// The file; `None` is standard input.
     pub path: Option<PathBuf>,
     /// The name an output gets inside an output folder, with the input's extension.
     pub relative: PathBuf,
-    /// How to read it.
+    /// The format in which it is read.
     pub format: document::Format,
-    /// How what comes of it is written.
+    /// The format in which its results are written.
     pub output: ReportFormat,
-    /// What stands around the pieces of its output.
+    /// The text around the pieces of its output.
     pub framing: Framing,
 }
 
-/// Something that could not be done, with the name of what it was about.
+/// An input, or a part of one, that could not be processed.
 #[derive(Debug)]
 pub struct Failure {
     /// The input, perhaps with a line number.
     pub name: String,
-    /// What is wrong.
+    /// The error.
     pub error: anyhow::Error,
 }
 
-/// All that the typed inputs lead to.
+/// The result of looking up the typed inputs.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// What there is to read.
+    /// The sources to read.
     pub sources: Vec<Source>,
-    /// What could not be found.
+    /// Inputs that could not be found.
     pub failures: Vec<Failure>,
-    /// A folder or more than one input was typed: `--output` is then a folder.
+    /// Whether a folder or more than one input was typed; `--output` is then a folder.
     pub several: bool,
 }
 
@@ -130,13 +130,13 @@ fn hidden(name: &OsStr) -> bool {
 }
 
 impl Source {
-    /// A source whose results are text until somebody decides otherwise.
+    /// A source whose results are text until [`set_outputs`](super::formats::set_outputs) sets another format.
     fn new(name: String, path: Option<PathBuf>, relative: PathBuf, format: document::Format) -> Self {
         let output = ReportFormat::Text;
         Self { name, path, relative, format, output, framing: output.framing() }
     }
 
-    /// The bytes, to be read piece by piece.
+    /// Opens the source to read its bytes piece by piece.
     pub fn open(&self) -> Result<Box<dyn BufRead>> {
         Ok(match &self.path {
             None => Box::new(BufReader::new(io::stdin())),
@@ -144,7 +144,8 @@ impl Source {
         })
     }
 
-    /// A source that is one article, and how many bytes it has. Of an archive only what is looked at is held.
+    /// The content of a source that is one article, and its size in bytes. An archive is not read into memory as a
+    /// whole.
     pub fn content(&self) -> Result<(Content, usize)> {
         if let Some(path) = self.path.as_ref().filter(|_| self.format.spec().is_binary()) {
             let file = fs::File::open(path).context("cannot open the file")?;
@@ -157,7 +158,7 @@ impl Source {
         Ok((bytes.into(), size))
     }
 
-    /// How many bytes the file has, where that is known beforehand.
+    /// The size of the file in bytes; `None` for standard input.
     pub fn size(&self) -> Option<u64> {
         self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map(|file| file.len())
     }

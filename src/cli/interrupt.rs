@@ -17,19 +17,19 @@ const INTERRUPTED: i32 = 130;
 /// The part file to remove. Held while something is written.
 static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Elsewhere Ctrl-C ends the program as the system does it.
+/// Does nothing: on other systems Ctrl-C ends the program in the system's own way.
 #[cfg(not(unix))]
 pub fn catch(_hint: Option<&'static str>) -> Result<()> {
     Ok(())
 }
 
-/// From now on Ctrl-C ends the program cleanly; `hint` says how to go on. A second one waits for nothing: whoever reads
-/// our output may have stopped reading.
+/// Makes Ctrl-C end the program cleanly from now on; `hint` says how to resume. A second Ctrl-C ends it at once,
+/// because a write may be blocked by a reader that has stopped reading.
 #[cfg(unix)]
 pub fn catch(hint: Option<&'static str>) -> Result<()> {
     use std::io::Read;
 
-    // A pipe and no pair of sockets, so that nobody who counts sockets finds one.
+    // A pipe and no pair of sockets, so that `--offline` can be checked by counting sockets.
     let (mut signals, writer) = std::io::pipe()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, writer)?;
     std::thread::spawn(move || {
@@ -46,12 +46,12 @@ pub fn catch(hint: Option<&'static str>) -> Result<()> {
     Ok(())
 }
 
-/// Ends the program when nothing is being written.
+/// Waits until nothing is being written, and ends the program.
 #[cfg(unix)]
 fn end(hint: Option<&str>) {
     let part = writing();
     if let Some(part) = part.as_deref() {
-        // It is hidden and the next run overwrites it, so nothing depends on this.
+        // If this fails no harm is done: the part file is hidden, and the next run overwrites it.
         let _ = std::fs::remove_file(part);
     }
     let said = Error::from("interrupted; complete results are kept");
@@ -59,17 +59,17 @@ fn end(hint: Option<&str>) {
     std::process::exit(INTERRUPTED);
 }
 
-/// Nobody ends the program while this is held.
+/// A guard that keeps Ctrl-C from ending the program while it is held.
 pub fn writing() -> MutexGuard<'static, Option<PathBuf>> {
     PART.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// This part file is worth nothing if the run ends now.
+/// Registers a part file that is removed if the run is interrupted.
 pub fn began(part: &Path) {
     *writing() = Some(part.to_owned());
 }
 
-/// There is no such part file any more.
+/// Clears the part file that would be removed.
 pub fn ended() {
     *writing() = None;
 }

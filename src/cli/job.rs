@@ -1,4 +1,4 @@
-//! What was typed becomes what it means, in one step.
+//! The meaning of a command line: typed arguments become a job in one step.
 //!
 //! Invariant: a `Job` is complete and consistent: options that do not go together, or not with the
 //! inputs, were refused here with an error that says why. Nothing is read or loaded yet, except the
@@ -23,30 +23,30 @@ use super::pipeline_args::{PipelineArgs, global_attention, summary};
 use super::settings::SettingsFile;
 use super::sink::{Destination, is_folder};
 
-/// All there is to know before the work begins.
+/// The description of a run before it begins.
 #[derive(Debug)]
 pub struct Job {
-    /// Every line is one segment.
+    /// Whether every line of the input is one segment.
     pub lines: bool,
-    /// What there is to read.
+    /// The inputs.
     pub found: Found,
-    /// Where the results go.
+    /// The destination of the results.
     pub destination: Destination,
-    /// Skip what is finished.
+    /// Whether outputs that a former run finished are skipped.
     pub resume: bool,
-    /// Which part of an input is meant, and what it holds.
+    /// The options for reading documents, such as the field of a record.
     pub reading: document::ReadOptions,
-    /// All of a web page is the article.
+    /// Whether the whole text of a web page is the article.
     pub html_whole: bool,
-    /// What is added to documents that stay what they are.
+    /// The additions to documents that keep their format.
     pub additions: Additions,
-    /// The models, and what they are to do.
+    /// The options of the pipeline.
     pub pipeline: PipelineArgs,
-    /// What to say.
+    /// The options for messages.
     pub print: PrintOptions,
 }
 
-/// What all four commands have in common.
+/// The arguments that all four commands have.
 struct Common<'a> {
     task: PipelineTask,
     inputs: &'a [PathBuf],
@@ -58,7 +58,7 @@ struct Common<'a> {
 }
 
 impl Job {
-    /// `kortom digest`.
+    /// The job of `kortom digest`.
     pub fn digest(args: &DigestArgs, file: &SettingsFile) -> Result<Self> {
         let common = Common {
             task: PipelineTask::Digest,
@@ -77,7 +77,7 @@ impl Job {
         Ok(job)
     }
 
-    /// `kortom translate`.
+    /// The job of `kortom translate`.
     pub fn translate(args: &TranslateArgs, file: &SettingsFile) -> Result<Self> {
         let common = Common {
             task: PipelineTask::Translate,
@@ -102,7 +102,7 @@ impl Job {
         Ok(job)
     }
 
-    /// `kortom summarize`.
+    /// The job of `kortom summarize`.
     pub fn summarize(args: &SummarizeArgs, file: &SettingsFile) -> Result<Self> {
         let common = Common {
             task: PipelineTask::Summarize,
@@ -131,7 +131,7 @@ impl Job {
         Ok(job)
     }
 
-    /// `kortom generate`.
+    /// The job of `kortom generate`.
     pub fn generate(args: &GenerateArgs, file: &SettingsFile) -> Result<Self> {
         let input_format = match args.input_format {
             None | Some(InputFormat(None | Some(Format::Lines))) => InputFormat::LINES,
@@ -170,7 +170,7 @@ impl Job {
         Ok(job)
     }
 
-    /// Somebody types plain text at a terminal, and wants each line translated when it is there.
+    /// Whether plain text is typed at a terminal, so that each line is translated as soon as it is there.
     pub fn is_typed(&self) -> bool {
         let [source] = &self.found.sources[..] else { return false };
         let plain = source.format == Format::Text && source.output == render::ReportFormat::Text;
@@ -181,7 +181,7 @@ impl Job {
     fn common(typed: &Common<'_>, file: &SettingsFile) -> Result<Self> {
         let input = if typed.task == PipelineTask::Generate { typed.input.clone() } else { file.fill(&typed.input)? };
         let mut output = file.fill(typed.output)?;
-        // A default for articles says nothing about lines.
+        // A format in the settings file that is for articles only is ignored for lines.
         let lines = input.input_format == Some(InputFormat(Some(Format::Lines)));
         if lines && typed.output.format.is_none() {
             output.format = output.format.filter(|format| is_for_lines(format.0));
@@ -206,23 +206,23 @@ impl Job {
         })
     }
 
-    /// The options of the models, and what they are to do.
+    /// The options of the pipeline's models.
     pub fn options(&self) -> &PipelineOptions {
         &self.pipeline.options
     }
 
-    /// Each text is asked which language it is in.
+    /// Whether the language of each text is detected.
     pub fn detects(&self) -> bool {
         self.options().detects
     }
 
-    /// Several outputs for each line were asked for.
+    /// Whether several outputs for each line were requested.
     pub fn has_n_best(&self) -> bool {
         self.options().decoding.flags.n_best.is_some()
     }
 }
 
-/// Which part of an input is meant, and what it holds.
+/// The options for reading documents.
 fn reading(input: &InputOptions) -> document::ReadOptions {
     document::ReadOptions {
         fields: input.field.clone().unwrap_or_else(|| vec!["text".to_owned()]),

@@ -1,7 +1,7 @@
 //! Runs over lines: `generate`, and `translate --input-format lines`.
 //!
-//! Invariant: as many lines come out as went in, in their order, whatever is in them: what cannot be
-//! worked on gives an empty line and a failure. A line ends at LF or CRLF and is not trimmed.
+//! Invariant: the output has one line for each line of the input, in their order. A line that cannot be processed
+//! gives an empty line and a failure. A line ends at LF or CRLF and is not trimmed.
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
@@ -20,29 +20,29 @@ use super::detection;
 use super::inputs::{Failure, Source};
 use super::windows::{Emit, Piece, Reader, Work};
 
-/// What a model makes of lines in the language they were found to be in: a segment for each.
+/// A function that makes a segment of each line, given the language that was detected for them.
 pub type LineModel<'a> = Box<dyn Fn(&[&str], Option<&str>) -> Result<Vec<Segment>> + 'a>;
 
 /// The work on lines.
 pub struct Lines<'a> {
     /// The model.
     pub model: LineModel<'a>,
-    /// Several outputs were asked for.
+    /// Whether several outputs for each line were requested.
     pub n_best: bool,
-    /// Each source is asked which language it is in, all its lines together.
+    /// Whether the language of each source is detected, from all its lines together.
     pub detects: bool,
-    /// The models, which may have something to say.
+    /// The models, for their notices.
     pub models: &'a Models,
 }
 
-/// One line, and why it cannot be worked on, if so.
+/// One line, or why it cannot be processed.
 pub struct Line {
     source: String,
     error: Option<anyhow::Error>,
     name: String,
     output: ReportFormat,
     detected: Option<Detected>,
-    /// It is the first of its source.
+    /// Whether the line is the first of its source.
     first: bool,
 }
 
@@ -78,7 +78,7 @@ impl Work for Lines<'_> {
 }
 
 impl Lines<'_> {
-    /// A segment for each line that is asked for, neighbours of the same language together.
+    /// A segment for each line that is given to the model; neighbouring lines of one language share a call.
     fn segments(&self, lines: &[Line]) -> Result<Vec<Segment>> {
         let mut segments = Vec::new();
         for run in lines.chunk_by(|one, next| one.language() == next.language()) {
@@ -120,7 +120,7 @@ impl Lines<'_> {
     }
 }
 
-/// Takes over what a model made of a source; its hypotheses where several were asked for.
+/// Copies a segment into the report of a line, with its hypotheses if several outputs were requested.
 pub fn fill(report: &mut LineReport, segment: Segment, n_best: bool) {
     report.target = segment.target;
     report.score = segment.score;
@@ -140,7 +140,7 @@ pub fn fill(report: &mut LineReport, segment: Segment, n_best: bool) {
 }
 
 impl Line {
-    /// The line, or why it cannot be worked on.
+    /// The line's name and text, or why it cannot be processed.
     pub fn into_text(self) -> Result<(String, String), Failure> {
         match self.error {
             None => Ok((self.name, self.source)),
@@ -148,7 +148,7 @@ impl Line {
         }
     }
 
-    /// Whether the model is asked for it.
+    /// Whether the line is given to the model: it is valid and not empty.
     fn is_asked(&self) -> bool {
         self.error.is_none() && !self.source.is_empty()
     }
@@ -158,7 +158,7 @@ impl Line {
     }
 }
 
-/// Reads a whole source before its first line goes on, because all of them say which language it is in.
+/// Reads a whole source before its first line is processed, because its language is detected from all its lines.
 fn read_all(source: &Source, emit: &mut Emit<'_, Line>) {
     let mut lines = Vec::new();
     read_lines(source, &mut |line| {
@@ -210,7 +210,8 @@ pub fn read_lines(source: &Source, emit: &mut Emit<'_, Line>) {
     }
 }
 
-/// The text of a line without its end; `offset` is where the line begins in its source.
+/// The text of a line without its line end, and an error if it is not UTF-8. `offset` is the byte of the source at
+/// which the line begins.
 fn text_of(mut bytes: Vec<u8>, offset: usize) -> (String, Option<anyhow::Error>) {
     if bytes.ends_with(b"\n") {
         bytes.pop();

@@ -1,8 +1,7 @@
-//! What is said on standard error while work goes on: progress, notices, warnings, errors.
+//! Messages on standard error while work goes on: progress, notices, warnings, errors.
 //!
-//! Invariant: `--quiet` silences all but errors, and nothing is drawn over: whoever prints goes
-//! through here, so that the bar steps aside. How far the run is, `run_progress` says; what the results are is
-//! none of its concern.
+//! Invariant: `--quiet` silences all but errors. All printing goes through this module, which hides the progress bar
+//! for it, so that nothing is drawn over. How far a run is belongs to `run_progress`.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
@@ -18,35 +17,35 @@ use super::options::MessageOptions;
 use super::run_progress::{RunProgress, Ticker};
 use super::timings::Summaries;
 
-/// How often the bar is drawn anew.
+/// The interval at which the bar is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
-/// How often a plain line tells the progress when there is no terminal to draw on.
+/// The interval at which a plain line reports the progress if there is no terminal to draw on.
 const LINE_EVERY: Duration = Duration::from_mins(1);
 
-/// What is counted while a run goes on.
+/// The counters of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Articles or lines that are complete.
     pub done: usize,
-    /// Those of them whose output is still open, and may yet fail to be written.
+    /// Complete articles or lines whose output is still open, and may yet fail to be written.
     pub open: usize,
-    /// Those that failed.
+    /// Articles or lines that failed.
     pub failed: usize,
-    /// Tokens that were generated for them.
+    /// Number of generated tokens.
     pub tokens: usize,
-    /// Segments among all outputs, and their flags.
+    /// Number of segments of all outputs, and their flags.
     pub flags: FlagCount,
     /// Summaries that a model wrote.
     pub summaries: Summaries,
     /// Outputs of a former run that were kept.
     pub skipped: usize,
-    /// Bytes of source that are behind us.
+    /// Bytes of source that are done.
     pub bytes: u64,
-    /// Those of them that a former run dealt with.
+    /// Bytes of source that a former run had done.
     pub skipped_bytes: u64,
 }
 
-/// Standard error, as loud as it was asked to be.
+/// Standard error, with the requested amount of messages.
 pub struct Screen {
     quiet: bool,
     verbose: bool,
@@ -61,13 +60,12 @@ impl Screen {
         Self { quiet, verbose, bar: None, ticker: None }
     }
 
-    /// Begins to show how far a run is, on a bar that moves by itself, or in a line every now and then where there is no
-    /// terminal to draw on.
+    /// Begins to show the progress of a run: as a bar on a terminal, otherwise as a line every minute.
     pub fn begin(&mut self, progress: RunProgress) {
         if self.quiet {
             return;
         }
-        // Emacs and others run programs in a window that is a terminal in name only.
+        // A terminal named `dumb`, such as a window of Emacs, cannot draw a bar.
         let draws = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb");
         if !draws {
             let tell = |progress: &mut RunProgress| eprintln!("progress: {}", progress.line());
@@ -83,21 +81,21 @@ impl Screen {
         }));
     }
 
-    /// So many bytes of source are being worked on.
+    /// Reports that a window with `bytes` of source is in work.
     pub fn working(&self, bytes: u64) {
         if let Some(ticker) = &self.ticker {
             ticker.update(|progress| progress.working(bytes));
         }
     }
 
-    /// What was being worked on is done.
+    /// Reports that the window in work is done, with the counters so far.
     pub fn advance(&self, tally: &Tally) {
         if let Some(ticker) = &self.ticker {
             ticker.update(|progress| progress.advance(tally));
         }
     }
 
-    /// Takes the bar away.
+    /// Ends the display of progress.
     pub fn end(&mut self) {
         self.ticker = None;
         if let Some(bar) = self.bar.take() {
@@ -105,38 +103,38 @@ impl Screen {
         }
     }
 
-    /// Something that could not be done; always told.
+    /// Prints a failure, also with `--quiet`.
     pub fn failure(&self, failure: &Failure) {
         self.error(format!("`{}`: {}", failure.name, told(&failure.error)));
     }
 
-    /// An error; always told.
+    /// Prints an error, also with `--quiet`.
     pub fn error(&self, message: impl Display) {
         self.print(&format!("error: {message}"));
     }
 
-    /// Something that may not be as wanted.
+    /// Prints a warning, unless `--quiet` was given.
     pub fn warning(&self, message: impl Display) {
         if !self.quiet {
             self.print(&format!("warning: {message}"));
         }
     }
 
-    /// Something worth knowing.
+    /// Prints a notice, unless `--quiet` was given.
     pub fn notice(&self, message: impl Display) {
         if !self.quiet {
             self.print(&format!("note: {message}"));
         }
     }
 
-    /// Something for those who asked for more.
+    /// Prints a detail, if `--verbose` was given.
     pub fn detail(&self, message: impl Display) {
         if self.verbose {
             self.print(&message.to_string());
         }
     }
 
-    /// Runs `write`, which may print on the same terminal, with the bar out of the way.
+    /// Runs `write`, which may print on the terminal, with the bar hidden.
     pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(write),
@@ -163,19 +161,19 @@ impl Listener for Screen {
     }
 }
 
-/// A bar for so many bytes of source, or what shows life where their number is not known.
+/// A bar for `total` bytes of source, or a spinner if their number is not known.
 fn bar(total: Option<u64>) -> ProgressBar {
     let template = if total.is_some() { "{bar:24} {percent:>3}%  {wide_msg}" } else { "{spinner} {wide_msg}" };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total.unwrap_or(0)).with_style(style.progress_chars("=> "))
 }
 
-/// An error and what led to it, without hints.
+/// An error and its causes on one line, without hints.
 pub fn cause(error: &anyhow::Error) -> String {
     error::parts(error.as_ref()).0
 }
 
-/// An error and what led to it on one line, hints below it.
+/// An error and its causes on one line, with the hints below.
 pub fn told(error: &anyhow::Error) -> String {
     error::describe(error.as_ref())
 }

@@ -24,9 +24,9 @@ use super::settings::SettingsFile;
 use super::source_texts::SourceTexts;
 use super::threads;
 
-/// A translation is proposed when it is that of one in so many occurrences of its term.
+/// A translation is proposed if at least one in this many occurrences of its term has it.
 const SHARE: usize = 3;
-/// How many places of a rival are named.
+/// Most places of another translation that are named.
 const NAMED: usize = 5;
 
 /// `kortom glossary`.
@@ -65,7 +65,7 @@ pub struct ProposeArgs {
     pub messages: MessageOptions,
 }
 
-/// Translates and proposes.
+/// Translates the articles, and prints the proposed glossary.
 pub fn run(args: &GlossaryArgs, file: &SettingsFile) -> Result<ExitCode> {
     let GlossaryCommand::Propose(args) = &args.command;
     let mut screen = Screen::new(&args.messages);
@@ -98,7 +98,7 @@ pub fn run(args: &GlossaryArgs, file: &SettingsFile) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(texts.failed + failures.len() > 0)))
 }
 
-/// What `translate` would do.
+/// The job that `translate` would have.
 fn job(args: &ProposeArgs, file: &SettingsFile) -> Result<Job> {
     let typed = TranslateArgs {
         inputs: Inputs { inputs: args.inputs.inputs.clone() },
@@ -123,7 +123,8 @@ fn job(args: &ProposeArgs, file: &SettingsFile) -> Result<Job> {
     Ok(job)
 }
 
-/// Whether a term is worth a line: not a name that always stays as it is, and with a translation that is not one of many.
+/// Whether a term is proposed: it is not a name that is always copied, and its most frequent translation is frequent
+/// enough.
 fn is_proposed(term: &TermUse) -> bool {
     let most = term.translations.first();
     let kept = term.translations.len() == 1 && most.is_some_and(|way| way.target == term.term);
@@ -146,7 +147,7 @@ fn lines(term: &TermUse) -> String {
     found + &others.iter().map(rival).collect::<String>()
 }
 
-/// The segments that have a translation.
+/// The places of the segments with a translation, in words.
 fn places(way: &TermTranslation) -> String {
     let named: Vec<String> =
         way.places.iter().take(NAMED).map(|place| format!("{} {}", place.input, place.segment)).collect();

@@ -1,8 +1,8 @@
-//! Reading ahead: sources become events, in a thread of its own.
+//! Reading ahead: a thread of its own reads the sources and sends events.
 //!
-//! Invariant: events come in the order of the sources; a source that a former run finished is skipped
-//! only if its content, its name and all settings are the same and its output is untouched. How a source is
-//! cut into items is a `Work`'s affair.
+//! Invariant: events come in the order of the sources. A source that a former run finished is skipped only if its
+//! content, its name and all settings are equal and its output is unchanged. How a source is divided into items
+//! belongs to `Work`.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -15,15 +15,15 @@ use super::resume_key::of_output;
 use super::sink::{Beginning, Destination};
 use super::windows::{Event, Reader, Work};
 
-/// Items the reader may be ahead.
+/// Number of events that the reader may be ahead.
 const AHEAD: usize = 64;
 
-/// What a run needs to know to skip what is finished.
+/// The information by which a run skips finished outputs.
 #[derive(Debug, Default)]
 pub struct Resume {
-    /// Hash of everything but the input that an output depends on; none where nothing is recorded.
+    /// The hash of everything but the input that an output depends on; `None` if the run records nothing.
     pub settings: Option<String>,
-    /// What former runs recorded; empty when not resuming.
+    /// The journal of former runs; empty without `--resume`.
     pub record: JournalRecord,
 }
 
@@ -46,7 +46,7 @@ pub fn read_ahead<W: Work>(
     receiver
 }
 
-/// Reads one source, or finds it finished. Breaks when nobody listens any more.
+/// Reads one source, or skips it if it is finished. Breaks when the receiver is gone.
 fn read_source<Item>(
     index: usize,
     source: &Source,
@@ -88,7 +88,7 @@ fn read_source<Item>(
     send(Event::End(good))
 }
 
-/// What an output depends on: the settings, the input's name and its content.
+/// The key of a source's output; `None` if the source cannot be read twice.
 fn key(settings: &str, source: &Source) -> Option<String> {
     let content = sha256(File::open(source.path.as_ref()?).ok()?).ok()?;
     of_output(settings, source, &content).ok()

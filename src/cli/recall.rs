@@ -1,6 +1,7 @@
-//! The memory of a job, from its file to what is said of it.
+//! The memory of a job: opening it, and reporting on it.
 //!
-//! Invariant: a memory that cannot be used is an error before the first article; one that fails later costs a warning.
+//! Invariant: a memory that cannot be used is an error before the first article; one that fails later gives a
+//! warning.
 
 use anyhow::{Result, bail};
 use kortom::error::WithHint;
@@ -10,7 +11,10 @@ use kortom::pipeline::Pipeline;
 use super::pipeline_args::UsedMemory;
 use super::progress::Screen;
 
-/// Has a pipeline use a memory, if there is one.
+/// The pipeline with a memory, if one is used.
+///
+/// # Errors
+/// When the memory cannot be opened, or outputs are sampled.
 pub fn add(pipeline: Pipeline, memory: Option<&UsedMemory>) -> Result<Pipeline> {
     let Some(UsedMemory { path, similar }) = memory else { return Ok(pipeline) };
     if pipeline.models().sample()? {
@@ -19,7 +23,7 @@ pub fn add(pipeline: Pipeline, memory: Option<&UsedMemory>) -> Result<Pipeline> 
     pipeline.with_memory(Some(Memory::open(path)?), *similar)
 }
 
-/// Says how much the memory of a pipeline knew, and what went wrong with it.
+/// Prints how many texts the memory of a pipeline knew, and its fault if it has failed.
 pub fn tell(pipeline: &Pipeline, screen: &Screen) {
     let Some(memory) = pipeline.memory() else { return };
     if let Some(fault) = memory.take_fault() {

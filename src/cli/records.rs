@@ -1,8 +1,8 @@
 //! Runs of `generate` over JSON Lines: the field `text` of each record is one source, and its field `generate`, if it has one, says
 //! how that is to be decoded. So one process answers any number of different requests; the Python package is made of this.
 //!
-//! Invariant: every record gives one record in its place, with its own fields and the result, or with an `error`. Records next to
-//! each other that want the same share batches.
+//! Invariant: every record gives one record in its place, with its own fields and the result, or with an `error`.
+//! Neighbouring records with equal `generate` fields share batches.
 
 use std::ops::ControlFlow;
 
@@ -23,10 +23,10 @@ use super::inputs::{Failure, Source};
 use super::lines::fill;
 use super::windows::{Emit, Piece, Reader, Work};
 
-/// The field that says how a record is to be decoded.
+/// The name of the field that says how a record is decoded.
 const CALL: &str = "generate";
 
-/// How one record is to be decoded.
+/// The `generate` field of a record: how the record is decoded.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Call {
@@ -34,12 +34,12 @@ struct Call {
     task: Option<String>,
     /// Settings under transformers' names.
     settings: Option<Value>,
-    /// What the pipeline was made with, under the same names.
+    /// The settings that the pipeline was created with, under transformers' names.
     defaults: Option<Value>,
     from: Option<String>,
     to: Option<String>,
     prefix: Option<String>,
-    /// Cut off what is longer than the checkpoint's tokenizer allows.
+    /// Whether sources are truncated to the length that the checkpoint's tokenizer allows.
     truncation: bool,
     clean_up_tokenization_spaces: Option<bool>,
 }
@@ -50,11 +50,11 @@ pub struct Records<'a> {
     pub model: &'a LoadedModel,
     /// The field that holds the source.
     pub field: String,
-    /// Several outputs were asked for on the command line.
+    /// Whether several outputs were requested on the command line.
     pub n_best: bool,
 }
 
-/// One record, and why it cannot be worked on, if so.
+/// One record, or why it cannot be processed.
 pub struct Record {
     text: String,
     fields: Vec<Field>,
@@ -90,7 +90,7 @@ impl Work for Records<'_> {
 }
 
 impl Records<'_> {
-    /// Works on records that want the same. Where they fail together, each is tried alone.
+    /// Works on records with equal `generate` fields. If they fail together, each is tried alone.
     fn together(&self, records: Vec<Record>) -> Vec<Result<Piece, Failure>> {
         let asked: Vec<&str> =
             records.iter().filter(|record| record.error.is_none()).map(|record| record.text.as_str()).collect();
@@ -112,7 +112,7 @@ impl Records<'_> {
         }
     }
 
-    /// A generation for each text, and whether there are several hypotheses of each to show.
+    /// A generation for each text, and whether the hypotheses of each are written.
     fn generate(&self, call: Option<&str>, texts: &[&str]) -> Result<(Vec<Generation>, bool)> {
         let call = call.map_or_else(|| Ok(Call::default()), read_call)?;
         let truncation = call.truncation;
@@ -122,7 +122,7 @@ impl Records<'_> {
         let options = &session.settings().options;
         let n_best = self.n_best || options.n_best > 1;
         let generations = if options.sampling.is_some() {
-            // What chance makes of a record depends on its seed and on nothing beside it.
+            // A sampled output must depend on the record's seed only, so each record is a batch of its own.
             let alone = sources.into_iter().map(|source| session.generate_tokens(vec![source]));
             alone.collect::<Result<Vec<_>>>()?.concat()
         } else {
@@ -133,7 +133,7 @@ impl Records<'_> {
 }
 
 impl Call {
-    /// What is wanted from the model, `usual` being what the command line says.
+    /// The request for the model; `usual` is the request of the command line.
     fn into_request(self, usual: Request) -> Request {
         let pipeline = self.task.is_some();
         Request {
@@ -142,7 +142,7 @@ impl Call {
             from: self.from.or(usual.from),
             to: self.to.or(usual.to),
             prefix: self.prefix.or(usual.prefix),
-            // A pipeline leaves the text as it is.
+            // transformers' pipelines do not clean up spaces.
             clean_up: self.clean_up_tokenization_spaces.or(pipeline.then_some(false)),
             caller: if pipeline { Caller::Pipeline } else { usual.caller },
             task: self.task,
@@ -151,7 +151,7 @@ impl Call {
     }
 }
 
-/// How a record is to be decoded, from the JSON that says so.
+/// Reads the JSON of a `generate` field.
 fn read_call(value: &str) -> Result<Call> {
     serde_json::from_str(value).map_err(|error| {
         anyhow!(
@@ -162,7 +162,7 @@ fn read_call(value: &str) -> Result<Call> {
 }
 
 impl Record {
-    /// How it is to be decoded, as JSON.
+    /// The `generate` field of the record, as JSON.
     fn call(&self) -> Option<&str> {
         self.fields.iter().find(|field| field.name == CALL).map(|field| field.value.as_str())
     }

@@ -1,8 +1,9 @@
-//! What outputs depend on besides their inputs, as one value: `--resume` skips an output only where it is the same.
+//! The resume key: everything but the inputs that outputs depend on. `--resume` skips an output only if its key is
+//! equal.
 //!
 //! Invariant: equal keys mean equal outputs. A `Job` and the options inside it are taken apart field by field, so
-//! that a new field does not compile until somebody says here whether outputs depend on it; what a model was told is
-//! in the key as a whole.
+//! that the code does not compile with a new field until it says whether outputs depend on that. The settings of a
+//! model are in the key as a whole.
 
 use anyhow::Result;
 use kortom::document::ReadOptions;
@@ -34,19 +35,19 @@ pub struct ResumeKey<'a> {
     detects: bool,
     to: &'a str,
     summary: Option<SummaryRequest>,
-    /// Somebody said how many tokens a summary has, even if that is what the model says too.
+    /// Whether the user set the length of a summary in tokens, even if it equals that of the model.
     sets_summary_tokens: bool,
     has_n_best: bool,
     device: Option<String>,
     compute_type: Option<String>,
-    /// Instruction sets differ in the last digits of their sums.
+    /// The instruction set, because sums differ in their last digits between instruction sets.
     simd: &'static str,
     models: Vec<ModelKey>,
     summary_of_source: Option<bool>,
     glossary: Option<String>,
-    /// The corrections of a memory; what is kept in it changes nothing.
+    /// The set of corrections in the memory; kept outputs do not change results.
     corrections: String,
-    /// From how many percent on similar sources are listed.
+    /// The percentage from which on similar sources are listed.
     similar: Option<u8>,
 }
 
@@ -64,7 +65,7 @@ impl<'a> ResumeKey<'a> {
     /// The key of a job that is done by this pipeline.
     ///
     /// # Errors
-    /// When a model cannot do what is wanted of it.
+    /// When a model cannot do what the options want.
     pub fn new(job: &'a Job, pipeline: &'a Pipeline) -> Result<Self> {
         // Outputs do not depend on which other inputs there are, on where they go, and on what is printed.
         let Job {

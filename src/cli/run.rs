@@ -1,7 +1,7 @@
-//! A job becomes a run: models are loaded, inputs read, results written, failures counted.
+//! The run of a job: models are loaded, inputs read, results written, failures counted.
 //!
-//! Invariant: what is wrong before the first article is an error (exit code 2); what goes wrong later is
-//! told, counted, and gives 1.
+//! Invariant: a fault before the first article is an error (exit code 2). Later faults are printed and counted, and
+//! give exit code 1.
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ use super::threads;
 use super::timings::{Summaries, Timings};
 use super::windows::{Windows, Work, drive};
 
-/// Does the job.
+/// Runs a job, and returns the exit code.
 pub fn run(job: &Job) -> Result<ExitCode> {
     interrupt::catch(resumes(job).then_some("the same command with `--resume` goes on from here"))?;
     threads::start(job.pipeline.threads)?;
@@ -96,14 +96,14 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// Where the results go. Several digests on standard output get a line each that says which is which.
+/// The sink of the results. Several digests on standard output get a header line each.
 fn sink(job: &Job, resume: &Resume) -> Result<Sink> {
     let first = job.found.sources.first().context("there is nothing to read")?;
     let headers = job.options().task == PipelineTask::Digest && job.found.several && first.output == ReportFormat::Text;
     Sink::new(job.destination.clone(), first.framing, resume.settings.is_some(), headers)
 }
 
-/// What is known of the run before it begins.
+/// The progress of the run before it begins: sizes and counts, if they are known.
 fn run_progress(job: &Job, models: &Models) -> RunProgress {
     let sources = &job.found.sources;
     let sizes: Option<Vec<u64>> = sources.iter().map(Source::size).collect();
@@ -140,7 +140,7 @@ fn resumes(job: &Job) -> bool {
     }
 }
 
-/// What a run records, and what it need not do again.
+/// The settings that a run records, and the journal of former runs if it resumes.
 fn resume(job: &Job, pipeline: &Pipeline) -> Result<Resume> {
     let Some(folder) = job.destination.folder() else { return Ok(Resume::default()) };
     if !resumes(job) {
@@ -151,7 +151,7 @@ fn resume(job: &Job, pipeline: &Pipeline) -> Result<Resume> {
     Ok(Resume { settings: Some(settings), record })
 }
 
-/// Says how the run went and gives it its exit code.
+/// Prints how the run went, and returns its exit code.
 fn finish(job: &Job, tally: &Tally, screen: &Screen) -> ExitCode {
     let failed = tally.failed + job.found.failures.len();
     if tally.skipped > 0 {

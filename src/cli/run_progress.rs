@@ -1,7 +1,7 @@
 //! The progress of a run: how far it is, how fast, and how long it will still take.
 //!
-//! Invariant: progress never goes back. Windows of work end seldom, so between two ends the engines are asked how much
-//! of what they were given is behind them. Where this is shown is `progress`'s affair.
+//! Invariant: progress never decreases. Windows of work end seldom, so in between it is estimated from the statistics
+//! of the engines. How progress is shown belongs to `progress`.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +13,10 @@ use kortom::pipeline::{LoadedModel, Models};
 
 use super::progress::Tally;
 
-/// Asks an engine how far it is.
+/// A function that reads the current statistics of an engine.
 pub type Gauge = Box<dyn Fn() -> Stats + Send>;
 
-/// A gauge of each model, to be asked from any thread.
+/// A gauge for each model, which can be read from any thread.
 pub fn gauges(models: &Models) -> Vec<Gauge> {
     let gauge = |model: &LoadedModel| {
         let gauge = model.engine().live_stats();
@@ -25,27 +25,27 @@ pub fn gauges(models: &Models) -> Vec<Gauge> {
     models.all().map(gauge).collect()
 }
 
-/// How far a run is, as far as that is known.
+/// The state of a run's progress.
 pub struct RunProgress {
-    /// What is counted: articles, or lines.
+    /// The noun for what is counted: articles, lines or records.
     noun: &'static str,
-    /// Bytes of source in all, where that is known.
+    /// Bytes of all sources, if known.
     bytes: Option<u64>,
-    /// Articles in all, where that is known.
+    /// Number of all articles, if known.
     count: Option<usize>,
     gauges: Vec<Gauge>,
     started: Instant,
     tally: Tally,
-    /// Bytes of source that are being worked on.
+    /// Bytes of source in the window that is in work.
     window: u64,
-    /// What the engines had asked and done when that began, in source tokens.
+    /// Source tokens that the engines had received and done when that window began.
     before: (usize, usize),
-    /// The furthest that was told.
+    /// The greatest position that was reported, in bytes.
     furthest: u64,
 }
 
 impl RunProgress {
-    /// A run that begins now; `noun` says what is counted.
+    /// The progress of a run that begins now; `noun` names what is counted.
     pub fn new(noun: &'static str, bytes: Option<u64>, count: Option<usize>, gauges: Vec<Gauge>) -> Self {
         Self {
             noun,
@@ -60,30 +60,30 @@ impl RunProgress {
         }
     }
 
-    /// Bytes of source in all, where that is known.
+    /// Bytes of all sources, if known.
     pub fn total(&self) -> Option<u64> {
         self.bytes
     }
 
-    /// So many bytes of source are being worked on.
+    /// Begins a window with `bytes` of source.
     pub fn working(&mut self, bytes: u64) {
         self.window = bytes;
         self.before = self.tokens();
     }
 
-    /// They are done.
+    /// Ends the window in work, with the counters so far.
     pub fn advance(&mut self, tally: &Tally) {
         self.tally = tally.clone();
         self.window = 0;
     }
 
-    /// Source tokens that the engines were given and that are behind them.
+    /// Source tokens that the engines have received, and those that they have done.
     fn tokens(&self) -> (usize, usize) {
         let work = self.gauges.iter().map(|gauge| gauge());
         work.fold((0, 0), |(asked, done), work| (asked + work.asked_tokens, done + work.progress()))
     }
 
-    /// Bytes of source that are behind us, as far as one can tell.
+    /// Bytes of source that are done; within a window, an estimate from the tokens that are done.
     pub fn position(&mut self) -> u64 {
         let (asked, done) = self.tokens();
         let (asked, done) = (asked.saturating_sub(self.before.0), done.saturating_sub(self.before.1));
@@ -93,7 +93,7 @@ impl RunProgress {
         self.furthest
     }
 
-    /// How far the run is, in words.
+    /// The progress as a line of text.
     pub fn line(&mut self) -> String {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         let tally = &self.tally;
@@ -109,7 +109,7 @@ impl RunProgress {
         if generated > 0 {
             line += &format!(", {:.0} tokens/s", generated as f64 / seconds);
         }
-        // What a former run has done took this one no time.
+        // Bytes that a former run has done took no time in this run, so they are left out of the estimate.
         let (position, skipped) = (self.position(), self.tally.skipped_bytes);
         if let Some(total) = self.bytes.filter(|&total| skipped < position && position < total) {
             let left = seconds * (total - position) as f64 / (position - skipped) as f64;
@@ -122,7 +122,7 @@ impl RunProgress {
     }
 }
 
-/// Tells the progress every now and then, from a thread of its own, until it is dropped.
+/// Reports the progress at an interval, from a thread of its own, until it is dropped.
 pub struct Ticker {
     progress: Arc<Mutex<RunProgress>>,
     stop: Option<Sender<()>>,
@@ -130,7 +130,7 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Calls `tell` as often.
+    /// Starts a thread that calls `tell` at intervals of `every`.
     pub fn start(progress: RunProgress, every: Duration, tell: impl Fn(&mut RunProgress) + Send + 'static) -> Self {
         let progress = Arc::new(Mutex::new(progress));
         let (stop, stopped) = channel();
@@ -143,7 +143,7 @@ impl Ticker {
         Self { progress, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Changes the progress that is told.
+    /// Changes the progress that is reported.
     pub fn update(&self, change: impl FnOnce(&mut RunProgress)) {
         change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -153,13 +153,13 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // A thread that failed has told nothing wrong.
+            // An error means that the thread has panicked; the run does not depend on it.
             let _ = thread.join();
         }
     }
 }
 
-/// Seconds as one would say them.
+/// A duration in seconds, minutes or hours: `42 s`, `3 min 5 s`, `1 h 20 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.ceil() as u64;
     match whole {

@@ -1,4 +1,4 @@
-//! Which value of an option wins: what was typed, then the environment, then the settings file.
+//! The value of an option: what was typed takes precedence, then the environment, then the settings file.
 //!
 //! Invariant: the file's keys are the options' names, taken from their one definition in `options`;
 //! an unknown key or a value of the wrong kind is an error that names the file. Defaults belong to
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::options::{AllOptions, DecodeOptions, SamplingOptions};
 
-/// The user's defaults.
+/// The user's settings file.
 #[derive(Debug, Default)]
 pub struct SettingsFile {
     path: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Where the file is, or would be; `None` on a system without such a folder.
+    /// The path of the file, whether it exists or not; `None` on a system without a folder for settings.
     pub fn location() -> Option<PathBuf> {
         Some(dirs::config_dir()?.join("kortom").join("config.toml"))
     }
@@ -39,7 +39,7 @@ impl SettingsFile {
         }
     }
 
-    /// Checks every key and value.
+    /// Parses the file, and checks every key and value.
     fn parse(text: &str, path: &Path) -> Result<Self> {
         let file = path.display();
         let mut values: Map<String, Value> = toml::from_str(text)
@@ -65,7 +65,7 @@ impl SettingsFile {
         Ok(Self { path: Some(path.to_owned()), values })
     }
 
-    /// What was typed, and where nothing was, what the file says.
+    /// The options that were typed, completed by those of the file.
     pub fn fill<Group: DeserializeOwned + Serialize>(&self, typed: &Group) -> Result<Group> {
         let mut filled = fields(typed)?;
         for (key, value) in &mut filled {
@@ -76,8 +76,8 @@ impl SettingsFile {
         serde_json::from_value(Value::Object(filled)).context("cannot apply the settings file")
     }
 
-    /// What the file says about decoding, and which prefix: typing a beam size overrules sampling there, and the other way
-    /// round.
+    /// The prefix and the decoding options of the file. A typed beam size rules out sampling in the file, and typed
+    /// sampling rules out its beam size.
     pub fn decoding(&self, typed: &Overrides) -> Result<(Option<String>, Overrides)> {
         let decode = self.fill(&DecodeOptions::default())?;
         let mut values = decode.search.values.or(&self.fill(&SamplingOptions::default())?.values);
@@ -143,7 +143,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// What holds when nobody says anything.
+/// The default of an option, as `config show` prints it.
 fn default(key: &str) -> &'static str {
     if let Some(option) = OPTIONS.iter().find(|option| option.flag == key) {
         return option.unset;

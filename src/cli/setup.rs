@@ -1,7 +1,7 @@
 //! `kortom setup`: the recommended models, with one question.
 //!
-//! Invariant: nothing is fetched before a yes, and what is fetched is what was shown. Without a network it says how models get
-//! here all the same.
+//! Invariant: nothing is fetched before the user agrees, and only what was shown. Without a network the error says
+//! how to copy models from another machine.
 
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use super::args::SetupArgs;
 const RECOMMENDED: [(ModelTask, &str, &str, &str); 2] =
     [(ModelTask::Translate, "nl", "en", "nl-en"), (ModelTask::Summarize, "en", "en", "cnn-fast")];
 
-/// Looks what is missing, asks, and fetches it.
+/// Lists the missing models, asks, and fetches them.
 pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     let hub = Hub::from_env(args.offline);
     let missing = missing(&hub);
@@ -47,7 +47,7 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The recommended models for what no model, or only the built-in one, does.
+/// The recommended models for tasks that no installed model does, or only the built-in one.
 fn missing(hub: &Hub) -> Vec<&'static CatalogEntry> {
     let lacks = |task, from, to| hub.best_installed(task, from, to).is_none_or(|best| best.files.name() == BUNDLED);
     let lacking = RECOMMENDED.iter().filter(|&&(task, from, to, _)| lacks(task, from, to));
@@ -63,7 +63,7 @@ fn plans(hub: &Hub, missing: &[&CatalogEntry]) -> Result<Vec<DownloadPlan>> {
     })
 }
 
-/// How models get onto a machine without a network.
+/// The hint that says how to bring models onto a machine without a network.
 fn by_hand(hub: &Hub, missing: &[&CatalogEntry]) -> String {
     let pulls: Vec<_> = missing.iter().map(|entry| format!("`kortom models pull {}`", entry.alias)).collect();
     let folders = missing.iter().filter_map(|entry| entry.repo.as_deref());
@@ -76,7 +76,7 @@ fn by_hand(hub: &Hub, missing: &[&CatalogEntry]) -> String {
     )
 }
 
-/// Asks whether so many bytes may be fetched.
+/// Asks whether `size` bytes may be fetched.
 fn agreed(size: u64) -> Result<bool> {
     if !io::stdin().is_terminal() {
         bail!(format!("fetching {} needs a yes", DecimalBytes(size)).with_hint("add --yes"));

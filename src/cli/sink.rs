@@ -1,4 +1,4 @@
-//! Where results go: standard output, one file, or a folder with one file per input.
+//! The destination of results: standard output, one file, or a folder with one file per input.
 //!
 //! Invariant: a result is written whole and flushed before the next one begins, and never while the
 //! program is being interrupted; a file has its name only when it is complete. What the pieces look
@@ -18,7 +18,7 @@ use kortom::render::{Body, Framing};
 use super::inputs::{Found, Source};
 use super::interrupt;
 
-/// What `--output` means for these inputs.
+/// The destination that `--output` means for the inputs.
 #[derive(Clone, Debug)]
 pub enum Destination {
     /// Standard output.
@@ -35,7 +35,10 @@ pub fn is_folder(output: &Path, several: bool) -> bool {
 }
 
 impl Destination {
-    /// Gives every source its output. `extension` is that of the output format for a source.
+    /// Plans an output for every source. `extension` returns the extension of the output format of a source.
+    ///
+    /// # Errors
+    /// When an output would replace an input or another output.
     pub fn plan(output: Option<&Path>, found: &Found, extension: fn(&Source) -> String) -> Result<Self> {
         let Some(output) = output else { return Ok(Self::Stdout) };
         if !is_folder(output, found.several) {
@@ -122,7 +125,7 @@ struct Open {
     part: PartFile,
     entry: JournalEntry,
     articles: usize,
-    /// Nothing of it failed.
+    /// Whether nothing of the output failed.
     good: bool,
 }
 
@@ -135,33 +138,33 @@ pub struct Sink {
     open: Option<Open>,
     /// Name of the source that began last.
     source: String,
-    /// Pieces of the open output.
+    /// Number of pieces of the open output.
     pieces: usize,
-    /// Standard output is at the beginning of a line.
+    /// Whether standard output is at the beginning of a line.
     ended: bool,
-    /// With several articles on standard output, a line says which one this is.
+    /// Whether each article on standard output gets a header line with its name.
     headers: bool,
-    /// That line was written for the source that began last.
+    /// Whether the header line of the source that began last was written.
     headed: bool,
 }
 
-/// What an output begins with.
+/// The information with which an output begins.
 #[derive(Clone, Debug)]
 pub struct Beginning {
-    /// Which source.
+    /// The number of the source.
     pub source: usize,
-    /// Its name.
+    /// The name of the source.
     pub name: String,
-    /// What stands around its pieces.
+    /// The text around the pieces.
     pub framing: Framing,
-    /// What the output is made from and how; none for a stream, which cannot be resumed.
+    /// The key of the output for the journal; `None` for a stream, which cannot be resumed.
     pub key: Option<String>,
-    /// What a former run left of it.
+    /// The journal entry of the output, if a former run began it.
     pub reached: Option<JournalEntry>,
 }
 
 impl Sink {
-    /// Makes the output folder; with `journal`, what is finished is recorded in it.
+    /// Makes the output folder, and opens the journal in it if `journal` is set.
     pub fn new(destination: Destination, framing: Framing, journal: bool, headers: bool) -> Result<Self> {
         if let Destination::Folder(folder, _) = &destination {
             make_folder(folder)?;
@@ -208,7 +211,7 @@ impl Sink {
         Ok(())
     }
 
-    /// What says on standard output which article comes now, once for each.
+    /// The header line of the article that comes next on standard output; empty after the first call for it.
     fn header(&mut self) -> String {
         if std::mem::replace(&mut self.headed, true) {
             return String::new();
@@ -253,14 +256,14 @@ impl Sink {
         self.is_files() && self.open.is_none()
     }
 
-    /// An article of the open output failed, so that the output is not all there is.
+    /// Marks the open output as incomplete, because one of its articles failed.
     pub fn incomplete(&mut self) {
         if let Some(open) = &mut self.open {
             open.good = false;
         }
     }
 
-    /// Records how far the open output is.
+    /// Records in the journal how far the open output is.
     pub fn checkpoint(&mut self) -> Result<()> {
         if let (Some(open), Some(journal)) = (&mut self.open, &mut self.journal)
             && open.good
@@ -274,7 +277,8 @@ impl Sink {
         Ok(())
     }
 
-    /// Ends the output of a source; without a single piece that was good there is none, unless `keep_empty`.
+    /// Ends the output of a source. An output without any piece is deleted, unless `keep_empty` is set and nothing
+    /// failed.
     pub fn end(&mut self, keep_empty: bool) -> Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         if open.articles == 0 && !(keep_empty && open.good) {
@@ -301,7 +305,7 @@ impl Sink {
         std::mem::take(&mut self.source)
     }
 
-    /// Ends standard output.
+    /// Writes the end of standard output.
     pub fn finish(&mut self) -> Result<()> {
         if self.is_files() {
             return Ok(());

@@ -1,7 +1,8 @@
-//! What is said about the terms of a run that were not always translated alike: once, when all is done.
+//! Remarks on terms that a run did not always translate alike, made once at its end.
 //!
-//! Invariant: outputs of a run in which there is nothing to say are what they would be without this, and so is every output that
-//! has to have one object or line for each of its input. What is inconsistent belongs to `kortom::consistency`.
+//! Invariant: a run without such terms has the outputs that it would have without this module, and so has every
+//! output with one object or line for each of its inputs. Which terms are inconsistent belongs to
+//! `kortom::consistency`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -20,21 +21,21 @@ use super::job::Job;
 use super::progress::Screen;
 use super::sink::Destination;
 
-/// The file for it in an output folder; a hidden one, because it is no output of an input.
+/// The file of the remarks in an output folder. It is hidden, because it is not the output of an input.
 const FILE: &str = ".kortom-inconsistent.json";
-/// How many terms a notice names.
+/// Most terms that a notice names.
 const NAMED: usize = 5;
 
-/// The terms of a run.
+/// The remarks on the terms of a run.
 pub struct TermRemarks {
     bitext: Bitext,
-    /// The format of the object that ends the output of the run, where it has one.
+    /// The format of the object that ends the output of the run; `None` if the output has no such object.
     object: Option<ReportFormat>,
     found: Option<Vec<TermUse>>,
 }
 
 impl TermRemarks {
-    /// Remarks on what a job does.
+    /// The remarks on the terms of a job, without segments yet.
     pub fn of(job: &Job) -> Self {
         let options = job.options();
         let sources = &job.found.sources;
@@ -48,7 +49,7 @@ impl TermRemarks {
         Self { bitext, object: output.filter(|_| same && articles && translates && anew), found: None }
     }
 
-    /// Adds what was translated.
+    /// Adds the translated segments of a text.
     pub fn add(&mut self, name: &str, segments: &[Segment]) {
         self.bitext.add(name, segments);
     }
@@ -57,14 +58,14 @@ impl TermRemarks {
         self.found.get_or_insert_with(|| self.bitext.inconsistent())
     }
 
-    /// The object that ends the output of the run, where there is something to say and room for it.
+    /// The object that ends the output of the run; `None` if there are no remarks or the output has no such object.
     pub fn object(&mut self) -> Option<Body> {
         let format = self.object?;
         let found = self.found();
         if found.is_empty() { None } else { format.inconsistent(found) }
     }
 
-    /// Tells what there is to say, and writes it beside the outputs in a folder of JSON.
+    /// Prints the remarks, and writes them to a file beside the outputs if these are JSON in a folder.
     pub fn tell(&mut self, job: &Job, screen: &Screen) {
         let left_out = self.bitext.left_out();
         let format = job.found.sources.first().map(|source| source.output);
@@ -100,7 +101,7 @@ fn told(term: &TermUse) -> String {
     format!("`{}` ({})", term.term, ways.join(", "))
 }
 
-/// Writes the terms to a file; without any there is none.
+/// Writes the terms to a file; without terms the file is removed.
 fn write(path: &Path, terms: &[TermUse]) -> Result<()> {
     if terms.is_empty() {
         return match fs::remove_file(path) {

@@ -1,4 +1,4 @@
-//! `--timings`: where the time went, on one line.
+//! `--timings`: the times of a run on one line.
 
 use std::fs;
 use std::time::Duration;
@@ -6,34 +6,34 @@ use std::time::Duration;
 use kortom::pipeline::Models;
 use kortom::report::Passes;
 
-/// What is measured while a job runs.
+/// The measurements of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
-    /// Reading models and making them ready.
+    /// Time in which models were loaded.
     pub load: Duration,
-    /// Encoding sources.
+    /// Time in which sources were encoded.
     pub encode: Duration,
-    /// Generating tokens.
+    /// Time in which tokens were generated.
     pub decode: Duration,
-    /// How many tokens were generated.
+    /// Number of generated tokens.
     pub tokens: usize,
-    /// What was summarised by a model.
+    /// Counters of summaries by a model.
     pub summaries: Summaries,
 }
 
-/// What it took to write summaries.
+/// Counters of summaries that a model wrote.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Summaries {
-    /// How many there are.
+    /// Number of summaries.
     pub written: usize,
-    /// How many texts were summarised for them.
+    /// Number of texts that were summarised for them in all passes.
     pub parts: usize,
-    /// The most passes one of them took.
+    /// The most passes of any summary.
     pub passes: usize,
 }
 
 impl Summaries {
-    /// Counts one, if a model wrote it.
+    /// Counts a summary, if a model wrote it.
     pub fn add(&mut self, made: Option<Passes>) {
         if let Some(made) = made {
             self.written += 1;
@@ -53,7 +53,7 @@ impl Summaries {
 }
 
 impl Timings {
-    /// What models have measured so far.
+    /// The measurements of models so far.
     pub fn of(models: &Models) -> Self {
         models.all().map(|model| model.engine().stats()).fold(Self::default(), |sum, work| Self {
             load: sum.load + work.load,
@@ -64,7 +64,7 @@ impl Timings {
         })
     }
 
-    /// The line. Tokens per second count encoding too: that is what a user waits for.
+    /// The measurements as a line. The time for tokens per second includes encoding, because users wait for both.
     pub fn line(&self) -> String {
         let seconds = (self.encode + self.decode).as_secs_f64();
         let rate = if seconds > 0.0 { self.tokens as f64 / seconds } else { 0.0 };
@@ -79,18 +79,18 @@ impl Timings {
     }
 }
 
-/// The most memory this process has had at once, in bytes, where the system tells.
+/// The peak memory of this process in bytes; `None` if the system does not report it.
 pub fn peak_memory() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// Forgets the most memory that this process has had, so that [`peak_memory`] is about what comes now; `false` where the system
-/// cannot do that. Linux does it since 4.0: <https://docs.kernel.org/filesystems/proc.html>.
+/// Resets the peak memory of this process, so that [`peak_memory`] measures from now on; returns `false` if the
+/// system cannot do that. Linux can since 4.0: <https://docs.kernel.org/filesystems/proc.html>.
 pub fn forget_peak_memory() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
-/// A line such as `VmHWM:  1234 kB`, in bytes.
+/// The value of a line such as `VmHWM:  1234 kB`, in bytes.
 pub fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;

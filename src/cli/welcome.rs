@@ -1,11 +1,11 @@
-//! What `kortom` says when nothing else was typed.
+//! The text that `kortom` prints without a command.
 
 use std::io::{self, IsTerminal};
 
 use kortom::device::{ComputeType, DeviceChoice, Placement};
 use kortom::hub::{BUNDLED, Hub, ModelTask};
 
-/// For whoever reads it later, or elsewhere.
+/// The welcome for an output that is not a terminal; it does not depend on this machine.
 const WELCOME: &str = "\
 kortom translates Dutch articles to English and summarises them, on this machine.
 
@@ -23,12 +23,12 @@ A small demonstration model is built in. For translations worth reading, fetch a
   kortom --help                    everything else
 ";
 
-/// The welcome: on a terminal five lines that say what can be done here.
+/// The welcome; on a terminal five lines about this machine.
 pub fn page() -> String {
     if io::stdout().is_terminal() { here(&Hub::from_env(false)) } else { WELCOME.to_owned() }
 }
 
-/// What this machine has, and what to type next.
+/// The welcome for a terminal: the models of this machine, and what to type next.
 fn here(hub: &Hub) -> String {
     let translating = hub.best_installed(ModelTask::Translate, "nl", "en");
     let summarising = hub.best_installed(ModelTask::Summarize, "en", "en");

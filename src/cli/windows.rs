@@ -1,8 +1,8 @@
-//! Windows: what is read ahead is worked on a window at a time and written in order.
+//! Windows: items are read ahead, worked on one window at a time, and written in order.
 //!
-//! Invariant: memory holds one window and what the reader is ahead of it, whatever the number of
-//! inputs, and what `term_remarks` keeps; one bad article never takes another with it; what is written comes in the order of the
-//! inputs. How an article is read, worked on and rendered is a `Work`'s affair.
+//! Invariant: whatever the number of inputs, memory holds one window, what the reader is ahead of it, and what
+//! `term_remarks` keeps. One bad article never makes another one fail. Results are written in the order of the
+//! inputs. How an article is read, worked on and rendered belongs to `Work`.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -23,64 +23,65 @@ use super::term_remarks::TermRemarks;
 const FIRST_WINDOW: usize = 4 << 10;
 /// Bytes of source in a full window: enough to sort by length, little enough to lose.
 const FULL_WINDOW: usize = 128 << 10;
-/// How long a window waits for the next item of a slow stream before it starts with what there is: what comes meanwhile is in the next
-/// one, so it need not be long, and a program that asks for one item after the other waits for it every time.
+/// How long a window waits for the next item of a slow stream before it starts. It is short, because items that come
+/// later are in the next window, and because a program that sends one item at a time waits for it every time.
 const PATIENCE: Duration = Duration::from_millis(3);
-/// A stream that rests so long wants an answer, whatever chance makes of it.
+/// The pause of a stream after which a window of [`Windows::Unhurried`] starts, because the sender may wait for an
+/// answer.
 const REST: Duration = Duration::from_secs(1);
 
-/// Which sources share a window.
+/// The rule for how many items share a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Windows {
-    /// As many as there are, so that a slow stream is answered soon.
+    /// As many as are there, so that a slow stream is answered soon.
     Prompt,
-    /// As many as fit, however long that takes: what is drawn by chance depends on the place in a window.
+    /// As many as fit, however long that takes, because sampled outputs depend on the place in a window.
     Repeatable,
-    /// As many as fit, unless the stream rests: it may wait for an answer.
+    /// As many as fit, unless the stream pauses for [`REST`].
     Unhurried,
 }
 
-/// What the reader has met, in order.
+/// An event of the reader.
 pub enum Event<Item> {
     /// A source begins.
     Begin(Beginning),
-    /// Something to work on, with its length in bytes.
+    /// An item to work on, with its length in bytes.
     Item(Item, usize),
-    /// Something that cannot be worked on.
+    /// A part of the source that cannot be processed.
     Failed(Failure),
-    /// The source ends; `true` when all of it could be read.
+    /// The source ends; `true` if all of it could be read.
     End(bool),
-    /// A former run finished this source of so many bytes, with these flags.
+    /// A former run finished this source: its flags and its size in bytes.
     Skipped(FlagCount, u64),
 }
 
 impl<Item> Event<Item> {
-    /// The bytes of source that are to be worked on.
+    /// Bytes of source in this event's item; 0 if it has none.
     fn bytes(&self) -> u64 {
         if let Self::Item(_, bytes) = self { *bytes as u64 } else { 0 }
     }
 }
 
-/// What came of one item, ready to be written.
+/// The result of one item, ready to be written.
 #[derive(Default)]
 pub struct Piece {
-    /// What it came of.
+    /// The name of the item.
     pub name: String,
-    /// What to write.
+    /// The output.
     pub body: Body,
-    /// The segments that were translated, where they are in the language of the run.
+    /// The translated segments; empty if the language of the item was detected.
     pub segments: Vec<Segment>,
-    /// How many segments there are, and what their flags are.
+    /// Number of segments, and their flags.
     pub flags: FlagCount,
-    /// How many tokens were generated.
+    /// Number of generated tokens.
     pub tokens: usize,
-    /// How a model came to its summary.
+    /// Number of passes of a model's summary.
     pub passes: Option<Passes>,
-    /// What should be said on standard error.
+    /// Warnings to print.
     pub warnings: Vec<String>,
-    /// What is worth knowing there.
+    /// A notice to print.
     pub notice: Option<String>,
-    /// Why this piece only stands in for what could not be done, as an empty line or a record with an error does.
+    /// The failure, if the output is only a placeholder, such as an empty line or a record with an error.
     pub failure: Option<Failure>,
 }
 
@@ -92,21 +93,23 @@ pub trait Work {
     /// Reads one source, giving each item to `emit` until it says to stop.
     fn reader(&self) -> Reader<Self::Item>;
 
-    /// Works on a window: a piece, or what went wrong, for each item.
+    /// Works on the items of a window, and returns a piece or a failure for each, in their order.
     fn work(&mut self, items: Vec<Self::Item>) -> Vec<Result<Piece, Failure>>;
 
-    /// What has to be said about the work since the last time.
+    /// The notices about the work since the last call.
     fn notices(&self) -> Vec<String>;
 }
 
-/// Reads a source in the reader's thread.
+/// A function that reads a source, called in the reader's thread.
 pub type Reader<Item> = Box<dyn Fn(&Source, &mut Emit<'_, Item>) + Send>;
 
-/// Where a reader puts what it reads: an item and its length in bytes, or what is wrong.
+/// A function that receives what a reader reads: an item and its length in bytes, or a failure.
 pub type Emit<'a, Item> = dyn FnMut(Result<(Item, usize), Failure>) -> ControlFlow<()> + 'a;
 
-/// Works through all events and writes what comes of them; what fails is told at once and counted. An
-/// error is one of standard output: nothing more can be written.
+/// Works through all events and writes the results; failures are printed at once and counted.
+///
+/// # Errors
+/// When standard output cannot be written.
 pub fn drive<W: Work>(
     work: &mut W,
     events: &Receiver<Event<W::Item>>,
@@ -143,7 +146,8 @@ pub fn drive<W: Work>(
     Ok(tally)
 }
 
-/// Events with about `budget` bytes of source, fewer when the stream is slow; none at its end.
+/// The next events, with about `budget` bytes of source or fewer if the stream is slow; empty at the end of the
+/// stream.
 fn window<Item>(events: &Receiver<Event<Item>>, budget: usize, windows: Windows) -> Vec<Event<Item>> {
     let mut window = Vec::new();
     let mut bytes = 0;
@@ -162,7 +166,7 @@ fn window<Item>(events: &Receiver<Event<Item>>, budget: usize, windows: Windows)
     window
 }
 
-/// An event whose item, if it had one, is with the others of its window.
+/// An event without its item, which is worked on together with the other items of the window.
 enum WriteStep {
     Begin(Beginning),
     Piece(usize),
@@ -171,7 +175,7 @@ enum WriteStep {
     Skipped(FlagCount, u64),
 }
 
-/// Parts the items of a window from what happens around them.
+/// Divides the events of a window into steps of writing and items to work on.
 fn part<Item>(window: Vec<Event<Item>>) -> (Vec<WriteStep>, Vec<Item>) {
     let mut items = Vec::new();
     let steps = window.into_iter().map(|event| match event {
@@ -187,7 +191,7 @@ fn part<Item>(window: Vec<Event<Item>>) -> (Vec<WriteStep>, Vec<Item>) {
     (steps.collect(), items)
 }
 
-/// Carries results to where they belong.
+/// Writes results to the sink, and prints and counts what happens.
 struct Writer<'a> {
     sink: &'a mut Sink,
     remarks: &'a mut TermRemarks,
@@ -251,7 +255,7 @@ impl Writer<'_> {
         self.written(written)
     }
 
-    /// Ends the output of a source. The only file of a run has what there is to say about the run as its last object.
+    /// Ends the output of a source. If all results go to one file, the remarks on terms are its last object.
     fn end(&mut self, good: bool) -> Result<()> {
         if self.sink.is_one_file()
             && !self.sink.is_lost()
@@ -262,8 +266,8 @@ impl Writer<'_> {
         self.sink.end(good)
     }
 
-    /// A file that cannot be written is one failure among others; without standard output there is no
-    /// point in going on.
+    /// Handles the result of a write. A file that cannot be written is a failure of its source; an error of standard
+    /// output ends the run.
     fn written(&mut self, written: Result<()>) -> Result<()> {
         match written {
             Err(error) if self.sink.is_files() => {
@@ -282,7 +286,7 @@ impl Writer<'_> {
         self.screen.failure(failure);
     }
 
-    /// Without a checkpoint a killed run only loses more.
+    /// Records how far the output is. An error is only a warning: without a checkpoint a killed run only loses more.
     fn checkpoint(&mut self) {
         if let Err(error) = self.sink.checkpoint() {
             self.screen.warning(format!("{error:#}"));

@@ -29,7 +29,7 @@ use super::source_texts::SourceTexts;
 use super::threads;
 use system::NamedSystem;
 
-/// How many segments are shown in a terminal.
+/// Number of segments that are shown in text.
 const SHOWN: usize = 10;
 
 /// Printed under the help of `compare`.
@@ -91,7 +91,7 @@ pub enum ComparisonFormat {
     Json,
 }
 
-/// Reads, translates with both, compares and prints.
+/// Reads the inputs, translates them with both systems, compares and prints.
 pub fn run(args: &CompareArgs, file: &SettingsFile) -> Result<ExitCode> {
     let mut screen = Screen::new(&args.messages);
     let named = [NamedSystem::parse(&args.first)?, NamedSystem::parse(&args.second)?];
@@ -128,7 +128,7 @@ pub fn run(args: &CompareArgs, file: &SettingsFile) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// What `translate` would do with a system.
+/// The job that `translate` would have with a system.
 fn job(args: &CompareArgs, system: &NamedSystem, file: &SettingsFile) -> Result<Job> {
     let (decode, sampling) = system.decoding(&args.decode, &args.sampling);
     let lines = args.reference.is_some();

@@ -1,4 +1,4 @@
-//! `kortom models verify`, `rm` and `path`: what is done to models that are here.
+//! `kortom models verify`, `rm` and `path`: commands for installed models.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{ListingOptions, table};
 
-/// Reads files again and says which are as they were fetched.
+/// Reads the files of models again, and prints which still have the content that was fetched.
 pub(super) fn verify(name: Option<&str>, common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     let all = || -> Result<Vec<String>> {
@@ -49,7 +49,7 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Removes a model, after a yes.
+/// Removes a model after the user agreed, or with `yes` at once.
 pub(super) fn remove(name: &str, yes: bool, common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     let removal = hub.removal(name)?;
@@ -65,7 +65,7 @@ pub(super) fn remove(name: &str, yes: bool, common: ListingOptions) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a store that models share keeps of one that goes.
+/// The part of a message that says how much a store shared by models keeps of a removed one.
 fn stays(removal: &Removal) -> String {
     match removal.shared {
         0 => String::new(),
@@ -76,7 +76,10 @@ fn stays(removal: &Removal) -> String {
     }
 }
 
-/// The cache belongs to every Hugging Face program of this person, so nothing in it goes without a yes.
+/// Asks whether a model may be removed, because the cache is shared by all Hugging Face programs of the user.
+///
+/// # Errors
+/// When the user does not agree, or cannot be asked.
 fn confirm(hub: &Hub, removal: &Removal) -> Result<()> {
     let kept =
         if removal.kept.is_empty() { String::new() } else { format!("; {} other revisions stay", removal.kept.len()) };

@@ -1,4 +1,4 @@
-//! `kortom models list`: what is on this machine, which model a command would take, and what can be fetched.
+//! `kortom models list`: the models on this machine, those that commands would use, and those that can be fetched.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{ListingOptions, languages, table};
 
-/// Prints the models that are here and those of the catalogue that are not.
+/// Prints the installed models, and those of the catalogue that are not installed.
 pub(super) fn run(common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     let (installed, others) = hub.list()?;

@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 
 use super::{ListingOptions, languages, table};
 
-/// What there is to say of a model that is here.
+/// The description of an installed model.
 struct Shown<'a> {
     resolved: &'a Resolved,
     entry: Option<&'a CatalogEntry>,
     facts: Facts,
     license: Option<String>,
-    /// How many parameters there are, and in which precision.
+    /// Number of parameters, and their precision.
     numbers: Option<(usize, String)>,
     settings: Vec<Setting>,
     warnings: Vec<String>,
-    /// Why it cannot be used.
+    /// Why the model cannot be used; `None` if it can.
     fault: Option<String>,
 }
 
-/// Prints what a model is.
+/// Prints the description of a model.
 pub(super) fn run(name: &str, common: ListingOptions) -> Result<ExitCode> {
     let hub = common.hub();
     match hub.installed(name)? {
@@ -95,7 +95,7 @@ impl<'a> Shown<'a> {
         text
     }
 
-    /// What stands at the head of the page.
+    /// The rows at the head of the text.
     fn rows(&self) -> Vec<Vec<String>> {
         let folder = self.resolved.folder.as_ref().map(|folder| folder.display().to_string());
         let (parameters, precision) = match &self.numbers {
@@ -124,11 +124,11 @@ fn precision(weights: &Weights) -> String {
     weights.precision().map_or_else(String::new, |dtype| dtype.as_str().to_uppercase())
 }
 
-/// How a model would decode if no option were given.
+/// The requests of a model without options, as the checkpoint resolves them.
 struct Usual {
-    /// In `translate` and `summarize`.
+    /// The request of `translate` and `summarize`.
     article: ResolvedRequest,
-    /// In `generate`.
+    /// The request of `generate`.
     generate: ResolvedRequest,
 }
 
@@ -139,7 +139,7 @@ fn settle(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<ModelTask>)
     Ok(Usual { article, generate })
 }
 
-/// What `translate` and `summarize` ask of a model if no option is given.
+/// The request of `translate` and `summarize` without options.
 fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<ModelTask>) -> Request {
     let mut request = Request::new(Caller::Article);
     if let Some(entry) = resolved.entry {
@@ -148,7 +148,7 @@ fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<ModelTask>
     }
     if task == Some(ModelTask::Summarize) {
         request.task = Some("summarization".to_owned());
-        // Of many languages that it writes, a model is told the one that it summarises.
+        // A model for many languages needs the code of the language that it summarises.
         let told = resolved.entry.and_then(|entry| entry.to.first()).map(|language| Request {
             from: Some(language.clone()),
             to: Some(language.clone()),
@@ -162,7 +162,7 @@ fn request(checkpoint: &Checkpoint, resolved: &Resolved, task: Option<ModelTask>
     request
 }
 
-/// Every effective setting, the prefix among them where there is one; the maximum of `generate` where that is another.
+/// All effective settings, with the prefix if there is one, and the maximum of `generate` if it differs.
 fn settings(usual: &Usual) -> Vec<Setting> {
     let Usual { article, generate } = usual;
     let mut settings = article.settings.origins.clone();
@@ -191,7 +191,7 @@ fn about(entry: &CatalogEntry) -> impl Iterator<Item = Vec<String>> {
     std::iter::once(row("note", entry.note.clone())).chain(quality).chain(head)
 }
 
-/// A model that is not here can still be described by the catalogue.
+/// Prints the description of a model that is not installed, from the catalogue.
 fn absent(name: &str, common: ListingOptions) -> Result<()> {
     let Some(entry) = hub::alias(name.split('@').next().unwrap_or(name)) else {
         bail!(format!("the model `{name}` is not installed").with_hint(format!("kortom models pull {name}")));

@@ -30,7 +30,7 @@ use super::settings::SettingsFile;
 use super::threads;
 use texts::{System, Texts};
 
-/// So many lines that end in a full stop of their own were probably not made for readers.
+/// Number of lines ending in a separate full stop from which on a text was probably tokenised.
 const TOKENIZED: usize = 100;
 
 /// Printed under the help of `score`.
@@ -107,7 +107,7 @@ pub enum Test {
     Ar,
 }
 
-/// All scores of a system.
+/// The scores of a system.
 struct Scored {
     name: String,
     segments: usize,
@@ -115,7 +115,7 @@ struct Scored {
     rouge: [Agreement; 4],
 }
 
-/// Reads, translates where that is wanted, counts and prints.
+/// Reads the texts, translates the source if there is one, scores and prints.
 pub fn run(args: ScoreArgs, file: &SettingsFile) -> Result<ExitCode> {
     let mut screen = Screen::new(&args.messages);
     let mut texts = Texts::read(&args)?;
@@ -134,7 +134,7 @@ pub fn run(args: ScoreArgs, file: &SettingsFile) -> Result<ExitCode> {
     })
 }
 
-/// Refuses what does not go together.
+/// Refuses options that do not go together.
 fn check(args: &ScoreArgs, texts: &Texts) -> Result<()> {
     if args.paired.is_some() && texts.systems.len() + usize::from(texts.source.is_some()) < 2 {
         bail!("a test compares at least two systems".with_hint("give a second file, or use --confidence for one"));
@@ -167,7 +167,7 @@ fn resampling(args: &ScoreArgs) -> Option<Resampling> {
     wanted.then(|| Resampling { samples, seed: args.seed.unwrap_or(12345), tests, swaps })
 }
 
-/// What a model makes of the lines of a source, as `translate --input-format lines` does.
+/// Translates the lines of a source, as `translate --input-format lines` does.
 fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &mut Screen) -> Result<System> {
     let input = InputOptions { input_format: Some(InputFormat::LINES), ..InputOptions::default() };
     let typed = TranslateArgs {
@@ -240,7 +240,7 @@ fn score(texts: &Texts, resampling: Option<&Resampling>) -> Vec<Scored> {
     scored
 }
 
-/// More than these are noise.
+/// Parses a number of digits; more than 12 would be noise.
 fn digits(typed: &str) -> Result<usize, String> {
     match typed.parse() {
         Ok(number) if number <= 12 => Ok(number),

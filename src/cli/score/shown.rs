@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::Scored;
 
-/// Up to this, a difference is not put down to chance.
+/// The greatest p-value of a significant difference.
 const SIGNIFICANT: f64 = 0.05;
-/// What stands for a signature of ROUGE, which has none.
+/// The description of ROUGE in place of a signature, which it does not have.
 const ROUGE: &str = "F1 in percent, mean over the segments, no stemming, as rouge-score 0.1.2";
 
 /// A line for each system, and the signatures below.
@@ -94,7 +94,7 @@ fn metric(score: &Score, resampling: Option<&Resampling>, width: usize) -> Value
     Value::Object(object)
 }
 
-/// As many digits as are printed.
+/// The value, rounded to `width` digits after the point.
 fn rounded(value: f64, width: usize) -> Value {
     format!("{value:.width$}").parse::<f64>().map_or(Value::Null, Value::from)
 }

@@ -1,4 +1,4 @@
-//! The texts that are scored, read and seen to have as many lines as their references.
+//! The texts that are scored: reading them, and checking that they have as many lines as their references.
 //!
 //! Invariant: lines are those of sacreBLEU: they end at LF, and white space at their ends does not count.
 
@@ -15,19 +15,19 @@ use super::ScoreArgs;
 
 /// Hypotheses of one origin, a text for each segment.
 pub struct System {
-    /// The file, `-`, or the model.
+    /// The name of the file, `-`, or the name of the model.
     pub name: String,
     /// Its texts.
     pub lines: Vec<String>,
 }
 
-/// All that was read.
+/// The texts of all files.
 pub struct Texts {
     /// The references.
     pub reference: Vec<String>,
     /// The hypotheses of each file.
     pub systems: Vec<System>,
-    /// What is to be translated.
+    /// The source to be translated, if there is one.
     pub source: Option<Vec<String>>,
 }
 
@@ -110,7 +110,7 @@ fn value(line: &str, field: &str) -> Result<String> {
         .explain(|| format!("it has no text in the field `{field}`").with_hint("name the field with --field"))
 }
 
-/// Without what Python's `str.rstrip()` takes away.
+/// The line without the white space at its end that Python's `str.rstrip()` removes.
 fn trimmed(line: &str) -> String {
     line.trim_end_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)).to_owned()
 }
