@@ -1,8 +1,8 @@
 //! The program's allocator.
 //!
-//! Responsible for memory that stays the same under load (docs/decisions/allocator.md has the figures): jemalloc is set up in `.cargo/config.toml` to
-//! keep no freed pieces for a thread, since a server has one for each request. The few threads that compute, and live as long
-//! as the program, keep some all the same.
+//! Responsible for a memory use that does not grow under load (docs/decisions/allocator.md has the figures).
+//! `.cargo/config.toml` turns jemalloc's thread caches off, since a server has a thread for each request. The few
+//! threads that compute live as long as the program, and turn theirs on again.
 
 #[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
 mod jemalloc {
@@ -11,28 +11,29 @@ mod jemalloc {
     #[global_allocator]
     static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-    /// What jemalloc calls it whether this thread keeps pieces.
+    /// jemalloc's name of the setting that turns this thread's cache on.
     const KEEPS: &[u8] = b"thread.tcache.enabled\0";
 
-    /// What jemalloc calls the number of its arenas, and how long freed pages are kept, by default and in one of them.
+    /// jemalloc's names of the number of its arenas, and of how long a new arena keeps freed pages, in milliseconds.
     const ARENAS: &[u8] = b"arenas.narenas\0";
     const KEPT_FOR: &[u8] = b"arenas.dirty_decay_ms\0";
 
-    /// Gives freed memory back to the system at once.
+    /// Returns freed memory to the system at once.
     pub fn give_back_freed() {
         let (count, usual) = (Access::<u32>::read(ARENAS.name()), Access::<isize>::read(KEPT_FOR.name()));
         for arena in 0..count.unwrap_or(0) {
             let name = format!("arena.{arena}.dirty_decay_ms\0");
             for kept_for in [0, usual.unwrap_or(0)] {
-                // An arena that nobody uses has nothing to give back.
+                // This fails for an arena that no thread uses; it has no memory to return.
                 let _ = name.name().write(kept_for);
             }
         }
     }
 
-    /// Has this thread keep pieces that it frees, to use them again without asking anybody.
+    /// Turns this thread's cache on: memory that the thread frees is kept for its next allocations, which then take
+    /// no lock.
     pub fn keep_freed() {
-        // It works without, only slower.
+        // Without a cache the thread is only slower.
         let _ = KEEPS.name().write(true);
     }
 
@@ -57,10 +58,10 @@ mod jemalloc {
 #[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
 pub use jemalloc::{give_back_freed, keep_freed};
 
-/// Other allocators know for themselves what to keep.
+/// Does nothing: other allocators have their own rules for thread caches.
 #[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
 pub fn keep_freed() {}
 
-/// Other allocators know for themselves what to give back.
+/// Does nothing: other allocators have their own rules for returning memory.
 #[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
 pub fn give_back_freed() {}

@@ -1,6 +1,6 @@
 //! Sequences of token ids, grouped so that little of the work is padding.
 //!
-//! Invariant: every sequence is in exactly one batch, and `Batch::order` says which one it was, so
+//! Invariant: every sequence is in exactly one batch, and `Batch::order` has its index among all sequences, so
 //! results go back to their places. Which tokens a text becomes belongs to `tokenizer`.
 
 /// One entry of a model's vocabulary.

@@ -1,10 +1,12 @@
-//! Which language a text is in.
+//! Detection of the language of a text.
 //!
-//! Two libraries answer: lingua, where Dutch has neighbours (Afrikaans, German, English) or company (French), and
-//! whatlang for the rest of the world, which lingua would have to carry with 5 MB for each language. How often they are right
-//! is in docs/decisions/language-detection.md. Neither knows Frisian, which the one takes for Dutch or German and the other for Afrikaans or Dutch: it is told by
-//! its most frequent words, which those do not have. Invariant: the answer depends on the text alone, is the best first, and is
-//! empty for a text without letters that either knows. Where the two contradict each other about a text of some length, neither is certain. What
+//! Two libraries answer. lingua is used for Dutch, for languages near it (Afrikaans, German, English) and for French.
+//! whatlang is used for all others, because lingua needs about 5 MB of data for each language. How often they are
+//! right is in docs/decisions/language-detection.md. Neither knows Frisian: lingua takes it for Dutch or German,
+//! whatlang for Afrikaans or Dutch. It is recognised by its most frequent words, which those languages do not have.
+//!
+//! Invariant: the answer depends on the text alone, lists the likeliest language first, and is empty for a text
+//! without letters that either library knows. If the two disagree about a long text, neither answer is certain. What
 //! follows from an answer belongs to the callers.
 
 use std::sync::LazyLock;
@@ -37,27 +39,29 @@ impl Detected {
     }
 }
 
-/// With this many letters a text can be told apart from one in a related language.
+/// Fewest letters of a text that can be distinguished from one in a related language.
 const MANY_LETTERS: usize = 150;
-/// With this many letters both libraries are right, or the text is in none of the languages they know.
+/// Number of letters from which on both libraries are right, or the text is in none of the languages they know.
 const UNDISPUTED_LETTERS: usize = 250;
-/// Bytes of a text that are read; more would not change the answer.
+/// Number of bytes of a text that are read; more would not change the answer.
 const MOST_BYTES: usize = 6000;
 /// The confidence from which on an answer counts as certain.
 const CERTAIN: f32 = 0.9;
-/// The confidence from which on whatlang's answer counts for a language that lingua was not given, in a short text and in a
-/// long one.
+/// The confidence from which on whatlang's answer is taken for a language that lingua was not built with, in a short
+/// text and in a long one.
 const BELIEVED: [f64; 2] = [0.2, 0.05];
 /// Fewest words of a sentence whose language can be detected.
 const TELLING_WORDS: usize = 6;
-/// The share of such sentences, by their length, that an article may have in the expected language and still be foreign.
+/// The greatest share of a foreign article, by length, that sentences in the expected language may have. Only
+/// sentences of [`TELLING_WORDS`] or more are counted.
 const STRAY: f32 = 0.1;
 
-/// Frequent words of Frisian that Dutch, Afrikaans and German do not have; not `it` and `fan`, which mean something else there.
+/// Frequent words of Frisian that Dutch, Afrikaans and German do not have. `it` and `fan` are left out, because other
+/// languages have them with another meaning.
 const FRISIAN: &str =
     "yn foar troch wurdt wurde wurden hat hawwe hie binne wiene nei mar út ôf dy dêr jier soe hjir oan gjin";
-/// The least share of them among the words of a text in Frisian, and the least number; none of FLORES dev's 997 Dutch sentences
-/// has any of them.
+/// The least share of [`FRISIAN`] words among the words of a text in Frisian, and their least number. None of FLORES
+/// dev's 997 Dutch sentences has any of these words.
 const FRISIAN_SHARE: f32 = 0.07;
 const FRISIAN_WORDS: usize = 2;
 
@@ -81,14 +85,14 @@ pub fn language(text: &str) -> Vec<Detected> {
         let (language, sure) = (code_of(other.lang()), other.confidence());
         let near = neighbour(other.lang());
         if !near && sure >= BELIEVED[usize::from(letters >= MANY_LETTERS)] {
-            // Believed, but the less sure it is itself, the less certain that is.
+            // whatlang's answer is taken first, with its own confidence, but at least 0.5; the others share the rest.
             let sure = sure.max(0.5);
             for (_, rest) in &mut found {
                 *rest *= 1.0 - sure;
             }
             found.insert(0, (language, sure));
         } else if found.is_empty() {
-            // An alphabet that lingua was given no language of.
+            // The text is in an alphabet of which lingua was built with no language.
             found.push((language, sure));
         } else if letters >= UNDISPUTED_LETTERS && found[0].0 != language {
             found = vec![(found[0].0, 0.5), (language, 0.5)];
@@ -108,7 +112,8 @@ pub fn is_long(text: &str) -> bool {
     letters(beginning(text)) >= MANY_LETTERS
 }
 
-/// The language of an article that is clearly not in the expected one: all of it, not what it quotes.
+/// The language of an article if it is clearly not the expected one. Foreign quotations in an article do not make it
+/// foreign.
 #[must_use]
 pub fn foreign(text: &str, expected: &str) -> Option<Detected> {
     if is_undisputed(beginning(text), expected) {
@@ -132,14 +137,14 @@ pub fn foreign(text: &str, expected: &str) -> Option<Detected> {
     (as_expected as f32 <= STRAY * telling as f32).then_some(found)
 }
 
-/// Whether whatlang, which takes a tenth of lingua's time, finds the expected language in a text so long that lingua alone
-/// could not be certain of another.
+/// Whether whatlang finds the expected language in a text so long that a different answer of lingua could not be
+/// certain. whatlang takes a tenth of lingua's time.
 fn is_undisputed(text: &str, expected: &str) -> bool {
     let as_expected = |lang| is(code_of(lang), expected);
     letters(text) >= UNDISPUTED_LETTERS && whatlang::detect_lang(text).is_some_and(as_expected) && !is_frisian(text)
 }
 
-/// A language's name in English; a code without one here stands for itself.
+/// The English name of a language, or its code if no name is known.
 #[must_use]
 pub fn name(code: &str) -> &str {
     let parsed = Code::parse(code);
@@ -158,7 +163,7 @@ fn beginning(text: &str) -> &str {
     &text[..end]
 }
 
-/// Whether a text that looks like Dutch, or something near it, has the words of Frisian.
+/// Whether a text that was taken for Dutch, Afrikaans or German has enough [`FRISIAN`] words to be in Frisian.
 fn is_frisian(text: &str) -> bool {
     let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
     let (mut all, mut known) = (0, 0);
@@ -173,7 +178,7 @@ fn letters(text: &str) -> usize {
     text.chars().filter(|c| c.is_alphabetic()).count()
 }
 
-/// The code of a language that lingua was given.
+/// The ISO 639-1 code of a language that lingua was built with.
 fn code(language: Language) -> &'static str {
     match language {
         Language::Afrikaans => "af",
@@ -184,14 +189,14 @@ fn code(language: Language) -> &'static str {
     }
 }
 
-/// Whether lingua knows a language better.
+/// Whether lingua was built with a language; its answer is better than whatlang's there.
 fn neighbour(lang: Lang) -> bool {
     matches!(lang, Lang::Afr | Lang::Nld | Lang::Eng | Lang::Fra | Lang::Deu)
 }
 
 /// The ISO 639-1 code of a language.
 fn code_of(lang: Lang) -> &'static str {
-    // A member of a macrolanguage, such as Mandarin, goes by its code.
+    // A member of a macrolanguage has the code of the macrolanguage: Mandarin has that of Chinese.
     two_letters(lang.code()).or_else(|| two_letters(canonical(lang.code()))).unwrap_or(lang.code())
 }
 

@@ -33,18 +33,18 @@ pub struct Placement {
     dtype_requested: bool,
     /// The description for int8 in place of `dtype`; `None` where int8 may not be chosen.
     int8_description: Option<String>,
-    /// The CPU, where the GPU was not requested by name.
+    /// The placement on the CPU for models that do not fit on the GPU; `None` where the device was requested by name.
     fallback: Option<Box<Self>>,
 }
 
 impl Placement {
-    /// f32 on the CPU.
+    /// A placement on the CPU in f32.
     #[must_use]
     pub fn cpu() -> Self {
         Self::new(Device::Cpu, DType::F32)
     }
 
-    /// This type on this device, as if it had been requested by name.
+    /// A placement of this type on this device, treated as if both had been requested by name.
     #[must_use]
     pub fn new(device: Device, dtype: DType) -> Self {
         let place = if device.is_cpu() { "the CPU" } else { "the card" };
@@ -64,7 +64,7 @@ impl Placement {
     /// The placement for what the user requested.
     ///
     /// # Errors
-    /// When this build or machine lacks the device, or the device lacks the type; with the way to get it.
+    /// When this build or machine lacks the device, or the device lacks the type. The hint says how to get it.
     pub fn choose(device: DeviceChoice, compute: ComputeType) -> Result<Self> {
         match device {
             DeviceChoice::Cuda(number) => {
@@ -81,7 +81,7 @@ impl Placement {
                 }
                 on_gpu(Device::new_metal(0), &device, compute)
             }
-            // int8 is for the CPU.
+            // int8 is computed on the CPU only.
             DeviceChoice::Auto if cfg!(feature = "cuda") && compute != ComputeType::Int8 => {
                 Ok(if_usable(gpu::open(0), compute))
             }
@@ -89,7 +89,7 @@ impl Placement {
         }
     }
 
-    /// Where to load a model that the device has no memory for; only `auto` has a fallback.
+    /// The placement for a model that the device has no memory for; only `auto` has one.
     #[must_use]
     pub fn fallback(&self) -> Option<&Self> {
         self.fallback.as_deref()
@@ -101,7 +101,7 @@ impl Placement {
         self.changed(&move |one| Self { cache: folder.clone(), ..one })
     }
 
-    /// This placement, in int8 only if that was requested by name.
+    /// This placement without int8, unless int8 was requested by name.
     #[must_use]
     pub fn without_implicit_int8(self) -> Self {
         self.changed(&|one| Self { int8_description: None, ..one })
@@ -113,8 +113,8 @@ impl Placement {
         change(self)
     }
 
-    /// This placement for a model of a family that translates as well in int8: in int8 where that may be chosen, which is on the
-    /// CPU and without a requested type.
+    /// This placement for a model of a family that translates as well in int8. It is in int8 on the CPU if no type
+    /// was requested; otherwise it is unchanged.
     #[must_use]
     pub fn with_int8(&self) -> Self {
         match &self.int8_description {
@@ -159,7 +159,7 @@ fn if_usable(gpu: candle_core::Result<Device>, compute: ComputeType) -> Placemen
 fn on_cpu(compute: ComputeType, why: &str) -> Placement {
     let how = match compute {
         ComputeType::Auto | ComputeType::F32 => "f32".to_owned(),
-        // Half types save memory on disk, not time on a CPU; computing wider is exact for the same weights.
+        // f16 and bf16 weights need less space on disk but save no time on a CPU, and f32 holds each of them exactly.
         ComputeType::F16 | ComputeType::Bf16 => format!("f32, which holds every {compute} weight exactly"),
         ComputeType::Int8 => "int8".to_owned(),
     };

@@ -1,8 +1,8 @@
-//! Articles become reports: translated, summarised, or both.
+//! Reports of articles that are translated, summarised, or both.
 //!
-//! Invariant: one report for each article, in their order; all sentences of all articles go to the model
-//! in one call, and so do all parts of them that are summarised. What is wrong with one article is in its report's
-//! warnings.
+//! Invariant: there is one report for each article, in their order. All sentences of all articles go to the
+//! translation model in one call, and all parts of each pass of a summary to the summary model. Problems of one
+//! article are in the warnings of its report.
 
 use anyhow::Result;
 
@@ -18,11 +18,11 @@ use crate::summarize::abstractive::{Abstractive, SummaryWriter};
 use crate::summarize::{Length, Summary, SummaryMethod, extractive};
 use crate::translate::{Generate, Translation, Translator};
 
-/// Translates.
+/// The translation of articles, as one step of a [`Digest`].
 pub struct Translating<'a> {
     /// The model, with its decoding options.
     pub model: &'a dyn Generate,
-    /// What reports call it.
+    /// The model's name in reports.
     pub name: String,
     /// Language of the articles, as a code.
     pub from: &'a str,
@@ -30,31 +30,33 @@ pub struct Translating<'a> {
     pub to: &'a str,
     /// Terms that the translation must have.
     pub glossary: Option<&'a Glossary>,
-    /// What is known of earlier runs.
+    /// Translations of earlier runs, and where those of this run are kept.
     pub memory: Option<&'a MemoryScope<'a>>,
 }
 
-/// Summarises.
+/// The summary of articles, as one step of a [`Digest`].
 pub struct Summarizing<'a> {
-    /// How long the summary is to be. None leaves it to the model, or is the usual length without one.
+    /// The length of the summary. `None` means the length that the model chooses, or the default length if no model
+    /// writes it.
     pub length: Option<Length>,
-    /// Language of what is summarised.
+    /// Language of the text that is summarised.
     pub language: Language,
-    /// What writes it; none for one that consists of the article's own sentences.
+    /// The model that writes the summary; `None` for a summary of the article's own sentences.
     pub writing: Option<Writing<'a>>,
 }
 
-/// Has a model write summaries.
+/// A model that writes summaries.
 pub struct Writing<'a> {
     /// The model, with its decoding options.
     pub model: &'a dyn SummaryWriter,
-    /// What reports call it.
+    /// The model's name in reports.
     pub name: String,
-    /// Language of what it reads, as a code.
+    /// Language of the text that the model reads, as a code.
     pub from: &'a str,
-    /// It reads the article and not its translation.
+    /// Whether the model reads the article and not its translation.
     pub source: bool,
-    /// Its options say how many tokens a summary has, so that a number of sentences only cuts it.
+    /// Whether the user set the length of a summary in tokens. A requested number of sentences then only cuts the
+    /// summary.
     pub own_limits: bool,
 }
 
@@ -70,17 +72,17 @@ impl Summarizing<'_> {
     }
 }
 
-/// What is to be done with articles.
+/// The work to be done with articles.
 #[derive(Default)]
 pub struct Digest<'a> {
-    /// Translate them.
+    /// The translation, if articles are translated.
     pub translating: Option<Translating<'a>>,
-    /// Put a summary on top, of the translation where there is one.
+    /// The summary, if articles are summarised: of the translation where there is one.
     pub summarizing: Option<Summarizing<'a>>,
 }
 
 impl Digest<'_> {
-    /// One report for each article.
+    /// Translates and summarises articles: one report for each.
     ///
     /// # Errors
     /// When a model fails.
@@ -89,7 +91,7 @@ impl Digest<'_> {
         self.finish(documents, translations)
     }
 
-    /// What translates the articles, where they are translated.
+    /// The translator of the articles; `None` if they are not translated.
     #[must_use]
     pub fn translator(&self) -> Option<Translator<'_, dyn Generate + '_>> {
         let step = self.translating.as_ref()?;
@@ -112,7 +114,7 @@ impl Digest<'_> {
         Ok(parts.map(|((source, translation), summary)| self.report(source, translation, summary)).collect())
     }
 
-    /// Summaries of what there is to read, where any are wanted.
+    /// One summary for each article, of its translation or its source; `None` if no summary is requested.
     fn summaries(&self, documents: &[Document], translations: &[Option<Translation>]) -> Result<Vec<Option<Summary>>> {
         let Some(step) = &self.summarizing else { return Ok(documents.iter().map(|_| None).collect()) };
         let of_source = step.writing.as_ref().is_some_and(|writing| writing.source);
@@ -123,7 +125,7 @@ impl Digest<'_> {
         Ok(step.summarize(&read)?.into_iter().map(Some).collect())
     }
 
-    /// A warning when the article is clearly in another language than the model that reads it.
+    /// A warning if the article is clearly in another language than that of the model that reads it.
     fn foreign(&self, source: &Document) -> Option<String> {
         let writing = self.summarizing.as_ref().and_then(|step| step.writing.as_ref());
         let expected = self.translating.as_ref().map(|step| step.from).or(writing.map(|writing| writing.from))?;
@@ -146,7 +148,7 @@ impl Digest<'_> {
         };
         let read = translation.as_ref().map_or(&source, |translation| &translation.document);
         report.title = read.title().map(str::to_owned);
-        // Whole sentences of an article claim nothing that is not in it.
+        // Only summaries that a model wrote are checked: sentences of the article claim nothing that is not in it.
         let written = summary.as_ref().filter(|summary| summary.method == SummaryMethod::Abstractive);
         if let (Some(summary), Some(step)) = (written, &self.summarizing) {
             let of_source = step.writing.as_ref().is_some_and(|writing| writing.source);
@@ -184,8 +186,8 @@ impl Digest<'_> {
     }
 }
 
-/// The text of an article: Markdown reads well as it is, the markup of pages and subtitles does not. A record's field stays
-/// what it is.
+/// The text of an article for a reader. Markup is removed, but not from Markdown, which reads well as it is, and not
+/// from the fields of a JSONL record.
 fn readable(document: &Document) -> String {
     if document.has_markup() && !matches!(document.format, Format::Markdown | Format::Jsonl) {
         document.without_markup().body()

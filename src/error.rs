@@ -1,4 +1,4 @@
-//! What went wrong, of which kind that is, and what to do about it.
+//! The error type: what went wrong, its kind, and what to do about it.
 //!
 //! Inside the crate errors are those of `anyhow`; an [`Error`] is a link in such a chain of causes that has a hint or a kind.
 //! Invariant: a hint is a value beside the message and never a part of it. Both become text here and nowhere else: all causes
@@ -9,11 +9,11 @@ use std::fmt::{self, Display};
 use std::iter;
 use std::sync::Arc;
 
-/// What stands before a hint.
+/// The text that is put before each hint.
 #[doc(hidden)]
 pub const HINT: &str = "\nhint: ";
 
-/// What kind of fault an [`Error`] is.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -21,19 +21,19 @@ pub enum ErrorKind {
     Model,
     /// The network is needed, and cannot or must not be used.
     Network,
-    /// The model does not know a language, or is for others.
+    /// The model does not know a language, or is for other languages.
     Language,
     /// The device cannot be used, or has not enough memory.
     Device,
-    /// A text or a document cannot be worked on.
+    /// A text or a document cannot be processed.
     Input,
-    /// None of the others.
+    /// Any other error.
     Other,
 }
 
-/// The error of all that a program needs which embeds kortom.
+/// The error of the public functions of kortom.
 ///
-/// As text (`{error}`) it is its message and its own hint; `{error:#}` and [`Error::describe`] give the causes too.
+/// `{error}` gives the message and the error's own hint; `{error:#}` and [`Error::describe`] give the causes too.
 #[derive(Clone, Debug)]
 pub struct Error {
     message: String,
@@ -42,12 +42,12 @@ pub struct Error {
     cause: Option<Cause>,
 }
 
-/// Shared, so that several texts can fail for the same reason.
+/// The cause of an error. It is shared, so that several texts can fail for one reason.
 #[derive(Clone, Debug)]
 enum Cause {
-    /// What led to the error.
+    /// Another error that led to this one.
     Of(Arc<anyhow::Error>),
-    /// The error itself in its own type, which has the same message.
+    /// This error in its original type, which has the message of this one.
     Itself(Arc<anyhow::Error>),
 }
 
@@ -69,13 +69,13 @@ impl Error {
         self.links().find_map(Self::own_hint)
     }
 
-    /// The hint of the error itself, whatever its causes have.
+    /// The hint of the error itself, without those of its causes.
     #[must_use]
     pub fn own_hint(&self) -> Option<&str> {
         self.hints.first().map(String::as_str)
     }
 
-    /// What went wrong, without causes and hints.
+    /// The message, without causes and hints.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -87,7 +87,7 @@ impl Error {
         describe(self)
     }
 
-    /// The error with this kind, unless it or a cause of it has one.
+    /// The error with this kind, unless the error or one of its causes already has a kind.
     #[must_use]
     pub(crate) fn or_kind(self, kind: ErrorKind) -> Self {
         let known = self.links().any(|link| link.kind.is_some());
@@ -149,10 +149,10 @@ impl From<&str> for Error {
     }
 }
 
-/// A message or an error that gets a hint, below those it has.
+/// A message or an error to which a hint can be added.
 #[doc(hidden)]
 pub trait WithHint {
-    /// The error with `hint`.
+    /// The error with `hint` added after its other hints.
     fn with_hint(self, hint: impl Into<String>) -> Error;
 }
 
@@ -164,10 +164,10 @@ impl<M: Into<Error>> WithHint for M {
     }
 }
 
-/// A result whose error is the cause of another one.
+/// A result or an option whose failure becomes the cause of another error.
 #[doc(hidden)]
 pub trait Explain<T> {
-    /// The value, or the error that `error` makes, with the cause below it.
+    /// The value, or the error that `error` makes, with the failure as its cause.
     ///
     /// # Errors
     /// When there is no value.
@@ -195,7 +195,7 @@ pub fn find<E: StdError + Send + Sync + 'static>(error: &anyhow::Error) -> Optio
         .find_map(|link| link.downcast_ref().or_else(|| link.downcast_ref::<Error>()?.itself()?.downcast_ref()))
 }
 
-/// The cause of all causes.
+/// The root cause of an error: the last of its chain of causes.
 #[doc(hidden)]
 #[must_use]
 pub fn root(error: &anyhow::Error) -> Error {

@@ -1,8 +1,8 @@
 //! A model folder: named files in the Hugging Face layout, on disk or embedded in the binary.
 //!
-//! Invariant: a `ModelFiles` names only files that existed when it was made; reading one that is
-//! missing is an error that names the file and the model. What is *in* the files belongs to
-//! `tokenizer` and `model`; how they came onto this machine belongs to `hub`.
+//! Invariant: a `ModelFiles` names only files that existed when it was made; reading one that is missing is an error
+//! that names the file and the model. The contents of the files belong to `tokenizer` and `model`; how they came onto
+//! this machine belongs to `hub`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -63,13 +63,13 @@ impl ModelFiles {
         Ok(Self { name: name.to_owned(), revision, files, adapter: None })
     }
 
-    /// These files with those of an adapter, which is merged into the weights as they are loaded.
+    /// These files together with those of an adapter, which is merged into the weights as they are loaded.
     #[must_use]
     pub fn with_adapter(self, adapter: Self) -> Self {
         Self { adapter: Some(Box::new(adapter)), ..self }
     }
 
-    /// The files of the adapter that is to be merged into the weights.
+    /// The files of the adapter that is merged into the weights; `None` without an adapter.
     #[must_use]
     pub fn adapter(&self) -> Option<&Self> {
         self.adapter.as_deref()
@@ -169,7 +169,7 @@ impl ModelFiles {
         Ok(Some(value))
     }
 
-    /// The message for a file whose content is not what it should be.
+    /// The error for a file whose content is not valid.
     pub(crate) fn broken(&self, file: &str) -> Error {
         format!("`{file}` of the model `{}` cannot be used", self.name)
             .with_hint("the file is broken or cut short; fetch it again")

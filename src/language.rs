@@ -1,10 +1,10 @@
-//! What a language code means: the many ways of writing one language, brought to one.
+//! Language codes: the many codes of one language are brought to one form.
 //!
 //! Invariant: two codes are the same language exactly if their `Code`s agree, and nothing else in the crate takes a code
 //! apart. So `nl`, `nl-BE`, `nld`, `dut`, `nl_XX` and `nld_Latn` mean Dutch to the tokenizer, the checks, the glossary, the
 //! sentence rules and the server alike. Which languages a model knows belongs to `tokenizer`.
 
-/// A language that has rules of its own here: for sentences, for checks, for the forms of words.
+/// A language for which kortom has rules of its own: for sentences, for checks, for the forms of words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// Dutch, Flemish included.
@@ -14,7 +14,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The language of a code, if it has rules of its own.
+    /// The language of a code; `None` if kortom has no rules for it.
     #[must_use]
     pub fn known(code: &str) -> Option<Self> {
         match Code::parse(code).language.as_str() {
@@ -24,8 +24,9 @@ impl Language {
         }
     }
 
-    /// The language whose rules for sentences serve texts in this code's language best. Afrikaans abbreviates as Dutch does;
-    /// the abbreviations of English are the most widely used.
+    /// The language whose rules for sentences fit the language of a code best: Dutch for Dutch and for Afrikaans,
+    /// which abbreviates as Dutch does, and English for all others, because its abbreviations are the most widely
+    /// used.
     #[must_use]
     pub fn of(code: &str) -> Self {
         let nearest = || if Code::parse(code).language == "afr" { Self::Dutch } else { Self::English };
@@ -54,7 +55,7 @@ impl Code {
         for part in parts {
             match part.len() {
                 4 if script.is_none() => script = Some(part.to_lowercase()),
-                // What mBART puts where there is no region.
+                // mBART writes `XX` if there is no region.
                 2 if region.is_none() && part != "XX" => region = Some(part.to_uppercase()),
                 _ => {}
             }
@@ -62,14 +63,15 @@ impl Code {
         Self { language: canonical(&written).to_owned(), written, script, region }
     }
 
-    /// Whether a model that offers `self` serves someone who asks for `asked`.
+    /// Whether a model with the language `self` can be used for the requested language `asked`: equal languages, and
+    /// scripts that do not differ.
     #[must_use]
     pub fn serves(&self, asked: &Self) -> bool {
         self.language == asked.language
             && (asked.script.is_none() || self.script.is_none() || self.script == asked.script)
     }
 
-    /// Whether this is a language at all, and not a group of them such as `gmw` or `ROMANCE`.
+    /// Whether the code is one of a single language, and not of a group of languages such as `gmw` or `ROMANCE`.
     #[must_use]
     pub fn is_language(&self) -> bool {
         let known = |list: &[&str]| list.contains(&self.language.as_str());
@@ -82,7 +84,7 @@ impl Code {
         two_letters(&self.written).or_else(|| two_letters(&self.language)).unwrap_or(&self.written)
     }
 
-    /// The language as documents name it (BCP 47): `nl`, `en-GB`, `zh-Hant`. Of scripts the Latin one goes without saying.
+    /// The language tag for documents (BCP 47): `nl`, `en-GB`, `zh-Hant`. The Latin script is not written.
     #[must_use]
     pub fn tag(&self) -> String {
         let mut tag = self.short().to_owned();
@@ -99,27 +101,27 @@ impl Code {
     }
 }
 
-/// The ISO 639-1 code of a language that is named by two letters or three; none where it has no such code.
+/// The ISO 639-1 code of a language, from its code of two or three letters; `None` if it has no such code.
 #[must_use]
 pub fn two_letters(code: &str) -> Option<&'static str> {
     PAIRS.iter().find(|&&(short, long)| short == code || long == code).map(|&(short, _)| short)
 }
 
-/// The code without what a model puts around it.
+/// The language code inside a token such as `>>nld<<`, `__nl__` or `<2nl>`; any other token is returned as it is.
 #[must_use]
 pub fn bare(token: &str) -> &str {
     let inner = |start: &str, end: &str| token.strip_prefix(start)?.strip_suffix(end).filter(|inner| !inner.is_empty());
     inner(">>", "<<").or_else(|| inner("__", "__")).or_else(|| inner("<2", ">")).unwrap_or(token)
 }
 
-/// The three letters for two, for an older name, or for a member of a macrolanguage.
+/// The ISO 639-3 code for a code of two letters, an older code, or a member of a macrolanguage.
 #[must_use]
 pub fn canonical(code: &str) -> &str {
     let long = PAIRS.iter().find(|&&(short, _)| short == code).map_or(code, |&(_, long)| long);
     MEMBERS.iter().find(|&&(member, _)| member == long).map_or(long, |&(_, group)| group)
 }
 
-/// ISO 639-1 and what it is in ISO 639-3; at the end withdrawn and private two-letter codes that models use.
+/// ISO 639-1 codes with their ISO 639-3 codes. At the end there are withdrawn and private codes that models use.
 #[rustfmt::skip]
 const PAIRS: &[(&str, &str)] = &[
     ("aa", "aar"), ("ab", "abk"), ("af", "afr"), ("ak", "aka"), ("am", "amh"), ("an", "arg"), ("ar", "ara"), ("as", "asm"),
@@ -146,7 +148,7 @@ const PAIRS: &[(&str, &str)] = &[
     ("iw", "heb"), ("in", "ind"), ("ji", "yid"), ("jw", "jav"), ("sh", "hbs"), ("ns", "nso"), ("fil", "tgl"),
 ];
 
-/// Other names of a language (ISO 639-2/B, English), and members of macrolanguages that models name in their place.
+/// Other names of a language (ISO 639-2/B, English), and members of macrolanguages that models name instead of these.
 #[rustfmt::skip]
 const MEMBERS: &[(&str, &str)] = &[
     ("dut", "nld"), ("ger", "deu"), ("fre", "fra"), ("gre", "ell"), ("chi", "zho"), ("cze", "ces"), ("per", "fas"), ("rum", "ron"),
@@ -157,7 +159,7 @@ const MEMBERS: &[(&str, &str)] = &[
     ("kmr", "kur"), ("cmn", "zho"), ("gaz", "orm"), ("ekk", "est"), ("ayr", "aym"), ("fuv", "ful"), ("knc", "kau"),
 ];
 
-/// Languages with three letters only that bilingual models are made for.
+/// Languages without an ISO 639-1 code for which there are bilingual models.
 const ONLY_LONG: &[&str] = &["ast", "ceb", "hil", "ilo", "nds", "nso", "pag", "pap", "war", "yap", "lua", "bem", "hbs"];
 
 #[cfg(test)]

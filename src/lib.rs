@@ -2,8 +2,8 @@
 //! without Python and without conversion.
 //!
 //! A [`Pipeline`] is loaded by [`PipelineOptions`] and makes a [`Report`] of an article. Its fields are the translation, the
-//! summary, and what to check in both; [`render`] writes it as text, Markdown, HTML or JSON. Where something goes wrong, an
-//! [`Error`] says of which kind that is and what to do about it.
+//! summary, and what to check in both; [`render`] writes it as text, Markdown, HTML or JSON. An [`Error`] has a kind
+//! and a hint that says what to do about it.
 //!
 //! ```
 //! use kortom::{Pipeline, PipelineOptions};
@@ -16,10 +16,10 @@
 //! # Ok::<(), kortom::Error>(())
 //! ```
 
-// What goes wrong, and what to do about it.
+// Errors.
 pub mod error;
 
-// Words: strings only.
+// Strings only.
 #[doc(hidden)]
 pub mod language;
 pub mod document;
@@ -32,7 +32,7 @@ pub mod glossary;
 #[doc(hidden)]
 pub mod tokenizer;
 
-// Numbers: tensors only.
+// Tensors only.
 #[doc(hidden)]
 pub mod batch;
 #[doc(hidden)]
@@ -44,7 +44,7 @@ pub mod model;
 #[doc(hidden)]
 pub mod search;
 
-// Whole articles.
+// Models, and what they make of whole articles.
 #[doc(hidden)]
 pub mod files;
 #[doc(hidden)]
@@ -59,7 +59,7 @@ pub mod check;
 #[doc(hidden)]
 pub mod consistency;
 
-// What comes of them.
+// Results.
 #[doc(hidden)]
 pub mod digest;
 pub mod report;
@@ -68,7 +68,7 @@ pub mod score;
 pub mod compare;
 pub mod render;
 
-// All of it, with models that are chosen and loaded.
+// All of the above, with models that are chosen and loaded by name.
 pub mod pipeline;
 
 pub use error::{Error, ErrorKind};

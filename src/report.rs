@@ -2,8 +2,8 @@
 //!
 //! Invariant: a `Report` becomes the object that the command line's `--format json` promises,
 //! whatever the input: fields of a JSONL record pass through as they were written. An input's own `id`,
-//! `input`, `date` and `title` stay; of the fields that kortom produces, its own win wherever it
-//! produced something. How reports are rendered belongs to `render`.
+//! `input`, `date` and `title` stay. Any other field that kortom produces replaces the record's own, unless kortom's
+//! value is null or empty. How reports are rendered belongs to `render`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,21 +17,21 @@ use crate::memory::Similar;
 use crate::summarize::SummaryMethod;
 use crate::translate::{Segment, SegmentOrigin};
 
-/// The models that were used, each `name@revision` or a name.
+/// The names of the models that were used, each `name@revision` or a name alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UsedModels {
-    /// The one that translated.
+    /// The model that translated.
     pub translation: Option<String>,
-    /// The one that wrote the summary.
+    /// The model that wrote the summary.
     pub summary: Option<String>,
 }
 
 /// How many passes a summary took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Passes {
-    /// How often the model summarised: once where the article fits its window, once more for summaries of summaries.
+    /// Number of passes: 1 if the article fits the model's window; each pass over the summaries of parts is one more.
     pub passes: usize,
-    /// How many texts the model summarised in all passes.
+    /// Number of texts that the model summarised in all passes.
     pub parts: usize,
 }
 
@@ -42,15 +42,15 @@ pub struct Report {
     pub id: String,
     /// The file, or `-` for standard input.
     pub input: String,
-    /// `YYYY-MM` or `YYYY-MM-DD`, where the article says so.
+    /// The article's date, `YYYY-MM` or `YYYY-MM-DD`, if the article has one.
     pub date: Option<String>,
-    /// The first heading where the format marks one.
+    /// The first heading, if the format marks one.
     pub title: Option<String>,
     /// The detected language of the article; `None` where it was not detected.
     pub detected: Option<Detected>,
-    /// The English text without the date; none when nothing was translated.
+    /// The translation without the date; `None` if nothing was translated.
     pub translation: Option<String>,
-    /// A short summary.
+    /// The summary; `None` if none was requested.
     pub summary: Option<String>,
     /// Problems of the summary.
     pub summary_notes: Vec<Finding>,
@@ -79,7 +79,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many segments carry a flag, and which; and the summary.
+    /// Counts the flags of the segments and of the summary.
     #[must_use]
     pub fn flag_count(&self) -> FlagCount {
         let mut count = FlagCount::default();
@@ -94,14 +94,14 @@ impl Report {
     }
 }
 
-/// Fields that an input's own ones replace.
+/// Fields of a report that the record's own fields replace.
 const KEPT: [&str; 4] = ["id", "input", "date", "title"];
 
 impl Report {
     /// The object that `--format json` promises, on one line.
     ///
     /// # Errors
-    /// None that is known: reports hold text and numbers only.
+    /// No error is known: reports hold text and numbers only.
     pub fn json(&self) -> serde_json::Result<String> {
         let text = serde_json::to_string::<Option<&str>>;
         let mut made = vec![
@@ -150,9 +150,9 @@ pub struct LineReport {
     pub source: String,
     /// The output; empty for an empty line.
     pub target: String,
-    /// The model's score; none for an empty line.
+    /// The model's score; `None` for an empty line.
     pub score: Option<f32>,
-    /// Generated tokens.
+    /// Number of generated tokens.
     pub tokens: usize,
     /// Flags of the problems that were found.
     pub flags: Vec<Flag>,
@@ -162,7 +162,7 @@ pub struct LineReport {
     /// Where the output comes from, if not from a model in this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<SegmentOrigin>,
-    /// Known translations of similar lines, where they were asked for.
+    /// Known translations of similar lines, if they were requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub similar: Vec<Similar>,
     /// The detected language of the lines, where it was detected.
@@ -177,7 +177,8 @@ pub struct LineReport {
 }
 
 impl LineReport {
-    /// The object of a record, on one line: the record's own fields, then what was made, or an error and its hint.
+    /// The JSON object for a record, on one line: the record's own fields, then those of this report, or an error and
+    /// its hint.
     #[must_use]
     pub fn json_in(&self, record: &[Field], error: Option<(&str, &str)>) -> String {
         let text = |text: &str| Value::String(text.to_owned()).to_string();

@@ -48,14 +48,14 @@ impl fmt::Display for DeviceChoice {
 /// A value of `--compute-type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ComputeType {
-    /// On the CPU int8 for families that translate as well in it, f32 for the others; f16 on a GPU.
+    /// f16 on a GPU. On the CPU, int8 for families that translate as well in int8, and f32 for the others.
     #[default]
     Auto,
     /// Single precision.
     F32,
     /// Half precision.
     F16,
-    /// Half the bits, the range of single precision.
+    /// bfloat16: 16 bits with the range of single precision.
     Bf16,
     /// Weights and activations in int8.
     Int8,

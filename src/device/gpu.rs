@@ -1,4 +1,4 @@
-//! Facts about a CUDA GPU that candle does not give. The only place that calls the driver directly.
+//! Facts about a CUDA GPU that candle does not give. No other module calls the driver directly.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ pub struct GpuInfo {
     pub name: String,
     /// The compute capability, major and minor.
     pub capability: (i32, i32),
-    /// Bytes of free memory, those that the driver keeps for this program's next tensors included.
+    /// Free memory in bytes, with the memory that the driver keeps for this program's next tensors.
     pub free: usize,
-    /// Bytes of memory.
+    /// Memory in bytes.
     pub total: usize,
 }
 
@@ -48,9 +48,12 @@ impl GpuInfo {
     }
 }
 
-/// Opens the CUDA GPU of this number, and tries it.
+/// Opens the CUDA GPU of this number, and computes something small on it.
+///
+/// # Errors
+/// When there is no such GPU, or the driver or this build does not fit it.
 pub(super) fn open(number: usize) -> Result<Device> {
-    // A stream of its own, not the one of each thread: whatever threads use the device, its work is done in order.
+    // One stream for the device, not one for each thread: the work of all threads is done in order.
     let device = Device::new_cuda_with_stream(number)?;
     #[cfg(feature = "cuda")]
     prepare(&device)?;
@@ -58,7 +61,7 @@ pub(super) fn open(number: usize) -> Result<Device> {
     Ok(device)
 }
 
-/// Computes something small: only that shows an old driver, or a GPU that this build has no code for.
+/// Computes a small product. Only this shows a driver that is too old, or a GPU that this build has no code for.
 pub(super) fn computes(dtype: DType, device: &Device) -> Result<()> {
     let two = Tensor::ones((2, 2), dtype, device)?.affine(2.0, 0.0)?;
     let found = two.matmul(&two)?.to_dtype(DType::F32)?.to_vec2::<f32>()?;
@@ -68,7 +71,7 @@ pub(super) fn computes(dtype: DType, device: &Device) -> Result<()> {
     candle_core::bail!("2 · 2 + 2 · 2 is {found:?} there")
 }
 
-/// Turns off what costs much time between the steps of a decoder.
+/// Sets up a GPU for many short steps: no event tracking, and freed memory stays with the program.
 #[cfg(feature = "cuda")]
 fn prepare(device: &Device) -> Result<()> {
     use candle_core::cuda_backend::WrapErr;
@@ -81,7 +84,7 @@ fn prepare(device: &Device) -> Result<()> {
     if !context.has_async_alloc() {
         return Ok(());
     }
-    // Else the driver takes back freed memory at every synchronisation, which is once a step.
+    // Without this the driver takes freed memory back at every synchronisation, which is once a step.
     let mut threshold = u64::MAX;
     let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
     // SAFETY: the pointer is to a local of the type that the driver asks for with this attribute, and the pool belongs
@@ -89,7 +92,7 @@ fn prepare(device: &Device) -> Result<()> {
     unsafe { sys::cuMemPoolSetAttribute(pool(context).w()?, attribute, (&raw mut threshold).cast()).result().w() }
 }
 
-/// Bytes that were freed and that the driver keeps for this program; the driver counts them as used.
+/// Bytes that were freed and that the driver keeps for this program. The driver does not count them as free.
 #[cfg(feature = "cuda")]
 fn kept(context: &CudaContext) -> usize {
     use sys::CUmemPool_attribute::{CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT};
