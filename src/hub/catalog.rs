@@ -1,7 +1,7 @@
 //! The checkpoints kortom knows by a short name, and the one compiled into the binary.
 //!
-//! Invariant: the catalogue is data (`models/catalog.toml`), read once; its order is preference. Whether a model is
-//! installed is for `hub` to say.
+//! Invariant: the catalogue is data (`models/catalog.toml`), read once; preferred models come first. Whether a model
+//! is installed belongs to `hub`.
 
 use std::sync::LazyLock;
 
@@ -85,7 +85,7 @@ pub struct CatalogEntry {
     pub non_commercial: bool,
     /// Number of parameters, computed from the shapes, in millions.
     pub parameters: u32,
-    /// Most tokens that it reads at once, where it was made for long documents.
+    /// The window in tokens, for a checkpoint that was made for long documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<usize>,
     /// Layer and head of the decoder's cross-attention that were trained to say which words belong together; layer -1 is the last.
@@ -143,7 +143,7 @@ pub fn alias(name: &str) -> Option<&'static CatalogEntry> {
     catalog().iter().find(|entry| entry.alias == name)
 }
 
-/// The first that summarises texts of this language and reads more than so many tokens at once.
+/// The first checkpoint that summarises texts in `language` with a window of more than `tokens` tokens.
 #[must_use]
 pub fn longer(language: &str, tokens: usize) -> Option<&'static CatalogEntry> {
     let reads_more = |entry: &&CatalogEntry| entry.window.is_some_and(|window| window > tokens);

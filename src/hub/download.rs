@@ -1,9 +1,8 @@
 //! Fetching a model from the Hub into the shared cache.
 //!
 //! Invariant: a blob under its final name has the size and the hash the Hub gave; a ref is written only when every file
-//! of its snapshot is there. So an interruption at any point leaves a cache in which nothing looks whole that is not,
-//! and the next try goes on where this one stopped. The same lock files as Python's keep two programs from writing one
-//! blob.
+//! of its snapshot is there. So after an interruption at any point nothing in the cache looks complete that is not,
+//! and the next try resumes the download. The lock files of Python's client keep two programs from writing one blob.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -88,7 +87,7 @@ fn free_space(folder: &Path) -> Option<u64> {
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Elsewhere a full disk is only found when a write fails.
+/// `None`: on other systems a full disk is only found when a write fails.
 #[cfg(not(unix))]
 fn free_space(_folder: &Path) -> Option<u64> {
     None
@@ -182,7 +181,8 @@ impl Transfer<'_> {
         }
         let answer = self.client.get(&self.repository, &self.file.name, here)?;
         if begins_at(&answer) != Some(here) {
-            // Not the range that was asked for: the server does not do ranges, so what is here is of no use.
+            // The server did not send the requested range, so it does not support ranges, and the part file starts
+            // anew.
             output.set_len(0).map_err(cannot)?;
             here = 0;
             if begins_at(&answer) != Some(0) {
@@ -198,7 +198,7 @@ impl Transfer<'_> {
     }
 
     fn copy(&self, answer: Response<Body>, output: &mut File, part: &Path, from: u64) -> Result<u64, RequestFailure> {
-        // One byte more than fits is enough to find out that there is too much.
+        // One byte more than expected is read, to find out whether the body is too long.
         let mut body = answer.into_body().into_reader().take(self.file.size - from + 1);
         let mut buffer = vec![0; 1 << 16];
         let mut here = from;

@@ -1,6 +1,6 @@
-//! What a model is, as its small files say: architecture, licence, sizes. Its weights are `model`'s to read.
+//! Facts about a model from its small files: architecture, licence, sizes. Reading weights belongs to `model`.
 //!
-//! Invariant: what a file does not say is `None`, never a guess.
+//! Invariant: a fact that no file states is `None`, and never guessed.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct FileFacts {
 /// Reads the facts of a model.
 ///
 /// # Errors
-/// When config.json is no JSON, or a file cannot be asked for its size.
+/// When config.json is not JSON, or the size of a file cannot be read.
 pub fn facts(files: &ModelFiles) -> Result<Facts> {
     let config = files.json("config.json")?.unwrap_or_default();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
@@ -51,9 +51,9 @@ pub fn facts(files: &ModelFiles) -> Result<Facts> {
     })
 }
 
-/// What a model was made for, where its files say so, and whether that is certain. Marian and FSMT only ever translate, and
-/// Pegasus only ever summarises; settings for summaries and no other task are left in checkpoints that were trained
-/// further for something else.
+/// The task of a model, if its files show it, and whether that is certain. Marian and FSMT models always translate,
+/// and Pegasus models always summarise. A checkpoint with settings for summaries only is not certain, because it may
+/// have been trained further for another task.
 ///
 /// # Errors
 /// When config.json is no JSON.

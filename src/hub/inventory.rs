@@ -1,7 +1,8 @@
-//! What is installed, whether it still is what was fetched, and its removal.
+//! Installed models: listing, verifying and removing them.
 //!
-//! Invariant: looking and checking write nothing. Removal deletes inside one repository's folder of the cache only, and
-//! no blob that a snapshot which stays still links to; that others use the same cache is for the caller to say.
+//! Invariant: listing and verifying write nothing. Removal deletes files inside one repository's folder of the cache
+//! only, and no blob that a remaining snapshot links to. Telling the user that other programs share the cache belongs
+//! to the caller.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -119,7 +120,7 @@ pub struct Removal {
     pub shared: u64,
 }
 
-// As serde wants it.
+// serde requires this signature.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(bytes: &u64) -> bool {
     *bytes == 0
