@@ -12,12 +12,12 @@ use super::subtitles::{MOST_CUES, ends_sentence};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
 
-/// What the part with the lines begins with.
+/// The heading of the section with the lines.
 const EVENTS: &str = "[events]";
-/// How many fields a line has before its text, where no line `Format:` says it.
+/// Number of fields before the text of a line, if there is no line `Format:`.
 const FIELDS: usize = 9;
 
-/// A line with something said.
+/// A line of dialogue.
 struct DialogueText<'a> {
     text: Range<usize>,
     /// Style and speaker.
@@ -52,7 +52,7 @@ pub(super) fn check(text: &str, _: &Document) -> Result<()> {
     Ok(())
 }
 
-/// The lines with something said, in their order.
+/// The lines of dialogue, in their order.
 fn lines(text: &str) -> Vec<DialogueText<'_>> {
     let (mut fields, mut who) = (FIELDS, vec![3, 4]);
     let (mut lines, mut start, mut is_events) = (Vec::new(), 0, false);
@@ -76,7 +76,7 @@ fn lines(text: &str) -> Vec<DialogueText<'_>> {
     lines
 }
 
-/// Whether a text says how to draw something: `{\p1}m 0 0 l 1 1`.
+/// Whether a text is a drawing: `{\p1}m 0 0 l 1 1`.
 fn is_drawing(text: &str) -> bool {
     text.split("\\p").skip(1).any(|rest| rest.starts_with(|c: char| ('1'..='9').contains(&c)))
 }

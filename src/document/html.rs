@@ -40,7 +40,7 @@ pub(super) fn all(text: &str) -> Vec<(Range<usize>, Block)> {
     read(text, true).into_iter().map(|found| (found.range, found.block)).collect()
 }
 
-/// The blocks of a page; with its title where all of it is meant.
+/// The blocks of a page; with its title if the whole page is read.
 fn read(text: &str, whole: bool) -> Vec<FoundBlock> {
     let mut reader = HtmlReader { text, whole, ..HtmlReader::default() };
     for token in tokens(text) {
@@ -57,7 +57,7 @@ fn read(text: &str, whole: bool) -> Vec<FoundBlock> {
     reader.blocks
 }
 
-/// Tags and text, and where they are; scripts and the like hold none.
+/// The tags and texts of a page with their ranges. Scripts and the like contain none.
 pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<usize>> {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
     emitter.naively_switch_states(true);
@@ -73,17 +73,17 @@ fn name(bytes: &[u8]) -> String {
 #[derive(Default)]
 struct HtmlReader<'a> {
     text: &'a str,
-    /// All of the page is meant, its title too.
+    /// Whether the whole page is read, with its title.
     whole: bool,
     blocks: Vec<FoundBlock>,
-    /// Names of the elements around that part blocks, innermost last.
+    /// Names of the enclosing elements that separate blocks, the innermost last.
     around: Vec<String>,
     /// The block that is being read, and how far it has content.
     open: Option<Range<usize>>,
     inline: Inline,
-    /// How far the page is read.
+    /// The position up to which the page was read.
     read: usize,
-    /// The text since then, with its entities resolved.
+    /// The text after that position, with its entities resolved.
     said: String,
     /// An element that goes through as it is.
     kept: Option<Kept>,
@@ -169,7 +169,7 @@ impl HtmlReader<'_> {
         self.read = end;
     }
 
-    /// Something that stands by itself.
+    /// Adds a single mark for `range`.
     fn single(&mut self, range: Range<usize>) {
         if self.kept.is_none() {
             self.flush(range.start);
@@ -180,7 +180,7 @@ impl HtmlReader<'_> {
         }
     }
 
-    /// Goes into an element; one that has no end of its own ends here.
+    /// Enters an element. An open element without an end tag, which cannot contain it, ends here.
     fn enter(&mut self, name: String) {
         while self.around.last().is_some_and(|last| ends_before(last, &name)) {
             self.around.pop();
@@ -214,7 +214,7 @@ impl HtmlReader<'_> {
         self.open = Some(block..range.end);
     }
 
-    /// Makes a block of what was read, if there is anything to say in it.
+    /// Ends the open block, and keeps it if it has text.
     fn end_block(&mut self) {
         let inline = std::mem::take(&mut self.inline);
         let Some(range) = self.open.take() else { return };

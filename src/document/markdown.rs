@@ -25,7 +25,7 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
-    // The parser does not know of byte order marks.
+    // The parser does not recognise byte order marks.
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader = MarkdownReader { text, ..MarkdownReader::default() };
     for (event, range) in Parser::new_ext(&text[start..], options).into_offset_iter() {
@@ -35,17 +35,17 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
     reader.blocks
 }
 
-/// Reads the events of the parser; they say where in the text they come from.
+/// Reads the events of the parser, which come with their ranges in the text.
 #[derive(Default)]
 struct MarkdownReader<'a> {
     text: &'a str,
     blocks: Vec<(Range<usize>, Block)>,
-    /// What the innermost structures around are.
+    /// The kinds of the enclosing structures, the innermost last.
     kinds: Vec<BlockKind>,
-    /// The block that is being read: where it starts, and how far it is read.
+    /// The open block: its start, and the position up to which it was read.
     open: Option<(usize, usize)>,
     inline: Inline,
-    /// How deep inside something that no block is made of.
+    /// The depth inside structures of which no block is made.
     skipping: usize,
     /// How far a block of HTML is read, as long as there is nothing else on its lines.
     html: Option<usize>,
@@ -79,7 +79,7 @@ impl MarkdownReader<'_> {
                 self.after_break = true;
             }
             Event::HardBreak | Event::Rule => self.end_block(),
-            // A box to tick is part of its item's sign.
+            // The box of a task list belongs to the marker of its item.
             Event::TaskListMarker(_) => self.open = None,
         }
     }
@@ -159,7 +159,7 @@ impl MarkdownReader<'_> {
         self.opening = true;
     }
 
-    /// Something that stands by itself.
+    /// Adds a single mark for `range`.
     fn single(&mut self, range: Range<usize>) {
         self.read_to(range.start, MarkKind::Single);
         self.inline.mark(MarkKind::Single, &self.text[range.clone()]);
@@ -183,7 +183,7 @@ impl MarkdownReader<'_> {
         self.read_on(&range);
     }
 
-    /// What stands before `at` and was not read is a sign of the format.
+    /// Adds the unread text before `at`, which is markup, as a mark.
     fn read_to(&mut self, at: usize, kind: MarkKind) {
         let Some((start, read)) = self.open else { return };
         let mut sign = &self.text[read.min(at)..at];
@@ -204,13 +204,13 @@ impl MarkdownReader<'_> {
         self.open = Some((start, at.max(read)));
     }
 
-    /// The block is read up to the end of `range`, or starts with it.
+    /// Extends the open block to the end of `range`, or starts one with it.
     fn read_on(&mut self, range: &Range<usize>) {
         let start = self.open.map_or(range.start, |(start, _)| start);
         self.open = Some((start, range.end));
     }
 
-    /// Makes a block of what was read, if there is anything to say in it.
+    /// Ends the open block, and keeps it if it has text.
     fn end_block(&mut self) {
         let inline = std::mem::take(&mut self.inline);
         (self.after_break, self.opening) = (false, false);

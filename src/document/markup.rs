@@ -18,7 +18,7 @@ use super::envelope::Envelope;
 use super::package::{RunPiece, Runs};
 use super::{Block, BlockKind};
 
-/// How text is written among markup.
+/// The escaping of text among markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// Characters that would be markup are escaped with backslashes.
@@ -29,22 +29,22 @@ pub(super) enum Style {
     Plain,
 }
 
-/// What a mark does to the text at its position.
+/// The effect of a mark on the text at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MarkKind {
-    /// Opens a range that a `Close` ends.
+    /// The mark opens a range that a `Close` ends.
     Open,
-    /// Closes the range of the last `Open`.
+    /// The mark closes the range of the last `Open`.
     Close,
-    /// Stands alone, as code or a picture does.
+    /// The mark stands alone, as code or a picture does.
     Single,
-    /// Stands alone, and says something about the words after it.
+    /// The mark stands alone, and belongs to the words after it.
     Leading,
-    /// Stands in place of a space of the text.
+    /// The mark stands in place of a space of the text.
     Break,
 }
 
-/// A piece of markup and where it stands in the text.
+/// A piece of markup and its position in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) at: usize,
@@ -59,21 +59,21 @@ pub struct Markup {
     source: String,
     marks: Vec<Mark>,
     style: Style,
-    /// How all of it is written in what is around it.
+    /// The encoding of the block in its document.
     envelope: Envelope,
-    /// What stands around it once it is translated.
+    /// The tags around the block once it is translated.
     tags: Option<[String; 2]>,
-    /// How runs are written, where the text is in runs.
+    /// The form of runs, if the text is in runs.
     runs: Option<Runs>,
 }
 
 impl Markup {
-    /// That of a block which has none, but is written with characters that are not in its text.
+    /// The markup of a block without marks, whose source differs from its text.
     pub(super) fn none(source: &str) -> Self {
         Self::written(source, Style::Plain)
     }
 
-    /// That of a block which has none, but is written in this style.
+    /// The markup of a block without marks that is escaped in this style.
     pub(super) fn written(source: &str, style: Style) -> Self {
         Self { source: source.to_owned(), marks: Vec::new(), style, envelope: Envelope::None, tags: None, runs: None }
     }
@@ -83,17 +83,17 @@ impl Markup {
         &self.source
     }
 
-    /// In an envelope, in which it is written like this.
+    /// The markup in an envelope, in which the block is written as `source`.
     pub(super) fn enveloped(self, source: &str, envelope: Envelope) -> Self {
         Self { source: source.to_owned(), envelope, ..self }
     }
 
-    /// With tags that stand around it once it is translated.
+    /// The markup with tags around the block once it is translated.
     pub(super) fn tagged(self, tags: [String; 2]) -> Self {
         Self { tags: Some(tags), ..self }
     }
 
-    /// With text in runs.
+    /// The markup with text in runs.
     pub(super) fn in_runs(self, runs: Runs) -> Self {
         Self { runs: Some(runs), ..self }
     }
@@ -102,7 +102,7 @@ impl Markup {
 /// Invisible characters that no vocabulary has: they mark where a word or a line may be divided, or may not.
 const INVISIBLE: [char; 4] = ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}'];
 
-/// A text without invisible characters. To a model, a word with one inside is another word.
+/// A text without invisible characters, because a model takes a word with one inside for another word.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if text.contains(INVISIBLE) { text.replace(INVISIBLE, "").into() } else { text.into() }
 }

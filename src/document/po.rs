@@ -13,14 +13,14 @@ use super::markup::Markup;
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
 
-/// What a message is read into.
+/// A message while it is read.
 #[derive(Default)]
 struct Message {
-    /// The message, and that for several.
+    /// The message and its plural.
     texts: [String; 2],
-    /// Where the texts of its translations stand, between quotation marks, and whether each is one of several things.
+    /// The ranges of its translations between quotation marks, and whether each is a plural form.
     targets: Vec<(Range<usize>, bool)>,
-    /// What lines with nothing but a text belong to.
+    /// The field to which a line with only a text belongs.
     open: PoField,
 }
 

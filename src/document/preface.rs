@@ -1,19 +1,20 @@
-//! What is put in front of an article, such as its summary: in a web page as HTML, in a document as its `package` knows.
+//! A preface of an article, such as its summary: HTML in a web page, and in documents of archives as `package` writes
+//! it.
 
 use super::markup::{Style, escape};
 use super::{BlockKind, Document};
 
-/// What is put in front of an article, in its own form.
+/// A text that is put before an article, in the article's own format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preface {
-    /// Its heading.
+    /// The heading.
     pub heading: String,
-    /// Its text.
+    /// The paragraphs.
     pub paragraphs: Vec<String>,
 }
 
 impl Document {
-    /// The article with something in front, in its own styles: a document of Word or Writer, a book, or a web page.
+    /// The article with a preface in its own styles: a document of Word or Writer, a book, or a web page.
     #[must_use]
     pub fn with_preface(mut self, preface: Preface) -> Self {
         if let Some(package) = self.package.take() {
@@ -27,8 +28,8 @@ impl Document {
     }
 }
 
-/// Where in the gap before the first block of a page something can be put in front of it: before the tag of the block's own
-/// element, if that parts blocks.
+/// The position of a preface in the gap before the first block of a page: before the tag of the block's own element,
+/// if that separates blocks.
 fn front(gap: &str) -> usize {
     let end = gap.trim_end().len();
     let tag = gap[..end].rfind('<').filter(|_| gap[..end].ends_with('>'));
@@ -41,7 +42,7 @@ fn front(gap: &str) -> usize {
     tag.filter(parts).unwrap_or(gap.len())
 }
 
-/// What is put in front of a page, as HTML.
+/// The preface of a page as HTML.
 fn written(preface: &Preface) -> String {
     let mut written = format!("<h2>{}</h2>\n", escape(&preface.heading, Style::Html, false));
     for paragraph in &preface.paragraphs {

@@ -9,14 +9,14 @@ use super::{Document, Format};
 pub struct Section {
     /// The field's name, or the path to it.
     pub name: String,
-    /// Its blocks in the document.
+    /// The range of its blocks in the document.
     blocks: Range<usize>,
-    /// What stands before its first block, and after its last.
+    /// The text before its first block, and after its last.
     around: [String; 2],
 }
 
 impl Document {
-    /// One document of those that were found in fields of these names; a blank line parts them.
+    /// One document of the documents in fields of these names, with a blank line between them.
     pub(super) fn of_sections(parts: Vec<(String, Self)>) -> Self {
         let mut parts = parts.into_iter();
         let Some((name, mut whole)) = parts.next() else {
@@ -37,7 +37,7 @@ impl Document {
         whole
     }
 
-    /// What stands before the first block, and after the last.
+    /// The text before the first block, and after the last.
     fn around(&self) -> [String; 2] {
         let last = if self.blocks.is_empty() { None } else { self.gaps.last() };
         [self.gaps[0].clone(), last.cloned().unwrap_or_default()]

@@ -1,5 +1,5 @@
-//! Which blocks of a page are its article's: a readability library is asked. A page it can make nothing of gives its
-//! headings, paragraphs and items, outside of menus and the like.
+//! The choice of the blocks of a page that belong to its article, by a readability library. If the library finds no
+//! article, the headings, paragraphs and items outside of menus and the like are chosen.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -8,20 +8,20 @@ use dom_smoothie::Readability;
 
 use crate::document::{Block, BlockKind};
 
-/// The first of the characters that mean nothing to anybody, but for a few fonts of icons.
+/// The first character of the last private-use plane, which only a few icon fonts use.
 const FIRST_SIGN: char = '\u{100000}';
 
 /// A block that was found.
 pub(super) struct FoundBlock {
     pub(super) range: Range<usize>,
     pub(super) block: Block,
-    /// Whether it stands in a menu, a footer or the like.
+    /// Whether the block is in a menu, a footer or the like.
     pub(super) framed: bool,
-    /// Whether it is the content of an element for text, not of any box of the page.
+    /// Whether the block is the content of an element for text, and not of a box of the page.
     pub(super) textual: bool,
 }
 
-/// The blocks that are the article's.
+/// The blocks that belong to the article.
 pub(super) fn article(page: &str, blocks: Vec<FoundBlock>) -> Vec<(Range<usize>, Block)> {
     let chosen = chosen(page, &blocks).unwrap_or_else(|| blocks.iter().map(|found| found.textual).collect());
     blocks
@@ -32,8 +32,9 @@ pub(super) fn article(page: &str, blocks: Vec<FoundBlock>) -> Vec<(Range<usize>,
         .collect()
 }
 
-/// Which blocks the library leaves in the article; none where it finds no article. In the page it is given, each block
-/// begins with a sign of its own: what a block says may stand in a page more than once.
+/// For each block, whether the library keeps it in the article; `None` if it finds no article. The page that the
+/// library gets has a character of its own before each block, because blocks with equal texts could not be told apart
+/// otherwise.
 fn chosen(page: &str, blocks: &[FoundBlock]) -> Option<Vec<bool>> {
     let used: HashSet<char> = page.chars().filter(|&c| is_sign(c)).collect();
     let signs: Vec<char> = (FIRST_SIGN..=char::MAX).filter(|sign| !used.contains(sign)).take(blocks.len()).collect();

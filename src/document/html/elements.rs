@@ -1,8 +1,8 @@
-//! What HTML says of its elements, by name: which have no end, stand among words, or end where another begins.
+//! The rules of HTML for elements, by name: which have no end tag, are inside sentences, or end where another begins.
 
 use crate::document::BlockKind;
 
-/// Whether an element of this name has no content and no end.
+/// Whether an element of this name has no content and no end tag.
 pub(in crate::document) fn is_void(name: &str) -> bool {
     matches!(
         name,
@@ -22,7 +22,7 @@ pub(in crate::document) fn is_void(name: &str) -> bool {
     )
 }
 
-/// Whether a tag of this name stands among the words of a sentence.
+/// Whether a tag of this name can be inside a sentence.
 pub(in crate::document) fn is_phrase(name: &str) -> bool {
     matches!(
         name,
@@ -84,7 +84,7 @@ pub(in crate::document) fn is_kept(name: &str) -> bool {
     )
 }
 
-/// What an element of this name says that a block in it is, if it says anything.
+/// The kind of a block in an element of this name, if the name determines it.
 pub(in crate::document) fn kind(name: &str) -> Option<BlockKind> {
     match name {
         "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => Some(BlockKind::Heading),
@@ -97,7 +97,7 @@ pub(in crate::document) fn kind(name: &str) -> Option<BlockKind> {
     }
 }
 
-/// Whether an element of this name is around articles, not in them.
+/// Whether an element of this name is outside of articles, such as a menu.
 pub(super) fn is_frame(name: &str) -> bool {
     matches!(name, "aside" | "button" | "dialog" | "footer" | "menu" | "nav")
 }

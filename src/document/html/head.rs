@@ -21,7 +21,7 @@ pub(in crate::document) fn translated(head: &str, headings: &[(&str, &str)], lan
             Token::StartTag(tag) => match &tag.name[..] {
                 b"html" => changes.extend(languages(head, &tag, language)),
                 b"title" => title = Some((tag.span.end, String::new())),
-                // From here on a title is that of a picture.
+                // After the head, a title belongs to a picture.
                 b"body" | b"svg" => break,
                 _ => {}
             },
@@ -50,7 +50,7 @@ pub(in crate::document) fn translated(head: &str, headings: &[(&str, &str)], lan
     head
 }
 
-/// Where the tag of the whole page names another language than this one, and what it should say.
+/// The ranges where the tag of the whole page names another language than `language`, and the codes to put there.
 fn languages(head: &str, tag: &StartTag<usize>, language: &str) -> Vec<(Range<usize>, String)> {
     let language = Code::parse(language);
     let tagged = language.tag();
@@ -71,7 +71,7 @@ fn languages(head: &str, tag: &StartTag<usize>, language: &str) -> Vec<(Range<us
     ranges.into_iter().map(|range| (range, tagged.clone())).collect()
 }
 
-/// A title in which the longest heading that is a part of it stands in the other language.
+/// The title with the longest heading in it replaced by its translation; `None` if it contains no heading.
 fn retold(title: &str, headings: &[(&str, &str)]) -> Option<String> {
     let title = collapsed(title);
     let parted = |word: Option<&str>| word.is_none_or(|word| !word.contains(char::is_alphanumeric));
@@ -90,7 +90,7 @@ fn retold(title: &str, headings: &[(&str, &str)]) -> Option<String> {
     (said != title).then(|| escape(&said, Style::Html, false))
 }
 
-/// With one space where there is white space.
+/// The text with white space of any length replaced by one space.
 fn collapsed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

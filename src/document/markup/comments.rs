@@ -1,18 +1,18 @@
-//! What is said about sentences of a translation, as comments of the document itself.
+//! Comments on sentences of a translation, in the document itself.
 
 use std::ops::Range;
 
 use super::{Mark, MarkKind, Markup, pieces, render};
 use crate::document::{Block, Document};
 
-/// What is said about a stretch of a document.
+/// A comment on a range of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
     /// The number of the block.
     pub block: usize,
-    /// Which part of the block's text.
+    /// The range of the block's text.
     pub range: Range<usize>,
-    /// What is said about it.
+    /// The text of the comment.
     pub text: String,
 }
 
@@ -32,7 +32,7 @@ impl Document {
     }
 }
 
-/// Puts marks around a stretch of a block.
+/// Puts marks around a range of a block.
 fn around(block: &mut Block, range: &Range<usize>, [start, end]: [String; 2]) {
     let Some(markup) = &mut block.markup else { return };
     let Markup { marks, style, runs, .. } = &mut **markup;
