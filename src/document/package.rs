@@ -49,43 +49,43 @@ pub enum Content {
 #[derive(Clone)]
 pub struct Package {
     contents: Arc<Contents>,
-    /// The language that the archive's parts should name.
+    /// The language that the archive's parts are to name.
     language: Option<String>,
-    /// What stands in front of it.
+    /// The preface of the document.
     preface: Option<Preface>,
-    /// Comments on it, as far as they stand in an entry of their own.
+    /// The comments on the document, if they are in an entry of their own.
     comments: Vec<String>,
 }
 
 struct Contents {
     archive: Archive,
     parts: Vec<PackagePart>,
-    /// Where something can be put in front of it.
+    /// The place of a preface, if the format has one.
     front: Option<Front>,
-    /// Which format it is in.
+    /// The format of the document.
     format: Format,
     /// The prefix of names in a document of Word.
     prefix: String,
     /// The entry with the comments of Word, if there is one.
     comments: Option<String>,
-    /// The first number that no comment has.
+    /// The first number that no comment uses.
     first_comment: usize,
 }
 
-/// An entry with text in it, or with the name of its language.
+/// An entry with text, or with the name of a language.
 struct PackagePart {
     entry: String,
     flows: Vec<Flow>,
-    /// How many blocks of the document are from here.
+    /// Number of the document's blocks that are from this entry.
     blocks: usize,
-    /// Where it names a language; none for one that is no XML.
+    /// The rule for where it names a language; `None` for an entry that is not XML.
     labels: Option<Labels>,
 }
 
-/// Where elements name a language.
+/// A rule for where elements name a language.
 pub(super) type Labels = fn(&Tree, NodeId) -> Label;
 
-/// Where an element names a language.
+/// The place where an element names a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Label {
     /// Nowhere.
@@ -145,7 +145,7 @@ pub(super) fn book(input: &str, content: Content, options: &ReadOptions) -> Resu
 }
 
 impl PackageReader {
-    /// Reads the parts that a format's own file knows.
+    /// Reads a document by the function of its format.
     fn read(
         input: &str,
         content: Content,
@@ -201,12 +201,12 @@ impl PackageReader {
 }
 
 impl Package {
-    /// With parts that name the language of their text.
+    /// The archive with parts that name `language`.
     pub(super) fn in_language(&self, language: &str) -> Self {
         Self { language: Some(Code::parse(language).tag()), ..self.clone() }
     }
 
-    /// With a text in front.
+    /// The archive with a preface.
     pub(super) fn with_preface(self, preface: Preface) -> Self {
         Self { preface: Some(preface), ..self }
     }
@@ -231,12 +231,12 @@ impl Package {
 }
 
 impl PackagePart {
-    /// Whether there is running text in it, as in a chapter, and not only titles.
+    /// Whether the part has running text, as a chapter has, and not only titles.
     fn has_running_text(&self) -> bool {
         self.flows.iter().flat_map(|flow| &flow.blocks).any(|block| block.kind == BlockKind::Paragraph)
     }
 
-    /// The part with other blocks, in another language, and with something in front; none where nothing changes.
+    /// The part with other blocks, another language and a preface; `None` if nothing changes.
     fn with(
         &self,
         blocks: &[Block],
@@ -267,7 +267,7 @@ impl PackagePart {
     }
 }
 
-/// What names another language than this one, and what is to stand there.
+/// The ranges where a part names another language than `language`, and the text to put there.
 pub(super) fn relabelled(tree: &Tree, labels: Labels, language: &str) -> Vec<(Range<usize>, String)> {
     let code = Code::parse(language);
     let region = language.split('-').next_back().filter(|region| region.len() == 2 && *region != language);
@@ -334,7 +334,7 @@ impl From<File> for Content {
 }
 
 impl Content {
-    /// All of it as text.
+    /// The whole content as text.
     ///
     /// # Errors
     /// When a file cannot be read, or bytes are no text.
@@ -345,7 +345,7 @@ impl Content {
         }
     }
 
-    /// All of it as bytes.
+    /// The whole content as bytes.
     ///
     /// # Errors
     /// When a file cannot be read.

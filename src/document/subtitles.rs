@@ -15,10 +15,10 @@ use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
 
-/// A sentence that goes on longer than this many cues is parted there.
+/// A sentence of more cues than this is divided.
 pub(super) const MOST_CUES: usize = 8;
 
-/// What `WebVTT` begins with.
+/// The first characters of a `WebVTT` file.
 const HEAD: &str = "WEBVTT";
 
 /// Where a line is, without its end and the white space around it.
@@ -35,7 +35,7 @@ pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
         };
         cues += 1;
         for line in &group[times + 1..] {
-            // With a dash another speaker begins, whether the one before had done or not.
+            // A dash begins the speech of another speaker, also in the middle of a sentence.
             if speaker(&text[line.clone()], format) > 0 {
                 blocks.extend(block(text, &std::mem::take(&mut open), format));
                 cues = 1;

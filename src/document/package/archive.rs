@@ -21,11 +21,11 @@ use super::Content;
 use super::comments::Changed;
 use crate::error::{Explain, WithHint};
 
-/// The most bytes that the entries with text may have together when they are unpacked, unless somebody allows more: of XML that
-/// is a document of some 20,000 pages.
+/// The most bytes that the entries with text may have together when they are unpacked, unless the caller allows more.
+/// XML of this size is a document of about 20,000 pages.
 const MOST_UNPACKED: u64 = 256 << 20;
-/// An entry above this size that is packed to less than `LEAST_SHARE` of it was made to fill a memory, unless somebody says how
-/// much may be unpacked.
+/// An entry above this size that is packed to less than `LEAST_SHARE` of it is taken for a zip bomb, unless the
+/// caller sets how much may be unpacked.
 const SUSPICIOUS: u64 = 16 << 20;
 const LEAST_SHARE: u64 = 400;
 
@@ -37,9 +37,9 @@ const CENTRAL_LENGTH: usize = 46;
 const END_LENGTH: usize = 22;
 /// The first bytes of old Office documents, and of new ones with a password.
 const OLE_HEAD: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
-/// A flag of an entry: it is encrypted.
+/// The flag of an entry that is encrypted.
 const ENCRYPTED: u16 = 1;
-/// A flag of an entry: its sizes stand after it.
+/// The flag of an entry whose sizes are after its bytes.
 const DESCRIPTOR: u16 = 8;
 
 /// A zip archive and its list of entries.
@@ -52,9 +52,9 @@ pub(super) struct Archive {
     directory_at: u64,
     /// Where in it the record is that says where it is.
     end: usize,
-    /// How many bytes may be unpacked, where somebody says.
+    /// Most bytes that may be unpacked, if the caller sets it.
     max_unpacked: Option<u64>,
-    /// How many bytes were unpacked.
+    /// Number of bytes that were unpacked.
     unpacked: AtomicU64,
 }
 
@@ -236,7 +236,7 @@ impl Archive {
         Ok((head.len() + packed.len()) as u64)
     }
 
-    /// Copies bytes as they are; how many.
+    /// Copies bytes unchanged, and returns their number.
     fn copy(&self, place: Range<u64>, out: &mut dyn Write) -> Result<u64> {
         let mut at = place.start;
         while at < place.end {
@@ -329,7 +329,7 @@ fn entries(directory: &[u8], count: u16, end: u64) -> Result<Vec<ZipEntry>> {
     Ok(entries)
 }
 
-/// Refuses what no program that writes documents does.
+/// Refuses entries as no program for documents writes them.
 fn check(entries: &[ZipEntry]) -> Result<()> {
     let mut names = HashSet::new();
     for ZipEntry { name, flags, packed, place, .. } in entries {

@@ -7,7 +7,7 @@ use super::{Package, flow};
 use crate::document::Format;
 use crate::document::markup::{Style, escape};
 
-/// Who says what is added.
+/// The author of the comments.
 const AUTHOR: &str = "kortom";
 /// The kind of Word's comments, in its list of entries and in its relationships.
 const ENTRY_KIND: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.comments+xml";
@@ -15,11 +15,12 @@ const RELATION_KIND: &str = "http://schemas.openxmlformats.org/officeDocument/20
 const RELATIONS: &str = "http://schemas.openxmlformats.org/package/2006/relationships";
 const NAMESPACE: &str = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
 
-/// An entry and what is to be in it.
+/// The name of an entry and its new content.
 pub(super) type Changed = (String, Vec<u8>);
 
 impl Package {
-    /// Adds a comment to a block; the marks that stand around what it is about. None where there can be no comment.
+    /// Adds a comment to a block, and returns the marks to put around its range; `None` if the block cannot have a
+    /// comment.
     pub(in crate::document) fn comment(&mut self, block: usize, text: &str) -> Option<[String; 2]> {
         let main = self.contents.parts.first()?;
         let is_outer = flow::outer(&main.flows).get(block).copied().unwrap_or(false);
@@ -55,7 +56,7 @@ impl Package {
         }
     }
 
-    /// Puts the comments of a document of Word among its entries; which ones are new.
+    /// Puts the comments of a document of Word into its entries, and returns the new entries.
     pub(super) fn add_comments(&self, changed: &mut Vec<Changed>) -> Result<Vec<Changed>> {
         if self.comments.is_empty() || self.contents.format != Format::Docx {
             return Ok(Vec::new());
@@ -92,7 +93,7 @@ impl Package {
         Ok(added)
     }
 
-    /// Puts something at the end of what an entry's first element holds.
+    /// Appends `written` to the content of an entry's first element.
     fn append(&self, entry: &str, written: &str, changed: &mut Vec<Changed>) -> Result<()> {
         let known = changed.iter().position(|(name, _)| name == entry);
         let bytes = match known {

@@ -1,12 +1,12 @@
-//! A text that is put in front of a document, such as its summary, in the styles that the document has.
+//! The preface of a document, such as its summary, in the document's own styles.
 
 use super::xml::Tree;
 use crate::document::Preface;
 use crate::document::markup::{Style, escape};
 
-/// Where such a text goes, and what its styles are called.
+/// The place of a preface, and the names of its styles.
 pub(super) struct Front {
-    /// The entry that it goes into.
+    /// The entry that gets the preface.
     pub(super) entry: String,
     /// The styles of a heading and of a paragraph, as far as there are any.
     pub(super) styles: [Option<String>; 2],
@@ -17,9 +17,9 @@ pub(super) struct Front {
 /// A place in an entry.
 pub(super) struct FrontPlace {
     pub(super) at: usize,
-    /// What stands around the text of a heading.
+    /// The markup around the text of a heading.
     pub(super) heading: [String; 2],
-    /// What stands around the text of a paragraph.
+    /// The markup around the text of a paragraph.
     pub(super) paragraph: [String; 2],
 }
 

@@ -5,7 +5,7 @@
 
 use crate::document::markup::MarkKind;
 
-/// How runs are written.
+/// The form of a paragraph's runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::document) struct Runs {
     /// The beginning of a run in the paragraph's own format, and what ends it.
@@ -69,7 +69,7 @@ pub(in crate::document) enum RunPiece<'p> {
     Mark(MarkKind, &'p str),
 }
 
-/// Writes runs one after the other.
+/// Writes runs one after another.
 struct RunWriter<'r> {
     runs: &'r Runs,
     rendered: String,
@@ -86,7 +86,7 @@ impl<'r> RunWriter<'r> {
         }
     }
 
-    /// Has this run open and no other.
+    /// Makes `run` the open run: ends any other one, and begins this one.
     fn to(&mut self, run: Option<&'r str>) {
         if self.open != run {
             self.rendered.push_str(self.open.map_or("", |_| self.runs.end.as_str()));
