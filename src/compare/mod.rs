@@ -14,7 +14,7 @@ use crate::translate::Segment;
 
 pub use words::Difference;
 
-/// What decides whether a difference of scores is more than chance: paired bootstrap, as sacreBLEU does it by default.
+/// The test of whether a difference of scores is significant: sacreBLEU's paired bootstrap with its defaults.
 pub const RESAMPLING: Resampling = Resampling { samples: 1000, seed: 12345, tests: true, swaps: false };
 
 /// One of two systems that are compared.
@@ -32,14 +32,14 @@ pub struct ComparedSystem {
     pub error: Option<String>,
 }
 
-/// What it took to translate with one system.
+/// The cost of translating with one system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
-    /// Reading the model and making it ready.
+    /// Time in which the model was loaded.
     pub load: Duration,
-    /// Encoding and decoding.
+    /// Time of encoding and decoding.
     pub work: Duration,
-    /// Generated tokens.
+    /// Number of generated tokens.
     pub tokens: usize,
     /// The most memory of the process while the system was in use, in bytes; `None` where that cannot be told.
     pub peak_memory: Option<u64>,
@@ -105,7 +105,7 @@ impl Comparison {
         Self { systems, languages, segments: segments.collect(), scores }
     }
 
-    /// How many segments both systems translate alike.
+    /// Number of segments that both systems translate alike.
     #[must_use]
     pub fn equal(&self) -> usize {
         self.segments.iter().filter(|segment| segment.is_equal()).count()
