@@ -1,7 +1,6 @@
-//! What was typed about models becomes the options of a pipeline.
+//! The options of a pipeline, from the typed arguments and the settings file.
 //!
-//! Invariant: options of models, languages, decoding and the machine get their meaning here, for commands that read articles
-//! and for those that do not.
+//! Invariant: options of models, languages, decoding and the machine get their meaning here, for all commands.
 
 use std::path::PathBuf;
 
@@ -19,15 +18,15 @@ use super::options::{
 };
 use super::settings::{SettingsFile, offline_environment};
 
-/// The language that means: look.
+/// The language code that asks for detection.
 const AUTO: &str = "auto";
 
-/// A memory that is to be used.
+/// The memory of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsedMemory {
-    /// Its file.
+    /// The file.
     pub path: PathBuf,
-    /// From how many percent on similar sources are listed.
+    /// The percentage from which on similar sources are listed; `None` lists none.
     pub similar: Option<u8>,
 }
 
@@ -38,9 +37,9 @@ pub struct PipelineArgs {
     pub options: PipelineOptions,
     /// The file of terms that the translation must use.
     pub glossary: Option<PathBuf>,
-    /// What is known of earlier runs.
+    /// The memory, if one is used.
     pub memory: Option<UsedMemory>,
-    /// CPU threads.
+    /// Number of CPU threads.
     pub threads: Option<usize>,
 }
 
@@ -66,16 +65,16 @@ impl PipelineArgs {
         Ok(Self { options, glossary: None, memory: None, threads })
     }
 
-    /// `kortom serve`.
+    /// The options of `kortom serve`.
     pub fn serve(args: &ServeArgs, file: &SettingsFile) -> Result<Self> {
         let mut pipeline = Self::new(PipelineTask::Digest, &TypedDecoding::new(&args.decode), &args.machine, file)?;
         pipeline.digest(&args.wanted, file)?;
-        // A server's texts are those of others: what the settings file says does not count.
+        // A server's texts are those of other people, so the memory in the settings file is not used.
         pipeline.memory(&args.memory, &SettingsFile::default())?;
         Ok(pipeline)
     }
 
-    /// `kortom bench`, which has its own options of decoding.
+    /// The options of `kortom bench`, which sets its own decoding options.
     pub fn bench(args: &BenchArgs, file: &SettingsFile) -> Result<Self> {
         let mut pipeline = Self::new(PipelineTask::Translate, &TypedDecoding::default(), &args.machine, file)?;
         pipeline.options.decoding = DecodingLayers::default();
@@ -83,7 +82,7 @@ impl PipelineArgs {
         Ok(pipeline)
     }
 
-    /// Takes what is wanted of a digest.
+    /// Sets the options of a digest.
     pub fn digest(&mut self, wanted: &Wanted, file: &SettingsFile) -> Result<()> {
         self.languages(&wanted.languages, file)?;
         self.terms(&wanted.terms, file)?;
@@ -109,7 +108,7 @@ impl PipelineArgs {
         Ok(())
     }
 
-    /// Takes the languages of a translation.
+    /// Sets the languages of a translation.
     pub fn languages(&mut self, typed: &LanguageOptions, file: &SettingsFile) -> Result<()> {
         let languages = file.fill(typed)?;
         self.source_language(languages.from);
@@ -117,13 +116,16 @@ impl PipelineArgs {
         Ok(())
     }
 
-    /// Takes the language of the sources, which may be that each is asked for its own.
+    /// Sets the language of the sources; with `auto` the language of each is detected.
     pub fn source_language(&mut self, code: Option<String>) {
         self.options.detects = code.as_deref() == Some(AUTO);
         self.options.from = code.filter(|code| code != AUTO);
     }
 
-    /// Takes the memory. Outputs that are drawn by chance are not kept.
+    /// Sets the memory.
+    ///
+    /// # Errors
+    /// When outputs are sampled, since those are not kept.
     pub fn memory(&mut self, typed: &MemoryOptions, file: &SettingsFile) -> Result<()> {
         let MemoryOptions { memory, no_memory, memory_fuzzy: similar } = file.fill(typed)?;
         let path = match memory.as_deref() {
@@ -149,7 +151,11 @@ impl PipelineArgs {
         Ok(())
     }
 
-    /// Takes the glossary. Chance does not heed one, and its terms are of one language.
+    /// Sets the glossary.
+    ///
+    /// # Errors
+    /// When outputs are sampled, since sampling cannot follow a glossary, or when languages are detected, since its
+    /// terms are of one language.
     pub fn terms(&mut self, typed: &TermOptions, file: &SettingsFile) -> Result<()> {
         self.glossary = file.fill(typed)?.glossary;
         let DecodingLayers { flags, file, .. } = &self.options.decoding;
@@ -166,7 +172,7 @@ impl PipelineArgs {
     }
 }
 
-/// The summary asked for; `model` is the value of `flag`, if that was typed.
+/// The requested summary; `model` is the value of `flag`, if that was typed.
 pub fn summary(typed: &SummaryOptions, model: Option<&str>, flag: &str, file: &SettingsFile) -> Result<SummaryRequest> {
     let summary = file.fill(typed)?;
     if model.is_some() && typed.method == Some(Method::Extractive) {
@@ -185,7 +191,7 @@ pub fn summary(typed: &SummaryOptions, model: Option<&str>, flag: &str, file: &S
     Ok(SummaryRequest { method, length })
 }
 
-/// Which tokens of a source see all others, as the engine knows it.
+/// The option for global attention, as the engine's type.
 pub fn global_attention(read: &ReadOptions) -> Option<engine::GlobalAttention> {
     read.global_attention.map(|which| match which {
         GlobalAttention::None => engine::GlobalAttention::None,
@@ -193,12 +199,12 @@ pub fn global_attention(read: &ReadOptions) -> Option<engine::GlobalAttention> {
     })
 }
 
-/// The file of the memory that is meant by `on`.
+/// The file of `--memory on`.
 pub fn usual_memory() -> Option<PathBuf> {
     Some(dirs::data_dir()?.join("kortom").join("memory.sqlite"))
 }
 
-/// The folder of int8 weights that later starts find ready.
+/// The folder in which int8 weights are stored for later starts.
 pub fn stored() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("kortom"))
 }

@@ -18,12 +18,12 @@ use super::progress::Screen;
 use super::run_progress::{RunProgress, gauges};
 use super::score::texts::read as read_references;
 
-/// What a model makes of each text; `None` where it cannot translate it.
+/// The segments of each text; `None` if it could not be translated.
 pub type TranslatedTexts = Vec<Option<Vec<Segment>>>;
 
-/// Everything that was read.
+/// All texts that were read.
 pub struct SourceTexts {
-    /// How many inputs could not be read; each was told.
+    /// Number of inputs that could not be read; each was printed.
     pub failed: usize,
     bytes: u64,
     texts: Vec<SourceText>,
@@ -43,7 +43,7 @@ enum TextContent {
 }
 
 impl SourceTexts {
-    /// Reads all that a job is about, and tells what cannot be read.
+    /// Reads all inputs of a job, and prints those that cannot be read.
     pub fn read(job: &Job, screen: &Screen) -> Self {
         let mut read = Self { failed: 0, bytes: 0, texts: Vec::new(), references: Vec::new(), lines: job.lines };
         job.found.failures.iter().for_each(|failure| read.fail(failure, screen));
@@ -84,10 +84,10 @@ impl SourceTexts {
         screen.failure(failure);
     }
 
-    /// Takes the reference of each line from a file.
+    /// Reads the reference of each line from a file.
     ///
     /// # Errors
-    /// When it cannot be read, or has not as many lines as there are.
+    /// When the file cannot be read, or its number of lines differs from that of the input.
     pub fn add_references(&mut self, path: &Path) -> Result<()> {
         self.references = read_references(path, None)?;
         let (have, wanted) = (self.references.len(), self.texts.len());
@@ -110,7 +110,7 @@ impl SourceTexts {
         self.texts.iter().map(|text| text.name.as_str())
     }
 
-    /// What is counted: articles, or lines.
+    /// The noun for what is counted: articles, or lines.
     fn noun(&self) -> &'static str {
         if self.lines { "lines" } else { "articles" }
     }

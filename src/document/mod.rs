@@ -56,7 +56,7 @@ pub use text::decode;
 pub enum BlockKind {
     /// The date an archive put before the article; never translated.
     Date,
-    /// The title of a web page, where all of the page is meant.
+    /// The title of a web page of which all text is read.
     Title,
     /// A headline or the line above a section.
     Heading,
@@ -68,7 +68,7 @@ pub enum BlockKind {
     Caption,
     /// The credit of a picture; never translated.
     Credit,
-    /// The label of a button that was copied along; translated by a fixed table, not by a model.
+    /// The label of a button that was copied with the text; it is translated by a fixed table and not by a model.
     Label,
     /// A cell of a table.
     Cell,
@@ -99,7 +99,7 @@ pub struct Block {
     pub kind: BlockKind,
     /// The text as a reader sees it: without markup, but with the line breaks of plain text.
     pub text: String,
-    /// The markup inside it, in formats that have any, or how it is written where that is not its text.
+    /// The markup inside the block, and how the block is encoded in its document.
     markup: Option<Box<Markup>>,
 }
 
@@ -110,7 +110,7 @@ impl Block {
         Self { kind, text: text.to_owned(), markup: None }
     }
 
-    /// The block that stands in plain text as `source`.
+    /// The block that is written as `source` in plain text.
     fn of_text(kind: BlockKind, source: &str) -> Self {
         match markup::visible(source) {
             Cow::Owned(text) if kind != BlockKind::Line && !text.trim().is_empty() => {
@@ -141,14 +141,14 @@ pub struct ReadOptions {
     pub fields: Vec<String>,
     /// The format of these fields.
     pub field_format: FieldFormat,
-    /// What has a translation already gets another one, in formats that hold translations.
+    /// Whether texts that have a translation get a new one, in formats that hold translations.
     pub overwrite: bool,
-    /// How many bytes of an archive may be unpacked; `None` is the default limit.
+    /// Most bytes of an archive that may be unpacked; `None` is the default limit.
     pub max_unpacked: Option<u64>,
 }
 
 impl ReadOptions {
-    /// The columns or fields that have text, or the usual one.
+    /// The columns or fields that have text; `text` if none is named.
     fn fields(&self) -> impl Iterator<Item = &str> {
         let usual = self.fields.is_empty().then_some("text");
         usual.into_iter().chain(self.fields.iter().map(String::as_str))
@@ -162,7 +162,7 @@ pub struct Document {
     pub id: Option<String>,
     /// The input: a path, or `-`.
     pub input: String,
-    /// `YYYY-MM` or `YYYY-MM-DD`, where the article says so.
+    /// The date, `YYYY-MM` or `YYYY-MM-DD`, if the article has one.
     pub date: Option<String>,
     /// The format of the article.
     pub format: Format,
@@ -172,13 +172,13 @@ pub struct Document {
     pub gaps: Vec<String>,
     /// The format of the fields, in formats that have fields.
     pub field_format: FieldFormat,
-    /// The fields that the article consists of, where there are several.
+    /// The fields that the article was read from, if there are several.
     pub sections: Vec<Section>,
     /// All fields of the record the article was in, in order, for JSONL.
     pub fields: Vec<Field>,
     /// Warnings for the reader, such as what could not be read.
     pub warnings: Vec<String>,
-    /// The archive that the article was read from; then the gaps are in there.
+    /// The archive that the article was read from; its gaps are then in the archive.
     pub package: Option<Package>,
 }
 
@@ -230,7 +230,7 @@ impl Document {
     /// Writes the whole article in its own format.
     ///
     /// # Errors
-    /// When it cannot be written, or a translation cannot be put into it.
+    /// When writing fails, or a translation cannot be put into the document.
     pub fn write(&self, out: &mut dyn Write) -> Result<()> {
         match &self.package {
             Some(package) => package.write(&self.blocks, out),
@@ -238,7 +238,7 @@ impl Document {
         }
     }
 
-    /// Whether there is nothing in it at all.
+    /// Whether the article is empty: there is nothing but white space in it, or an archive has no blocks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         if self.package.is_some() {
@@ -267,7 +267,7 @@ impl Document {
         Self::new(input, format, blocks, gaps)
     }
 
-    /// A document of blocks and what stands between them, of which nothing else is known.
+    /// A document of blocks and gaps, without other facts.
     fn new(input: &str, format: Format, blocks: Vec<Block>, gaps: Vec<String>) -> Self {
         Self {
             id: None,
@@ -284,7 +284,7 @@ impl Document {
         }
     }
 
-    /// What messages call the article: where it came from, and which record it was there.
+    /// The name of the article in messages: its input, and its record there.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.id {
@@ -293,14 +293,14 @@ impl Document {
         }
     }
 
-    /// The first heading, in formats that mark headings; in plain text what looks like one is a guess.
+    /// The first heading, in formats that mark headings; `None` in plain text, where headings are guessed.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
         let heading = self.blocks.iter().find(|block| block.kind == BlockKind::Heading);
         heading.filter(|_| self.format.spec().marks_headings).map(|block| block.text.as_str())
     }
 
-    /// Whether it is a web page.
+    /// Whether the article is a web page.
     #[must_use]
     pub fn is_page(&self) -> bool {
         matches!(self.format, Format::Html | Format::HtmlWhole)
@@ -325,7 +325,7 @@ impl Document {
         self
     }
 
-    /// Puts other bytes into gaps, where they stand in the whole article.
+    /// Replaces ranges of the whole article that are in its gaps.
     fn relabel(&mut self, changes: &[(Range<usize>, String)]) {
         let mut start = 0;
         let mut places = Vec::with_capacity(self.gaps.len());
@@ -355,7 +355,7 @@ impl Document {
         self.join(usize::from(dated))
     }
 
-    /// The article as plain text: the same blocks, without their markup, parted by blank lines.
+    /// The article as plain text: its blocks without markup, with blank lines between them.
     #[must_use]
     pub fn without_markup(&self) -> Self {
         let close = |kind: BlockKind| matches!(kind, BlockKind::Item | BlockKind::Cell | BlockKind::Speech);
@@ -370,7 +370,7 @@ impl Document {
         Self { blocks, gaps, ..self.clone() }
     }
 
-    /// Whether the article's format has markup, which other formats must not be given.
+    /// Whether the article's format has markup, which must be removed for other formats.
     #[must_use]
     pub fn has_markup(&self) -> bool {
         self.format.spec().has_markup || self.field_format != FieldFormat::Text

@@ -1,7 +1,7 @@
-//! The models of a pipeline, from their files to something that generates.
+//! The models of a pipeline: loading them, and sessions of them.
 //!
-//! Invariant: a model that was loaded can do what the options want of it, and is told the same things about languages and
-//! tasks whoever asks. Which files those are, `choice` says.
+//! Invariant: a loaded model can do what the options want, and the request for its languages and its task is made in
+//! one place. Which files a model has belongs to `choice`.
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
@@ -19,31 +19,33 @@ use crate::files::ModelFiles;
 use crate::hub::{self, Hub, ModelTask, Resolved};
 use crate::tokenizer::LanguageError;
 
-/// What checkpoints call the task of summaries.
+/// The name of the task of summaries in `task_specific_params` of checkpoints.
 const SUMMARIZATION: &str = "summarization";
 
-/// A checkpoint that is loaded, and what is wanted from it.
+/// A loaded checkpoint, and the request for its outputs.
 pub struct LoadedModel {
     engine: Engine,
     request: Request,
-    /// The languages the model reads, `*` for many; empty where only the model itself can tell.
+    /// The languages that the model reads by the catalogue, `*` for many; empty if the catalogue does not know the
+    /// model.
     reads: Vec<String>,
-    /// What tells apart two models of the same name.
+    /// Sizes and times of the model's files, by which two models of one name differ; empty if the model has a
+    /// revision.
     fingerprint: String,
     files: ModelFiles,
 }
 
-/// The model that writes summaries.
+/// A model that writes summaries.
 pub struct SummaryModel {
     /// The model.
     pub model: LoadedModel,
-    /// The model reads the article and not its translation.
+    /// Whether the model reads the article and not its translation.
     pub source: bool,
-    /// The code of the language the model reads.
+    /// The code of the language that the model reads.
     pub language: String,
 }
 
-/// All that decides what a model gives for a text.
+/// All that decides the output of a model for a text.
 #[derive(Serialize)]
 pub struct ModelKey {
     name: String,
@@ -64,17 +66,18 @@ pub struct Models {
 }
 
 impl ModelKey {
-    /// The key of a model that is known by `identity`, whatever it is called and wherever it lies.
+    /// The key with `identity` in place of the model's name and fingerprint, so that it does not depend on where the
+    /// model lies.
     pub(super) fn named(self, identity: &str) -> Self {
         Self { name: identity.to_owned(), fingerprint: String::new(), ..self }
     }
 }
 
 impl Models {
-    /// Chooses and loads the models that the options ask for. `listener` hears what was chosen where no model was named.
+    /// Chooses and loads the models that the options ask for. `listener` receives notices and warnings about them.
     ///
     /// # Errors
-    /// When there is no such model, it cannot be used, or it is not for what is wanted.
+    /// When there is no such model, it cannot be used, or it cannot do what is wanted.
     #[doc(hidden)]
     pub fn load(options: &PipelineOptions, listener: &dyn Listener) -> Result<Self> {
         let hub = Hub::from_env(options.offline);
@@ -92,7 +95,7 @@ impl Models {
             return Ok(Self::default());
         }
         let placement = placement(options)?;
-        // `generate` gives what transformers gives.
+        // `generate` must have the outputs of transformers, so it never uses int8 unless that was requested.
         let placement =
             if options.task == PipelineTask::Generate { placement.without_implicit_int8() } else { placement };
         let translates = |found: Resolved| {
@@ -111,7 +114,7 @@ impl Models {
         Ok(models)
     }
 
-    /// The models, the one that translates first.
+    /// All models: first the one that translates, then the one that summarises.
     #[doc(hidden)]
     pub fn all(&self) -> impl Iterator<Item = &LoadedModel> {
         self.translation.iter().chain(self.summary.iter().map(|summary| &summary.model))
@@ -120,7 +123,7 @@ impl Models {
     /// The model that translates, or generates.
     ///
     /// # Errors
-    /// When the task of the pipeline needs none.
+    /// When the pipeline has no such model.
     #[doc(hidden)]
     pub fn translation(&self) -> Result<&LoadedModel> {
         self.translation.as_ref().context("there is no model that translates")
@@ -132,23 +135,24 @@ impl Models {
         self.translation.iter().chain(summary.map(|summary| &summary.model))
     }
 
-    /// What has to be said about the work of the models since the last time.
+    /// The notices about the work of the models since the last call.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         self.all().flat_map(LoadedModel::notices).collect()
     }
 
-    /// Whether any of the models draws its outputs by chance.
+    /// Whether any of the models samples its outputs.
     ///
     /// # Errors
-    /// When a model cannot do what is wanted of it.
+    /// When a model cannot do what the options want.
     #[doc(hidden)]
     pub fn sample(&self) -> Result<bool> {
         let sampling = self.all().map(|model| Ok(model.session()?.settings().options.sampling.is_some()));
         Ok(sampling.collect::<Result<Vec<_>>>()?.contains(&true))
     }
 
-    /// What is said when the summary model had to divide articles, where the catalogue has a model that reads more at once.
+    /// The notice for articles that the summary model had to divide; `None` if the catalogue has no model with a
+    /// longer window.
     #[must_use]
     pub fn longer(&self, task: PipelineTask) -> Option<String> {
         let LoadedModel { engine, reads, .. } = &self.summary.as_ref()?.model;
@@ -166,10 +170,10 @@ impl Models {
         Some(text.with_hint(hint).to_string())
     }
 
-    /// All that decides what the models give, a key for each.
+    /// The key of each model, in the order of [`Self::all`].
     ///
     /// # Errors
-    /// When a model cannot do what is wanted of it.
+    /// When a model cannot do what the options want.
     #[doc(hidden)]
     pub fn keys(&self) -> Result<Vec<ModelKey>> {
         self.all().map(LoadedModel::key).collect()
@@ -191,14 +195,14 @@ fn aligning(options: &PipelineOptions, found: &Resolved) -> Result<Request> {
     Ok(Request { alignment: Some(AlignmentHead { layer, head: head as usize }), ..request })
 }
 
-/// Where to compute.
+/// The device and type of the options.
 fn placement(options: &PipelineOptions) -> Result<Placement> {
     let placement = Placement::choose(options.device.unwrap_or_default(), options.compute_type.unwrap_or_default());
     let placement = placement.map_err(|error| Error::from(error).or_kind(ErrorKind::Device))?;
     Ok(placement.with_cache(options.cache.clone()))
 }
 
-/// Says where models compute and in which type, if that was left to us or is not what was asked for.
+/// Reports the device and type of each model, unless the device was named and the models use what was requested.
 fn say_where(models: &[&LoadedModel], options: &PipelineOptions, asked: &Placement, listener: &dyn Listener) {
     let named = options.device.is_some_and(|device| device != DeviceChoice::Auto);
     let descriptions: Vec<&str> = models.iter().map(|model| model.engine.placement().description.as_str()).collect();
@@ -217,7 +221,7 @@ fn say_where(models: &[&LoadedModel], options: &PipelineOptions, asked: &Placeme
 }
 
 impl SummaryModel {
-    /// Makes a summary model ready for the language of what it is to read.
+    /// Loads a summary model for the language of the texts that it will read.
     fn load(
         chosen: &ChosenSummary,
         placement: &Placement,
@@ -232,7 +236,7 @@ impl SummaryModel {
         if !languages.as_ref().is_err_and(has_none) {
             let told = languages.with_context(|| format!("`{}` does not summarise `{language}`", engine.name()))?;
             if !told.text_prefix.is_empty() {
-                // It is told its target in the text, as only models that translate are.
+                // Only models that translate have a prefix with the target language.
                 bail!(wrong_task(engine.name(), ModelTask::Translate, ModelTask::Summarize));
             }
             request.from = Some(language.to_owned());
@@ -243,12 +247,13 @@ impl SummaryModel {
     }
 }
 
-/// Whether a model of one language has no languages to choose from.
+/// Whether an error says that the model has no languages to choose from.
 fn has_none(error: &anyhow::Error) -> bool {
     matches!(error::find(error), Some(LanguageError::NotApplicable { .. }))
 }
 
-/// Changes when a file of a model that has no revision does.
+/// The names, sizes and times of the files of a model without a revision, and of its adapter; they change with the
+/// files.
 fn fingerprint(found: &Resolved) -> String {
     let of_files = |files: &ModelFiles| {
         let file = |name| {
@@ -262,7 +267,10 @@ fn fingerprint(found: &Resolved) -> String {
 }
 
 impl LoadedModel {
-    /// Makes a model ready, and sees that it can do what is wanted.
+    /// A model with its request, completed by the catalogue.
+    ///
+    /// # Errors
+    /// When the model cannot do what the request wants.
     fn new(engine: Engine, found: &Resolved, request: Request, listener: &dyn Listener) -> Result<Self> {
         let known = found.entry.filter(|_| request.caller == Caller::Article).and_then(|entry| entry.prefix.clone());
         let settings = found.entry.filter(|entry| !entry.settings.is_empty());
@@ -284,13 +292,13 @@ impl LoadedModel {
         &self.engine
     }
 
-    /// What is wanted from the model, unless a caller says otherwise.
+    /// The request for the model's outputs, which [`Self::session_for`] can change.
     #[must_use]
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// What has to be said about the work of the model since the last time.
+    /// The notices about the work of the model since the last call.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         self.engine.take_notices()
@@ -302,12 +310,12 @@ impl LoadedModel {
         &self.files
     }
 
-    /// All that decides what the model gives.
+    /// The key of the model with its own request.
     fn key(&self) -> Result<ModelKey> {
         Ok(self.key_of(&self.session()?))
     }
 
-    /// All that decides what a session of the model gives.
+    /// The key of the model with the settings of a session.
     pub(super) fn key_of(&self, session: &Session) -> ModelKey {
         let Placement { device, dtype, int8, .. } = self.engine.placement();
         ModelKey {
@@ -318,10 +326,10 @@ impl LoadedModel {
         }
     }
 
-    /// A session for what is wanted from the model.
+    /// A session for the model's request.
     ///
     /// # Errors
-    /// When the model cannot do that.
+    /// When the model cannot do what the request wants.
     pub fn session(&self) -> Result<Session<'_>> {
         self.engine.session(&self.request)
     }
@@ -348,7 +356,7 @@ impl LoadedModel {
             request.from = Some(from);
         } else {
             request.task = Some(self.engine.task(SUMMARIZATION, &from));
-            // A model of one language has none to choose from.
+            // A model of one language takes no language codes.
             request.from = request.from.map(|_| from);
             request.to.clone_from(&request.from);
         }
@@ -356,7 +364,8 @@ impl LoadedModel {
         self.engine.session(&request).map_err(|error| if unknown(&error) { refused() } else { error })
     }
 
-    /// Checks that it can be told which languages the model reads: without that, none can be refused.
+    /// Checks that the languages which the model reads are known; otherwise a text in another language could not be
+    /// refused.
     fn knows_its_languages(&self) -> Result<()> {
         let translates = self.request.task.is_none();
         let knows = if translates && self.reads.is_empty() {
@@ -379,18 +388,18 @@ impl LoadedModel {
         Ok(())
     }
 
-    /// A session for what `wanted` makes of the usual request.
+    /// A session for the model's request after `wanted` has changed it.
     ///
     /// # Errors
-    /// When the model cannot do that.
+    /// When the model cannot do what the request wants.
     pub fn session_for(&self, wanted: impl FnOnce(Request) -> Request) -> Result<Session<'_>> {
         self.engine.session(&wanted(self.request.clone()))
     }
 
-    /// A session with other options of decoding than the usual ones.
+    /// A session for the model's request with other decoding options.
     ///
     /// # Errors
-    /// When the model cannot do that.
+    /// When the model cannot do what the request wants.
     pub fn session_with(&self, flags: Overrides) -> Result<Session<'_>> {
         self.engine.session(&Request { flags, ..self.request.clone() })
     }

@@ -1,7 +1,7 @@
-//! What is wanted of a pipeline before any model is looked for: which models, for which languages, and how they decode.
+//! The options of a pipeline: which models, for which languages, and how they decode.
 //!
-//! Invariant: what the options leave open is settled in one place: by `choice` where it is about models, by the checkpoint
-//! where it is about decoding.
+//! Invariant: options that are left open are decided in one place: models by `choice`, decoding options by the
+//! checkpoint.
 
 use std::path::PathBuf;
 
@@ -12,46 +12,49 @@ use crate::engine::settings::{Caller, Overrides};
 use crate::engine::{AlignmentHead, GlobalAttention, Request};
 use crate::summarize::{Length, SummaryMethod};
 
-/// What a pipeline does to a text.
+/// What a pipeline makes of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum PipelineTask {
-    /// Translates it and summarises the translation.
+    /// A translation and a summary of it.
     #[default]
     Digest,
-    /// Translates it.
+    /// A translation.
     Translate,
-    /// Summarises it.
+    /// A summary.
     Summarize,
-    /// Gives it to the model as it is.
+    /// The model's output for the text as it is.
     Generate,
 }
 
-/// A summary that is wanted.
+/// The options of a summary.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct SummaryRequest {
-    /// How the summary is made. `None` has a model write it if one is installed, and else takes sentences of the article.
+    /// The method. With `None` a model writes the summary if one is installed; otherwise it consists of sentences of
+    /// the article.
     pub method: Option<SummaryMethod>,
-    /// How long the summary is. `None` leaves it to the model; a summary without a model has its usual length.
+    /// The length. `None` leaves it to the model; a summary without a model then has the default length.
     pub length: Option<Length>,
 }
 
-/// How a model decodes, where that is not left to the checkpoint. What the caller sets outranks what the settings file says.
+/// Decoding options that are not left to the checkpoint. Those of the caller take precedence over those of the
+/// settings file.
 #[derive(Clone, Debug, Default)]
 pub struct DecodingLayers {
-    /// What the caller sets.
+    /// The options that the caller set.
     pub flags: Overrides,
-    /// What the user's settings file says.
+    /// The options in the user's settings file.
     pub file: Overrides,
-    /// Text before every source.
+    /// A text that is put before every source.
     pub prefix: Option<String>,
-    /// The name of the first option that the caller set, for the error if no model is there that decodes.
+    /// The name of the first option that the caller set, for the error message if no model is used.
     pub first_flag: Option<String>,
 }
 
-/// Everything that a pipeline is loaded by. The default translates from Dutch to English with the best model that is installed.
+/// The options that a pipeline is loaded by. The default translates from Dutch to English with the best installed
+/// model.
 #[derive(Clone, Debug, Default)]
 pub struct PipelineOptions {
-    /// What the pipeline does to a text.
+    /// The task of the pipeline.
     pub task: PipelineTask,
     /// The model of the task: an alias, a folder, or `owner/name[@revision]`. `None` takes the best one installed.
     pub model: Option<String>,
@@ -61,29 +64,30 @@ pub struct PipelineOptions {
     pub summary_model: Option<String>,
     /// The code of the sources' language, `nl` if `None`.
     pub from: Option<String>,
-    /// Every source is in a language of its own, which the caller detects and passes with the text.
+    /// Whether sources are in different languages. The caller then detects the language of each, and passes it with
+    /// the text.
     pub detects: bool,
     /// The code of the language of the translations, `en` if `None`.
     pub to: Option<String>,
     /// The summary, if one is wanted.
     pub summary: Option<SummaryRequest>,
-    /// Which tokens of a source see all others, for models that leave that open.
+    /// The tokens of a source with global attention, for models whose callers choose these.
     pub global_attention: Option<GlobalAttention>,
     /// Which words of a translation and of its source belong together is said, where the model has a head for that.
     pub aligns: bool,
     /// The head that says so. `None` takes the one that the catalogue names.
     pub alignment_head: Option<AlignmentHead>,
-    /// How the model of the task decodes.
+    /// The decoding options of the model of the task.
     pub decoding: DecodingLayers,
-    /// Where to compute. `None` takes the first GPU, or else the CPU.
+    /// The device. `None` takes the first GPU, or else the CPU.
     pub device: Option<DeviceChoice>,
-    /// The type to compute in. `None` takes what suits the device.
+    /// The type to compute in. `None` takes one that fits the device.
     pub compute_type: Option<ComputeType>,
-    /// The folder in which int8 weights are kept for later starts. `None` keeps none.
+    /// The folder in which int8 weights are kept for later starts. With `None` they are not kept.
     pub cache: Option<PathBuf>,
-    /// Open no network connection.
+    /// Whether no network connection may be opened.
     pub offline: bool,
-    /// Padded source tokens per batch. `None` takes what suits the device.
+    /// Most source tokens of a batch, padding included. `None` takes a number that fits the device.
     pub batch_tokens: Option<usize>,
 }
 
@@ -95,7 +99,7 @@ impl PipelineOptions {
         Self { model: Some(model.to_owned()), summary: Some(SummaryRequest::default()), ..Self::default() }
     }
 
-    /// The code of the sources' language; where each has its own, that of most.
+    /// The code of the sources' language.
     #[must_use]
     pub fn source_language(&self) -> &str {
         self.from.as_deref().unwrap_or("nl")
@@ -107,7 +111,8 @@ impl PipelineOptions {
         self.to.as_deref().unwrap_or("en")
     }
 
-    /// The code of the language of what is summarised, for a summary model that does not read the source.
+    /// The code of the language of the texts to summarise, for a summary model that does not read the source of a
+    /// translation.
     #[must_use]
     pub fn summary_language(&self) -> &str {
         match self.task {
@@ -116,14 +121,14 @@ impl PipelineOptions {
         }
     }
 
-    /// Whether the caller or the settings file says how many tokens a summary has.
+    /// Whether the caller or the settings file sets the length of a summary in tokens.
     #[must_use]
     pub fn sets_summary_tokens(&self) -> bool {
         let says = |options: &Overrides| options.min_new_tokens.is_some() || options.max_new_tokens.is_some();
         self.task == PipelineTask::Summarize && (says(&self.decoding.flags) || says(&self.decoding.file))
     }
 
-    /// What is wanted from the model of the task.
+    /// The request for the model of the task.
     pub(super) fn request(&self) -> Request {
         let generates = self.task == PipelineTask::Generate;
         let DecodingLayers { flags, file, prefix, .. } = self.decoding.clone();
@@ -140,7 +145,7 @@ impl PipelineOptions {
         }
     }
 
-    /// What is wanted from the summary model. In a digest, options of decoding are for the translation.
+    /// The request for the summary model. In a digest, decoding options are for the translation model only.
     pub(super) fn summary_request(&self) -> Request {
         let global_attention = self.global_attention;
         if self.task == PipelineTask::Summarize {

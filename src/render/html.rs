@@ -1,7 +1,7 @@
-//! Reports as pages: one to read per article, with nothing to fetch and nothing to run.
+//! Reports as HTML: one page per article, which loads nothing and has no scripts.
 //!
-//! Invariant: whatever stands in an article, it cannot become markup of the page. An article that is a
-//! page itself stays that page, in the other language, as long as nothing is added to it.
+//! Invariant: text of an article cannot become markup of the page. An article that is a web page keeps its own
+//! markup, unless a summary is added.
 
 use super::additions::of_block;
 use super::words::{Side, Words};
@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::segment::on_one_line;
 use crate::translate::{Segment, SegmentOrigin};
 
-/// How the page looks: on a screen, by day and by night, on a telephone, on paper.
+/// The style sheet of the page, for screens, dark mode, telephones and print.
 pub(super) const STYLE: &str = include_str!("page.css");
 
 /// One article.
@@ -97,7 +97,7 @@ fn pairs(report: &Report, source: &Document, document: &Document, most: &mut usi
     rows
 }
 
-/// How many sentences a person corrected, where there are any.
+/// A line with the number of sentences that a person corrected; `None` if there are none.
 fn from_memory(segments: &[&Segment]) -> Option<String> {
     let corrected = segments.iter().filter(|segment| segment.from == Some(SegmentOrigin::Corrected)).count();
     let share =
@@ -105,7 +105,7 @@ fn from_memory(segments: &[&Segment]) -> Option<String> {
     (corrected > 0).then(|| format!("<p class=\"memory\">from memory{share}</p>"))
 }
 
-/// A block's translation with its flagged sentences marked, and the reasons where a pointer rests on them.
+/// The translation of a block with its flagged sentences marked; their reasons are tooltips.
 fn marked(text: &str, segments: &[&Segment], words: &Words) -> String {
     let mut marked = String::new();
     let mut rest = text;
@@ -138,7 +138,7 @@ fn sourced(text: &str, segments: &[&Segment], words: &Words) -> String {
     written + &escaped(rest)
 }
 
-/// A line with all that was found about a sentence or a summary.
+/// A line with all findings about a sentence or a summary.
 fn notes(findings: &[Finding]) -> String {
     let reasons: Vec<String> = findings.iter().map(reason).collect();
     format!("<p class=\"flags\">{}</p>", reasons.join(" \u{b7} "))
@@ -156,7 +156,7 @@ pub(super) fn reason(finding: &Finding) -> String {
     reason
 }
 
-/// Text that can stand anywhere in a page.
+/// Text with its markup characters escaped, for use in elements and attributes.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! What a translator asks of a model, and how an engine's session gives it.
+//! The model as a translator sees it, and its implementation by an engine's session.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,24 @@ use anyhow::Result;
 
 use crate::engine::{Generation, Input, Session, WordAlignment};
 
-/// All that a translator knows of a model.
+/// A model as a translator sees it.
 pub trait Generate {
-    /// One generation for each input, in their order. A model that cannot be told what to write leaves the inputs'
-    /// constraints to chance.
+    /// One generation for each input, in their order. A model without support for constraints ignores those of the
+    /// inputs.
     ///
     /// # Errors
     /// When the model fails.
     fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>>;
-    /// Whether inputs with a guard against repetition become anything else than without.
+    /// Whether the model can decode inputs with a guard against repetition.
     fn can_guard(&self) -> bool {
         false
     }
-    /// A text with other signs for those that the vocabulary lacks, where there are any.
+    /// A text in which characters that the vocabulary lacks are replaced by similar ones, if there are any.
     fn substituted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         text.into()
     }
-    /// What the generation of a text says, with what the text has in the place of what the vocabulary lacks; none where it
-    /// lacks nothing, or that cannot be told.
+    /// The generation of a text in which unknown tokens are replaced by the characters of the source that the
+    /// vocabulary lacks; `None` if there are none, or if their places cannot be found.
     fn with_unknowns_copied(&self, _text: &str, _generation: &Generation) -> Option<String> {
         None
     }
@@ -38,12 +38,12 @@ pub trait Generate {
     fn align(&self, texts: &[(&str, &Generation)]) -> Result<Vec<WordAlignment>> {
         Ok(vec![WordAlignment::default(); texts.len()])
     }
-    /// How many tokens of the window this text takes.
+    /// Number of tokens of the window that this text takes.
     ///
     /// # Errors
     /// When the tokenizer cannot represent the text.
     fn count_tokens(&self, text: &str) -> Result<usize>;
-    /// The most tokens of source the model takes.
+    /// The most source tokens that the model can take.
     fn window(&self) -> usize;
 }
 

@@ -1,4 +1,4 @@
-//! A translation as a plan: the inputs that a model is given, and what is made of its answers.
+//! A translation as a plan: the inputs for a model, and the documents that are made of its answers.
 //!
 //! Invariant: what a sentence becomes depends on the answers to its own inputs, and not on their order. An answer may lead to
 //! further inputs: a text in which the model repeated itself is asked for once more with a guard, and a sentence that
@@ -25,7 +25,7 @@ use crate::segment::on_one_line;
 pub struct Plan<'a, G: ?Sized> {
     translator: &'a Translator<'a, G>,
     documents: &'a [Document],
-    /// By document and block: the numbers of its sentences.
+    /// For each document and block, the numbers of its sentences.
     blocks: Vec<Vec<Range<usize>>>,
     sentences: Vec<Sentence>,
     texts: Texts,
@@ -54,13 +54,13 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
         Ok(Self { translator, documents, blocks, sentences, texts })
     }
 
-    /// By block of a document, the numbers of its sentences.
+    /// For each block of a document, the numbers of its sentences.
     #[must_use]
     pub fn blocks(&self, document: usize) -> &[Range<usize>] {
         &self.blocks[document]
     }
 
-    /// The numbers of the inputs that a model is to be given and that were not numbered before.
+    /// The numbers of the inputs that were added since the last call, and that a model is to be given now.
     #[must_use]
     pub fn next_inputs(&mut self) -> Range<usize> {
         self.texts.next_inputs()
@@ -72,7 +72,8 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
         self.texts.input(number)
     }
 
-    /// Takes what a model generated for inputs, by their numbers, and gives the numbers of the sentences that are complete now.
+    /// Takes the generations of inputs, by their numbers, and returns the numbers of the sentences that are complete
+    /// now.
     ///
     /// # Errors
     /// When the tokenizer cannot represent a text.
@@ -93,7 +94,8 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
         Ok(complete)
     }
 
-    /// Makes the segment of a sentence, if all that it needs is there; one that lost a protected span needs more.
+    /// Makes the segment of a sentence if all its texts are answered, and returns whether it is complete. If a
+    /// protected span was lost, a second attempt is added.
     fn complete(&mut self, number: usize) -> Result<bool> {
         loop {
             let sentence = &self.sentences[number];
@@ -107,7 +109,8 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
                 let attempt = self.translator.apart(&sentence.source, number, &mut self.texts)?;
                 self.sentences[number].attempts.push(attempt);
             } else {
-                // A model that writes a protected span of its own accord must not have this sentence.
+                // The model also writes protected spans that the source lacks, so the source stands in for its
+                // translation.
                 let target = target.unwrap_or_else(|| sentence.source.clone());
                 let segment = self.translator.segment(sentence, attempt, target, &answers);
                 self.sentences[number].segment = Some(segment);
@@ -116,7 +119,7 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
         }
     }
 
-    /// How many sentences there are.
+    /// Number of sentences.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sentences.len()
@@ -134,11 +137,12 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
         self.sentences[sentence].segment.as_ref()
     }
 
-    /// A document in other words, of the model's hypotheses with this rank; none where that would lose a protected span.
+    /// The alternative translation of a document from the hypotheses of this rank; `None` if it would lose a
+    /// protected span.
     #[must_use]
     pub fn alternative(&self, document: usize, rank: usize) -> Option<Document> {
         let target = |sentence: &Sentence| match sentence.target(|text| self.texts.text(text, rank)) {
-            // The texts around the spans were asked for, and lost one too.
+            // Both attempts lost a span, so the source stands in for the translation.
             None if sentence.attempts.len() > 1 => Some(sentence.source.clone()),
             None if sentence.attempts.is_empty() => sentence.segment.as_ref().map(|segment| segment.target.clone()),
             target => target,
@@ -198,7 +202,7 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
         carried(&pairs, [&segment.source, &segment.target], [text, target])
     }
 
-    /// A document with a target for each sentence that a model was asked for; none where one has none.
+    /// A document in which each sentence that is not copied has its `target`; `None` if one has no target.
     fn rebuild(&self, document: usize, target: impl Fn(&Sentence) -> Option<String>) -> Option<Document> {
         let mut translated = self.documents[document].clone();
         for (block, numbers) in translated.blocks.iter_mut().zip(&self.blocks[document]) {

@@ -1,6 +1,7 @@
-//! The texts that sentences need, and the inputs in which a model is asked for them.
+//! The texts that sentences need, and the inputs of a model for them.
 //!
-//! Invariant: equal texts with equal constraints are asked for once. An input is a text, or a text once more with a guard.
+//! Invariant: equal texts with equal masks are translated once. An input is a text, or a text that is decoded again
+//! with a guard.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,17 +11,17 @@ use crate::check::Finding;
 use crate::engine::{Constraint, Generation, Input, ResumePoint};
 use crate::glossary::Glossary;
 
-/// All texts of a plan, and the inputs in which a model is asked for them.
+/// All texts of a plan, and the inputs of a model for them.
 #[derive(Default)]
 pub(super) struct Texts {
     all: Vec<Text>,
     known: HashMap<(String, Vec<&'static str>), usize>,
     inputs: Vec<(usize, Option<ResumePoint>)>,
-    /// How many inputs were handed out.
+    /// Number of inputs that were handed out.
     handed_out: usize,
 }
 
-/// A text that a model is asked for.
+/// A text that a model translates.
 pub(super) struct Text {
     source: String,
     constraints: Vec<Constraint>,
@@ -30,7 +31,8 @@ pub(super) struct Text {
 }
 
 impl Texts {
-    /// The number of a text that a sentence needs, in which these masks stand for protected spans.
+    /// Adds a text that a sentence needs, with the masks that stand for protected spans in it, and returns its
+    /// number.
     pub fn add(&mut self, sentence: usize, text: &str, masks: Vec<&'static str>, glossary: Option<&Glossary>) -> usize {
         let key = (text.to_owned(), masks);
         if let Some(&number) = self.known.get(&key) {
@@ -62,8 +64,9 @@ impl Texts {
         Input { text: source, constraints, guard: guard.as_ref() }
     }
 
-    /// Takes the generation of an input, with what was found wrong with it, and gives the sentences that need its text if
-    /// no more is asked about it. Texts with constraints are never decoded again, the others if the model `can_guard`.
+    /// Takes the generation of an input and the findings about it. Returns the sentences that need its text, or none
+    /// if the text is to be decoded again. Texts with constraints are never decoded again, the others only if the
+    /// model `can_guard`.
     pub fn answer(
         &mut self,
         input: usize,
@@ -87,7 +90,7 @@ impl Texts {
         &self.all[number].sentences
     }
 
-    /// The answer to a text, if no more is asked about it.
+    /// The answer to a text, if it is final.
     pub fn answered(&self, text: usize) -> Option<&Answer> {
         self.all[text].answer.as_ref().filter(|answer| answer.retry != Retry::Pending)
     }
@@ -97,7 +100,7 @@ impl Texts {
         self.all.iter().enumerate().filter_map(|(number, text)| Some((number, &*text.source, text.answer.as_ref()?)))
     }
 
-    /// What the model made of a text, by the rank of the hypothesis; nothing where there is no answer.
+    /// The translation of a text by the hypothesis of this rank; empty if there is no answer.
     pub fn text(&self, text: usize, rank: usize) -> &str {
         self.all[text].answer.as_ref().map_or("", |answer| answer.text(rank))
     }

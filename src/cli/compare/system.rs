@@ -1,4 +1,4 @@
-//! One of the two systems: what was typed about it, and what it makes of the texts.
+//! One of the two systems that are compared: its typed options, and its translation of the texts.
 //!
 //! Invariant: options behind a name are those of the command line under the same names, read by the same parser.
 
@@ -25,7 +25,7 @@ pub struct NamedSystem {
     typed: String,
     /// The model; `None` for the best one installed.
     pub model: Option<String>,
-    /// What counts for this system alone.
+    /// The options for this system alone.
     pub options: SystemOptions,
 }
 
@@ -47,27 +47,27 @@ pub struct SystemOptions {
     pub sampling: SamplingOptions,
 }
 
-/// What came of a system.
+/// The result of a system.
 pub struct TranslatedBySystem {
-    /// The system, what its work took, and what is wrong with it.
+    /// The system with its cost, and its error if it could not be used.
     pub system: ComparedSystem,
     /// The segments of each text.
     pub segments: TranslatedTexts,
-    /// How many texts failed, or 1 where the system could not be used; each was told.
+    /// Number of texts that failed, or 1 if the system could not be used; each failure was printed.
     pub failed: usize,
 }
 
 impl NamedSystem {
-    /// Reads what was typed.
+    /// Parses a system as it was typed.
     ///
     /// # Errors
-    /// When an option is unknown, or its value makes no sense.
+    /// When an option is unknown, or its value is not valid.
     pub fn parse(typed: &str) -> Result<Self> {
         let (name, options) = divide(typed);
         let arguments = options.map(|options| arguments(typed, options)).transpose()?.unwrap_or_default();
         let options = SystemOptions::try_parse_from(arguments).map_err(|error| {
             let said = error.render().to_string();
-            // What follows the first empty line is about how to type all of it.
+            // After the first empty line clap prints the usage of this parser, which users never type.
             let lines = said.lines().take_while(|line| !line.is_empty()).map(str::trim);
             let said = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
             anyhow::anyhow!(format!("`{typed}`: {said}").with_hint("`kortom compare --help` says what options take"))
@@ -76,8 +76,8 @@ impl NamedSystem {
         Ok(Self { typed: typed.to_owned(), model, options })
     }
 
-    /// How the system decodes, where `shared` options count for both. A beam size of its own overrules sampling there, and the
-    /// other way round.
+    /// The decoding options of the system: its own, completed by the `shared` ones of both. A beam size of its own
+    /// rules out shared sampling, and sampling of its own a shared beam size.
     pub fn decoding(&self, shared: &DecodeOptions, chance: &SamplingOptions) -> (DecodeOptions, SamplingOptions) {
         let (own, own_chance) = (&self.options.decode, &self.options.sampling.values);
         let (mut decode, mut sampling) = (shared.clone(), chance.clone());
@@ -92,7 +92,7 @@ impl NamedSystem {
         (decode, sampling)
     }
 
-    /// Where the system computes, where `shared` options count for both.
+    /// The machine options of the system: its own, completed by the `shared` ones of both.
     pub fn machine(&self, shared: &MachineOptions) -> MachineOptions {
         let own = &self.options;
         MachineOptions {
@@ -104,7 +104,8 @@ impl NamedSystem {
     }
 }
 
-/// A name and the options behind it, if there are any. What is there as a file or a folder is a name.
+/// The name of a system and the options after it, if there are any. The path of an existing file or folder is a name
+/// as a whole.
 fn divide(typed: &str) -> (&str, Option<&str>) {
     let is_option = |text: &str| {
         let name = text.split(['=', ',']).next().unwrap_or_default();
@@ -117,7 +118,8 @@ fn divide(typed: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Options as they would be typed on the command line. A comma parts options where the name of one follows.
+/// The options after a name as arguments of a command line. A comma separates options if the name of an option
+/// follows.
 fn arguments(typed: &str, options: &str) -> Result<Vec<String>> {
     let command = SystemOptions::command();
     let known: Vec<&Arg> = command.get_arguments().collect();
@@ -144,9 +146,9 @@ fn arguments(typed: &str, options: &str) -> Result<Vec<String>> {
     Ok(arguments)
 }
 
-/// Loads a system, has it translate all texts, and drops it. What is wrong with it is told and in the result.
+/// Loads a system, translates all texts with it, and drops it. Its errors are printed and are in the result.
 pub fn translate(named: &NamedSystem, job: &Job, texts: &SourceTexts, screen: &mut Screen) -> TranslatedBySystem {
-    // Memory of the other system is not this one's.
+    // Freed memory of the other system must not count as memory of this one.
     allocator::give_back_freed();
     let measured = forget_peak_memory();
     let system = ComparedSystem { name: named.typed.clone(), ..ComparedSystem::default() };
