@@ -226,7 +226,7 @@ mod tests {
         ("no-memory", MARIAN, MEMORY, "--memory IN_FOLDER --no-memory"),
     ];
     /// The options that decide which part of a memory segments are in.
-    const OF_SEGMENTS: [&str; 14] = [
+    const OF_SEGMENTS: [&str; 16] = [
         "model",
         "from",
         "to",
@@ -241,6 +241,8 @@ mod tests {
         "max-length",
         "n-best",
         "sample",
+        "alignment",
+        "alignment-head",
     ];
 
     /// The job of a command and its pipeline; `IN_FOLDER` is a file in a folder.

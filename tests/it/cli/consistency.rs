@@ -40,8 +40,10 @@ fn terms_are_told_once_and_end_the_json_of_a_run() {
             for found in places {
                 let report = reports.iter().find(|report| report["input"] == found["input"]).unwrap();
                 let segment = &report["segments"][found["segment"].as_u64().unwrap() as usize - 1];
+                // A plural may end the stem otherwise: `bedrijf`, `bedrijven`.
+                let stem: String = name.chars().take(name.chars().count() - 1).collect();
                 assert!(
-                    segment["source"].as_str().unwrap().to_lowercase().contains(&name.to_lowercase()),
+                    segment["source"].as_str().unwrap().to_lowercase().contains(&stem.to_lowercase()),
                     "{segment} {name}"
                 );
             }
