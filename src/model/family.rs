@@ -172,7 +172,7 @@ fn bart_like(config: &Config) -> Result<Spec> {
     bart_with_positions(config, [positions; 2])
 }
 
-/// [`bart_like`] with the numbers of positions in the encoder and in the decoder.
+/// A family like BART with these numbers of positions in the encoder and in the decoder.
 fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
     let width = config.size(if config.has("d_model") { "d_model" } else { "hidden_size" })?;
     let activation = activation(config.text("activation_function").unwrap_or("gelu"))?;
