@@ -32,7 +32,7 @@ const VERY_LONG: usize = 12;
 const COMPOUND: usize = 6;
 
 /// A term that was found in a segment, and its tokens.
-type TermMatch = (usize, Range<usize>);
+type FoundTerm = (usize, Range<usize>);
 
 /// A unit in a segment.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ impl SourceUnits {
     /// The units of tokenised segments. A term is in at least `occurrences` of them.
     pub(super) fn find(sources: &[Vec<Token>], language: Language, occurrences: usize) -> Self {
         let patterns = Patterns::new(sources, language);
-        let mut found: Vec<Vec<TermMatch>> = sources.iter().map(|tokens| patterns.find(tokens)).collect();
+        let mut found: Vec<Vec<FoundTerm>> = sources.iter().map(|tokens| patterns.find(tokens)).collect();
         let mut counts = vec![0; patterns.terms.len()];
         for matches in &found {
             let terms: HashSet<usize> = matches.iter().map(|(term, _)| *term).collect();
@@ -76,11 +76,11 @@ impl SourceUnits {
     }
 
     /// The units with those of each segment: its terms, and the words outside them.
-    fn with_words(mut self, sources: &[Vec<Token>], found: &[Vec<TermMatch>], language: Language) -> Self {
+    fn with_words(mut self, sources: &[Vec<Token>], found: &[Vec<FoundTerm>], language: Language) -> Self {
         let mut words: HashMap<&str, u32> = HashMap::new();
         for (tokens, found) in sources.iter().zip(found) {
             let at = |place: usize| place as f64 / tokens.len() as f64;
-            let term = |(term, range): &TermMatch| UnitPlace { unit: *term as u32, position: at(range.start) };
+            let term = |(term, range): &FoundTerm| UnitPlace { unit: *term as u32, position: at(range.start) };
             let mut here: Vec<UnitPlace> = found.iter().map(term).collect();
             for (place, token) in tokens.iter().enumerate() {
                 let is_word = token.kind == TokenKind::Letters && !is_stop_word(&token.lower, language);
@@ -161,7 +161,7 @@ impl Patterns {
     }
 
     /// The terms of a segment and their tokens.
-    fn find(&self, tokens: &[Token]) -> Vec<TermMatch> {
+    fn find(&self, tokens: &[Token]) -> Vec<FoundTerm> {
         let mut found = Vec::new();
         let mut place = 0;
         while place < tokens.len() {

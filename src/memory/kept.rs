@@ -28,7 +28,7 @@ pub enum Recalled {
 }
 
 /// A source to look up.
-pub(super) struct Wanted<'a> {
+pub(super) struct Lookup<'a> {
     pub key: [u8; 32],
     /// The source in the form that corrections have, or `None` if no correction can apply.
     pub source: Option<String>,
@@ -51,11 +51,11 @@ pub(super) struct NewText<'a> {
 
 impl Memory {
     /// Looks up sources: one result for each, `None` if nothing is known or the file has failed.
-    pub(super) fn recall(&self, wanted: &[Wanted]) -> Vec<Option<Recalled>> {
+    pub(super) fn recall(&self, wanted: &[Lookup]) -> Vec<Option<Recalled>> {
         let day = self.day;
         let mut found = self.attempt(|state| {
             let found = recall(&mut state.connection, wanted, day)?;
-            let is_asked = |(wanted, found): &(&Wanted, &Option<Recalled>)| !wanted.only_corrected || found.is_some();
+            let is_asked = |(wanted, found): &(&Lookup, &Option<Recalled>)| !wanted.only_corrected || found.is_some();
             state.counts.asked += wanted.iter().zip(&found).filter(is_asked).count();
             let count = |is: fn(&Recalled) -> bool| found.iter().flatten().filter(|recalled| is(recalled)).count();
             state.counts.kept += count(|recalled| matches!(recalled, Recalled::Kept(_)));
@@ -95,14 +95,14 @@ impl Memory {
     }
 }
 
-fn recall(connection: &mut Connection, wanted: &[Wanted], day: i64) -> rusqlite::Result<Vec<Option<Recalled>>> {
+fn recall(connection: &mut Connection, wanted: &[Lookup], day: i64) -> rusqlite::Result<Vec<Option<Recalled>>> {
     let mut found = Vec::with_capacity(wanted.len());
     // Rows that were last used on an earlier day.
     let mut older = Vec::new();
     {
         let mut correction = connection.prepare(corrections::LOOKUP)?;
         let mut kept = connection.prepare("SELECT rowid, target, details, used FROM kept WHERE key = ?")?;
-        for Wanted { key, source, only_corrected, from, to } in wanted {
+        for Lookup { key, source, only_corrected, from, to } in wanted {
             let corrected = match source {
                 Some(source) => correction.query_row(params![from, to, source], |row| row.get(0)).optional()?,
                 None => None,

@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::kept::{NewText, Wanted};
+use super::kept::{Lookup, NewText};
 use super::{Kept, Memory, Recalled, Similar, language, on_one_line};
 
 /// A memory for one model with its settings, between two languages.
@@ -56,7 +56,7 @@ impl<'a> MemoryScope<'a> {
     /// Looks up texts: one result for each, `None` if nothing is known.
     #[must_use]
     pub fn recall(&self, texts: &[TextKey]) -> Vec<Option<Recalled>> {
-        let wanted = |text: &TextKey| Wanted {
+        let wanted = |text: &TextKey| Lookup {
             key: self.key(text),
             source: (text.kind != Self::SUMMARY).then(|| on_one_line(text.source)),
             only_corrected: self.settings.is_none() || text.kind == Self::COPIED,

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, bail};
 
 use super::Listener;
 use super::options::{PipelineOptions, PipelineTask, SummaryRequest};
+use crate::engine::{AlignmentHead, Request};
 use crate::error::{Explain, WithHint};
 use crate::hub::{self, BUNDLED, CatalogEntry, Hub, ModelTask, Resolved, catalog, made_for};
 use crate::summarize::SummaryMethod;
@@ -22,6 +23,24 @@ pub struct ChosenSummary {
 /// A model's entry in the catalogue, found by its alias or by its repository.
 pub fn known(found: &Resolved) -> Option<&'static CatalogEntry> {
     found.entry.or_else(|| hub::repository(found.files.name()))
+}
+
+/// The request for the model that translates, with the head that aligns words where the options ask for an alignment.
+///
+/// # Errors
+/// When an alignment is wanted, no head was named, and the catalogue knows none of this model.
+pub fn aligning(options: &PipelineOptions, found: &Resolved) -> Result<Request> {
+    let request = options.request();
+    if !options.aligns || request.alignment.is_some() {
+        return Ok(request);
+    }
+    let head = known(found).and_then(|entry| entry.alignment_head);
+    let Some([layer, head]) = head else {
+        let error = format!("of the model `{}` no head is known that aligns words", found.files.name());
+        let hint = "name one with `--alignment-head LAYER,HEAD`, or leave out `--alignment`";
+        bail!(error.with_hint(hint));
+    };
+    Ok(Request { alignment: Some(AlignmentHead { layer, head: head as usize }), ..request })
 }
 
 /// A model that was named.

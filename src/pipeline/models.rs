@@ -13,7 +13,7 @@ use super::options::{PipelineOptions, PipelineTask};
 use crate::detect;
 use crate::device::{DeviceChoice, Placement};
 use crate::engine::settings::{Caller, Overrides};
-use crate::engine::{AlignmentHead, Engine, Request, ResolvedRequest, Session};
+use crate::engine::{Engine, Request, ResolvedRequest, Session};
 use crate::error::{self, Error, ErrorKind, WithHint};
 use crate::files::ModelFiles;
 use crate::hub::{self, Hub, ModelTask, Resolved};
@@ -99,7 +99,7 @@ impl Models {
         let placement =
             if options.task == PipelineTask::Generate { placement.without_implicit_int8() } else { placement };
         let translates = |found: Resolved| {
-            let request = aligning(options, &found)?;
+            let request = choice::aligning(options, &found)?;
             LoadedModel::new(Engine::load(&found.files, &placement)?, &found, request, listener)
         };
         let summarises = |chosen: ChosenSummary| SummaryModel::load(&chosen, &placement, options, listener);
@@ -178,21 +178,6 @@ impl Models {
     pub fn keys(&self) -> Result<Vec<ModelKey>> {
         self.all().map(LoadedModel::key).collect()
     }
-}
-
-/// What is wanted from the model that translates, with the head that aligns words where that is asked for.
-fn aligning(options: &PipelineOptions, found: &Resolved) -> Result<Request> {
-    let request = options.request();
-    if !options.aligns || request.alignment.is_some() {
-        return Ok(request);
-    }
-    let head = choice::known(found).and_then(|entry| entry.alignment_head);
-    let Some([layer, head]) = head else {
-        let error = format!("of the model `{}` no head is known that aligns words", found.files.name());
-        let hint = "name one with `--alignment-head LAYER,HEAD`, or leave out `--alignment`";
-        bail!(error.with_hint(hint));
-    };
-    Ok(Request { alignment: Some(AlignmentHead { layer, head: head as usize }), ..request })
 }
 
 /// The device and type of the options.

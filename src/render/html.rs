@@ -4,7 +4,7 @@
 //! markup, unless a summary is added.
 
 use super::additions::of_block;
-use super::words::{Side, Words};
+use super::words::{TextSide, Words};
 use crate::check::Finding;
 use crate::document::{BlockKind, Document};
 use crate::report::Report;
@@ -112,7 +112,7 @@ fn marked(text: &str, segments: &[&Segment], words: &Words) -> String {
     for (number, segment) in segments.iter().enumerate() {
         let target = on_one_line(&segment.target);
         let Some(at) = rest.find(&target).filter(|_| !target.is_empty()) else { continue };
-        let inside = words.written(number, Side::Target, &target, escaped);
+        let inside = words.written(number, TextSide::Target, &target, escaped);
         marked += &escaped(&rest[..at]);
         marked += &if segment.flags.is_empty() {
             inside
@@ -132,7 +132,7 @@ fn sourced(text: &str, segments: &[&Segment], words: &Words) -> String {
     for (number, segment) in segments.iter().enumerate().filter(|_| words.groups() > 0) {
         let Some(at) = rest.find(&segment.source).filter(|_| !segment.source.is_empty()) else { continue };
         written += &escaped(&rest[..at]);
-        written += &words.written(number, Side::Source, &segment.source, escaped);
+        written += &words.written(number, TextSide::Source, &segment.source, escaped);
         rest = &rest[at + segment.source.len()..];
     }
     written + &escaped(rest)

@@ -6,7 +6,7 @@ use crate::translate::Segment;
 
 /// A text of a segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum TextSide {
     Source = 0,
     Target = 1,
 }
@@ -68,7 +68,7 @@ impl Words {
     }
 
     /// A text of a segment with its words marked; `escaped` makes text of the page of what is in between.
-    pub fn written(&self, segment: usize, side: Side, text: &str, escaped: impl Fn(&str) -> String) -> String {
+    pub fn written(&self, segment: usize, side: TextSide, text: &str, escaped: impl Fn(&str) -> String) -> String {
         let mut written = String::new();
         let mut done = 0;
         let byte = |place: usize| text.char_indices().nth(place).map_or(text.len(), |(at, _)| at);
@@ -115,15 +115,15 @@ mod tests {
         let two = segment("ja", "yes", &[[[0, 2], [0, 3]]]);
         let words = Words::of(&[&one, &two]);
         let escaped = |text: &str| text.replace('<', "&lt;");
-        let source = words.written(0, Side::Source, &one.source, escaped);
+        let source = words.written(0, TextSide::Source, &one.source, escaped);
         assert_eq!(
             source,
             "<span class=\"w w0\">\u{e9}\u{e9}n</span> <span class=\"w w1\">&lt;b></span> <span class=\"w w1\">c</span>"
         );
-        let target = words.written(0, Side::Target, &one.target, escaped);
+        let target = words.written(0, TextSide::Target, &one.target, escaped);
         let expected = "<span class=\"w w1\">A</span> <span class=\"w w1\">b</span> <span class=\"w w0\">C</span>";
         assert_eq!(target, expected);
-        assert_eq!(words.written(1, Side::Source, "ja", escaped), "<span class=\"w w3\">ja</span>");
+        assert_eq!(words.written(1, TextSide::Source, "ja", escaped), "<span class=\"w w3\">ja</span>");
         assert!(style(words.groups()).contains(".pair:has(.w3:hover) .w3") && style(0).is_empty());
     }
 }

@@ -127,7 +127,7 @@ pub fn run(args: &MemoryArgs, settings: &SettingsFile) -> Result<ExitCode> {
         MemoryCommand::Export { format, corrections, output, from, to, file } => {
             let memory = Memory::open_existing(&file.path(settings)?)?;
             let wanted =
-                Wanted { format: *format, corrections: *corrections, from: from.as_deref(), to: to.as_deref() };
+                ExportFilter { format: *format, corrections: *corrections, from: from.as_deref(), to: to.as_deref() };
             match output {
                 None => wanted.write(&memory, &mut io::stdout().lock())?,
                 Some(path) => {
@@ -191,14 +191,14 @@ pub fn usual(settings: &SettingsFile) -> Option<PathBuf> {
 }
 
 /// What is exported, and how.
-struct Wanted<'a> {
+struct ExportFilter<'a> {
     format: ExportFormat,
     corrections: bool,
     from: Option<&'a str>,
     to: Option<&'a str>,
 }
 
-impl Wanted<'_> {
+impl ExportFilter<'_> {
     fn write(&self, memory: &Memory, out: &mut dyn Write) -> Result<()> {
         let is_wanted =
             |asked: Option<&str>, code: &str| asked.is_none_or(|asked| Code::parse(asked).serves(&Code::parse(code)));

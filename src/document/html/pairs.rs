@@ -21,7 +21,7 @@ pub struct PagePair {
 
 /// What text belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum PairSide {
     Source,
     Target,
 }
@@ -41,8 +41,8 @@ pub fn pairs(page: &str) -> Vec<PagePair> {
             Token::String(text) => {
                 let text = String::from_utf8_lossy(&text.value);
                 match (&mut pair, side) {
-                    (Some(pair), Some(Side::Source)) => pair.source.push_str(&text),
-                    (Some(pair), Some(Side::Target)) => pair.target.push_str(&text),
+                    (Some(pair), Some(PairSide::Source)) => pair.source.push_str(&text),
+                    (Some(pair), Some(PairSide::Target)) => pair.target.push_str(&text),
                     _ => {}
                 }
             }
@@ -61,14 +61,14 @@ pub fn pairs(page: &str) -> Vec<PagePair> {
 }
 
 /// Which side a paragraph is, if it is one of the two.
-fn begin(pair: &mut PagePair, tag: &StartTag<usize>) -> Option<Side> {
+fn begin(pair: &mut PagePair, tag: &StartTag<usize>) -> Option<PairSide> {
     let language = attribute(tag, "lang").filter(|language| !language.is_empty())?;
     if has_class(tag, "source") {
         pair.from = language;
-        return Some(Side::Source);
+        return Some(PairSide::Source);
     }
     pair.to = language;
-    Some(Side::Target)
+    Some(PairSide::Target)
 }
 
 fn attribute(tag: &StartTag<usize>, name: &str) -> Option<String> {
