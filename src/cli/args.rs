@@ -115,7 +115,7 @@ pub struct DigestArgs {
 }
 
 /// `kortom translate`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct TranslateArgs {
     #[command(flatten)]
     pub inputs: Inputs,
@@ -312,7 +312,7 @@ pub struct CompletionsArgs {
 }
 
 /// What to read.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct Inputs {
     /// Files, folders (searched for .txt .md .html .htm .jsonl .srt), or - for standard input, which is also
     /// what is read when nothing is given
@@ -340,7 +340,7 @@ pub struct Wanted {
 }
 
 /// The model that translates.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct TranslationModel {
     /// Translation model: an alias (`kortom models list`), a folder, or owner/name[@revision] on the Hugging Face hub
     /// [default: the best one installed]

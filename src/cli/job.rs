@@ -18,7 +18,9 @@ use super::args::{DigestArgs, GenerateArgs, SummarizeArgs, TranslateArgs};
 use super::decoding::TypedDecoding;
 use super::formats::{additions, check_inputs, check_lines, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
-use super::options::{self, InputFormat, InputOptions, MachineOptions, OutputOptions, PrintOptions};
+use super::options::{
+    self, AlignmentOptions, InputFormat, InputOptions, MachineOptions, MemoryOptions, OutputOptions, PrintOptions,
+};
 use super::pipeline_args::{PipelineArgs, global_attention, summary};
 use super::settings::SettingsFile;
 use super::sink::{Destination, is_folder};
@@ -98,6 +100,18 @@ impl Job {
         job.pipeline.options.adapter.clone_from(&args.model.adapter);
         if job.is_typed() {
             job.found.sources.iter_mut().for_each(|source| source.framing = source.output.line_framing());
+        }
+        Ok(job)
+    }
+
+    /// The job of another command that wants the segments of a translation and writes them in its own way: without a memory, an
+    /// alignment or an output. `one_language` is the error where the texts would be in any language.
+    pub fn segments(typed: TranslateArgs, one_language: &str, file: &SettingsFile) -> Result<Self> {
+        let memory = MemoryOptions { no_memory: Some(true), ..MemoryOptions::default() };
+        let typed = TranslateArgs { memory, alignment: AlignmentOptions::OFF, ..typed };
+        let job = Self::translate(&typed, file)?;
+        if job.detects() {
+            bail!(one_language.to_owned().with_hint("name it with `--from`, in place of `auto`"));
         }
         Ok(job)
     }

@@ -4,20 +4,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use kortom::consistency::{Bitext, SEGMENTS, TermTranslation, TermUse};
-use kortom::error::WithHint;
 use kortom::pipeline::Pipeline;
 
 use super::args::{Inputs, TranslateArgs, TranslationModel};
-use super::decode_args::Given;
 use super::glossary;
 use super::interrupt;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, AlignmentOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
-    MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions,
+    DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MessageOptions, PrintOptions, TermOptions,
 };
 use super::progress::{Screen, told};
 use super::settings::SettingsFile;
@@ -105,22 +102,13 @@ fn job(args: &ProposeArgs, file: &SettingsFile) -> Result<Job> {
         model: TranslationModel { model: args.model.model.clone(), adapter: args.model.adapter.clone() },
         languages: args.languages.clone(),
         terms: args.terms.clone(),
-        memory: MemoryOptions { no_memory: Some(true), ..MemoryOptions::default() },
         input: args.input.clone(),
-        output: OutputOptions::default(),
-        additions: AdditionOptions::default(),
-        alignment: AlignmentOptions::OFF,
         decode: args.decode.clone(),
-        several: Given::default(),
-        sampling: SamplingOptions::default(),
         machine: args.machine.clone(),
         print: PrintOptions { messages: args.messages.clone(), ..PrintOptions::default() },
+        ..TranslateArgs::default()
     };
-    let job = Job::translate(&typed, file)?;
-    if job.detects() {
-        bail!("a glossary has terms of one language".with_hint("name it with `--from`, in place of `auto`"));
-    }
-    Ok(job)
+    Job::segments(typed, "a glossary has terms of one language", file)
 }
 
 /// Whether a term is proposed: it is not a name that is always copied, and its most frequent translation is frequent

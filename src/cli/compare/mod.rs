@@ -16,12 +16,11 @@ use kortom::error::WithHint;
 use kortom::render::comparison;
 
 use super::args::{Inputs, TranslateArgs, TranslationModel};
-use super::decode_args::Given;
 use super::interrupt;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, AlignmentOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions,
-    MemoryOptions, MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
+    DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions, PrintOptions,
+    SamplingOptions, TermOptions, at_least_one,
 };
 use super::progress::Screen;
 use super::settings::SettingsFile;
@@ -141,20 +140,12 @@ fn job(args: &CompareArgs, system: &NamedSystem, file: &SettingsFile) -> Result<
         model: TranslationModel { model: system.model.clone(), adapter: system.options.adapter.clone() },
         languages: args.languages.clone(),
         terms: args.terms.clone(),
-        memory: MemoryOptions { no_memory: Some(true), ..MemoryOptions::default() },
         input: InputOptions { input_format, ..args.input.clone() },
-        output: OutputOptions::default(),
-        additions: AdditionOptions::default(),
-        alignment: AlignmentOptions::OFF,
         decode,
-        several: Given::default(),
         sampling,
         machine: system.machine(&args.machine),
         print: PrintOptions { messages: args.messages.clone(), ..PrintOptions::default() },
+        ..TranslateArgs::default()
     };
-    let job = Job::translate(&typed, file)?;
-    if job.detects() {
-        bail!("what is compared is in one language".with_hint("name it with --from, in place of `auto`"));
-    }
-    Ok(job)
+    Job::segments(typed, "what is compared is in one language", file)
 }

@@ -18,11 +18,10 @@ use kortom::score::{Counts, Metric, Resampling, Score};
 use serde_json::Value;
 
 use super::args::{Inputs, TranslateArgs, TranslationModel};
-use super::decode_args::Given;
 use super::job::Job;
 use super::options::{
-    AdditionOptions, AlignmentOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions,
-    MemoryOptions, MessageOptions, OutputOptions, PrintOptions, SamplingOptions, TermOptions, at_least_one,
+    DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions, PrintOptions,
+    at_least_one,
 };
 use super::progress::Screen;
 use super::run_progress::{RunProgress, gauges};
@@ -174,22 +173,13 @@ fn translate(args: ScoreArgs, source: &[String], file: &SettingsFile, screen: &m
         inputs: Inputs { inputs: args.source.into_iter().collect() },
         model: args.model,
         languages: args.languages,
-        terms: TermOptions::default(),
-        memory: MemoryOptions { no_memory: Some(true), ..MemoryOptions::default() },
         input,
-        output: OutputOptions::default(),
-        additions: AdditionOptions::default(),
-        alignment: AlignmentOptions::OFF,
         decode: args.decode,
-        several: Given::default(),
-        sampling: SamplingOptions::default(),
         machine: args.machine,
         print: PrintOptions { messages: args.messages, ..PrintOptions::default() },
+        ..TranslateArgs::default()
     };
-    let job = Job::translate(&typed, file)?;
-    if job.detects() {
-        bail!("the lines of a source are in one language".with_hint("name it with --from, in place of `auto`"));
-    }
+    let job = Job::segments(typed, "the lines of a source are in one language", file)?;
     threads::start(job.pipeline.threads)?;
     let pipeline = Pipeline::load_with(job.options().clone(), screen)?;
     let models = pipeline.models();
