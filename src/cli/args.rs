@@ -314,7 +314,7 @@ pub struct CompletionsArgs {
 /// What to read.
 #[derive(Args, Debug, Default)]
 pub struct Inputs {
-    /// Files, folders (searched for .txt .md .html .htm .jsonl .srt), or - for standard input, which is also
+    /// Files, folders (searched for files of every format that --input-format names), or - for standard input, which is also
     /// what is read when nothing is given
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
