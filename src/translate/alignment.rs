@@ -6,14 +6,13 @@
 
 use std::ops::Range;
 
+use similar::{Algorithm, DiffTag, capture_diff_slices};
+
 use super::sentence::{Attempt, Part};
 use crate::engine::WordAlignment;
 
 /// Pairs of ranges of bytes, in a source and in its target.
 pub(super) type Pairs = Vec<[Range<usize>; 2]>;
-
-/// Tokens of both texts from which on the longest common sequence is not looked for: only what they begin and end with is.
-const MANY: usize = 4_000_000;
 
 impl Attempt {
     /// The pairs of the sentence `source` that this attempt made `target` of, from those of its texts: what a model was given
@@ -104,45 +103,13 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// For each token of one list, the same one of another, in a longest sequence that both have.
+/// For each token of one list, the same one of another, in a longest sequence that both have (Myers 1986, of the crate similar).
 fn common(from: &[&str], to: &[&str]) -> Vec<Option<usize>> {
-    let before = from.iter().zip(to).take_while(|(one, other)| one == other).count();
-    let rests = [&from[before..], &to[before..]];
-    let after = rests[0].iter().rev().zip(rests[1].iter().rev()).take_while(|(one, other)| one == other).count();
-    let [one, other] = rests.map(|rest| &rest[..rest.len() - after]);
-    let mut same: Vec<Option<usize>> = (0..before).map(Some).collect();
-    same.extend(middle(one, other).into_iter().map(|place| place.map(|place| before + place)));
-    same.extend((to.len() - after..to.len()).map(Some));
-    same
-}
-
-/// As [`common`], of what two lists do not begin or end with alike.
-fn middle(from: &[&str], to: &[&str]) -> Vec<Option<usize>> {
     let mut same = vec![None; from.len()];
-    let width = to.len() + 1;
-    if from.len() * to.len() > MANY {
-        return same;
-    }
-    // The length of the longest common sequence of what comes from each pair of places on.
-    let mut lengths = vec![0u32; (from.len() + 1) * width];
-    for i in (0..from.len()).rev() {
-        for j in (0..to.len()).rev() {
-            lengths[i * width + j] = if from[i] == to[j] {
-                lengths[(i + 1) * width + j + 1] + 1
-            } else {
-                lengths[(i + 1) * width + j].max(lengths[i * width + j + 1])
-            };
-        }
-    }
-    let (mut i, mut j) = (0, 0);
-    while i < from.len() && j < to.len() {
-        if from[i] == to[j] {
-            same[i] = Some(j);
-            (i, j) = (i + 1, j + 1);
-        } else if lengths[(i + 1) * width + j] >= lengths[i * width + j + 1] {
-            i += 1;
-        } else {
-            j += 1;
+    for edit in capture_diff_slices(Algorithm::Myers, from, to) {
+        let (tag, old, new) = edit.as_tag_tuple();
+        if tag == DiffTag::Equal {
+            old.zip(new).for_each(|(one, other)| same[one] = Some(other));
         }
     }
     same

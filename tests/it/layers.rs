@@ -78,7 +78,7 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("whatlang::", &["detect"]),
     ("tikv_jemallocator::", &["allocator"]),
     ("tikv_jemalloc_ctl::", &["allocator"]),
-    ("similar::", &["compare"]),
+    ("similar::", &["compare", "translate"]),
     ("std::env", &["cli", "hub"]),
     ("unsafe ", &["kernels", "model/storage.rs", "device/gpu.rs"]),
 ];
