@@ -136,6 +136,14 @@ impl ModelFiles {
         }
     }
 
+    /// The name and the CRC-32 of each embedded file, one a line; empty if the files are on disk. Two builds of one version may have
+    /// different models inside under one name.
+    #[must_use]
+    pub fn embedded_checksums(&self) -> String {
+        let checksum = |name| Some(format!("{name} {:08x}\n", crc32fast::hash(self.embedded_bytes(name)?)));
+        self.names().filter_map(checksum).collect()
+    }
+
     /// All bytes of one file.
     ///
     /// # Errors

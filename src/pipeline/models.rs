@@ -29,7 +29,7 @@ pub struct LoadedModel {
     /// The languages that the model reads by the catalogue, `*` for many; empty if the catalogue does not know the
     /// model.
     reads: Vec<String>,
-    /// Sizes and times of the model's files, by which two models of one name differ; empty if the model has a
+    /// Sizes and times of the model's files on disk, by which two models of one name differ; empty if the model has a
     /// revision.
     fingerprint: String,
     files: ModelFiles,
@@ -297,7 +297,8 @@ impl LoadedModel {
 
     /// The key of the model with its own request.
     fn key(&self) -> Result<ModelKey> {
-        Ok(self.key_of(&self.session()?))
+        let key = self.key_of(&self.session()?);
+        Ok(ModelKey { fingerprint: key.fingerprint + &self.files.embedded_checksums(), ..key })
     }
 
     /// The key of the model with the settings of a session.

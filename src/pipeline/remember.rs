@@ -100,17 +100,14 @@ impl Pipeline {
     }
 }
 
-/// The identity of a model and its adapter: the revision, or else the hashes of the files. The built-in model is
-/// identified by its name; the version of the program is in each key.
+/// The identity of a model and its adapter: the revision, or else the hashes of the files.
 fn identity(files: &ModelFiles, memory: &Memory) -> Result<String> {
-    let mut identity = files.revision().map_or_else(String::new, str::to_owned);
+    let mut identity = files.revision().map_or_else(|| files.embedded_checksums(), str::to_owned);
     if files.revision().is_none() {
         for name in files.names() {
-            let Some(path) = files.path(name) else {
-                identity += &format!("{} {name}\n", files.name());
-                continue;
-            };
-            identity += &format!("{name} {}\n", content(path, memory)?);
+            if let Some(path) = files.path(name) {
+                identity += &format!("{name} {}\n", content(path, memory)?);
+            }
         }
     }
     if let Some(adapter) = files.adapter() {
@@ -130,4 +127,20 @@ fn content(path: &Path, memory: &Memory) -> Result<String> {
         std::io::copy(&mut File::open(&place).with_context(read)?, &mut hash).with_context(read)?;
         Ok(format!("{:x}", hash.finalize()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_model_inside_is_another_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::open(&folder.path().join("memory")).unwrap();
+        let of = |weights: &'static [u8]| {
+            identity(&ModelFiles::embedded("inside", &[("config.json", b"{}"), ("weights", weights)]), &memory).unwrap()
+        };
+        assert_eq!(of(b"one"), of(b"one"));
+        assert_ne!(of(b"one"), of(b"two"));
+    }
 }
