@@ -24,11 +24,11 @@ const OTHER_ENDINGS: [&str; 15] = [
 ];
 /// Beginnings of participles, which end in -de or -te before a noun.
 const PARTICIPLES: [&str; 6] = ["ge", "aange", "opge", "uitge", "be", "ver"];
-/// A noun of so many letters is a term, whatever it is made of.
+/// Least number of letters of a noun that is a term whatever it is made of.
 const LONG: usize = 9;
-/// A word of so many letters is a noun, whatever follows it.
+/// Least number of letters of a word that is a noun whatever follows it.
 const VERY_LONG: usize = 12;
-/// A shorter one has to consist of known words, and to have so many letters.
+/// Least number of letters of a shorter noun, which has to consist of known words.
 const COMPOUND: usize = 6;
 
 /// A term that was found in a segment, and its tokens.

@@ -85,7 +85,7 @@ impl Words {
     }
 }
 
-/// The styles of a page whose blocks have so many groups at most.
+/// The styles of a page whose blocks have at most `groups` groups.
 pub(super) fn style(groups: usize) -> String {
     let rules = (0..groups).map(|group| format!(".pair:has(.w{group}:hover) .w{group}"));
     let rules: Vec<String> = rules.collect();

@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of so many pieces that are sent to a client.
+    /// Sends `pieces` pieces to a client, and gives the outcome.
     fn send(pieces: usize, client: impl FnOnce(net::TcpStream) + Send + 'static) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {

@@ -24,7 +24,7 @@ const MOST_HEADING_LINES: usize = 4;
 const LONGEST_HEADING: usize = 200;
 /// A column with fewer lines does not say where its lines end.
 const LEAST_LINES: usize = 3;
-/// Where paragraphs begin with an indent, one in so many lines has one.
+/// In a text whose paragraphs begin with an indent, at least one line of this many has one.
 const LINES_OF_INDENT: usize = 40;
 /// How many paragraphs of notes and captions may stand inside of one that goes on.
 const MOST_BETWEEN: usize = 4;

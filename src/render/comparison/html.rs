@@ -19,8 +19,8 @@ const OWN_STYLE: &str = include_str!("page.css");
 /// Which segments can be chosen by whether they differ: the class, and what a reader is told.
 const AGREEMENTS: [(&str, &str); 3] = [("all", "all"), ("different", "different"), ("equal", "equal")];
 
-/// The comparison, the segments that differ most first, then those that are equal; where there is a limit, so many of those that
-/// differ.
+/// The page of a comparison: the segments that differ most first, then those that are equal. With a `limit`, only that many of
+/// those that differ.
 #[must_use]
 pub fn page(comparison: &Comparison, limit: Option<usize>) -> String {
     let mut segments = comparison.differing();
