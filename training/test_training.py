@@ -137,6 +137,10 @@ class Training(unittest.TestCase):
         for source, target in [("Hij kwam om 14.10 uur.", "He came at 2.10 p.m."), ("De 22e keer.", "The 22nd time."), ("Niets.", "Nothing."),
                                ("Van 3 tot 3.", "From 3 to 3.")]:
             self.assertIsNone(with_other_numbers(source, target, draw), source)
+        new = lambda target: filter(None, (with_other_numbers("Om 8.30 uur.", target, draw) for _ in range(20)))
+        hours = lambda target: {source[3:-8] for source, _ in new(target)}
+        self.assertEqual(hours("At 8:30 in the morning."), {"8"})
+        self.assertGreater(len(hours("At 8:30.")), 5, "any hour of the day")
 
     def shares(self, shares):
         """A file of shares."""

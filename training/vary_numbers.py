@@ -2,7 +2,8 @@
 
 usage: python vary_numbers.py CORPUS... > numbers.tsv
 Dutch `30.000`, `2,5` and `10.15 uur` are English `30,000`, `2.5` and `10.15` or `10:15`. A pair is used when every number of one side is
-on the other side once, and each gets another of the same kind: the day of a month stays one, a year is a year. The origin of all is `numbers`.
+on the other side once, and each gets another of the same kind: the day of a month stays one, a year is a year,
+a time of day is any of 24 hours, where English does not name half of the day. The origin of all is `numbers`.
 """
 
 import random
@@ -14,6 +15,7 @@ from corpus import CorpusError, distinct_pairs
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 CLOCK = re.compile(r"(\d{1,2})[.:]([0-5]\d)")
 GROUPED = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
+HALF_DAY = re.compile(r"\b(?:[ap]\.?m\b|in the (?:morning|afternoon|evening)|at night)")
 DECIMAL = re.compile(r"(\d+)[.,](\d{1,2})")
 
 
@@ -24,7 +26,7 @@ def kind_and_value(text, after, dutch):
         return None, text
     clock = CLOCK.fullmatch(text)
     if clock and (":" in text or re.match(r" (?:uur|[ap]\.?m\b|hours)", after)):
-        return "clock", f"{int(clock[1])}:{clock[2]}"
+        return "half-day clock" if HALF_DAY.search(after) else "clock", f"{int(clock[1])}:{clock[2]}"
     if GROUPED.fullmatch(text) and comma not in text:
         return "whole", text.replace(thousand, "")
     if DECIMAL.fullmatch(text) and comma in text:
@@ -34,9 +36,10 @@ def kind_and_value(text, after, dutch):
 
 def another(kind, value, draw):
     """Another value of this kind, as long as this one."""
-    if kind == "clock":
-        # The hour stays: English may say it in another way.
-        return f"{value.split(':')[0]}:{draw.randrange(0, 60, 5):02}"
+    if kind.endswith("clock"):
+        # Where English names half of the day, the hour stays: it must fit.
+        hour = draw.randrange(24) if kind == "clock" else value.split(":")[0]
+        return f"{hour}:{draw.randrange(0, 60, 5):02}"
     if kind == "decimal":
         whole, part = value.split(".")
         return f"{another('whole', whole, draw)}.{draw.randrange(1, 10 ** len(part)):0{len(part)}}"
@@ -68,7 +71,8 @@ def with_other_numbers(source, target, draw):
     alike = sorted(values[0]) == sorted(values[1]) and len(set(values[0])) == len(values[0])
     if not alike or any(kind is None for side in sides for _, kind, _ in side):
         return None
-    new = {value: another(kind, value, draw) for _, kind, value in sides[0]}
+    # The English side is the one that tells a half day.
+    new = {value: another(kind, value, draw) for _, kind, value in sides[1]}
     texts = []
     for text, side, dutch in ((source, sides[0], True), (target, sides[1], False)):
         for match, _, value in reversed(side):
