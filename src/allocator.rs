@@ -4,7 +4,7 @@
 //! `.cargo/config.toml` turns jemalloc's thread caches off, since a server has a thread for each request. The few
 //! threads that compute live as long as the program, and turn theirs on again.
 
-#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
+#[cfg(all(feature = "jemalloc", unix))]
 mod jemalloc {
     use tikv_jemalloc_ctl::{Access, AsName};
 
@@ -55,13 +55,13 @@ mod jemalloc {
     }
 }
 
-#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
+#[cfg(all(feature = "jemalloc", unix))]
 pub use jemalloc::{give_back_freed, keep_freed};
 
 /// Does nothing: other allocators have their own rules for thread caches.
-#[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
+#[cfg(not(all(feature = "jemalloc", unix)))]
 pub fn keep_freed() {}
 
 /// Does nothing: other allocators have their own rules for returning memory.
-#[cfg(not(all(feature = "jemalloc", not(target_env = "msvc"))))]
+#[cfg(not(all(feature = "jemalloc", unix)))]
 pub fn give_back_freed() {}

@@ -19,6 +19,10 @@
 // Errors.
 pub mod error;
 
+// The operating system.
+#[doc(hidden)]
+pub mod platform;
+
 // Strings only.
 #[doc(hidden)]
 pub mod language;

@@ -21,7 +21,7 @@ from typing import Any, cast
 from . import _options as options_of
 from ._errors import ArgumentError, KortomError
 from ._process import SENT_AHEAD, Process, Record, text
-from ._program import program
+from ._program import program, refused
 
 logger = logging.getLogger("kortom")
 
@@ -237,7 +237,11 @@ def _name(task: str, kind: str, model: str | os.PathLike[str] | None, revision: 
     """The model as the program takes it."""
     if model is not None:
         return os.fspath(model) if revision is None else f"{os.fspath(model)}@{revision}"
-    run = subprocess.run([program(), "models", "list", "--format=json", "--quiet"], capture_output=True, encoding="utf-8")
+    path = program()
+    try:
+        run = subprocess.run([path, "models", "list", "--format=json", "--quiet"], capture_output=True, encoding="utf-8")
+    except OSError as error:
+        raise refused(path, error) from error
     chosen = json.loads(run.stdout)["chosen"] if run.returncode == 0 else {}
     if task in ("translation", "translation_nl_to_en") and chosen.get("translate"):
         return cast(str, chosen["translate"])

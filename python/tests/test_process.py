@@ -48,8 +48,15 @@ class Programs(unittest.TestCase):
             # The head of an executable for IBM's S/390.
             program.write_bytes(b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(100))
             program.chmod(0o755)
-            with self.with_program(program), self.assertRaisesRegex(kortom.ProgramNotFound, "no program for this machine"):
-                kortom.pipeline("translation", model=MARIAN)
+            article = Path(folder, "artikel.txt")
+            article.write_text("De brug is dicht.", encoding="utf-8")
+            calls = [
+                lambda: kortom.pipeline("translation", model=MARIAN), lambda: kortom.pipeline("summarization"), kortom.version,
+                lambda: kortom.translate("Ja.", threads=1), lambda: kortom.digest(article),
+            ]
+            for call in calls:
+                with self.with_program(program), self.assertRaisesRegex(kortom.ProgramNotFound, "no program for this machine"):
+                    call()
             with self.with_program(program):
                 run = subprocess.run([sys.executable, "-m", "kortom", "--version"], capture_output=True, text=True)
             self.assertEqual(run.returncode, 2)

@@ -9,45 +9,29 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 
 use kortom::error::{Error, WithHint};
+use kortom::platform;
 
 /// Exit code of a run that was interrupted.
-#[cfg(unix)]
 const INTERRUPTED: i32 = 130;
 
 /// The part file to remove. Held while something is written.
 static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Does nothing: on other systems Ctrl-C ends the program in the system's own way.
-#[cfg(not(unix))]
-pub fn catch(_hint: Option<&'static str>) -> Result<()> {
-    Ok(())
-}
-
 /// Makes Ctrl-C end the program cleanly from now on; `hint` says how to resume. A second Ctrl-C ends it at once,
 /// because a write may be blocked by a reader that has stopped reading.
-#[cfg(unix)]
 pub fn catch(hint: Option<&'static str>) -> Result<()> {
-    use std::io::Read;
-
-    // A pipe and no pair of sockets, so that `--offline` can be checked by counting sockets.
-    let (mut signals, writer) = std::io::pipe()?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, writer)?;
-    std::thread::spawn(move || {
-        for asked in 0.. {
-            if signals.read_exact(&mut [0]).is_err() {
-                return;
-            }
-            if asked > 0 {
-                std::process::exit(INTERRUPTED);
-            }
-            std::thread::spawn(move || end(hint));
+    let mut asked = false;
+    platform::on_interrupt(move || {
+        if asked {
+            std::process::exit(INTERRUPTED);
         }
-    });
+        asked = true;
+        std::thread::spawn(move || end(hint));
+    })?;
     Ok(())
 }
 
 /// Waits until nothing is being written, and ends the program.
-#[cfg(unix)]
 fn end(hint: Option<&str>) {
     let part = writing();
     if let Some(part) = part.as_deref() {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
@@ -31,7 +31,9 @@ pub enum Destination {
 
 /// Whether `--output` names a folder.
 pub fn is_folder(output: &Path, several: bool) -> bool {
-    several || output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/")
+    several
+        || output.is_dir()
+        || output.as_os_str().as_encoded_bytes().last().is_some_and(|&end| is_separator(end.into()))
 }
 
 impl Destination {

@@ -21,6 +21,7 @@ use super::http_errors::RequestFailure;
 use super::options::HubOptions;
 use super::plan::{DownloadPlan, RemoteFile, partial};
 use crate::error::{Explain, WithHint};
+use crate::platform;
 
 /// Bytes that stay free on the disk beside the download.
 const MARGIN: u64 = 32 << 20;
@@ -43,7 +44,9 @@ pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &DownloadPlan) 
     let bar = bar(options, plan);
     for file in &plan.files {
         let lock = locks.join(format!("{}.lock", file.hash));
-        let held = File::create(&lock).and_then(|lock| lock.lock().map(|()| lock));
+        // Not truncated, which some systems refuse while another process holds it.
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
+        let held = opened.and_then(|lock| lock.lock().map(|()| lock));
         let held = held.with_context(|| format!("cannot lock `{}`", lock.display()))?;
         let transfer = Transfer { client, repository: plan.at(&plan.commit), file, bar: &bar };
         transfer.deliver(&blobs)?;
@@ -69,7 +72,9 @@ fn bar(options: &HubOptions, plan: &DownloadPlan) -> ProgressBar {
 /// Refuses a download that the disk has no space for; the folder, or the nearest one above it that exists, gives the free space.
 fn check_space(folder: &Path, needed: u64) -> Result<()> {
     let existing = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
-    let Some(free) = free_space(existing).filter(|&free| free < needed.saturating_add(MARGIN)) else { return Ok(()) };
+    let Some(free) = platform::free_space(existing).filter(|&free| free < needed.saturating_add(MARGIN)) else {
+        return Ok(());
+    };
     bail!(
         format!(
             "not enough space in `{}`: {} are needed, {} are free",
@@ -79,18 +84,6 @@ fn check_space(folder: &Path, needed: u64) -> Result<()> {
         )
         .with_hint("make room, or set HF_HUB_CACHE to a folder on a larger disk")
     )
-}
-
-#[cfg(unix)]
-fn free_space(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// `None`: on other systems a full disk is only found when a write fails.
-#[cfg(not(unix))]
-fn free_space(_folder: &Path) -> Option<u64> {
-    None
 }
 
 /// The download of one file.
@@ -245,7 +238,8 @@ fn unwritable(error: &std::io::Error, path: &Path) -> RequestFailure {
 
 /// A relative link from the snapshot to the blob; a copy where the system makes no links.
 fn link(blobs: &Path, snapshot: &Path, file: &RemoteFile) -> Result<()> {
-    let target = Path::new("../../blobs").join(&file.hash);
+    // With the system's own separators: Windows follows no link that has others.
+    let target: PathBuf = ["..", "..", "blobs", &file.hash].iter().collect();
     let path = snapshot.join(&file.name);
     if fs::read_link(&path).is_ok_and(|found| found == target) {
         return Ok(());
@@ -254,11 +248,6 @@ fn link(blobs: &Path, snapshot: &Path, file: &RemoteFile) -> Result<()> {
     if fs::symlink_metadata(&path).is_ok() {
         fs::remove_file(&path).with_context(cannot)?;
     }
-    #[cfg(unix)]
-    let linked = std::os::unix::fs::symlink(&target, &path);
-    #[cfg(windows)]
-    let linked = std::os::windows::fs::symlink_file(&target, &path);
-    #[cfg(not(any(unix, windows)))]
-    let linked: std::io::Result<()> = Err(ErrorKind::Unsupported.into());
+    let linked = platform::link_to_file(&target, &path);
     linked.or_else(|_| fs::copy(blobs.join(&file.hash), &path).map(drop)).with_context(cannot)
 }

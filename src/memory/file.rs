@@ -3,7 +3,7 @@
 //! Invariant: every connection that this module returns is to a memory of this version. A file of another program or
 //! of a newer kortom, or one that was cut short, is never written to.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::faults;
 use crate::error::{Explain, WithHint};
+use crate::platform;
 
 /// `SQLite`'s application id of a memory: `kort`.
 const APPLICATION: i64 = 0x6b6f_7274;
@@ -49,13 +50,9 @@ pub(super) fn make_if_absent(path: &Path) -> Result<()> {
     }
     let made = || -> io::Result<()> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            make_folder(folder)?;
+            platform::make_private_folder(folder)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(path) {
+        match platform::make_private_file(path) {
             // Another process has made the file meanwhile.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             made => made.map(drop),
@@ -64,14 +61,6 @@ pub(super) fn make_if_absent(path: &Path) -> Result<()> {
     made().explain(|| {
         format!("cannot make the memory `{}`", path.display()).with_hint("name a file in a folder that may be written")
     })
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// Opens a file that exists; an empty one becomes a memory.

@@ -41,6 +41,9 @@ impl FileBytes {
             // A system may decline; that costs memory, and nothing else.
             let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
         }
+        // Other systems take the memory of mapped files back when they need it.
+        #[cfg(not(unix))]
+        let _ = (start, length);
     }
 }
 

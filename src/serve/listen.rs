@@ -17,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
+use kortom::platform::asked_to_end;
+
 /// The longest time in which a client may send the headers of a request, send a further request, or read a piece of
 /// an answer; the limit of a request's time may be shorter.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -65,7 +67,7 @@ pub async fn serve(listener: TcpListener, router: Router, time: Duration) -> Res
         () = connections.shutdown() => Ok(()),
         // A client that does not read its answer is not waited for. A second signal ends the process at once.
         () = tokio::time::sleep(time + timeout) => Ok(()),
-        asked = asked_to_end() => asked,
+        asked = asked_to_end() => Ok(asked?),
     }
 }
 
@@ -75,22 +77,6 @@ fn with_write_timeout(stream: TcpStream, timeout: Duration) -> Pin<Box<TimeoutSt
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(timeout));
     Box::pin(stream)
-}
-
-/// Waits for the signal to interrupt (SIGINT) or to terminate (SIGTERM) the process.
-async fn asked_to_end() -> Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminated = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminated.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
 }
 
 #[cfg(test)]

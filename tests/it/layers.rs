@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, bottom up, with the modules it may import besides itself and `error`.
-const MODULES: [(&str, &[&str]); 31] = [
+const MODULES: [(&str, &[&str]); 32] = [
     ("error", &[]),
+    ("platform", &[]),
     ("language", &[]),
     ("glossary", &["language"]),
     ("document", &["glossary", "language"]),
@@ -16,14 +17,14 @@ const MODULES: [(&str, &[&str]); 31] = [
     ("files", &[]),
     ("detect", &["language"]),
     ("segment", &["document", "language"]),
-    ("memory", &["document", "language", "segment"]),
+    ("memory", &["document", "language", "platform", "segment"]),
     ("check", &["document", "language"]),
     ("score", &[]),
     ("nn", &["kernels"]),
     ("tokenizer", &["batch", "files", "language"]),
     ("search", &["batch", "glossary", "kernels"]),
     ("model", &["batch", "files", "kernels", "nn"]),
-    ("hub", &["files", "language", "model"]),
+    ("hub", &["files", "language", "model", "platform"]),
     ("engine", &["batch", "device", "files", "glossary", "hub", "kernels", "language", "model", "search", "tokenizer"]),
     ("translate", &["check", "document", "engine", "glossary", "memory", "segment"]),
     ("summarize", &["check", "document", "engine", "memory", "segment"]),
@@ -66,7 +67,7 @@ const MODULES: [(&str, &[&str]); 31] = [
 ];
 
 /// Foreign names and the only places where they may stand.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("quick_xml::", &["document"]),
     ("flate2::", &["document"]),
     ("hayro_font::", &["document"]),
@@ -78,6 +79,11 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("whatlang::", &["detect"]),
     ("tikv_jemallocator::", &["allocator"]),
     ("tikv_jemalloc_ctl::", &["allocator"]),
+    ("rustix::", &["platform"]),
+    ("signal_hook::", &["platform"]),
+    ("cfg(unix", &["platform", "model/storage.rs"]),
+    ("cfg(windows", &["platform"]),
+    ("target_os", &["kernels"]),
     ("similar::", &["compare", "translate"]),
     ("std::env", &["cli", "hub"]),
     ("unsafe ", &["kernels", "model/storage.rs", "device/gpu.rs"]),
@@ -88,7 +94,7 @@ fn sources() -> Vec<(String, String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     for entry in walkdir::WalkDir::new(&root).into_iter().map(Result::unwrap) {
-        let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
         if let Some(stem) = path.strip_suffix(".rs")
             && path != "lib.rs"
         {
