@@ -9,6 +9,7 @@ use std::path::Path;
 
 /// Bytes that may still be written to the disk of a folder; `None` where the system does not tell.
 #[cfg(unix)]
+#[must_use]
 pub fn free_space(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -17,6 +18,7 @@ pub fn free_space(folder: &Path) -> Option<u64> {
 /// Bytes that may still be written to the disk of a folder: `None`, because here a full disk is only found when a write
 /// fails.
 #[cfg(not(unix))]
+#[must_use]
 pub fn free_space(_folder: &Path) -> Option<u64> {
     None
 }
