@@ -6,8 +6,8 @@
 #     docker run --rm --read-only --volume kortom:/cache kortom models pull nl-en      # models stay in the volume
 #
 # The program is linked to musl, statically. With --build-arg PROGRAM=prebuilt it is not built but packaging/image/kortom, beside an
-# empty folder packaging/image/cache. No image was built where this was written, for there was no Docker: the same files were tried as
-# the root of a `chroot`.
+# empty folder packaging/image/cache. No image was built where this was written, for there was no Docker: `.ci/image` tries the same files
+# as the root of a `chroot`.
 ARG PROGRAM=build
 
 FROM rust:1.95-alpine AS build

@@ -30,29 +30,45 @@ pub fn page() -> String {
 
 /// The welcome for a terminal: the models of this machine, and what to type next.
 fn here(hub: &Hub) -> String {
-    let translating = hub.best_installed(ModelTask::Translate, "nl", "en");
-    let summarising = hub.best_installed(ModelTask::Summarize, "en", "en");
-    let built_in = translating.as_ref().is_none_or(|best| best.files.name() == BUNDLED);
-    let translates = match &translating {
-        Some(best) if !built_in => format!("`{}`", best.files.name()),
-        _ => "a small built-in model".to_owned(),
-    };
-    let summarises = match &summarising {
-        Some(best) => format!("with `{}`", best.files.name()),
-        None => "in sentences of their own".to_owned(),
-    };
+    let translating = hub.best_installed(ModelTask::Translate, "nl", "en").map(|best| best.files.name().to_owned());
+    let summarising = hub.best_installed(ModelTask::Summarize, "en", "en").map(|best| best.files.name().to_owned());
     let placement = Placement::choose(DeviceChoice::Auto, ComputeType::Auto);
-    let place = if placement.is_ok_and(|placement| !placement.device.is_cpu()) { "graphics card" } else { "CPU" };
-    let next = if built_in || summarising.is_none() {
+    let is_gpu = placement.is_ok_and(|placement| !placement.device.is_cpu());
+    lines(translating.filter(|name| name != BUNDLED).as_deref(), summarising.as_deref(), is_gpu)
+}
+
+/// Five lines; with the built-in model they fit a terminal of 80 columns.
+fn lines(translating: Option<&str>, summarising: Option<&str>, is_gpu: bool) -> String {
+    let translates = translating.map_or("a small built-in model".to_owned(), |name| format!("`{name}`"));
+    let summarises = summarising.map_or("extracts as summaries".to_owned(), |name| format!("summaries with `{name}`"));
+    let place = if is_gpu { "graphics card" } else { "CPU" };
+    let next = if translating.is_none() || summarising.is_none() {
         "kortom setup                fetches better models, once"
     } else {
         "kortom serve                the same in a browser, at http://127.0.0.1:5000"
     };
     format!(
-        "Dutch articles in English, here with {translates} on the {place}; and summaries {summarises}.\n  \
+        "Dutch to English with {translates} on the {place}; {summarises}.\n  \
          kortom digest article.txt   English with a short summary on top\n  \
          kortom translate            translates what you type, line by line\n  \
          {next}\n  \
-         kortom --help               everything else; `kortom doctor` looks at this machine\n"
+         kortom --help               everything else; `kortom doctor`: this machine\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn a_new_user_reads_five_lines_that_fit_a_terminal() {
+        for (translating, summarising) in [(None, None), (Some("opus-mt-nl-en"), None), (None, Some("distilbart"))] {
+            let text = lines(translating, summarising, false);
+            assert_eq!(text.lines().count(), 5, "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            assert!(text.contains("kortom setup"), "{text}");
+        }
+        let text = lines(Some("opus-mt-nl-en"), Some("distilbart"), true);
+        assert!(!text.contains("kortom setup") && text.contains("graphics card"), "{text}");
+    }
 }
