@@ -26,7 +26,7 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if hub.options().offline {
-        bail!("kortom is offline, so no model can be fetched".with_hint(by_hand(&hub, &missing)));
+        bail!("kortom is offline, so no model can be fetched".with_hint(by_hand(&missing)));
     }
     let plans = plans(&hub, &missing)?;
     let size = plans.iter().map(DownloadPlan::remaining).fold(0, u64::saturating_add);
@@ -59,20 +59,22 @@ fn plans(hub: &Hub, missing: &[&CatalogEntry]) -> Result<Vec<DownloadPlan>> {
     plans.map_err(|error| {
         let (causes, hints) = error::parts(error.as_ref());
         let error = hints.into_iter().fold(Error::from(causes), Error::with_hint);
-        error.with_hint(by_hand(hub, missing)).into()
+        error.with_hint(by_hand(missing)).into()
     })
 }
 
 /// The hint that says how to bring models onto a machine without a network.
-fn by_hand(hub: &Hub, missing: &[&CatalogEntry]) -> String {
-    let pulls: Vec<_> = missing.iter().map(|entry| format!("`kortom models pull {}`", entry.alias)).collect();
-    let folders = missing.iter().filter_map(|entry| entry.repo.as_deref());
-    let folders: Vec<_> = folders.map(|repo| format!("`models--{}`", repo.replace('/', "--"))).collect();
+fn by_hand(missing: &[&CatalogEntry]) -> String {
+    let each = |command: &str| {
+        let commands: Vec<_> =
+            missing.iter().map(|entry| format!("`kortom models {command} {}`", entry.alias)).collect();
+        commands.join(" and ")
+    };
     format!(
-        "run {} on a machine with a network, and copy {} from its cache (`kortom doctor` says where) into `{}`, with `cp -a`",
-        pulls.join(" and "),
-        folders.join(" and "),
-        hub.options().cache.display()
+        "run {} on a machine with a network, bring what is in {} and run {} here",
+        each("pull"),
+        each("path"),
+        each("add FOLDER")
     )
 }
 

@@ -31,7 +31,21 @@ pub(super) fn matches(path: &Path, tag: &str) -> Result<Option<bool>> {
     Ok(Some(found == tag.to_lowercase()))
 }
 
-fn hash<D: Digest>(mut digest: D, file: File) -> std::io::Result<String> {
+/// The SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    let file = File::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    hash(Sha256::new(), file).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// The SHA-1 of bytes, in hexadecimal.
+pub(super) fn sha1(bytes: &[u8]) -> Result<String> {
+    Ok(hash(Sha1::new(), bytes)?)
+}
+
+fn hash<D: Digest>(mut digest: D, file: impl Read) -> std::io::Result<String> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut buffer = vec![0; 1 << 16];
     loop {

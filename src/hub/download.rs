@@ -37,9 +37,7 @@ pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &DownloadPlan) 
     let snapshot = root.join("snapshots").join(&plan.commit);
     check_space(&options.cache, plan.remaining())?;
     for folder in [&blobs, &locks, &snapshot] {
-        fs::create_dir_all(folder).explain(|| {
-            format!("cannot write to `{}`", folder.display()).with_hint("set HF_HUB_CACHE to a folder you may write to")
-        })?;
+        make_folder(folder)?;
     }
     let bar = bar(options, plan);
     for file in &plan.files {
@@ -51,7 +49,7 @@ pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &DownloadPlan) 
         let transfer = Transfer { client, repository: plan.at(&plan.commit), file, bar: &bar };
         transfer.deliver(&blobs)?;
         drop(held);
-        link(&blobs, &snapshot, file)?;
+        link(&blobs, &snapshot, &file.name, &file.hash)?;
     }
     bar.finish_and_clear();
     if plan.revision != plan.commit {
@@ -59,6 +57,13 @@ pub(super) fn fetch(client: &Client, options: &HubOptions, plan: &DownloadPlan) 
         cache.repo(plan.at(&plan.revision).repo()).create_ref(&plan.commit).context("cannot write the ref")?;
     }
     Ok(snapshot)
+}
+
+/// Makes a folder of the cache.
+pub(super) fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).explain(|| {
+        format!("cannot write to `{}`", folder.display()).with_hint("set HF_HUB_CACHE to a folder you may write to")
+    })
 }
 
 fn bar(options: &HubOptions, plan: &DownloadPlan) -> ProgressBar {
@@ -69,8 +74,8 @@ fn bar(options: &HubOptions, plan: &DownloadPlan) -> ProgressBar {
     bar
 }
 
-/// Refuses a download that the disk has no space for; the folder, or the nearest one above it that exists, gives the free space.
-fn check_space(folder: &Path, needed: u64) -> Result<()> {
+/// Refuses what the disk has no space for; the folder, or the nearest one above it that exists, gives the free space.
+pub(super) fn check_space(folder: &Path, needed: u64) -> Result<()> {
     let existing = folder.ancestors().find(|above| above.is_dir()).unwrap_or(folder);
     let Some(free) = platform::free_space(existing).filter(|&free| free < needed.saturating_add(MARGIN)) else {
         return Ok(());
@@ -237,10 +242,10 @@ fn unwritable(error: &std::io::Error, path: &Path) -> RequestFailure {
 }
 
 /// A relative link from the snapshot to the blob; a copy where the system makes no links.
-fn link(blobs: &Path, snapshot: &Path, file: &RemoteFile) -> Result<()> {
+pub(super) fn link(blobs: &Path, snapshot: &Path, name: &str, hash: &str) -> Result<()> {
     // With the system's own separators: Windows follows no link that has others.
-    let target: PathBuf = ["..", "..", "blobs", &file.hash].iter().collect();
-    let path = snapshot.join(&file.name);
+    let target: PathBuf = ["..", "..", "blobs", hash].iter().collect();
+    let path = snapshot.join(name);
     if fs::read_link(&path).is_ok_and(|found| found == target) {
         return Ok(());
     }
@@ -249,5 +254,5 @@ fn link(blobs: &Path, snapshot: &Path, file: &RemoteFile) -> Result<()> {
         fs::remove_file(&path).with_context(cannot)?;
     }
     let linked = platform::link_to_file(&target, &path);
-    linked.or_else(|_| fs::copy(blobs.join(&file.hash), &path).map(drop)).with_context(cannot)
+    linked.or_else(|_| fs::copy(blobs.join(hash), &path).map(drop)).with_context(cannot)
 }

@@ -8,6 +8,7 @@
 //! is opened at all. What is in the files belongs to `tokenizer` and `model`.
 
 mod adapters;
+mod add;
 mod cache;
 mod catalog;
 mod certificates;

@@ -114,6 +114,51 @@ fn the_bundled_model_needs_nothing_and_anything_installed_is_preferred() {
 
 #[cfg(unix)]
 #[test]
+fn a_folder_that_is_added_is_a_model_of_the_cache() {
+    let (home, elsewhere, third) = (home(), home(), home());
+    let folder = elsewhere.path().join("een map/opus-mt-nl-en");
+    model_folder(&folder);
+    write(&folder.join("rust_model.ot"), b"of another framework");
+    let hub = Hub::new(options(home.path()));
+    // The catalogue has a repository of this name.
+    let added = hub.add(&folder, None).unwrap();
+    assert_eq!(added.entry.unwrap().alias, "nl-en");
+    fs::remove_dir_all(&folder).unwrap();
+    let found = hub.best_installed(ModelTask::Translate, "nl", "en").unwrap();
+    assert_eq!((found.origin, &found.folder), (Origin::Cache, &added.folder));
+    assert!(found.files.has("model.safetensors") && !found.files.has("rust_model.ot"));
+    assert!(hub.verify("nl-en").unwrap().iter().all(|file| file.verdict == Verdict::Right));
+
+    // From one cache into another, where it has the same commit.
+    let repository = hub.options().cache.join("models--Helsinki-NLP--opus-mt-nl-en");
+    let again = Hub::new(options(third.path())).add(&repository, None).unwrap();
+    assert_eq!(again.files.full_name(), added.files.full_name());
+    let error = hub.add(&repository, None).unwrap_err().to_string();
+    assert!(error.contains("installed already") && error.contains("kortom models rm"), "{error}");
+}
+
+#[test]
+fn a_folder_without_a_name_or_a_whole_model_is_not_added() {
+    let (home, elsewhere) = (home(), home());
+    let hub = Hub::new(options(home.path()));
+    let folder = elsewhere.path().join("mine");
+    model_folder(&folder);
+    let error = |name: Option<&str>| hub.add(&folder, name).unwrap_err().to_string();
+    assert!(error(None).contains("it is not known which model"), "{}", error(None));
+    assert!(error(Some("kortom-nl-en")).contains("is part of kortom"));
+    assert!(error(Some("a/../b")).contains("is not the name of a repository"));
+    fs::remove_file(folder.join("vocab.json")).unwrap();
+    assert!(error(Some("piet/mine")).contains("it lacks vocab.json"), "{}", error(Some("piet/mine")));
+    assert!(!hub.options().cache.exists(), "what is refused leaves nothing");
+    write(&folder.join("vocab.json"), b"{}");
+    assert!(hub.add(&folder, Some("piet/mine@v1")).unwrap().entry.is_none());
+    assert!(hub.installed("piet/mine").unwrap().is_none());
+    assert_eq!(hub.installed("piet/mine@v1").unwrap().unwrap().origin, Origin::Cache);
+    assert!(hub.add(&elsewhere.path().join("nowhere"), None).unwrap_err().to_string().contains("cannot read"));
+}
+
+#[cfg(unix)]
+#[test]
 fn a_cache_written_by_python_is_read_without_a_network() {
     let home = home();
     let mut options = options(home.path());

@@ -48,7 +48,8 @@ fn is_here(entry: &CatalogEntry, installed: &[Installed]) -> bool {
     installed.iter().any(|model| model.name == entry.alias && model.missing.is_empty())
 }
 
-fn name_of(resolved: &Resolved) -> String {
+/// The name to write after `--model`.
+pub(super) fn name_of(resolved: &Resolved) -> String {
     resolved.entry.map_or_else(|| resolved.files.name().to_owned(), |entry| entry.alias.clone())
 }
 

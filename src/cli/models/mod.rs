@@ -3,12 +3,14 @@
 //! Invariant: what was asked for goes to standard output, as text or JSON; what a person should know besides goes to
 //! standard error. Everything is decided in `kortom::hub`; here it is only asked and printed.
 
+mod add;
 mod installed;
 mod list;
 mod pull;
 mod show;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -41,6 +43,15 @@ pub enum ModelsCommand {
         /// Only show which files would be fetched, and their sizes
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        common: ListingOptions,
+    },
+    /// Copy a model's folder into the shared Hugging Face cache, without a network
+    Add {
+        /// The folder: that of a model, or of a repository in the cache of another machine
+        folder: PathBuf,
+        /// An alias, or owner/name[@revision] [default: what the folder's name says]
+        name: Option<String>,
         #[command(flatten)]
         common: ListingOptions,
     },
@@ -114,6 +125,7 @@ pub fn run(args: &ModelsArgs) -> Result<ExitCode> {
                 pull::run(name, *accept_license, *common)
             }
         }
+        ModelsCommand::Add { folder, name, common } => add::run(folder, name.as_deref(), *common),
         ModelsCommand::Show { name, common } => show::run(name, *common),
         ModelsCommand::Verify { name, common } => installed::verify(name.as_deref(), *common),
         ModelsCommand::Rm { name, yes, common } => installed::remove(name, *yes, *common),

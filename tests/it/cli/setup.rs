@@ -39,7 +39,7 @@ fn setup_fetches_what_is_missing_after_a_yes() {
     setup(&[]).bad(2, &["needs a yes", "hint: add --yes"]);
     assert!(!place.path("huggingface/hub/models--Helsinki-NLP--opus-mt-nl-en/snapshots").exists());
     let offline = setup(&["--offline"]);
-    offline.bad(2, &["kortom is offline", "`kortom models pull nl-en`", "`models--Helsinki-NLP--opus-mt-nl-en`"]);
+    offline.bad(2, &["kortom is offline", "`kortom models pull nl-en`", "`kortom models add FOLDER nl-en`"]);
     let fetched = setup(&["--yes"]);
     assert_eq!(fetched.code, Some(0), "{}", fetched.stderr);
     assert!(fetched.stderr.contains("nl-en (Helsinki-NLP/opus-mt-nl-en), to translate"), "{}", fetched.stderr);
