@@ -152,7 +152,7 @@ pub struct OutputOptions {
     #[serde(with = "as_value")]
     pub format: Option<OutputFormat>,
     /// File to write; a folder when it is one, ends in /, or there are several inputs
-    #[arg(long, value_name = "PATH")]
+    #[arg(short, long, value_name = "PATH")]
     pub output: Option<std::path::PathBuf>,
     /// Skip what a former run with the same inputs, model and settings has finished
     #[arg(long, num_args = 0, default_missing_value = "true", requires = "output")]

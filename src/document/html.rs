@@ -64,6 +64,19 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<usize>> {
     Tokenizer::new_with_emitter(text, emitter).map(|Ok(token)| token)
 }
 
+/// Whether an element is the number or sign that leads to a note, or back from it: part of a sentence, but none of its words. It is
+/// recognised by the roles of DPUB-ARIA and EPUB, and by the classes that pandoc and `MediaWiki` write.
+fn is_note_link(tag: &StartTag<usize>, name: &str) -> bool {
+    const SIGNS: [&[u8]; 5] = [b"doc-noteref", b"doc-backlink", b"noteref", b"footnote-ref", b"footnote-back"];
+    // A link of this class is any link of Sphinx.
+    let is_sign = |word: &[u8]| SIGNS.contains(&word) || (name == "sup" && word == b"reference");
+    let says = |attribute: &str| {
+        let value = tag.attributes.get(attribute.as_bytes());
+        value.is_some_and(|value| value.split(u8::is_ascii_whitespace).any(is_sign))
+    };
+    matches!(name, "a" | "sup") && ["role", "epub:type", "class"].into_iter().any(says)
+}
+
 /// A tag's name in lower case.
 fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).to_ascii_lowercase()
@@ -109,7 +122,8 @@ impl HtmlReader<'_> {
             self.end_kept(range.start);
         }
         self.flush(range.start);
-        let untranslated = tag.attributes.get(&b"translate"[..]).is_some_and(|value| value.as_slice() == b"no");
+        let untranslated = tag.attributes.get(&b"translate"[..]).is_some_and(|value| value.as_slice() == b"no")
+            || is_note_link(tag, &name);
         let is_title = self.whole && name == "title";
         if (is_kept(&name) && !is_title) || (untranslated && !void) {
             if !void {

@@ -1,9 +1,9 @@
-//! Markdown: `CommonMark`, with tables, footnotes, strikethrough, task lists and front matter.
+//! Markdown: `CommonMark`, with tables, footnotes, strikethrough, task lists, formulas and front matter.
 //!
 //! Headings, paragraphs, items and table cells are blocks; code, front matter, link definitions and all signs
 //! that make the structure are gaps. A block of HTML is read as `html` reads a page, unless the signs of a quotation
-//! run through its lines. Inside a block emphasis, links and the like are marks, and code and pictures stand by
-//! themselves: none of it is sent to a model.
+//! run through its lines. Inside a block emphasis, links and the like are marks, and code, formulas and pictures
+//! stand by themselves: none of it is sent to a model.
 
 use std::ops::Range;
 
@@ -23,6 +23,7 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_MATH
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
     // The parser does not recognise byte order marks.

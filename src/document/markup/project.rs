@@ -2,9 +2,10 @@
 //!
 //! Where a model said which words belong together, a pair of marks goes around the words that belong to those it was around, and a
 //! single mark stays beside the word that belongs to its neighbour. All else is a guess. A pair of marks goes around the same words
-//! if the translation has them (a name, a number); else as far into the sentence as before and around as many words, at the edges of words. Example: in
-//! `Hij leest *Het Parool* thuis.` the pair goes around `Het Parool` in `He reads Het Parool at home.`; in `Ze was *erg* blij.`
-//! it goes around the third of four words, `very`, in `She was very happy.`
+//! if the translation has them (a name, a number); else around as many words, at the edges of words: those around the number or
+//! name that it was around, or else those as far into the sentence as before. Examples: in `Hij leest *Het Parool* thuis.` the
+//! pair goes around `Het Parool` in `He reads Het Parool at home.`; in `Op *3 mei* kwam ze.` around `3 May` in
+//! `She came on 3 May.`; in `Ze was *erg* blij.` around the third of four words, `very`, in `She was very happy.`
 //!
 //! Invariant: every mark is placed, and none inside an address or another protected span. Pairs that were nested or beside each
 //! other still are; where guesses would cross, all marks keep the order they had.
@@ -33,7 +34,8 @@ impl Projection<'_> {
         let pairs = pairs(marks);
         for &(open, close) in &pairs {
             let stretch = marks[open].at..marks[close].at;
-            let span = self.aligned(&stretch).or_else(|| self.same(&stretch, places[open])).or_else(|| {
+            let known = self.aligned(&stretch).or_else(|| self.same(&stretch, places[open]));
+            let span = known.or_else(|| self.anchored(&stretch)).or_else(|| {
                 let inner = pairs.iter().filter(|(inner, _)| (open + 1..close).contains(inner));
                 let inner = inner.map(|&(open, close)| places[open]..places[close]);
                 self.span(&stretch, inner.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)))
@@ -124,7 +126,7 @@ impl Projection<'_> {
         if neighbour == from {
             return None;
         }
-        let span = self.aligned(neighbour)?;
+        let span = self.aligned(neighbour).or_else(|| self.anchored(neighbour))?;
         Some(if opens { span.start } else { span.end })
     }
 
@@ -141,6 +143,29 @@ impl Projection<'_> {
         let found =
             self.target[to.clone()].match_indices(words).map(|(at, _)| to.start + at..to.start + at + words.len());
         found.filter(|range| is_whole(self.target, range)).min_by_key(|range| range.start.abs_diff(near))
+    }
+
+    /// The range of the target around the words of a source range that both sentences have exactly once, with as many words
+    /// before and after them as the source has; none without such words.
+    fn anchored(&self, stretch: &Range<usize>) -> Option<Range<usize>> {
+        let (from, to) = self.around(stretch)?;
+        let (theirs, ours) = (words(self.source, from), words(self.target, to));
+        let inside = |word: &Range<usize>| word.start < stretch.end && stretch.start < word.end;
+        let first = theirs.iter().position(inside)?;
+        let last = theirs.iter().rposition(inside)?;
+        let keys = |text: &str, words: &[Range<usize>]| -> Vec<_> {
+            words.iter().map(|word| anchor(&text[word.clone()])).collect()
+        };
+        let (their_keys, our_keys) = (keys(self.source, &theirs), keys(self.target, &ours));
+        let anchors: Vec<(usize, usize)> = (first..=last)
+            .filter(|&word| only(&their_keys, their_keys[word].as_ref()).is_some())
+            .filter_map(|word| Some((word, only(&our_keys, their_keys[word].as_ref())?)))
+            .collect();
+        let before = anchors.first()?.0 - first;
+        let after = last - anchors.last()?.0;
+        let places = || anchors.iter().map(|&(_, place)| place);
+        let end = (places().max()? + after).min(ours.len() - 1);
+        Some(ours[places().min()?.saturating_sub(before)].start..ours[end].end)
     }
 
     /// The target range of a source range within one sentence, by its position and its number of words; moved so that it contains
@@ -198,6 +223,24 @@ fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
         at += part.len();
     }
     words
+}
+
+/// A word as it is compared between two languages: a number without its separators, or a name or a long word as it is; none of
+/// other words, which by chance are words of both.
+fn anchor(word: &str) -> Option<String> {
+    const LONG: usize = 5;
+    if word.contains(|c: char| c.is_ascii_digit()) {
+        return Some(word.chars().filter(|c| c.is_alphanumeric()).collect());
+    }
+    let is_name = word.starts_with(char::is_uppercase) && word.chars().nth(1).is_some();
+    (is_name || word.chars().count() >= LONG).then(|| word.to_owned())
+}
+
+/// The index of the only element that equals `key`; none if there are several, or `key` is none.
+fn only(keys: &[Option<String>], key: Option<&String>) -> Option<usize> {
+    key?;
+    let mut equal = keys.iter().enumerate().filter(|(_, other)| other.as_ref() == key).map(|(index, _)| index);
+    equal.next().filter(|_| equal.next().is_none())
 }
 
 /// Whether a range stands between word boundaries.
@@ -277,6 +320,19 @@ mod tests {
         assert_eq!(projected(source, target, "trein laat", &pairs), "The *train is late* tomorrow.");
         assert_eq!(projected(source, target, "Morgen", &[]), "*The* train is late tomorrow.");
         assert_eq!(projected(source, target, "Morgen", &pairs[1..]), "*The* train is late tomorrow.");
+    }
+
+    #[test]
+    fn a_number_or_a_name_takes_the_words_beside_it_along() {
+        let (source, target) = ("De stad opent op 3 mei 2024 een brug.", "On 3 May 2024 the city opens a bridge.");
+        assert_eq!(projected(source, target, "3 mei 2024", &[]), "On *3 May 2024* the city opens a bridge.");
+        assert_eq!(projected(source, target, "op 3 mei", &[]), "*On 3 May* 2024 the city opens a bridge.");
+        let (source, target) = ("Gisteren kostte het 2,5 miljoen.", "It was 2.5 million yesterday.");
+        assert_eq!(projected(source, target, "2,5 miljoen", &[]), "It was *2.5 million* yesterday.");
+        let (source, target) = ("Volgens wethouder Anna Bos kan het.", "It can, says alderman Anna Bos.");
+        assert_eq!(projected(source, target, "wethouder Anna Bos", &[]), "It can, says *alderman Anna Bos*.");
+        // Two of a number, or another one: as far into the sentence as before.
+        assert_eq!(projected("Er zijn 3 en 3 huizen.", "3 and 3 houses.", "zijn 3", &[]), "3 *and* 3 houses.");
     }
 
     #[test]

@@ -187,6 +187,23 @@ fn scripts_comments_and_code_are_not_for_the_model() {
 }
 
 #[test]
+fn what_leads_to_a_note_is_no_word_of_the_sentence() {
+    let links = [
+        r##"<a href="#n1" epub:type="noteref">1</a>"##,
+        r##"<a href="#n1" role="doc-noteref">1</a>"##,
+        r##"<a href="#n1" class="x footnote-ref" id="r1"><sup>1</sup></a>"##,
+        r##"<sup class="reference"><a href="#n1">[1]</a></sup>"##,
+    ];
+    for link in links {
+        let translation = translate(&Capitals, &format!("<p>De brug{link} is open.</p>"), Format::HtmlWhole);
+        assert_eq!(sources(&translation), ["De brug is open."]);
+        assert_eq!(translation.document.text(), format!("<p>DE BRUG{link} IS OPEN.</p>"));
+    }
+    let link = r#"<p>De <a class="reference external" href="b">brug</a> is 8 m<sup>2</sup>.</p>"#;
+    assert_eq!(sources(&translate(&Capitals, link, Format::HtmlWhole)), ["De brug is 8 m2."]);
+}
+
+#[test]
 fn entities_are_read_and_written() {
     let text =
         "<p>Caf&eacute; &amp; bar &lt;open&gt;&nbsp;om 8&#8239;uur &#x2019;s avonds, &copy en &onbekend; 1 < 2.</p>";

@@ -139,6 +139,17 @@ fn code_and_comments_are_not_for_the_model() {
 }
 
 #[test]
+fn formulas_are_not_for_the_model_and_amounts_are() {
+    let translation =
+        translate(&Capitals, "Als $a^2 + b^2$ klein is,\n\n$$\nx = y\n$$\n\nklopt dat.", Format::Markdown);
+    assert_eq!(sources(&translation), ["Als klein is,", "klopt dat."]);
+    assert_eq!(translation.document.text(), "ALS $a^2 + b^2$ KLEIN IS,\n\n$$\nx = y\n$$\n\nKLOPT DAT.");
+    for amounts in ["Het kost $5 en geen $10 meer.", "Tussen $5 en $10.", "Van US$5-US$10 of $5/$6."] {
+        assert_eq!(sources(&translate(&Capitals, amounts, Format::Markdown)), [amounts]);
+    }
+}
+
+#[test]
 fn html_among_markdown_is_read_as_html() {
     for (text, expected) in [
         (
