@@ -60,6 +60,7 @@ use settings::SettingsFile;
 
 /// Runs what was typed.
 pub fn run() -> Result<ExitCode> {
+    timings::program_start();
     let typed = match Typed::try_parse() {
         Ok(typed) => typed,
         Err(error) => return parse_error(&error),

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kortom::check::FlagCount;
@@ -25,6 +25,8 @@ const LINE_EVERY: Duration = Duration::from_mins(1);
 /// The counters of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// When the first output had been written.
+    pub first_word: Option<Instant>,
     /// Articles or lines that are complete.
     pub done: usize,
     /// Complete articles or lines whose output is still open, and may yet fail to be written.

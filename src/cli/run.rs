@@ -28,7 +28,7 @@ use super::run_progress::{RunProgress, gauges};
 use super::sink::{Destination, Sink};
 use super::term_remarks::TermRemarks;
 use super::threads;
-use super::timings::{Summaries, Timings};
+use super::timings::{Timings, program_start};
 use super::windows::{Windows, Work, drive};
 
 /// Runs a job, and returns the exit code.
@@ -75,7 +75,8 @@ pub fn run(job: &Job) -> Result<ExitCode> {
     };
     screen.end();
     recall::tell(&pipeline, &screen);
-    let summaries = done.as_ref().map_or_else(|_| Summaries::default(), |tally| tally.summaries);
+    let (summaries, first_word) =
+        done.as_ref().map_or_else(|_| Default::default(), |tally| (tally.summaries, tally.first_word));
     if let Some(longer) = models.longer(job.options().task).filter(|_| summaries.passes > 1) {
         screen.notice(longer);
     }
@@ -91,7 +92,8 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         }
     };
     if job.print.timings == Some(true) {
-        eprintln!("{}", Timings { summaries, ..Timings::of(models) }.line());
+        let first_word = first_word.map(|time| time.duration_since(program_start()));
+        eprintln!("{}", Timings { first_word, summaries, ..Timings::of(models) }.line());
     }
     Ok(code)
 }

@@ -1,7 +1,8 @@
 //! `--timings`: the times of a run on one line.
 
 use std::fs;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use kortom::pipeline::Models;
 use kortom::report::Passes;
@@ -9,6 +10,8 @@ use kortom::report::Passes;
 /// The measurements of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
+    /// Time from the start of the program to the first output, if there is one.
+    pub first_word: Option<Duration>,
     /// Time in which models were loaded.
     pub load: Duration,
     /// Time in which sources were encoded.
@@ -68,15 +71,23 @@ impl Timings {
     pub fn line(&self) -> String {
         let seconds = (self.encode + self.decode).as_secs_f64();
         let rate = if seconds > 0.0 { self.tokens as f64 / seconds } else { 0.0 };
+        let first_word =
+            self.first_word.map_or_else(String::new, |time| format!("first word after {} ms, ", time.as_millis()));
         let memory = peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         format!(
-            "timings: model load {:.2} s, encode {:.2} s, decode {:.2} s, {rate:.1} generated tokens/s, peak memory {memory}{}",
+            "timings: {first_word}model load {:.2} s, encode {:.2} s, decode {:.2} s, {rate:.1} generated tokens/s, peak memory {memory}{}",
             self.load.as_secs_f64(),
             self.encode.as_secs_f64(),
             self.decode.as_secs_f64(),
             self.summaries.line()
         )
     }
+}
+
+/// When the program began: when this was called first.
+pub fn program_start() -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    *START.get_or_init(Instant::now)
 }
 
 /// The peak memory of this process in bytes; `None` if the system does not report it.
@@ -104,6 +115,7 @@ mod tests {
     #[test]
     fn one_line_says_it_all() {
         let timings = Timings {
+            first_word: None,
             load: Duration::from_millis(250),
             encode: Duration::from_millis(500),
             decode: Duration::from_millis(1500),
@@ -113,7 +125,10 @@ mod tests {
         let line = timings.line();
         assert!(!line.contains("summaries"), "{line}");
         assert!(line.contains("load 0.25 s, encode 0.50 s, decode 1.50 s, 200.0 generated tokens/s"), "{line}");
-        assert!(!line.contains('\n'));
+        assert!(!line.contains('\n') && !line.contains("word"));
+        let first_word = Some(Duration::from_micros(47_900));
+        let line = Timings { first_word, ..timings }.line();
+        assert!(line.starts_with("timings: first word after 47 ms, model load 0.25 s"), "{line}");
         let mut summaries = Summaries::default();
         let made = [Some(Passes { passes: 1, parts: 1 }), None, Some(Passes { passes: 2, parts: 4 })];
         for made in made {

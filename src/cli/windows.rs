@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
@@ -252,6 +252,7 @@ impl Writer<'_> {
             self.tally.open += 1;
         }
         let written = self.screen.aside(|| self.sink.piece(&piece.body, &piece.flags));
+        self.tally.first_word.get_or_insert_with(Instant::now);
         self.written(written)
     }
 

@@ -59,6 +59,11 @@ impl Checkpoint {
         opened().with_context(|| format!("cannot load the model `{}`", files.name()))
     }
 
+    /// Reads the specification of a model alone.
+    pub(super) fn read_spec(files: &ModelFiles) -> Result<Spec> {
+        family::parse(&files.json("config.json")?.unwrap_or_default())
+    }
+
     /// The specification of the model.
     #[must_use]
     pub fn spec(&self) -> &Spec {

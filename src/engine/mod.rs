@@ -121,23 +121,15 @@ impl Engine {
     /// When a file is missing, damaged, or of another model than the other files.
     pub fn load(files: &ModelFiles, placement: &Placement) -> Result<Self> {
         let begin = Instant::now();
-        let checkpoint = Checkpoint::open(files)?;
-        let loaded = || -> Result<_> {
-            let weights = Weights::open(files)?;
-            // The weights are opened before, so that a second attempt, on the fallback device, does not open them again.
-            oom::load_or_fall_back(placement, |placement| {
-                let spec = checkpoint.spec.clone();
-                let placement = effective_placement(placement, &spec)?;
-                let model = if placement.int8 {
-                    Seq2Seq::load_int8(spec, &weights, int8_cache(files, &placement).as_deref())?
-                } else {
-                    Seq2Seq::load(spec, &weights, &placement.device, placement.dtype)?
-                };
-                Ok((model, weights.parameters(), placement))
-            })
-        };
+        // The tokenizer is read while the weights are, each of which takes about as long.
+        let mut checkpoint = None;
+        let loaded = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| checkpoint = Some(Checkpoint::open(files)));
+            load_model(files, placement)
+        });
+        let checkpoint = checkpoint.context("the checkpoint was not opened")??;
         let (model, parameters, placement) =
-            loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
+            loaded.with_context(|| format!("cannot load the model `{}`", files.name()))?;
         let budget = MemoryBudget::on(&placement.device);
         Ok(Self {
             checkpoint,
@@ -221,6 +213,22 @@ impl Engine {
     pub fn task(&self, name: &str, language: &str) -> String {
         self.checkpoint.task(name, language)
     }
+}
+
+/// Loads the transformer; returns it with the number of its parameters and the placement in use.
+fn load_model(files: &ModelFiles, placement: &Placement) -> Result<(Seq2Seq, usize, Placement)> {
+    let spec = Checkpoint::read_spec(files)?;
+    let weights = Weights::open(files)?;
+    // The weights are opened before, so that a second attempt, on the fallback device, does not open them again.
+    oom::load_or_fall_back(placement, |placement| {
+        let placement = effective_placement(placement, &spec)?;
+        let model = if placement.int8 {
+            Seq2Seq::load_int8(spec.clone(), &weights, int8_cache(files, &placement).as_deref())?
+        } else {
+            Seq2Seq::load(spec.clone(), &weights, &placement.device, placement.dtype)?
+        };
+        Ok((model, weights.parameters(), placement))
+    })
 }
 
 /// The requested placement, adapted to what this model needs.

@@ -16,6 +16,7 @@ use crate::kernels::pages::Pages;
 use crate::nn::{CrossAttention, FirstToken, HeadNorms, Linear, Matrix, MergedAttention, Norm, SelfAttention, Shape};
 
 use super::packed::Quantiser;
+use super::positions::Sinusoids;
 use super::residual::Residual;
 use super::spec::{NormKind, NormPlacement, Spec, Stack, StackNames};
 use super::view::View;
@@ -32,6 +33,7 @@ pub(super) struct Builder<'a> {
     pub pages: &'a Pages,
     /// Quantises matrices to int8; `None`: matrices are not quantised.
     pub quantiser: Option<&'a Quantiser>,
+    pub sinusoids: &'a Sinusoids,
 }
 
 impl Builder<'_> {

@@ -33,7 +33,7 @@ use decoder::{Decoder, DecoderAttention, DecoderLayer};
 use encoder::{Encoder, EncoderLayer};
 use output::Output;
 use packed::Quantiser;
-use positions::{Places, RelativeBias};
+use positions::{Places, RelativeBias, Sinusoids};
 use spec::{AlignmentHead, GlobalAttention, Positions, Prompts, Stack, StackNames};
 
 use crate::batch::{Batch, TokenId};
@@ -85,7 +85,8 @@ impl Seq2Seq {
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load_int8(spec: Spec, weights: &Weights, cache: Option<&Path>) -> Result<Self> {
-        let checkpoint = weights.fingerprint();
+        // Without a file nobody asks which checkpoint it is.
+        let checkpoint = cache.map(|_| weights.fingerprint()).unwrap_or_default();
         // A folder that several machines share gets a file for each memory layout.
         let cache = cache.map(|cache| cache.with_added_extension(Quantised::form()));
         let cache = cache.as_deref();
@@ -105,7 +106,8 @@ impl Seq2Seq {
         quantiser: Option<&Quantiser>,
     ) -> Result<Self> {
         check_stacks(&spec, weights)?;
-        let builder = Builder { spec: &spec, weights, device, dtype, pages: &Pages::default(), quantiser };
+        let (pages, sinusoids) = (&Pages::default(), &Sinusoids::default());
+        let builder = Builder { spec: &spec, weights, device, dtype, pages, quantiser, sinusoids };
         let [source, target, output] = embeddings(&builder)?;
         let encoder = encoder(&builder, source)?;
         let decoder = decoder(&builder, target)?;

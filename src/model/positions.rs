@@ -1,7 +1,10 @@
 //! Positions of tokens: tables of sines, biases by bucketed distance, and rotation.
 
+use std::cell::RefCell;
+
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 
 use crate::batch::TokenId;
 use crate::kernels::attention::{DistanceBias, Pattern};
@@ -36,7 +39,7 @@ impl Places {
                     view.expect(names.positions, &[rows, stack.width])?;
                     table(0, view.tensor(DType::F32, &Device::Cpu)?, None)
                 }
-                None => table(0, sinusoidal(rows, stack.width)?, None),
+                None => table(0, builder.sinusoids.table(rows, stack.width)?, None),
             },
             Positions::SinusoidalFairseq { padding } => {
                 let first = padding.map_or(0, |padding| padding as usize + 1);
@@ -85,6 +88,19 @@ fn typed(builder: &Builder, names: &StackNames, stack: &Stack, rows: Tensor) -> 
     Ok(rows.broadcast_add(&Tensor::from_vec(first, stack.width, &Device::Cpu)?)?)
 }
 
+/// The last sinusoidal table, for the other stack of the same model.
+#[derive(Default)]
+pub(super) struct Sinusoids(RefCell<Option<Tensor>>);
+
+impl Sinusoids {
+    fn table(&self, rows: usize, d: usize) -> Result<Tensor> {
+        let last = self.0.take().filter(|table| table.dims() == [rows, d]);
+        let table = last.map_or_else(|| sinusoidal(rows, d), Ok)?;
+        self.0.replace(Some(table.clone()));
+        Ok(table)
+    }
+}
+
 /// A sinusoidal table, `[rows, d]`: sines in the first half of each row and cosines in the second (Vaswani et al. 2017,
 /// but not interleaved). Computed in f64, as the reference does with NumPy.
 ///
@@ -92,14 +108,14 @@ fn typed(builder: &Builder, names: &StackNames, stack: &Stack, rows: Tensor) -> 
 /// When the tensor cannot be made.
 pub(super) fn sinusoidal(rows: usize, d: usize) -> Result<Tensor> {
     let half = d.div_ceil(2);
-    let angle = |position: usize, j: usize| position as f64 / 10_000f64.powf((2 * (j / 2)) as f64 / d as f64);
+    let periods: Vec<f64> = (0..half).map(|j| 10_000f64.powf((2 * j) as f64 / d as f64)).collect();
     let mut values = vec![0f32; rows * d];
-    for (position, row) in values.chunks_exact_mut(d).enumerate() {
-        for (j, value) in row.iter_mut().enumerate() {
-            *value =
-                if j < half { angle(position, 2 * j).sin() } else { angle(position, 2 * (j - half) + 1).cos() } as f32;
-        }
-    }
+    values.par_chunks_exact_mut(d).enumerate().for_each(|(position, row)| {
+        let (sines, cosines) = row.split_at_mut(half);
+        let angles = || periods.iter().map(|period| position as f64 / period);
+        sines.iter_mut().zip(angles()).for_each(|(value, angle)| *value = angle.sin() as f32);
+        cosines.iter_mut().zip(angles()).for_each(|(value, angle)| *value = angle.cos() as f32);
+    });
     Ok(Tensor::from_vec(values, (rows, d), &Device::Cpu)?)
 }
 

@@ -14,6 +14,11 @@ use string_interner::symbol::{Symbol, SymbolU32};
 pub(super) struct Interner(StringInterner<StringBackend<SymbolU32>>);
 
 impl Interner {
+    /// An interner with room for so many texts.
+    pub(super) fn with_room(texts: usize) -> Self {
+        Self(StringInterner::with_capacity(texts))
+    }
+
     /// The number of a text; a new text is added with the next number.
     ///
     /// # Errors

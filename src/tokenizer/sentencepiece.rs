@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -27,7 +28,8 @@ pub(super) struct SentencePiece {
     names: Interner,
     /// Score and kind of each piece.
     pieces: Vec<(f32, PieceKind)>,
-    pub(super) trie: Trie,
+    /// The pieces that a unigram model finds in a text, built when a text is first segmented.
+    trie: OnceLock<Trie>,
     /// User-defined symbols, which are kept whole wherever they stand, before any character rule.
     pub(super) symbols: Option<Trie>,
     charsmap: Charsmap,
@@ -65,12 +67,9 @@ impl SentencePiece {
         let [unknown] = unknown[..] else { bail!("it has {} unknown pieces, not one", unknown.len()) };
         let symbols: Vec<_> =
             numbered().filter(kind(PieceKind::UserDefined)).map(|(id, piece)| (piece.text.as_bytes(), id)).collect();
-        let findable = numbered()
-            .filter(|(_, piece)| matches!(piece.kind, PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused))
-            .map(|(id, piece)| (piece.text.as_bytes(), id));
         let scores = || numbered().filter(kind(PieceKind::Normal)).map(|(_, piece)| piece.score);
         Ok(Self {
-            trie: Trie::new(findable.collect()),
+            trie: OnceLock::new(),
             symbols: (!symbols.is_empty()).then(|| Trie::new(symbols)),
             charsmap: Charsmap::parse(&proto.normalizer.charsmap)?,
             bytes: if proto.byte_fallback { Some(byte_pieces(&names)?) } else { None },
@@ -107,6 +106,23 @@ impl SentencePiece {
     /// The id of the unknown piece.
     pub(super) fn unknown(&self) -> u32 {
         self.unknown
+    }
+
+    pub(super) fn trie(&self) -> &Trie {
+        let findable =
+            |id: &u32| matches!(self.kind(*id), PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused);
+        let numbered = || (0u32..).zip(self.names.iter());
+        self.trie.get_or_init(|| {
+            Trie::new(numbered().filter(|(id, _)| findable(id)).map(|(id, text)| (text.as_bytes(), id)).collect())
+        })
+    }
+
+    /// Prepares to segment texts, which takes time when it is first done.
+    pub(super) fn prepare(self) -> Self {
+        if self.algorithm == Algorithm::Unigram {
+            self.trie();
+        }
+        self
     }
 
     /// Segments a text into pieces.
@@ -229,7 +245,7 @@ impl SentencePiece {
 }
 
 fn distinct(pieces: &[ProtoPiece]) -> Result<Interner> {
-    let mut names = Interner::default();
+    let mut names = Interner::with_room(pieces.len());
     for (id, piece) in (0u32..).zip(pieces) {
         ensure!(names.number(piece.text)? == id, "it has the piece `{}` twice", piece.text);
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 
 use super::sentencepiece::{SPACE, Segmented, SentencePiece};
 use super::settings::{AddedToken, TokenizerSettings};
@@ -52,22 +52,20 @@ impl SpmVocabulary {
     /// are separate.
     pub(super) fn marian(files: &ModelFiles, settings: &TokenizerSettings) -> Result<Self> {
         let separate = settings.flag("separate_vocabs").unwrap_or(false);
-        let vocabulary = Vocabulary::read(files, "vocab.json")?;
-        let target_vocabulary = separate.then(|| Vocabulary::read(files, "target_vocab.json")).transpose()?;
-        let target = sentencepiece(files, "target.spm")?;
+        let vocabularies = || {
+            let vocabulary = Vocabulary::read(files, "vocab.json")?;
+            Ok::<_, Error>((vocabulary, separate.then(|| Vocabulary::read(files, "target_vocab.json")).transpose()?))
+        };
+        // Both models are parsed in any case, so that a broken file is reported at once.
+        let source = || Ok::<_, Error>(sentencepiece(files, "source.spm")?.prepare());
+        let models = || rayon::join(|| sentencepiece(files, "target.spm"), source);
+        let (vocabularies, (target, source)) = rayon::join(vocabularies, models);
+        let ((vocabulary, target_vocabulary), target, source) = (vocabularies?, target?, source?);
         let mut named =
             special_tokens(settings, &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]);
         named.extend(settings.extra_special_tokens());
-        // Both models are parsed in any case, so that a broken file is reported at once.
-        Self::new(
-            Flavour::Marian,
-            sentencepiece(files, "source.spm")?,
-            (Some(target), target_vocabulary),
-            vocabulary,
-            named,
-            settings,
-        )
-        .explain(|| files.broken("vocab.json"))
+        Self::new(Flavour::Marian, source, (Some(target), target_vocabulary), vocabulary, named, settings)
+            .explain(|| files.broken("vocab.json"))
     }
 
     /// The tokenizer of an M2M100 model, from sentencepiece.bpe.model and vocab.json.

@@ -24,8 +24,8 @@ struct TrieNode {
 
 impl Trie {
     /// Builds the trie of these pieces and their ids. No piece may be empty or occur twice.
-    pub(super) fn new(mut pieces: Vec<(&[u8], u32)>) -> Self {
-        pieces.sort_unstable();
+    pub(super) fn new(pieces: Vec<(&[u8], u32)>) -> Self {
+        let pieces = sorted(pieces);
         let mut trie = Self { labels: vec![0], nodes: Vec::new() };
         // Breadth first: the pieces below each node, and the number of their bytes that lead to it.
         let mut open = std::collections::VecDeque::from([(&pieces[..], 0usize)]);
@@ -65,6 +65,19 @@ impl Trie {
     }
 }
 
+/// The pieces in the order of their bytes. Most comparisons are of the first eight bytes, as one number.
+fn sorted(pieces: Vec<(&[u8], u32)>) -> Vec<(&[u8], u32)> {
+    let begin = |text: &[u8]| {
+        let mut begin = [0; 8];
+        let length = text.len().min(8);
+        begin[..length].copy_from_slice(&text[..length]);
+        u64::from_be_bytes(begin)
+    };
+    let mut pieces: Vec<_> = pieces.into_iter().map(|(text, id)| (begin(text), text, id)).collect();
+    pieces.sort_unstable();
+    pieces.into_iter().map(|(_, text, id)| (text, id)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +95,12 @@ mod tests {
         assert_eq!(all(b"c"), []);
         assert_eq!(trie.longest(b"abd"), Some((2, 2)));
         assert_eq!(Trie::new(Vec::new()).longest(b"a"), None);
+    }
+
+    #[test]
+    fn pieces_are_sorted_by_all_their_bytes() {
+        let texts: [&[u8]; 8] = [b"", b"\0", b"\0\0", b"abcdefgh", b"abcdefgh\0", b"abcdefghi", b"abcdefgi", b"\xff"];
+        let turned = texts.iter().rev().map(|text| (*text, 0)).collect();
+        assert!(sorted(turned).into_iter().map(|(text, _)| text).eq(texts));
     }
 }

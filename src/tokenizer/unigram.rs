@@ -35,7 +35,7 @@ impl SentencePiece {
         for (start, char) in text.char_indices() {
             let so_far = best[start].score;
             let mut single = false;
-            self.trie.prefixes(&text.as_bytes()[start..], |length, id| {
+            self.trie().prefixes(&text.as_bytes()[start..], |length, id| {
                 let score = match self.kind(id) {
                     PieceKind::Unused => return,
                     // A score so high that the symbol is always taken whole.

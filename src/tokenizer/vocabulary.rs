@@ -2,10 +2,12 @@
 //!
 //! Invariant: every token has one id. No id is far above the number of tokens, so that ids can be indices of a table.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use anyhow::{Result, bail};
+use serde::Deserialize;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 
 use super::interner::Interner;
@@ -98,6 +100,10 @@ fn place(by_id: &mut Vec<u32>, id: TokenId, number: u32) {
     by_id[id as usize] = number;
 }
 
+/// A token in JSON, which is copied only where it contains an escape.
+#[derive(Deserialize)]
+struct Token<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// Deserializes entries into a vocabulary; if a token occurs twice the last entry counts, as usual in JSON.
 struct EntriesVisitor<'a>(&'a mut Vocabulary);
 
@@ -109,7 +115,7 @@ impl<'de> Visitor<'de> for EntriesVisitor<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((token, id)) = map.next_entry::<String, TokenId>()? {
+        while let Some((Token(token), id)) = map.next_entry::<Token<'de>, TokenId>()? {
             self.0.set(&token, id).map_err(A::Error::custom)?;
         }
         Ok(())

@@ -186,7 +186,7 @@ fn messages_are_on_standard_error_and_can_be_silenced() {
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), (ran.stdout.as_str(), ""));
     let timed = place.pipe(&["translate", "--quiet", "--timings"], b"Het regent.");
     assert_eq!(timed.stderr.lines().count(), 1);
-    for part in ["model load", "encode", "decode", "generated tokens/s", "peak memory"] {
+    for part in ["first word after", "model load", "encode", "decode", "generated tokens/s", "peak memory"] {
         assert!(timed.stderr.contains(part), "{}", timed.stderr);
     }
     assert!(place.pipe(&["translate", "-v"], b"Het regent.").stderr.contains("loaded `kortom-nl-en`"));

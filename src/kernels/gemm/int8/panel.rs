@@ -15,12 +15,14 @@
 //! 3, 2 with one pair, and the last two cells are multiplied one by one.
 
 use super::super::super::pages::Plain;
-use super::super::super::simd::{Level, WIDE};
+use super::super::super::simd::{self, Kernel, Level, Simd, WIDE};
 
 /// Number of inputs that one instruction multiplies and adds for each output.
 pub const DEPTH: usize = 4;
 /// The greatest quantised weight in size: two products fit 16 bits, as 2 · 255 · 64 < 2^15.
 pub const WEIGHT: f32 = 64.0;
+/// Added to a whole number of less than 2^22 in size, it makes the sum's low bits that number's.
+const LOW_BITS: f32 = 12_582_912.0;
 /// The most that weights of one sign may add up to in a pair: 255 · 128 < 2^15.
 const MAX_SAME_SIGN: u8 = 128;
 /// Number of partners that a cell tries before it stays unpaired; a bound keeps packing linear in the number of cells.
@@ -162,10 +164,15 @@ impl Layout {
         (values, cells): (&mut [f32], &mut [WeightCell]),
     ) {
         let mut scales = Scales { steps: [0.0; WIDE], sums: [0; WIDE] };
+        let mut quantised = vec![0; (cells.len() * DEPTH).next_multiple_of(WIDE)];
         cells.fill(WeightCell::EMPTY);
         for output in 0..outputs {
             fill(output, values);
-            (scales.steps[output], scales.sums[output]) = quantise(values, output, cells);
+            let (step, sum) = (&mut scales.steps[output], &mut scales.sums[output]);
+            simd::run(QuantiseOutput { values, quantised: &mut quantised, step, sum });
+            for (cell, &weights) in cells.iter_mut().zip(quantised.as_chunks().0) {
+                cell.0[output] = weights.map(u8::cast_signed);
+            }
         }
         let (head, rest) = lines.split_at_mut(self.head);
         // SAFETY: as in `panel`.
@@ -193,22 +200,46 @@ fn write<'a>(lines: &mut [CacheLine], cells: impl IntoIterator<Item = &'a Weight
     }
 }
 
-/// Quantises the weights of one output into its column of the cells; returns the quantisation step and the sum of the
-/// quantised weights.
-fn quantise(values: &[f32], output: usize, cells: &mut [WeightCell]) -> (f32, i32) {
-    let greatest = values.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
-    if greatest == 0.0 {
-        return (0.0, 0);
-    }
-    let step = greatest / WEIGHT;
-    let mut sum = 0;
-    for (cell, values) in cells.iter_mut().zip(values.chunks(DEPTH)) {
-        for (slot, value) in cell.0[output].iter_mut().zip(values) {
-            *slot = (value / step).round() as i8;
-            sum += i32::from(*slot);
+/// Quantises the weights of one output; writes them, the quantisation step, and their sum.
+struct QuantiseOutput<'a> {
+    /// The weights, which are overwritten.
+    values: &'a mut [f32],
+    /// The quantised weights, as the bytes of `i8`; zeros after the last.
+    quantised: &'a mut [u8],
+    step: &'a mut f32,
+    sum: &'a mut i32,
+}
+
+impl Kernel for QuantiseOutput<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { values, quantised, step, sum } = self;
+        // A maximum of each lane, so that the loop is done with vectors.
+        let mut lanes = [0f32; WIDE];
+        for values in values.chunks(WIDE) {
+            for (greatest, x) in lanes.iter_mut().zip(values) {
+                *greatest = greatest.max(x.abs());
+            }
         }
+        let greatest = lanes.into_iter().fold(0f32, f32::max);
+        quantised.fill(0);
+        (*step, *sum) = (greatest / WEIGHT, 0);
+        if greatest == 0.0 {
+            return;
+        }
+        for x in values.iter_mut() {
+            *x = (*x / *step).round();
+        }
+        let low_bits = simd.splat(LOW_BITS);
+        for (values, bytes) in values.chunks(WIDE).zip(quantised.as_chunks_mut::<WIDE>().0) {
+            let mut padded = [0f32; WIDE];
+            padded[..values.len()].copy_from_slice(values);
+            for (values, bytes) in padded.chunks_exact(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
+                simd.store_low_bytes(bytes, simd.add(simd.load(values), low_bits));
+            }
+        }
+        *sum = quantised.iter().map(|&byte| i32::from(byte.cast_signed())).sum();
     }
-    (step, sum)
 }
 
 /// Pairs cells; returns the number of pairs and the order of the cells: paired ones first, then unpaired ones.
@@ -285,6 +316,32 @@ mod tests {
         let fill = |output: usize, values: &mut [f32]| values.copy_from_slice(&w[output * k..][..k]);
         layout.pack(w.len() / k, fill, &mut lines, (&mut room.0, &mut room.1));
         (layout, lines)
+    }
+
+    #[test]
+    fn weights_are_rounded_half_away_from_zero() {
+        // 130 inputs, so that neither vectors nor cells divide them; halves of a step among them, and either side of one.
+        let mut w = noise(WIDE * 130, 5);
+        for (output, w) in w.chunks_mut(130).enumerate() {
+            w[0] = 64.0 * if output % 2 == 0 { 1.0 } else { -1.0 };
+            for (place, w) in w[1..100].iter_mut().enumerate() {
+                *w = place as f32 - 49.5;
+            }
+            w[100] = 0.5f32.next_down();
+            w[101] = (-0.5f32).next_up();
+        }
+        let (layout, lines) = packed(&w, 130);
+        let panel = layout.panel(&lines, 0);
+        for (output, w) in w.chunks(130).enumerate() {
+            let mut sum = 0;
+            for (cell, &input) in panel.cells.iter().zip(panel.cell_inputs) {
+                for (at, &found) in (DEPTH * usize::from(input)..).zip(&cell.0[output]) {
+                    assert_eq!(found, w.get(at).map_or(0, |w| w.round() as i8), "{output} {at}");
+                    sum += i32::from(found);
+                }
+            }
+            assert_eq!((panel.scales.steps[output], panel.scales.sums[output]), (1.0, sum), "{output}");
+        }
     }
 
     #[test]
