@@ -6,7 +6,7 @@
 //! padding and neighbours are never touched. Softmax is in f32, with the maximum subtracted first.
 //!
 //! [`FullAttention`] and [`SharedAttention`] compute scores for a vector of keys at a time, from keys transposed to
-//! `[d_head, s]`. [`PastAttention`] takes one key at a time, since its keys lie in whatever slots they were written to.
+//! `[d_head, s]`, and for several queries at a time, which share what is read. [`PastAttention`] takes one key at a time, since its keys lie in whatever slots they were written to.
 
 mod merged;
 mod past;
@@ -31,7 +31,8 @@ pub use shared::{EncodedGroup, RowSource, SharedAttention, TransposeKeys};
 pub use sparse::SparseAttention;
 pub use sums::BlockSums;
 
-use scores::{mix, score_transposed, softmax};
+use scores::softmax;
+use tile::{Mix, TILE, score_tile};
 
 /// Number of multiply-adds below which an attention runs on one thread.
 const PARALLEL_WORK: usize = 1 << 16;
@@ -164,43 +165,40 @@ impl Kernel for FullHead<'_> {
         let (inner, width) = (heads.inner(), heads.width);
         let (at, row) = (self.head * width, heads.columns());
         let (keys_at, values_at) = (inner + heads.kv_at(self.head), inner + heads.kv_inner() + heads.kv_at(self.head));
-        let pad = self.length.next_multiple_of(WIDE);
-        // Transposed keys, so that one vector holds the same component of several keys.
-        let mut keys = vec![0f32; width * pad];
-        for t in 0..self.length {
-            let key = &self.qkv[t * row + keys_at..][..width];
-            for (j, &value) in key.iter().enumerate() {
+        let (length, pad) = (self.length, self.length.next_multiple_of(WIDE));
+        // Transposed keys, so that one vector holds the same component of several keys. Values are copied because rows
+        // that are a multiple of 4 KiB apart drive each other out of the caches.
+        let (mut keys, mut values) = (vec![0f32; width * pad], vec![0f32; length * width]);
+        for (t, copy) in values.chunks_exact_mut(width).enumerate() {
+            let row = &self.qkv[t * row..][..row];
+            copy.copy_from_slice(&row[values_at..][..width]);
+            for (j, &value) in row[keys_at..][..width].iter().enumerate() {
                 keys[j * pad + t] = value;
             }
         }
-        let values = StridedRows { data: &self.qkv[values_at..], stride: row };
-        let mut scores = vec![0f32; pad];
-        let mut query = vec![0f32; width];
-        for t in 0..self.length {
-            for (scaled, &q) in query.iter_mut().zip(&self.qkv[t * row + at..][..width]) {
-                *scaled = q * heads.scale;
+        let (mut scores, mut queries) = (vec![0f32; TILE * pad], vec![0f32; width * TILE]);
+        for first in (0..length).step_by(TILE) {
+            let tile = first..length.min(first + TILE);
+            for (query, t) in tile.clone().enumerate() {
+                for (j, q) in self.qkv[t * row + at..][..width].iter().enumerate() {
+                    queries[j * TILE + query] = q * heads.scale;
+                }
             }
-            let bias = heads.bias.map(|bias| bias.row(self.head, t, self.length));
-            score_transposed(simd, &query, &keys, pad, &mut scores);
-            cap_scores(simd, &mut scores, heads.cap);
-            softmax(simd, &mut scores, self.length, bias);
-            // SAFETY: this task alone has this sentence and head.
-            let out = unsafe { self.out.slice(t * inner + at, width) };
-            mix(simd, &scores, [pad, self.length, width], |t| values.row(t, width), out);
+            score_tile::<S, TILE>(simd, &queries, (&keys, pad), length, &mut scores, pad);
+            for (scores, t) in scores.chunks_exact_mut(pad).zip(tile.clone()) {
+                let bias = heads.bias.map(|bias| bias.row(self.head, t, length));
+                cap_scores(simd, scores, heads.cap);
+                softmax(simd, scores, length, bias);
+            }
+            let values = [(&values[..], length), (&[], 0), (&[], 0)];
+            let mix = Mix { values, row: width, weights: &scores, stride: pad, at: 0 };
+            mix.columns(simd, width, |query, column, mixed| {
+                if let Some(t) = tile.clone().nth(query) {
+                    // SAFETY: this task alone has this sentence and head.
+                    unsafe { self.out.slice(t * inner + at + column, mixed.len()) }.copy_from_slice(mixed);
+                }
+            });
         }
-    }
-}
-
-/// Rows at equal distances in memory, as the values of one head.
-struct StridedRows<'a> {
-    data: &'a [f32],
-    stride: usize,
-}
-
-impl<'a> StridedRows<'a> {
-    #[inline(always)]
-    fn row(&self, t: usize, width: usize) -> &'a [f32] {
-        &self.data[t * self.stride..][..width]
     }
 }
 

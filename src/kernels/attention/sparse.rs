@@ -13,7 +13,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
 use super::pattern::{Added, Pattern, RUNS, Run, Union, union};
 use super::scores::softmax;
-use super::tile::{MOST_VECTORS, Mix, TILE, score_tile};
+use super::tile::{Mix, TILE, score_tile};
 use super::{DistanceBias, Heads, OutputPtr, for_each, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
@@ -142,7 +142,14 @@ impl Kernel for QueryChunk<'_> {
             scores.resize(TILE * stride, 0.0);
             let mut at = 0;
             for (run, places) in sees.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
-                score_tile(simd, &queries, keys.at(&seen, run, places.start), places.len(), &mut scores[at..], stride);
+                score_tile::<S, TILE>(
+                    simd,
+                    &queries,
+                    keys.at(&seen, run, places.start),
+                    places.len(),
+                    &mut scores[at..],
+                    stride,
+                );
                 for (query, runs) in runs.iter().enumerate() {
                     let whole = places.len().next_multiple_of(S::LANES);
                     cap_scores(simd, &mut scores[query * stride + at..][..whole], self.op.heads.cap);
@@ -252,26 +259,15 @@ impl QueryChunk<'_> {
             let first = if places.is_empty() { &[] } else { &self.row(places.start)[values_at..] };
             (first, places.len())
         });
-        let mut mixed = [[0f32; WIDE * MOST_VECTORS]; TILE];
-        let mut at = 0;
-        while at < width {
-            // A head whose width is not a whole number of vectors is computed one number at a time.
-            let vectors = if width.is_multiple_of(S::LANES) { (width - at) / S::LANES } else { 0 };
-            let mix = Mix { values, row: columns, weights, stride, at };
-            let done = match vectors {
-                4.. if S::LANES == WIDE => mix.vectors::<S, 4>(simd, &mut mixed),
-                2.. => mix.vectors::<S, 2>(simd, &mut mixed),
-                1 => mix.vectors::<S, 1>(simd, &mut mixed),
-                _ => mix.number(&mut mixed),
-            };
-            for (mixed, place) in mixed.iter().zip(queries.clone()) {
+        let mix = Mix { values, row: columns, weights, stride, at: 0 };
+        mix.columns(simd, width, |query, column, mixed| {
+            if let Some(place) = queries.clone().nth(query) {
                 let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };
-                let start = (row - self.hidden) * inner + self.task.head * width + at;
+                let start = (row - self.hidden) * inner + self.task.head * width + column;
                 // SAFETY: no other task has this sequence, head and these queries.
-                unsafe { self.out.slice(start, done) }.copy_from_slice(&mixed[..done]);
+                unsafe { self.out.slice(start, mixed.len()) }.copy_from_slice(mixed);
             }
-            at += done;
-        }
+        });
     }
 }
 

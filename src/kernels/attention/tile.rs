@@ -8,7 +8,7 @@ use crate::kernels::simd::{Simd, WIDE};
 /// Number of queries in a tile.
 pub const TILE: usize = 4;
 /// Most vectors of values that are summed at a time.
-pub const MOST_VECTORS: usize = 4;
+const MOST_VECTORS: usize = 4;
 
 /// The weighted sum of values for a tile of queries, for the columns from `at` on, in the order of positions.
 pub struct Mix<'a> {
@@ -25,9 +25,29 @@ pub struct Mix<'a> {
 }
 
 impl Mix<'_> {
+    /// Computes all columns of a head of this width; calls `write` with a query, a column, and the numbers from there on.
+    #[inline(always)]
+    pub fn columns<S: Simd>(mut self, simd: S, width: usize, write: impl Fn(usize, usize, &[f32])) {
+        let mut mixed = [[0f32; WIDE * MOST_VECTORS]; TILE];
+        while self.at < width {
+            // A head whose width is not a whole number of vectors is computed one number at a time.
+            let vectors = if width.is_multiple_of(S::LANES) { (width - self.at) / S::LANES } else { 0 };
+            let done = match vectors {
+                4.. if S::LANES == WIDE => self.vectors::<S, 4>(simd, &mut mixed),
+                2.. => self.vectors::<S, 2>(simd, &mut mixed),
+                1 => self.vectors::<S, 1>(simd, &mut mixed),
+                _ => self.number(&mut mixed),
+            };
+            for (query, mixed) in mixed.iter().enumerate() {
+                write(query, self.at, &mixed[..done]);
+            }
+            self.at += done;
+        }
+    }
+
     /// Computes `C` vectors for every query; returns the number of columns.
     #[inline(always)]
-    pub fn vectors<S: Simd, const C: usize>(&self, simd: S, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
+    fn vectors<S: Simd, const C: usize>(&self, simd: S, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
         let mut sums = [[simd.splat(0.0); C]; TILE];
         let mut t = 0;
         for (values, places) in self.values {
@@ -52,7 +72,7 @@ impl Mix<'_> {
 
     /// Computes one column for every query; returns 1.
     #[inline(always)]
-    pub fn number(&self, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
+    fn number(&self, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
         for (q, out) in out.iter_mut().enumerate() {
             let (mut sum, mut t) = (0f32, 0);
             for (values, places) in self.values {
@@ -67,10 +87,10 @@ impl Mix<'_> {
     }
 }
 
-/// Computes the scores of a tile of queries `[width, TILE]` with `count` keys, into rows `stride` apart. Whole vectors
+/// Computes the scores of a tile of queries `[width, Q]` with `count` keys, into rows `stride` apart. Whole vectors
 /// are written: up to [`WIDE`] numbers past `count`.
 #[inline(always)]
-pub fn score_tile<S: Simd>(
+pub fn score_tile<S: Simd, const Q: usize>(
     simd: S,
     queries: &[f32],
     (keys, pad): (&[f32], usize),
@@ -82,9 +102,9 @@ pub fn score_tile<S: Simd>(
     while t < count {
         let (keys, scores) = (&keys[t..], &mut scores[t..]);
         let vectors = match (count - t).div_ceil(S::LANES) {
-            4.. if S::LANES == WIDE => score_vectors::<S, 4>(simd, queries, keys, pad, scores, stride),
-            2.. => score_vectors::<S, 2>(simd, queries, keys, pad, scores, stride),
-            _ => score_vectors::<S, 1>(simd, queries, keys, pad, scores, stride),
+            4.. if S::LANES == WIDE => score_vectors::<S, Q, 4>(simd, queries, keys, pad, scores, stride),
+            2.. => score_vectors::<S, Q, 2>(simd, queries, keys, pad, scores, stride),
+            _ => score_vectors::<S, Q, 1>(simd, queries, keys, pad, scores, stride),
         };
         t += vectors * S::LANES;
     }
@@ -92,7 +112,7 @@ pub fn score_tile<S: Simd>(
 
 /// Computes the first `C` vectors of scores for every query; returns `C`.
 #[inline(always)]
-fn score_vectors<S: Simd, const C: usize>(
+fn score_vectors<S: Simd, const Q: usize, const C: usize>(
     simd: S,
     queries: &[f32],
     keys: &[f32],
@@ -100,18 +120,18 @@ fn score_vectors<S: Simd, const C: usize>(
     scores: &mut [f32],
     stride: usize,
 ) -> usize {
-    let mut sums = [[simd.splat(0.0); C]; TILE];
-    for (j, queries) in queries.chunks_exact(TILE).enumerate() {
+    let mut sums = [[simd.splat(0.0); C]; Q];
+    for (j, queries) in queries.chunks_exact(Q).enumerate() {
         let keys = &keys[j * pad..][..C * S::LANES];
         let keys: [S::V; C] = std::array::from_fn(|c| simd.load(&keys[c * S::LANES..]));
-        for q in 0..TILE {
+        for q in 0..Q {
             let query = simd.splat(queries[q]);
             for c in 0..C {
                 sums[q][c] = simd.mul_add(query, keys[c], sums[q][c]);
             }
         }
     }
-    for q in 0..TILE {
+    for q in 0..Q {
         for c in 0..C {
             simd.store(&mut scores[q * stride + c * S::LANES..], sums[q][c]);
         }
