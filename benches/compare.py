@@ -152,6 +152,11 @@ def timing(stderr, part):
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
+def number(stderr, part):
+    """The number that the line of `--timings` gives after these words."""
+    return float(re.search(part + r"\s+([\d.]+)", stderr)[1])
+
+
 def measure(engine, column, arguments):
     """One measurement in this process: tokens and seconds."""
     name, compute = engine.split()

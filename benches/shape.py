@@ -2,7 +2,7 @@
 
 `opus-mt` has the shape of opus-mt-nl-en: width 512, six encoder and six decoder layers of eight heads, feed-forward
 2048 (swish), 67,028 words, all embeddings tied: 79 M parameters. `bart-large` has the sizes of bart-large-cnn, as a
-Marian checkpoint, whose layers are the same. `t5-small` is a T5 of t5-small's sizes. What they say means nothing; how
+Marian checkpoint, whose layers are the same; `bart-large-1024` reads 1,024 tokens as that does, the others 512. `t5-small` is a T5 of t5-small's sizes. What they say means nothing; how
 long it takes does not depend on that.
 """
 
@@ -17,6 +17,8 @@ from transformers import MarianConfig, MarianMTModel, T5Config, T5ForConditional
 SHAPES = {
     "opus-mt": {"words": 67_028, "width": 512, "layers": 6, "heads": 8, "inner": 2048, "activation": "swish"},
     "bart-large": {"words": 50_264, "width": 1024, "layers": 12, "heads": 16, "inner": 4096, "activation": "gelu"},
+    "bart-large-1024": {"words": 50_264, "width": 1024, "layers": 12, "heads": 16, "inner": 4096, "activation": "gelu",
+                        "positions": 1024},
     "t5-small": {"words": 32_128, "width": 512, "layers": 6, "heads": 8, "inner": 2048, "activation": "relu"},
 }
 WORDS = min(shape["words"] for shape in SHAPES.values())
@@ -52,7 +54,7 @@ def write_pieces(path, names):
 
 def write_marian(folder, shape):
     """source.spm, target.spm, vocab.json, and the model."""
-    words = shape["words"]
+    words, positions = shape["words"], shape.get("positions", 512)
     # `</s>`, `<unk>` and `<pad>` are entries of the vocabulary too.
     pieces = ["▁" + word(number) for number in range(words - 3)]
     for side in ("source", "target"):
@@ -60,13 +62,13 @@ def write_marian(folder, shape):
     vocabulary = {name: index for index, name in enumerate(["</s>", "<unk>", *pieces, "<pad>"])}
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps({
-        "source_lang": "nl", "target_lang": "en", "separate_vocabs": False, "model_max_length": 512,
+        "source_lang": "nl", "target_lang": "en", "separate_vocabs": False, "model_max_length": positions,
         "unk_token": "<unk>", "eos_token": "</s>", "pad_token": "<pad>", "tokenizer_class": "MarianTokenizer"}))
     pad = words - 1
     model = MarianMTModel(MarianConfig(
         vocab_size=words, d_model=shape["width"], encoder_layers=shape["layers"], decoder_layers=shape["layers"],
         encoder_attention_heads=shape["heads"], decoder_attention_heads=shape["heads"],
-        encoder_ffn_dim=shape["inner"], decoder_ffn_dim=shape["inner"], max_position_embeddings=512,
+        encoder_ffn_dim=shape["inner"], decoder_ffn_dim=shape["inner"], max_position_embeddings=positions,
         activation_function=shape["activation"], scale_embedding=True, pad_token_id=pad, decoder_start_token_id=pad,
         eos_token_id=0, forced_eos_token_id=None))
     model.generation_config.update(bad_words_ids=[[pad]], num_beams=1, max_length=512)
