@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use crate::check::{self, Checks, Finding, Flag};
 use crate::document::{Block, BlockKind, Document, Format};
-use crate::engine::{Alternative, Generation, Input};
+use crate::engine::{Alternative, Generation, Input, WordAlignment};
 use crate::error::WithHint;
 use crate::glossary::{self, Glossary};
 use crate::memory::{MemoryScope, Similar};
@@ -100,6 +100,16 @@ impl Segment {
         segment.note(generation.truncated.then(Finding::truncated));
         segment.note(check::repetition(source, &segment.target));
         segment
+    }
+
+    /// The segments of generations by any model, one for each text. `alignments` are those of the generations; it is
+    /// empty where no alignment was asked for.
+    #[must_use]
+    pub fn all_generated(texts: &[&str], generations: Vec<Generation>, alignments: &[WordAlignment]) -> Vec<Self> {
+        let made = texts.iter().zip(generations).map(|(text, generation)| Self::generated(text, generation));
+        let mut segments: Vec<Self> = made.collect();
+        segments.iter_mut().zip(alignments).for_each(|(segment, found)| segment.align(found));
+        segments
     }
 
     /// Adds findings, and their flags.

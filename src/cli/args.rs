@@ -204,6 +204,8 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub output: OutputOptions,
     #[command(flatten)]
+    pub alignment: AlignmentOptions,
+    #[command(flatten)]
     pub read: ReadOptions,
     #[command(flatten)]
     pub decode: DecodeOptions,
@@ -244,6 +246,10 @@ pub struct ServeArgs {
     pub timeout: u64,
     #[command(flatten)]
     pub wanted: Wanted,
+    /// The head of the decoder's cross-attention that aligns words, where a request asks for that: layer and head counted
+    /// from 0; layer -1 is the last [default: the one that the catalogue names]
+    #[arg(long, value_name = "LAYER,HEAD", value_parser = super::options::alignment_head, allow_hyphen_values = true, help_heading = "Models")]
+    pub alignment_head: Option<String>,
     #[command(flatten)]
     pub decode: DecodeOptions,
     #[command(flatten)]

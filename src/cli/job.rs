@@ -181,6 +181,8 @@ impl Job {
         options.model.clone_from(&args.model);
         options.global_attention = global_attention(&args.read);
         options.adapter.clone_from(&args.adapter);
+        // `alignment` in the settings file is for models that translate; others would be refused for it.
+        job.pipeline.alignment(&args.alignment, &SettingsFile::default())?;
         Ok(job)
     }
 

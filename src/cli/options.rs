@@ -17,7 +17,7 @@ use kortom::render;
 use serde::{Deserialize, Serialize};
 
 use super::decode_args::{Given, OfSampling, OfSearch, OfSeveral};
-pub use alignment::{AlignmentOptions, layer_and_head};
+pub use alignment::{AlignmentOptions, alignment_head, layer_and_head};
 use written::{as_text, as_value, one_or_many};
 
 /// Devices and how much of them to use.

@@ -71,6 +71,10 @@ impl PipelineArgs {
         pipeline.digest(&args.wanted, file)?;
         // A server's texts are those of other people, so the memory in the settings file is not used.
         pipeline.memory(&args.memory, &SettingsFile::default())?;
+        let alignment_head = args.alignment_head.clone();
+        pipeline.alignment(&AlignmentOptions { alignment: Some(true), alignment_head }, file)?;
+        // The head is asked only for requests that want an alignment.
+        pipeline.options.aligns = false;
         Ok(pipeline)
     }
 

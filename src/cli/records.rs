@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
 use kortom::document::jsonl::{Field, JsonlRecords as Lines};
+use kortom::engine::Request;
 use kortom::engine::settings::Caller;
-use kortom::engine::{Generation, Request};
 use kortom::error::{self, WithHint};
 use kortom::pipeline::LoadedModel;
 use kortom::render::{Body, ReportFormat};
@@ -96,11 +96,11 @@ impl Records<'_> {
             records.iter().filter(|record| record.error.is_none()).map(|record| record.text.as_str()).collect();
         let call = records.first().and_then(Record::call).map(str::to_owned);
         match self.generate(call.as_deref(), &asked) {
-            Ok((generations, n_best)) => {
-                let mut generations = generations.into_iter();
+            Ok((segments, n_best)) => {
+                let mut segments = segments.into_iter();
                 let piece = |record: Record| {
-                    let generation = if record.error.is_none() { generations.next() } else { None };
-                    Ok(record.piece(generation, n_best))
+                    let segment = if record.error.is_none() { segments.next() } else { None };
+                    Ok(record.piece(segment, n_best))
                 };
                 records.into_iter().map(piece).collect()
             }
@@ -112,8 +112,8 @@ impl Records<'_> {
         }
     }
 
-    /// A generation for each text, and whether the hypotheses of each are written.
-    fn generate(&self, call: Option<&str>, texts: &[&str]) -> Result<(Vec<Generation>, bool)> {
+    /// A segment for each text, and whether the hypotheses of each are written.
+    fn generate(&self, call: Option<&str>, texts: &[&str]) -> Result<(Vec<Segment>, bool)> {
         let call = call.map_or_else(|| Ok(Call::default()), read_call)?;
         let truncation = call.truncation;
         let session = self.model.session_for(|request| call.into_request(request))?;
@@ -121,6 +121,7 @@ impl Records<'_> {
         let sources = texts.iter().map(encode).collect::<Result<Vec<_>>>()?;
         let options = &session.settings().options;
         let n_best = self.n_best || options.n_best > 1;
+        let aligned = session.aligns().then(|| sources.clone());
         let generations = if options.sampling.is_some() {
             // A sampled output must depend on the record's seed only, so each record is a batch of its own.
             let alone = sources.into_iter().map(|source| session.generate_tokens(vec![source]));
@@ -128,7 +129,9 @@ impl Records<'_> {
         } else {
             session.generate_tokens(sources)?
         };
-        Ok((generations, n_best))
+        let pairs: Vec<_> = texts.iter().copied().zip(&generations).collect();
+        let alignments = aligned.map(|sources| session.align_tokens(&pairs, &sources)).transpose()?.unwrap_or_default();
+        Ok((Segment::all_generated(texts, generations, &alignments), n_best))
     }
 }
 
@@ -167,12 +170,12 @@ impl Record {
         self.fields.iter().find(|field| field.name == CALL).map(|field| field.value.as_str())
     }
 
-    fn piece(self, generation: Option<Generation>, n_best: bool) -> Piece {
+    fn piece(self, segment: Option<Segment>, n_best: bool) -> Piece {
         let mut report = LineReport::default();
-        let missing = self.error.is_none() && generation.is_none();
+        let missing = self.error.is_none() && segment.is_none();
         let error = self.error.or_else(|| missing.then(|| anyhow!("the model gave no result")));
-        if let Some(generation) = generation {
-            fill(&mut report, Segment::generated(&self.text, generation), n_best);
+        if let Some(segment) = segment {
+            fill(&mut report, segment, n_best);
         }
         report.source = self.text;
         let mut flags = FlagCount::default();

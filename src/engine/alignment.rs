@@ -37,12 +37,21 @@ impl Session<'_> {
     /// # Errors
     /// When the model or device fails.
     pub fn align(&self, texts: &[(&str, &Generation)]) -> Result<Vec<WordAlignment>> {
+        let sources: Vec<_> = texts.iter().map(|(text, _)| self.encode(text)).collect::<Result<_>>()?;
+        self.align_tokens(texts, &sources)
+    }
+
+    /// Which words of texts and of their generations belong together, from source tokens as they are: those of
+    /// [`Self::encode`], or of [`Self::encode_truncated`] for texts that were cut. Nothing where no head was asked for.
+    ///
+    /// # Errors
+    /// When the model or device fails.
+    pub fn align_tokens(&self, texts: &[(&str, &Generation)], sources: &[Vec<TokenId>]) -> Result<Vec<WordAlignment>> {
         let Some(head) = self.resolved.alignment else { return Ok(vec![WordAlignment::default(); texts.len()]) };
         let ResolvedRequest { settings, global_attention, .. } = &self.resolved;
-        let sources = texts.iter().map(|(text, _)| self.encode(text)).collect::<Result<Vec<_>>>()?;
         let limits = self.limits(&settings.options);
         let mut found = vec![WordAlignment::default(); texts.len()];
-        for batch in batches(sources.clone(), |sentences, longest| limits.fits(sentences, longest)) {
+        for batch in batches(sources.to_vec(), |sentences, longest| limits.fits(sentences, longest)) {
             // The last token leads to nothing.
             let target = |&index: &usize| {
                 let tokens = &texts[index].1.tokens;
@@ -90,7 +99,8 @@ impl Session<'_> {
         Ok(WordAlignment { target, pairs })
     }
 
-    /// The words of a text with these source tokens; several in one where a token has a part of each.
+    /// The words of a text with these source tokens; several in one where a token has a part of each. Where the text was
+    /// cut, the word that was cut is the last.
     fn source_words(&self, text: &str, source: &[TokenId]) -> Result<Vec<SourceWord>> {
         let nothing = self.encode("")?;
         let before = same(&nothing, source);
@@ -106,7 +116,11 @@ impl Session<'_> {
             } else {
                 let until = self.encode(&text[..word.end])?;
                 let until = until.get(before..until.len().saturating_sub(after)).unwrap_or_default();
-                if own.starts_with(until) { until.len() } else { 0 }
+                match () {
+                    () if own.starts_with(until) => until.len(),
+                    () if until.starts_with(own) => own.len(),
+                    () => 0,
+                }
             };
             if count > tokens {
                 found.push((start_here..word.end, before + tokens..before + count));

@@ -109,6 +109,14 @@ impl Memory {
         self.state().counts
     }
 
+    /// The bytes of the file and of its log.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        [self.path.as_path(), Path::new(&log)].iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum()
+    }
+
     /// The fault of the file since it was opened; returned once.
     #[must_use]
     pub fn take_fault(&self) -> Option<Error> {

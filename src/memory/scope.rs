@@ -56,10 +56,20 @@ impl<'a> MemoryScope<'a> {
     /// Looks up texts: one result for each, `None` if nothing is known.
     #[must_use]
     pub fn recall(&self, texts: &[TextKey]) -> Vec<Option<Recalled>> {
+        self.look_up(texts, self.settings.is_none())
+    }
+
+    /// Looks up the corrections of texts: one result for each, `None` if there is none.
+    #[must_use]
+    pub fn recall_corrections(&self, texts: &[TextKey]) -> Vec<Option<Recalled>> {
+        self.look_up(texts, true)
+    }
+
+    fn look_up(&self, texts: &[TextKey], only_corrected: bool) -> Vec<Option<Recalled>> {
         let wanted = |text: &TextKey| Lookup {
             key: self.key(text),
             source: (text.kind != Self::SUMMARY).then(|| on_one_line(text.source)),
-            only_corrected: self.settings.is_none() || text.kind == Self::COPIED,
+            only_corrected: only_corrected || text.kind == Self::COPIED,
             from: &self.from,
             to: &self.to,
         };

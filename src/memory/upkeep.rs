@@ -73,11 +73,9 @@ impl Memory {
             let summaries = count("SELECT count(*) FROM kept WHERE kind <> 'segment'")?;
             Ok((segments, summaries, count("SELECT count(*) FROM corrections")?, shares(connection)?))
         })?;
-        let log = self.path.with_file_name(format!("{}-wal", self.path.file_name().unwrap_or_default().display()));
-        let bytes = [&self.path, &log].iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
         Ok(MemoryStats {
             file: self.path.display().to_string(),
-            bytes,
+            bytes: self.bytes(),
             segments: segments as u64,
             summaries: summaries as u64,
             corrections: corrections as u64,

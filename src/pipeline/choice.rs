@@ -25,22 +25,25 @@ pub fn known(found: &Resolved) -> Option<&'static CatalogEntry> {
     found.entry.or_else(|| hub::repository(found.files.name()))
 }
 
+/// The head of a model that aligns words: the one that the options name, or else the one that the catalogue knows.
+pub fn alignment_head(options: &PipelineOptions, found: &Resolved) -> Option<AlignmentHead> {
+    let known = || known(found)?.alignment_head.map(|[layer, head]| AlignmentHead { layer, head: head as usize });
+    options.alignment_head.or_else(known)
+}
+
 /// The request for the model that translates, with the head that aligns words where the options ask for an alignment.
 ///
 /// # Errors
 /// When an alignment is wanted, no head was named, and the catalogue knows none of this model.
 pub fn aligning(options: &PipelineOptions, found: &Resolved) -> Result<Request> {
     let request = options.request();
-    if !options.aligns || request.alignment.is_some() {
-        return Ok(request);
-    }
-    let head = known(found).and_then(|entry| entry.alignment_head);
-    let Some([layer, head]) = head else {
+    let head = alignment_head(options, found);
+    if options.aligns && head.is_none() {
         let error = format!("of the model `{}` no head is known that aligns words", found.files.name());
         let hint = "name one with `--alignment-head LAYER,HEAD`, or leave out `--alignment`";
         bail!(error.with_hint(hint));
-    };
-    Ok(Request { alignment: Some(AlignmentHead { layer, head: head as usize }), ..request })
+    }
+    Ok(Request { alignment: head.filter(|_| options.aligns), ..request })
 }
 
 /// A model that was named.

@@ -231,8 +231,9 @@ impl Pipeline {
         let session = session(model, detected)?;
         if self.options.task != PipelineTask::Translate {
             let generations = session.generate(lines)?;
-            let segments = lines.iter().zip(generations);
-            return Ok(segments.map(|(line, generation)| Segment::generated(line, generation)).collect());
+            let pairs: Vec<_> = lines.iter().copied().zip(&generations).collect();
+            let alignments = if session.aligns() { session.align(&pairs)? } else { Vec::new() };
+            return Ok(Segment::all_generated(lines, generations, &alignments));
         }
         let (from, to) = (detected.unwrap_or(self.options.source_language()), self.options.target_language());
         let document = Document::parse("-", &lines.join("\n"), Format::Lines);

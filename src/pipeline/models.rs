@@ -13,7 +13,7 @@ use super::options::{PipelineOptions, PipelineTask};
 use crate::detect;
 use crate::device::{DeviceChoice, Placement};
 use crate::engine::settings::{Caller, Overrides};
-use crate::engine::{Engine, Request, ResolvedRequest, Session};
+use crate::engine::{AlignmentHead, Engine, Request, ResolvedRequest, Session};
 use crate::error::{self, Error, ErrorKind, WithHint};
 use crate::files::ModelFiles;
 use crate::hub::{self, Hub, ModelTask, Resolved};
@@ -33,6 +33,8 @@ pub struct LoadedModel {
     /// revision.
     fingerprint: String,
     files: ModelFiles,
+    /// The head that aligns words, where one is known.
+    alignment_head: Option<AlignmentHead>,
 }
 
 /// A model that writes summaries.
@@ -100,7 +102,8 @@ impl Models {
             if options.task == PipelineTask::Generate { placement.without_implicit_int8() } else { placement };
         let translates = |found: Resolved| {
             let request = choice::aligning(options, &found)?;
-            LoadedModel::new(Engine::load(&found.files, &placement)?, &found, request, listener)
+            let model = LoadedModel::new(Engine::load(&found.files, &placement)?, &found, request, listener)?;
+            anyhow::Ok(LoadedModel { alignment_head: choice::alignment_head(options, &found), ..model })
         };
         let summarises = |chosen: ChosenSummary| SummaryModel::load(&chosen, &placement, options, listener);
         let models = Self {
@@ -262,7 +265,8 @@ impl LoadedModel {
         let catalogue = settings.map(|entry| Value::Object(entry.settings.clone()));
         let request = Request { prefix: request.prefix.clone().or(known), catalogue, ..request };
         let reads = choice::known(found).map(|entry| entry.from.clone()).unwrap_or_default();
-        let model = Self { engine, request, reads, fingerprint: fingerprint(found), files: found.files.clone() };
+        let (fingerprint, files) = (fingerprint(found), found.files.clone());
+        let model = Self { engine, request, reads, fingerprint, files, alignment_head: None };
         for warning in &model.session()?.settings().warnings {
             listener.warning(warning);
         }
@@ -281,6 +285,13 @@ impl LoadedModel {
     #[must_use]
     pub fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// The head that says which words belong together: the one that the options name, or else the one that the catalogue
+    /// knows. `None` for a model of which no head is known, and for one that summarises.
+    #[must_use]
+    pub fn alignment_head(&self) -> Option<AlignmentHead> {
+        self.alignment_head
     }
 
     /// The notices about the work of the model since the last call.

@@ -75,7 +75,7 @@ pub struct PipelineOptions {
     pub global_attention: Option<GlobalAttention>,
     /// Which words of a translation and of its source belong together is said, where the model has a head for that.
     pub aligns: bool,
-    /// The head that says so. `None` takes the one that the catalogue names.
+    /// The head that says so where it is asked. `None` takes the one that the catalogue names.
     pub alignment_head: Option<AlignmentHead>,
     /// The decoding options of the model of the task.
     pub decoding: DecodingLayers,
@@ -139,7 +139,7 @@ impl PipelineOptions {
             from: self.from.clone(),
             to: self.to.clone(),
             batch_tokens: self.batch_tokens,
-            alignment: self.alignment_head,
+            alignment: self.alignment_head.filter(|_| self.aligns),
             global_attention: self.global_attention.filter(|_| generates),
             ..Request::new(if generates { Caller::Generate } else { Caller::Article })
         }

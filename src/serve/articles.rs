@@ -21,12 +21,21 @@ use super::models::{Pair, Task};
 pub struct Wish {
     /// The languages of the translation; `None` without a translation.
     pub translate: Option<Pair>,
+    /// Whether the translation says which words belong together.
+    pub aligns: bool,
     /// Whether articles are summarised.
     pub summarize: bool,
     /// The length of summaries, if the request sets one.
     pub length: Option<Length>,
     /// The code of the language of the text that is summarised.
     pub language: String,
+}
+
+impl Wish {
+    /// A translation, and nothing else.
+    pub fn translation(pair: &Pair) -> Self {
+        Self { translate: Some(pair.clone()), aligns: false, summarize: false, length: None, language: pair.to.clone() }
+    }
 }
 
 /// The sessions of the models that a request needs.
@@ -46,7 +55,10 @@ impl<'a> Sessions<'a> {
     /// When a model cannot do what is wished.
     pub fn new(context: &'a RequestContext<'a>, wish: &'a Wish, alternatives: usize) -> Result<Self> {
         let models = context.models;
-        let session = |pair: &Pair| models.session(&Task::Translate(pair.clone(), alternatives));
+        let session = |pair: &Pair| {
+            let pair = pair.clone();
+            models.session(&if wish.aligns { Task::Align(pair) } else { Task::Translate(pair, alternatives) })
+        };
         let translation = wish.translate.as_ref().map(session).transpose()?;
         let reads = |summary: &&SummaryModel| {
             let from = wish.translate.as_ref().filter(|_| summary.source).map_or(&wish.language, |pair| &pair.from);
@@ -107,6 +119,7 @@ pub fn reports(context: &RequestContext<'_>, wish: &Wish, documents: Vec<Documen
         Some((translator, mut answers)) => {
             let mut plan = translator.plan(&documents)?;
             while answers.next(&mut plan)?.is_some() {}
+            answers.align(&mut plan)?;
             Some(plan.finish()?)
         }
         None => None,

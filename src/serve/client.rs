@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use kortom::engine::{Generation, ResumePoint, Session};
 use kortom::error::WithHint;
 use kortom::summarize::abstractive::{LengthLimits, SummaryWriter};
@@ -15,7 +15,7 @@ use kortom::translate::{Generate, Plan};
 use super::models::{Pair, ServedModels, Task};
 use super::queue::Queue;
 use super::refusal::Refusal;
-use super::request::{CancelToken, Outcome, Submission, WorkItem};
+use super::request::{CancelToken, Made, Outcome, Submission, WorkItem};
 
 /// The interval at which a waiting request checks whether it was cancelled.
 const POLL: Duration = Duration::from_millis(500);
@@ -56,15 +56,24 @@ impl<'a> Pending<'a> {
     }
 
     /// Waits for the next generation, and returns it with the key of its item; `None` when no item is left.
-    fn next(&mut self) -> Result<Option<(usize, Generation)>> {
+    fn next_generation(&mut self) -> Result<Option<(usize, Generation)>> {
+        match self.next()? {
+            Some((key, Made::Generation(generation))) => Ok(Some((key, generation))),
+            Some((_, Made::Alignment(_))) => bail!("an alignment came in the place of a generation"),
+            None => Ok(None),
+        }
+    }
+
+    /// Waits for what is made next, and returns it with the key of its item; `None` when no item is left.
+    fn next(&mut self) -> Result<Option<(usize, Made)>> {
         if self.count == 0 {
             return Ok(None);
         }
         loop {
             match self.outcomes.1.recv_timeout(POLL.min(self.context.cancel.remaining())) {
-                Ok((key, generation)) => {
+                Ok((key, made)) => {
                     self.count -= 1;
-                    return Ok(Some((key, generation.map_err(|reason| anyhow!(reason))?)));
+                    return Ok(Some((key, made.map_err(|reason| anyhow!(reason))?)));
                 }
                 Err(RecvTimeoutError::Timeout) if !self.context.cancel.is_over() => {}
                 Err(_) => return Err(timed_out().into()),
@@ -103,7 +112,32 @@ impl<'a> Answers<'a> {
     /// When the model fails, the request takes too long, or its client has gone.
     pub fn next<G: Generate + ?Sized>(&mut self, plan: &mut Plan<'_, G>) -> Result<Option<Vec<usize>>> {
         self.submit(plan)?;
-        self.pending.next()?.map(|answer| plan.answer([answer])).transpose()
+        self.pending.next_generation()?.map(|answer| plan.answer([answer])).transpose()
+    }
+
+    /// Brings to a plan that has all answers which words of its texts belong together, if the session says that. The
+    /// worker finds it, since it alone runs the models.
+    ///
+    /// # Errors
+    /// When the model fails, or the request takes too long.
+    pub fn align<G: Generate + ?Sized>(&mut self, plan: &mut Plan<'_, G>) -> Result<()> {
+        if !self.session.aligns() {
+            return Ok(());
+        }
+        let items = plan.generations().map(|(key, (text, generation))| {
+            let (tokens, generation) = (self.session.encode(text)?, Some(generation.clone()));
+            Ok(WorkItem { key, text: text.to_owned(), tokens, generation, ..WorkItem::default() })
+        });
+        let items = items.collect::<Result<Vec<_>>>()?;
+        self.pending.submit(&Task::Align(self.pair.clone()), items)?;
+        let mut found = Vec::new();
+        while let Some((key, made)) = self.pending.next()? {
+            if let Made::Alignment(alignment) = made {
+                found.push((key, alignment));
+            }
+        }
+        plan.align(found);
+        Ok(())
     }
 
     fn submit<G: Generate + ?Sized>(&mut self, plan: &mut Plan<'_, G>) -> Result<()> {
@@ -113,7 +147,7 @@ impl<'a> Answers<'a> {
             // A search for alternatives has options of its own, so the guarded search cannot resume from it.
             let known = |guard: &ResumePoint| if self.alternatives == 0 { guard.clone() } else { ResumePoint::Unknown };
             let tokens = self.session.encode(input.text)?;
-            Ok(WorkItem { key, text, constraints, guard: input.guard.map(known), tokens })
+            Ok(WorkItem { key, text, constraints, guard: input.guard.map(known), tokens, generation: None })
         });
         let items = items.collect::<Result<Vec<_>>>()?;
         let (guarded, free): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.guard.is_some());
@@ -147,12 +181,12 @@ impl SummaryWriter for QueuedWriter<'_> {
     fn write(&self, texts: &[&str], room: Option<LengthLimits>) -> Result<Vec<Generation>> {
         let items = texts.iter().enumerate().map(|(key, text)| {
             let tokens = self.session.encode(text)?;
-            Ok(WorkItem { key, text: (*text).to_owned(), constraints: Vec::new(), guard: None, tokens })
+            Ok(WorkItem { key, text: (*text).to_owned(), tokens, ..WorkItem::default() })
         });
         let mut pending = Pending::new(self.context);
         pending.submit(&Task::Summarize(room), items.collect::<Result<_>>()?)?;
         let mut written = vec![Generation::default(); texts.len()];
-        while let Some((key, generation)) = pending.next()? {
+        while let Some((key, generation)) = pending.next_generation()? {
             written[key] = generation;
         }
         Ok(written)

@@ -54,6 +54,8 @@ struct Extras {
     summarize: bool,
     length: Option<Length>,
     renderings: Vec<render::ReportFormat>,
+    /// Whether the translation says which words belong together.
+    aligns: bool,
 }
 
 /// An article that was parsed, and whose languages are known.
@@ -71,7 +73,7 @@ pub async fn digest(State(server): Shared, request: Request) -> Answer<Response>
     server.admit(&headers, &fields)?;
     let usual = server.models.usual();
     let article = Article::read(&fields, &server, &usual.from, &usual.to)?;
-    let extras = Extras::read(&fields, true)?;
+    let extras = Extras::read(&fields, true)?.aligning(&fields, &server)?;
     if events::are_wanted(&headers) {
         return events::answer(server, move |context, _, events| stream_article(context, &article, &extras, events))
             .await;
@@ -89,7 +91,7 @@ pub async fn digest(State(server): Shared, request: Request) -> Answer<Response>
 /// # Errors
 /// When the request is not valid, or the server is busy.
 pub async fn translate_in_events(server: Arc<Server>, article: Article, fields: &Fields) -> Answer<Response> {
-    let extras = Extras::read(fields, false)?;
+    let extras = Extras::read(fields, false)?.aligning(fields, &server)?;
     events::answer(server, move |context, _, events| stream_article(context, &article, &extras, events)).await
 }
 
@@ -108,7 +110,7 @@ pub async fn summarize(State(server): Shared, request: Request) -> Answer<Respon
             None if article.source == "auto" => context.models.usual().to.clone(),
             None => article.source,
         };
-        let wish = Wish { translate: None, summarize: true, length: extras.length, language };
+        let wish = Wish { translate: None, aligns: false, summarize: true, length: extras.length, language };
         extras.object(&report(reports(context, &wish, vec![document])?)?)
     });
     Ok(json_response(StatusCode::OK, answer.await?))
@@ -152,11 +154,23 @@ impl Extras {
         let summarize = fields.parsed("summarize", "true or false")?.unwrap_or(summarize);
         let length = fields.parsed::<String>("summary_length", "a length")?;
         let length = length.map(|length| length.parse::<Length>().map_err(Refusal::bad)).transpose()?;
-        Ok(Self { summarize, length, renderings: fields.choices("renderings", &RENDERINGS)? })
+        Ok(Self { summarize, length, renderings: fields.choices("renderings", &RENDERINGS)?, aligns: false })
+    }
+
+    /// The extras with the alignment that a request for a translation may ask for.
+    fn aligning(self, fields: &Fields, server: &Server) -> Answer<Self> {
+        let aligns = fields.parsed("alignment", "true or false")?.unwrap_or(false);
+        if aligns && !server.models.aligns() {
+            let name = server.models.models().translation()?.engine().name();
+            let error = format!("of the model `{name}` no head is known that aligns words");
+            return Err(Refusal::bad(error.with_hint("leave out `alignment`")));
+        }
+        Ok(Self { aligns, ..self })
     }
 
     fn wish(&self, pair: Pair) -> Wish {
-        Wish { language: pair.to.clone(), translate: Some(pair), summarize: self.summarize, length: self.length }
+        let Self { aligns, summarize, length, .. } = *self;
+        Wish { language: pair.to.clone(), translate: Some(pair), aligns, summarize, length }
     }
 
     /// The JSON object of a report, with its `renderings`.

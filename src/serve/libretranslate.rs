@@ -159,7 +159,7 @@ fn translations(
     alternatives: usize,
     documents: &[Document],
 ) -> Answer<Vec<Translated>> {
-    let wish = Wish { translate: Some(pair.clone()), summarize: false, length: None, language: pair.to.clone() };
+    let wish = Wish::translation(pair);
     let sessions = Sessions::new(context, &wish, alternatives)?;
     let digest = sessions.digest();
     let (translator, mut answers) = digest.translator().zip(sessions.answers()).ok_or_else(Refusal::internal)?;
@@ -215,6 +215,7 @@ async fn settings(State(server): Shared) -> Response {
         "apiKeys": server.keys.are_needed(),
         "keyRequired": server.keys.are_needed(),
         "suggestions": false,
+        "alignment": server.models.aligns(),
         "filesTranslation": true,
         "supportedFilesFormat": formats::extensions(formats::in_files()),
         "language": { "source": language(from), "target": language(to) },
@@ -270,7 +271,7 @@ fn translated_file(
 ) -> Answer<File> {
     let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
     let pair = context.models.pair_of(source, target, detected.as_ref())?;
-    let wish = Wish { translate: Some(pair.clone()), summarize: false, length: None, language: pair.to.clone() };
+    let wish = Wish::translation(&pair);
     let report = reports(context, &wish, vec![document])?.pop().unwrap_or_default();
     let mut bytes = Vec::new();
     if let Some(document) = &report.document {

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kortom::engine::Stats;
+use kortom::memory::RecallCounts;
 
 /// Upper bounds of the histogram's buckets, in seconds.
 const BOUNDS: [f64; 8] = [0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
@@ -65,8 +66,8 @@ impl Metrics {
     }
 
     /// The page of all metrics. `waiting` is the number of texts in the queue, `work` the work of the translation
-    /// model.
-    pub fn text(&self, waiting: usize, work: Stats) -> String {
+    /// model, `memory` the look-ups in the memory and the bytes of its file, where there is one.
+    pub fn text(&self, waiting: usize, work: Stats, memory: Option<(RecallCounts, u64)>) -> String {
         let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = String::new();
         head(&mut page, "requests_total", "counter", "Requests that were answered.");
@@ -89,11 +90,33 @@ impl Metrics {
             ("source_tokens_total", "counter", "Source tokens the model for translation has read.", work.source_tokens),
             ("generated_tokens_total", "counter", "Tokens it has written.", work.generated_tokens),
         ] {
-            head(&mut page, name, kind, help);
-            page += &format!("kortom_{name} {value}\n");
+            add(&mut page, name, kind, help, value as u64);
+        }
+        if let Some((counts, bytes)) = memory {
+            add_memory(&mut page, counts, bytes);
         }
         page
     }
+}
+
+/// Adds the look-ups of a memory and its size.
+fn add_memory(page: &mut String, counts: RecallCounts, bytes: u64) {
+    let RecallCounts { asked, kept, corrected } = counts;
+    let missed = asked.saturating_sub(kept + corrected);
+    for (name, help, value) in [
+        ("memory_hits_total", "Texts whose output was in the memory.", kept),
+        ("memory_corrections_total", "Texts with a correction, which was used.", corrected),
+        ("memory_misses_total", "Texts of which the memory knew nothing.", missed),
+    ] {
+        add(page, name, "counter", help, value as u64);
+    }
+    add(page, "memory_bytes", "gauge", "Size of the memory's file.", bytes);
+}
+
+/// Adds a metric with one value.
+fn add(page: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    head(page, name, kind, help);
+    *page += &format!("kortom_{name} {value}\n");
 }
 
 fn head(page: &mut String, name: &str, kind: &str, help: &str) {

@@ -235,7 +235,8 @@ async fn metrics(State(server): Shared, headers: HeaderMap) -> Response {
         return refusal.into_response();
     }
     let work = server.models.models().translation.as_ref().map(|model| model.engine().stats()).unwrap_or_default();
-    let page = server.metrics.text(server.queue.len(), work);
+    let memory = server.models.memory_file().map(|memory| (memory.counts(), memory.bytes()));
+    let page = server.metrics.text(server.queue.len(), work, memory);
     response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }
 

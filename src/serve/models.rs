@@ -11,7 +11,7 @@ use kortom::engine::{Request, Session};
 use kortom::error::{Error, WithHint};
 use kortom::glossary::Glossary;
 use kortom::language::Code;
-use kortom::memory::MemoryScope;
+use kortom::memory::{Memory, MemoryScope};
 use kortom::pipeline::{LoadedModel, Models, Pipeline};
 use kortom::summarize::Length;
 use kortom::summarize::abstractive::LengthLimits;
@@ -55,6 +55,8 @@ pub struct Pair {
 pub enum Task {
     /// A translation between two languages, and this many alternatives.
     Translate(Pair, usize),
+    /// Which words of texts and of their translations between two languages belong together.
+    Align(Pair),
     /// A summary, within these limits of its length.
     Summarize(Option<LengthLimits>),
 }
@@ -68,7 +70,17 @@ impl ServedModels {
         let options = pipeline.options();
         let usual = Pair { from: options.source_language().to_owned(), to: options.target_language().to_owned() };
         let languages = Languages::of(pipeline.models().translation()?, &usual)?;
-        Ok(Self { pipeline, languages })
+        let models = Self { pipeline, languages };
+        if models.aligns() {
+            // A head that the model does not have is refused now, and not by the first request.
+            models.session(&Task::Align(models.usual().clone()))?;
+        }
+        Ok(models)
+    }
+
+    /// Whether requests may ask which words belong together.
+    pub fn aligns(&self) -> bool {
+        self.models().translation.as_ref().is_some_and(|model| model.alignment_head().is_some())
     }
 
     /// The models.
@@ -136,6 +148,7 @@ impl ServedModels {
     pub fn session(&self, task: &Task) -> Result<Session<'_>> {
         match (task, &self.models().summary) {
             (Task::Translate(pair, alternatives), _) => self.translating(pair, *alternatives),
+            (Task::Align(pair), _) => self.aligning(pair),
             (Task::Summarize(room), Some(summary)) => {
                 let session = summary.model.session()?;
                 Ok(room.map(|(least, most)| session.with_length_limits(least, most)).unwrap_or(session))
@@ -144,20 +157,28 @@ impl ServedModels {
         }
     }
 
+    /// A request for the translation model with the languages of a pair, where the model must be told them.
+    fn between(&self, pair: &Pair, request: Request) -> Request {
+        if !self.languages.many {
+            return request;
+        }
+        Request { from: Some(pair.from.clone()), to: Some(pair.to.clone()), ..request }
+    }
+
+    fn aligning(&self, pair: &Pair) -> Result<Session<'_>> {
+        let model = self.models().translation()?;
+        model.session_for(|request| Request { alignment: model.alignment_head(), ..self.between(pair, request) })
+    }
+
     fn translating(&self, pair: &Pair, alternatives: usize) -> Result<Session<'_>> {
         let model = self.models().translation()?;
-        let languages = self.languages.many.then(|| pair.clone());
-        let between = |request: Request| match languages {
-            Some(Pair { from, to }) => Request { from: Some(from), to: Some(to), ..request },
-            None => request,
-        };
-        let session = model.session_for(between.clone())?;
+        let session = model.session_for(|request| self.between(pair, request))?;
         if alternatives == 0 {
             return Ok(session);
         }
         let usual = session.settings().options.num_beams;
         model.session_for(|request| {
-            let mut request = between(request);
+            let mut request = self.between(pair, request);
             request.flags.n_best = Some(alternatives + 1);
             request.flags.num_beams = Some(usual.max(alternatives + 1));
             request
@@ -171,6 +192,11 @@ impl ServedModels {
     pub fn memory(&self, pair: &Pair, session: &Session, only_corrections: bool) -> Result<Option<MemoryScope<'_>>> {
         let model = self.models().translation()?;
         self.pipeline.scope((model, session), (&pair.from, &pair.to), only_corrections)
+    }
+
+    /// The memory, if the server uses one.
+    pub fn memory_file(&self) -> Option<&Memory> {
+        self.pipeline.memory()
     }
 
     /// The fault of the memory since it was opened; returned once.

@@ -25,6 +25,9 @@ pub fn document(models: &ServedModels) -> serde_json::Result<String> {
     let sources: Vec<&str> = std::iter::once("auto").chain(from.iter().map(String::as_str)).collect();
     document["components"]["schemas"]["Source"]["enum"] = json!(sources);
     document["components"]["schemas"]["Target"]["enum"] = json!(to);
+    if !models.aligns() {
+        document["components"]["schemas"]["Article"]["properties"]["alignment"]["enum"] = json!([false, null]);
+    }
     add_formats(&mut document);
     add_forms(&mut document);
     serde_json::to_string_pretty(&document)

@@ -34,9 +34,10 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The other files of the page: path, media type, content.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 7] = [
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/alignment.js", SCRIPT, include_str!("page/alignment.js")),
     ("/elements.js", SCRIPT, include_str!("page/elements.js")),
     ("/reading.js", SCRIPT, include_str!("page/reading.js")),
     ("/stream.js", SCRIPT, include_str!("page/stream.js")),

@@ -11,9 +11,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kortom::engine::Generation;
-
-use super::request::{BatchKey, Outcome, Submission, WorkItem};
+use super::request::{BatchKey, Made, Outcome, Submission, WorkItem};
 
 /// The time after which a submission that waits for its turn stops work with another batch key from taking more
 /// items.
@@ -219,7 +217,7 @@ impl Queue {
 
 impl InFlight {
     /// Sends the outcome of the item to all requests that wait for it.
-    pub fn answer(self, outcome: &Result<Generation, String>) {
+    pub fn answer(self, outcome: &Result<Made, String>) {
         for (key, outcomes) in self.outcomes {
             // Sending fails if a request was cancelled.
             let _ = outcomes.send((key, outcome.clone()));
@@ -247,7 +245,7 @@ mod tests {
         let cancel = CancelToken::new(Duration::from_mins(1));
         let item = |(key, &tokens)| {
             let tokens = vec![0; tokens];
-            WorkItem { key, text: format!("{name}{key}"), constraints: Vec::new(), guard: None, tokens }
+            WorkItem { key, text: format!("{name}{key}"), tokens, ..WorkItem::default() }
         };
         let items = tokens.iter().enumerate().map(item).collect();
         let _ = queue.add(Submission::new(task, items, mpsc::channel().0, cancel.clone()));
@@ -323,8 +321,7 @@ mod tests {
         let queue = Queue::default();
         let submit = |name: &str, change: &dyn Fn(&mut WorkItem)| {
             let (outcomes, received) = mpsc::channel();
-            let mut item =
-                WorkItem { key: 0, text: name.to_owned(), constraints: Vec::new(), guard: None, tokens: vec![1] };
+            let mut item = WorkItem { key: 0, text: name.to_owned(), tokens: vec![1], ..WorkItem::default() };
             let other = WorkItem { key: 1, text: format!("not {name}"), ..item.clone() };
             change(&mut item);
             item.key = 2;

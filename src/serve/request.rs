@@ -10,12 +10,12 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use kortom::batch::TokenId;
-use kortom::engine::{Constraint, Generation, Input, ResumePoint};
+use kortom::engine::{Constraint, Generation, Input, ResumePoint, WordAlignment};
 
 use super::models::Task;
 
-/// A text that a model generates an output for.
-#[derive(Clone, Debug)]
+/// A text that a model generates an output for, or whose output it aligns.
+#[derive(Clone, Debug, Default)]
 pub struct WorkItem {
     /// The key by which its request knows the item.
     pub key: usize,
@@ -27,6 +27,8 @@ pub struct WorkItem {
     pub guard: Option<ResumePoint>,
     /// The source tokens.
     pub tokens: Vec<TokenId>,
+    /// The output that is aligned; `None` for a text without an output.
+    pub generation: Option<Generation>,
 }
 
 impl WorkItem {
@@ -37,13 +39,23 @@ impl WorkItem {
 
     /// All that decides the outcome of the item, beside the batch key. Of a resume point only whether it is known
     /// counts: for equal texts, all known resume points are equal.
-    pub fn dedup_key(&self) -> (&str, &[Constraint], Option<bool>) {
-        (&self.text, &self.constraints, self.guard.as_ref().map(|guard| matches!(guard, ResumePoint::Unknown)))
+    pub fn dedup_key(&self) -> (&str, &[Constraint], Option<bool>, Option<&[TokenId]>) {
+        let guard = self.guard.as_ref().map(|guard| matches!(guard, ResumePoint::Unknown));
+        (&self.text, &self.constraints, guard, self.generation.as_ref().map(|generation| &generation.tokens[..]))
     }
 }
 
-/// The key of a work item, and its generation or the message of the error.
-pub type Outcome = (usize, Result<Generation, String>);
+/// What a model made of a work item.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// An output for its text.
+    Generation(Generation),
+    /// Which words of its text and of its output belong together.
+    Alignment(WordAlignment),
+}
+
+/// The key of a work item, and what a model made of it or the message of the error.
+pub type Outcome = (usize, Result<Made, String>);
 
 /// Work items that a request submits together.
 pub struct Submission {

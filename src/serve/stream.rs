@@ -41,6 +41,7 @@ pub fn report(
         send(&plan, &complete, events);
     }
     send(&plan, &copied, events);
+    answers.align(&mut plan)?;
     let translations = plan.finish()?;
     digest.finish(documents, Some(translations))?.pop().ok_or_else(Refusal::internal)
 }

@@ -12,32 +12,49 @@ use anyhow::{Result, anyhow};
 use kortom::engine::{Generation, Input, Scheduler, Session, Source};
 
 use super::metrics::Metrics;
-use super::models::ServedModels;
+use super::models::{ServedModels, Task};
 use super::queue::{InFlight, Queue};
-use super::request::BatchKey;
+use super::request::{BatchKey, Made, WorkItem};
 
-/// A model as the worker sees it.
-trait Backend {
+/// A model that works on whole batches.
+trait Batched {
+    /// What the model makes of each item of a batch, in their order.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>>;
+}
+
+/// A model that decodes items as they come.
+trait Backend: Batched {
     /// Works on the texts of a scheduler until none waits.
     ///
     /// # Errors
     /// When the model fails. Some texts that were taken then have no outcome.
     fn run(&self, scheduler: &dyn Scheduler) -> Result<()>;
+}
 
-    /// Generates one output for each input of a batch, in their order.
-    ///
-    /// # Errors
-    /// When the model fails.
-    fn generate(&self, batch: &[Input]) -> Result<Vec<Generation>>;
+impl Batched for Session<'_> {
+    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>> {
+        let inputs: Vec<Input> = batch.iter().map(|item| item.input()).collect();
+        Ok(self.generate(&inputs)?.into_iter().map(Made::Generation).collect())
+    }
 }
 
 impl Backend for Session<'_> {
     fn run(&self, scheduler: &dyn Scheduler) -> Result<()> {
         Session::run(self, scheduler)
     }
+}
 
-    fn generate(&self, batch: &[Input]) -> Result<Vec<Generation>> {
-        Session::generate(self, batch)
+/// A session that says which words of texts and of their outputs belong together.
+struct Aligning<'a>(Session<'a>);
+
+impl Batched for Aligning<'_> {
+    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>> {
+        let texts = batch.iter().filter_map(|item| Some((item.text.as_str(), item.generation.as_ref()?)));
+        let texts: Vec<_> = texts.collect();
+        Ok(self.0.align(&texts)?.into_iter().map(Made::Alignment).collect())
     }
 }
 
@@ -45,6 +62,12 @@ impl Backend for Session<'_> {
 pub fn work(queue: &Queue, models: &ServedModels, metrics: &Metrics) {
     while let Some(key) = queue.next_key() {
         match models.session(&key.task) {
+            Ok(session) if matches!(key.task, Task::Align(_)) => {
+                let fits = |items: usize, longest: usize| session.is_one_batch(items, longest);
+                let batch = queue.take(&key, fits, iter::empty());
+                metrics.batch(batch.len());
+                answer(&Aligning(session), batch);
+            }
             // A sampled output depends on the item's place in its batch. So each item is a batch of its own.
             Ok(session) if session.settings().options.sampling.is_some() => {
                 run_batch(queue, &session, &key, metrics, |items, _| items == 1);
@@ -65,7 +88,7 @@ pub fn work(queue: &Queue, models: &ServedModels, metrics: &Metrics) {
 /// Takes one batch of waiting items from the queue, and has a model work on it.
 fn run_batch(
     queue: &Queue,
-    model: &impl Backend,
+    model: &impl Batched,
     key: &BatchKey,
     metrics: &Metrics,
     fits: impl Fn(usize, usize) -> bool,
@@ -141,17 +164,17 @@ impl Scheduler for Running<'_> {
 
     fn done(&self, key: usize, generation: Generation) {
         if let Some(item) = self.state().in_flight.remove(&key) {
-            item.answer(&Ok(generation));
+            item.answer(&Ok(Made::Generation(generation)));
         }
     }
 }
 
 /// Has the model work on a batch, and sends the outcomes. If it fails, the items are tried again one by one.
-fn answer(model: &impl Backend, batch: Vec<InFlight>) {
-    let inputs: Vec<Input> = batch.iter().map(|one| one.item.input()).collect();
-    let worked = catch_unwind(AssertUnwindSafe(|| model.generate(&inputs)));
+fn answer(model: &impl Batched, batch: Vec<InFlight>) {
+    let items: Vec<&WorkItem> = batch.iter().map(|one| &one.item).collect();
+    let worked = catch_unwind(AssertUnwindSafe(|| model.make(&items)));
     match worked.unwrap_or_else(|_| Err(anyhow!("the model panicked"))) {
-        Ok(generations) => batch.into_iter().zip(generations).for_each(|(one, made)| one.answer(&Ok(made))),
+        Ok(all) => batch.into_iter().zip(all).for_each(|(one, made)| one.answer(&Ok(made))),
         Err(_) if batch.len() > 1 => batch.into_iter().for_each(|one| answer(model, vec![one])),
         Err(error) => batch.into_iter().for_each(|one| one.answer(&Err(format!("{error:#}")))),
     }
@@ -172,7 +195,7 @@ mod tests {
     struct Fragile;
 
     impl Fragile {
-        fn make(text: &str) -> Result<Generation> {
+        fn repeat(text: &str) -> Result<Generation> {
             assert!(text != "panic", "as it should");
             ensure!(text != "fail", "no memory");
             Ok(Generation { text: text.to_owned(), ..Generation::default() })
@@ -184,13 +207,15 @@ mod tests {
             let taken = scheduler.take(&|_, _| true);
             taken.into_iter().try_for_each(|Source { key, tokens, .. }| {
                 let bytes = tokens.into_iter().map(|token| token as u8).collect();
-                scheduler.done(key, Self::make(&String::from_utf8(bytes)?)?);
+                scheduler.done(key, Self::repeat(&String::from_utf8(bytes)?)?);
                 Ok(())
             })
         }
+    }
 
-        fn generate(&self, batch: &[Input]) -> Result<Vec<Generation>> {
-            batch.iter().map(|input| Self::make(input.text)).collect()
+    impl Batched for Fragile {
+        fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>> {
+            batch.iter().map(|item| Ok(Made::Generation(Self::repeat(&item.text)?))).collect()
         }
     }
 
@@ -199,7 +224,7 @@ mod tests {
         let (outcomes, received) = mpsc::channel();
         let item = |(key, text): (usize, &&str)| {
             let tokens = text.bytes().map(u32::from).collect();
-            WorkItem { key, text: (*text).to_owned(), constraints: Vec::new(), guard: None, tokens }
+            WorkItem { key, text: (*text).to_owned(), tokens, ..WorkItem::default() }
         };
         let items = texts.iter().enumerate().map(item).collect();
         let (task, cancel) = (Task::Summarize(None), CancelToken::new(Duration::from_mins(1)));
@@ -211,7 +236,11 @@ mod tests {
         let mut received: Vec<_> = received.iter().collect();
         received.sort_by_key(|(key, _)| *key);
         assert!(received.iter().map(|(key, _)| *key).eq(0..texts.len()), "each has one outcome");
-        received.into_iter().map(|(_, outcome)| outcome.map(|made| made.text)).collect()
+        let text = |made: Made| match made {
+            Made::Generation(generation) => generation.text,
+            Made::Alignment(_) => "an alignment".to_owned(),
+        };
+        received.into_iter().map(|(_, outcome)| outcome.map(text)).collect()
     }
 
     #[test]

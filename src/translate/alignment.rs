@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
+use super::Segment;
 use super::sentence::{Attempt, Part};
 use crate::engine::WordAlignment;
 
@@ -40,6 +41,14 @@ impl Attempt {
             }
         }
         carried(&pairs, [&given, &written], [source, target])
+    }
+}
+
+impl Segment {
+    /// Adds which words belong together, as a model said of its own text.
+    pub fn align(&mut self, found: &WordAlignment) {
+        let pairs = carried(&found.pairs, [&self.source, &found.target], [&self.source, &self.target]);
+        self.alignment = Some(in_characters(&pairs, &self.source, &self.target));
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Plan<'a, G: ?Sized> {
     blocks: Vec<Vec<Range<usize>>>,
     sentences: Vec<Sentence>,
     texts: Texts,
+    /// Whether every sentence says which words belong together.
+    is_aligned: bool,
 }
 
 impl<'a, G: Generate + ?Sized> Plan<'a, G> {
@@ -51,7 +53,7 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
             None => translator.sentence(block, range, number, &mut texts),
         };
         let sentences = sentences.map(sentence).collect::<Result<Vec<_>>>()?;
-        Ok(Self { translator, documents, blocks, sentences, texts })
+        Ok(Self { translator, documents, blocks, sentences, texts, is_aligned: false })
     }
 
     /// For each block of a document, the numbers of its sentences.
@@ -155,8 +157,10 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
     /// # Errors
     /// When a sentence has no answer.
     pub fn finish(mut self) -> Result<Vec<Translation>> {
-        if self.translator.model.aligns() {
-            self.align()?;
+        if self.translator.model.aligns() && !self.is_aligned {
+            let (numbers, texts): (Vec<_>, Vec<_>) = self.generations().unzip();
+            let found = self.translator.model.align(&texts)?;
+            self.align(numbers.into_iter().zip(found));
         }
         let target = |sentence: &Sentence| Some(sentence.segment.as_ref()?.target.clone());
         let documents = (0..self.documents.len()).map(|document| self.rebuild(document, target));
@@ -171,13 +175,21 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
             .collect())
     }
 
-    /// Has every segment say which words belong together: those of a sentence that is copied do not.
-    fn align(&mut self) -> Result<()> {
-        let answered: Vec<(usize, &str, &Answer)> = self.texts.all_answered().collect();
-        let texts: Vec<_> = answered.iter().map(|(_, source, answer)| (*source, &answer.generation)).collect();
-        let found = self.translator.model.align(&texts)?;
-        let found: HashMap<usize, (&str, WordAlignment)> =
-            answered.iter().zip(found).map(|((number, source, _), found)| (*number, (*source, found))).collect();
+    /// The texts that were answered, by their numbers, and their generations: what a model is given to say which words
+    /// belong together.
+    pub fn generations(&self) -> impl Iterator<Item = (usize, (&str, &Generation))> {
+        self.texts.all_answered().map(|(number, source, answer)| (number, (source, &answer.generation)))
+    }
+
+    /// Has every segment say which words belong together, from the alignments of texts by their numbers. Words of a
+    /// sentence that is copied belong to none. A caller that does not call this leaves it to [`Self::finish`].
+    pub fn align(&mut self, found: impl IntoIterator<Item = (usize, WordAlignment)>) {
+        let mut found: HashMap<usize, WordAlignment> = found.into_iter().collect();
+        let found: HashMap<usize, (&str, WordAlignment)> = self
+            .texts
+            .all_answered()
+            .filter_map(|(number, source, _)| Some((number, (source, found.remove(&number)?))))
+            .collect();
         let nothing = ("", WordAlignment::default());
         for sentence in &mut self.sentences {
             let Sentence { source, attempts, segment: Some(segment), .. } = sentence else { continue };
@@ -189,7 +201,7 @@ impl<'a, G: Generate + ?Sized> Plan<'a, G> {
             });
             segment.alignment = Some(in_characters(&pairs.unwrap_or_default(), &segment.source, &segment.target));
         }
-        Ok(())
+        self.is_aligned = true;
     }
 
     /// Which words of `text`, as which a sentence stands in its block, and of `target` belong together, where that is known.

@@ -84,17 +84,15 @@ impl<G: Generate + ?Sized> Translator<'_, G> {
         };
         let texts: Vec<_> = sentences.iter().map(text).collect();
         let keys: Vec<_> = texts.iter().map(|(kind, source, rest)| TextKey { kind, source, rest }).collect();
-        let recalled = memory.recall(&keys);
-        // Which words belong together only a model can say.
-        let aligns = self.model.aligns();
-        let counts = |known: &Recalled| !aligns || matches!(known, Recalled::Corrected(_));
-        let segment = |((_, source, _), known): (_, Option<Recalled>)| Segment::recalled(source, known.filter(counts)?);
+        // A memory does not keep which words belong together, so a model must translate again.
+        let recalled = if self.model.aligns() { memory.recall_corrections(&keys) } else { memory.recall(&keys) };
+        let segment = |((_, source, _), known): (_, Option<Recalled>)| Segment::recalled(source, known?);
         texts.into_iter().zip(recalled).map(segment).collect()
     }
 
     /// Keeps the segments of sentences that a model translated.
     pub(super) fn keep<'s>(&self, sentences: impl Iterator<Item = &'s Sentence>) {
-        let Some(memory) = self.memory else { return };
+        let Some(memory) = self.memory.filter(|_| !self.model.aligns()) else { return };
         let made = sentences.filter_map(|sentence| {
             let segment = sentence.segment.as_ref().filter(|segment| segment.from.is_none())?;
             Some((&sentence.source, self.rest(&sentence.source, sentence.is_line), segment.kept()?))

@@ -1,14 +1,15 @@
 // The page in a real browser, before a real `kortom serve` with the model that is inside it.
-// KORTOM and CHROMIUM name the two programs, where they are not in their usual places.
+// KORTOM and CHROMIUM name the two programs, where they are not in their usual places. PICTURES names a folder for pictures.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, afterEach, test } from "node:test";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 const here = (path) => new URL(path, import.meta.url).pathname;
@@ -154,6 +155,73 @@ test("a sentence and its source are lit together, and the arrow keys go on", asy
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
   assert.deepEqual(await lit(), [2, 2]);
+});
+
+test("words that belong together light up under a pointer, on a narrow screen too", async () => {
+  const server = await serve("--alignment-head", "-1,0");
+  for (const width of [1280, 360]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.goto(server);
+    await page.locator("#words").waitFor();
+    await translated(article);
+    const body = JSON.stringify({ q: article, source: "nl", target: "en", alignment: true });
+    const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+    const { segments } = await (await fetch(`${server}/digest`, asked)).json();
+    assert.deepEqual(await texts("#pairs .source > .sentence"), segments.map(({ source }) => source));
+
+    const [[start, end]] = segments[1].alignment[0];
+    const word = Array.from(segments[1].source).slice(start, end).join("");
+    const place = page.locator("#pairs .source > .sentence").nth(1).locator(".word").first();
+    assert.equal(await page.locator(".word.linked").count(), 0);
+    await place.scrollIntoViewIfNeeded();
+    await place.hover();
+    const linked = await page.$$eval(".word.linked", (nodes) =>
+      nodes.map((node) => [node.closest(".source") ? "source" : "english", node.closest(".sentence").dataset.index]));
+    assert.ok(linked.every(([, index]) => index === "1"), JSON.stringify(linked));
+    assert.deepEqual([...new Set(linked.map(([side]) => side))].sort(), ["english", "source"], `${word}: ${linked}`);
+    if (process.env.PICTURES) await page.screenshot({ path: join(process.env.PICTURES, `words-${width}.png`) });
+    const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(excess, 0);
+    await page.mouse.move(0, 0);
+    assert.equal(await page.locator(".word.linked").count(), 0);
+  }
+  assert.deepEqual(complaints, []);
+});
+
+test("words in the page of a report light up without scripts", async () => {
+  const input = here("../../examples/articles/onweer.txt");
+  const digest = ["digest", input, "--alignment-head", "-1,0", "--method", "extractive", "--format", "html"];
+  const env = { ...process.env, HF_HOME: folder, HF_HUB_CACHE: folder, KORTOM_MODELS: folder, XDG_CONFIG_HOME: folder };
+  const { stdout } = await promisify(execFile)(kortom, digest, { env, maxBuffer: 1 << 24 });
+  await writeFile(join(folder, "report.html"), stdout);
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const report = await context.newPage();
+  for (const width of [1280, 360]) {
+    await report.setViewportSize({ width, height: 800 });
+    await report.goto(`file://${join(folder, "report.html")}`);
+    const pair = report.locator(".pair:has(.w0)").first();
+    const color = (place) => place.evaluate((node) => getComputedStyle(node).backgroundColor);
+    const [source, target] = [pair.locator(".source .w0").first(), pair.locator("p:not(.source) .w0").first()];
+    const plain = [await color(source), await color(target)];
+    await source.hover();
+    const lit = [await color(source), await color(target)];
+    assert.ok(lit[0] === lit[1] && !plain.includes(lit[0]), `${plain} and ${lit}`);
+    if (process.env.PICTURES) await report.screenshot({ path: join(process.env.PICTURES, `report-${width}.png`) });
+    await report.mouse.move(0, 0);
+    assert.equal(await color(target), plain[1]);
+  }
+  await context.close();
+});
+
+test("a corrected sentence says that it is from memory", async () => {
+  await writeFile(join(folder, "corrected.tsv"), "Het regent vandaag.\tIt pours today.\n");
+  const memory = join(folder, "memory.sqlite");
+  await promisify(execFile)(kortom, ["memory", "import", join(folder, "corrected.tsv"), "--memory", memory]);
+  await page.goto(await serve("--memory", memory));
+  await translated("Het regent vandaag. De brug is dicht.");
+  assert.deepEqual(await texts(`${english}:has(.origin) > :first-child`), ["It pours today."]);
+  assert.match(await page.textContent("#facts"), /1 sentence from memory/);
+  assert.deepEqual(complaints, []);
 });
 
 test("it can be copied and downloaded in three forms", async () => {

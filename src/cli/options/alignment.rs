@@ -24,7 +24,7 @@ impl AlignmentOptions {
 }
 
 /// Text that names a layer and a head; kept as text so that it can be shown again.
-fn alignment_head(typed: &str) -> Result<String, String> {
+pub fn alignment_head(typed: &str) -> Result<String, String> {
     let error = "it must be a layer and a head, such as -1,0";
     layer_and_head(typed).map(|_| typed.to_owned()).ok_or_else(|| error.to_owned())
 }

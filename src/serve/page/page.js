@@ -1,7 +1,7 @@
 // The page: takes an article, sends it, and has its English shown beside it while it comes (`reading.js`).
 
 import { $, make } from "./elements.js";
-import { clear, copy, download, end, fail, indexOf, jump, light, sentences, show, step } from "./reading.js";
+import { clear, copy, download, end, fail, indexOf, jump, light, link, sentences, show, step } from "./reading.js";
 import { Refusal, ask, askFile } from "./stream.js";
 import { count, reasons } from "./words.js";
 
@@ -77,6 +77,12 @@ async function listLanguages() {
   $("source").replaceChildren($("source").options[0], ...sources.map(option));
 }
 
+/** Offers the words that belong together where the server's model can say which do. */
+async function offerWords() {
+  const settings = await fetch("frontend/settings").then((response) => (response.ok ? response.json() : {}));
+  $("words-field").hidden = !settings.alignment;
+}
+
 // ---- The way there and back
 
 /** What ends the request that is under way. */
@@ -92,6 +98,7 @@ function wanted() {
     summarize: $("length").value !== "",
     ...($("length").value && { summary_length: $("length").value }),
     renderings: ["text", "markdown", "html"],
+    ...(!$("words-field").hidden && $("words").checked && { alignment: true }),
     ...(key && { api_key: key }),
   };
 }
@@ -178,6 +185,7 @@ function lighting() {
   document.addEventListener("pointerover", ({ target }) => {
     // The explanation stays while it is read or copied from.
     if (!$("explanation").contains(target)) light({ hovered: indexOf(target) });
+    link(target);
   });
   document.addEventListener("focusin", ({ target }) => light({ focused: indexOf(target), hovered: null }));
   document.addEventListener("focusout", () => light({ focused: null }));
@@ -194,3 +202,4 @@ reading();
 lighting();
 countWords();
 listLanguages().catch(() => {});
+offerWords().catch(() => {});

@@ -1,6 +1,7 @@
 // A digest beside its article, while it comes and when it is there.
 // Invariant: what is not complete never looks as if it were, and can neither be copied nor downloaded.
 
+import { grouped, marked } from "./alignment.js";
 import { $, make } from "./elements.js";
 import { DEMONSTRATION, METHODS, WRONG_LANGUAGE, count, findings, language, quoted, reasons } from "./words.js";
 
@@ -72,15 +73,19 @@ function pair(block, from) {
 /** Puts a sentence in its place; once more when the whole digest is there. */
 function fill(segment) {
   const sentence = sentences[segment.index];
-  const shown = JSON.stringify([segment.source, segment.target, segment.flags, segment.notes ?? []]);
+  const { alignment = [] } = segment;
+  const shown = JSON.stringify([segment.source, segment.target, segment.flags, segment.notes ?? [], alignment]);
   // What stands there already stays, with a reader's selection in it.
   if (shown === sentence.shown) return;
   Object.assign(sentence, { segment, shown });
   const found = findings(segment);
   const { english, source } = sentence;
-  source.replaceChildren(segment.source);
+  const [theirs, ours] = grouped(alignment);
+  source.replaceChildren(...marked(segment.source, theirs));
   english.id = `s${segment.index}`;
-  english.replaceChildren(make(found.length ? "mark" : "span", {}, segment.target.trim() || "(nothing)"));
+  const target = segment.target.trim() ? marked(segment.target, ours) : ["(nothing)"];
+  english.replaceChildren(make(found.length ? "mark" : "span", {}, ...target));
+  if (isCorrection(segment)) english.append(make("small", { className: "origin" }, " from memory"));
   if (found.length) english.append(make("span", { className: "unseen" }, ` (Check: ${found.join("; ")}.) `));
   english.tabIndex = found.length || segment.index === 0 ? 0 : -1;
   for (const place of [english, source]) place.classList.remove("pending");
@@ -99,6 +104,9 @@ function list(index, found, text) {
   $("checks-list").insertBefore(entry, entries.find((other) => Number(other.dataset.index) > index) ?? null);
   $("checks-title").textContent = `To check (${$("checks-list").children.length})`;
 }
+
+/** Whether a person gave the translation. */
+const isCorrection = ({ from, score }) => from === "memory" && score === null;
 
 function advance() {
   const ready = sentences.filter(({ segment }) => segment).length;
@@ -123,7 +131,13 @@ function finish(digest) {
   const { summary, method, summary_flags: flags, summary_notes: notes } = digest;
   if (!$("summary").hidden) summarize({ summary, method, flags, notes });
   const { translation, summary: writer } = digest.models;
-  const facts = [$("facts").textContent, `translated by ${translation}`, writer && `summary by ${writer}`];
+  const known = digest.segments.filter(({ from }) => from === "memory").length;
+  const facts = [
+    $("facts").textContent,
+    `translated by ${translation}`,
+    writer && `summary by ${writer}`,
+    known && `${count(known, "sentence")} from memory`,
+  ];
   $("facts").textContent = `${facts.filter(Boolean).join(" · ")}.`;
   if (/(^|[/\\])kortom-nl-en$/.test(translation)) notice(DEMONSTRATION);
   digest.warnings.forEach(notice);
@@ -181,6 +195,17 @@ export function light(changed) {
   sentence?.english.classList.add("lit");
   sentence?.source.classList.add("lit");
   explain(sentence);
+}
+
+/** Marks the words that belong to the one that a node is in, in its sentence and in the partner of that. */
+export function link(node) {
+  for (const linked of document.querySelectorAll(".word.linked")) linked.classList.remove("linked");
+  const word = node instanceof Element ? node.closest(".word") : null;
+  const sentence = word && sentences[indexOf(word)];
+  for (const place of sentence ? [sentence.english, sentence.source] : []) {
+    const same = place.querySelectorAll(`.word[data-group="${word.dataset.group}"]`);
+    for (const other of same) other.classList.add("linked");
+  }
 }
 
 /** Says beside a flagged sentence what to check. */

@@ -63,6 +63,33 @@ fn lines_and_copied_sentences_have_an_alignment_too() {
 }
 
 #[test]
+fn generate_says_which_words_belong_together_for_lines_and_records() {
+    let place = Place::new();
+    let text = "Het regent vandaag. De brug is dicht.";
+    let generate = |options: &[&str], input: &str| {
+        let run = [&["generate", "--model", "kortom-nl-en", "--format", "jsonl"], options].concat();
+        objects(&place.pipe(&run, input.as_bytes()).good())
+    };
+    let lines = format!("{text}\n\n{text}\n");
+    let mut aligned = generate(&HEAD, &lines);
+    assert!(pairs(&aligned[0]).len() >= 4 && aligned[0] == aligned[2], "{aligned:?}");
+    assert_eq!(aligned[1].get("alignment"), None);
+    let expected = aligned[0]["alignment"].take();
+    for line in &mut aligned {
+        line.as_object_mut().unwrap().remove("alignment");
+    }
+    assert_eq!(aligned, generate(&[], &lines));
+    // Records, of which one is cut to what the tokenizer allows.
+    let long = json!({ "text": format!("{text} ").repeat(80), "generate": { "truncation": true, "settings": { "max_new_tokens": 20 } } });
+    let records = format!("{}\n{long}\n{{\"text\": 3}}\n", json!({ "text": text }));
+    let run = [&["generate", "--model", "kortom-nl-en", "--input-format", "jsonl"], &HEAD[..]].concat();
+    let records = objects(&place.pipe(&run, records.as_bytes()).bad(1, &[]).stdout);
+    assert_eq!(records[0]["alignment"], expected);
+    assert!(pairs(&records[1]).len() >= 4, "{}", records[1]);
+    assert!(records[2].get("alignment").is_none() && records[2].get("error").is_some(), "{}", records[2]);
+}
+
+#[test]
 fn a_page_shows_which_words_belong_together_without_scripts() {
     let place = Place::new();
     place.file("a.txt", ARTICLE);
@@ -96,6 +123,12 @@ fn a_model_without_a_head_and_heads_that_are_not_there_are_refused() {
     let run = |options: &[&str]| place.run(&[&["translate", "a.txt"], options].concat());
     run(&["--alignment"])
         .bad(2, &["of the model `kortom-nl-en` no head is known", "hint: name one with `--alignment-head"]);
+    // A model as it is may be no model that translates: the settings file does not ask it.
+    place.file("config/kortom/config.toml", "alignment = true\n");
+    let generate = ["generate", "--model", "kortom-nl-en", "a.txt"];
+    place.run(&generate).good();
+    place.run(&[&generate[..], &["--alignment"]].concat()).bad(2, &["of the model `kortom-nl-en` no head is known"]);
+    place.file("config/kortom/config.toml", "");
     run(&["--alignment-head", "99,0"]).bad(2, &["there is no layer 99 with a head 0", "hint: "]);
     run(&["--alignment-head", "last"]).bad(2, &["it must be a layer and a head"]);
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny-prophetnet");

@@ -13,7 +13,7 @@ fn a_server_uses_a_memory_only_when_told() {
     place.file("config/kortom/config.toml", format!("memory = '{}'\n", file.display()));
     let server = Server::start_in(place, &[]);
     let fresh = server.json("/digest", &json!({ "q": ARTICLE })).good();
-    assert!(!file.exists());
+    assert!(!file.exists() && !server.get("/metrics").body.contains("memory"));
     drop(server);
 
     let place = Place::new();
@@ -31,6 +31,15 @@ fn a_server_uses_a_memory_only_when_told() {
         assert_eq!(report, fresh);
     }
     assert!(count(&memory, "kept") >= 4);
+    let metrics = server.get("/metrics").body;
+    let metric = |name: &str| -> u64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("kortom_memory_{name} ")));
+        line.unwrap_or_else(|| panic!("no `{name}` in {metrics}")).parse().unwrap()
+    };
+    let sentences = fresh["segments"].as_array().unwrap().len() as u64;
+    assert_eq!((metric("misses_total"), metric("hits_total")), (sentences, sentences));
+    assert_eq!(metric("corrections_total"), 0);
+    assert!(metric("bytes") > 4096, "{metrics}");
     let events = server.events("/digest", &json!({ "q": format!("{ARTICLE} Dit is nieuw.") }));
     let sent = events.iter().filter(|(name, _)| name == "segment").count();
     let whole = &events.iter().find(|(name, _)| name == "start").unwrap().1["segments"];
@@ -38,4 +47,5 @@ fn a_server_uses_a_memory_only_when_told() {
     let asked = json!({ "q": "Het regent. De zon schijnt.", "source": "nl", "target": "en", "alternatives": 2 });
     let answer = server.json("/translate", &asked).good();
     assert!(answer["translatedText"].as_str().unwrap().starts_with("It pours. "), "{answer}");
+    assert!(server.get("/metrics").body.contains("\nkortom_memory_corrections_total 1\n"));
 }

@@ -67,6 +67,39 @@ fn events_tell_of_each_sentence_once() {
 }
 
 #[test]
+fn which_words_belong_together_is_said_where_it_is_asked() {
+    let head = ["--alignment-head", "-1,0"];
+    let server = Server::start(&head);
+    assert_eq!(server.get("/frontend/settings").good()["alignment"], true);
+    for article in [ARTICLE, NASTY] {
+        let line = [&["digest", "--format", "jsonl"], &head[..]].concat();
+        let expected = objects(&server.place.pipe(&line, article.as_bytes()).good())[0].clone();
+        assert!(expected["segments"][0]["alignment"].as_array().unwrap().len() > 2, "{expected}");
+        let asked = json!({ "q": article, "id": "stdin", "alignment": true });
+        assert_eq!(server.json("/digest", &asked).good(), expected);
+        assert_eq!(server.events("/digest", &asked).pop().unwrap(), ("done".to_owned(), expected));
+        let plain = server.json("/digest", &json!({ "q": article, "alignment": false })).good();
+        assert!(plain["segments"].as_array().unwrap().iter().all(|segment| segment.get("alignment").is_none()));
+    }
+    let asked = json!({ "q": ARTICLE, "alignment": true, "renderings": ["html"] });
+    let page = &server.json("/digest", &asked).good()["renderings"]["html"];
+    assert!(page.as_str().unwrap().contains("<span class=\"w w0\">"), "{page}");
+    let asked = json!({ "q": ARTICLE, "source": "nl", "target": "en", "alignment": true });
+    let done = server.events("/translate", &asked).pop().unwrap().1;
+    assert!(done["segments"][0]["alignment"].as_array().unwrap().len() > 2, "{done}");
+    drop(server);
+
+    let server = Server::start(&[]);
+    assert_eq!(server.get("/frontend/settings").good()["alignment"], false);
+    let refused = server.json("/digest", &json!({ "q": ARTICLE, "alignment": true }));
+    refused.refused(400, "of the model `kortom-nl-en` no head is known that aligns words");
+    assert!(refused.body.contains("leave out `alignment`"), "{}", refused.body);
+    server.json("/digest", &json!({ "q": ARTICLE, "alignment": "perhaps" })).refused(400, "`alignment`");
+    let serve = ["serve", "--port", "0", "--alignment-head", "99,0"];
+    server.place.run(&serve).bad(2, &["there is no layer 99 with a head 0", "hint: "]);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_by_its_name() {
     let server = Server::start(&[]);
     for (asked, said) in [
