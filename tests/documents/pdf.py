@@ -54,6 +54,13 @@ POINTS = [
     "Een boot om de palen naar de overkant te brengen, met iemand die weet hoe hij vaart.",
 ]
 NOTES = ["Zo staat het in het verslag van de raad.", "Een kubieke meter hout weegt ongeveer zeshonderd kilo."]
+LONG_NOTES = [
+    "Wie de hele geschiedenis van de brug wil lezen, kan terecht in het archief van het dorpshuis, waar ook de tekeningen van de vijf "
+    "buren en de brieven van de gemeente liggen.",
+    *NOTES,
+    "Dat geldt niet voor de provinciale weg, want daar moet een brug ook een vrachtwagen kunnen dragen, en wie dat wil uitrekenen, "
+    "heeft een opleiding nodig.",
+]
 CELLS = [["Wat", "Prijs"], ["Balken en planken", "vierhonderd euro"], ["Verf en kwasten", "tachtig euro"]]
 ACCENTS = (
     "Het café aan de overkant heet Daniël, naar de coördinator die er de financiën deed. Zijn zoon André vond dat één naam genoeg "
@@ -147,8 +154,34 @@ def office_table():
     return made, article(3) + [text(cell) for row in CELLS for cell in row] + [text(TEXTS[3])]
 
 
+FODT = """<?xml version="1.0" encoding="UTF-8"?>
+<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0"
+ xmlns:fo="urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0" office:version="1.2"
+ office:mimetype="application/vnd.oasis.opendocument.text"><office:automatic-styles>
+<style:style style:name="Apart" style:family="paragraph"><style:paragraph-properties fo:margin-bottom="0.4cm"/></style:style>
+</office:automatic-styles><office:body><office:text>%s</office:text></office:body></office:document>"""
+
+
+class Flat:
+    """A text of Writer with a note in each paragraph, which python-docx cannot write."""
+
+    def save(self, path):
+        note = (
+            '<text:note text:note-class="footnote"><text:note-citation>%d</text:note-citation><text:note-body>'
+            '<text:p text:style-name="Footnote">%s</text:p></text:note-body></text:note>'
+        )
+        said = (f'<text:p text:style-name="Apart">{text}{note % (at, one)}</text:p>' for at, (text, one) in enumerate(zip(TEXTS, LONG_NOTES), 1))
+        path.with_suffix(".fodt").write_text(FODT % "".join(said), "utf-8")
+
+
+def office_notes():
+    parts = [text(one + mark) for one, mark in zip(TEXTS, "¹²³⁴")]
+    return Flat(), parts + [text(f"{at} {note}") for at, note in enumerate(LONG_NOTES, 1)]
+
+
 OFFICE = {"office-plain": office_plain, "office-columns": office_columns, "office-lists": office_lists}
-OFFICE |= {"office-heads": office_heads, "office-table": office_table}
+OFFICE |= {"office-heads": office_heads, "office-table": office_table, "office-notes": office_notes}
 
 HEAD = r"\documentclass[%s]{%s}\usepackage[utf8]{inputenc}%s\usepackage[dutch]{babel}"
 
@@ -204,8 +237,15 @@ def tex_accents():
     return tex(HEAD % ("a4paper", "article", r"\usepackage{multicol}"), body), parts
 
 
+def tex_small_notes():
+    body = "\n\n".join(one + r"\footnote{%s}" % note for one, note in zip(TEXTS, LONG_NOTES))
+    parts = [text(one + mark) for one, mark in zip(TEXTS, "¹²³⁴")]
+    head = HEAD % ("a4paper,twocolumn", "article", LMODERN)
+    return tex(head, body), parts + [text(mark + note) for mark, note in zip("¹²³⁴", LONG_NOTES)]
+
+
 TEX = {"tex-article": tex_article, "tex-columns": tex_columns, "tex-notes": tex_notes, "tex-heads": tex_heads}
-TEX |= {"tex-accents": tex_accents}
+TEX |= {"tex-accents": tex_accents, "tex-small-notes": tex_small_notes}
 
 
 def quietly(*command, **more):
@@ -218,7 +258,7 @@ def make(folder):
         made.save(folder / f"{name}.docx")
         (folder / f"{name}.json").write_text(json.dumps(parts), "utf-8")
     with tempfile.TemporaryDirectory() as profile:
-        files = [folder / f"{name}.docx" for name in OFFICE]
+        files = [*folder.glob("*.docx"), *folder.glob("*.fodt")]
         quietly("soffice", f"-env:UserInstallation=file://{profile}", "--headless", "--convert-to", "pdf", "--outdir", folder, *files)
     for name, maker in TEX.items():
         source, parts = maker()

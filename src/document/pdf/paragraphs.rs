@@ -4,12 +4,17 @@
 //! other letters, or that the line before ends early. A paragraph may go on in the next column or on the next page. How
 //! words go on over the end of a line is the affair of `words`.
 
+mod headings;
+mod notes;
+
 use std::collections::HashMap;
 
 use super::columns::Column;
 use super::fragments::{is_bullet, is_sign};
 use super::lines::{CELL, TextLine};
 use super::words::Words;
+use headings::set_headings;
+use notes::begins_note;
 
 /// An indent is at least this many sizes of the letters.
 const LEAST_INDENT: f32 = 0.7;
@@ -17,8 +22,6 @@ const LEAST_INDENT: f32 = 0.7;
 const WIDEST_LEADING: f32 = 1.25;
 /// Where nothing says how far apart lines usually are, in sizes of their letters.
 const USUAL_LEADING: f32 = 1.25;
-/// Letters larger than those of most text by this factor are a heading's.
-const LEAST_HEADING: f32 = 1.12;
 /// A heading has at most this many lines and letters.
 const MOST_HEADING_LINES: usize = 4;
 const LONGEST_HEADING: usize = 200;
@@ -147,7 +150,7 @@ impl Measures {
         let differs = (before.size - line.size).abs() > 0.08 * before.size.max(line.size);
         let is_far = gap > WIDEST_LEADING * self.leading(before).max(before.size);
         let in_table = before.text.contains(CELL) || line.text.contains(CELL);
-        if differs || is_far || in_table || is_leader(&before.text) {
+        if differs || is_far || in_table || is_leader(&before.text) || begins_note(line, self.size) {
             return true;
         }
         let ended = ends_sentence(&before.text);
@@ -169,7 +172,9 @@ impl Measures {
         }
         let indented = if is_item { indent > 0.0 && open.len() > 1 } else { indent > 0.0 };
         let outdented = indent < 0.0 && (open.len() > 1 || is_item);
-        moved && (indented || outdented) || self::ends_early(before, line, room)
+        // The first line of a note may stand further in or out than its others.
+        let is_second_of_note = open.len() == 1 && begins_note(before, self.size);
+        moved && !is_second_of_note && (indented || outdented) || self::ends_early(before, line, room)
     }
 }
 
@@ -281,32 +286,6 @@ fn continued(paragraphs: Vec<TextParagraph>, measures: &Measures, words: &Words)
     joined
 }
 
-/// Finds the headings: what has larger letters than most text, or is bold and short. The larger, the higher.
-fn set_headings(paragraphs: &mut [TextParagraph], size: f32) {
-    let bold =
-        paragraphs.iter().filter(|paragraph| paragraph.bold).map(|paragraph| paragraph.text.len()).sum::<usize>();
-    let all = paragraphs.iter().map(|paragraph| paragraph.text.len()).sum::<usize>();
-    let is_large = |paragraph: &TextParagraph| {
-        paragraph.is_short() && paragraph.size >= LEAST_HEADING * size && paragraph.text.contains(char::is_alphabetic)
-    };
-    let is_strong = |paragraph: &TextParagraph| {
-        let ends = paragraph.text.ends_with(['.', ',', ';', ':']);
-        let is_heading = paragraph.bold && paragraph.lines <= 2 && paragraph.is_short() && !ends;
-        is_heading && paragraph.size >= 0.95 * size && bold * 2 < all && paragraph.text.contains(char::is_alphabetic)
-    };
-    let mut sizes: Vec<i32> = paragraphs.iter().filter(|one| is_large(one)).map(|one| halves(one.size)).collect();
-    sizes.sort_unstable_by_key(|&size| std::cmp::Reverse(size));
-    sizes.dedup();
-    for paragraph in paragraphs {
-        let rank = sizes.iter().position(|&size| size == halves(paragraph.size));
-        if let (true, Some(rank)) = (is_large(paragraph), rank) {
-            paragraph.kind = ParagraphKind::Heading(1 + rank.min(5));
-        } else if is_strong(paragraph) {
-            paragraph.kind = ParagraphKind::Heading(1 + sizes.len().min(5));
-        }
-    }
-}
-
 /// A length in halves of a point, so that lengths which are nearly the same are equal.
 fn halves(length: f32) -> i32 {
     (2.0 * length).round() as i32
@@ -365,6 +344,29 @@ mod tests {
             item("• Het tweede punt"),
         ];
         assert_eq!(said(lines), expected);
+    }
+
+    #[test]
+    fn notes_stand_alone_and_their_first_lines_may_be_moved() {
+        let note = |text: &str, left: f32, baseline: f32| TextLine { size: 8.0, ..line(text, left, baseline) };
+        let lines = vec![
+            line("De brug over het kanaal is de hele week dicht¹", 0.0, 700.0),
+            line("voor het verkeer, zegt de gemeente.²", 0.0, 688.0),
+            note("¹Zo staat het in het verslag van de raad.", 12.0, 600.0),
+            note("²Wie meer over de brug wil weten, kan te-", 12.0, 590.0),
+            note("recht in het archief van het dorp, waar ook", 0.0, 580.0),
+            note("de tekeningen liggen.", 0.0, 570.0),
+            note("3 Ook de brieven van de gemeente zijn daar", 0.0, 560.0),
+            note("te vinden.", 12.0, 550.0),
+        ];
+        let texts: Vec<String> = said(lines).into_iter().map(|(_, text)| text).collect();
+        let expected = [
+            "De brug over het kanaal is de hele week dicht¹ voor het verkeer, zegt de gemeente.²",
+            "¹Zo staat het in het verslag van de raad.",
+            "²Wie meer over de brug wil weten, kan terecht in het archief van het dorp, waar ook de tekeningen liggen.",
+            "3 Ook de brieven van de gemeente zijn daar te vinden.",
+        ];
+        assert_eq!(texts, expected);
     }
 
     #[test]
