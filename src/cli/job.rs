@@ -249,5 +249,6 @@ fn reading(input: &InputOptions) -> document::ReadOptions {
         },
         overwrite: input.overwrite == Some(true),
         max_unpacked: input.max_unpacked.map(|unpacked| (unpacked as u64).saturating_mul(1 << 20)),
+        without_comments: false,
     }
 }

@@ -69,21 +69,13 @@ pub fn run(args: &GlossaryArgs, file: &SettingsFile) -> Result<ExitCode> {
     let job = job(args, file)?;
     interrupt::catch(None)?;
     threads::start(job.pipeline.threads)?;
-    let texts = SourceTexts::read(&job, &screen);
-    if texts.is_empty() {
+    let bitext = Bitext::new(job.options().source_language(), job.options().target_language());
+    let mut proposal = Proposal { job: &job, pipeline: None, bitext, failed: 0, is_cut: false };
+    let failed = SourceTexts::in_windows(&job, &mut screen, |texts, screen| proposal.add(texts, screen))?;
+    let Proposal { pipeline: Some(pipeline), bitext, failed: not_translated, is_cut, .. } = proposal else {
         return Ok(ExitCode::FAILURE);
-    }
-    let pipeline = Pipeline::load_with(job.options().clone(), &screen)?;
-    let pipeline = glossary::add(pipeline, job.pipeline.glossary.as_deref(), &screen)?;
-    let (translated, failures) = texts.translate(&pipeline, &mut screen);
-    for failure in &failures {
-        screen.error(format!("`{}`: {}", failure.name, told(&failure.error)));
-    }
-    let mut bitext = Bitext::new(job.options().source_language(), job.options().target_language());
-    for (name, segments) in texts.names().zip(&translated) {
-        bitext.add(name, segments.as_deref().unwrap_or_default());
-    }
-    if bitext.left_out() > 0 {
+    };
+    if is_cut || bitext.left_out() > 0 {
         screen.warning(format!("only the first {SEGMENTS} segments were looked at for terms"));
     }
     let proposed: Vec<TermUse> = bitext.terms().into_iter().filter(is_proposed).collect();
@@ -92,7 +84,43 @@ pub fn run(args: &GlossaryArgs, file: &SettingsFile) -> Result<ExitCode> {
     }
     let model = pipeline.models().translation()?.engine().name();
     super::print(&(head(model) + &proposed.iter().map(lines).collect::<String>()))?;
-    Ok(ExitCode::from(u8::from(texts.failed + failures.len() > 0)))
+    Ok(ExitCode::from(u8::from(failed + not_translated > 0)))
+}
+
+/// What was translated so far.
+struct Proposal<'a> {
+    job: &'a Job,
+    /// The pipeline, once there is something to translate.
+    pipeline: Option<Pipeline>,
+    bitext: Bitext,
+    /// Number of texts that could not be translated; each was printed.
+    failed: usize,
+    /// Whether texts were left out because there are enough segments.
+    is_cut: bool,
+}
+
+impl Proposal<'_> {
+    /// Translates a window of texts, unless there are enough segments.
+    fn add(&mut self, texts: &SourceTexts, screen: &mut Screen) -> Result<()> {
+        if self.bitext.is_full() {
+            self.is_cut = true;
+            return Ok(());
+        }
+        if self.pipeline.is_none() {
+            let pipeline = Pipeline::load_with(self.job.options().clone(), screen)?;
+            self.pipeline = Some(glossary::add(pipeline, self.job.pipeline.glossary.as_deref(), screen)?);
+        }
+        let Some(pipeline) = &self.pipeline else { return Ok(()) };
+        let (translated, failures) = texts.translate(pipeline, screen);
+        for failure in &failures {
+            screen.error(format!("`{}`: {}", failure.name, told(&failure.error)));
+        }
+        self.failed += failures.len();
+        for (name, segments) in texts.names().zip(&translated) {
+            self.bitext.add(name, segments.as_deref().unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// The job that `translate` would have.

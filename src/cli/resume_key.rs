@@ -79,7 +79,7 @@ impl<'a> ResumeKey<'a> {
             pipeline: args,
             print: _,
         } = job;
-        let ReadOptions { fields, field_format, overwrite, max_unpacked: _ } = reading;
+        let ReadOptions { fields, field_format, overwrite, max_unpacked: _, without_comments: _ } = reading;
         let PipelineArgs { options, glossary: _, memory, threads: _ } = args;
         // Models with their adapters and the glossary are in the key by what they hold, languages as they are read, options of
         // decoding and of attention as the models settled them.

@@ -1,4 +1,4 @@
-//! Texts that are all read before the first is translated: articles, or lines.
+//! Texts that are read before they are translated: articles, or lines; all of them, or a window at a time.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -18,10 +18,13 @@ use super::progress::Screen;
 use super::run_progress::{RunProgress, gauges};
 use super::score::texts::read as read_references;
 
+/// Bytes of the texts of a window.
+const WINDOW: u64 = 1 << 20;
+
 /// The segments of each text; `None` if it could not be translated.
 pub type TranslatedTexts = Vec<Option<Vec<Segment>>>;
 
-/// All texts that were read.
+/// Texts that were read.
 pub struct SourceTexts {
     /// Number of inputs that could not be read; each was printed.
     pub failed: usize,
@@ -44,22 +47,67 @@ enum TextContent {
 
 impl SourceTexts {
     /// Reads all inputs of a job, and prints those that cannot be read.
-    pub fn read(job: &Job, screen: &Screen) -> Self {
-        let mut read = Self { failed: 0, bytes: 0, texts: Vec::new(), references: Vec::new(), lines: job.lines };
-        job.found.failures.iter().for_each(|failure| read.fail(failure, screen));
+    pub fn read(job: &Job, screen: &mut Screen) -> Self {
+        let mut read = Self::none(job);
+        read.all(job, screen, &mut |_, _| ControlFlow::Continue(()));
+        read
+    }
+
+    /// Reads all inputs of a job, and gives them to `work` in windows of about [`WINDOW`] bytes, so that there is no more in
+    /// memory. Returns the number of inputs that could not be read; each was printed.
+    ///
+    /// # Errors
+    /// When `work` fails.
+    pub fn in_windows(
+        job: &Job,
+        screen: &mut Screen,
+        mut work: impl FnMut(&Self, &mut Screen) -> Result<()>,
+    ) -> Result<usize> {
+        let mut read = Self::none(job);
+        let mut outcome = Ok(());
+        read.all(job, screen, &mut |read, screen| {
+            if outcome.is_ok() && read.bytes >= WINDOW {
+                outcome = work(read, screen);
+                read.texts.clear();
+                read.bytes = 0;
+            }
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        outcome?;
+        if !read.texts.is_empty() {
+            work(&read, screen)?;
+        }
+        Ok(read.failed)
+    }
+
+    fn none(job: &Job) -> Self {
+        Self { failed: 0, bytes: 0, texts: Vec::new(), references: Vec::new(), lines: job.lines }
+    }
+
+    /// Reads all inputs of a job. `after` is called after each text.
+    fn all(
+        &mut self,
+        job: &Job,
+        screen: &mut Screen,
+        after: &mut dyn FnMut(&mut Self, &mut Screen) -> ControlFlow<()>,
+    ) {
+        job.found.failures.iter().for_each(|failure| self.fail(failure, screen));
         let reading = Reading::of(job);
         for source in &job.found.sources {
             if job.lines {
                 read_lines(source, &mut |line| {
-                    read.take(line, |line: Line| line.into_text(), TextContent::Line, screen)
+                    self.take(line, |line: Line| line.into_text(), TextContent::Line, screen);
+                    after(self, screen)
                 });
             } else {
                 let document = |article: Article| article.into_document();
                 let content = |document| TextContent::Article(Box::new(document));
-                reading.read(source, &mut |article| read.take(article, document, content, screen));
+                reading.read(source, &mut |article| {
+                    self.take(article, document, content, screen);
+                    after(self, screen)
+                });
             }
         }
-        read
     }
 
     fn take<Item, Text>(
@@ -68,7 +116,7 @@ impl SourceTexts {
         text: impl Fn(Item) -> Result<(String, Text), Failure>,
         content: impl Fn(Text) -> TextContent,
         screen: &Screen,
-    ) -> ControlFlow<()> {
+    ) {
         match read.and_then(|(item, bytes)| Ok((text(item)?, bytes))) {
             Ok(((name, text), bytes)) => {
                 self.bytes += bytes as u64;
@@ -76,7 +124,6 @@ impl SourceTexts {
             }
             Err(failure) => self.fail(&failure, screen),
         }
-        ControlFlow::Continue(())
     }
 
     fn fail(&mut self, failure: &Failure, screen: &Screen) {

@@ -104,6 +104,12 @@ impl Bitext {
         }
     }
 
+    /// Whether there are as many segments as are looked at.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.pairs.len() == SEGMENTS
+    }
+
     /// How many segments are not looked at, because there are too many.
     #[must_use]
     pub fn left_out(&self) -> usize {

@@ -107,6 +107,8 @@ struct PackageReader {
     prefix: String,
     comments: Option<String>,
     first_comment: usize,
+    /// Whether the text of comments is no text of the document.
+    without_comments: bool,
 }
 
 /// Reads a document of Word.
@@ -151,14 +153,15 @@ impl PackageReader {
         content: Content,
         options: &ReadOptions,
         format: Format,
-        parts: fn(&mut Self) -> Result<()>,
+        read_parts: fn(&mut Self) -> Result<()>,
     ) -> Result<Document> {
         let archive = Archive::open(content, options.max_unpacked)?;
-        let (parts_read, blocks, prefix) = (Vec::new(), Vec::new(), "w:".to_owned());
+        let (parts, blocks, prefix) = (Vec::new(), Vec::new(), "w:".to_owned());
         let (front, comments, first_comment) = (None, None, 1);
-        let mut reader = Self { archive, parts: parts_read, blocks, front, prefix, comments, first_comment };
-        parts(&mut reader)?;
-        let Self { archive, parts, blocks, front, prefix, comments, first_comment } = reader;
+        let without_comments = options.without_comments;
+        let mut reader = Self { archive, parts, blocks, front, prefix, comments, first_comment, without_comments };
+        read_parts(&mut reader)?;
+        let Self { archive, parts, blocks, front, prefix, comments, first_comment, .. } = reader;
         let contents = Contents { archive, parts, front, format, prefix, comments, first_comment };
         let package = Package { contents: Arc::new(contents), language: None, preface: None, comments: Vec::new() };
         let gaps = vec![String::new(); blocks.len() + 1];

@@ -21,7 +21,7 @@ const BATCH: usize = 500;
 pub struct Imported {
     /// Units that became corrections.
     pub taken: usize,
-    /// Units that were corrections already, or that equal the output of a model.
+    /// Units that were corrections already, or that equal the output of a model or a copy.
     pub unchanged: usize,
     /// Units without a source or a target in the requested languages.
     pub left_out: usize,
@@ -83,7 +83,9 @@ fn count<'i>(
         return Ok(&mut imported.left_out);
     }
     let known: Option<String> = connection.query_row(LOOKUP, [&from, &to, &source], |row| row.get(0)).optional()?;
-    let is_made = only_changed && made(connection, &from, &to, &source)?.contains(target);
+    // A sentence without letters was copied and not kept.
+    let is_copied = || source == target && !source.contains(char::is_alphabetic);
+    let is_made = only_changed && (is_copied() || made(connection, &from, &to, &source)?.contains(target));
     if known.as_deref() == Some(target) || is_made {
         return Ok(&mut imported.unchanged);
     }

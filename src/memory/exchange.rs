@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::TranslationUnit;
 use crate::document::tmx::{self, TmxReader, Variant};
-use crate::document::{Document, page_pairs};
+use crate::document::{Block, BlockKind, Document, page_pairs};
 use crate::error::{Explain, WithHint};
 use crate::language::Code;
 use crate::segment::{self, Language};
@@ -167,19 +167,43 @@ fn sentences(languages: (&str, &str), source: &str, target: &str) -> Vec<Transla
     sources.iter().zip(&targets).map(|(source, target)| TranslationUnit::new(languages, source, target)).collect()
 }
 
+/// The paragraphs of a source with those of its bilingual translation. There each paragraph stands in both languages, or once
+/// where it was copied. `None` if the translation is not bilingual: if some paragraph of the source is not in it.
+fn bilingual<'b>(sources: &'b [Block], targets: &'b [Block]) -> Option<Vec<(&'b Block, &'b Block)>> {
+    let is_same = |one: &Block, other: &Block| one.text.split_whitespace().eq(other.text.split_whitespace());
+    let mut rest = targets.iter().peekable();
+    let mut pairs = Vec::with_capacity(sources.len());
+    for (place, source) in sources.iter().enumerate() {
+        if source.kind == BlockKind::Title {
+            pairs.push((source, rest.next()?));
+            continue;
+        }
+        let copy = rest.next().filter(|copy| is_same(copy, source))?;
+        let next = sources.get(place + 1);
+        let ours = rest.next_if(|ours| ours.kind != BlockKind::Title && next.is_none_or(|next| !is_same(ours, next)));
+        pairs.push((source, ours.unwrap_or(copy)));
+    }
+    rest.next().is_none().then_some(pairs)
+}
+
 impl TranslationUnit {
     fn new((from, to): (&str, &str), source: &str, target: &str) -> Self {
         let [from, to, source, target] = [from, to, source, target].map(str::to_owned);
         Self { from, to, source, target, corrected: true }
     }
 
-    /// The units of a document and its translation, a sentence each.
+    /// The units of a document and its translation, a sentence each. The translation may be bilingual: with paragraphs of the
+    /// source above its own.
     ///
     /// # Errors
     /// When the two have different numbers of paragraphs.
     pub fn of_documents(source: &Document, target: &Document, languages: (&str, &str)) -> Result<Vec<Self>> {
         let (sources, targets) = (&source.blocks, &target.blocks);
-        if sources.len() != targets.len() {
+        let pairs: Vec<(&Block, &Block)> = if sources.len() == targets.len() {
+            sources.iter().zip(targets).collect()
+        } else if let Some(pairs) = bilingual(sources, targets) {
+            pairs
+        } else {
             let counts = format!(
                 "`{}` has {} paragraphs and `{}` has {}",
                 source.name(),
@@ -188,8 +212,8 @@ impl TranslationUnit {
                 targets.len()
             );
             return Err(anyhow!(counts.with_hint("both must have the same ones, in the same order")));
-        }
-        let pairs = sources.iter().zip(targets).filter(|(source, _)| source.kind.is_translated());
+        };
+        let pairs = pairs.into_iter().filter(|(source, _)| source.kind.is_translated());
         Ok(pairs.flat_map(|(source, target)| sentences(languages, &source.text, &target.text)).collect())
     }
 

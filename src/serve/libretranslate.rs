@@ -249,26 +249,28 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
         let format = if format == Format::Html { Format::HtmlWhole } else { format };
         let document = Document::read(&name, content, format).map_err(Refusal::unfit)?;
         server.limits.check_length(document.blocks.iter().map(|block| block.text.as_str()))?;
-        let file = translated_file(context, &name, document, &source, &target)?;
+        let (file, warnings) = translated_file(context, &name, document, &source, &target)?;
         let place = format!("{}.{}", server.files.keep(file.clone())?, file.name);
-        Ok(place)
+        Ok((place, warnings))
     });
-    let place = found.await?;
+    let (place, warnings) = found.await?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let host = host.map(|host| format!("http://{host}")).unwrap_or_default();
-    Ok(json_response(
-        StatusCode::OK,
-        json!({ "translatedFileUrl": format!("{host}/download_file/{place}") }).to_string(),
-    ))
+    let mut answer = json!({ "translatedFileUrl": format!("{host}/download_file/{place}") });
+    if !warnings.is_empty() {
+        answer["warnings"] = warnings.into();
+    }
+    Ok(json_response(StatusCode::OK, answer.to_string()))
 }
 
+/// A translated file, and the warnings about it.
 fn translated_file(
     context: &RequestContext<'_>,
     name: &str,
     document: Document,
     source: &str,
     target: &str,
-) -> Answer<File> {
+) -> Answer<(File, Vec<String>)> {
     let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
     let pair = context.models.pair_of(source, target, detected.as_ref())?;
     let wish = Wish::translation(&pair);
@@ -281,7 +283,7 @@ fn translated_file(
     // Formats that can only be read, such as PDF, are written in another format.
     let written = Format::known(Path::new(name)).filter(|format| format.written_as() != *format);
     let extension = written.and_then(|format| format.written_as().spec().extensions.first()).unwrap_or(&extension);
-    Ok(File { name: format!("{stem}_{}.{extension}", pair.to), bytes })
+    Ok((File { name: format!("{stem}_{}.{extension}", pair.to), bytes }, report.warnings))
 }
 
 /// Handles `GET /download_file/{name}`.

@@ -336,6 +336,36 @@ test("a document that is dropped comes back as one", async () => {
   assert.match(await page.textContent("#refused"), /no zip archive/);
 });
 
+/** A PDF of one page that says this. */
+function pdf(text) {
+  const program = `BT /F 12 Tf 50 700 Td (${text}) Tj ET`;
+  const objects = [
+    "<< /Type /Catalog /Pages 2 0 R >>",
+    "<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+    "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 5 0 R /Resources << /Font << /F 3 0 R >> >> >>",
+    `<< /Length ${program.length} >>\nstream\n${program}\nendstream`,
+  ];
+  const body = objects.map((object, at) => `${at + 1} 0 obj\n${object}\nendobj\n`);
+  const place = (at) => "%PDF-1.4\n".length + body.slice(0, at).join("").length;
+  const table = body.map((_, at) => `${String(place(at)).padStart(10, "0")} 00000 n \n`).join("");
+  const end = `trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n${place(5)}\n%%EOF\n`;
+  return `%PDF-1.4\n${body.join("")}xref\n0 6\n0000000000 65535 f \n${table}${end}`;
+}
+
+test("a PDF that is dropped comes back as Markdown, and the page says so", async () => {
+  const downloads = page.waitForEvent("download");
+  await page.evaluate((text) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], "brief.pdf"));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  }, pdf("Het regent vandaag."));
+  const download = await downloads;
+  assert.equal(download.suggestedFilename(), "brief_en.md");
+  assert.equal(await readFile(await download.path(), "utf8"), "It's going to rain today.\n");
+  assert.match(await page.textContent("#opened"), /^brief_en\.md · the layout of a PDF is not kept/);
+});
+
 test("nothing is wider than a telephone", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
   const excess = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

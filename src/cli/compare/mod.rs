@@ -98,7 +98,7 @@ pub fn run(args: &CompareArgs, file: &SettingsFile) -> Result<ExitCode> {
     let jobs = [one?, other?];
     interrupt::catch(None)?;
     threads::start(jobs[0].pipeline.threads)?;
-    let mut texts = SourceTexts::read(&jobs[0], &screen);
+    let mut texts = SourceTexts::read(&jobs[0], &mut screen);
     if let Some(reference) = &args.reference {
         texts.add_references(reference)?;
     }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use kortom::document::{Content, Document, Format};
+use kortom::document::{Content, Document, Format, ReadOptions};
 use kortom::error::{Explain, WithHint};
 use kortom::memory::{ExchangeFormat, Imported, Memory, TranslationUnit};
 
@@ -28,7 +28,8 @@ pub struct ImportArgs {
     /// Format of the files [default: by their names]
     #[arg(long, value_name = "FORMAT")]
     format: Option<ImportFormat>,
-    /// The document that FILE is a corrected translation of, paragraph by paragraph, in any format that kortom reads
+    /// The document that FILE is a corrected translation of, paragraph by paragraph, in any format that kortom reads; FILE may
+    /// be bilingual
     #[arg(long, value_name = "DOCUMENT", conflicts_with = "format")]
     source: Option<PathBuf>,
     /// Language of the sources, as a code, where the file does not say; of TMX, the one to take
@@ -116,7 +117,9 @@ fn document(path: &Path) -> Result<Document> {
     let read = || -> Result<Document> {
         let content: Content =
             if format.spec().is_binary() { File::open(path)?.into() } else { std::fs::read(path)?.into() };
-        Ok(Document::read(&path.display().to_string(), content, format)?)
+        // Comments are of those who check, and in one of the two documents only.
+        let options = ReadOptions { without_comments: true, ..ReadOptions::default() };
+        Ok(Document::read_with(&path.display().to_string(), content, format, &options)?)
     };
     read().with_context(|| format!("cannot read `{}`", path.display()))
 }

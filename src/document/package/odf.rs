@@ -19,6 +19,8 @@ struct OpenDocument {
     masters: bool,
     /// Whether cells are those of a sheet, of which only sentences are translated.
     sheets: bool,
+    /// Whether annotations are text of the document.
+    annotations: bool,
 }
 
 /// Structure that is named as what stands in paragraphs is.
@@ -58,20 +60,21 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let named = if reader.archive.has("styles.xml") { reader.text("styles.xml")? } else { String::new() };
     let styles = STYLES.map(|style| named.contains(&format!("\"{style}\"")).then(|| style.to_owned()));
     reader.front = Some(Front { entry: "content.xml".to_owned(), styles, find: front });
-    parts(reader, &OpenDocument { masters: true, sheets: false })
+    parts(reader, &OpenDocument { masters: true, sheets: false, annotations: true })
 }
 
 /// Reads all parts of a presentation.
 pub(super) fn read_slides(reader: &mut PackageReader) -> Result<()> {
-    parts(reader, &OpenDocument { masters: false, sheets: false })
+    parts(reader, &OpenDocument { masters: false, sheets: false, annotations: true })
 }
 
 /// Reads all parts of a workbook.
 pub(super) fn read_sheets(reader: &mut PackageReader) -> Result<()> {
-    parts(reader, &OpenDocument { masters: true, sheets: true })
+    parts(reader, &OpenDocument { masters: true, sheets: true, annotations: true })
 }
 
 fn parts(reader: &mut PackageReader, rules: &OpenDocument) -> Result<()> {
+    let rules = OpenDocument { annotations: !reader.without_comments, ..*rules };
     let missing = || "there is no text of OpenDocument in it".with_hint("look what kind of file it is");
     ensure!(reader.archive.has("content.xml"), missing());
     if reader.archive.has("META-INF/manifest.xml") {
@@ -82,7 +85,7 @@ fn parts(reader: &mut PackageReader, rules: &OpenDocument) -> Result<()> {
     }
     for entry in ["content.xml", "styles.xml", "meta.xml"] {
         if reader.archive.has(entry) {
-            reader.add(entry, rules, labels)?;
+            reader.add(entry, &rules, labels)?;
         }
     }
     Ok(())
@@ -127,6 +130,7 @@ impl Rules for OpenDocument {
                 Role::Structure(Some(BlockKind::Cell))
             }
             "table:table-cell" | "table:covered-table-cell" | "office:annotation-end" => Role::Single,
+            "office:annotation" if !self.annotations => Role::Single,
             "text:span" | "text:a" | "text:meta" | "text:ruby" | "text:ruby-base" => Role::Phrase,
             "text:s" => Role::Space,
             "text:tab" | "text:line-break" => Role::Parting,

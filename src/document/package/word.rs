@@ -16,7 +16,8 @@ use crate::document::BlockKind;
 use crate::error::{Explain, WithHint};
 
 /// Kinds of entries with text, as the list of their types ends, in the order in which they are read.
-const KINDS: [&str; 5] = ["header+xml", "footer+xml", "footnotes+xml", "endnotes+xml", "comments+xml"];
+const KINDS: [&str; 5] = ["header+xml", "footer+xml", "footnotes+xml", "endnotes+xml", COMMENTS];
+const COMMENTS: &str = "comments+xml";
 /// Kinds of entries with text in drawings.
 const DRAWINGS: [&str; 2] = ["chart+xml", "diagramData+xml"];
 
@@ -56,7 +57,7 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let rules = Word { styles: styles.as_ref().map_or_else(|| Ok(HashMap::new()), |styles| named(reader, styles))? };
     let heading = rules.styles.iter().find(|(_, (_, name))| name == "heading 1").map(|(id, _)| id.clone());
     reader.front = Some(Front { entry: main.clone(), styles: [heading, None], find: front });
-    let known = of("comments+xml").into_iter().next();
+    let known = of(COMMENTS).into_iter().next();
     if let Some(entry) = &known {
         let text = reader.text(entry)?;
         let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
@@ -64,7 +65,9 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
         reader.first_comment = numbers.max().unwrap_or(0) + 1;
     }
     reader.comments = known;
-    for entry in std::iter::once(main).chain(KINDS.into_iter().flat_map(of)) {
+    let without_comments = reader.without_comments;
+    let kinds = KINDS.into_iter().filter(|&kind| kind != COMMENTS || !without_comments);
+    for entry in std::iter::once(main).chain(kinds.flat_map(of)) {
         reader.add(&entry, &rules, labels)?;
     }
     for entry in DRAWINGS.into_iter().flat_map(of) {

@@ -3,7 +3,7 @@
 import { $, make } from "./elements.js";
 import { clear, copy, download, end, fail, indexOf, jump, light, link, sentences, show, step } from "./reading.js";
 import { Refusal, ask, askFile } from "./stream.js";
-import { count, reasons } from "./words.js";
+import { count, quoted, reasons } from "./words.js";
 
 // ---- The article that goes in
 
@@ -46,10 +46,10 @@ async function translateFile(file) {
   refuse(null);
   try {
     $("opened").textContent = `${file.name} is being translated…`;
-    const path = await askFile(form, signal);
+    const { path, warnings } = await askFile(form, signal);
     // Before the first dot is what the server finds it by.
     const link = make("a", { href: path, download: "" }, path.slice(path.indexOf(".") + 1));
-    $("opened").replaceChildren(link);
+    $("opened").replaceChildren(link, ...warnings.map((warning) => ` · ${quoted(warning)}`));
     link.click();
   } catch (error) {
     $("opened").textContent = "";

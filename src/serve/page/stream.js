@@ -50,10 +50,11 @@ async function send(route, sent) {
   return response;
 }
 
-/** Has a file translated; the path at which it can be fetched. */
+/** Has a file translated: the path at which it can be fetched, and what to know about it. */
 export async function askFile(form, signal) {
   const answer = await send("translate_file", { body: form, signal });
-  return new URL((await answer.json()).translatedFileUrl, location.href).pathname;
+  const { translatedFileUrl, warnings = [] } = await answer.json();
+  return { path: new URL(translatedFileUrl, location.href).pathname, warnings };
 }
 
 /** Asks for a digest, and hands on each event as it comes. */

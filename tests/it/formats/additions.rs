@@ -1,6 +1,6 @@
 //! What is added to a translated document: a summary in front, the source above the translation, comments on sentences.
 
-use kortom::document::{Comment, Document, Format, Preface};
+use kortom::document::{Comment, Document, Format, Preface, ReadOptions};
 
 use super::package::{
     CHAPTER, PARAGRAPH, TEXT, TYPES, WORD, archive, book, entry, read, slides, translated, word, writer, written,
@@ -129,6 +129,12 @@ fn comments_of_writer_stand_where_they_belong_and_nowhere_else() {
     assert_eq!(text.matches("<office:annotation-end ").count(), 1, "{text}");
     let texts: Vec<_> = read(&written(&made), Format::Odt).blocks.into_iter().map(|block| block.text).collect();
     assert!(texts.contains(&"Dit is heel belangrijk nieuws.".to_owned()), "{texts:?}");
+    let options = ReadOptions { without_comments: true, ..ReadOptions::default() };
+    let without = |bytes: Vec<u8>| -> Vec<String> {
+        let document = Document::read_with("-", bytes, Format::Odt, &options).unwrap();
+        document.blocks.into_iter().map(|block| block.text).collect()
+    };
+    assert_eq!(without(written(&made)), without(writer(TEXT)));
     // Where a format has no comments, the document is what it was.
     let bytes = slides();
     let document = read(&bytes, Format::Pptx);

@@ -2,6 +2,7 @@
 
 use super::{count, database, lines, tiny};
 use crate::cli::{Place, objects};
+use crate::formats::package::{TYPES, WORD, archive, entry};
 
 const ARTICLE: &str = "Het regent. De zon schijnt. De brug is dicht.\n\nDe gemeente bouwt een brug.";
 
@@ -84,6 +85,66 @@ fn a_corrected_document_is_read_beside_its_source() {
     place
         .run(&["memory", "import", "short.txt", "--source", "a.txt", "--memory", "memory"])
         .bad(1, &["`a.txt` has 2 paragraphs and `short.txt` has 1", "hint: "]);
+}
+
+/// Word and python-docx write a correction as runs of their own, and others may have touched the document before.
+#[test]
+fn a_corrected_word_document_is_read_beside_its_source_even_if_it_is_bilingual() {
+    let place = Place::new();
+    let paragraphs = ["Het regent. <b>De zon</b> schijnt.", "12 - 3", "De brug is dicht."];
+    place.file("a.docx", word(&paragraphs));
+    let translate = ["translate", "a.docx", "--memory", "memory", "--output"];
+    place.run(&[&translate[..], &["en.docx"]].concat()).good();
+    place.run(&[&translate[..], &["both.docx", "--bilingual"]].concat()).good();
+    // This model repeats itself, so there are comments.
+    place.run(&[&translate[..], &["said.docx", "--comments", "--model", &tiny()]].concat()).good();
+    assert!(entry(&std::fs::read(place.path("said.docx")).unwrap(), "word/comments.xml").0.contains("repetition"));
+    let said = import(&place, &["en.docx", "--source", "a.docx"]);
+    assert!(said.contains("0 corrections taken, 4 were known already"), "{said}");
+    let corrected = ["It rains hard. <b>The sun</b> is out.", "12 - 3", "The bridge is shut."];
+    let both = [
+        "Het regent. <b>De zon</b> schijnt.<br>It pours down. <b>The sun</b> is out.",
+        "12 - 3",
+        "De brug is dicht.<br>It is shut.",
+    ];
+    for (file, text, first) in [("en.docx", corrected, "It rains hard."), ("both.docx", both, "It pours down.")] {
+        place.run(&["memory", "forget", "--corrections", "--memory", "memory"]).good();
+        place.file(file, word(&text));
+        let said = import(&place, &[file, "--source", "a.docx"]);
+        assert!(said.contains("3 corrections taken, 1 were known already"), "{file}: {said}");
+        let text = place.run(&["translate", "a.docx", "--memory", "memory", "--format", "text"]).good();
+        assert!(text.starts_with(&format!("{first} The sun is out.\n")), "{file}: {text}");
+    }
+    // A bilingual document that was not touched holds no correction.
+    place.run(&["memory", "forget", "--corrections", "--memory", "memory"]).good();
+    place.run(&[&translate[..], &["both.docx", "--bilingual"]].concat()).good();
+    for file in ["both.docx", "said.docx"] {
+        let said = import(&place, &[file, "--source", "a.docx"]);
+        assert!(said.contains("0 corrections taken, 4 were known already"), "{file}: {said}");
+    }
+    place.file("other.docx", word(&["Het regent.<br>It rains.", "Iets anders.", "Nog iets."]));
+    let import = ["memory", "import", "other.docx", "--source", "a.docx", "--memory", "memory"];
+    place.run(&import).bad(1, &["`a.docx` has 3 paragraphs and `other.docx` has", "hint: "]);
+}
+
+/// A document of Word with these paragraphs, in which `<b>` is bold and `<br>` a line break.
+fn word(paragraphs: &[&str]) -> Vec<u8> {
+    let run = |format: &str, text: &str| {
+        format!("<w:r><w:rPr>{format}</w:rPr><w:t xml:space=\"preserve\">{text}</w:t></w:r>")
+    };
+    let line = |line: &str| -> String {
+        let parts = line.split("<b>").flat_map(|part| part.split("</b>")).enumerate();
+        parts.map(|(at, text)| run(if at % 2 == 1 { "<w:b/>" } else { "" }, text)).collect()
+    };
+    let paragraph = |text: &&str| {
+        let lines: Vec<String> = text.split("<br>").map(line).collect();
+        format!("<w:p>{}</w:p>", lines.join("<w:r><w:br/></w:r>"))
+    };
+    let body: String = paragraphs.iter().map(paragraph).collect();
+    archive(&[
+        ("[Content_Types].xml", TYPES.to_owned()),
+        ("word/document.xml", format!("<w:document {WORD}><w:body>{body}</w:body></w:document>")),
+    ])
 }
 
 #[test]

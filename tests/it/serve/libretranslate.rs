@@ -144,7 +144,7 @@ fn documents_are_translated_and_fetched_as_what_they_are() {
     let body = [head.as_bytes(), &sent, tail.as_bytes()].concat();
     let answer = server.send("/translate_file", "multipart/form-data; boundary=b", body).good();
     let url = answer["translatedFileUrl"].as_str().unwrap();
-    assert!(url.ends_with(".brief_en.docx"), "{url}");
+    assert!(url.ends_with(".brief_en.docx") && answer.get("warnings").is_none(), "{answer}");
     let bytes = agent().get(url).call().unwrap().body_mut().read_to_vec().unwrap();
     let document = Document::read("brief_en.docx", bytes, Format::Docx).unwrap();
     assert_eq!(document.blocks[0].text, "It's going to rain today.");
@@ -157,6 +157,7 @@ fn documents_are_translated_and_fetched_as_what_they_are() {
         let answer = server.send("/translate_file", "multipart/form-data; boundary=b", form("brief.pdf", &sent)).good();
         let url = answer["translatedFileUrl"].as_str().unwrap();
         assert!(url.ends_with(".brief_en.md"), "{url}");
+        assert_eq!(answer["warnings"][0], "the layout of a PDF is not kept: its text comes out as Markdown");
         assert_eq!(
             agent().get(url).call().unwrap().body_mut().read_to_string().unwrap(),
             "It's going to rain today.\n"
