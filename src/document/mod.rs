@@ -145,7 +145,7 @@ pub struct ReadOptions {
     pub overwrite: bool,
     /// Most bytes of an archive that may be unpacked; `None` is the default limit.
     pub max_unpacked: Option<u64>,
-    /// Whether comments in documents of Word and OpenDocument are left alone, and not read as text.
+    /// Whether comments in documents of Word and `OpenDocument` are left alone, and not read as text.
     pub without_comments: bool,
 }
 

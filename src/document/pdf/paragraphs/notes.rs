@@ -6,7 +6,7 @@ use crate::document::pdf::lines::TextLine;
 const LARGEST_NOTE: f32 = 0.95;
 
 /// Whether a line begins a note: it begins with a raised number, as in documents of TeX and Word, or with a plain one in
-/// small letters, as in those of LibreOffice. `size` is that of most letters of the article.
+/// small letters, as in those of `LibreOffice`. `size` is that of most letters of the article.
 pub(super) fn begins_note(line: &TextLine, size: f32) -> bool {
     if line.text.starts_with(['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹']) {
         return true;
