@@ -67,6 +67,10 @@ impl MarkdownReader<'_> {
             }
             _ if self.skipping > 0 => {}
             Event::Text(text) => self.words(text, range),
+            // As in pandoc, a dollar sign before a digit ends no formula: these are amounts of money.
+            Event::InlineMath(_) if self.text[range.end..].starts_with(|c: char| c.is_ascii_digit()) => {
+                self.words(&self.text[range.clone()], range);
+            }
             Event::Code(_) | Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {
                 self.single(range);
             }
