@@ -14,6 +14,7 @@ FROM rust:1.95-alpine AS build
 RUN apk add --no-cache make musl-dev gcc g++
 WORKDIR /src
 COPY . .
+ENV CARGO_PROFILE_RELEASE_STRIP=symbols
 RUN cargo build --locked --release && mkdir -p /out/cache && cp target/release/kortom /out/kortom
 
 FROM scratch AS prebuilt
