@@ -1,9 +1,9 @@
-//! Which words of a translation stand for a term of its source.
+//! The words of a translation that stand for a term of its source.
 //!
-//! Association is Dunning's log-likelihood ratio (1993, <https://aclanthology.org/J93-1003>) of the segments that a source unit and a
-//! target word come in. Within a segment a word belongs to the one unit with which it is associated most, as in competitive linking
-//! (Melamed 2000, <https://aclanthology.org/J00-2004>). So `new` of `the new council` belongs to `nieuwe` where that stands beside
-//! `gemeenteraad`.
+//! The association of a source unit and a target word is Dunning's log-likelihood ratio (1993, <https://aclanthology.org/J93-1003>)
+//! of the segments that have them. Within a segment, a word belongs to the unit with which it is associated most, as in competitive
+//! linking (Melamed 2000, <https://aclanthology.org/J00-2004>). So `new` in `the new council` belongs to `nieuwe`, and not to
+//! `gemeenteraad`, if the source has both.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,36 +16,36 @@ use crate::check::words::{Token, TokenKind, plain, tokens};
 use crate::language::Language;
 use crate::summarize::is_stop_word;
 
-/// Below this, words come together by chance as likely as in one of a hundred cases.
+/// The least log-likelihood ratio of an association: chance alone reaches it in one of a hundred cases.
 const ASSOCIATED: f64 = 6.63;
-/// The same for one of twenty cases: enough for a word beside one that is associated.
+/// The least log-likelihood ratio for a word beside an associated one: chance alone reaches it in one of twenty cases.
 const BESIDE: f64 = 3.84;
-/// Words between two words of a term's translation: `Court of Appeal`.
+/// Small words that may stand inside of a term's translation: `Court of Appeal`.
 const BETWEEN: usize = 1;
 
 /// The translation of a segment.
 pub(super) struct TargetSegment<'t> {
     text: &'t str,
     tokens: Vec<Token<'t>>,
-    /// The words without endings; `None` for signs, numbers, and words that say nothing.
+    /// The words without endings; `None` for signs, numbers and function words.
     words: Vec<Option<String>>,
 }
 
 /// Words of a translation that stand for a term.
 pub(super) struct Span {
-    /// The words as they stand there.
+    /// The words as they are written in the translation.
     pub(super) text: String,
     /// The words in small letters and without endings.
     pub(super) words: Vec<String>,
 }
 
-/// Terms and translations, and how often they come together.
+/// Source units and translations, with the numbers of segments that they share.
 pub(super) struct TermAlignment<'a> {
     units: &'a SourceUnits,
     targets: &'a [TargetSegment<'a>],
     /// The segments that a word is in.
     postings: HashMap<&'a str, Vec<u32>>,
-    /// How often each unit comes together with a word; computed when it is first asked for.
+    /// For each word, the number of segments that it shares with each unit; computed when it is first needed.
     together: RefCell<HashMap<&'a str, HashMap<u32, u32>>>,
 }
 
@@ -62,8 +62,8 @@ impl<'t> TargetSegment<'t> {
     }
 }
 
-/// An English word without the ending of a plural or of possession. Rules of spelling, which also shorten what is no plural: that
-/// does no harm, as words are only compared.
+/// An English word without the ending of a plural or possessive. These are rules of spelling, so they also shorten words that are
+/// no plurals. That is harmless, because the results are only compared with each other.
 pub(super) fn lemma(word: &str) -> String {
     let word = plain(word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word));
     if let Some(stem) = word.strip_suffix("ies").filter(|stem| stem.len() > 2) {
@@ -92,7 +92,7 @@ impl<'a> TermAlignment<'a> {
         Self { units, targets, postings, together: RefCell::default() }
     }
 
-    /// The words that stand for a term in the translation of a segment, if that can be told.
+    /// The words that stand for a term in the translation of a segment; `None` if they are not found.
     pub(super) fn translation(&self, term: usize, place: usize) -> Option<Span> {
         let target = &self.targets[place];
         self.copied(term, target).or_else(|| {
@@ -101,8 +101,8 @@ impl<'a> TermAlignment<'a> {
         })
     }
 
-    /// The words of a segment's translation that belong to each of its units: the strongest pair of a unit and a word first. A
-    /// word belongs to one unit, and all words of a unit stand together.
+    /// For each unit of a segment, the range of its words in the translation. The pair of a unit and a word with the strongest
+    /// association is linked first. A word belongs to one unit, and the words of a unit are next to each other.
     fn links(&self, place: usize) -> HashMap<u32, Range<usize>> {
         let target = &self.targets[place];
         let mut pairs = Vec::new();
@@ -129,7 +129,7 @@ impl<'a> TermAlignment<'a> {
         linked
     }
 
-    /// A name that stands in the translation as it is.
+    /// The place of a name that the translation has unchanged.
     fn copied(&self, term: usize, target: &TargetSegment) -> Option<Span> {
         let text = &self.units.terms[term];
         if !text.starts_with(char::is_uppercase) {
@@ -142,7 +142,7 @@ impl<'a> TermAlignment<'a> {
         Some(Span { words: words_of(text), ..span })
     }
 
-    /// In how many segments a word and a unit come together.
+    /// Number of segments that have both a word and a unit.
     fn count(&self, word: &'a str, unit: u32) -> usize {
         let mut together = self.together.borrow_mut();
         let counts = together.entry(word).or_insert_with(|| {
@@ -157,15 +157,15 @@ impl<'a> TermAlignment<'a> {
         counts.get(&unit).copied().unwrap_or(0) as usize
     }
 
-    /// The log-likelihood ratio of a word and a unit; 0 where they come together less often than by chance.
+    /// The log-likelihood ratio of a word and a unit; 0 if they are together less often than by chance.
     fn association(&self, word: &'a str, unit: u32) -> f64 {
         let both = self.count(word, unit);
         log_likelihood(both, self.units.count(unit), self.postings[word].len(), self.targets.len())
     }
 }
 
-/// Dunning's log-likelihood ratio for two events that come `one` and `other` times among `all`, and `both` times together; 0 where
-/// that is less often than by chance.
+/// Dunning's log-likelihood ratio of two events among `all` segments: one is in `one` of them, the other in `other`, and `both` have
+/// the two together. 0 if that is less often than by chance.
 fn log_likelihood(both: usize, one: usize, other: usize, all: usize) -> f64 {
     let [both, one, other, all] = [both, one, other, all].map(|count| count as f64);
     if both * all <= one * other {
@@ -180,7 +180,7 @@ fn log_likelihood(both: usize, one: usize, other: usize, all: usize) -> f64 {
 }
 
 impl TargetSegment<'_> {
-    /// A range of tokens with one more, if there is nothing between the two but a hyphen or a small word.
+    /// A range of tokens, extended by one more token if only a hyphen or a small word is between them.
     fn joined(&self, range: &Range<usize>, at: usize) -> Option<Range<usize>> {
         let between = if at < range.start { at + 1..range.start } else { range.end..at };
         let is_small = |place: usize| {
@@ -191,8 +191,8 @@ impl TargetSegment<'_> {
         near.then_some(range.start.min(at)..range.end.max(at + 1))
     }
 
-    /// A range of tokens with an article before it that belongs to a name, as in `The Hague`: one that has a capital within a
-    /// sentence.
+    /// A range of tokens, extended by an article before it if that belongs to a name, as in `The Hague`: if it has a capital although
+    /// it does not begin a sentence.
     fn with_article(&self, range: Range<usize>) -> Range<usize> {
         let article = range.start.checked_sub(1).filter(|&before| {
             self.tokens[before].text == "The" && before > 0 && !starts_sentence(&self.tokens, before)

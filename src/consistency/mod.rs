@@ -1,9 +1,9 @@
-//! How terms of the source were translated over a whole run, and which of them were not always translated alike.
+//! The translations of terms over a whole run, and the terms that were not always translated alike.
 //!
-//! A run's own segments are a bitext: its terms are aligned with words of the translations by how often they come together. Only
-//! what comes together at least twice is believed, because a wrong remark costs a reader more than a missing one. Invariant: the
-//! result depends on the segments and their order only, and memory is bounded: of a longer run only the first segments are looked
-//! at. Terms are known of Dutch and English, as in `check`.
+//! The segments of a run are a bitext: terms are aligned with words of the translations by the number of segments that they share.
+//! A translation counts only if it is found at least twice, because a wrong remark costs a reader more than a missing one.
+//! Invariant: the result depends only on the segments and their order. Memory is bounded: of a longer run only the first segments
+//! are used. Terms are found in Dutch and English, as in `check`.
 
 mod alignment;
 mod terms;
@@ -19,18 +19,18 @@ use crate::translate::Segment;
 use alignment::{TargetSegment, TermAlignment};
 use terms::SourceUnits;
 
-/// Most segments of a run that are looked at.
+/// The most segments of a run that are used.
 pub const SEGMENTS: usize = 20_000;
-/// A term has to come so often.
+/// The least number of segments with a term.
 const OCCURRENCES: usize = 3;
-/// A translation has to come so often before it is believed.
+/// The least number of segments with a translation of a term.
 const BELIEVED: usize = 2;
 
 /// The segments of a run.
 #[derive(Debug, Default)]
 pub struct Bitext {
     languages: Option<(Language, Language)>,
-    /// The names of the texts, and how many segments of each were added.
+    /// The names of the texts, and the number of segments of each that were added.
     texts: Vec<(String, usize)>,
     pairs: Vec<SentencePair>,
     left_out: usize,
@@ -45,23 +45,23 @@ struct SentencePair {
     number: usize,
 }
 
-/// A term, and how it was translated.
+/// A term and its translations.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TermUse {
     /// The term in the language of the source.
     pub term: String,
-    /// How many segments have the term.
+    /// Number of segments with the term.
     pub count: usize,
-    /// How it was translated, the most frequent way first. What could not be found in a translation is in none of them.
+    /// Its translations, the most frequent first. A segment in which no translation of the term was found is in none of them.
     pub translations: Vec<TermTranslation>,
 }
 
-/// One way in which a term was translated.
+/// One translation of a term.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TermTranslation {
     /// The words in the translation.
     pub target: String,
-    /// How many segments have them.
+    /// Number of segments with them.
     pub count: usize,
     /// The segments.
     pub places: Vec<TermPlace>,
@@ -77,7 +77,7 @@ pub struct TermPlace {
 }
 
 impl Bitext {
-    /// No segments yet, from one language to another, both as codes.
+    /// A bitext without segments, between two languages, given by their codes.
     #[must_use]
     pub fn new(from: &str, to: &str) -> Self {
         let languages = Language::known(from).zip(Language::known(to)).filter(|(from, to)| from != to);
@@ -104,19 +104,19 @@ impl Bitext {
         }
     }
 
-    /// Whether there are as many segments as are looked at.
+    /// Whether the bitext has all segments that it can use.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.pairs.len() == SEGMENTS
     }
 
-    /// How many segments are not looked at, because there are too many.
+    /// Number of segments that were left out because there are too many.
     #[must_use]
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 
-    /// The terms that come at least three times and whose translation was found at least twice, those that come most often first.
+    /// The terms of at least three segments with a translation that was found at least twice; the most frequent terms first.
     #[must_use]
     pub fn terms(&self) -> Vec<TermUse> {
         let Some((from, to)) = self.languages else { return Vec::new() };
@@ -143,7 +143,7 @@ impl Bitext {
         self.terms().into_iter().filter(|term| term.translations.len() > 1).collect()
     }
 
-    /// The ways in which a term was translated, each with its places. What has all words of a more frequent way is that one.
+    /// The translations of a term with their places. A translation that has all words of a more frequent one counts as that one.
     fn translations(&self, found: impl Iterator<Item = (usize, alignment::Span)>, term: &str) -> Vec<TermTranslation> {
         let mut ways: Vec<Way> = Vec::new();
         let mut numbers: HashMap<Vec<String>, usize> = HashMap::new();
@@ -179,7 +179,7 @@ impl Bitext {
     }
 }
 
-/// A way to translate a term while it is counted.
+/// A translation of a term while its occurrences are counted.
 struct Way {
     words: Vec<String>,
     spellings: Vec<String>,
@@ -205,7 +205,8 @@ impl Way {
     }
 }
 
-/// Whether two ways are one: forms of the same words, or one of them a part of the other, which may have been found in part only.
+/// Whether two translations count as one: they are forms of the same words, or one is a part of the other. A part may be all that
+/// was found of a translation.
 fn is_same(words: &[String], others: &[String]) -> bool {
     let forms = |(one, other): (&String, &String)| {
         let shared = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
@@ -217,12 +218,12 @@ fn is_same(words: &[String], others: &[String]) -> bool {
     same_length || is_part(words, others) || is_part(others, words)
 }
 
-/// Whether all of `words` stand in `others` next to each other.
+/// Whether `others` contains all of `words` next to each other.
 fn is_part(words: &[String], others: &[String]) -> bool {
     others.windows(words.len().max(1)).any(|window| window == words)
 }
 
-/// The words of a term as they would be found in a translation.
+/// The words of a term in the form in which words of translations are compared.
 fn words_of(term: &str) -> Vec<String> {
     tokens(term).iter().map(|token| alignment::lemma(&token.lower)).collect()
 }

@@ -1,7 +1,8 @@
 //! The terms of a run's source: names, capitalised words in a row, and compound nouns.
 //!
-//! Invariant: a term is recognised in a place where nothing else explains its form: a capital within a sentence, an article before
-//! a long noun. Then it is found everywhere, at the start of a sentence and in the plural too. The longest term wins.
+//! Invariant: a term is first recognised where only that explains its form: by a capital within a sentence, or as a long noun after
+//! an article. Then it is found everywhere, also at the start of a sentence and in the plural. Of overlapping terms the longest is
+//! taken.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -14,7 +15,7 @@ use crate::summarize::is_stop_word;
 
 /// Small words that may stand within a name.
 const PARTICLES: [&str; 9] = ["van", "de", "der", "den", "het", "ten", "ter", "of", "the"];
-/// Words before a noun that are nothing else.
+/// Determiners: words that stand before a noun.
 const DETERMINERS: [&str; 14] =
     ["de", "het", "een", "deze", "dit", "elke", "elk", "iedere", "ieder", "geen", "hun", "onze", "ons", "mijn"];
 /// Endings of adjectives, adverbs and numbers.
@@ -24,9 +25,9 @@ const OTHER_ENDINGS: [&str; 15] = [
 ];
 /// Beginnings of participles, which end in -de or -te before a noun.
 const PARTICIPLES: [&str; 6] = ["ge", "aange", "opge", "uitge", "be", "ver"];
-/// Least number of letters of a noun that is a term whatever it is made of.
+/// Least number of letters of a noun that is a term even if its parts are unknown.
 const LONG: usize = 9;
-/// Least number of letters of a word that is a noun whatever follows it.
+/// Least number of letters of a word that counts as a noun, whatever follows it.
 const VERY_LONG: usize = 12;
 /// Least number of letters of a shorter noun, which has to consist of known words.
 const COMPOUND: usize = 6;
@@ -39,13 +40,13 @@ type FoundTerm = (usize, Range<usize>);
 pub(super) struct UnitPlace {
     /// The number of the unit.
     pub(super) unit: u32,
-    /// How far from the start of the segment the unit first stands, as a share of its length.
+    /// The first position of the unit in the segment, as a share of the segment's length.
     pub(super) position: f64,
 }
 
-/// The source as units: terms, and the other words that say something.
+/// The source as units: terms, and other words that are not function words.
 pub(super) struct SourceUnits {
-    /// The terms; a unit with a smaller number than there are terms is one of them.
+    /// The terms. The units with the lowest numbers are the terms, in this order.
     pub(super) terms: Vec<String>,
     /// The units of each segment, each once, in the order of their numbers.
     pub(super) segments: Vec<Vec<UnitPlace>>,
@@ -65,7 +66,7 @@ impl SourceUnits {
                 counts[term] += 1;
             }
         }
-        // Terms that are too rare are words like any other.
+        // Terms that are too rare are treated as ordinary words.
         let kept: Vec<usize> = (0..counts.len()).filter(|&term| counts[term] >= occurrences).collect();
         let numbers: HashMap<usize, usize> = kept.iter().copied().zip(0..).collect();
         for matches in &mut found {
@@ -108,13 +109,13 @@ impl SourceUnits {
         self.postings[term].iter().map(|&place| place as usize).collect()
     }
 
-    /// How many segments a unit is in.
+    /// Number of segments that a unit is in.
     pub(super) fn count(&self, unit: u32) -> usize {
         self.postings[unit as usize].len()
     }
 }
 
-/// What may be a term, and how it is recognised.
+/// The candidates for terms.
 struct Patterns {
     terms: Vec<String>,
     /// The terms that begin with a word in small letters, each with all its words; the longest first.
@@ -192,7 +193,7 @@ fn joined(words: &[String]) -> String {
     words.join(" ").replace(" - ", "-")
 }
 
-/// Where the names of a sentence are.
+/// The ranges of the names in a sentence.
 fn names(tokens: &[Token], language: Language) -> Vec<Range<usize>> {
     let mut names = Vec::new();
     let mut place = 0;
@@ -203,7 +204,7 @@ fn names(tokens: &[Token], language: Language) -> Vec<Range<usize>> {
         if start == end {
             continue;
         }
-        // A word may have its capital because of where it stands.
+        // The first word of a sentence has a capital anyway.
         if starts_sentence(tokens, start) && (end - start == 1 || is_ordinary(&plain(tokens[start].text), language)) {
             start += 1;
             start += tokens[start..end].iter().take_while(|token| !token.is_capitalised()).count();
@@ -219,7 +220,7 @@ fn names(tokens: &[Token], language: Language) -> Vec<Range<usize>> {
     names
 }
 
-/// Where the capitalised words in a row end that begin at `start`; `start` itself if there are none.
+/// The end of the row of capitalised words that begins at `start`; `start` itself if there are none.
 fn name_end(tokens: &[Token], start: usize) -> usize {
     let is_capitalised = |place: usize| tokens.get(place).is_some_and(Token::is_capitalised);
     if !is_capitalised(start) {
@@ -246,10 +247,10 @@ fn name_end(tokens: &[Token], start: usize) -> usize {
     }
 }
 
-/// The compound nouns of a run, each with its plurals that are there.
+/// The compound nouns of a run, each with those of its plurals that occur.
 fn nouns(sources: &[Vec<Token>], language: Language) -> Vec<(String, Vec<String>)> {
     let mut words: HashSet<&str> = HashSet::new();
-    // How often each word has an article before it, and how often something follows then that no adjective has behind it.
+    // For each word: how often it follows an article, and how often it is then followed by a word that cannot follow an adjective.
     let mut found: HashMap<&str, (usize, usize)> = HashMap::new();
     for tokens in sources {
         for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Letters) {
@@ -287,8 +288,8 @@ fn nouns(sources: &[Vec<Token>], language: Language) -> Vec<(String, Vec<String>
     nouns
 }
 
-/// Whether a word after an article is probably a noun that is worth a line in a glossary: long, not one of the commonest words, and
-/// without the looks of an adjective.
+/// Whether a word after an article is probably a noun for a glossary: it is long, not one of the most common words, and does not end
+/// like an adjective.
 fn is_long_noun(token: &Token, language: Language) -> bool {
     let word = token.lower.as_str();
     let letters = word.chars().count();

@@ -1,7 +1,7 @@
 //! The `lines` format: each line of the input is one segment and gives one line of output.
 //!
-//! Invariant: there is a block for every line, an empty one for an empty line, and nothing is trimmed;
-//! the line ends (LF or CRLF, and none after the last line if the input has none) are the gaps.
+//! Invariant: every line is a block, also an empty one, and nothing is trimmed. The line ends are the gaps: LF or CRLF, and none
+//! after the last line if the input has none.
 
 use std::ops::Range;
 

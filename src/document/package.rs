@@ -1,8 +1,8 @@
-//! Documents that are archives of XML: of Word, Writer, books.
+//! Documents that are zip archives of XML, such as those of Word and Writer, and books.
 //!
-//! Invariant: an archive's entries keep their bytes, but for texts that a translation replaces and for what says which language
-//! they are in. Which entries have text, and where, each format's file says: `word`, `odf`, `book`, ... What is written is
-//! looked at once more: a part that is not well-formed any more is an error, never a broken document.
+//! Invariant: the entries of an archive keep their bytes, except for translated texts and for the names of their language. The
+//! modules of the formats (`word`, `odf`, `book`, ...) say which entries have text, and where. A changed part is parsed again
+//! before it is written; if it is not well-formed any more, that is an error, and no document is written.
 
 mod archive;
 mod book;
@@ -78,11 +78,11 @@ struct PackagePart {
     flows: Vec<Flow>,
     /// Number of the document's blocks that are from this entry.
     blocks: usize,
-    /// The rule for where it names a language; `None` for an entry that is not XML.
+    /// The rule by which its elements name a language; `None` for an entry that is not XML.
     labels: Option<Labels>,
 }
 
-/// A rule for where elements name a language.
+/// A rule by which elements name a language.
 pub(super) type Labels = fn(&Tree, NodeId) -> Label;
 
 /// The place where an element names a language.
@@ -181,7 +181,7 @@ impl PackageReader {
         Ok(())
     }
 
-    /// Adds an entry that is a page as browsers read them.
+    /// Adds an entry that is HTML and not well-formed XML.
     fn add_html(&mut self, entry: &str) -> Result<()> {
         let text = self.text(entry)?;
         let mut flow = Flow::default();
@@ -234,7 +234,7 @@ impl Package {
 }
 
 impl PackagePart {
-    /// Whether the part has running text, as a chapter has, and not only titles.
+    /// Whether the part has paragraphs, as a chapter has, and not only titles.
     fn has_running_text(&self) -> bool {
         self.flows.iter().flat_map(|flow| &flow.blocks).any(|block| block.kind == BlockKind::Paragraph)
     }

@@ -1,9 +1,9 @@
 //! Articles in PDF, as far as they can be read.
 //!
-//! A PDF says where letters stand, and not what they belong to. `glyphs` finds the letters of a page, `fragments` and `lines` put
-//! them together to lines, `margins` takes off heads and page numbers, `columns` orders the lines, and `paragraphs` and `words` find
-//! what belongs together. What comes of it is an article in Markdown: a PDF is read and never written. Invariant: no more is
-//! unpacked than `limits` allows, and no password is tried.
+//! A PDF says where letters stand, and not which of them form words, lines and paragraphs. `glyphs` finds the letters of a page.
+//! `fragments` and `lines` join them into lines, `margins` removes headers, footers and page numbers, `columns` orders the lines,
+//! and `paragraphs` and `words` join lines into paragraphs. The result is an article in Markdown; a PDF is never written.
+//! Invariant: no more is unpacked than `limits` allows, and no password is tried.
 
 mod columns;
 mod fragments;
@@ -26,12 +26,13 @@ use limits::UnpackLimit;
 use lines::{TextLine, lines};
 use paragraphs::{ParagraphKind, TextParagraph, paragraphs};
 
-/// With this the crate opens no encrypted PDF, not even one that opens without a password: the limits could not be kept.
+/// A password that no PDF has. With it the crate refuses every encrypted PDF, also one that opens without a password, because
+/// `limits` cannot measure what is encrypted.
 const NOT_A_PASSWORD: &str = "\u{0}no password is tried\u{0}";
-/// What the reader of the article should know.
+/// The warning of every article that is read from a PDF.
 const LAYOUT: &str = "the layout of a PDF is not kept: its text comes out as Markdown";
 
-/// Reads a PDF.
+/// Reads an article from a PDF.
 pub(super) fn read(input: &str, content: Content, options: &ReadOptions) -> Result<Document> {
     let bytes = content.bytes()?;
     if bytes.trim_ascii().is_empty() {
@@ -60,7 +61,7 @@ pub(super) fn read(input: &str, content: Content, options: &ReadOptions) -> Resu
     Ok(document)
 }
 
-/// The columns of all pages, each with its lines in each of the ways in which they are turned.
+/// The columns of all pages in reading order. On each page, upright lines come first, then those that are turned.
 fn in_order(pages: Vec<Vec<Vec<TextLine>>>) -> Vec<Column> {
     let (mut upright, others): (Vec<Vec<TextLine>>, Vec<Vec<Vec<TextLine>>>) = pages
         .into_iter()
@@ -117,14 +118,14 @@ fn refusal(error: LoadPdfError) -> Error {
     }
 }
 
-/// There is nothing to read. `drawn` when there are letters, of which nobody knows what they say.
+/// The error for a PDF without readable text. `drawn` says that there are letters, but their fonts do not tell which.
 fn without_text(drawn: bool) -> Error {
     let error =
         if drawn { "its letters do not say which text they are" } else { "there is no text in it: it may be a scan" };
     error.with_hint("OCR it first, for instance with `ocrmypdf --force-ocr IN.pdf OUT.pdf`")
 }
 
-/// A warning of pages that are pictures only.
+/// A warning that names the pages that are pictures only; `None` without such pages.
 fn without_text_on(pages: &[usize]) -> Option<String> {
     let (first, rest) = pages.split_first()?;
     let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };

@@ -1,10 +1,9 @@
 //! Tables as text: `.csv` and `.tsv`.
 //!
-//! Some columns have text, which `ReadOptions` names; each line of such a cell is a block, or each paragraph where it holds a web page
-//! or Markdown. Invariant: everything else is in the
-//! gaps, so separators, quotation marks, line ends and other columns keep their bytes. A cell that needs quotation marks for its
-//! translation gets them. A row with more or fewer cells than the first stays as it is, with a warning. Crates that read such
-//! tables do not say where a cell's bytes are.
+//! `ReadOptions` names the columns with text. Each line of such a cell is a block; in a cell of HTML or Markdown, each paragraph is.
+//! Invariant: everything else is in the gaps, so separators, quotation marks, line ends and other columns keep their bytes. A cell
+//! whose translation needs quotation marks gets them. A row with more or fewer cells than the first is kept as it is, with a
+//! warning. The crates for such tables do not give the positions of cells, so this module finds them itself.
 
 use std::ops::Range;
 
@@ -16,7 +15,7 @@ use crate::error::WithHint;
 
 /// The separators that are tried, the likeliest first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
-/// How many rows are named in a warning.
+/// The most rows that a warning names.
 const MOST_NAMED: usize = 3;
 
 /// A row: the ranges of its cells with their quotation marks, and the line that it begins in.
@@ -48,7 +47,7 @@ pub(super) fn tsv(input: &str, text: &str, options: &ReadOptions) -> Result<Docu
     read(input, text, Format::Tsv, (start, '\t'), options)
 }
 
-/// Where the first row begins, and the separator where Excel's line `sep=;` names it.
+/// The position of the first row, and the separator if a line such as `sep=;` of Excel names it.
 fn head(text: &str) -> (usize, Option<char>) {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let line = text[start..].split_inclusive('\n').next().unwrap_or_default();
@@ -100,7 +99,7 @@ fn read(
     Ok(document)
 }
 
-/// Which columns have text, in order, and whether the first row names them. Columns are named by that row, or counted from 1.
+/// The numbers of the columns with text, and whether the first row has their names. A field is a name in that row, or a number from 1.
 fn columns(text: &str, first: &Row, options: &ReadOptions) -> Result<(Vec<usize>, bool)> {
     let names: Vec<String> = first.cells.iter().map(|cell| said(&text[cell.clone()]).trim().to_owned()).collect();
     let mut columns = Vec::new();

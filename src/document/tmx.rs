@@ -1,7 +1,7 @@
 //! Translation memories as programs exchange them (TMX 1.4): written, and read unit by unit.
 //!
-//! Invariant: a reader holds one unit, whatever the size of a file. Entities that a file defines are never expanded: such a file
-//! is refused. Codes of formats inside a text are left out, the text that they format is kept.
+//! Invariant: a reader holds one unit, whatever the size of a file. A file that defines entities is refused, so they are never
+//! expanded. Elements for formats inside a text are left out, and the text inside them is kept.
 
 use std::io::BufRead;
 
@@ -13,16 +13,16 @@ use quick_xml::reader::Reader;
 use super::xml;
 use crate::error::{Error, Explain, WithHint};
 
-/// What stands before the units.
+/// The begin of a file, before the units.
 pub const OPEN: &str = concat!(
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<tmx version=\"1.4\">\n<header creationtool=\"kortom\" creationtoolversion=\"",
     env!("CARGO_PKG_VERSION"),
     "\" segtype=\"sentence\" o-tmf=\"kortom\" adminlang=\"en\" srclang=\"*all*\" datatype=\"plaintext\"/>\n<body>\n"
 );
-/// What stands after them.
+/// The end of a file, after the units.
 pub const CLOSE: &str = "</body>\n</tmx>\n";
 
-/// Elements that hold codes and no text.
+/// Elements whose content is the code of a format, and not text.
 const CODES: [&str; 5] = ["bpt", "ept", "it", "ph", "ut"];
 
 /// A text of a unit, in one language.
@@ -39,11 +39,11 @@ pub struct TmxReader<R> {
     reader: Reader<R>,
     buffer: Vec<u8>,
     unit: Vec<Variant>,
-    /// How many elements are open.
+    /// Number of open elements.
     depth: usize,
     /// Whether the text of a variant is being read.
     is_said: bool,
-    /// How many elements with codes are open.
+    /// Number of open elements with codes.
     codes: usize,
     ended: bool,
 }
@@ -148,7 +148,7 @@ impl<R: BufRead> Iterator for TmxReader<R> {
     }
 }
 
-/// The character that a reference stands for; an entity that is not of XML or HTML stays as it is.
+/// The text of a reference; one to an entity that neither XML nor HTML has is kept as it is.
 fn resolved(reference: &BytesRef) -> String {
     if let Ok(Some(c)) = reference.resolve_char_ref() {
         return c.to_string();
@@ -164,7 +164,7 @@ fn broken(at: u64) -> Error {
     format!("it is not well-formed at byte {at}").with_hint("the file is damaged: export it anew")
 }
 
-/// A unit of two variants, and what else is to be said of it, by type.
+/// A unit of two variants as XML. `said` has its properties, each with its type.
 #[must_use]
 pub fn unit(said: &[(&str, String)], source: &Variant, target: &Variant) -> String {
     let properties = said.iter().map(|(kind, value)| format!("<prop type=\"{kind}\">{}</prop>", escaped(value)));

@@ -1,9 +1,9 @@
 //! Texts for translation (`.xlf`, XLIFF 1.2 and 2).
 //!
-//! A text without a translation, or with an empty one, is a block; its inline elements are marks, which the translation has too.
-//! Invariant: everything else is in the gaps: skeletons, notes, texts that have a translation or must not have one, so all of it
-//! keeps its bytes. In edition 1.2 a translation says that it needs a review; in edition 2 its segment says that it is translated,
-//! which there means: not yet reviewed.
+//! A text without a translation, or with an empty one, is a block. Its inline elements are marks, so the translation has them too.
+//! Invariant: everything else is in the gaps and keeps its bytes: skeletons, notes, and texts that have a translation or must not
+//! have one. In XLIFF 1.2 a translation gets the state that asks for a review. In XLIFF 2 its segment gets the state `translated`,
+//! which means that it is not reviewed yet.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
 use crate::language::Code;
 
-/// States of a translation that is none yet: of a target in edition 1.2, of a segment in edition 2.
+/// The states of a text that still needs a translation: of a target in XLIFF 1.2, of a segment in XLIFF 2.
 const EMPTY_STATES: [&str; 3] = ["new", "needs-translation", "initial"];
 
 /// Reads texts.
@@ -48,7 +48,7 @@ fn units(tree: &Tree, node: NodeId, overwrite: bool, blocks: &mut Vec<(Range<usi
     }
 }
 
-/// The block of a unit, if its translation is missing or is to be a new one.
+/// The block of a unit, if it needs a translation, or if translations are replaced.
 fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Block)> {
     let child = |name: &str| tree.children(unit).find(|&child| tree.name(child).split(':').nth(1) == Some(name));
     let (source, target) = (child("source")?, child("target"));
@@ -69,13 +69,13 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Blo
         return None;
     }
     let said = tree.said(source);
-    // With its translation a segment gets another state, so its tag is in the block.
+    // A translated segment gets another state, so its tag is part of the block.
     let inner = tree.inner(unit).start;
     let head = if is_segment { translated(tree.tag(unit)) + &tree.source[inner..place.start] } else { String::new() };
     let place = if is_segment { tree.outer(unit).start..place.end } else { place };
     let written = &tree.source[place.clone()];
     let block = inline.finish(BlockKind::Cell, written, Style::Html);
-    // Space after a text is no part of a sentence, but of what a program shows.
+    // Space after a text belongs to what a program shows, and not to the sentence.
     let space = &said[said.trim_end().len()..];
     let name = tree.qualified(source).trim_end_matches("source");
     let state = if is_segment { "" } else { " state=\"needs-review-translation\"" };
@@ -84,7 +84,7 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Blo
     Some((place, Block { markup, ..block }))
 }
 
-/// The tag of a segment once it has a translation. What a program has to say of the old state goes with it, as XLIFF 2 wants it.
+/// The tag of a segment with a translation. The attribute `subState` is removed with the old state, as XLIFF 2 requires.
 fn translated(tag: &str) -> String {
     let mut tag = tag.to_owned();
     if let Some(value) = xml::attribute(&tag, "subState")
@@ -99,7 +99,7 @@ fn translated(tag: &str) -> String {
     tag
 }
 
-/// Takes what is in an element into a block.
+/// Adds the content of an element to a block.
 fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
     for child in tree.children(node) {
         if let Some(text) = tree.text(child) {
@@ -117,7 +117,7 @@ fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
     }
 }
 
-/// Where a file lacks the language of its translations, and what is to stand there.
+/// The positions where a file lacks the language of its translations, with the text to insert.
 pub(super) fn languages(text: &str, language: &str) -> Vec<(Range<usize>, String)> {
     let Ok(tree) = Tree::parse(text) else { return Vec::new() };
     let language = Code::parse(language).tag();

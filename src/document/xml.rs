@@ -1,8 +1,8 @@
-//! XML, such as a part of a document: its elements, and where each stands in it, to the byte.
+//! XML, such as a part of a document: its elements and their byte ranges.
 //!
-//! Invariant: nothing is written anew. A `Tree` says which bytes an element and its content are, so whoever changes a text
-//! copies all bytes around it. Entities that a document defines itself are never expanded. Names are those of this file,
-//! whatever prefixes a document chose.
+//! Invariant: XML is never serialised again. A `Tree` has the byte ranges of elements and of their content, so a caller that changes
+//! a text copies all bytes around it. Entities that a document defines are never expanded. Names have the prefixes of this file,
+//! whichever prefixes a document uses.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use quick_xml::reader::NsReader;
 
 use crate::error::{Error, Explain, WithHint};
 
-/// The prefixes that names have here. Of Office there are two editions, with other addresses for the same names.
+/// The namespaces that are known here, and their prefixes. Office has two editions, with different addresses for the same names.
 #[rustfmt::skip]
 const NAMESPACES: &[(&str, &str)] = &[
     ("http://schemas.openxmlformats.org/wordprocessingml/2006/main", "w"),
@@ -54,7 +54,7 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("http://www.itunes.com/dtds/podcast-1.0.dtd", "itunes"),
 ];
 
-/// What a node is that is no element.
+/// The names of nodes that are not elements.
 const TEXT: &str = "#text";
 const REFERENCE: &str = "#reference";
 const OTHER: &str = "#other";
@@ -70,15 +70,15 @@ pub(super) struct Tree<'a> {
 #[derive(Clone, Debug)]
 struct Node {
     name: usize,
-    /// All of it.
+    /// The range of the node.
     outer: Range<usize>,
-    /// What is between its tags.
+    /// The range between its tags.
     inner: Range<usize>,
     /// The first node that is not inside it.
     next: usize,
 }
 
-/// Which node of a tree.
+/// The number of a node in its tree.
 pub(super) type NodeId = usize;
 
 /// Reads a part.
@@ -142,17 +142,17 @@ impl<'a> Tree<'a> {
         &self.names[self.nodes[node].name]
     }
 
-    /// All of a node.
+    /// The range of a node.
     pub(super) fn outer(&self, node: NodeId) -> Range<usize> {
         self.nodes[node].outer.clone()
     }
 
-    /// What is between the tags of an element.
+    /// The range between the tags of an element.
     pub(super) fn inner(&self, node: NodeId) -> Range<usize> {
         self.nodes[node].inner.clone()
     }
 
-    /// An element as it is written.
+    /// The source of a node.
     pub(super) fn written(&self, node: NodeId) -> &'a str {
         &self.source[self.outer(node)]
     }
@@ -173,19 +173,19 @@ impl<'a> Tree<'a> {
         &tag[..tag.find(|c: char| c.is_whitespace() || matches!(c, '/' | '>')).unwrap_or(tag.len())]
     }
 
-    /// What is directly inside an element.
+    /// The nodes directly inside an element.
     pub(super) fn children(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         let end = self.nodes[node].next;
         let first = (node + 1 < end).then_some(node + 1);
         std::iter::successors(first, move |&child| Some(self.nodes[child].next).filter(|&next| next < end))
     }
 
-    /// All that is inside an element, at any depth.
+    /// The nodes inside an element, at any depth.
     pub(super) fn inside(&self, node: NodeId) -> Range<NodeId> {
         node + 1..self.nodes[node].next
     }
 
-    /// What is in no element: the one that holds all others, and what stands around it.
+    /// The nodes outside of any element: the root element, and what is before and after it.
     pub(super) fn roots(&self) -> impl Iterator<Item = NodeId> + '_ {
         let end = self.nodes.len();
         std::iter::successors((end > 0).then_some(0), move |&node| {
@@ -215,7 +215,7 @@ impl<'a> Tree<'a> {
         Some(quick_xml::escape::unescape(raw).unwrap_or(Cow::Borrowed(raw)))
     }
 
-    /// What a text, or a reference to a character, says; none for other nodes and for entities that are not of XML or HTML.
+    /// The text of a text node or of a reference; `None` for other nodes, and for entities that neither XML nor HTML has.
     pub(super) fn text(&self, node: NodeId) -> Option<Cow<'a, str>> {
         let written = self.written(node);
         match self.name(node) {
@@ -303,7 +303,7 @@ impl TreeBuilder<'_> {
     }
 }
 
-/// An element's name with the prefix it has here, or `?` for names that mean nothing here.
+/// An element's name with its prefix of this file; `?` for an unknown namespace.
 fn name(tag: &BytesStart, namespace: Option<&str>) -> String {
     let local = tag.local_name();
     let local: &str = local.as_ref();
@@ -312,7 +312,7 @@ fn name(tag: &BytesStart, namespace: Option<&str>) -> String {
     prefix.map_or_else(|| local.to_owned(), |prefix| format!("{prefix}:{local}"))
 }
 
-/// The attributes of a tag: their names as they are written, and where their values stand.
+/// The attributes of a tag: their names as they are written, and the ranges of their values.
 pub(super) fn attributes(tag: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     let mut at = tag.find(|c: char| c.is_whitespace()).unwrap_or(tag.len());
     std::iter::from_fn(move || {
@@ -327,7 +327,7 @@ pub(super) fn attributes(tag: &str) -> impl Iterator<Item = (&str, Range<usize>)
     })
 }
 
-/// Where in a tag the value of an attribute stands, by its name without a prefix.
+/// The range of an attribute's value in a tag, by the attribute's name without a prefix.
 pub(super) fn attribute(tag: &str, name: &str) -> Option<Range<usize>> {
     attributes(tag).find(|(known, _)| known.rsplit(':').next() == Some(name)).map(|(_, value)| value)
 }

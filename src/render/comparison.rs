@@ -32,7 +32,7 @@ struct MeasureRow {
     part: bool,
 }
 
-/// All measures there are for a comparison.
+/// The measures that are known for a comparison.
 fn measures(comparison: &Comparison) -> Vec<MeasureRow> {
     let each = |name: &str, value: &dyn Fn(usize) -> Option<String>| {
         let known = |system| value(system).filter(|_| comparison.systems[system].error.is_none());

@@ -1,6 +1,6 @@
 //! The paragraphs of a page that kortom made: each source beside its translation.
 //!
-//! Invariant: only what such a page has is found, however a person changed its text: the first two paragraphs of each `pair`.
+//! Invariant: the first two paragraphs of each `pair` are found, and nothing else, however a person changed their text.
 
 use html5gum::{StartTag, Token};
 
@@ -19,7 +19,7 @@ pub struct PagePair {
     pub target: String,
 }
 
-/// What text belongs to.
+/// The side of a pair that text belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PairSide {
     Source,
@@ -60,7 +60,7 @@ pub fn pairs(page: &str) -> Vec<PagePair> {
     pairs
 }
 
-/// Which side a paragraph is, if it is one of the two.
+/// The side of a paragraph; `None` if it is neither.
 fn begin(pair: &mut PagePair, tag: &StartTag<usize>) -> Option<PairSide> {
     let language = attribute(tag, "lang").filter(|language| !language.is_empty())?;
     if has_class(tag, "source") {

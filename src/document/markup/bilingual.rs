@@ -1,7 +1,7 @@
-//! A translated document with each paragraph of its source above the translation, parted from it by a line break.
+//! A translated document with each paragraph of its source above the translation, and a line break between them.
 //!
-//! Invariant: of the source there is the text and its formats, and nothing that has an identity: no note, no picture, no element
-//! with an id. So no id is there twice, and what a paragraph belongs to (a list, a table) stays as it was.
+//! Invariant: of a source paragraph the text and its formats are copied, but no note, no picture and no element with an id. So every
+//! id is in the document once. Paragraphs stay in their lists and tables.
 
 use super::{Mark, MarkKind, Markup, escape, pieces, render};
 use crate::document::{Block, BlockKind, Document, Format};
@@ -63,7 +63,7 @@ fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
     markup.marks.iter().zip(kept).filter(|(_, kept)| *kept).map(|(mark, _)| mark.clone()).collect()
 }
 
-/// Whether a mark begins nothing but a format.
+/// Whether a mark only begins a format.
 fn is_format(markup: &Markup, mark: &Mark, format: Format) -> bool {
     if let Some(runs) = &markup.runs {
         return runs.is_run(&mark.markup);

@@ -1,14 +1,14 @@
 //! Projects markup from a sentence onto its translation.
 //!
-//! Where a model said which words belong together, a pair of marks goes around the words that belong to those it was around, and a
-//! single mark stays beside the word that belongs to its neighbour. All else is a guess. A pair of marks goes around the same words
-//! if the translation has them (a name, a number); else around as many words, at the edges of words: those around the number or
-//! name that it was around, or else those as far into the sentence as before. Examples: in `Hij leest *Het Parool* thuis.` the
+//! If the alignment of words is known, a pair of marks goes around the words that belong to those it was around, and a single mark
+//! stays beside the word that belongs to its neighbour. Otherwise the place is a guess. A pair of marks goes around the same words
+//! if the translation has them (a name, a number). If not, it goes around as many words as in the source: around those at the
+//! number or name that it was around, or else as far into the sentence as before. Examples: in `Hij leest *Het Parool* thuis.` the
 //! pair goes around `Het Parool` in `He reads Het Parool at home.`; in `Op *3 mei* kwam ze.` around `3 May` in
 //! `She came on 3 May.`; in `Ze was *erg* blij.` around the third of four words, `very`, in `She was very happy.`
 //!
 //! Invariant: every mark is placed, and none inside an address or another protected span. Pairs that were nested or beside each
-//! other still are; where guesses would cross, all marks keep the order they had.
+//! other still are. If guessed pairs would cross, all marks keep the order of the source.
 
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ impl Projection<'_> {
         let mut order: Vec<usize> = (0..marks.len()).collect();
         order.sort_by_key(|&mark| (places[mark], rank(marks[mark].kind, mark, &pairs, &places), mark));
         if !is_nested(&order, &pairs) {
-            // In the order of the source, each as near to its place as those before it allow.
+            // Marks keep the order of the source; each is as near to its guessed place as the marks before it allow.
             order = (0..marks.len()).collect();
             places = marks.iter().map(|mark| outside((self.point(mark), mark))).collect();
             for mark in 1..places.len() {
@@ -102,8 +102,8 @@ impl Projection<'_> {
         }
     }
 
-    /// The range of the target from the first to the last word that belongs to a word of a range of the source; none where none
-    /// does, or some of them are of another sentence.
+    /// The target range from the first to the last word that belongs to a word of a source range; `None` if there is no such word,
+    /// or if one of them is in another sentence.
     fn aligned(&self, stretch: &Range<usize>) -> Option<Range<usize>> {
         let (from, to) = self.around(stretch)?;
         if stretch == from {
@@ -115,8 +115,8 @@ impl Projection<'_> {
         (to.start <= span.start && span.end <= to.end).then_some(span)
     }
 
-    /// The target position of a single mark: before the word that belongs to the word after it if it `opens` something, else
-    /// after the one that belongs to the word before it.
+    /// The target position of a single mark. A mark that `opens` something goes before the word that belongs to the word after it;
+    /// any other mark goes after the word that belongs to the word before it.
     fn beside(&self, at: usize, opens: bool, from: &Range<usize>, theirs: &[Range<usize>]) -> Option<usize> {
         let neighbour = if opens {
             theirs.iter().find(|word| word.start >= at)?

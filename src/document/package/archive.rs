@@ -1,10 +1,10 @@
 //! A zip archive of which a few entries change.
 //!
-//! Invariant: what does not change is copied as it lies there: names, order, dates, flags, extra fields, compressed bytes, even
-//! what stands between entries. An archive in which nothing changes is the input byte for byte. A changed entry keeps all of
-//! its head but for sizes and checksum. The `zip` crate writes heads anew, so only its rules are taken over here
-//! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>). No more is unpacked than `MOST_UNPACKED`, or than a
-//! caller allows.
+//! Invariant: everything that does not change is copied byte for byte: names, order, dates, flags, extra fields, compressed bytes,
+//! and bytes between entries. So an archive without changes is written as it was read. A changed entry keeps its header except for
+//! sizes and checksum. The `zip` crate would write new headers, so this module reads and writes the format itself
+//! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>). No more is unpacked than `MOST_UNPACKED`, or than the caller
+//! allows.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -46,11 +46,11 @@ const DESCRIPTOR: u16 = 8;
 pub(super) struct Archive {
     bytes: Bytes,
     entries: Vec<ZipEntry>,
-    /// The list of entries at the end, and what comes after it.
+    /// The bytes from the list of entries to the end of the archive.
     directory: Vec<u8>,
-    /// Where that is.
+    /// The position of the list of entries.
     directory_at: u64,
-    /// Where in it the record is that says where it is.
+    /// The position, within these bytes, of the record that has the list's position.
     end: usize,
     /// Most bytes that may be unpacked, if the caller sets it.
     max_unpacked: Option<u64>,
@@ -72,9 +72,9 @@ struct ZipEntry {
     checksum: u32,
     packed: u64,
     size: u64,
-    /// Where its head and its bytes are, up to the next entry.
+    /// The range of its header and bytes, up to the next entry.
     place: Range<u64>,
-    /// Where it stands in the directory.
+    /// The range of its record in the list of entries.
     record: Range<usize>,
 }
 
@@ -82,7 +82,7 @@ impl Archive {
     /// Reads the list of entries.
     ///
     /// # Errors
-    /// When this is no zip archive, or one that no honest program makes.
+    /// When this is no zip archive, or its list of entries is damaged or made to deceive.
     pub(super) fn open(content: Content, max_unpacked: Option<u64>) -> Result<Self> {
         let bytes = match content {
             Content::Text(text) => Bytes::Memory(text.into_bytes()),
@@ -121,7 +121,7 @@ impl Archive {
     /// The content of an entry.
     ///
     /// # Errors
-    /// When it is not there, is damaged, or would fill the memory.
+    /// When there is no such entry, it is damaged, or it exceeds the limit of unpacked bytes.
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
         let entry = self.entries.iter().find(|entry| entry.name == name);
         let entry =
@@ -213,7 +213,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Writes an entry with another content, and says so in its record.
+    /// Writes an entry with other content, and updates its record.
     fn write_changed(&self, entry: &ZipEntry, content: &[u8], record: &mut [u8], out: &mut dyn Write) -> Result<u64> {
         let head = self.bytes.read(entry.place.start, LOCAL_LENGTH as u64)?;
         let rest = u64::from(u16_at(&head, 26)) + u64::from(u16_at(&head, 28));
@@ -273,7 +273,7 @@ impl Bytes {
     }
 }
 
-/// Writes an entry that was not there, of the first day that such archives know, and its record; how many bytes.
+/// Writes a new entry and its record, with the earliest date that the format has; returns the number of bytes of the entry.
 fn write_added(name: &str, content: &[u8], at: u64, records: &mut Vec<u8>, out: &mut dyn Write) -> Result<u64> {
     let mut packed = Vec::new();
     DeflateEncoder::new(content, Compression::default()).read_to_end(&mut packed)?;
@@ -329,7 +329,7 @@ fn entries(directory: &[u8], count: u16, end: u64) -> Result<Vec<ZipEntry>> {
     Ok(entries)
 }
 
-/// Refuses entries as no program for documents writes them.
+/// Refuses entries that no program for documents writes.
 fn check(entries: &[ZipEntry]) -> Result<()> {
     let mut names = HashSet::new();
     for ZipEntry { name, flags, packed, place, .. } in entries {

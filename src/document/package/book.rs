@@ -1,8 +1,8 @@
 //! Books (`.epub`, editions 2 and 3).
 //!
-//! `META-INF/container.xml` says where the book's list of files is, and that which are its chapters and in which order. They
-//! are XHTML, read as XML; one that is none after all is read as a browser would. Titles in the tables of contents are
-//! translated as well. A book that its seller has locked is refused.
+//! `META-INF/container.xml` names the book's list of files, and that list names the chapters in their order. Chapters are XHTML and
+//! read as XML; a chapter that is not well-formed is read as HTML. Titles in the tables of contents are translated as well. A book
+//! that its seller has locked is refused.
 
 use anyhow::{Context, Result, ensure};
 
@@ -13,10 +13,10 @@ use super::{Label, PackagePart, PackageReader};
 use crate::document::{BlockKind, html};
 use crate::error::WithHint;
 
-/// Ways to make a font's file unreadable by itself, which lock no book.
+/// Methods that obfuscate a font's file. A book with such fonts is not locked.
 const OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"];
 
-/// What elements of chapters and of a book's lists mean.
+/// The rules for elements of chapters and of a book's lists.
 struct Book;
 
 /// Reads all parts of a book.
@@ -41,7 +41,7 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     reader.add(&list, &Book, labels)
 }
 
-/// In front of a chapter.
+/// The place of a preface in a chapter: in front of its text.
 fn front(tree: &Tree, _: &[Option<String>; 2]) -> Option<FrontPlace> {
     let body = tree.all("h:body").find(|&body| !tree.end_tag(body).is_empty())?;
     let prefix = tree.qualified(body).trim_end_matches("body");
@@ -62,7 +62,7 @@ fn refuse_locked(reader: &PackageReader) -> Result<()> {
     Ok(())
 }
 
-/// The files with text: chapters in their order, then what else is XHTML, then the table of contents of edition 2.
+/// The files with text: chapters in their order, then other XHTML files, then the table of contents of edition 2.
 fn files(tree: &Tree, list: &str) -> Vec<String> {
     let folder = list.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let items: Vec<(String, String, String)> = tree
@@ -109,7 +109,7 @@ pub(super) fn within(path: &str) -> String {
     parts.join("/")
 }
 
-/// Where the language of a text is named.
+/// The place where an element names a language.
 fn labels(tree: &Tree, node: NodeId) -> Label {
     match tree.name(node) {
         "h:html" | "ncx:ncx" | "opf:package" => Label::Attribute("lang"),

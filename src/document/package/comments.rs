@@ -1,4 +1,4 @@
-//! Comments that a translation adds to a document: in Writer they stand where they belong, in Word in an entry of their own.
+//! Comments that are added to a translated document: in Writer within its text, in Word in an entry of their own.
 
 use anyhow::{Context, Result};
 

@@ -1,8 +1,8 @@
-//! A part of a document as flows of text: what is a block in it, and what stands between.
+//! A part of a document as flows of text: blocks, and the gaps between them.
 //!
-//! Invariant: a flow's gaps and blocks, joined, are the bytes of the part. Text that stands inside a paragraph and is none of
-//! it (a footnote, a text box) is a flow of its own: where it belongs, in a mark or a gap of the other, there is its number
-//! between two characters that XML cannot hold. What an element means says a format's `Rules`.
+//! Invariant: the joined gaps and blocks of all flows are the bytes of the part. Text inside a paragraph that does not belong to
+//! its sentences (a footnote, a text box) is a flow of its own. The outer flow has, in a mark or a gap, the number of the inner one
+//! in its place, between two characters that XML cannot hold. A format's `Rules` give each element its role.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,62 +13,62 @@ use super::xml::{NodeId, Tree};
 use crate::document::markup::{Inline, MarkKind, Markup, Style};
 use crate::document::{Block, BlockKind};
 
-/// How ends of lines are written in strings, the last of them by Excel.
+/// The ways to write a line end in strings; the last is Excel's.
 const LINE_ENDS: [&str; 7] = ["\n", "\r", "&#10;", "&#xA;", "&#xa;", "&#13;", "_x000D_"];
-/// What stands around the number of a flow.
+/// The character before and after the number of a flow.
 const FLOW: char = '\u{1}';
 
-/// What an element means to its paragraph, or to the structure around paragraphs.
+/// The role of an element in its paragraph, or in the structure around paragraphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Paragraphs are looked for inside it; without a better one they are of this kind.
+    /// Contains paragraphs, which are of this kind unless they name another.
     Structure(Option<BlockKind>),
-    /// A paragraph whose text stands among its elements, of this kind or of that around it.
+    /// A paragraph with text directly inside, of this kind or else of that of the structure around it.
     Paragraph(Option<BlockKind>),
     /// A paragraph whose text is in runs.
     RunParagraph(Option<BlockKind>),
-    /// Has text in elements for words; each line of it is a paragraph of this kind.
+    /// A string whose lines are paragraphs of this kind.
     Lines(BlockKind),
     /// A part of a sentence, such as a link.
     Phrase,
-    /// Goes through as it is, where it stands in a sentence.
+    /// Kept as it is, as a single mark of the sentence.
     Single,
     /// Ends a block: a line break, a tabulator.
     Parting,
-    /// Stands for a space.
+    /// A space.
     Space,
-    /// Text of its own inside of a paragraph.
+    /// Text inside of a paragraph that is a flow of its own.
     Flow,
-    /// Goes through as it is, with the flows in it. Where it is in no paragraph it has paragraphs of this kind.
+    /// Kept as it is, except for the flows in it. Outside of a paragraph it is structure with paragraphs of this kind.
     Frame(Option<BlockKind>),
     /// A run: text in one format.
     Run,
-    /// What a run's format is.
+    /// The format of a run.
     Format,
     /// The text in a run.
     Words,
     /// A hyphen at which no line ends.
     Hyphen,
-    /// Says nothing about a translation, such as where a spelling was found to be wrong.
+    /// Left out of a translated sentence, such as the mark of a spelling error.
     Dropped,
-    /// Begins or ends a field, or parts its code from its result.
+    /// The begin of a field, its end, or the separator between its code and its result.
     Field,
 }
 
-/// What a format's elements mean.
+/// The rules of a format: the role of each element.
 pub(super) trait Rules {
-    /// What a node means.
+    /// The role of a node.
     fn role(&self, tree: &Tree, node: NodeId) -> Role;
 }
 
-/// Blocks and what stands between them.
+/// A flow: blocks and the gaps between them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flow {
     pub(super) gaps: Vec<String>,
     pub(super) blocks: Vec<Block>,
 }
 
-/// A block and where it is in its part.
+/// A block and its range in the part.
 pub(super) type Placed = (Range<usize>, Block);
 
 /// Reads the flows of a part.
@@ -76,13 +76,13 @@ pub(super) struct FlowReader<'a> {
     pub(super) tree: &'a Tree<'a>,
     pub(super) rules: &'a dyn Rules,
     flows: Vec<Flow>,
-    /// Flows by what is in them: of a text box there are two versions, which should stay the same.
+    /// Flows by their content. A text box is in a document twice, and both copies get the same translation.
     known: HashMap<&'a str, usize>,
-    /// Flows inside the one that is being read, and where.
+    /// The flows inside the one that is being read, with their ranges.
     nested: Vec<(Range<usize>, usize)>,
-    /// What paragraphs around are, the innermost last.
+    /// The kinds of the structures around the current node, the innermost last.
     kinds: Vec<BlockKind>,
-    /// Fields that are open, the innermost last; see `runs`.
+    /// The open fields, the innermost last; see `runs`.
     pub(super) fields: Vec<super::runs::OpenField>,
 }
 
@@ -105,7 +105,7 @@ pub(super) fn flows(tree: &Tree, rules: &dyn Rules) -> Vec<Flow> {
     reader.flows
 }
 
-/// The flows joined to the part that they were, with these blocks in the order of `numbered`.
+/// The part with these blocks, which are in the order of [`blocks`], in place of its own.
 pub(super) fn joined(flows: &[Flow], blocks: &[Block]) -> String {
     let mut sources: Vec<Vec<&str>> = flows.iter().map(|flow| vec![""; flow.blocks.len()]).collect();
     for ((flow, place), block) in order(flows).into_iter().zip(blocks) {
@@ -138,7 +138,7 @@ fn join(flows: &[Flow], sources: &[Vec<&str>], flow: usize, part: &mut String) {
     }
 }
 
-/// The blocks as a reader meets them: which flow, and which of its blocks.
+/// The blocks in reading order, each as the number of its flow and its own number there.
 fn order(flows: &[Flow]) -> Vec<(usize, usize)> {
     fn follow(flows: &[Flow], flow: usize, seen: &mut Vec<bool>, order: &mut Vec<(usize, usize)>) {
         if std::mem::replace(&mut seen[flow], true) {
@@ -157,12 +157,12 @@ fn order(flows: &[Flow]) -> Vec<(usize, usize)> {
     order
 }
 
-/// By block, whether it is in no flow inside of another one.
+/// For each block, whether it is in the outermost flow.
 pub(super) fn outer(flows: &[Flow]) -> Vec<bool> {
     order(flows).into_iter().map(|(flow, _)| flow == 0).collect()
 }
 
-/// The flows that stand in a text.
+/// The numbers of the flows in a text.
 fn inner(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.split(FLOW).skip(1).step_by(2).filter_map(|number| number.parse().ok())
 }
@@ -178,7 +178,7 @@ fn lines(tree: &Tree, words: NodeId, kind: BlockKind, blocks: &mut Vec<Placed>) 
         let line = text[..end].trim();
         let start = rest.start + text[..end].len() - text[..end].trim_start().len();
         rest.start += end + length;
-        // What is written in another way stays.
+        // A line with CDATA or an unknown entity is kept as it is.
         let Some(said) = unescape_with(line, resolve_html5_entity).ok().filter(|_| !line.contains('<')) else {
             continue;
         };
@@ -197,7 +197,7 @@ impl FlowReader<'_> {
                 reader.tree.children(node).for_each(|child| reader.walk(child, blocks));
             }),
             Role::Paragraph(kind) => self.within(kind, |reader| reader.mixed(node, blocks)),
-            // What holds paragraphs is no part of a sentence.
+            // An element that contains paragraphs is not part of a sentence.
             Role::Phrase if !self.kinds.is_empty() => self.mixed(node, blocks),
             Role::Phrase | Role::Flow => self.tree.children(node).for_each(|child| self.walk(child, blocks)),
             Role::RunParagraph(kind) => self.within(kind, |reader| reader.runs(node, blocks)),
@@ -213,7 +213,7 @@ impl FlowReader<'_> {
         self.rules.role(self.tree, node)
     }
 
-    /// What a paragraph here is, where it does not say.
+    /// The kind of a paragraph that does not name its own.
     pub(super) fn kind(&self) -> BlockKind {
         self.kinds.last().copied().unwrap_or(BlockKind::Paragraph)
     }
@@ -225,7 +225,7 @@ impl FlowReader<'_> {
         self.kinds.pop();
     }
 
-    /// A paragraph whose text stands among its elements.
+    /// Reads a paragraph with text directly inside.
     fn mixed(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
         let mut together: Vec<NodeId> = Vec::new();
         for child in self.tree.children(node) {
@@ -239,7 +239,7 @@ impl FlowReader<'_> {
         self.sentence(&together, blocks);
     }
 
-    /// Whether a node can be inside a block.
+    /// Whether a node can be part of a block.
     fn is_inline(&self, node: NodeId) -> bool {
         match self.role(node) {
             Role::Phrase => self.tree.children(node).all(|child| self.is_inline(child)),
@@ -248,7 +248,7 @@ impl FlowReader<'_> {
         }
     }
 
-    /// Makes a block of nodes that follow each other, if there is anything to say in them.
+    /// Makes a block of nodes that follow each other, if they have text.
     fn sentence(&mut self, nodes: &[NodeId], blocks: &mut Vec<Placed>) {
         let speaks = |node: &&NodeId| self.speaks(**node);
         let (Some(&first), Some(&last)) = (nodes.iter().find(speaks), nodes.iter().rfind(speaks)) else {
@@ -276,7 +276,7 @@ impl FlowReader<'_> {
         }
     }
 
-    /// Whether there is text in a node.
+    /// Whether a node has text.
     fn speaks(&self, node: NodeId) -> bool {
         match self.tree.text(node) {
             Some(text) => !text.trim().is_empty(),
@@ -284,7 +284,7 @@ impl FlowReader<'_> {
         }
     }
 
-    /// Takes a node into a block.
+    /// Adds a node to a block.
     fn inline(&mut self, node: NodeId, inline: &mut Inline) {
         let tree = self.tree;
         if let Some(text) = tree.text(node) {
@@ -302,7 +302,7 @@ impl FlowReader<'_> {
         }
     }
 
-    /// A node as it is written, with the numbers of the flows in it.
+    /// The source of a node, with numbers in place of the flows in it.
     pub(super) fn capture(&mut self, node: NodeId) -> String {
         self.find_flows(node);
         self.captured(self.tree.outer(node))
@@ -326,7 +326,7 @@ impl FlowReader<'_> {
         }
     }
 
-    /// Reads a flow, which may have been read before.
+    /// Reads a flow, or finds the one with the same content, and returns its number.
     fn flow(&mut self, node: NodeId) {
         let range = self.tree.inner(node);
         if range.is_empty() || self.nested.iter().rev().any(|(known, _)| *known == range) {
@@ -351,7 +351,7 @@ impl FlowReader<'_> {
         self.nested.push((range, number));
     }
 
-    /// A stretch of the part, with numbers in place of the flows in it.
+    /// The source of a range of the part, with numbers in place of the flows in it.
     pub(super) fn captured(&self, range: Range<usize>) -> String {
         let first = self.nested.partition_point(|(flow, _)| flow.start < range.start);
         let mut captured = String::new();
@@ -365,7 +365,7 @@ impl FlowReader<'_> {
         captured
     }
 
-    /// The flow of blocks that are in order in a stretch of the part.
+    /// The flow of a range of the part, from its blocks in their order.
     fn cut(&self, range: Range<usize>, blocks: Vec<Placed>) -> Flow {
         let mut flow = Flow::default();
         let mut at = range.start;

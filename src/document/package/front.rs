@@ -10,7 +10,7 @@ pub(super) struct Front {
     pub(super) entry: String,
     /// The styles of a heading and of a paragraph, as far as there are any.
     pub(super) styles: [Option<String>; 2],
-    /// Where in the entry it goes, and how a heading and a paragraph are written there.
+    /// The function that finds the place of the preface in the entry.
     pub(super) find: fn(tree: &Tree, styles: &[Option<String>; 2]) -> Option<FrontPlace>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct FrontPlace {
 }
 
 impl Front {
-    /// Where a text goes, and as what; none in a document that has no place for it.
+    /// The place of a preface in a part; `None` in a part that has none.
     pub(super) fn written(&self, tree: &Tree, preface: &Preface) -> Option<(usize, String)> {
         let FrontPlace { at, heading, paragraph } = (self.find)(tree, &self.styles)?;
         let around =

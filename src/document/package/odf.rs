@@ -13,9 +13,9 @@ use super::{Label, PackageReader};
 use crate::document::BlockKind;
 use crate::error::WithHint;
 
-/// What elements of `OpenDocument` mean.
+/// The rules for elements of `OpenDocument`.
 struct OpenDocument {
-    /// Whether text of master pages stands in the document: headers and footers do, what a master of slides says does not.
+    /// Whether text of master pages is text of the document: it is in texts (headers and footers), but not in presentations.
     masters: bool,
     /// Whether cells are those of a sheet, of which only sentences are translated.
     sheets: bool,
@@ -23,7 +23,7 @@ struct OpenDocument {
     annotations: bool,
 }
 
-/// Structure that is named as what stands in paragraphs is.
+/// Elements that are structure although their names begin like those of elements inside paragraphs.
 const STRUCTURE: [&str; 13] = [
     "text:list",
     "text:list-header",
@@ -40,9 +40,9 @@ const STRUCTURE: [&str; 13] = [
     "text:numbered-paragraph",
 ];
 
-/// Styles that a heading and a paragraph have in a text, where it has them itself.
+/// The styles of a heading and of a paragraph in a preface, if the document has them.
 const STYLES: [&str; 2] = ["Heading_20_1", "Text_20_body"];
-/// What stands before the text of a document and is none of it.
+/// Elements before the text of a document.
 const DECLARATIONS: [&str; 9] = [
     "office:forms",
     "text:tracked-changes",
@@ -91,7 +91,7 @@ fn parts(reader: &mut PackageReader, rules: &OpenDocument) -> Result<()> {
     Ok(())
 }
 
-/// In front of the first paragraph.
+/// The place of a preface: in front of the first paragraph.
 fn front(tree: &Tree, styles: &[Option<String>; 2]) -> Option<FrontPlace> {
     let text = tree.all("office:text").find(|&text| !tree.end_tag(text).is_empty())?;
     let declares = |&child: &NodeId| !tree.is_element(child) || DECLARATIONS.contains(&tree.name(child));
@@ -109,7 +109,7 @@ fn front(tree: &Tree, styles: &[Option<String>; 2]) -> Option<FrontPlace> {
     })
 }
 
-/// Where the language of a text is named.
+/// The place where an element names a language.
 fn labels(tree: &Tree, node: NodeId) -> Label {
     match tree.name(node) {
         "style:text-properties" => Label::Pair("language", "country"),

@@ -1,9 +1,9 @@
 //! Paragraphs whose text is in runs, each in one format: those of Word, `PowerPoint` and Excel.
 //!
-//! Programs split runs anywhere: at a spelling mistake, or where text was typed later. So runs of the same format are one
-//! text; that of most letters is the paragraph's own, and a stretch in another one is a pair of marks, as emphasis is in a
-//! web page. What stands between runs, or in a run beside its text, is a mark of its own. Invariant: between any two marks of
-//! a block no run is open, so they may stand in any order. Line breaks and tabulators part blocks.
+//! Programs split runs anywhere: at a spelling mistake, or where text was typed later. So neighbouring runs of one format are read
+//! as one text. The format of most letters is the paragraph's own; text in another format has a pair of marks around it, like
+//! emphasis in a web page. Elements between runs, or beside the text of a run, are single marks. Invariant: no run is open between
+//! two marks of a block, so marks may be in any order. Line breaks and tabulators divide blocks.
 
 mod writer;
 
@@ -16,12 +16,12 @@ use crate::document::Block;
 use crate::document::markup::{Inline, MarkKind, Style};
 pub(in crate::document) use writer::{RunPiece, Runs};
 
-/// A field that is open: a stretch with a code, and perhaps a result that stands in the text.
+/// An open field: a code, and perhaps a result that is shown in the text.
 #[derive(Debug, Default)]
 pub(in crate::document) struct OpenField {
-    /// What it computes, as far as it is read.
+    /// Its code, as far as it has been read.
     code: String,
-    /// Whether its result has begun, and is text like any other.
+    /// Whether its result has begun and is translated like other text.
     result: Option<bool>,
 }
 
@@ -29,11 +29,11 @@ pub(in crate::document) struct OpenField {
 struct Item {
     what: What,
     place: Range<usize>,
-    /// Where it is in its run, if it is in one that has more in it.
+    /// Its place in its run, if the run contains other items too.
     run: Option<InRun>,
 }
 
-/// The run that something is in.
+/// The run of an item.
 #[derive(Clone)]
 struct InRun {
     node: NodeId,
@@ -50,9 +50,9 @@ enum What {
     Parting,
 }
 
-/// A format that text is in.
+/// A format of text.
 struct RunFormat {
-    /// What a run in it begins with.
+    /// The markup that begins a run of this format.
     beginning: String,
     letters: usize,
 }
@@ -62,11 +62,11 @@ struct Paragraph<'r, 'a> {
     reader: &'r mut FlowReader<'a>,
     items: Vec<Item>,
     formats: Vec<RunFormat>,
-    /// Formats by what matters of them.
+    /// The formats, by the properties that distinguish them.
     known: HashMap<String, usize>,
-    /// A field's code, as far as it is read, and where.
+    /// The code of a field, as far as it has been read, and its range.
     code: Option<(String, Range<usize>)>,
-    /// A run with text, whose tags others are written with.
+    /// A run with text, whose tags are used to write other runs.
     tags: Option<(String, (String, String))>,
 }
 
@@ -114,7 +114,7 @@ impl Paragraph<'_, '_> {
         }
     }
 
-    /// Whether there is text in a node, of which a translation may change something.
+    /// Whether a node has text that is translated.
     fn speaks(&self, node: NodeId) -> bool {
         let reader = &self.reader;
         reader.tree.inside(node).any(|inside| reader.role(inside) == Role::Words)
@@ -124,20 +124,20 @@ impl Paragraph<'_, '_> {
         self.items.push(Item { what, place, run: None });
     }
 
-    /// Something that goes through as it is.
+    /// An item that is kept as it is.
     fn single(&mut self, node: NodeId) {
         let written = self.reader.capture(node);
         self.keep(written, self.reader.tree.outer(node));
     }
 
-    /// Neighbours that go through as they are stay together.
+    /// Joins neighbouring items that are kept as they are.
     fn keep(&mut self, written: String, place: Range<usize>) {
         match (&mut self.code, self.items.last_mut()) {
             (Some((code, range)), _) => {
                 code.push_str(&written);
                 range.end = place.end;
             }
-            // What stands at the beginning of a phrase stays there.
+            // An item at the beginning of a phrase stays there.
             (None, Some(Item { what: What::Single(before) | What::Open(before), place: range, run: None })) => {
                 before.push_str(&written);
                 range.end = place.end;
@@ -199,14 +199,14 @@ impl Paragraph<'_, '_> {
         What::Words(format, text)
     }
 
-    /// What a run begins with, before its content.
+    /// The markup of a run before its content.
     fn beginning(&self, run: NodeId) -> String {
         let (tree, reader) = (self.reader.tree, &self.reader);
         let format = tree.children(run).find(|&node| reader.role(node) == Role::Format);
         format!("{}{}", tree.tag(run), format.map_or("", |format| tree.written(format)))
     }
 
-    /// The format of a run. Its language, and which of an author's visits it is from, make no other one.
+    /// The format of a run. Runs that differ only in language or in the editing session they are from have the same format.
     fn format(&mut self, run: NodeId) -> usize {
         let (tree, reader) = (self.reader.tree, &self.reader);
         let format = tree.children(run).find(|&node| reader.role(node) == Role::Format);
@@ -224,8 +224,8 @@ impl Paragraph<'_, '_> {
         })
     }
 
-    /// A run that begins a field, parts its code from its result, or ends it. The result of a link is text; what the program
-    /// computes itself, such as a page's number, is none.
+    /// Reads a run that begins a field, separates its code from its result, or ends it. The result of a link is translated; one
+    /// that the program computes, such as a page number, is not.
     fn field(&mut self, run: NodeId, field: NodeId) {
         let place = self.reader.tree.outer(run);
         let written = self.reader.capture(run);
@@ -264,14 +264,14 @@ impl Paragraph<'_, '_> {
         }
     }
 
-    /// A field's code is read: it goes through as it is.
+    /// Ends the code of a field, which is kept as it is.
     fn end_code(&mut self) {
         if let Some((code, place)) = self.code.take().filter(|(code, _)| !code.is_empty()) {
             self.keep(code, place);
         }
     }
 
-    /// Has whatever begins or ends in another paragraph or block part blocks, and what is around such a place.
+    /// Makes elements divide blocks if only their begin or their end is in the paragraph, together with the elements around them.
     fn part_unpaired(&mut self) {
         let mut open: Vec<(usize, bool)> = Vec::new();
         let mut parting = Vec::new();
@@ -293,7 +293,7 @@ impl Paragraph<'_, '_> {
         }
     }
 
-    /// The blocks that the items make up.
+    /// Builds the blocks from the items.
     fn blocks(self) -> Vec<Placed> {
         let Some(tags) = &self.tags else { return Vec::new() };
         let stretches = self.items.split(|item| matches!(item.what, What::Parting));
@@ -327,7 +327,7 @@ impl Paragraph<'_, '_> {
         Some((start..stop, Block { markup, ..block }))
     }
 
-    /// The format that most letters of a block are in.
+    /// The format of most letters of a block.
     fn own(&self, items: &[Item]) -> usize {
         let mut letters = vec![0; self.formats.len()];
         for item in items {
@@ -361,7 +361,7 @@ impl Paragraph<'_, '_> {
             }
             match &item.what {
                 What::Words(_, text) => {
-                    // Space in front of all text is none of a sentence.
+                    // Space before the text does not belong to its sentence.
                     let said = if spoken { text } else { text.trim_start_matches(' ') };
                     inline.mark(MarkKind::Single, &text[..text.len() - said.len()]);
                     inline.text(said);

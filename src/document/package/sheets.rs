@@ -1,8 +1,8 @@
 //! Workbooks of Excel (`.xlsx`), and of other programs that write its format: strings that are sentences, comments, and the
 //! text of drawings and charts.
 //!
-//! A string is a sentence if it has two words or more: others are codes, names of things, what formulas compare with. Never
-//! translated: formulas and what they compute, names of sheets, and titles of table columns, which Excel keeps in two places
+//! A string is translated if it has two words or more. Strings of one word are codes, names, or values that formulas compare with.
+//! Never translated: formulas and their results, names of sheets, and titles of table columns, because Excel has them in two places
 //! that must be equal.
 
 use std::collections::HashSet;
@@ -16,14 +16,14 @@ use super::xml::{NodeId, Tree};
 use crate::document::BlockKind;
 use crate::error::{Explain, WithHint};
 
-/// Kinds of entries with strings, as their types end, in the order in which they are read.
+/// Kinds of entries with strings, as the ends of their content types, in the order in which they are read.
 const KINDS: [&str; 3] = [".sharedStrings+xml", ".worksheet+xml", ".comments+xml"];
 /// Kinds of entries with text in drawings.
 const DRAWINGS: [&str; 2] = [".drawing+xml", ".chart+xml"];
-/// How many words make a sentence.
+/// The least number of words of a sentence.
 const FEWEST_WORDS: usize = 2;
 
-/// What elements of workbooks mean.
+/// The rules for elements of workbooks.
 struct Workbook {
     /// Titles of the columns of tables.
     titles: HashSet<String>,
@@ -50,7 +50,7 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     }
     let rules = Workbook { titles };
     for entry in KINDS.into_iter().flat_map(of) {
-        // Most sheets have their strings elsewhere, and may have millions of numbers.
+        // Most sheets have no strings of their own, but may have millions of numbers, so they are not parsed.
         if !entry.contains("/worksheets/") || reader.text(&entry)?.contains("inlineStr") {
             reader.add(&entry, &rules, labels)?;
         }
@@ -70,7 +70,7 @@ pub(super) fn is_sentence(text: &str) -> bool {
 }
 
 impl Workbook {
-    /// What a string is: lines of text, or runs of it in several formats.
+    /// The role of a string: lines of text, or runs of several formats.
     fn string(&self, tree: &Tree, string: NodeId) -> Role {
         let runs = |node| tree.children(node).filter(|&child| tree.name(child) == "x:r");
         let words = |node| tree.children(node).filter(|&child| tree.name(child) == "x:t");

@@ -1,6 +1,6 @@
 //! Slides of `PowerPoint` (`.pptx`), and of other programs that write its format: their text, notes, charts and diagrams.
 //!
-//! What a master or a layout says stands on no slide, so it stays.
+//! Text of masters and layouts is not on any slide, so it is not translated.
 
 use anyhow::{Result, ensure};
 
@@ -11,10 +11,10 @@ use super::xml::{NodeId, Tree};
 use crate::document::BlockKind;
 use crate::error::WithHint;
 
-/// Kinds of entries with text, as their types end, in the order in which they are read.
+/// Kinds of entries with text, as the ends of their content types, in the order in which they are read.
 const KINDS: [&str; 5] = [".slide+xml", ".notesSlide+xml", ".comments+xml", ".chart+xml", ".diagramData+xml"];
 
-/// What elements of slides mean.
+/// The rules for elements of slides.
 struct Slide;
 
 /// Reads all parts of a presentation.

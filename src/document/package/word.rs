@@ -1,7 +1,7 @@
 //! Documents of Word (`.docx`), and of other programs that write its format.
 //!
-//! `[Content_Types].xml` says which entries have text: the document itself, headers and footers, notes, comments, charts and
-//! diagrams. Never translated: codes of fields and what they compute, deleted text of tracked changes, formulas.
+//! `[Content_Types].xml` names the entries with text: the document itself, headers and footers, notes, comments, charts and
+//! diagrams. Never translated: codes of fields and their results, deleted text of tracked changes, formulas.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::{Label, PackageReader};
 use crate::document::BlockKind;
 use crate::error::{Explain, WithHint};
 
-/// Kinds of entries with text, as the list of their types ends, in the order in which they are read.
+/// Kinds of entries with text, as the ends of their content types, in the order in which they are read.
 const KINDS: [&str; 5] = ["header+xml", "footer+xml", "footnotes+xml", "endnotes+xml", COMMENTS];
 const COMMENTS: &str = "comments+xml";
 /// Kinds of entries with text in drawings.
@@ -37,9 +37,9 @@ const RELATED: [&str; 12] = [
     "drawing",
 ];
 
-/// What elements of Word mean.
+/// The rules for elements of Word.
 struct Word {
-    /// What paragraphs of a style are, and what every language of Word calls it.
+    /// The kind of paragraphs by their style, and the style's name, which is the same in every language of Word.
     styles: HashMap<String, (BlockKind, String)>,
 }
 
@@ -90,11 +90,11 @@ pub(super) fn entries(reader: &PackageReader) -> Result<Vec<(String, String)>> {
     Ok(tree.all("ct:Override").filter_map(entry).collect())
 }
 
-/// Refuses a document of which an entry with text is missing that another one names. Pictures may be missing: they often are,
-/// and every program opens such a document.
+/// Refuses a document without an entry of text that its relationships name. Missing pictures are accepted: they are common, and
+/// every program opens such a document.
 ///
 /// # Errors
-/// When one is missing; names it.
+/// When an entry with text is missing; the error names it.
 pub(super) fn refuse_missing(reader: &PackageReader, entry: &str) -> Result<()> {
     let (folder, name) = entry.rsplit_once('/').unwrap_or(("", entry));
     let list = within(&format!("{folder}/_rels/{name}.rels"));
@@ -120,7 +120,7 @@ pub(super) fn refuse_missing(reader: &PackageReader, entry: &str) -> Result<()> 
     Ok(())
 }
 
-/// What paragraphs of a style are, by what the style is called in every language of Word.
+/// The kind of paragraphs of a style, by the style's name, which is the same in every language of Word.
 fn named(reader: &PackageReader, entry: &str) -> Result<HashMap<String, (BlockKind, String)>> {
     let text = reader.text(entry)?;
     let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
@@ -137,7 +137,7 @@ fn named(reader: &PackageReader, entry: &str) -> Result<HashMap<String, (BlockKi
     Ok(tree.all("w:style").filter_map(kind).collect())
 }
 
-/// In front of the first paragraph.
+/// The place of a preface: in front of the first paragraph.
 fn front(tree: &Tree, [heading, _]: &[Option<String>; 2]) -> Option<FrontPlace> {
     let body = tree.all("w:body").find(|&body| !tree.end_tag(body).is_empty())?;
     let w = tree.qualified(body).trim_end_matches("body");
@@ -147,7 +147,7 @@ fn front(tree: &Tree, [heading, _]: &[Option<String>; 2]) -> Option<FrontPlace> 
     Some(FrontPlace { at: tree.inner(body).start, heading: around(&style), paragraph: around("") })
 }
 
-/// Where the language of a text is named.
+/// The place where an element names a language.
 pub(super) fn labels(tree: &Tree, node: NodeId) -> Label {
     match tree.name(node) {
         "w:lang" => Label::Attribute("val"),
@@ -158,7 +158,7 @@ pub(super) fn labels(tree: &Tree, node: NodeId) -> Label {
 }
 
 impl Word {
-    /// What a paragraph says that it is.
+    /// The kind that a paragraph's style names.
     fn kind(&self, tree: &Tree, paragraph: NodeId) -> Option<BlockKind> {
         let properties = tree.child(paragraph, "w:pPr")?;
         let style = tree.child(properties, "w:pStyle").and_then(|style| tree.attribute(style, "val"));
@@ -193,7 +193,7 @@ impl Rules for Word {
     }
 }
 
-/// What elements of drawings mean: in charts, diagrams and slides.
+/// The rules for elements of drawings, in charts, diagrams and slides.
 pub(super) struct Drawing;
 
 impl Rules for Drawing {
@@ -211,7 +211,7 @@ impl Rules for Drawing {
     }
 }
 
-/// What a document says of itself.
+/// The rules for the properties of a document, such as its title.
 pub(super) struct Properties;
 
 impl Rules for Properties {

@@ -7,21 +7,21 @@
 
 use super::lines::TextLine;
 
-/// Lines further apart than this many sizes of their letters are not in one column.
+/// The largest gap between two lines of a column, in sizes of their letters.
 const FARTHEST: f32 = 3.5;
-/// With more columns than this a page is a table or a drawing, and is read from top to bottom.
+/// The most columns of a page of text. A page with more is a table or a drawing, and is read from top to bottom.
 const MOST_COLUMNS: usize = 400;
-/// With more lines than this, too.
+/// The most lines of a page whose columns are ordered. A page with more is read from top to bottom.
 const MOST_LINES: usize = 4000;
 
-/// Lines that are read from top to bottom.
+/// A column: lines that are read from top to bottom.
 #[derive(Debug)]
 pub(super) struct Column {
     /// The lines, the topmost first.
     pub(super) lines: Vec<TextLine>,
-    /// Where the leftmost line begins.
+    /// The left edge of the leftmost line.
     pub(super) left: f32,
-    /// Where the line ends that goes furthest to the right.
+    /// The right edge of the line that reaches furthest to the right.
     pub(super) right: f32,
     top: f32,
     bottom: f32,
@@ -54,7 +54,7 @@ impl Column {
         self.top + self.bottom > other.top + other.bottom
     }
 
-    /// Whether it is read before `other`, for which it matters what else is on the page.
+    /// Whether this column is read before `other`. That also depends on the other columns of the page.
     fn comes_before(&self, other: &Self, all: &[Self]) -> bool {
         if self.overlaps(other) {
             return self.is_above(other);
@@ -67,7 +67,8 @@ impl Column {
     }
 }
 
-/// Lines of which each has exactly the next one below it, and that one has nothing else above it.
+/// Divides lines into columns. Two lines follow each other in a column if the second is the only line below the first, and the
+/// first is the only line above the second.
 fn chains(lines: &[TextLine]) -> Vec<Vec<TextLine>> {
     let above: Vec<Vec<usize>> = (0..lines.len()).map(|at| neighbours(lines, at, (0..at).rev())).collect();
     let below: Vec<Vec<usize>> = (0..lines.len()).map(|at| neighbours(lines, at, at + 1..lines.len())).collect();
@@ -90,7 +91,8 @@ fn chains(lines: &[TextLine]) -> Vec<Vec<TextLine>> {
     chains
 }
 
-/// Of `others`, from the nearest on, those lines between which and `lines[at]` nothing stands. Lines of the same row are no neighbours.
+/// The lines among `others` that have no other line between them and `lines[at]`; the nearest comes first. Lines in the row of
+/// `lines[at]` are left out.
 fn neighbours(lines: &[TextLine], at: usize, others: impl Iterator<Item = usize>) -> Vec<usize> {
     let line = &lines[at];
     let mut found: Vec<usize> = Vec::new();
@@ -99,7 +101,7 @@ fn neighbours(lines: &[TextLine], at: usize, others: impl Iterator<Item = usize>
         if !there.overlaps(line) || (there.baseline - line.baseline).abs() < 0.4 * line.size.min(there.size) {
             continue;
         }
-        // Hidden by what is nearer and stands between the two, even if it is a short line.
+        // A nearer line between the two hides this one, even if that line is short.
         let (left, right) = (there.left.max(line.left), there.right.min(line.right));
         let is_hidden = found.iter().any(|&near| {
             let near = &lines[near];
@@ -113,7 +115,7 @@ fn neighbours(lines: &[TextLine], at: usize, others: impl Iterator<Item = usize>
     found
 }
 
-/// Columns in the order in which they are read: always the topmost of those that come after none of the rest.
+/// Sorts columns into reading order: the next one is always the topmost of those that no remaining column comes before.
 fn ordered(columns: Vec<Column>) -> Vec<Column> {
     let count = columns.len();
     let mut after: Vec<Vec<usize>> = vec![Vec::new(); count];

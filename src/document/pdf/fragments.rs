@@ -1,14 +1,14 @@
 //! Letters that follow each other become fragments of lines.
 //!
-//! Invariant: a fragment has letters of one line that were drawn one after the other, with a space where they stand apart, and
-//! no letter is in two fragments. Which fragments are a line is found in `lines`.
+//! Invariant: a fragment consists of letters of one line that were drawn one after the other, with a space at each gap, and no
+//! letter is in two fragments. Which fragments form a line is decided in `lines`.
 
 /// A gap wider than this share of the letters' size is a space between words.
 pub(super) const SPACE: f32 = 0.15;
-/// Letters that are drawn one after the other belong together across a gap of this many sizes: a line that is stretched to the
-/// column's width has such gaps, and columns are not drawn one line in turn.
+/// The widest gap within a fragment, in sizes of its letters. Justified lines have wide gaps; columns are not joined by it, because
+/// programs do not draw a line of one column and then a line of the next.
 const WIDEST_SPACE: f32 = 3.0;
-/// After the sign of a list's item the gap may be wider.
+/// The widest gap after a bullet or number of a list, in sizes of the letters.
 const WIDEST_AFTER_SIGN: f32 = 4.0;
 /// Letters whose baselines differ by less than this share of their size are on one line.
 const SAME_LINE: f32 = 0.2;
@@ -17,21 +17,21 @@ const SAME_LINE: f32 = 0.2;
 const LARGEST_SCRIPT: f32 = 0.85;
 const HIGHEST_SCRIPT: f32 = 0.65;
 
-/// One letter, or what stands for several, where it is drawn. All lengths are in points, as the reader of the page sees them.
+/// A drawn letter, or a ligature of several, and its place. All lengths are in points on the page.
 pub(super) struct Glyph {
-    /// The text that it says.
+    /// The text that it stands for.
     pub(super) text: String,
-    /// Where it begins.
+    /// Its left edge.
     pub(super) left: f32,
-    /// Where the next one would be drawn.
+    /// The place where the next letter would be drawn.
     pub(super) right: f32,
-    /// The height on which it stands; larger is further up.
+    /// The height of its baseline; larger is further up.
     pub(super) baseline: f32,
     /// The size of its font.
     pub(super) size: f32,
     /// Whether the font is a bold one.
     pub(super) bold: bool,
-    /// How many quarters of a turn its line is turned.
+    /// The number of quarter turns by which its line is turned.
     pub(super) turn: u8,
 }
 
@@ -40,26 +40,26 @@ pub(super) struct Glyph {
 pub(super) struct Fragment {
     /// What it says.
     pub(super) text: String,
-    /// Where its first letter begins.
+    /// The left edge of its first letter.
     pub(super) left: f32,
-    /// Where its last letter ends.
+    /// The right edge of its last letter.
     pub(super) right: f32,
     /// The height of its baseline.
     pub(super) baseline: f32,
     /// The size of its largest letters.
     pub(super) size: f32,
-    /// How many of its letters are bold.
+    /// The number of its bold letters.
     pub(super) bold: usize,
-    /// How many quarters of a turn it is turned.
+    /// The number of quarter turns by which it is turned.
     pub(super) turn: u8,
     /// Whether it was drawn right after another one to the left of it on the same line, as cells of a table are.
     pub(super) after_cell: bool,
-    /// Where the next letter would be drawn: after a space that is not part of the line.
+    /// The place where the next letter would be drawn. Unlike the right edge, it is behind a space at the end.
     pub(super) pen: f32,
 }
 
 impl Fragment {
-    /// Adds a letter that was drawn after the last one. If it does not belong to this fragment, gives it back.
+    /// Adds the letter that was drawn next. A letter that does not belong to this fragment is returned.
     pub(super) fn push(&mut self, glyph: Glyph) -> Option<Glyph> {
         if !self.takes(&glyph) {
             return Some(glyph);
@@ -97,14 +97,14 @@ impl Fragment {
         None
     }
 
-    /// The fragment that begins with a letter which was drawn after this one.
+    /// The fragment after this one, which begins with `glyph`.
     pub(super) fn next(&self, glyph: Glyph) -> Self {
         let level = (self.baseline - glyph.baseline).abs() <= SAME_LINE * glyph.size;
         let after_cell = self.turn == glyph.turn && level && glyph.left > self.right;
         Self { after_cell, ..glyph.into() }
     }
 
-    /// Whether a letter that is drawn next belongs to it.
+    /// Whether the letter that was drawn next belongs to this fragment.
     fn takes(&self, glyph: &Glyph) -> bool {
         let (size, gap) = (self.size.max(glyph.size), glyph.left - self.pen);
         let height = (self.baseline - glyph.baseline).abs() / size;
@@ -124,7 +124,7 @@ impl Fragment {
         }
     }
 
-    /// What was drawn before the last `kept` bytes was a raised number.
+    /// Turns everything before the last `kept` bytes into superscript digits.
     fn raise(&mut self, kept: usize) {
         let end = self.text.len() - kept;
         let raised: String = self.text[..end].chars().map(superscript).collect();
@@ -139,7 +139,7 @@ impl From<Glyph> for Fragment {
     }
 }
 
-/// Whether a text is the sign of a list's item, and nothing else: `•`, `–`, `3.`, `b)`.
+/// Whether a text is nothing but a bullet or number of a list: `•`, `–`, `3.`, `b)`.
 pub(super) fn is_sign(text: &str) -> bool {
     let text = text.trim();
     if is_bullet(text) {
@@ -155,7 +155,7 @@ pub(super) fn is_bullet(text: &str) -> bool {
     matches!(text, "•" | "–" | "—" | "-" | "*" | "▪" | "◦" | "‣" | "·" | "○" | "●" | "■" | "□" | "➢" | "✓")
 }
 
-/// A letter as readers know it: ligatures are taken apart, and the signs that fonts of symbols have of their own are bullets.
+/// A text in ordinary characters: ligatures become their letters, and private characters of symbol fonts become bullets.
 pub(super) fn readable(text: &str) -> String {
     let mut said = String::with_capacity(text.len());
     for c in text.chars() {
@@ -176,7 +176,7 @@ pub(super) fn readable(text: &str) -> String {
     said
 }
 
-/// A digit, raised; everything else stays.
+/// The superscript form of a digit; any other character is returned unchanged.
 fn superscript(c: char) -> char {
     match c {
         '0' => '⁰',
@@ -215,7 +215,7 @@ mod tests {
         Glyph { text: text.to_owned(), left, right, baseline, size, bold: false, turn: 0 }
     }
 
-    /// The fragments that these letters become.
+    /// Joins these letters into fragments.
     fn drawn(glyphs: impl IntoIterator<Item = Glyph>) -> Vec<String> {
         let mut fragments: Vec<Fragment> = Vec::new();
         for glyph in glyphs {

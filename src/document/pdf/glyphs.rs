@@ -1,7 +1,8 @@
 //! Which letters a page draws, and where.
 //!
-//! A page is a program that moves a pen and draws letters (ISO 32000-2, 9.4); it is run as far as text goes. Invariant: letters
-//! come in the order in which they are drawn. What is marked as an artifact of the page (its head, its number) is left out.
+//! A page is a program that moves a pen and draws letters (ISO 32000-2, 9.4). Of its operations those about text are run.
+//! Invariant: letters come in the order in which they are drawn. What is marked as an artifact (a header, a page number) is left
+//! out.
 
 use std::sync::Arc;
 
@@ -23,25 +24,25 @@ use crate::error::WithHint;
 
 /// The most letters that a page may have; a page of a newspaper has 30,000.
 const MOST_LETTERS: usize = 1 << 20;
-/// How deep drawings may stand in each other, and how many states may be saved.
+/// The deepest nesting of drawings, and the most saved states.
 const DEEPEST_FORM: usize = 12;
 const MOST_SAVED: usize = 256;
-/// What names of bold fonts have in them, in small letters.
+/// Parts of the names of bold fonts, in small letters.
 const BOLD_NAMES: [&str; 8] = ["bold", "black", "heavy", "demi", "cmbx", "sfbx", "cmssbx", "lmroman10-b"];
 
-/// What a page draws.
+/// The contents of a page.
 #[derive(Debug, Default)]
 pub(super) struct Drawn {
     /// Its text, in the order in which it is drawn.
     pub(super) fragments: Vec<Fragment>,
     /// Whether there is a picture.
     pub(super) has_picture: bool,
-    /// How many letters there are of which nobody knows what they say.
+    /// Number of letters whose fonts do not tell which they are.
     pub(super) unknown: usize,
     letters: usize,
 }
 
-/// Reads one page after the other; fonts are read once.
+/// Reads pages, and each font once.
 pub(super) struct PageReader<'a, 'l> {
     fonts: FontCache<'a>,
     standard_fonts: FontResolverFn,
@@ -49,10 +50,10 @@ pub(super) struct PageReader<'a, 'l> {
     limit: &'l UnpackLimit,
 }
 
-/// What decides where the next letter is drawn, and how large.
+/// The state that decides the place and size of the next letter.
 #[derive(Clone)]
 struct TextState<'a> {
-    /// From where something is drawn to the page.
+    /// The transformation from the coordinates of the drawing to those of the page.
     to_page: Affine,
     font: Option<(Font<'a>, bool)>,
     size: f64,
@@ -70,12 +71,12 @@ struct Drawing<'r, 'a, 'l> {
     resources: &'r Resources<'a>,
     state: TextState<'a>,
     saved: Vec<TextState<'a>>,
-    /// How many states more were saved than are kept.
+    /// Number of saved states beyond the limit, which are not kept.
     unkept: usize,
-    /// Where the line begins, and where the next letter is.
+    /// The place where the line begins, and that of the next letter.
     line: Affine,
     pen: Affine,
-    /// Of each open mark, whether what is in it is an artifact.
+    /// For each open mark, whether its content is an artifact.
     artifacts: Vec<bool>,
     depth: usize,
 }
@@ -91,10 +92,10 @@ impl<'a, 'l> PageReader<'a, 'l> {
         Self { fonts: FontCache::new(), standard_fonts, cmaps: Arc::new(|_| None), limit }
     }
 
-    /// What a page draws.
+    /// Reads the contents of a page.
     ///
     /// # Errors
-    /// When it would take more memory than is allowed.
+    /// When they would exceed the limit of unpacked bytes.
     pub(super) fn read(&self, page: &Page<'a>) -> Result<Drawn> {
         let contents = page.raw();
         let parts: Vec<Stream> = match contents.get::<Stream>(CONTENTS) {
@@ -124,7 +125,7 @@ impl<'a, 'l> PageReader<'a, 'l> {
         Drawing { reader: self, drawn, resources, state, saved, unkept: 0, line, pen, artifacts, depth }
     }
 
-    /// The font that a dictionary describes, and whether it is a bold one.
+    /// The font of a dictionary, and whether it is bold.
     fn font(&self, dictionary: &Dict<'a>) -> Result<Option<(Font<'a>, bool)>> {
         self.limit.allow_font(dictionary)?;
         let font = self.fonts.font(dictionary, &self.standard_fonts, &self.cmaps);
@@ -152,7 +153,7 @@ impl<'a> Drawing<'_, 'a, '_> {
         Ok(())
     }
 
-    /// Marks begin and end.
+    /// Runs an operation that begins or ends a mark.
     fn mark(&mut self, operation: &Operation) {
         match operation {
             Operation::BeginMarkedContent(mark) => self.artifacts.push(mark.0.as_ref() == b"Artifact"),
@@ -164,7 +165,7 @@ impl<'a> Drawing<'_, 'a, '_> {
         }
     }
 
-    /// The state is saved, or as it was before.
+    /// Runs an operation that saves or restores the state.
     fn save(&mut self, operation: &Operation) {
         match operation {
             Operation::SaveState(_) if self.saved.len() == MOST_SAVED => self.unkept += 1,
@@ -175,7 +176,7 @@ impl<'a> Drawing<'_, 'a, '_> {
         }
     }
 
-    /// Sets what the operation says for the letters to come.
+    /// Runs an operation that sets the font, the size or the spacing of later letters.
     fn set(&mut self, operation: &Operation) -> Result<()> {
         let state = &mut self.state;
         match operation {
@@ -195,7 +196,7 @@ impl<'a> Drawing<'_, 'a, '_> {
         Ok(())
     }
 
-    /// Moves the pen.
+    /// Runs an operation that moves the pen.
     fn move_pen(&mut self, operation: &Operation) {
         match operation {
             Operation::BeginText(_) => self.begin_line(Affine::IDENTITY),
@@ -224,7 +225,7 @@ impl<'a> Drawing<'_, 'a, '_> {
         self.begin_line(self.line * Affine::translate((right, up)));
     }
 
-    /// Draws what the operation draws.
+    /// Runs an operation that draws letters, a picture or another drawing.
     fn show(&mut self, operation: &Operation) -> Result<()> {
         match operation {
             Operation::ShowText(shown) => self.letters(shown.0.as_bytes()),
@@ -251,7 +252,7 @@ impl<'a> Drawing<'_, 'a, '_> {
         self.pen *= Affine::translate((by, 0.0));
     }
 
-    /// Draws what stands apart under a name: a picture, or a program of its own.
+    /// Draws an external object, which has a name: a picture, or a drawing with a program of its own.
     fn form(&mut self, name: &Name) -> Result<()> {
         let Some(part) = self.resources.get_x_object(name) else { return Ok(()) };
         if part.dict().get::<Name>(SUBTYPE).is_some_and(|kind| kind.as_ref() == b"Image") {
@@ -338,7 +339,7 @@ impl<'a> Drawing<'_, 'a, '_> {
     }
 }
 
-/// The text that a letter of a font says.
+/// The text of a letter by its font; `None` if the font does not tell.
 fn said(font: &Font, code: u32) -> Option<String> {
     let said = match font.glyph(font.map_code(code), code) {
         FontGlyph::Outline(glyph) => glyph.as_unicode(),
@@ -350,8 +351,8 @@ fn said(font: &Font, code: u32) -> Option<String> {
     })
 }
 
-/// What a letter of a font of bitmaps says, as TeX makes them: such a font does not tell, but has the codes of the encoding `T1`
-/// of TeX, which are those of ASCII and, for most letters with accents, those of ISO 8859-1.
+/// The text of a letter in a bitmap font of TeX. Such a font does not tell its letters, but its codes are those of TeX's encoding
+/// `T1`: ASCII, and ISO 8859-1 for most letters with accents.
 fn of_bitmap(code: u32) -> Option<BfString> {
     Some(BfString::Char(match code {
         16 => '“',
@@ -374,7 +375,7 @@ fn of_bitmap(code: u32) -> Option<BfString> {
     }))
 }
 
-/// How many quarters of a turn a line is turned that goes this way.
+/// The number of quarter turns of a line in this direction.
 fn turn(right: f64, up: f64) -> u8 {
     match (right.abs() >= up.abs(), right >= 0.0, up >= 0.0) {
         (true, true, _) => 0,
@@ -384,7 +385,7 @@ fn turn(right: f64, up: f64) -> u8 {
     }
 }
 
-/// Whether a font is a bold one, by its name or by its weight.
+/// Whether a font is bold, by its name or by its weight.
 fn is_bold(font: &Dict) -> bool {
     let name = font.get::<Name>(BASE_FONT).map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
     let weight = font.get::<Dict>(FONT_DESC).and_then(|about| about.get::<Number>(FONT_WEIGHT));

@@ -1,8 +1,8 @@
-//! How much of a PDF is unpacked.
+//! The limit of what is unpacked from a PDF.
 //!
-//! Invariant: before a part is unpacked it is known that it fits into what is left. What the crate unpacks by itself (lists of
-//! objects) is measured in the file beforehand: every packed part is unpacked once into nothing. What is read later is
-//! counted each time it is read, so that a few parts which draw each other many times cannot take forever.
+//! Invariant: a part is unpacked only if its unpacked size is known to be within the rest of the limit. The crate unpacks some
+//! parts by itself (lists of objects). So every packed part of the file is measured first, by unpacking it once and throwing the
+//! bytes away. A part that is read later is counted each time, so that a few parts which draw each other many times end the work.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -16,15 +16,15 @@ use hayro_font::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 
 use crate::error::{Error, WithHint};
 
-/// The most bytes that all parts with text and fonts may have together, unless somebody allows more.
+/// The most unpacked bytes of all parts with text and fonts together, unless the caller allows more.
 const MOST_UNPACKED: u64 = 256 << 20;
-/// What reading a part costs besides its bytes.
+/// Bytes that count for reading a part, besides its own.
 const COST_OF_A_PART: u64 = 256;
-/// How far the dictionary of a part is looked for in front of it.
+/// The most bytes in front of a part among which its dictionary is searched.
 const LONGEST_DICTIONARY: usize = 2048;
-/// How deep a font's dictionaries are looked at.
+/// The most levels of a font's dictionaries that are searched.
 const DEEPEST_FONT: usize = 4;
-/// What stands before the bytes of each part.
+/// The keyword before the bytes of each part.
 const START: &[u8] = b"stream";
 
 /// How many bytes may still be unpacked.
@@ -34,7 +34,7 @@ pub(super) struct UnpackLimit {
 }
 
 impl UnpackLimit {
-    /// All of what somebody allows, or of what is usual.
+    /// The limit that the caller sets, or else the default one.
     pub(super) fn new(allowed: Option<u64>) -> Self {
         let most = allowed.unwrap_or(MOST_UNPACKED);
         Self { most, left: Cell::new(most) }
@@ -62,12 +62,12 @@ impl UnpackLimit {
         Ok(())
     }
 
-    /// How large a packed part is, counted up to what is just too large. A part that is packed twice counts twice.
+    /// The unpacked size of a part, counted up to just above the limit. A part that is packed twice counts twice.
     fn unpacked_size(&self, packed: &[u8]) -> u64 {
         let size = |reader: &mut dyn Read| -> (u64, [u8; 2]) {
             let mut head = [0; 2];
             let first = reader.read(&mut head).unwrap_or(0);
-            // What is damaged further on counts as far as it can be read.
+            // A damaged part counts as far as it can be read.
             let mut counter = ByteCount(first as u64);
             let _ = io::copy(&mut reader.take(self.most), &mut counter);
             (counter.0, head)
@@ -118,7 +118,7 @@ impl UnpackLimit {
         array.iter::<Dict>().take(8).try_for_each(|inner| self.allow_parts(&inner, depth))
     }
 
-    /// Makes sure that a part cannot be too large, by what its filters can make of its bytes at most.
+    /// Checks that a part cannot exceed the limit, by the most bytes that its filters can make of its own.
     fn allow(&self, part: &Stream) -> Result<()> {
         let filters = part.filters();
         // This was measured in the file.
@@ -157,7 +157,7 @@ fn is_zlib(head: [u8; 2]) -> bool {
     head[0] & 0x0F == 8 && u16::from_be_bytes(head).is_multiple_of(31)
 }
 
-/// Where `needle` stands for the last time.
+/// The last position of `needle`.
 fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).rposition(|window| window == needle)
 }

@@ -1,7 +1,7 @@
-//! Fragments that stand beside each other become lines.
+//! Fragments beside each other become lines.
 //!
-//! Invariant: each fragment is in one line, and lines of columns beside each other stay apart. A text that is drawn twice in the
-//! same place, as some programs do to make it bold, is there once.
+//! Invariant: each fragment is in one line, and lines of neighbouring columns stay apart. A text that is drawn twice in the same
+//! place, as some programs do to make it bold, is kept once.
 
 use std::ops::Range;
 
@@ -14,19 +14,20 @@ const SAME_LINE: f32 = 0.25;
 const WIDEST_GAP: f32 = 0.7;
 /// Letters of one line have sizes of at least this ratio.
 const LEAST_RATIO: f32 = 0.6;
-/// What stands beside each other, is drawn one after the other, and has no more bytes than this are cells of a table.
+/// The most bytes of a cell of a table. Fragments up to this length that stand beside each other and were drawn one after the
+/// other are cells.
 const LONGEST_CELL: usize = 30;
-/// What parts cells in the text of a line.
+/// The separator of cells in the text of a line.
 pub(super) const CELL: char = '\t';
 
-/// A line of a column, and where it stands.
+/// A line of a column and its place on the page.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct TextLine {
-    /// What it says; cells of a table are parted by `CELL`.
+    /// Its text; cells of a table are separated by `CELL`.
     pub(super) text: String,
-    /// Where its first letter begins.
+    /// The left edge of its first letter.
     pub(super) left: f32,
-    /// Where its last letter ends.
+    /// The right edge of its last letter.
     pub(super) right: f32,
     /// The height of its baseline; larger is further up.
     pub(super) baseline: f32,
@@ -37,14 +38,14 @@ pub(super) struct TextLine {
 }
 
 impl TextLine {
-    /// Whether two lines stand above each other at all.
+    /// Whether two lines share a part of the page's width.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right && other.left < self.right
     }
 }
 
-/// The lines of a page, from top to bottom and from left to right, for each of the four ways in which they can be turned, those of
-/// which there are most first.
+/// The lines of a page, from top to bottom and from left to right: one list for each of the four ways in which lines can be
+/// turned. The way that most lines have comes first.
 pub(super) fn lines(fragments: Vec<Fragment>) -> Vec<Vec<TextLine>> {
     let mut turned: [Vec<Fragment>; 4] = Default::default();
     for fragment in fragments {
@@ -75,19 +76,19 @@ fn of_one_turn(mut fragments: Vec<Fragment>) -> Vec<TextLine> {
     lines
 }
 
-/// Whether a fragment is on one line with one to the left of it.
+/// Whether a fragment is on the same line as one to the left of it.
 fn is_joined(before: &Fragment, next: &Fragment) -> bool {
     is_twice(before, next) || is_near(before, next) || is_cell(before, next)
 }
 
-/// Whether a fragment goes on where one to the left of it ends.
+/// Whether a fragment continues the text of one to the left of it.
 fn is_near(before: &Fragment, next: &Fragment) -> bool {
     let (large, small) = (before.size.max(next.size), before.size.min(next.size));
     let gap = next.left - before.right;
     -0.5 * large <= gap && gap <= WIDEST_GAP * small && small >= LEAST_RATIO * large
 }
 
-/// Whether a fragment is the cell of a table beside another one.
+/// Whether a fragment is the next cell of a table after another fragment.
 fn is_cell(before: &Fragment, next: &Fragment) -> bool {
     next.after_cell && before.text.len() <= LONGEST_CELL && next.text.len() <= LONGEST_CELL
 }

@@ -1,29 +1,29 @@
-//! What stands at the top and at the bottom of many pages: heads, feet, page numbers.
+//! Headers, footers and page numbers, which are removed.
 //!
-//! Invariant: only rows at the edge of a page go, from the edge inwards: those that stand in the same place of another page with
-//! the same words, whatever numbers they have, and numbers that stand by themselves.
+//! Invariant: only rows at the top or bottom edge of a page are removed, from the edge inwards: rows that another page has in the
+//! same place with the same words (their numbers may differ), and numbers that stand by themselves.
 
 use std::collections::{HashMap, HashSet};
 
 use super::lines::TextLine;
 
-/// How many rows at an edge are looked at.
+/// Number of rows at an edge that may be removed.
 const MOST_ROWS: usize = 3;
-/// A row is repeated if it is on one of this many pages, and on two at least.
+/// A row is repeated if at least one in this many pages has it, and at least two pages.
 const ONE_PAGE_OF: usize = 5;
 /// Rows that differ by less than this many points are in the same place.
 const SAME_PLACE: f32 = 3.0;
-/// What stands by itself has this many sizes of its letters between it and the text.
+/// The least distance of a row that stands by itself from the text, in sizes of its letters.
 const LEAST_GAP: f32 = 1.5;
 
-/// A row at an edge: its words without numbers, and where it is.
+/// A row at an edge: its words without numbers, and its place.
 type RowKey = (String, i32);
 
-/// Takes off what is repeated on pages, and their numbers. The lines of each page are sorted from top to bottom.
+/// Removes repeated rows and page numbers from pages. The lines of each page are sorted from top to bottom.
 pub(super) fn strip(pages: &mut [Vec<TextLine>]) {
     let mut counts: HashMap<RowKey, usize> = HashMap::new();
     for page in &*pages {
-        // On a page with few rows, one is near both edges; it is there once nonetheless.
+        // On a page with few rows, a row may be near both edges; it counts once.
         let edges = [rows(page, true), rows(page, false)];
         let near = edges.iter().flat_map(|rows| rows.iter().take(MOST_ROWS));
         let keys: HashSet<RowKey> = near.flat_map(|row| keys(row)).collect();
@@ -66,8 +66,8 @@ fn rows(page: &[TextLine], is_top: bool) -> Vec<Vec<&TextLine>> {
     rows
 }
 
-/// What a row says, with `#` for each number, and where it is: twice, because two places that are nearly the same may be rounded
-/// apart.
+/// The text of a row with `#` for each number, and its place in two roundings: two places that are nearly equal have at least one
+/// rounding in common.
 fn keys(row: &[&TextLine]) -> [RowKey; 2] {
     let mut words = String::new();
     for c in row.iter().flat_map(|line| line.text.chars()) {
@@ -82,7 +82,7 @@ fn keys(row: &[&TextLine]) -> [RowKey; 2] {
     [(words.clone(), 2 * place.floor() as i32), (words, 2 * (place + 0.5).floor() as i32 + 1)]
 }
 
-/// Whether a row is a number, as of a page, and stands by itself.
+/// Whether a row is a number that stands by itself, as a page number does.
 fn is_lone_number(rows: &[Vec<&TextLine>], at: usize) -> bool {
     let [line] = rows[at][..] else { return false };
     let text = line.text.trim_matches(|c: char| c.is_whitespace() || "-–—|[]".contains(c));

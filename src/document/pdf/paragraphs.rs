@@ -1,8 +1,8 @@
 //! Lines that belong together become paragraphs, headings and items of lists.
 //!
-//! Invariant: every line is in one paragraph. A line begins a new one if something says so: an indent, a gap, a sign of a list,
-//! other letters, or that the line before ends early. A paragraph may go on in the next column or on the next page. How
-//! words go on over the end of a line is the affair of `words`.
+//! Invariant: every line is in one paragraph. A line begins a new paragraph after an indent, a gap or a bullet, with a change of the
+//! font's size, as a note, and after a line that ends early. A paragraph may continue in the next column or on the next page. Words
+//! that are divided at the end of a line are joined by `words`.
 
 mod headings;
 mod notes;
@@ -20,22 +20,22 @@ use notes::begins_note;
 const LEAST_INDENT: f32 = 0.7;
 /// Lines of a paragraph are at most this much further apart than usual.
 const WIDEST_LEADING: f32 = 1.25;
-/// Where nothing says how far apart lines usually are, in sizes of their letters.
+/// The distance of lines in sizes of their letters, if a text has no usual one.
 const USUAL_LEADING: f32 = 1.25;
 /// A heading has at most this many lines and letters.
 const MOST_HEADING_LINES: usize = 4;
 const LONGEST_HEADING: usize = 200;
-/// A column with fewer lines does not say where its lines end.
+/// The least number of lines by which the right edge of a column is known.
 const LEAST_LINES: usize = 3;
-/// In a text whose paragraphs begin with an indent, at least one line of this many has one.
+/// Paragraphs of a text begin with an indent if at least one in this many lines has an indent.
 const LINES_OF_INDENT: usize = 40;
-/// How many paragraphs of notes and captions may stand inside of one that goes on.
+/// The most notes and captions between the two parts of a paragraph.
 const MOST_BETWEEN: usize = 4;
 
-/// What a paragraph is.
+/// The kind of a paragraph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ParagraphKind {
-    /// A heading, and how deep it is: 1 is the title's.
+    /// A heading of this level; the title has level 1.
     Heading(usize),
     /// Running text.
     Text,
@@ -48,20 +48,20 @@ pub(super) enum ParagraphKind {
 /// A paragraph of the article.
 #[derive(Clone, Debug)]
 pub(super) struct TextParagraph {
-    /// What it is.
+    /// Its kind.
     pub(super) kind: ParagraphKind,
-    /// What it says.
+    /// Its text.
     pub(super) text: String,
     size: f32,
     bold: bool,
     lines: usize,
-    /// Whether it ends its column, at the very end of a line: it may go on in the next one.
+    /// Whether it ends its column with a full line, so that it may continue in the next column.
     fills_column: bool,
-    /// Whether it begins its column without an indent: it may go on from the one before.
+    /// Whether it begins its column without an indent, so that it may continue a paragraph of the column before.
     begins_column: bool,
 }
 
-/// The paragraphs of all columns, which come in the order in which they are read.
+/// The paragraphs of columns that are in reading order.
 pub(super) fn paragraphs(columns: &[Column]) -> Vec<TextParagraph> {
     let lines = || columns.iter().flat_map(|column| &column.lines);
     let words = Words::of(lines().map(|line| &*line.text));
@@ -75,11 +75,11 @@ pub(super) fn paragraphs(columns: &[Column]) -> Vec<TextParagraph> {
     paragraphs
 }
 
-/// What is usual in the article.
+/// Measures of the article's layout.
 struct Measures {
     /// The size of most letters.
     size: f32,
-    /// How far apart lines are, by the size of their letters in halves of a point.
+    /// The usual distance of lines, by the size of their letters in halves of a point.
     leading: HashMap<i32, f32>,
     /// Whether paragraphs begin with an indent.
     indents: bool,
@@ -95,7 +95,7 @@ impl Measures {
         for pair in columns.iter().flat_map(|column| column.lines.windows(2)) {
             let gap = pair[0].baseline - pair[1].baseline;
             if halves(pair[0].size) == halves(pair[1].size) && gap < 3.0 * pair[0].size {
-                // What is set in long lines says more than what is not.
+                // Long lines count more than short ones.
                 let width = pair[0].right - pair[0].left;
                 *gaps.entry(halves(pair[0].size)).or_default().entry(halves(gap)).or_default() += width;
             }
@@ -154,7 +154,7 @@ impl Measures {
             return true;
         }
         let ended = ends_sentence(&before.text);
-        // A quotation is narrower than the column: what counts is where lines end that begin where this one does.
+        // A quotation is narrower than its column, so the line is compared with those that have the same left edge.
         let beside = column.lines.iter().filter(|other| (other.left - line.left).abs() < 0.3 * line.size);
         let room = beside.map(|other| other.right).fold(line.right, f32::max) - before.right;
         let is_short = room > 3.0 * line.size;
@@ -179,7 +179,7 @@ impl Measures {
 }
 
 impl TextParagraph {
-    /// The paragraph of these lines, or the cells of a line that has some.
+    /// The paragraph of these lines; the cells of a line of a table are paragraphs of their own.
     fn all_of(lines: &[&TextLine], words: &Words) -> Vec<Self> {
         match lines {
             [line] if line.text.contains(CELL) => {
@@ -205,19 +205,19 @@ impl TextParagraph {
         Self { kind, text, size, bold, lines: lines.len(), fills_column, begins_column }
     }
 
-    /// Whether it may be a heading at all.
+    /// Whether it is short enough for a heading.
     fn is_short(&self) -> bool {
         let is_cell = self.kind == ParagraphKind::Cell;
         !is_cell && self.lines <= MOST_HEADING_LINES && self.text.len() <= LONGEST_HEADING
     }
 
-    /// Whether what comes next may go on with it.
+    /// Whether the next paragraph may continue it.
     fn is_unfinished(&self) -> bool {
         !ends_sentence(&self.text) && !is_leader(&self.text) && !self.text.ends_with([';', ')'])
     }
 }
 
-/// Whether a line ends so early that the next one's first word would have stood on it.
+/// Whether a line ends so early that the first word of the next line would have fitted on it.
 fn ends_early(before: &TextLine, line: &TextLine, room: f32) -> bool {
     let letters = line.text.chars().count().max(1) as f32;
     let word = line.text.split(' ').next().unwrap_or_default().chars().count() as f32;
@@ -244,12 +244,12 @@ fn ends_sentence(text: &str) -> bool {
     text.ends_with(['.', '!', '?', '…', ':'])
 }
 
-/// Whether dots lead to the end of a line, as in a table of contents.
+/// Whether a line has a row of dots, as in a table of contents.
 fn is_leader(text: &str) -> bool {
     text.contains("....") || text.contains(". . . .")
 }
 
-/// The length of the sign of a list's item, with the space after it, or 0.
+/// The length of a list's bullet or number with the space after it; 0 without one.
 fn sign_length(text: &str) -> usize {
     let Some((sign, rest)) = text.split_once(' ') else { return 0 };
     let rest = rest.trim_start();
@@ -260,11 +260,11 @@ fn is_bulleted(text: &str) -> bool {
     text.split(' ').next().is_some_and(|sign| is_bullet(sign) && sign != "-")
 }
 
-/// Paragraphs that go on after a note, a caption, the end of a column or of a page become one.
+/// Joins the parts of paragraphs that were divided by a note, a caption, or the end of a column or page.
 fn continued(paragraphs: Vec<TextParagraph>, measures: &Measures, words: &Words) -> Vec<TextParagraph> {
     let is_body = |paragraph: &TextParagraph| halves(paragraph.size) == halves(measures.size);
     let goes_on = |before: &TextParagraph, next: &TextParagraph| {
-        // Over the end of a column a sentence may begin, if nothing says that a paragraph does.
+        // A new sentence after the end of a column continues the paragraph, unless it has an indent.
         let fits = before.fills_column && next.begins_column && before.bold == next.bold;
         let is_inside = next.text.starts_with(char::is_lowercase) || fits;
         is_inside && before.is_unfinished() || fits && measures.indents

@@ -1,14 +1,15 @@
 //! Words that go on over the end of a line.
 //!
-//! Invariant: only a hyphen at the end of a line ever goes. Whether it belongs to the word, the rest of the article tells: it has
-//! either `oud-minister` or `voorzitter` somewhere inside of a line. Where it has neither, the hyphen is one of the line.
+//! Invariant: only a hyphen at the end of a line is ever removed. The words inside of lines tell whether it belongs to the word:
+//! an article that has `oud-minister` inside of a line keeps the hyphen of `oud-` and `minister`. A word that is found neither with
+//! nor without a hyphen loses it.
 
 use std::collections::HashSet;
 
-/// What comes after a hyphen that stands for the rest of a word: `zee- en luchtmacht`.
+/// Words that follow a hyphen which stands for the rest of a compound: `zee- en luchtmacht`.
 const AFTER_REST: [&str; 4] = ["en", "of", "and", "or"];
 
-/// The words that stand inside of lines, in small letters.
+/// The words inside of lines, in small letters.
 pub(super) struct Words(HashSet<String>);
 
 impl Words {
@@ -42,7 +43,7 @@ impl Words {
         text.push_str(line);
     }
 
-    /// What a hyphen is of, between the text that ends with it and the line after it.
+    /// What a hyphen at the end of `begun` belongs to; `line` is the next line.
     fn hyphen(&self, begun: &str, line: &str) -> Hyphen {
         let first = bare(begun.rsplit(' ').next().unwrap_or_default());
         let rest = bare(line.split(' ').next().unwrap_or_default());
@@ -58,15 +59,15 @@ impl Words {
 
 /// What a hyphen at the end of a line belongs to.
 enum Hyphen {
-    /// To the line, which ends inside of a word.
+    /// To the line: the word was divided, and the hyphen is removed.
     Line,
-    /// To the word.
+    /// To the word, which is written with it.
     Word,
-    /// To a word whose rest stands in another one.
+    /// To the first word of two that share a part, as in `zee- en luchtmacht`.
     Rest,
 }
 
-/// A word without what stands around it, in small letters.
+/// A word in small letters, without the signs around it.
 fn bare(word: &str) -> String {
     word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
 }

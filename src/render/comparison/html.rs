@@ -1,7 +1,7 @@
-//! A comparison as a page: both translations beside the source, with nothing to fetch and nothing to run.
+//! A comparison as a page: both translations beside the source. The page loads nothing and has no scripts.
 //!
-//! Invariant: whatever stands in a text, it cannot become markup of the page. What is shown is chosen by fields of the page and
-//! rules of its style sheet.
+//! Invariant: text cannot become markup of the page. A reader chooses what is shown with input fields, and rules of the style sheet
+//! hide the rest.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,10 +13,10 @@ use crate::check::Flag;
 use crate::compare::{ComparedSegment, Comparison};
 use crate::translate::Segment;
 
-/// What this page needs beside the style of all pages.
+/// The styles of this page, in addition to those of all pages.
 const OWN_STYLE: &str = include_str!("page.css");
 
-/// Which segments can be chosen by whether they differ: the class, and what a reader is told.
+/// The choices by agreement: the class of the segments, and the label of the choice.
 const AGREEMENTS: [(&str, &str); 3] = [("all", "all"), ("different", "different"), ("equal", "equal")];
 
 /// The page of a comparison: the segments that differ most first, then those that are equal. With a `limit`, only that many of
@@ -46,7 +46,7 @@ pub fn page(comparison: &Comparison, limit: Option<usize>) -> String {
     )
 }
 
-/// Which systems there are, and what is wrong with one that could not be used.
+/// The list of the systems, with the error of one that could not be used.
 fn systems(comparison: &Comparison) -> String {
     let mut list = "<dl class=\"systems\">\n".to_owned();
     for (letter, system) in LETTERS.iter().zip(&comparison.systems) {
@@ -75,14 +75,14 @@ fn table(comparison: &Comparison) -> String {
     )
 }
 
-/// What a reader can choose to see.
+/// The choices of a reader: which segments are shown.
 struct Choices<'c> {
     segments: &'c [&'c ComparedSegment],
     flags: BTreeSet<Flag>,
 }
 
 impl Choices<'_> {
-    /// Every choice by flags: the class, what a reader is told.
+    /// The choices by flag: the class of the segments, and the label of the choice.
     fn flags(&self) -> Vec<(String, String)> {
         let fixed = [("any", "any or none"), ("is-flagged", "flagged")]
             .map(|(class, text)| (class.to_owned(), text.to_owned()));
@@ -97,7 +97,7 @@ impl Choices<'_> {
         classes.filter(|classes| is(classes, agreement) && is(classes, flag)).count()
     }
 
-    /// The fields, each with how many segments are like that.
+    /// The input fields, each with the number of its segments.
     fn fields(&self) -> String {
         let first = if self.count("different", "any") > 0 { "different" } else { "all" };
         let field = |name: &str, class: &str, text: &str, count: usize, checked: bool| {
@@ -120,7 +120,7 @@ impl Choices<'_> {
         )
     }
 
-    /// The rules that hide what was not chosen, and say so where nothing is left.
+    /// The style rules that hide segments which are not chosen, and show a message if none is left.
     fn rules(&self) -> String {
         let mut rules = String::new();
         let flags = self.flags();
@@ -140,7 +140,7 @@ impl Choices<'_> {
     }
 }
 
-/// What a segment can be chosen by.
+/// The classes of a segment, by which it is chosen.
 fn classes(segment: &ComparedSegment) -> Vec<String> {
     let flags: BTreeSet<Flag> =
         segment.targets.iter().flatten().flat_map(|target| target.flags.iter().copied()).collect();
@@ -182,7 +182,7 @@ fn section(segment: &ComparedSegment, languages: &(String, String)) -> String {
     )
 }
 
-/// A translation with the words marked that the other lacks, and what was found about it.
+/// A translation with the words marked that the other lacks, and its findings.
 fn translation(target: &Segment, ranges: &[Range<usize>]) -> String {
     let mut marked = String::new();
     let mut end = 0;

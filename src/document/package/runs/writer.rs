@@ -1,19 +1,19 @@
 //! Writes text and marks as runs.
 //!
-//! Invariant: every run that is begun is ended before a mark, and a block ends with that run open with which it ended in the
-//! source.
+//! Invariant: every run ends before the next mark, and the run that is open at the end of a block is the one that was open at its
+//! end in the source.
 
 use crate::document::markup::MarkKind;
 
-/// The form of a paragraph's runs.
+/// The markup of a paragraph's runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::document) struct Runs {
-    /// The beginning of a run in the paragraph's own format, and what ends it.
+    /// The markup that begins a run of the paragraph's own format, and the one that ends it.
     pub(super) own: String,
     pub(super) end: String,
     /// The tags around a run's text.
     pub(super) words: (String, String),
-    /// The run that is open where the block begins, and where it ends.
+    /// The runs that are open at the begin and at the end of the block.
     pub(super) around: [Option<String>; 2],
 }
 
@@ -28,7 +28,7 @@ impl Runs {
                 RunPiece::Mark(MarkKind::Open, markup) if self.is_run(markup) => formats.push(markup),
                 RunPiece::Mark(MarkKind::Close, markup) if *markup == self.end => drop(formats.pop()),
                 RunPiece::Mark(_, markup) => {
-                    // Where marks take a space along, it is a text's.
+                    // A space that a mark took along belongs to the text.
                     let bare = markup.trim_matches(' ');
                     let format = formats.last().copied().unwrap_or(&self.own);
                     writer.words(&markup[..markup.len() - markup.trim_start_matches(' ').len()], format);
@@ -52,7 +52,7 @@ impl Runs {
         format!("{first}{own}<{prefix}br/>{end}{open}{second}")
     }
 
-    /// Whether a mark is the beginning of a run, and not a whole one, such as a field's code.
+    /// Whether a mark begins a run, and is not a whole run, such as the code of a field.
     pub(in crate::document) fn is_run(&self, markup: &str) -> bool {
         let name = self.end.trim_start_matches("</").trim_end_matches('>');
         let rest = markup.strip_prefix('<').and_then(|markup| markup.strip_prefix(name));
