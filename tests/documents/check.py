@@ -4,6 +4,7 @@ check.py make FOLDER    writes documents into the folder
 check.py check FOLDER   reads those in its folders `capitals`, `bilingual`, `commented` and `front` beside them
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -206,8 +207,12 @@ def text_of(path, folder):
 
 def complaints(path):
     """What epubcheck says of a book, without where it says it."""
-    said = subprocess.run([EPUBCHECK, str(path)], capture_output=True, text=True, check=False)
+    # Debian's is an archive of Java, which not every system runs by itself.
+    is_archive = Path(EPUBCHECK).read_bytes()[:2] == b"PK"
+    program = ["java", "-jar", EPUBCHECK] if is_archive else [EPUBCHECK]
+    said = subprocess.run([*program, str(path)], capture_output=True, text=True, check=False)
     lines = (said.stdout + said.stderr).splitlines()
+    assert any("EPUBCheck" in line or "EPUB version" in line for line in lines), lines
     return [line.split(":")[0] for line in lines if line.startswith(("ERROR", "FATAL", "WARNING"))]
 
 
@@ -217,7 +222,8 @@ def make(folder):
     (folder / "made.csv").write_text("id;tekst\r\n" + "".join(f'{n};"{s}"\r\n' for n, s in enumerate(SENTENCES)), "utf-8")
     if PANDOC:
         text = folder / "made.markdown"
-        items = "\n".join(f"- {sentence}" for sentence in SENTENCES)
+        # A sign of Markdown or HTML in a sentence is a sign.
+        items = "\n".join("- " + re.sub(r"([<>&])", r"\\\1", sentence) for sentence in SENTENCES)
         text.write_text(f"# De brug\n\nDit is **heel** *belangrijk*[^1] nieuws.\n\n{items}\n\n[^1]: Zie de nota.\n", "utf-8")
         for kind in ("docx", "odt", "epub"):
             arguments = ["--metadata", "title=De brug", "--metadata", "lang=nl", "-o", folder / f"pandoc.{kind}", text]

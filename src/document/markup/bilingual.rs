@@ -39,10 +39,21 @@ fn beside(original: &Block, block: &mut Block, format: Format, language: &str) {
             let language = escape(language, theirs.style, false);
             let named = if format == Format::Epub { format!(" xml:lang=\"{language}\"") } else { String::new() };
             let copy = render(&original.text, &marks, theirs.style);
-            format!("<span lang=\"{language}\"{named}>{copy}</span><br/>{}", ours.source)
+            let (before, rest) = ours.source.split_at(if format == Format::Epub { link_tag(&ours.source) } else { 0 });
+            format!("{before}<span lang=\"{language}\"{named}>{copy}</span><br/>{rest}")
         }
     };
     ours.source = both;
+}
+
+/// The length of the opening tag of a link around the whole of `source`; 0 without one. An entry in the table of contents of a
+/// book must be one link, so its source goes into the link.
+fn link_tag(source: &str) -> usize {
+    let tag = source.find('>').map_or("", |end| &source[..=end]);
+    let name = tag.trim_start_matches('<').split([' ', '\t', '\r', '\n', '>']).next().unwrap_or_default();
+    let end = format!("</{name}>");
+    let is_link = name.rsplit(':').next() == Some("a") && tag.matches('"').count().is_multiple_of(2);
+    if is_link && source.ends_with(&end) && source.matches(&end).count() == 1 { tag.len() } else { 0 }
 }
 
 /// The marks of a block that are formats of its text.
@@ -76,4 +87,26 @@ fn is_format(markup: &Markup, mark: &Mark, format: Format) -> bool {
     };
     let tag = tag.to_ascii_lowercase();
     is_known && ![" id", ":id", "\nid", "\tid", " name"].iter().any(|name| tag.contains(&format!("{name}=")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_link_around_all_of_a_block_counts() {
+        for (source, tag) in [
+            ("<a href=\"1.xhtml\">Een</a>", "<a href=\"1.xhtml\">"),
+            ("<h:a\n href='1'><b>Een</b></h:a>", "<h:a\n href='1'>"),
+            ("<a href=\"1\">Een</a> en <a href=\"2\">twee</a>", ""),
+            ("Zie <a href=\"1\">een</a>", ""),
+            ("<a href=\"1\">Een</a>.", ""),
+            ("<abbr>a</abbr>", ""),
+            ("<a title=\"a>b\">Een</a>", ""),
+            ("Een", ""),
+            ("", ""),
+        ] {
+            assert_eq!(&source[..link_tag(source)], tag, "{source}");
+        }
+    }
 }

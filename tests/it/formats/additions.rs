@@ -70,6 +70,13 @@ fn the_source_stands_above_its_translation_and_no_id_is_there_twice() {
     let (text, _) = entry(&written(&made), "in/hoofd een.xhtml");
     let expected = "<p><span lang=\"nl\" xml:lang=\"nl\">Het café is <b>dicht</b> nu.</span><br/>HET CAFÉ IS <b>DICHT</b> <i id=\"y\">NU</i>.<a id=\"x\"/></p>";
     assert!(text.contains(expected) && text.contains("<title>HET BEGIN</title>"), "{text}");
+    // An entry in a table of contents must be one link.
+    let contents = "<ol><li><a href=\"een.xhtml\">Een brug</a></li></ol>";
+    let source = read(&book(&CHAPTER.replace("<h1>", &format!("{contents}<h1>")), &[]), Format::Epub);
+    let made = translated(&Capitals, &source).bilingual(&source, "nl");
+    let (text, _) = entry(&written(&made), "in/hoofd een.xhtml");
+    let expected = "<li><a href=\"een.xhtml\"><span lang=\"nl\" xml:lang=\"nl\">Een brug</span><br/>EEN BRUG</a></li>";
+    assert!(text.contains(expected), "{text}");
     let page = "<p>Het <b>regent</b>.</p><pre>niet</pre>";
     let source = Document::parse("-", page, Format::HtmlWhole);
     let made = translate(&Capitals, page, Format::HtmlWhole).document.bilingual(&source, "nl").text();
