@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Listener;
 use super::choice::{self, ChosenSummary, wrong_task};
 use super::options::{PipelineOptions, PipelineTask};
+use super::remember::fingerprint;
 use crate::detect;
 use crate::device::{DeviceChoice, Placement};
 use crate::engine::settings::{Caller, Overrides};
@@ -238,20 +239,6 @@ impl SummaryModel {
 /// Whether an error says that the model has no languages to choose from.
 fn has_none(error: &anyhow::Error) -> bool {
     matches!(error::find(error), Some(LanguageError::NotApplicable { .. }))
-}
-
-/// The names, sizes and times of the files of a model without a revision, and of its adapter; they change with the
-/// files.
-fn fingerprint(found: &Resolved) -> String {
-    let of_files = |files: &ModelFiles| {
-        let file = |name| {
-            let file = files.path(name)?.metadata().ok()?;
-            Some(format!("{name} {} {:?}\n", file.len(), file.modified().ok()?))
-        };
-        let named = files.revision().is_none().then(|| files.names().filter_map(file).collect::<String>());
-        named.unwrap_or_default()
-    };
-    of_files(&found.files) + &found.files.adapter().map(of_files).unwrap_or_default()
 }
 
 impl LoadedModel {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{LoadedModel, ModelKey, Pipeline};
 use crate::engine::Session;
 use crate::files::ModelFiles;
+use crate::hub::Resolved;
 use crate::kernels::simd::Level;
 use crate::memory::{Memory, MemoryScope};
 
@@ -98,6 +99,20 @@ impl Pipeline {
         let is_kept = asked.1.settings().options.sampling.is_none();
         Ok(self.scope(asked, (language, language), false)?.filter(|_| is_kept))
     }
+}
+
+/// The names, sizes and times of the files of a model without a revision, and of its adapter; they change with the
+/// files.
+pub(super) fn fingerprint(found: &Resolved) -> String {
+    let of_files = |files: &ModelFiles| {
+        let file = |name| {
+            let file = files.path(name)?.metadata().ok()?;
+            Some(format!("{name} {} {:?}\n", file.len(), file.modified().ok()?))
+        };
+        let named = files.revision().is_none().then(|| files.names().filter_map(file).collect::<String>());
+        named.unwrap_or_default()
+    };
+    of_files(&found.files) + &found.files.adapter().map(of_files).unwrap_or_default()
 }
 
 /// The identity of a model and its adapter: the revision, or else the hashes of the files.
