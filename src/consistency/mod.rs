@@ -30,8 +30,10 @@ const BELIEVED: usize = 2;
 #[derive(Debug, Default)]
 pub struct Bitext {
     languages: Option<(Language, Language)>,
-    /// The names of the texts, and the number of segments of each that were added.
-    texts: Vec<(String, usize)>,
+    /// The names of the texts that have a pair.
+    texts: Vec<String>,
+    /// The name of the text that was added last, and the number of its segments so far.
+    last: (String, usize),
     pairs: Vec<SentencePair>,
     left_out: usize,
 }
@@ -86,21 +88,24 @@ impl Bitext {
 
     /// Adds segments of a text; further ones of the same text may follow.
     pub fn add(&mut self, name: &str, segments: &[Segment]) {
-        if self.texts.last().is_none_or(|(last, _)| last != name) {
-            self.texts.push((name.to_owned(), 0));
+        if self.last.0 != name {
+            self.last = (name.to_owned(), 0);
         }
-        let text = self.texts.len() - 1;
         for segment in segments {
-            self.texts[text].1 += 1;
+            self.last.1 += 1;
             if self.languages.is_none() || segment.score.is_none() {
                 continue;
             }
-            if self.pairs.len() == SEGMENTS {
+            if self.is_full() {
                 self.left_out += 1;
                 continue;
             }
+            // Of lines each is a text of its own, so names are kept only with pairs.
+            if self.texts.last() != Some(&self.last.0) {
+                self.texts.push(self.last.0.clone());
+            }
             let (source, target) = (segment.source.clone(), segment.target.clone());
-            self.pairs.push(SentencePair { source, target, text, number: self.texts[text].1 });
+            self.pairs.push(SentencePair { source, target, text: self.texts.len() - 1, number: self.last.1 });
         }
     }
 
@@ -172,7 +177,7 @@ impl Bitext {
         way.places.sort_unstable();
         let place = |&pair: &usize| {
             let SentencePair { text, number, .. } = &self.pairs[pair];
-            TermPlace { input: self.texts[*text].0.clone(), segment: *number }
+            TermPlace { input: self.texts[*text].clone(), segment: *number }
         };
         let places: Vec<TermPlace> = way.places.iter().map(place).collect();
         TermTranslation { target: way.spelling(term), count: places.len(), places }
@@ -226,4 +231,24 @@ fn is_part(words: &[String], others: &[String]) -> bool {
 /// The words of a term in the form in which words of translations are compared.
 fn words_of(term: &str) -> Vec<String> {
     tokens(term).iter().map(|token| alignment::lemma(&token.lower)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_run_only_the_first_segments_and_their_texts_are_kept() {
+        let segment = |score| Segment { source: "De raad.".to_owned(), score, ..Segment::default() };
+        let mut bitext = Bitext::new("nl", "en");
+        bitext.add("copied", &[segment(None)]);
+        bitext.add("a", &[segment(None), segment(Some(-1.0))]);
+        bitext.add("a", &[segment(Some(-1.0))]);
+        for line in 0..SEGMENTS {
+            bitext.add(&format!("b:{line}"), &[segment(Some(-1.0))]);
+        }
+        assert_eq!((bitext.pairs.len(), bitext.left_out()), (SEGMENTS, 2));
+        assert_eq!((bitext.texts.len(), bitext.texts[0].as_str()), (SEGMENTS - 1, "a"));
+        assert_eq!([0, 1, 2].map(|pair| bitext.pairs[pair].number), [2, 3, 1]);
+    }
 }
