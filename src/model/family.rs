@@ -35,7 +35,7 @@ struct Family {
 }
 
 /// All families that kortom can run.
-const FAMILIES: [Family; 25] = [
+const FAMILIES: &[Family] = &[
     Family { model_type: "marian", also: None, read: marian },
     Family { model_type: "bart", also: None, read: bart },
     Family { model_type: "mbart", also: None, read: mbart },

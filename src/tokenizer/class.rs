@@ -175,6 +175,11 @@ impl Class {
         }
     }
 
+    /// Whether spaces before punctuation are removed from a decoded text unless the settings say otherwise.
+    pub(super) fn cleans_up(self) -> bool {
+        matches!(self, Self::PlBart | Self::ProphetNet)
+    }
+
     /// The default of the unknown token.
     pub(super) fn unknown(self) -> &'static str {
         if matches!(self, Self::Bert | Self::ProphetNet) { "[UNK]" } else { "<unk>" }

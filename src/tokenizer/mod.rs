@@ -129,9 +129,7 @@ impl Tokenizer {
             language_ids,
             languages,
             max_length: settings.max_length(),
-            clean_up: settings
-                .flag("clean_up_tokenization_spaces")
-                .unwrap_or(matches!(class, Class::PlBart | Class::ProphetNet))
+            clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(class.cleans_up())
                 && model.may_clean_up(),
             substitutions: substitutions(&model),
             model,

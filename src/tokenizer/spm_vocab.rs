@@ -1,4 +1,5 @@
-//! Vocabularies of SentencePiece models whose ids are their own: Marian, M2M100 and `PLBart`.
+//! Vocabularies that transformers reads with Python classes over a SentencePiece model: Marian, M2M100 and `PLBart`. Their ids are
+//! not those of the model.
 //!
 //! Invariant: every piece that the model can produce has an id, at least that of `<unk>`; every id decodes to a text,
 //! which may be empty. The few differences between families are [`Flavour`]s.
