@@ -118,9 +118,10 @@ fn a_corrected_word_document_is_read_beside_its_source_even_if_it_is_bilingual()
     // A bilingual document that was not touched holds no correction.
     place.run(&["memory", "forget", "--corrections", "--memory", "memory"]).good();
     place.run(&[&translate[..], &["both.docx", "--bilingual"]].concat()).good();
-    for file in ["both.docx", "said.docx"] {
+    // Comments are no paragraphs. A paragraph with another number of sentences than its source is left out.
+    for (file, expected) in [("both.docx", "0 corrections taken, 4 were known"), ("said.docx", "0 corrections taken")] {
         let said = import(&place, &[file, "--source", "a.docx"]);
-        assert!(said.contains("0 corrections taken, 4 were known already"), "{file}: {said}");
+        assert!(said.contains(expected), "{file}: {said}");
     }
     place.file("other.docx", word(&["Het regent.<br>It rains.", "Iets anders.", "Nog iets."]));
     let import = ["memory", "import", "other.docx", "--source", "a.docx", "--memory", "memory"];
@@ -144,6 +145,8 @@ fn word(paragraphs: &[&str]) -> Vec<u8> {
     archive(&[
         ("[Content_Types].xml", TYPES.to_owned()),
         ("word/document.xml", format!("<w:document {WORD}><w:body>{body}</w:body></w:document>")),
+        ("word/footnotes.xml", format!("<w:footnotes {WORD}/>")),
+        ("word/styles.xml", format!("<w:styles {WORD}/>")),
     ])
 }
 
