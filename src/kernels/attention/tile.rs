@@ -123,10 +123,6 @@ fn score_vectors<S: Simd, const Q: usize, const C: usize>(
     let mut sums = [[simd.splat(0.0); C]; Q];
     for (j, queries) in queries.chunks_exact(Q).enumerate() {
         let keys = &keys[j * pad..][..C * S::LANES];
-        for c in 0..C {
-            // The keys that come next: rows of many keys are too far apart for the processor to foresee them.
-            simd.prefetch(keys.as_ptr().wrapping_add((C + c) * S::LANES).cast());
-        }
         let keys: [S::V; C] = std::array::from_fn(|c| simd.load(&keys[c * S::LANES..]));
         for q in 0..Q {
             let query = simd.splat(queries[q]);
