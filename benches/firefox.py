@@ -25,7 +25,6 @@ from collections import Counter
 from pathlib import Path
 
 import marian
-import marian_model
 
 ENGINES = ("kortom", "fxtranslate", "marian")
 ALONE = marian.Column("one at a time", None, True, 1)
@@ -33,6 +32,9 @@ ALONE = marian.Column("one at a time", None, True, 1)
 
 def prepare(arguments, tokens):
     """The model with an SSRU, and Marian's settings for it."""
+    # Not at the top: fxtranslate's process would count PyTorch's memory as its own.
+    import marian_model
+
     work = arguments.work
     scales = json.loads((work / "scales.json").read_text(encoding="utf-8"))
     marian_model.write_bin(work / "checkpoint", work / "ssru.bin", scales, ssru=True)
