@@ -136,7 +136,8 @@ fn options_in_the_manual_are_those_of_the_program() {
     };
     let commands =
         ["digest", "translate", "summarize", "generate", "serve", "score", "compare", "bench", "doctor", "setup"];
-    let models = ["models list", "models pull", "models show", "models verify", "models rm", "models path"];
+    let models =
+        ["models list", "models pull", "models add", "models show", "models verify", "models rm", "models path"];
     let memory =
         ["glossary propose", "memory import", "memory export", "memory stats", "memory prune", "memory forget"];
     let known: BTreeSet<String> = commands.into_iter().chain(models).chain(memory).flat_map(help).collect();
