@@ -50,18 +50,24 @@ impl Checkpoint {
     /// When a file is missing, damaged, or of another model than the other files.
     pub fn open(files: &ModelFiles) -> Result<Self> {
         let opened = || -> Result<_> {
-            let config = files.json("config.json")?.unwrap_or_default();
-            let spec = family::parse(&config)?;
-            let tokenizer = Tokenizer::load(files)?;
-            let generation_config = files.json("generation_config.json")?;
-            Ok(Self { name: files.full_name(), spec, tokenizer, config, generation_config })
+            let (config, spec) = Self::specification(files)?;
+            Self::with_specification(files, config, spec)
         };
         opened().with_context(|| format!("cannot load the model `{}`", files.name()))
     }
 
-    /// Reads the specification of a model alone.
-    pub(super) fn read_spec(files: &ModelFiles) -> Result<Spec> {
-        family::parse(&files.json("config.json")?.unwrap_or_default())
+    /// Reads config.json, and what it says of the model.
+    pub(super) fn specification(files: &ModelFiles) -> Result<(Value, Spec)> {
+        let config = files.json("config.json")?.unwrap_or_default();
+        let spec = family::parse(&config)?;
+        Ok((config, spec))
+    }
+
+    /// Reads all files but config.json, which is read, and the weights.
+    pub(super) fn with_specification(files: &ModelFiles, config: Value, spec: Spec) -> Result<Self> {
+        let tokenizer = Tokenizer::load(files)?;
+        let generation_config = files.json("generation_config.json")?;
+        Ok(Self { name: files.full_name(), spec, tokenizer, config, generation_config })
     }
 
     /// The specification of the model.

@@ -121,15 +121,19 @@ impl Engine {
     /// When a file is missing, damaged, or of another model than the other files.
     pub fn load(files: &ModelFiles, placement: &Placement) -> Result<Self> {
         let begin = Instant::now();
-        // The tokenizer is read while the weights are, each of which takes about as long.
-        let mut checkpoint = None;
-        let loaded = rayon::in_place_scope(|scope| {
-            scope.spawn(|_| checkpoint = Some(Checkpoint::open(files)));
-            load_model(files, placement)
-        });
-        let checkpoint = checkpoint.context("the checkpoint was not opened")??;
-        let (model, parameters, placement) =
-            loaded.with_context(|| format!("cannot load the model `{}`", files.name()))?;
+        let loaded = || -> Result<_> {
+            let (config, spec) = Checkpoint::specification(files)?;
+            let own_spec = spec.clone();
+            // The tokenizer is read while the weights are, each of which takes about as long.
+            let mut checkpoint = None;
+            let model = rayon::in_place_scope(|scope| {
+                scope.spawn(|_| checkpoint = Some(Checkpoint::with_specification(files, config, own_spec)));
+                load_model(files, &spec, placement)
+            });
+            Ok((checkpoint.context("the checkpoint was not opened")??, model?))
+        };
+        let (checkpoint, (model, parameters, placement)) =
+            loaded().with_context(|| format!("cannot load the model `{}`", files.name()))?;
         let budget = MemoryBudget::on(&placement.device);
         Ok(Self {
             checkpoint,
@@ -216,12 +220,11 @@ impl Engine {
 }
 
 /// Loads the transformer; returns it with the number of its parameters and the placement in use.
-fn load_model(files: &ModelFiles, placement: &Placement) -> Result<(Seq2Seq, usize, Placement)> {
-    let spec = Checkpoint::read_spec(files)?;
+fn load_model(files: &ModelFiles, spec: &Spec, placement: &Placement) -> Result<(Seq2Seq, usize, Placement)> {
     let weights = Weights::open(files)?;
     // The weights are opened before, so that a second attempt, on the fallback device, does not open them again.
     oom::load_or_fall_back(placement, |placement| {
-        let placement = effective_placement(placement, &spec)?;
+        let placement = effective_placement(placement, spec)?;
         let model = if placement.int8 {
             Seq2Seq::load_int8(spec.clone(), &weights, int8_cache(files, &placement).as_deref())?
         } else {

@@ -6,7 +6,8 @@
 //! padding and neighbours are never touched. Softmax is in f32, with the maximum subtracted first.
 //!
 //! [`FullAttention`] and [`SharedAttention`] compute scores for a vector of keys at a time, from keys transposed to
-//! `[d_head, s]`, and for several queries at a time, which share what is read. [`PastAttention`] takes one key at a time, since its keys lie in whatever slots they were written to.
+//! `[d_head, s]`, and for several queries at a time, which share what is read. [`PastAttention`] takes one key at a time,
+//! since its keys lie in whatever slots they were written to.
 
 mod merged;
 mod past;

@@ -132,9 +132,8 @@ impl<'a> Answers<'a> {
         self.pending.submit(&Task::Align(self.pair.clone()), items)?;
         let mut found = Vec::new();
         while let Some((key, made)) = self.pending.next()? {
-            if let Made::Alignment(alignment) = made {
-                found.push((key, alignment));
-            }
+            let Made::Alignment(alignment) = made else { bail!("a generation came in the place of an alignment") };
+            found.push((key, alignment));
         }
         plan.align(found);
         Ok(())

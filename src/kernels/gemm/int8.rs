@@ -12,6 +12,7 @@
 
 mod tiles;
 mod panel;
+mod quantise;
 mod rows;
 
 use std::io;

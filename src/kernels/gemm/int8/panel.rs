@@ -15,14 +15,13 @@
 //! 3, 2 with one pair, and the last two cells are multiplied one by one.
 
 use super::super::super::pages::Plain;
-use super::super::super::simd::{self, Kernel, Level, Simd, WIDE};
+use super::super::super::simd::{self, Level, WIDE};
+use super::quantise::QuantiseOutput;
 
 /// Number of inputs that one instruction multiplies and adds for each output.
 pub const DEPTH: usize = 4;
 /// The greatest quantised weight in size: two products fit 16 bits, as 2 · 255 · 64 < 2^15.
 pub const WEIGHT: f32 = 64.0;
-/// Added to a whole number of less than 2^22 in size, it makes the sum's low bits that number's.
-const LOW_BITS: f32 = 12_582_912.0;
 /// The most that weights of one sign may add up to in a pair: 255 · 128 < 2^15.
 const MAX_SAME_SIGN: u8 = 128;
 /// Number of partners that a cell tries before it stays unpaired; a bound keeps packing linear in the number of cells.
@@ -197,48 +196,6 @@ fn write<'a>(lines: &mut [CacheLine], cells: impl IntoIterator<Item = &'a Weight
     for (line, cell) in lines.iter_mut().zip(cells) {
         // SAFETY: a cell has the size and alignment of a line.
         unsafe { std::ptr::from_mut(line).cast::<WeightCell>().write(*cell) };
-    }
-}
-
-/// Quantises the weights of one output; writes them, the quantisation step, and their sum.
-struct QuantiseOutput<'a> {
-    /// The weights, which are overwritten.
-    values: &'a mut [f32],
-    /// The quantised weights, as the bytes of `i8`; zeros after the last.
-    quantised: &'a mut [u8],
-    step: &'a mut f32,
-    sum: &'a mut i32,
-}
-
-impl Kernel for QuantiseOutput<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self { values, quantised, step, sum } = self;
-        // A maximum of each lane, so that the loop is done with vectors.
-        let mut lanes = [0f32; WIDE];
-        for values in values.chunks(WIDE) {
-            for (greatest, x) in lanes.iter_mut().zip(values) {
-                *greatest = greatest.max(x.abs());
-            }
-        }
-        let greatest = lanes.into_iter().fold(0f32, f32::max);
-        quantised.fill(0);
-        (*step, *sum) = (greatest / WEIGHT, 0);
-        if greatest == 0.0 {
-            return;
-        }
-        for x in values.iter_mut() {
-            *x = (*x / *step).round();
-        }
-        let low_bits = simd.splat(LOW_BITS);
-        for (values, bytes) in values.chunks(WIDE).zip(quantised.as_chunks_mut::<WIDE>().0) {
-            let mut padded = [0f32; WIDE];
-            padded[..values.len()].copy_from_slice(values);
-            for (values, bytes) in padded.chunks_exact(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
-                simd.store_low_bytes(bytes, simd.add(simd.load(values), low_bits));
-            }
-        }
-        *sum = quantised.iter().map(|&byte| i32::from(byte.cast_signed())).sum();
     }
 }
 
