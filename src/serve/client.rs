@@ -15,7 +15,7 @@ use kortom::translate::{Generate, Plan};
 use super::models::{Pair, ServedModels, Task};
 use super::queue::Queue;
 use super::refusal::Refusal;
-use super::request::{CancelToken, Made, Outcome, Submission, WorkItem};
+use super::request::{CancelToken, ItemOutput, Outcome, Submission, WorkItem};
 
 /// The interval at which a waiting request checks whether it was cancelled.
 const POLL: Duration = Duration::from_millis(500);
@@ -58,14 +58,14 @@ impl<'a> Pending<'a> {
     /// Waits for the next generation, and returns it with the key of its item; `None` when no item is left.
     fn next_generation(&mut self) -> Result<Option<(usize, Generation)>> {
         match self.next()? {
-            Some((key, Made::Generation(generation))) => Ok(Some((key, generation))),
-            Some((_, Made::Alignment(_))) => bail!("an alignment came in the place of a generation"),
+            Some((key, ItemOutput::Generation(generation))) => Ok(Some((key, generation))),
+            Some((_, ItemOutput::Alignment(_))) => bail!("an alignment came in the place of a generation"),
             None => Ok(None),
         }
     }
 
     /// Waits for what is made next, and returns it with the key of its item; `None` when no item is left.
-    fn next(&mut self) -> Result<Option<(usize, Made)>> {
+    fn next(&mut self) -> Result<Option<(usize, ItemOutput)>> {
         if self.count == 0 {
             return Ok(None);
         }
@@ -132,7 +132,9 @@ impl<'a> Answers<'a> {
         self.pending.submit(&Task::Align(self.pair.clone()), items)?;
         let mut found = Vec::new();
         while let Some((key, made)) = self.pending.next()? {
-            let Made::Alignment(alignment) = made else { bail!("a generation came in the place of an alignment") };
+            let ItemOutput::Alignment(alignment) = made else {
+                bail!("a generation came in the place of an alignment")
+            };
             found.push((key, alignment));
         }
         plan.align(found);

@@ -11,7 +11,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::request::{BatchKey, Made, Outcome, Submission, WorkItem};
+use super::request::{BatchKey, ItemOutput, Outcome, Submission, WorkItem};
 
 /// The time after which a submission that waits for its turn stops work with another batch key from taking more
 /// items.
@@ -217,7 +217,7 @@ impl Queue {
 
 impl InFlight {
     /// Sends the outcome of the item to all requests that wait for it.
-    pub fn answer(self, outcome: &Result<Made, String>) {
+    pub fn answer(self, outcome: &Result<ItemOutput, String>) {
         for (key, outcomes) in self.outcomes {
             // Sending fails if a request was cancelled.
             let _ = outcomes.send((key, outcome.clone()));

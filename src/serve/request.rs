@@ -47,7 +47,7 @@ impl WorkItem {
 
 /// What a model made of a work item.
 #[derive(Clone, Debug)]
-pub enum Made {
+pub enum ItemOutput {
     /// An output for its text.
     Generation(Generation),
     /// Which words of its text and of its output belong together.
@@ -55,7 +55,7 @@ pub enum Made {
 }
 
 /// The key of a work item, and what a model made of it or the message of the error.
-pub type Outcome = (usize, Result<Made, String>);
+pub type Outcome = (usize, Result<ItemOutput, String>);
 
 /// Work items that a request submits together.
 pub struct Submission {

@@ -14,19 +14,19 @@ use kortom::engine::{Generation, Input, Scheduler, Session, Source};
 use super::metrics::Metrics;
 use super::models::{ServedModels, Task};
 use super::queue::{InFlight, Queue};
-use super::request::{BatchKey, Made, WorkItem};
+use super::request::{BatchKey, ItemOutput, WorkItem};
 
 /// A model that works on whole batches.
-trait Batched {
-    /// What the model makes of each item of a batch, in their order.
+trait BatchBackend {
+    /// Works on each item of a batch; returns the outputs in their order.
     ///
     /// # Errors
     /// When the model fails.
-    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>>;
+    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<ItemOutput>>;
 }
 
 /// A model that decodes items as they come.
-trait Backend: Batched {
+trait Backend: BatchBackend {
     /// Works on the texts of a scheduler until none waits.
     ///
     /// # Errors
@@ -34,10 +34,10 @@ trait Backend: Batched {
     fn run(&self, scheduler: &dyn Scheduler) -> Result<()>;
 }
 
-impl Batched for Session<'_> {
-    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>> {
+impl BatchBackend for Session<'_> {
+    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<ItemOutput>> {
         let inputs: Vec<Input> = batch.iter().map(|item| item.input()).collect();
-        Ok(self.generate(&inputs)?.into_iter().map(Made::Generation).collect())
+        Ok(self.generate(&inputs)?.into_iter().map(ItemOutput::Generation).collect())
     }
 }
 
@@ -50,11 +50,11 @@ impl Backend for Session<'_> {
 /// A session that says which words of texts and of their outputs belong together.
 struct Aligning<'a>(Session<'a>);
 
-impl Batched for Aligning<'_> {
-    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>> {
+impl BatchBackend for Aligning<'_> {
+    fn make(&self, batch: &[&WorkItem]) -> Result<Vec<ItemOutput>> {
         let texts = batch.iter().filter_map(|item| Some((item.text.as_str(), item.generation.as_ref()?)));
         let texts: Vec<_> = texts.collect();
-        Ok(self.0.align(&texts)?.into_iter().map(Made::Alignment).collect())
+        Ok(self.0.align(&texts)?.into_iter().map(ItemOutput::Alignment).collect())
     }
 }
 
@@ -88,7 +88,7 @@ pub fn work(queue: &Queue, models: &ServedModels, metrics: &Metrics) {
 /// Takes one batch of waiting items from the queue, and has a model work on it.
 fn run_batch(
     queue: &Queue,
-    model: &impl Batched,
+    model: &impl BatchBackend,
     key: &BatchKey,
     metrics: &Metrics,
     fits: impl Fn(usize, usize) -> bool,
@@ -164,13 +164,13 @@ impl Scheduler for Running<'_> {
 
     fn done(&self, key: usize, generation: Generation) {
         if let Some(item) = self.state().in_flight.remove(&key) {
-            item.answer(&Ok(Made::Generation(generation)));
+            item.answer(&Ok(ItemOutput::Generation(generation)));
         }
     }
 }
 
 /// Has the model work on a batch, and sends the outcomes. If it fails, the items are tried again one by one.
-fn answer(model: &impl Batched, batch: Vec<InFlight>) {
+fn answer(model: &impl BatchBackend, batch: Vec<InFlight>) {
     let items: Vec<&WorkItem> = batch.iter().map(|one| &one.item).collect();
     let worked = catch_unwind(AssertUnwindSafe(|| model.make(&items)));
     match worked.unwrap_or_else(|_| Err(anyhow!("the model panicked"))) {
@@ -213,9 +213,9 @@ mod tests {
         }
     }
 
-    impl Batched for Fragile {
-        fn make(&self, batch: &[&WorkItem]) -> Result<Vec<Made>> {
-            batch.iter().map(|item| Ok(Made::Generation(Self::repeat(&item.text)?))).collect()
+    impl BatchBackend for Fragile {
+        fn make(&self, batch: &[&WorkItem]) -> Result<Vec<ItemOutput>> {
+            batch.iter().map(|item| Ok(ItemOutput::Generation(Self::repeat(&item.text)?))).collect()
         }
     }
 
@@ -236,9 +236,9 @@ mod tests {
         let mut received: Vec<_> = received.iter().collect();
         received.sort_by_key(|(key, _)| *key);
         assert!(received.iter().map(|(key, _)| *key).eq(0..texts.len()), "each has one outcome");
-        let text = |made: Made| match made {
-            Made::Generation(generation) => generation.text,
-            Made::Alignment(_) => "an alignment".to_owned(),
+        let text = |made: ItemOutput| match made {
+            ItemOutput::Generation(generation) => generation.text,
+            ItemOutput::Alignment(_) => "an alignment".to_owned(),
         };
         received.into_iter().map(|(_, outcome)| outcome.map(text)).collect()
     }
