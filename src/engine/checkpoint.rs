@@ -31,7 +31,7 @@ pub struct ResolvedRequest {
     /// The decode settings.
     pub settings: DecodeSettings,
     /// The tokens of the requested languages.
-    pub languages: LanguageTokens,
+    pub language_tokens: LanguageTokens,
     /// Text before every source.
     pub prefix: String,
     /// Which source tokens have global attention.
@@ -88,7 +88,7 @@ impl Checkpoint {
     /// # Errors
     /// When a setting is impossible, or the model does not know a language.
     pub fn resolve(&self, request: &Request) -> Result<ResolvedRequest> {
-        let languages = self.languages(request)?;
+        let language_tokens = self.language_tokens(request)?;
         let mut settings = settings::resolve(&SettingSources {
             call: request.call.as_ref(),
             flags: &request.flags,
@@ -100,10 +100,10 @@ impl Checkpoint {
             generation_config: self.generation_config.as_ref(),
             window: self.window().min(self.spec.decoder.window),
             positions: self.spec.target_capacity(),
-            after_start: languages.after_start,
+            after_start: language_tokens.after_start,
             caller: request.caller,
         })?;
-        settings.take_languages(languages.forced_bos, languages.decoder_start);
+        settings.take_languages(language_tokens.forced_bos, language_tokens.decoder_start);
         let task_prefix = || self.task_prefix(request.task.as_deref()?);
         let prefix = request.prefix.clone().or_else(task_prefix).unwrap_or_default();
         let global_attention = self.global_attention(request)?;
@@ -111,7 +111,14 @@ impl Checkpoint {
             settings.note_global_attention(global_attention, request.global_attention.is_some());
         }
         let alignment = request.alignment.map(|head| head.of(&self.spec).map(|_| head)).transpose()?;
-        Ok(ResolvedRequest { settings, languages, prefix, global_attention, alignment, clean_up: request.clean_up })
+        Ok(ResolvedRequest {
+            settings,
+            language_tokens,
+            prefix,
+            global_attention,
+            alignment,
+            clean_up: request.clean_up,
+        })
     }
 
     /// Which source tokens have global attention. For a task it is the first one, as the cards of such models recommend.
@@ -135,17 +142,17 @@ impl Checkpoint {
     /// The tokens of the requested languages. In a pipeline, a language has a meaning only if the model takes one. The
     /// token of the target language is then always the first one generated, even if the model was trained to start from
     /// it.
-    fn languages(&self, request: &Request) -> Result<LanguageTokens> {
+    fn language_tokens(&self, request: &Request) -> Result<LanguageTokens> {
         let (from, to) = (request.from.as_deref(), request.to.as_deref());
-        let found = self.tokenizer.languages(from, to);
+        let found = self.tokenizer.language_tokens(from, to);
         if request.caller != Caller::Pipeline {
             return found;
         }
         if found.as_ref().is_err_and(|error| matches!(error::find(error), Some(LanguageError::NotApplicable { .. }))) {
-            return self.tokenizer.languages(None, None);
+            return self.tokenizer.language_tokens(None, None);
         }
-        let mut languages = found?;
-        let told = [languages.forced_bos, languages.decoder_start, languages.after_start];
+        let mut tokens = found?;
+        let told = [tokens.forced_bos, tokens.decoder_start, tokens.after_start];
         let needed = told.iter().any(Option::is_some);
         if needed && (from.is_none() || to.is_none()) {
             bail!(
@@ -153,9 +160,9 @@ impl Checkpoint {
                     .with_hint("give them as `src_lang` and `tgt_lang`, or in the task as `translation_nl_to_en`")
             );
         }
-        (languages.decoder_start, languages.after_start) = (None, None);
-        languages.forced_bos = told.into_iter().flatten().next();
-        Ok(languages)
+        (tokens.decoder_start, tokens.after_start) = (None, None);
+        tokens.forced_bos = told.into_iter().flatten().next();
+        Ok(tokens)
     }
 
     /// The key in `task_specific_params` for a task: the one for this language if there is one.

@@ -109,8 +109,8 @@ impl Session<'_> {
 
     /// The tokens of the languages in effect.
     #[must_use]
-    pub fn languages(&self) -> &LanguageTokens {
-        &self.resolved.languages
+    pub fn language_tokens(&self) -> &LanguageTokens {
+        &self.resolved.language_tokens
     }
 
     /// Which source tokens have global attention.
@@ -155,12 +155,12 @@ impl Session<'_> {
     /// # Errors
     /// When the tokenizer cannot represent the text.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
-        let ResolvedRequest { languages, prefix, .. } = &self.resolved;
+        let ResolvedRequest { language_tokens, prefix, .. } = &self.resolved;
         let tokenizer = self.engine.tokenizer();
         if prefix.is_empty() {
-            tokenizer.encode(text, languages)
+            tokenizer.encode(text, language_tokens)
         } else {
-            tokenizer.encode(&format!("{prefix}{text}"), languages)
+            tokenizer.encode(&format!("{prefix}{text}"), language_tokens)
         }
     }
 
@@ -171,7 +171,7 @@ impl Session<'_> {
     /// When the tokenizer cannot represent the text.
     pub fn encode_truncated(&self, text: &str) -> Result<Vec<TokenId>> {
         let mut tokens = self.encode(text)?;
-        let end = self.resolved.languages.source_suffix.len();
+        let end = self.resolved.language_tokens.source_suffix.len();
         if let Some(most) = self.engine.tokenizer().max_length().filter(|most| (end..tokens.len()).contains(most)) {
             tokens.drain(most - end..tokens.len() - end);
         }

@@ -221,7 +221,7 @@ impl SummaryModel {
         let language = if chosen.source { options.source_language() } else { options.summary_language() };
         let mut request = options.summary_request();
         request.task = Some(engine.task(SUMMARIZATION, language));
-        let languages = engine.tokenizer().languages(Some(language), Some(language));
+        let languages = engine.tokenizer().language_tokens(Some(language), Some(language));
         if !languages.as_ref().is_err_and(has_none) {
             let told = languages.with_context(|| format!("`{}` does not summarise `{language}`", engine.name()))?;
             if !told.text_prefix.is_empty() {
@@ -353,7 +353,7 @@ impl LoadedModel {
     fn knows_its_languages(&self) -> Result<()> {
         let translates = self.request.task.is_none();
         let knows = if translates && self.reads.is_empty() {
-            let asked = self.engine.tokenizer().languages(Some("nl"), self.request.to.as_deref());
+            let asked = self.engine.tokenizer().language_tokens(Some("nl"), self.request.to.as_deref());
             match asked {
                 Ok(languages) => languages.from.is_some(),
                 Err(error) if has_none(&error) => return Err(error),

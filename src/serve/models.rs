@@ -222,9 +222,9 @@ impl ServedModels {
 impl Languages {
     fn of(model: &LoadedModel, usual: &Pair) -> Result<Self> {
         let session = model.session()?;
-        let many = model.engine().tokenizer().known_languages().next().is_some();
+        let many = model.engine().tokenizer().known_language_tokens().next().is_some();
         if !many {
-            let known = session.languages();
+            let known = session.language_tokens();
             let own = |known: &Option<String>, usual: &String| {
                 known.as_deref().map_or(usual.clone(), |code| Code::parse(code).short().to_owned())
             };
@@ -234,7 +234,7 @@ impl Languages {
         }
         let mut codes: Vec<&str> = COMMON.to_vec();
         codes.extend([usual.from.as_str(), usual.to.as_str()].iter().filter(|code| !COMMON.contains(code)));
-        let knows = |from: &str, to: &str| model.engine().tokenizer().languages(Some(from), Some(to)).is_ok();
+        let knows = |from: &str, to: &str| model.engine().tokenizer().language_tokens(Some(from), Some(to)).is_ok();
         let from = codes.iter().filter(|code| knows(code, &usual.to)).map(|code| (*code).to_owned()).collect();
         let to = codes.iter().filter(|code| knows(&usual.from, code)).map(|code| (*code).to_owned()).collect();
         Ok(Self { usual: usual.clone(), from, to, many })

@@ -219,8 +219,8 @@ fn entries_of_pieces(proto: &ModelProto, class: Class, settings: &TokenizerSetti
             return Ok(VocabularyData::Bpe { merges: merges(proto), ids });
         }
         _ => {
-            let languages = class.languages(settings).into_iter().map(|code| (code.to_owned(), 0.0));
-            fairseq.chain(pieces(3)).chain(languages).chain(token("mask_token", "<mask>")).collect()
+            let codes = class.language_codes(settings).into_iter().map(|code| (code.to_owned(), 0.0));
+            fairseq.chain(pieces(3)).chain(codes).chain(token("mask_token", "<mask>")).collect()
         }
     };
     Ok(VocabularyData::Unigram(unigram))

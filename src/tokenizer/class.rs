@@ -186,7 +186,7 @@ impl Class {
     }
 
     /// The language codes that the class itself defines, in the order of their ids.
-    pub(super) fn languages(self, settings: &TokenizerSettings) -> Vec<&'static str> {
+    pub(super) fn language_codes(self, settings: &TokenizerSettings) -> Vec<&'static str> {
         match self {
             Self::M2m100 if settings.text("language_codes") == Some("wmt21") => WMT21.split_whitespace().collect(),
             Self::M2m100 | Self::Small100 => M2M100.split_whitespace().collect(),

@@ -61,7 +61,12 @@ impl EmbeddingRows {
 
 /// Refuses the tokenizer of another model. That is one where most tokens have no row, one where a token around every text
 /// has no row, or one that lacks the model's special tokens.
-pub(super) fn check(files: &ModelFiles, config: &Value, model: &TokenModel, languages: &LanguageTable) -> Result<()> {
+pub(super) fn check(
+    files: &ModelFiles,
+    config: &Value,
+    model: &TokenModel,
+    language_table: &LanguageTable,
+) -> Result<()> {
     const HINT: &str = "the files are of two different models; fetch them again, all from one place";
     let (name, size, rows) = (files.name(), model.size(), EmbeddingRows::of(config));
     if size > rows.source {
@@ -78,7 +83,7 @@ pub(super) fn check(files: &ModelFiles, config: &Value, model: &TokenModel, lang
             );
         }
     }
-    if let Some(id) = rows.lacking(&[&languages.prefix[..], &languages.suffix].concat()) {
+    if let Some(id) = rows.lacking(&[&language_table.prefix[..], &language_table.suffix].concat()) {
         bail!(
             format!(
                 "the tokenizer of the model `{name}` has {size} tokens, but its config.json has room for {} (`vocab_size`): \

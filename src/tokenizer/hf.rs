@@ -268,7 +268,7 @@ fn added_tokens(class: Class, settings: &TokenizerSettings, assets: &TokenizerAs
     let mut tokens: Vec<AddedToken> = assets.added.values().cloned().collect();
     if class == Class::Nllb && tokens.is_empty() {
         // If no file names the languages, they have the ids of fairseq, before the mask.
-        tokens.extend(class.languages(settings).into_iter().map(special));
+        tokens.extend(class.language_codes(settings).into_iter().map(special));
     }
     tokens.extend(class.named_tokens().iter().filter_map(|(name, default)| {
         let token = settings.token(name, default)?;
@@ -291,7 +291,7 @@ fn added_tokens(class: Class, settings: &TokenizerSettings, assets: &TokenizerAs
 /// the class's own.
 fn nameless_tokens(class: Class, settings: &TokenizerSettings, marked: Option<Vec<AddedToken>>) -> Vec<AddedToken> {
     let special = |content: &str| AddedToken::special(content);
-    let languages = || class.languages(settings).into_iter().map(special);
+    let codes = || class.language_codes(settings).into_iter().map(special);
     let listed = settings.tokens(EXTRA);
     if class != Class::Nllb && settings.has(EXTRA) {
         return listed.unwrap_or_default();
@@ -308,9 +308,9 @@ fn nameless_tokens(class: Class, settings: &TokenizerSettings, marked: Option<Ve
             let offset = settings.number("offset").unwrap_or(PEGASUS_OFFSET).min(MANY);
             tokens = mask.into_iter().chain((2..offset).map(|index| special(&format!("<unk_{index}>")))).collect();
         }
-        Class::MBart => tokens = languages().chain(tokens).collect(),
+        Class::MBart => tokens = codes().chain(tokens).collect(),
         // NLLB is useless without its language tokens, whatever its files list.
-        Class::MBart50 | Class::Nllb => tokens.extend(languages()),
+        Class::MBart50 | Class::Nllb => tokens.extend(codes()),
         _ => {}
     }
     tokens

@@ -10,7 +10,7 @@ use crate::batch::TokenId;
 use crate::error::{self, ErrorKind};
 use crate::language::{Code, bare};
 
-/// The languages of one translation, as tokens of one model. Returned by [`super::Tokenizer::languages`].
+/// The languages of one translation, as tokens of one model. Returned by [`super::Tokenizer::language_tokens`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LanguageTokens {
@@ -167,11 +167,11 @@ impl LanguageTable {
                     asked.or(own.as_deref()).map(|code| self.find(code)).transpose()
                 };
                 let (source, target) = (find(from, own_from)?, find(to, own_to)?);
-                let mut languages = plain;
-                languages.source_suffix.extend(source.as_ref().map(|(_, id)| *id));
-                languages.decoder_start = target.as_ref().map(|(_, id)| *id);
-                (languages.from, languages.to) = (source.map(|(token, _)| token), target.map(|(token, _)| token));
-                Ok(languages)
+                let mut tokens = plain;
+                tokens.source_suffix.extend(source.as_ref().map(|(_, id)| *id));
+                tokens.decoder_start = target.as_ref().map(|(_, id)| *id);
+                (tokens.from, tokens.to) = (source.map(|(token, _)| token), target.map(|(token, _)| token));
+                Ok(tokens)
             }
             Scheme::SourceFirstAfterStart { targets } => {
                 let (source, id) = source()?;
@@ -235,16 +235,16 @@ impl LanguageTable {
     }
 }
 
-fn with_tokens(mut languages: LanguageTokens, scheme: &Scheme, source: TokenId, target: TokenId) -> LanguageTokens {
+fn with_tokens(mut tokens: LanguageTokens, scheme: &Scheme, source: TokenId, target: TokenId) -> LanguageTokens {
     if *scheme == Scheme::SourceFirst {
-        languages.source_prefix.insert(0, source);
+        tokens.source_prefix.insert(0, source);
     } else {
-        languages.source_suffix.push(source);
+        tokens.source_suffix.push(source);
     }
     if *scheme == Scheme::SourceLastStart {
-        languages.decoder_start = Some(target);
+        tokens.decoder_start = Some(target);
     } else {
-        languages.forced_bos = Some(target);
+        tokens.forced_bos = Some(target);
     }
-    languages
+    tokens
 }

@@ -53,7 +53,7 @@ use crate::files::ModelFiles;
 pub struct Tokenizer {
     model: TokenModel,
     rows: EmbeddingRows,
-    languages: LanguageTable,
+    language_table: LanguageTable,
     /// Ids of language tokens, which are left out of decoded texts.
     language_ids: HashSet<TokenId>,
     max_length: Option<usize>,
@@ -99,11 +99,11 @@ impl Tokenizer {
         let model = match class {
             Class::Marian => TokenModel::Spm(Box::new(SpmVocabulary::marian(files, &settings)?)),
             Class::M2m100 | Class::Small100 => {
-                let codes = class.languages(&settings);
+                let codes = class.language_codes(&settings);
                 TokenModel::Spm(Box::new(SpmVocabulary::m2m100(files, &settings, &codes)?))
             }
             Class::PlBart => {
-                let codes = class.languages(&settings);
+                let codes = class.language_codes(&settings);
                 TokenModel::Spm(Box::new(SpmVocabulary::plbart(files, &settings, &codes)?))
             }
             Class::BlenderbotSmall => TokenModel::Words(Box::new(WordVocabulary::blenderbot_small(files, &settings)?)),
@@ -119,15 +119,15 @@ impl Tokenizer {
             }
             _ => TokenModel::Hf(Box::new(HfTokenizer::load(files, &settings, class)?)),
         };
-        let mut languages = language_table(files, &settings, &config, class, &model);
-        embedding_rows::check(files, &config, &model, &languages)?;
-        let language_ids = languages.tokens.iter().map(|(_, id)| *id).collect();
+        let mut table = language_table(files, &settings, &config, class, &model);
+        embedding_rows::check(files, &config, &model, &table)?;
+        let language_ids = table.tokens.iter().map(|(_, id)| *id).collect();
         let rows = EmbeddingRows::of(&config);
-        languages.tokens.retain(|(_, id)| rows.lacking(&[*id]).is_none());
+        table.tokens.retain(|(_, id)| rows.lacking(&[*id]).is_none());
         Ok(Self {
             rows,
             language_ids,
-            languages,
+            language_table: table,
             max_length: settings.max_length(),
             clean_up: settings.flag("clean_up_tokenization_spaces").unwrap_or(class.cleans_up())
                 && model.may_clean_up(),
@@ -140,16 +140,16 @@ impl Tokenizer {
     ///
     /// # Errors
     /// When the tokenizer cannot represent the text, or the text has a token without a row in the model.
-    pub fn encode(&self, text: &str, languages: &LanguageTokens) -> Result<Vec<TokenId>> {
-        let mut ids = languages.source_prefix.clone();
+    pub fn encode(&self, text: &str, language_tokens: &LanguageTokens) -> Result<Vec<TokenId>> {
+        let mut ids = language_tokens.source_prefix.clone();
         let own = self.own_target(text);
         if own != OwnTarget::None {
             ids.retain(|id| !self.language_ids.contains(id));
         }
         let before = match own {
-            OwnTarget::None => languages.text_prefix.as_str(),
+            OwnTarget::None => language_tokens.text_prefix.as_str(),
             // transformers looks for no other code after this one.
-            OwnTarget::Unknown if languages.target_is_asked => languages.to.as_deref().unwrap_or_default(),
+            OwnTarget::Unknown if language_tokens.target_is_asked => language_tokens.to.as_deref().unwrap_or_default(),
             OwnTarget::Known | OwnTarget::Unknown => "",
         };
         if before.is_empty() {
@@ -157,8 +157,8 @@ impl Tokenizer {
         } else {
             ids.extend(self.model.encode(&format!("{before}{text}"))?);
         }
-        ids.extend(&languages.source_suffix);
-        self.rows.check(&ids, &self.model, &self.languages.model)?;
+        ids.extend(&language_tokens.source_suffix);
+        self.rows.check(&ids, &self.model, &self.language_table.model)?;
         Ok(ids)
     }
 
@@ -178,13 +178,13 @@ impl Tokenizer {
 
     /// The target language that a text itself names at its start, which then takes precedence.
     fn own_target(&self, text: &str) -> OwnTarget {
-        match self.languages.scheme {
+        match self.language_table.scheme {
             Scheme::TargetToken { .. } => match language_code(text) {
                 None => OwnTarget::None,
                 Some((code, _)) if self.model.id(code).is_some() => OwnTarget::Known,
                 Some(_) => OwnTarget::Unknown,
             },
-            Scheme::TargetText if self.known_languages().any(|token| text.starts_with(token)) => OwnTarget::Known,
+            Scheme::TargetText if self.known_language_tokens().any(|token| text.starts_with(token)) => OwnTarget::Known,
             _ => OwnTarget::None,
         }
     }
@@ -229,13 +229,13 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`LanguageError`] when the model does not know a language, is for another pair, or has no choice of languages.
-    pub fn languages(&self, from: Option<&str>, to: Option<&str>) -> Result<LanguageTokens> {
-        self.languages.resolve(from, to).map_err(|error| crate::error::Error::from(error).into())
+    pub fn language_tokens(&self, from: Option<&str>, to: Option<&str>) -> Result<LanguageTokens> {
+        self.language_table.resolve(from, to).map_err(|error| crate::error::Error::from(error).into())
     }
 
     /// The language tokens of a model with several languages, as the model writes them; empty for others.
-    pub fn known_languages(&self) -> impl Iterator<Item = &str> {
-        self.languages.tokens.iter().map(|(token, _)| token.as_str())
+    pub fn known_language_tokens(&self) -> impl Iterator<Item = &str> {
+        self.language_table.tokens.iter().map(|(token, _)| token.as_str())
     }
 
     /// One more than the highest id that the tokenizer knows.

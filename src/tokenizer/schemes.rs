@@ -109,6 +109,6 @@ fn other_languages(
     };
     let marked = matches!(class, Class::M2m100 | Class::Small100);
     let token = |code: &str| if marked { format!("__{code}__") } else { code.to_owned() };
-    let tokens = class.languages(settings).into_iter().map(token);
+    let tokens = class.language_codes(settings).into_iter().map(token);
     (scheme, tokens.filter_map(|token| model.id(&token).map(|id| (token, id))).collect())
 }

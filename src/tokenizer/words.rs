@@ -49,14 +49,14 @@ pub(super) struct WordVocabulary {
 
 impl WordVocabulary {
     /// The tokenizer of an FSMT model, from vocab-src.json, vocab-tgt.json, merges.txt, and its two languages.
-    pub(super) fn fsmt(files: &ModelFiles, settings: &TokenizerSettings, languages: [&str; 2]) -> Result<Self> {
+    pub(super) fn fsmt(files: &ModelFiles, settings: &TokenizerSettings, pair: [&str; 2]) -> Result<Self> {
         const NAMES: [(&str, &str); 4] =
             [("bos_token", "<s>"), ("unk_token", "<unk>"), ("sep_token", "</s>"), ("pad_token", "<pad>")];
         let wrong = || files.broken("tokenizer_config.json");
         let kind = Kind::Fsmt(Box::new(TwoLanguages {
-            cutter: Cutter::new(languages[0]).explain(wrong)?,
-            target_cutter: Cutter::new(languages[1]).ok(),
-            joiner: Joiner::new(languages[1]).explain(wrong)?,
+            cutter: Cutter::new(pair[0]).explain(wrong)?,
+            target_cutter: Cutter::new(pair[1]).ok(),
+            joiner: Joiner::new(pair[1]).explain(wrong)?,
             target: Vocabulary::read(files, "vocab-tgt.json")?,
             lower_case: settings.flag("do_lower_case").unwrap_or(false),
         }));

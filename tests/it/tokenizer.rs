@@ -49,7 +49,7 @@ fn compare(tokenizer: &Tokenizer, languages: &LanguageTokens, expected: &Path) -
 #[test]
 fn the_bundled_model_reads_and_writes_as_transformers_does() {
     let tokenizer = load(&bundled()).unwrap();
-    let languages = tokenizer.languages(Some("nl"), Some("en")).unwrap();
+    let languages = tokenizer.language_tokens(Some("nl"), Some("en")).unwrap();
     assert!(compare(&tokenizer, &languages, &fixture("bundled.json")) >= 700);
 }
 
@@ -59,7 +59,7 @@ macro_rules! kinds {
         #[test]
         fn $test() {
             let tokenizer = load(&fixture($folder)).unwrap();
-            let languages = tokenizer.languages($from, $to).unwrap();
+            let languages = tokenizer.language_tokens($from, $to).unwrap();
             assert!(compare(&tokenizer, &languages, &fixture($folder).join("expected.json")) >= 110);
         }
     )*};
@@ -105,8 +105,8 @@ kinds! {
 #[test]
 fn a_text_may_name_its_own_target() {
     let tokenizer = load(&fixture("marian-targets")).unwrap();
-    let english = tokenizer.languages(None, None).unwrap();
-    let dutch = tokenizer.languages(None, Some("nl")).unwrap();
+    let english = tokenizer.language_tokens(None, None).unwrap();
+    let dutch = tokenizer.language_tokens(None, Some("nl")).unwrap();
     let own = tokenizer.encode(">>nld<< Hello", &english).unwrap();
     assert_eq!(own, tokenizer.encode("Hello", &dutch).unwrap());
     assert_eq!(own[0], tokenizer.token_id(">>nld<<").unwrap());
@@ -115,8 +115,8 @@ fn a_text_may_name_its_own_target() {
 #[test]
 fn a_text_that_names_a_target_the_model_lacks_is_read_behind_the_one_asked_for() {
     let tokenizer = load(&fixture("marian-targets")).unwrap();
-    let asked = tokenizer.languages(None, Some("en")).unwrap();
-    let by_default = tokenizer.languages(None, None).unwrap();
+    let asked = tokenizer.language_tokens(None, Some("en")).unwrap();
+    let by_default = tokenizer.language_tokens(None, None).unwrap();
     let english = tokenizer.token_id(">>eng<<").unwrap();
     let unknown = tokenizer.token_id("<unk>").unwrap();
     for text in [">>xyz<< De oude veerman", ">><<", ">> eng << De oude veerman", ">>xyz<<>>eng<< De"] {
@@ -150,7 +150,7 @@ fn scores_in_tokenizer_json_are_read_to_the_last_bit() {
     for (class, expected) in [("T5Tokenizer", [3, 4, 5, 5, 1]), ("PreTrainedTokenizerFast", [3, 5, 5, 4, 1])] {
         edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!(class));
         let tokenizer = load(folder.path()).unwrap();
-        let languages = tokenizer.languages(None, None).unwrap();
+        let languages = tokenizer.language_tokens(None, None).unwrap();
         assert_eq!(tokenizer.encode("-------", &languages).unwrap(), expected, "{class}");
     }
 }
@@ -160,7 +160,7 @@ fn the_mask_of_mbart_is_found_before_character_rules() {
     let folder = copy("mbart50");
     edit(folder.path(), "tokenizer_config.json", |config| drop(config.as_object_mut().unwrap().remove("mask_token")));
     let tokenizer = load(folder.path()).unwrap();
-    let languages = tokenizer.languages(None, None).unwrap();
+    let languages = tokenizer.language_tokens(None, None).unwrap();
     // A rule makes signs of full width narrow. A mask that is only then found is a piece like others: no word begins after it.
     let wide = "a\u{ff1c}mask\u{ff1e}b";
     let ids = |tokenizer: &Tokenizer, tokens: &str| -> Vec<u32> {
@@ -196,7 +196,7 @@ fn special_tokens_without_names_are_those_of_the_first_file_that_lists_any() {
         });
         fs::write(folder.path().join("special_tokens_map.json"), map.to_string()).unwrap();
         let tokenizer = load(folder.path()).unwrap();
-        let languages = tokenizer.languages(Some("nl"), None).unwrap();
+        let languages = tokenizer.language_tokens(Some("nl"), None).unwrap();
         let expected: Vec<u32> = expected.split(' ').map(|token| tokenizer.token_id(token).unwrap()).collect();
         assert_eq!(tokenizer.encode("ja nl_XXnee", &languages).unwrap(), expected, "{config} {map}");
     }
@@ -206,7 +206,7 @@ fn special_tokens_without_names_are_those_of_the_first_file_that_lists_any() {
 fn languages_become_the_tokens_each_family_wants() {
     let of = |folder: &str| {
         let tokenizer = load(&fixture(folder)).unwrap();
-        let languages = tokenizer.languages(Some("nl"), Some("en")).unwrap();
+        let languages = tokenizer.language_tokens(Some("nl"), Some("en")).unwrap();
         let id = move |token: &str| tokenizer.token_id(token).unwrap();
         (languages, id)
     };
@@ -234,7 +234,7 @@ fn language_tokens_never_appear_in_a_text() {
         [("m2m100", "__en__"), ("nllb", "eng_Latn"), ("madlad", "<2en>"), ("marian-targets", ">>eng<<")]
     {
         let tokenizer = load(&fixture(folder)).unwrap();
-        let languages = tokenizer.languages(None, None).unwrap();
+        let languages = tokenizer.language_tokens(None, None).unwrap();
         let mut ids = vec![tokenizer.token_id(token).unwrap()];
         ids.extend(tokenizer.encode("De oude veerman", &languages).unwrap());
         assert_eq!(tokenizer.decode(&ids), "De oude veerman", "{folder}");
@@ -242,7 +242,7 @@ fn language_tokens_never_appear_in_a_text() {
 }
 
 fn language_error(folder: &Path, from: Option<&str>, to: Option<&str>) -> LanguageError {
-    let error = load(folder).unwrap().languages(from, to).unwrap_err();
+    let error = load(folder).unwrap().language_tokens(from, to).unwrap_err();
     kortom::error::find::<LanguageError>(&error).unwrap().clone()
 }
 
@@ -253,7 +253,7 @@ fn an_unknown_language_is_refused_with_the_list() {
     };
     assert_eq!(code, "tlh");
     assert!(known.contains("`__nl__`") && known.contains("`__zu__`"), "{known}");
-    let error = load(&fixture("marian-targets")).unwrap().languages(None, Some("fr")).unwrap_err();
+    let error = load(&fixture("marian-targets")).unwrap().language_tokens(None, Some("fr")).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the model `model` does not know the language `fr`\nhint: it knows `>>eng<<`, `>>nld<<`"
@@ -269,7 +269,7 @@ fn a_bilingual_model_refuses_another_pair() {
         assert!(error.to_string().starts_with("the model `model` translates from `nl` to `en`, not"), "{error}");
     }
     for (from, to) in [(None, None), (own, None), (Some("nld"), Some("eng")), (Some("nl_XX"), Some("en_XX"))] {
-        load(&bundled()).unwrap().languages(from, to).unwrap();
+        load(&bundled()).unwrap().language_tokens(from, to).unwrap();
     }
 }
 
@@ -288,7 +288,7 @@ fn pegasus_counts_both_masks_whatever_the_files_name() {
     for named in [json!({}), json!({"mask_token": "<mask_2>", "eos_token": "</s>"})] {
         fs::write(folder.path().join("special_tokens_map.json"), named.to_string()).unwrap();
         let tokenizer = load(folder.path()).unwrap();
-        let languages = tokenizer.languages(None, None).unwrap();
+        let languages = tokenizer.language_tokens(None, None).unwrap();
         assert!(compare(&tokenizer, &languages, &fixture("pegasus").join("expected.json")) >= 110);
     }
 }
@@ -304,8 +304,9 @@ fn limits_come_from_the_checkpoint() {
 #[test]
 fn cleaning_up_happens_where_the_checkpoint_asks_for_it() {
     let folder = copy("t5");
-    let ids =
-        |tokenizer: &Tokenizer| tokenizer.encode("Na , nee .", &tokenizer.languages(None, None).unwrap()).unwrap();
+    let ids = |tokenizer: &Tokenizer| {
+        tokenizer.encode("Na , nee .", &tokenizer.language_tokens(None, None).unwrap()).unwrap()
+    };
     let plain = load(folder.path()).unwrap();
     assert_eq!(plain.decode(&ids(&plain)), "Na , nee .");
     edit(folder.path(), "tokenizer_config.json", |config| config["clean_up_tokenization_spaces"] = json!(true));
@@ -493,12 +494,12 @@ fn a_language_without_a_row_is_one_that_the_model_lacks() {
     edit(folder.path(), "config.json", |config| config["vocab_size"] = json!(dutch + 1));
     let tokenizer = load(folder.path()).unwrap();
     let pair = (Some("nl"), Some("en"));
-    assert_eq!(tokenizer.languages(pair.0, pair.1).unwrap(), whole.languages(pair.0, pair.1).unwrap());
-    assert_eq!(tokenizer.known_languages().last(), Some("nl_XX"));
+    assert_eq!(tokenizer.language_tokens(pair.0, pair.1).unwrap(), whole.language_tokens(pair.0, pair.1).unwrap());
+    assert_eq!(tokenizer.known_language_tokens().last(), Some("nl_XX"));
     let error = kortom::Error::from(language_error(folder.path(), Some("ro"), None));
     let message = error.describe();
     assert!(message.starts_with("the model `model` does not know the language `ro`\nhint: it knows "), "{message}");
-    let languages = tokenizer.languages(pair.0, pair.1).unwrap();
+    let languages = tokenizer.language_tokens(pair.0, pair.1).unwrap();
     let message = tokenizer.encode("zh_CN", &languages).unwrap_err().to_string();
     assert!(message.contains("the text has `zh_CN`"), "{message}");
 }
@@ -549,10 +550,10 @@ fn a_class_of_its_own_is_not_that_of_its_family() {
     // Its tokenizer.json says all there is to say.
     let folder = copy("mbart-json");
     edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("BarthezTokenizer"));
-    assert_eq!(load(folder.path()).unwrap().known_languages().count(), 0);
+    assert_eq!(load(folder.path()).unwrap().known_language_tokens().count(), 0);
     // A class that reads any file says nothing of the family.
     edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("TokenizersBackend"));
-    assert_eq!(load(folder.path()).unwrap().known_languages().count(), 25);
+    assert_eq!(load(folder.path()).unwrap().known_language_tokens().count(), 25);
 }
 
 #[test]
@@ -561,7 +562,7 @@ fn a_tokenizer_json_may_lack_parts_and_ask_for_cutting() {
         let folder = copy("t5-json");
         edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!(class));
         let whole = load(folder.path()).unwrap();
-        let languages = whole.languages(None, None).unwrap();
+        let languages = whole.language_tokens(None, None).unwrap();
         let text = "De oude veerman zette zijn pet recht \u{6751}";
         let ids = whole.encode(text, &languages).unwrap();
         edit(folder.path(), "tokenizer.json", |file| {
@@ -597,7 +598,7 @@ fn a_tokenizer_json_may_lack_parts_and_ask_for_cutting() {
 fn an_added_token_may_have_the_id_of_a_piece() {
     let folder = copy("marian");
     let before = load(folder.path()).unwrap();
-    let languages = before.languages(None, None).unwrap();
+    let languages = before.language_tokens(None, None).unwrap();
     let ids = before.encode("De oude veerman", &languages).unwrap();
     let piece = ids[1];
     let token = json!({"content": "<x>", "lstrip": false, "normalized": false, "rstrip": false, "single_word": false});
@@ -619,7 +620,7 @@ fn an_added_token_may_have_the_id_of_a_piece() {
         file["added_tokens"].as_array_mut().unwrap().push(token);
     });
     let tokenizer = load(folder.path()).unwrap();
-    let languages = tokenizer.languages(None, None).unwrap();
+    let languages = tokenizer.language_tokens(None, None).unwrap();
     assert_eq!(tokenizer.encode("<x>", &languages).unwrap(), [size, 1]);
 }
 
@@ -628,14 +629,14 @@ fn a_file_of_unknown_class_is_followed_to_the_letter() {
     let folder = copy("t5-json");
     edit(folder.path(), "tokenizer_config.json", |config| config["tokenizer_class"] = json!("PreTrainedTokenizerFast"));
     let tokenizer = load(folder.path()).unwrap();
-    let languages = tokenizer.languages(None, None).unwrap();
+    let languages = tokenizer.language_tokens(None, None).unwrap();
     assert!(compare(&tokenizer, &languages, &fixture("t5-json").join("expected.json")) >= 110);
 }
 
 #[test]
 fn a_long_text_is_no_trouble() {
     let tokenizer = load(&bundled()).unwrap();
-    let languages = tokenizer.languages(None, None).unwrap();
+    let languages = tokenizer.language_tokens(None, None).unwrap();
     let text = "De oude veerman keek over de rivier. ".repeat(20_000);
     let sentence = tokenizer.encode("De oude veerman keek over de rivier.", &languages).unwrap().len() - 1;
     assert_eq!(tokenizer.encode(&text, &languages).unwrap().len(), 20_000 * sentence + 1);

@@ -65,12 +65,12 @@ impl Checkpoint {
     pub fn languages(&self, expected: &Value) -> LanguageTokens {
         let pair = expected["languages"].as_array();
         let code = |index: usize| pair.map(|pair| pair[index].as_str().unwrap());
-        if pair.is_some() { self.tokenizer.languages(code(0), code(1)).unwrap() } else { self.plain_languages() }
+        if pair.is_some() { self.tokenizer.language_tokens(code(0), code(1)).unwrap() } else { self.plain_languages() }
     }
 
     /// The tokens of a source without a requested language whose text names its own.
     fn plain_languages(&self) -> LanguageTokens {
-        self.tokenizer.languages(None, None).unwrap()
+        self.tokenizer.language_tokens(None, None).unwrap()
     }
 
     /// The search options that stand for decode settings in transformers' names.

@@ -70,11 +70,11 @@ fn compare(entry: &CatalogEntry, tally: &mut Tally) {
     let expected = published(&entry.alias, "expected.json").unwrap();
     let checkpoint = Checkpoint::load(folder.path(), DType::F32);
     for run in expected["runs"].as_array().unwrap() {
-        let ResolvedRequest { settings, languages, prefix, .. } = resolved(&folder, entry, run, "settings");
+        let ResolvedRequest { settings, language_tokens, prefix, .. } = resolved(&folder, entry, run, "settings");
         for (source, output) in run["outputs"].as_array().unwrap().iter().enumerate() {
             let text = format!("{prefix}{}", expected["sources"][source].as_str().unwrap());
             let ids = ids(&output["source_ids"]);
-            assert_eq!(checkpoint.tokenizer.encode(&text, &languages).unwrap(), ids, "{}: {text:?}", entry.alias);
+            assert_eq!(checkpoint.tokenizer.encode(&text, &language_tokens).unwrap(), ids, "{}: {text:?}", entry.alias);
             let name = format!("{}, {}", entry.alias, run["name"]);
             let case = Case { name: &name, source, ids: &ids, options: &settings.options };
             let found = checkpoint.search(std::slice::from_ref(&ids), &settings.options, 0);

@@ -58,7 +58,7 @@ fn odd_tokenizer_files_give_the_ids_that_they_give_transformers() {
         let folder = edited(case);
         let files = ModelFiles::folder(folder.path(), "odd", None).unwrap();
         let tokenizer = Tokenizer::load(&files).unwrap_or_else(|error| panic!("{what}: {error:#}"));
-        let languages = tokenizer.languages(case["from"].as_str(), None).unwrap();
+        let languages = tokenizer.language_tokens(case["from"].as_str(), None).unwrap();
         for text in case["texts"].as_array().unwrap() {
             let (source, expected) = (text["text"].as_str().unwrap(), ids(&text["ids"]));
             assert_eq!(tokenizer.encode(source, &languages).unwrap(), expected, "{what}: {source:?}");
