@@ -1,7 +1,8 @@
 //! Documents of `OpenDocument`: text (`.odt`), presentations (`.odp`) and workbooks (`.ods`).
 //!
 //! Text is in `content.xml`, headers and footers in `styles.xml`, the title in `meta.xml`. Notes, annotations and text in
-//! drawings are flows of their own. Never translated: deleted text of tracked changes, fields, cells with formulas.
+//! drawings are flows of their own. Never translated: deleted text of tracked changes, fields, cells with formulas,
+//! code in a paragraph.
 
 use anyhow::{Context, Result, ensure};
 
@@ -42,6 +43,8 @@ const STRUCTURE: [&str; 13] = [
 
 /// The styles of a heading and of a paragraph in a preface, if the document has them.
 const STYLES: [&str; 2] = ["Heading_20_1", "Text_20_body"];
+/// The styles of code in a paragraph, as Writer and pandoc name them.
+const CODE: [&str; 2] = ["Source_20_Text", "Source_Text"];
 /// Elements before the text of a document.
 const DECLARATIONS: [&str; 9] = [
     "office:forms",
@@ -131,6 +134,9 @@ impl Rules for OpenDocument {
             }
             "table:table-cell" | "table:covered-table-cell" | "office:annotation-end" => Role::Single,
             "office:annotation" if !self.annotations => Role::Single,
+            "text:span" if tree.attribute(node, "style-name").is_some_and(|style| CODE.contains(&style.as_ref())) => {
+                Role::Single
+            }
             "text:span" | "text:a" | "text:meta" | "text:ruby" | "text:ruby-base" => Role::Phrase,
             "text:s" => Role::Space,
             "text:tab" | "text:line-break" => Role::Parting,

@@ -1,9 +1,10 @@
 //! Documents of Word (`.docx`), and of other programs that write its format.
 //!
 //! `[Content_Types].xml` names the entries with text: the document itself, headers and footers, notes, comments, charts and
-//! diagrams. Never translated: codes of fields and their results, deleted text of tracked changes, formulas.
+//! diagrams. Never translated: codes of fields and their results, deleted text of tracked changes, formulas,
+//! code.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result, ensure};
 
@@ -37,10 +38,18 @@ const RELATED: [&str; 12] = [
     "drawing",
 ];
 
+/// Names of styles whose text is code. `HTML Preformatted` is not among them: prose that was copied from a web page has it too.
+const CODE: [&str; 5] = ["source code", "macro text", "verbatim char", "html code", "source text"];
+
 /// The rules for elements of Word.
+#[derive(Default)]
 struct Word {
-    /// The kind of paragraphs by their style, and the style's name, which is the same in every language of Word.
-    styles: HashMap<String, (BlockKind, String)>,
+    /// The kind of paragraphs by their style.
+    kinds: HashMap<String, BlockKind>,
+    /// The styles of code, which is never translated.
+    code: HashSet<String>,
+    /// The style of a heading of the first level.
+    heading: Option<String>,
 }
 
 /// Reads all parts of a document.
@@ -54,9 +63,8 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let main = main.explain(|| "there is no text of Word in it".with_hint("look what kind of file it is"))?;
     refuse_missing(reader, &main)?;
     let styles = of("styles+xml").into_iter().next();
-    let rules = Word { styles: styles.as_ref().map_or_else(|| Ok(HashMap::new()), |styles| named(reader, styles))? };
-    let heading = rules.styles.iter().find(|(_, (_, name))| name == "heading 1").map(|(id, _)| id.clone());
-    reader.front = Some(Front { entry: main.clone(), styles: [heading, None], find: front });
+    let rules = styles.as_ref().map_or_else(|| Ok(Word::default()), |styles| styled(reader, styles))?;
+    reader.front = Some(Front { entry: main.clone(), styles: [rules.heading.clone(), None], find: front });
     let known = of(COMMENTS).into_iter().next();
     if let Some(entry) = &known {
         let text = reader.text(entry)?;
@@ -120,21 +128,29 @@ pub(super) fn refuse_missing(reader: &PackageReader, entry: &str) -> Result<()> 
     Ok(())
 }
 
-/// The kind of paragraphs of a style, by the style's name, which is the same in every language of Word.
-fn named(reader: &PackageReader, entry: &str) -> Result<HashMap<String, (BlockKind, String)>> {
+/// The rules for a document with these styles. Styles are known by their names, which are the same in every language of Word.
+fn styled(reader: &PackageReader, entry: &str) -> Result<Word> {
     let text = reader.text(entry)?;
     let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
-    let kind = |style| {
-        let name = tree.attribute(tree.child(style, "w:name")?, "val")?.to_lowercase();
-        let kind = match name.as_str() {
-            "title" | "subtitle" => BlockKind::Heading,
-            "caption" => BlockKind::Caption,
-            _ if name.starts_with("heading ") => BlockKind::Heading,
-            _ => return None,
-        };
-        Some((tree.attribute(style, "styleId")?.into_owned(), (kind, name)))
-    };
-    Ok(tree.all("w:style").filter_map(kind).collect())
+    let mut rules = Word::default();
+    for style in tree.all("w:style") {
+        let name = tree.child(style, "w:name").and_then(|name| tree.attribute(name, "val"));
+        let (Some(name), Some(id)) = (name, tree.attribute(style, "styleId")) else { continue };
+        let (name, id) = (name.to_lowercase(), id.into_owned());
+        match name.as_str() {
+            "title" | "subtitle" => drop(rules.kinds.insert(id, BlockKind::Heading)),
+            "caption" => drop(rules.kinds.insert(id, BlockKind::Caption)),
+            name if CODE.contains(&name) => drop(rules.code.insert(id)),
+            name if name.starts_with("heading ") => {
+                if name == "heading 1" {
+                    rules.heading.get_or_insert_with(|| id.clone());
+                }
+                rules.kinds.insert(id, BlockKind::Heading);
+            }
+            _ => {}
+        }
+    }
+    Ok(rules)
 }
 
 /// The place of a preface: in front of the first paragraph.
@@ -162,15 +178,23 @@ impl Word {
     fn kind(&self, tree: &Tree, paragraph: NodeId) -> Option<BlockKind> {
         let properties = tree.child(paragraph, "w:pPr")?;
         let style = tree.child(properties, "w:pStyle").and_then(|style| tree.attribute(style, "val"));
-        let kind = style.and_then(|style| self.styles.get(style.as_ref()).map(|(kind, _)| *kind));
+        let kind = style.and_then(|style| self.kinds.get(style.as_ref()).copied());
         kind.or_else(|| tree.child(properties, "w:outlineLvl").map(|_| BlockKind::Heading))
             .or_else(|| tree.child(properties, "w:numPr").map(|_| BlockKind::Item))
+    }
+
+    /// Whether a paragraph or a run is code: `properties` and `style` are the names of the elements that say so.
+    fn is_code(&self, tree: &Tree, node: NodeId, properties: &str, style: &str) -> bool {
+        let style = tree.child(node, properties).and_then(|properties| tree.child(properties, style));
+        style.and_then(|style| tree.attribute(style, "val")).is_some_and(|style| self.code.contains(style.as_ref()))
     }
 }
 
 impl Rules for Word {
     fn role(&self, tree: &Tree, node: NodeId) -> Role {
         match tree.name(node) {
+            "w:p" if self.is_code(tree, node, "w:pPr", "w:pStyle") => Role::Single,
+            "w:r" if self.is_code(tree, node, "w:rPr", "w:rStyle") => Role::Single,
             "w:p" => Role::RunParagraph(self.kind(tree, node)),
             "w:tc" => Role::Structure(Some(BlockKind::Cell)),
             "w:r" => Role::Run,

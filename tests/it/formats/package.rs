@@ -88,7 +88,9 @@ pub fn word(body: &str) -> Vec<u8> {
         "<w:footnotes {WORD}><w:footnote w:id=\"1\"><w:p><w:r><w:footnoteRef/></w:r><w:r><w:t xml:space=\"preserve\"> Zie de nota.</w:t></w:r></w:p></w:footnote></w:footnotes>"
     );
     let styles = format!(
-        "<w:styles {WORD}><w:lang w:val=\"nl-NL\"/><w:style w:styleId=\"Kop1\"><w:name w:val=\"heading 1\"/></w:style></w:styles>"
+        "<w:styles {WORD}><w:lang w:val=\"nl-NL\"/><w:style w:styleId=\"Kop1\"><w:name w:val=\"heading 1\"/></w:style>\
+         <w:style w:styleId=\"Code\"><w:name w:val=\"Source Code\"/></w:style>\
+         <w:style w:styleId=\"Letters\"><w:name w:val=\"Verbatim Char\"/></w:style></w:styles>"
     );
     archive(&[
         ("[Content_Types].xml", TYPES),
@@ -146,6 +148,25 @@ fn what_changes_places_stays_well_formed() {
     for kept in ["<w:footnoteReference w:id=\"1\"/>", "<w:hyperlink r:id=\"rId1\">", "<w:b/>", "PAGEREF", "delText"] {
         assert_eq!(text.matches(kept).count(), PARAGRAPH.matches(kept).count(), "{kept}: {text}");
     }
+}
+
+#[test]
+fn code_is_known_by_its_style_and_stays() {
+    let body = "<w:p><w:pPr><w:pStyle w:val=\"Code\"/></w:pPr><w:r><w:t>print(als dan)</w:t></w:r></w:p>\
+        <w:p><w:r><w:t xml:space=\"preserve\">Gebruik </w:t></w:r><w:r><w:rPr><w:rStyle w:val=\"Letters\"/></w:rPr><w:t>regel()</w:t></w:r>\
+        <w:r><w:t xml:space=\"preserve\"> daarvoor.</w:t></w:r></w:p>";
+    let document = read(&word(body), Format::Docx);
+    assert_eq!(texts(&document)[0], "Gebruik daarvoor.");
+    let (text, _) = entry(&written(&translated(&Capitals, &document)), "word/document.xml");
+    let code = "<w:r><w:rPr><w:rStyle w:val=\"Letters\"/></w:rPr><w:t>regel()</w:t></w:r>";
+    assert!(text.contains("<w:t>print(als dan)</w:t>") && text.contains(code) && text.contains("DAARVOOR."), "{text}");
+
+    let body = "<office:body><office:text><text:p>Gebruik <text:span text:style-name=\"Source_Text\">regel()</text:span> \
+        daarvoor.</text:p></office:text></office:body>";
+    let document = read(&writer(body), Format::Odt);
+    assert_eq!(texts(&document), ["Gebruik daarvoor."]);
+    let (text, _) = entry(&written(&translated(&Capitals, &document)), "content.xml");
+    assert!(text.contains(">regel()</text:span>") && text.contains("DAARVOOR."), "{text}");
 }
 
 pub const TEXT: &str = "<office:body><office:text><text:h text:outline-level=\"1\">De  brug</text:h>\
