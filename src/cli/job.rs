@@ -194,6 +194,12 @@ impl Job {
         self.options().task == PipelineTask::Translate && plain && shown && io::stdin().is_terminal()
     }
 
+    /// Whether digests are printed on a terminal.
+    pub fn shows_digests(&self) -> bool {
+        let prints = matches!(self.destination, Destination::Stdout);
+        self.options().task == PipelineTask::Digest && prints && io::stdout().is_terminal()
+    }
+
     fn common(typed: &Common<'_>, file: &SettingsFile) -> Result<Self> {
         let input = if typed.task == PipelineTask::Generate { typed.input.clone() } else { file.fill(&typed.input)? };
         let mut output = file.fill(typed.output)?;

@@ -3,6 +3,7 @@
 //! Invariant: `--quiet` silences all but errors. All printing goes through this module, which hides the progress bar
 //! for it, so that nothing is drawn over. How far a run is belongs to `run_progress`.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -53,13 +54,20 @@ pub struct Screen {
     verbose: bool,
     bar: Option<ProgressBar>,
     ticker: Option<Ticker>,
+    /// The notices about the models that are printed when the run ends; `None` if they are printed at once.
+    postponed: Option<RefCell<Vec<String>>>,
 }
 
 impl Screen {
     /// A screen without progress.
     pub fn new(messages: &MessageOptions) -> Self {
         let (quiet, verbose) = (messages.quiet == Some(true), messages.verbose == Some(true));
-        Self { quiet, verbose, bar: None, ticker: None }
+        Self { quiet, verbose, bar: None, ticker: None, postponed: None }
+    }
+
+    /// Keeps the notices about the models until the run ends: above a long article nobody would see them.
+    pub fn postpone_notices(&mut self) {
+        self.postponed = Some(RefCell::default());
     }
 
     /// Begins to show the progress of a run: as a bar on a terminal, otherwise as a line every minute.
@@ -97,11 +105,14 @@ impl Screen {
         }
     }
 
-    /// Ends the display of progress.
+    /// Ends the display of progress, and prints the notices that were postponed.
     pub fn end(&mut self) {
         self.ticker = None;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
+        }
+        for notice in self.postponed.take().map(RefCell::into_inner).into_iter().flatten() {
+            self.notice(notice);
         }
     }
 
@@ -151,7 +162,10 @@ impl Screen {
 
 impl Listener for Screen {
     fn notice(&self, text: &str) {
-        self.notice(text);
+        match &self.postponed {
+            Some(postponed) => postponed.borrow_mut().push(text.to_owned()),
+            None => self.notice(text),
+        }
     }
 
     fn warning(&self, text: &str) {

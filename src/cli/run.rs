@@ -41,6 +41,9 @@ pub fn run(job: &Job) -> Result<ExitCode> {
         missing(&screen);
         return Ok(ExitCode::FAILURE);
     }
+    if job.shows_digests() {
+        screen.postpone_notices();
+    }
     let pipeline = Pipeline::load_with(job.options().clone(), &screen)?;
     missing(&screen);
     let pipeline = glossary::add(pipeline, job.pipeline.glossary.as_deref(), &screen)?;
