@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::Body;
 use crate::check::FlagCount;
-use crate::error::{Explain, WithHint};
+use crate::error::{Error, Explain, WithHint};
 
 /// Name of the journal in its folder.
 const JOURNAL: &str = ".kortom-journal";
@@ -95,6 +95,7 @@ impl JournalRecord {
 /// The journal of a folder, to be written.
 #[derive(Debug)]
 pub struct Journal {
+    path: PathBuf,
     file: File,
 }
 
@@ -108,16 +109,21 @@ impl Journal {
             .append(true)
             .open(&path)
             .with_context(|| format!("cannot write `{}`", path.display()))?;
-        end_torn_line(&mut file)?;
-        Ok(Self { file })
+        end_torn_line(&mut file).with_context(|| format!("cannot write `{}`", path.display()))?;
+        Ok(Self { path, file })
     }
 
     /// Adds one line, in one write.
-    pub fn write(&mut self, entry: &JournalEntry) -> io::Result<()> {
+    pub fn write(&mut self, entry: &JournalEntry) -> Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        self.file.write_all(&line)
+        self.file.write_all(&line).explain(|| no_room(&self.path))
     }
+}
+
+/// Why a file cannot be written further.
+fn no_room(path: &Path) -> Error {
+    format!("cannot write `{}`", path.display()).with_hint("make room, or choose another --output")
 }
 
 /// Ends an incomplete last line that a killed run may have left, so that the next entry is a line of its own.
@@ -164,9 +170,7 @@ impl PartFile {
 
     /// Appends to the part file.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let cannot =
-            || format!("cannot write `{}`", self.part.display()).with_hint("make room, or choose another --output");
-        self.file.write_all(bytes).explain(cannot)?;
+        self.file.write_all(bytes).explain(|| no_room(&self.part))?;
         self.bytes += bytes.len() as u64;
         Ok(())
     }
@@ -175,8 +179,7 @@ impl PartFile {
     pub fn write_body(&mut self, body: &Body) -> Result<()> {
         let before = self.file.stream_position()?;
         let mut out = BufWriter::new(&mut self.file);
-        let cannot =
-            || format!("cannot write `{}`", self.part.display()).with_hint("make room, or choose another --output");
+        let cannot = || no_room(&self.part);
         // Only an I/O error gets the hint to make room; a document may also fail to take its translation.
         match body.write(&mut out) {
             Err(error) if error.root_cause().is::<io::Error>() => return Err(error).explain(cannot),
@@ -275,6 +278,25 @@ mod tests {
         assert!(JournalRecord::load(folder.path()).unwrap().finished("a.txt", "k").is_none());
         finish(folder.path(), "b.txt", "k", "two");
         assert!(JournalRecord::load(folder.path()).unwrap().finished("b.txt", "k").is_some());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_journal_without_room_is_named_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(JOURNAL);
+        // A device that is always full.
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let entry = JournalEntry {
+            output: "a.txt".to_owned(),
+            key: "k".to_owned(),
+            flags: FlagCount::default(),
+            state: OutputState::Finished(String::new()),
+        };
+        let error = Journal::open(folder.path()).unwrap().write(&entry).unwrap_err();
+        let (message, hints) = crate::error::parts(error.as_ref());
+        assert!(message.starts_with(&format!("cannot write `{}`: ", path.display())), "{message}");
+        assert_eq!(hints, ["make room, or choose another --output"]);
     }
 
     #[test]
