@@ -13,6 +13,7 @@ use kortom::render::{Additions, ReportFormat};
 use super::inputs::{Found, Source};
 use super::options::{AdditionOptions, InputOptions};
 use super::settings::SettingsFile;
+use super::sink::Destination;
 
 /// Whether a format of output can have one line for each line of the input.
 pub fn is_for_lines(format: ReportFormat) -> bool {
@@ -76,6 +77,23 @@ pub fn check_inputs(input: &InputOptions, found: &Found) -> Result<()> {
     }
     if input.max_unpacked.is_some() && lacks(|format| format.spec().is_binary()) {
         bail!("`--max-unpacked` applies to documents that are archives only, such as DOCX".with_hint("leave it out"));
+    }
+    Ok(())
+}
+
+/// Refuses a name of a document for an output that is none: a workbook has no room for a summary, so its digest is text.
+///
+/// # Errors
+/// When the extension of the output is that of an archive, and its format another one.
+pub fn check_name(destination: &Destination, found: &Found) -> Result<()> {
+    let (Destination::File(path), Some(source)) = (destination, found.sources.first()) else { return Ok(()) };
+    let named = document::Format::known(path).filter(|named| named.spec().is_binary());
+    if let Some(named) = named.filter(|named| source.output != ReportFormat::Own(*named)) {
+        let (output, extension) = (source.output.name(), source.output.extension());
+        bail!(
+            format!("`{}` has the extension of `{}`, and the output is `{output}`", path.display(), named.name())
+                .with_hint(format!("end its name in `.{extension}`"))
+        );
     }
     Ok(())
 }

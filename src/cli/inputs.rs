@@ -97,7 +97,7 @@ fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mu
             let real = entry.file_type().is_dir().then(|| entry.path().canonicalize().ok()).flatten();
             real.is_some() && real == left_out
         };
-        !(inside && (hidden(entry.file_name()) || is_output()))
+        !(inside && (is_left_alone(entry.file_name()) || is_output()))
     };
     for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(wanted) {
         match entry {
@@ -125,8 +125,10 @@ fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mu
     }
 }
 
-fn hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
+/// Whether a name is that of a hidden file, or of the lock that Office lays beside a document that somebody has open.
+fn is_left_alone(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") || name.starts_with(b"~$")
 }
 
 impl Source {
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn folders_are_walked_sorted_without_hidden_files_and_outputs() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.txt", "a.TXT", "sub/c.md", ".hidden.txt", ".git/d.txt", "notes.doc", "out/a.txt"] {
+        for name in ["b.txt", "a.TXT", "sub/c.md", ".hidden.txt", ".git/d.txt", "notes.doc", "~$b.docx", "out/a.txt"] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();

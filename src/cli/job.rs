@@ -16,7 +16,7 @@ use kortom::summarize::SummaryMethod;
 
 use super::args::{DigestArgs, GenerateArgs, SummarizeArgs, TranslateArgs};
 use super::decoding::TypedDecoding;
-use super::formats::{additions, check_inputs, check_lines, extension, is_for_lines, set_outputs};
+use super::formats::{additions, check_inputs, check_lines, check_name, extension, is_for_lines, set_outputs};
 use super::inputs::{Found, find};
 use super::options::{
     self, AlignmentOptions, InputFormat, InputOptions, MachineOptions, MemoryOptions, OutputOptions, PrintOptions,
@@ -215,6 +215,7 @@ impl Job {
         check_inputs(&typed.input, &found)?;
         set_outputs(typed.task, &mut found.sources, format, output.output.is_some());
         let destination = Destination::plan(output.output.as_deref(), &found, extension)?;
+        check_name(&destination, &found)?;
         Ok(Self {
             lines,
             found,

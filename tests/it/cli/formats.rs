@@ -106,6 +106,21 @@ fn a_digest_of_a_document_is_that_document_with_the_summary_in_front() {
 }
 
 #[test]
+fn an_output_does_not_bear_the_name_of_a_document_that_it_is_not() {
+    let place = place();
+    place.file("a.docx", word("<w:p><w:r><w:t>Het regent vandaag in de stad.</w:t></w:r></w:p>"));
+    for arguments in [
+        ["digest", "a.txt", "--output", "b.xlsx"],
+        ["translate", "a.txt", "--output", "b.docx"],
+        ["translate", "a.docx", "--output", "b.odt"],
+    ] {
+        place.file("a.txt", "Het regent vandaag.");
+        place.run(&arguments).bad(2, &["has the extension of `", "hint: end its name in `."]);
+        assert!(!place.path(arguments[3]).exists());
+    }
+}
+
+#[test]
 fn documents_may_have_their_source_beside_them_and_comments_on_what_needs_a_look() {
     let place = place();
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny-marian");
