@@ -133,6 +133,11 @@ impl Inline {
         }
     }
 
+    /// Whether a space appended now would part two words: there is text, and no space at its end.
+    pub(super) fn can_part(&self) -> bool {
+        !self.text.is_empty() && !self.text.ends_with(char::is_whitespace)
+    }
+
     /// Whether the last thing appended is a single mark.
     fn after_single(&self) -> bool {
         self.marks.last().is_some_and(|mark| mark.kind == MarkKind::Single && mark.at == self.text.len())

@@ -323,6 +323,9 @@ impl Document {
             Format::Xliff => self.relabel(&xliff::languages(&self.text(), language)),
             _ => {}
         }
+        if matches!(self.format, Format::Rss | Format::Xliff) {
+            self.relabel(xml::in_utf8(&self.text()).as_slice());
+        }
         self.package = self.package.map(|package| package.in_language(language));
         self
     }

@@ -7,9 +7,12 @@
 mod archive;
 mod book;
 mod comments;
+mod drawings;
 mod flow;
+mod formulas;
 mod front;
 mod odf;
+mod parts;
 mod runs;
 mod sheets;
 mod slides;
@@ -107,6 +110,8 @@ struct PackageReader {
     prefix: String,
     comments: Option<String>,
     first_comment: usize,
+    /// What a reader of the document should know.
+    warnings: Vec<String>,
     /// Whether the text of comments is no text of the document.
     without_comments: bool,
 }
@@ -157,15 +162,16 @@ impl PackageReader {
     ) -> Result<Document> {
         let archive = Archive::open(content, options.max_unpacked)?;
         let (parts, blocks, prefix) = (Vec::new(), Vec::new(), "w:".to_owned());
-        let (front, comments, first_comment) = (None, None, 1);
+        let (front, comments, first_comment, warnings) = (None, None, 1, Vec::new());
         let without_comments = options.without_comments;
-        let mut reader = Self { archive, parts, blocks, front, prefix, comments, first_comment, without_comments };
+        let mut reader =
+            Self { archive, parts, blocks, front, prefix, comments, first_comment, warnings, without_comments };
         read_parts(&mut reader)?;
-        let Self { archive, parts, blocks, front, prefix, comments, first_comment, .. } = reader;
+        let Self { archive, parts, blocks, front, prefix, comments, first_comment, warnings, .. } = reader;
         let contents = Contents { archive, parts, front, format, prefix, comments, first_comment };
         let package = Package { contents: Arc::new(contents), language: None, preface: None, comments: Vec::new() };
         let gaps = vec![String::new(); blocks.len() + 1];
-        Ok(Document { package: Some(package), ..Document::new(input, format, blocks, gaps) })
+        Ok(Document { package: Some(package), warnings, ..Document::new(input, format, blocks, gaps) })
     }
 
     /// The text of an entry.
@@ -177,6 +183,9 @@ impl PackageReader {
     fn add(&mut self, entry: &str, rules: &dyn Rules, labels: Labels) -> Result<()> {
         let text = self.text(entry)?;
         let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
+        if tree.all("w:altChunk").next().is_some() {
+            self.warnings.push(format!("`{entry}` takes in another file (`altChunk`): its text is not translated"));
+        }
         self.push(entry, flow::flows(&tree, rules), Some(labels));
         Ok(())
     }
@@ -252,7 +261,7 @@ impl PackagePart {
             return Ok(None);
         }
         let text = flow::joined(&self.flows, blocks);
-        let Some(labels) = self.labels else { return Ok(Some(text)) };
+        let Some(labels) = self.labels else { return Ok(Some(in_utf8(text))) };
         let tree = Tree::parse(&text).context("its translation cannot be put into it")?;
         let mut changes = language.map_or_else(Vec::new, |language| relabelled(&tree, labels, language));
         if let Some((front, preface)) = front {
@@ -266,8 +275,16 @@ impl PackagePart {
         for (range, label) in changes.into_iter().rev() {
             text.replace_range(range, &label);
         }
-        Ok(Some(text))
+        Ok(Some(in_utf8(text)))
     }
+}
+
+/// A changed part, which names the encoding that it is written in.
+fn in_utf8(mut text: String) -> String {
+    if let Some((range, name)) = xml::in_utf8(&text) {
+        text.replace_range(range, &name);
+    }
+    text
 }
 
 /// The ranges where a part names another language than `language`, and the text to put there.

@@ -30,6 +30,9 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("http://schemas.openxmlformats.org/markup-compatibility/2006", "mc"),
     ("http://schemas.openxmlformats.org/package/2006/content-types", "ct"),
     ("http://schemas.openxmlformats.org/package/2006/relationships", "rel"),
+    ("http://schemas.openxmlformats.org/drawingml/2006/chart", "c"),
+    ("http://purl.oclc.org/ooxml/drawingml/chart", "c"),
+    ("http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments", "tc"),
     ("http://purl.org/dc/elements/1.1/", "dc"),
     ("urn:oasis:names:tc:opendocument:xmlns:office:1.0", "office"),
     ("urn:oasis:names:tc:opendocument:xmlns:text:1.0", "text"),
@@ -53,6 +56,10 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("http://search.yahoo.com/mrss/", "media"),
     ("http://www.itunes.com/dtds/podcast-1.0.dtd", "itunes"),
 ];
+
+/// The most elements that may be around one another. Readers follow elements inside elements, so a document without a limit could
+/// exhaust the stack of a thread. libxml2, which many programs read documents with, has this limit too.
+const DEEPEST: usize = 256;
 
 /// The names of nodes that are not elements.
 const TEXT: &str = "#text";
@@ -98,10 +105,8 @@ pub(super) fn decoded(bytes: Vec<u8>) -> Result<String> {
     ensure!(!wide, "it is in UTF-16, which is not read here".with_hint("save the document anew"));
     let text = String::from_utf8(bytes)
         .map_err(|error| anyhow::anyhow!("it is not valid UTF-8 at byte {}", error.utf8_error().valid_up_to()))?;
-    let head = text.split_once("?>").map_or("", |(head, _)| head);
-    let named = head.split_once("encoding=").map(|(_, named)| named.trim_start_matches(['"', '\'']));
-    let named = named.and_then(|named| named.split(['"', '\'']).next()).unwrap_or("utf-8");
-    let ours = ["utf-8", "utf8", "us-ascii"].iter().any(|known| named.eq_ignore_ascii_case(known));
+    let named = encoding(&text).map_or("utf-8", |range| &text[range]);
+    let ours = is_utf8(named) || named.eq_ignore_ascii_case("us-ascii");
     ensure!(
         ours || text.is_ascii(),
         format!("it says that it is in `{named}`, which is not read here").with_hint("save it in UTF-8")
@@ -109,11 +114,29 @@ pub(super) fn decoded(bytes: Vec<u8>) -> Result<String> {
     Ok(text)
 }
 
+/// The range of the encoding's name in the declaration of a text.
+fn encoding(text: &str) -> Option<Range<usize>> {
+    let head = text.split_once("?>")?.0;
+    head.trim_start_matches('\u{feff}').starts_with("<?xml").then(|| attribute(head, "encoding"))?
+}
+
+fn is_utf8(named: &str) -> bool {
+    ["utf-8", "utf8"].iter().any(|known| named.eq_ignore_ascii_case(known))
+}
+
+/// The change that makes a text name the encoding in which it is written, if it names another one and has letters of which that
+/// matters. A source in ASCII may name any encoding; its translation may have quotation marks or accents.
+pub(super) fn in_utf8(text: &str) -> Option<(Range<usize>, String)> {
+    let named = encoding(text).filter(|named| !is_utf8(&text[named.clone()]))?;
+    (!text.is_ascii()).then(|| (named, "UTF-8".to_owned()))
+}
+
 impl<'a> Tree<'a> {
     /// Finds the elements of a part.
     ///
     /// # Errors
-    /// When it is not well-formed, or defines entities; names the byte.
+    /// When it is not well-formed, nests its elements too deep, or defines entities; names the byte. A page may define entities, as
+    /// XHTML does: a reference to one is kept as it is.
     pub(super) fn parse(source: &'a str) -> Result<Self> {
         ensure!(!source.contains('\u{1}'), "it holds a character that XML cannot hold");
         let tree = Self { source, names: Vec::new(), nodes: Vec::new() };
@@ -253,6 +276,7 @@ impl TreeBuilder<'_> {
     fn take(&mut self, event: &Event, namespace: Option<&str>, range: Range<usize>) -> Result<()> {
         match event {
             Event::Start(tag) => {
+                ensure!(self.open.len() < DEEPEST, too_deep(range.start));
                 let node = self.add(&name(tag, namespace), range);
                 self.open.push(node);
             }
@@ -272,7 +296,9 @@ impl TreeBuilder<'_> {
                 self.add(REFERENCE, range);
             }
             Event::DocType(declared) => {
-                ensure!(!declared.contains("<!ENTITY"), "it defines entities, which are never expanded here");
+                let is_page = declared.trim_start().get(..4).is_some_and(|name| name.eq_ignore_ascii_case("html"));
+                let defines = declared.contains("<!ENTITY");
+                ensure!(is_page || !defines, "it defines entities, which are never expanded here");
                 self.add(OTHER, range);
             }
             Event::Eof if !self.open.is_empty() => {
@@ -330,6 +356,11 @@ pub(super) fn attributes(tag: &str) -> impl Iterator<Item = (&str, Range<usize>)
 /// The range of an attribute's value in a tag, by the attribute's name without a prefix.
 pub(super) fn attribute(tag: &str, name: &str) -> Option<Range<usize>> {
     attributes(tag).find(|(known, _)| known.rsplit(':').next() == Some(name)).map(|(_, value)| value)
+}
+
+fn too_deep(at: usize) -> Error {
+    format!("its elements are nested more than {DEEPEST} deep at byte {at}")
+        .with_hint("open the document in the program that it came from and save it anew")
 }
 
 fn broken(at: usize) -> Error {

@@ -68,7 +68,9 @@ fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
                     (kept[start], kept[at]) = (true, true);
                 }
             }
-            MarkKind::Single | MarkKind::Leading | MarkKind::Break => {}
+            // A space before the text parts it from a field or a picture in front of the block.
+            MarkKind::Single => kept[at] = mark.markup.trim_matches(' ').is_empty(),
+            MarkKind::Leading | MarkKind::Break => {}
         }
     }
     markup.marks.iter().zip(kept).filter(|(_, kept)| *kept).map(|(mark, _)| mark.clone()).collect()

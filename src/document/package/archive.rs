@@ -118,6 +118,17 @@ impl Archive {
         self.entries.iter().any(|entry| entry.name == name)
     }
 
+    /// The names of all entries.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// The name of an entry as it is written in the archive. Lists of Office name entries in any case.
+    pub(super) fn named(&self, name: &str) -> Option<&str> {
+        let exact = self.names().find(|known| *known == name);
+        exact.or_else(|| self.names().find(|known| known.eq_ignore_ascii_case(name)))
+    }
+
     /// The content of an entry.
     ///
     /// # Errors

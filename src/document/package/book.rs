@@ -1,8 +1,8 @@
 //! Books (`.epub`, editions 2 and 3).
 //!
 //! `META-INF/container.xml` names the book's list of files, and that list names the chapters in their order. Chapters are XHTML and
-//! read as XML; a chapter that is not well-formed is read as HTML. Titles in the tables of contents are translated as well. A book
-//! that its seller has locked is refused.
+//! read as XML; a chapter that is not well-formed is read as HTML. Titles in the tables of contents are translated as well. Numbers
+//! of printed pages and the signs that lead to notes and back are kept. A book that its seller has locked is refused.
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,9 +12,27 @@ use super::xml::{NodeId, Tree};
 use super::{Label, PackagePart, PackageReader};
 use crate::document::{BlockKind, html};
 use crate::error::WithHint;
+use crate::language::Code;
 
 /// Methods that obfuscate a font's file. A book with such fonts is not locked.
 const OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"];
+
+/// What an element is for, in the words of EPUB, of DPUB-ARIA and of pandoc, if none of its words is text: the number of a printed
+/// page or a list of them, the sign that leads to a note or back from it.
+const SIGNS: [&str; 10] = [
+    "pagebreak",
+    "page-list",
+    "doc-pagebreak",
+    "doc-pagelist",
+    "noteref",
+    "doc-noteref",
+    "backlink",
+    "doc-backlink",
+    "footnote-ref",
+    "footnote-back",
+];
+/// The most characters of a link to a note that does not say that it is one.
+const LONGEST_SIGN: usize = 5;
 
 /// The rules for elements of chapters and of a book's lists.
 struct Book;
@@ -113,8 +131,47 @@ pub(super) fn within(path: &str) -> String {
 fn labels(tree: &Tree, node: NodeId) -> Label {
     match tree.name(node) {
         "h:html" | "ncx:ncx" | "opf:package" => Label::Attribute("lang"),
+        name if name.starts_with("h:") && is_in_language_of_page(tree, node) => Label::Attribute("lang"),
         "dc:language" => Label::Text,
         _ => Label::None,
+    }
+}
+
+/// Whether an element names the language that its page names. A quotation in another language goes on to name that one.
+fn is_in_language_of_page(tree: &Tree, node: NodeId) -> bool {
+    let Some(own) = tree.attribute(node, "lang") else { return false };
+    let page = tree.roots().find(|&root| tree.is_element(root));
+    let of_page = |page| tree.attribute(page, "lang").or_else(|| tree.attribute(tree.child(page, "h:body")?, "lang"));
+    page.and_then(of_page).is_some_and(|named| Code::parse(&named).short() == Code::parse(&own).short())
+}
+
+/// Whether the words of an element are no text: numbers of pages, and signs that lead to notes.
+fn is_sign(tree: &Tree, node: NodeId) -> bool {
+    let tag = tree.tag(node);
+    let says = |(name, value): (&str, std::ops::Range<usize>)| {
+        (name == "role" || name == "class" || name.ends_with(":type"))
+            && tag[value].split_whitespace().any(|word| SIGNS.contains(&word))
+    };
+    super::xml::attributes(tag).any(says) || is_raised_link(tree, node)
+}
+
+/// Whether an element is a link into the book whose text is no word and is raised, as a link to a note is; or is an arrow, as a link
+/// back from it is.
+fn is_raised_link(tree: &Tree, node: NodeId) -> bool {
+    let is_link =
+        |node| tree.name(node) == "h:a" && tree.attribute(node, "href").is_some_and(|address| address.contains('#'));
+    let said = || tree.said(node);
+    let is_short = |said: &str| {
+        let said = said.trim();
+        !said.is_empty() && said.chars().count() <= LONGEST_SIGN && !said.contains(char::is_alphabetic)
+    };
+    match tree.name(node) {
+        "h:sup" => tree.inside(node).any(is_link) && is_short(&said()),
+        "h:a" if is_link(node) => {
+            let said = said();
+            is_short(&said) && (tree.child(node, "h:sup").is_some() || !said.contains(char::is_alphanumeric))
+        }
+        _ => false,
     }
 }
 
@@ -122,7 +179,7 @@ impl Rules for Book {
     fn role(&self, tree: &Tree, node: NodeId) -> Role {
         let Some((prefix, name)) = tree.name(node).split_once(':') else { return Role::Single };
         match (prefix, name) {
-            ("h", _) if tree.attribute(node, "translate").is_some_and(|said| said == "no") => {
+            ("h", _) if tree.attribute(node, "translate").is_some_and(|said| said == "no") || is_sign(tree, node) => {
                 if html::is_phrase(name) {
                     Role::Single
                 } else {
@@ -134,7 +191,7 @@ impl Rules for Book {
             ("h", _) if html::is_kept(name) => Role::Single,
             ("h", _) if html::is_phrase(name) => Role::Phrase,
             ("h", _) => Role::Paragraph(html::kind(name)),
-            ("ncx", "docAuthor") => Role::Single,
+            ("ncx", "docAuthor" | "pageList") => Role::Single,
             ("ncx" | "opf", _) => Role::Structure(None),
             _ => Role::Single,
         }

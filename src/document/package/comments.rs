@@ -14,6 +14,9 @@ const ENTRY_KIND: &str = "application/vnd.openxmlformats-officedocument.wordproc
 const RELATION_KIND: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/comments";
 const RELATIONS: &str = "http://schemas.openxmlformats.org/package/2006/relationships";
 const NAMESPACE: &str = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
+/// The same names in the strict edition of the format.
+const STRICT_RELATION_KIND: &str = "http://purl.oclc.org/ooxml/officeDocument/relationships/comments";
+const STRICT_NAMESPACE: &str = "http://purl.oclc.org/ooxml/wordprocessingml/main";
 
 /// The name of an entry and its new content.
 pub(super) type Changed = (String, Vec<u8>);
@@ -70,13 +73,16 @@ impl Package {
         let (folder, name) = main.rsplit_once('/').map_or(("", main.as_str()), |(folder, name)| (folder, name));
         let within = |entry: &str| if folder.is_empty() { entry.to_owned() } else { format!("{folder}/{entry}") };
         let entry = within("comments.xml");
+        let is_strict = String::from_utf8_lossy(&self.contents.archive.read(main)?).contains(STRICT_NAMESPACE);
+        let (relation_kind, namespace) =
+            if is_strict { (STRICT_RELATION_KIND, STRICT_NAMESPACE) } else { (RELATION_KIND, NAMESPACE) };
         self.append(
             "[Content_Types].xml",
             &format!("<Override PartName=\"/{entry}\" ContentType=\"{ENTRY_KIND}\"/>"),
             changed,
         )?;
         let relation =
-            format!("<Relationship Id=\"{AUTHOR}Comments\" Type=\"{RELATION_KIND}\" Target=\"comments.xml\"/>");
+            format!("<Relationship Id=\"{AUTHOR}Comments\" Type=\"{relation_kind}\" Target=\"comments.xml\"/>");
         let list = within(&format!("_rels/{name}.rels"));
         let mut added = Vec::new();
         if self.contents.archive.has(&list) {
@@ -85,7 +91,7 @@ impl Package {
             let content = format!("<Relationships xmlns=\"{RELATIONS}\">{relation}</Relationships>");
             added.push((list, content.into_bytes()));
         }
-        let declared = format!("xmlns:{}=\"{NAMESPACE}\"", w.trim_end_matches(':'));
+        let declared = format!("xmlns:{}=\"{namespace}\"", w.trim_end_matches(':'));
         let content = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<{w}comments {declared}>{comments}</{w}comments>"
         );
@@ -110,7 +116,7 @@ impl Package {
         } else {
             text.insert_str(inner.end, written);
         }
-        changed.push((entry.to_owned(), text.into_bytes()));
+        changed.push((entry.to_owned(), super::in_utf8(text).into_bytes()));
         Ok(())
     }
 }

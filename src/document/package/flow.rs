@@ -4,17 +4,16 @@
 //! its sentences (a footnote, a text box) is a flow of its own. The outer flow has, in a mark or a gap, the number of the inner one
 //! in its place, between two characters that XML cannot hold. A format's `Rules` give each element its role.
 
-use std::collections::HashMap;
+mod lines;
+
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use quick_xml::escape::{resolve_html5_entity, unescape_with};
-
 use super::xml::{NodeId, Tree};
-use crate::document::markup::{Inline, MarkKind, Markup, Style};
+use crate::document::markup::{Inline, MarkKind, Style};
 use crate::document::{Block, BlockKind};
+use lines::lines;
 
-/// The ways to write a line end in strings; the last is Excel's.
-const LINE_ENDS: [&str; 7] = ["\n", "\r", "&#10;", "&#xA;", "&#xa;", "&#13;", "_x000D_"];
 /// The character before and after the number of a flow.
 const FLOW: char = '\u{1}';
 
@@ -31,6 +30,8 @@ pub(super) enum Role {
     Lines(BlockKind),
     /// A part of a sentence, such as a link.
     Phrase,
+    /// A part of a sentence with an explanation behind it, which stays there: ruby.
+    Explained,
     /// Kept as it is, as a single mark of the sentence.
     Single,
     /// Ends a block: a line break, a tabulator.
@@ -84,6 +85,8 @@ pub(super) struct FlowReader<'a> {
     kinds: Vec<BlockKind>,
     /// The open fields, the innermost last; see `runs`.
     pub(super) fields: Vec<super::runs::OpenField>,
+    /// The begins of fields that never end, which are no fields then.
+    pub(super) unended: HashSet<NodeId>,
 }
 
 /// The flows of a part, the outermost first.
@@ -96,9 +99,11 @@ pub(super) fn flows(tree: &Tree, rules: &dyn Rules) -> Vec<Flow> {
         nested: Vec::new(),
         kinds: Vec::new(),
         fields: Vec::new(),
+        unended: HashSet::new(),
     };
     let mut blocks = Vec::new();
     for node in tree.roots() {
+        reader.find_unended(node..tree.inside(node).end);
         reader.walk(node, &mut blocks);
     }
     reader.flows[0] = reader.cut(0..tree.source.len(), blocks);
@@ -167,28 +172,6 @@ fn inner(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.split(FLOW).skip(1).step_by(2).filter_map(|number| number.parse().ok())
 }
 
-/// The lines of a text without markup, each a block.
-fn lines(tree: &Tree, words: NodeId, kind: BlockKind, blocks: &mut Vec<Placed>) {
-    let inner = tree.inner(words);
-    let mut rest = inner.clone();
-    while !rest.is_empty() {
-        let text = &tree.source[rest.clone()];
-        let ends = LINE_ENDS.iter().filter_map(|end| Some((text.find(end)?, end.len())));
-        let (end, length) = ends.min().unwrap_or((text.len(), 0));
-        let line = text[..end].trim();
-        let start = rest.start + text[..end].len() - text[..end].trim_start().len();
-        rest.start += end + length;
-        // A line with CDATA or an unknown entity is kept as it is.
-        let Some(said) = unescape_with(line, resolve_html5_entity).ok().filter(|_| !line.contains('<')) else {
-            continue;
-        };
-        if said.contains(char::is_alphabetic) {
-            let markup = Some(Box::new(Markup::written(line, Style::Html)));
-            blocks.push((start..start + line.len(), Block { kind, text: said.into_owned(), markup }));
-        }
-    }
-}
-
 impl FlowReader<'_> {
     /// Finds the paragraphs in a node.
     pub(super) fn walk(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
@@ -198,8 +181,10 @@ impl FlowReader<'_> {
             }),
             Role::Paragraph(kind) => self.within(kind, |reader| reader.mixed(node, blocks)),
             // An element that contains paragraphs is not part of a sentence.
-            Role::Phrase if !self.kinds.is_empty() => self.mixed(node, blocks),
-            Role::Phrase | Role::Flow => self.tree.children(node).for_each(|child| self.walk(child, blocks)),
+            Role::Phrase | Role::Explained if !self.kinds.is_empty() => self.mixed(node, blocks),
+            Role::Phrase | Role::Explained | Role::Flow => {
+                self.tree.children(node).for_each(|child| self.walk(child, blocks))
+            }
             Role::RunParagraph(kind) => self.within(kind, |reader| reader.runs(node, blocks)),
             Role::Lines(kind) => {
                 let words = self.tree.children(node).filter(|&child| self.role(child) == Role::Words);
@@ -242,7 +227,7 @@ impl FlowReader<'_> {
     /// Whether a node can be part of a block.
     fn is_inline(&self, node: NodeId) -> bool {
         match self.role(node) {
-            Role::Phrase => self.tree.children(node).all(|child| self.is_inline(child)),
+            Role::Phrase | Role::Explained => self.tree.children(node).all(|child| self.is_inline(child)),
             Role::Single | Role::Space | Role::Flow | Role::Frame(_) => true,
             _ => !self.tree.is_element(node),
         }
@@ -280,8 +265,22 @@ impl FlowReader<'_> {
     fn speaks(&self, node: NodeId) -> bool {
         match self.tree.text(node) {
             Some(text) => !text.trim().is_empty(),
-            None => self.role(node) == Role::Phrase && self.tree.children(node).any(|child| self.speaks(child)),
+            None => {
+                matches!(self.role(node), Role::Phrase | Role::Explained)
+                    && self.tree.children(node).any(|child| self.speaks(child))
+            }
         }
+    }
+
+    /// Whether a node has spaces, and nothing else that a reader sees.
+    fn is_space(&self, node: NodeId) -> bool {
+        let inside = || self.tree.inside(node);
+        let is_blank = |node: NodeId| match self.tree.text(node) {
+            Some(text) => text.chars().all(char::is_whitespace),
+            None => matches!(self.role(node), Role::Phrase | Role::Space),
+        };
+        let is_seen = |node: NodeId| self.tree.is_text(node) || self.role(node) == Role::Space;
+        inside().any(is_seen) && inside().all(is_blank)
     }
 
     /// Adds a node to a block.
@@ -296,10 +295,27 @@ impl FlowReader<'_> {
             inline.mark(MarkKind::Open, tree.tag(node));
             tree.children(node).for_each(|child| self.inline(child, inline));
             inline.mark(MarkKind::Close, tree.end_tag(node));
+        } else if self.role(node) == Role::Explained && self.speaks(node) {
+            self.explained(node, inline);
+        } else if self.role(node) == Role::Phrase && inline.can_part() && self.is_space(node) {
+            // A space between two words, in another format than theirs.
+            inline.mark(MarkKind::Break, tree.written(node));
+            inline.text(" ");
         } else {
             let markup = self.capture(node);
             inline.mark(MarkKind::Single, &markup);
         }
+    }
+
+    /// Adds a part of a sentence whose explanation stays behind it.
+    fn explained(&mut self, node: NodeId, inline: &mut Inline) {
+        let (tree, whole) = (self.tree, self.tree.outer(node));
+        let Some(words) = tree.children(node).find(|&child| self.speaks(child)) else { return };
+        self.find_flows(node);
+        let inner = tree.inner(words);
+        inline.mark(MarkKind::Open, &self.captured(whole.start..inner.start));
+        tree.children(words).for_each(|child| self.inline(child, inline));
+        inline.mark(MarkKind::Close, &self.captured(inner.end..whole.end));
     }
 
     /// The source of a node, with numbers in place of the flows in it.
@@ -341,6 +357,7 @@ impl FlowReader<'_> {
             self.known.insert(content, number);
             let outside = (std::mem::take(&mut self.nested), std::mem::take(&mut self.kinds));
             let fields = std::mem::take(&mut self.fields);
+            self.find_unended(self.tree.inside(node));
             let mut blocks = Vec::new();
             self.tree.children(node).for_each(|child| self.walk(child, &mut blocks));
             self.flows[number] = self.cut(range.clone(), blocks);

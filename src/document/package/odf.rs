@@ -7,6 +7,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::flow::{Role, Rules};
+use super::formulas::Literals;
 use super::front::{Front, FrontPlace};
 use super::sheets::is_sentence;
 use super::xml::{NodeId, Tree};
@@ -22,6 +23,8 @@ struct OpenDocument {
     sheets: bool,
     /// Whether annotations are text of the document.
     annotations: bool,
+    /// Strings that formulas of a workbook have, and lists of allowed values.
+    compared: Literals,
 }
 
 /// Elements that are structure although their names begin like those of elements inside paragraphs.
@@ -63,21 +66,20 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let named = if reader.archive.has("styles.xml") { reader.text("styles.xml")? } else { String::new() };
     let styles = STYLES.map(|style| named.contains(&format!("\"{style}\"")).then(|| style.to_owned()));
     reader.front = Some(Front { entry: "content.xml".to_owned(), styles, find: front });
-    parts(reader, &OpenDocument { masters: true, sheets: false, annotations: true })
+    parts(reader, true, false)
 }
 
 /// Reads all parts of a presentation.
 pub(super) fn read_slides(reader: &mut PackageReader) -> Result<()> {
-    parts(reader, &OpenDocument { masters: false, sheets: false, annotations: true })
+    parts(reader, false, false)
 }
 
 /// Reads all parts of a workbook.
 pub(super) fn read_sheets(reader: &mut PackageReader) -> Result<()> {
-    parts(reader, &OpenDocument { masters: true, sheets: true, annotations: true })
+    parts(reader, true, true)
 }
 
-fn parts(reader: &mut PackageReader, rules: &OpenDocument) -> Result<()> {
-    let rules = OpenDocument { annotations: !reader.without_comments, ..*rules };
+fn parts(reader: &mut PackageReader, masters: bool, sheets: bool) -> Result<()> {
     let missing = || "there is no text of OpenDocument in it".with_hint("look what kind of file it is");
     ensure!(reader.archive.has("content.xml"), missing());
     if reader.archive.has("META-INF/manifest.xml") {
@@ -86,6 +88,11 @@ fn parts(reader: &mut PackageReader, rules: &OpenDocument) -> Result<()> {
         let locked = tree.all("manifest:encryption-data").next().is_some();
         ensure!(!locked, "the document has a password".with_hint("save it without one"));
     }
+    let mut compared = Literals::default();
+    if sheets {
+        compared.add_calc(&reader.text("content.xml")?);
+    }
+    let rules = OpenDocument { masters, sheets, annotations: !reader.without_comments, compared };
     for entry in ["content.xml", "styles.xml", "meta.xml"] {
         if reader.archive.has(entry) {
             reader.add(entry, &rules, labels)?;
@@ -129,7 +136,7 @@ impl Rules for OpenDocument {
             "text:h" => Role::Paragraph(Some(BlockKind::Heading)),
             "dc:title" if tree.said(node).contains(char::is_alphabetic) => Role::Paragraph(Some(BlockKind::Title)),
             "text:list-item" => Role::Structure(Some(BlockKind::Item)),
-            "table:table-cell" if is_text(tree, node) && (!self.sheets || is_sentence(&tree.said(node))) => {
+            "table:table-cell" if is_text(tree, node) && (!self.sheets || self.is_cell(&tree.said(node))) => {
                 Role::Structure(Some(BlockKind::Cell))
             }
             "table:table-cell" | "table:covered-table-cell" | "office:annotation-end" => Role::Single,
@@ -137,7 +144,8 @@ impl Rules for OpenDocument {
             "text:span" if tree.attribute(node, "style-name").is_some_and(|style| CODE.contains(&style.as_ref())) => {
                 Role::Single
             }
-            "text:span" | "text:a" | "text:meta" | "text:ruby" | "text:ruby-base" => Role::Phrase,
+            "text:span" | "text:a" | "text:meta" | "text:ruby-base" => Role::Phrase,
+            "text:ruby" => Role::Explained,
             "text:s" => Role::Space,
             "text:tab" | "text:line-break" => Role::Parting,
             "text:note-body" | "office:annotation" | "draw:text-box" => Role::Flow,
@@ -155,6 +163,13 @@ impl Rules for OpenDocument {
                 _ => Role::Single,
             },
         }
+    }
+}
+
+impl OpenDocument {
+    /// Whether the text of a cell of a sheet is translated.
+    fn is_cell(&self, said: &str) -> bool {
+        is_sentence(said) && !self.compared.has(said)
     }
 }
 

@@ -5,6 +5,7 @@
 //! emphasis in a web page. Elements between runs, or beside the text of a run, are single marks. Invariant: no run is open between
 //! two marks of a block, so marks may be in any order. Line breaks and tabulators divide blocks.
 
+mod fields;
 mod writer;
 
 use std::collections::HashMap;
@@ -14,31 +15,32 @@ use super::flow::{FlowReader, Placed, Role};
 use super::xml::NodeId;
 use crate::document::Block;
 use crate::document::markup::{Inline, MarkKind, Style};
+pub(super) use fields::OpenField;
 pub(in crate::document) use writer::{RunPiece, Runs};
-
-/// An open field: a code, and perhaps a result that is shown in the text.
-#[derive(Debug, Default)]
-pub(in crate::document) struct OpenField {
-    /// Its code, as far as it has been read.
-    code: String,
-    /// Whether its result has begun and is translated like other text.
-    result: Option<bool>,
-}
 
 /// An item of a paragraph, and its range.
 struct Item {
     what: What,
     place: Range<usize>,
-    /// Its place in its run, if the run contains other items too.
-    run: Option<InRun>,
+    edges: Edges,
 }
 
-/// The run of an item.
+/// The run in which an item begins and the one in which it ends, if these contain other items too.
+type Edges = [Option<InRun>; 2];
+
+/// The place of an item in its run.
 #[derive(Clone)]
 struct InRun {
     node: NodeId,
     is_first: bool,
     is_last: bool,
+}
+
+/// Markup that is kept as it is.
+struct Kept {
+    written: String,
+    place: Range<usize>,
+    edges: Edges,
 }
 
 enum What {
@@ -64,8 +66,8 @@ struct Paragraph<'r, 'a> {
     formats: Vec<RunFormat>,
     /// The formats, by the properties that distinguish them.
     known: HashMap<String, usize>,
-    /// The code of a field, as far as it has been read, and its range.
-    code: Option<(String, Range<usize>)>,
+    /// The code of a field, as far as it has been read.
+    code: Option<Kept>,
     /// A run with text, whose tags are used to write other runs.
     tags: Option<(String, (String, String))>,
 }
@@ -94,7 +96,7 @@ impl Paragraph<'_, '_> {
         for child in children {
             match self.reader.role(child) {
                 Role::Run => self.run(child),
-                Role::Phrase if self.speaks(child) => {
+                Role::Phrase if self.reader.has_words(child) => {
                     let tree = self.reader.tree;
                     let (tag, end) = (tree.tag(child), tree.end_tag(child));
                     let (outer, inner) = (tree.outer(child), tree.inner(child));
@@ -114,36 +116,41 @@ impl Paragraph<'_, '_> {
         }
     }
 
-    /// Whether a node has text that is translated.
-    fn speaks(&self, node: NodeId) -> bool {
-        let reader = &self.reader;
-        reader.tree.inside(node).any(|inside| reader.role(inside) == Role::Words)
-    }
-
     fn add(&mut self, what: What, place: Range<usize>) {
-        self.items.push(Item { what, place, run: None });
+        self.items.push(Item { what, place, edges: [None, None] });
     }
 
-    /// An item that is kept as it is.
+    /// An element that is kept as it is.
     fn single(&mut self, node: NodeId) {
-        let written = self.reader.capture(node);
-        self.keep(written, self.reader.tree.outer(node));
+        let kept = self.whole(node);
+        self.keep(kept);
+    }
+
+    /// An element between runs, or a run, as it is.
+    fn whole(&mut self, node: NodeId) -> Kept {
+        Kept { written: self.reader.capture(node), place: self.reader.tree.outer(node), edges: [None, None] }
     }
 
     /// Joins neighbouring items that are kept as they are.
-    fn keep(&mut self, written: String, place: Range<usize>) {
-        match (&mut self.code, self.items.last_mut()) {
-            (Some((code, range)), _) => {
-                code.push_str(&written);
-                range.end = place.end;
-            }
-            // An item at the beginning of a phrase stays there.
-            (None, Some(Item { what: What::Single(before) | What::Open(before), place: range, run: None })) => {
-                before.push_str(&written);
-                range.end = place.end;
-            }
-            _ => self.add(What::Single(written), place),
+    fn keep(&mut self, kept: Kept) {
+        if self.code.is_some() {
+            return self.append_code(&kept);
         }
+        match self.items.last_mut() {
+            // An item at the beginning of a phrase stays there.
+            Some(Item { what: What::Single(before) | What::Open(before), place, edges: [_, edge @ None] })
+                if kept.edges[0].is_none() =>
+            {
+                before.push_str(&kept.written);
+                place.end = kept.place.end;
+                edge.clone_from(&kept.edges[1]);
+            }
+            _ => self.push(What::Single, kept),
+        }
+    }
+
+    fn push(&mut self, what: fn(String) -> What, kept: Kept) {
+        self.items.push(Item { what: what(kept.written), place: kept.place, edges: kept.edges });
     }
 
     fn run(&mut self, run: NodeId) {
@@ -152,16 +159,14 @@ impl Paragraph<'_, '_> {
             .children(run)
             .filter(|&node| tree.is_element(node) && self.reader.role(node) != Role::Format)
             .collect();
-        if let Some(&field) = content.iter().find(|&&node| self.reader.role(node) == Role::Field) {
-            return self.field(run, field);
-        }
-        let is_code = self.reader.fields.iter().any(|field| field.result != Some(true));
         let roles: Vec<Role> = content.iter().map(|&node| self.reader.role(node)).collect();
+        if roles.contains(&Role::Field) {
+            return self.run_of_fields(run, &content);
+        }
+        let is_code = !self.is_text();
         let speaks = roles.iter().any(|role| matches!(role, Role::Words | Role::Hyphen | Role::Parting));
         if is_code || !speaks {
-            if let (true, Some(field)) = (is_code, self.reader.fields.last_mut()) {
-                field.code.push_str(&tree.said(run));
-            }
+            self.code_of(run);
             if is_code || roles.iter().any(|role| *role != Role::Dropped) {
                 self.single(run);
             }
@@ -170,20 +175,27 @@ impl Paragraph<'_, '_> {
         let format = self.format(run);
         let last = content.len() - 1;
         for (place, (node, role)) in content.into_iter().zip(roles).enumerate() {
-            let what = match role {
-                Role::Words => self.words(run, node, format),
-                Role::Hyphen => What::Words(format, "\u{2011}".to_owned()),
-                Role::Parting => What::Parting,
-                Role::Dropped => continue,
-                _ => {
-                    let beginning = self.beginning(run);
-                    let inside = self.reader.capture(node);
-                    What::Single(format!("{beginning}{inside}{}", self.reader.tree.end_tag(run)))
-                }
-            };
-            let run = Some(InRun { node: run, is_first: place == 0, is_last: place == last });
-            self.items.push(Item { what, place: self.reader.tree.outer(node), run });
+            self.content(node, role, format, InRun { node: run, is_first: place == 0, is_last: place == last });
         }
+    }
+
+    /// Reads an element of a run that has text.
+    fn content(&mut self, node: NodeId, role: Role, format: usize, run: InRun) {
+        let what = match role {
+            Role::Words => self.words(run.node, node, format),
+            Role::Hyphen => What::Words(format, "\u{2011}".to_owned()),
+            Role::Parting => What::Parting,
+            Role::Dropped => return,
+            _ => What::Single(self.alone(run.node, node)),
+        };
+        self.items.push(Item { what, place: self.reader.tree.outer(node), edges: [Some(run.clone()), Some(run)] });
+    }
+
+    /// An element of a run, in a run of its own.
+    fn alone(&mut self, run: NodeId, node: NodeId) -> String {
+        let beginning = self.beginning(run);
+        let inside = self.reader.capture(node);
+        format!("{beginning}{inside}{}", self.reader.tree.end_tag(run))
     }
 
     fn words(&mut self, run: NodeId, node: NodeId, format: usize) -> What {
@@ -203,7 +215,21 @@ impl Paragraph<'_, '_> {
     fn beginning(&self, run: NodeId) -> String {
         let (tree, reader) = (self.reader.tree, &self.reader);
         let format = tree.children(run).find(|&node| reader.role(node) == Role::Format);
-        format!("{}{}", tree.tag(run), format.map_or("", |format| tree.written(format)))
+        format!("{}{}", tree.tag(run), format.map_or_else(String::new, |format| self.without_ids(format)))
+    }
+
+    /// A format without what may be in a document once only, such as the record of a change of it: many runs may get the format.
+    fn without_ids(&self, format: NodeId) -> String {
+        let tree = self.reader.tree;
+        let (whole, mut written) = (tree.outer(format), String::new());
+        let mut at = whole.start;
+        for part in tree.children(format) {
+            if self.reader.role(part) == Role::Dropped && tree.attribute(part, "id").is_some() {
+                written.push_str(&tree.source[at..tree.outer(part).start]);
+                at = tree.outer(part).end;
+            }
+        }
+        written + &tree.source[at..whole.end]
     }
 
     /// The format of a run. Runs that differ only in language or in the editing session they are from have the same format.
@@ -222,53 +248,6 @@ impl Paragraph<'_, '_> {
             self.formats.push(RunFormat { beginning, letters: 0 });
             self.formats.len() - 1
         })
-    }
-
-    /// Reads a run that begins a field, separates its code from its result, or ends it. The result of a link is translated; one
-    /// that the program computes, such as a page number, is not.
-    fn field(&mut self, run: NodeId, field: NodeId) {
-        let place = self.reader.tree.outer(run);
-        let written = self.reader.capture(run);
-        let is_text = |reader: &FlowReader| reader.fields.iter().all(|field| field.result == Some(true));
-        match self.reader.tree.attribute(field, "fldCharType").as_deref() {
-            Some("begin") => {
-                if is_text(self.reader) {
-                    self.end_code();
-                    self.code = Some((String::new(), place.start..place.start));
-                }
-                self.reader.fields.push(OpenField::default());
-                self.keep(written, place);
-            }
-            Some("separate") => {
-                self.keep(written, place);
-                if let Some(field) = self.reader.fields.last_mut() {
-                    let word = field.code.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-                    field.result = Some(["HYPERLINK", "TOC", "INDEX"].contains(&word.as_str()));
-                }
-                if let Some((code, place)) = self.code.take_if(|_| is_text(self.reader)) {
-                    self.add(What::Open(code), place);
-                }
-            }
-            _ => {
-                let was_text = is_text(self.reader);
-                self.reader.fields.pop();
-                if was_text {
-                    self.add(What::Close(written), place);
-                } else {
-                    self.keep(written, place);
-                    if is_text(self.reader) {
-                        self.end_code();
-                    }
-                }
-            }
-        }
-    }
-
-    /// Ends the code of a field, which is kept as it is.
-    fn end_code(&mut self) {
-        if let Some((code, place)) = self.code.take().filter(|(code, _)| !code.is_empty()) {
-            self.keep(code, place);
-        }
     }
 
     /// Makes elements divide blocks if only their begin or their end is in the paragraph, together with the elements around them.
@@ -306,11 +285,12 @@ impl Paragraph<'_, '_> {
         let (first, last) = (items.first()?, items.last()?);
         let own = self.own(items);
         let beginning = |run: &InRun| self.beginning(run.node);
-        let before = first.run.as_ref().filter(|run| !run.is_first).map(beginning);
-        let after = last.run.as_ref().filter(|run| !run.is_last).map(beginning);
+        let [begin, stop] = [&first.edges[0], &last.edges[1]].map(Option::as_ref);
+        let before = begin.filter(|run| !run.is_first).map(beginning);
+        let after = stop.filter(|run| !run.is_last).map(beginning);
         let outer = |run: &InRun| self.reader.tree.outer(run.node);
-        let start = first.run.as_ref().filter(|run| run.is_first).map_or(first.place.start, |run| outer(run).start);
-        let stop = last.run.as_ref().filter(|run| run.is_last).map_or(last.place.end, |run| outer(run).end);
+        let start = begin.filter(|run| run.is_first).map_or(first.place.start, |run| outer(run).start);
+        let stop = stop.filter(|run| run.is_last).map_or(last.place.end, |run| outer(run).end);
         let inline = self.inline(items, own, end);
         if !inline.has_text() {
             return None;

@@ -2,17 +2,20 @@
 //!
 //! Text of masters and layouts is not on any slide, so it is not translated.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::PackageReader;
+use super::drawings::Chart;
 use super::flow::{Role, Rules};
-use super::word::{Drawing, Properties, entries, labels, refuse_missing};
+use super::parts::{entries, main, refuse_missing};
+use super::word::{Properties, labels};
 use super::xml::{NodeId, Tree};
 use crate::document::BlockKind;
-use crate::error::WithHint;
 
 /// Kinds of entries with text, as the ends of their content types, in the order in which they are read.
-const KINDS: [&str; 5] = [".slide+xml", ".notesSlide+xml", ".comments+xml", ".chart+xml", ".diagramData+xml"];
+/// A diagram has two: what it says, and how it was last drawn, which is what is shown.
+const KINDS: [&str; 6] =
+    [".slide+xml", ".notesSlide+xml", ".comments+xml", ".chart+xml", ".diagramData+xml", ".diagramDrawing+xml"];
 
 /// The rules for elements of slides.
 struct Slide;
@@ -20,10 +23,9 @@ struct Slide;
 /// Reads all parts of a presentation.
 pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     let types = entries(reader)?;
-    let is_ours = types.iter().any(|(_, kind)| kind.ends_with("main+xml") && kind.contains("presentation"));
-    ensure!(is_ours, "there are no slides of PowerPoint in it".with_hint("look what kind of file it is"));
-    let main = types.iter().find(|(_, kind)| kind.ends_with("main+xml"));
-    main.map_or(Ok(()), |(main, _)| refuse_missing(reader, main))?;
+    let is_main = |kind: &str| kind.ends_with("main+xml") && kind.contains("presentation");
+    let main = main(reader, &types, is_main, "there are no slides of PowerPoint in it")?;
+    refuse_missing(reader, &main)?;
     for kind in KINDS {
         let mut found: Vec<&str> =
             types.iter().filter(|(_, known)| known.ends_with(kind)).map(|(entry, _)| entry.as_str()).collect();
@@ -48,7 +50,9 @@ impl Rules for Slide {
                 let is_title = kind.is_some_and(|kind| matches!(kind.as_ref(), "title" | "ctrTitle"));
                 Role::Structure(Some(if is_title { BlockKind::Heading } else { BlockKind::Paragraph }))
             }
-            _ => Drawing.role(tree, node),
+            "p:cm" => Role::Lines(BlockKind::Paragraph),
+            "p:text" => Role::Words,
+            _ => Chart.role(tree, node),
         }
     }
 }

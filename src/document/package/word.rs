@@ -6,37 +6,21 @@
 
 use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::book::{unescaped, within};
+use super::drawings::{Chart, Drawing};
 use super::flow::{Role, Rules};
 use super::front::{Front, FrontPlace};
+use super::parts::{entries, main, refuse_missing};
 use super::xml::{NodeId, Tree};
 use super::{Label, PackageReader};
 use crate::document::BlockKind;
-use crate::error::{Explain, WithHint};
 
 /// Kinds of entries with text, as the ends of their content types, in the order in which they are read.
 const KINDS: [&str; 5] = ["header+xml", "footer+xml", "footnotes+xml", "endnotes+xml", COMMENTS];
 const COMMENTS: &str = "comments+xml";
-/// Kinds of entries with text in drawings.
-const DRAWINGS: [&str; 2] = ["chart+xml", "diagramData+xml"];
-
-/// Kinds of entries with text, as relationships name them.
-const RELATED: [&str; 12] = [
-    "header",
-    "footer",
-    "footnotes",
-    "endnotes",
-    "comments",
-    "chart",
-    "diagramData",
-    "slide",
-    "notesSlide",
-    "worksheet",
-    "sharedStrings",
-    "drawing",
-];
+/// Kinds of entries with text in diagrams: what a diagram says, and how it was last drawn, which is what is shown.
+const DIAGRAMS: [&str; 2] = ["diagramData+xml", "diagramDrawing+xml"];
 
 /// Names of styles whose text is code. `HTML Preformatted` is not among them: prose that was copied from a web page has it too.
 const CODE: [&str; 5] = ["source code", "macro text", "verbatim char", "html code", "source text"];
@@ -59,8 +43,7 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
         types.iter().filter(|(_, known)| known.ends_with(kind)).map(|(entry, _)| entry.clone()).collect()
     };
     let is_main = |kind: &str| kind.ends_with("main+xml") && kind.contains("word");
-    let main = types.iter().find(|(_, kind)| is_main(kind)).map(|(entry, _)| entry.clone());
-    let main = main.explain(|| "there is no text of Word in it".with_hint("look what kind of file it is"))?;
+    let main = main(reader, &types, is_main, "there is no text of Word in it")?;
     refuse_missing(reader, &main)?;
     let styles = of("styles+xml").into_iter().next();
     let rules = styles.as_ref().map_or_else(|| Ok(Word::default()), |styles| styled(reader, styles))?;
@@ -78,52 +61,14 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     for entry in std::iter::once(main).chain(kinds.flat_map(of)) {
         reader.add(&entry, &rules, labels)?;
     }
-    for entry in DRAWINGS.into_iter().flat_map(of) {
+    for entry in of("chart+xml") {
+        reader.add(&entry, &Chart, labels)?;
+    }
+    for entry in DIAGRAMS.into_iter().flat_map(of) {
         reader.add(&entry, &Drawing, labels)?;
     }
     for entry in styles.into_iter().chain(of("core-properties+xml")) {
         reader.add(&entry, &Properties, labels)?;
-    }
-    Ok(())
-}
-
-/// The entries and their types.
-pub(super) fn entries(reader: &PackageReader) -> Result<Vec<(String, String)>> {
-    let list = reader.text("[Content_Types].xml")?;
-    let tree = Tree::parse(&list).context("`[Content_Types].xml`")?;
-    let entry = |node| {
-        let name = tree.attribute(node, "PartName")?;
-        Some((name.trim_start_matches('/').to_owned(), tree.attribute(node, "ContentType")?.into_owned()))
-    };
-    Ok(tree.all("ct:Override").filter_map(entry).collect())
-}
-
-/// Refuses a document without an entry of text that its relationships name. Missing pictures are accepted: they are common, and
-/// every program opens such a document.
-///
-/// # Errors
-/// When an entry with text is missing; the error names it.
-pub(super) fn refuse_missing(reader: &PackageReader, entry: &str) -> Result<()> {
-    let (folder, name) = entry.rsplit_once('/').unwrap_or(("", entry));
-    let list = within(&format!("{folder}/_rels/{name}.rels"));
-    if !reader.archive.has(&list) {
-        return Ok(());
-    }
-    let text = reader.text(&list)?;
-    let tree = Tree::parse(&text).with_context(|| format!("`{list}`"))?;
-    for named in tree.all("rel:Relationship") {
-        let attribute = |name| tree.attribute(named, name).unwrap_or_default();
-        let kind = attribute("Type");
-        let with_text = RELATED.contains(&kind.rsplit('/').next().unwrap_or_default());
-        if with_text && attribute("TargetMode") != "External" {
-            let target = unescaped(&attribute("Target"));
-            let target = if target.starts_with('/') { within(&target) } else { within(&format!("{folder}/{target}")) };
-            let missing = || {
-                format!("`{list}` names `{target}`, which is missing")
-                    .with_hint("the document is damaged: save it anew")
-            };
-            ensure!(reader.archive.has(&target), missing());
-        }
     }
     Ok(())
 }
@@ -204,7 +149,9 @@ impl Rules for Word {
             "w:tab" | "w:br" | "w:cr" | "w:ptab" => Role::Parting,
             "w:fldChar" => Role::Field,
             "w:txbxContent" => Role::Flow,
-            "w:lang" | "w:noProof" | "w:proofErr" | "w:lastRenderedPageBreak" | "w:softHyphen" => Role::Dropped,
+            "w:lang" | "w:rPrChange" | "w:noProof" | "w:proofErr" | "w:lastRenderedPageBreak" | "w:softHyphen" => {
+                Role::Dropped
+            }
             "w:hyperlink" | "w:ins" | "w:moveTo" | "w:smartTag" | "w:sdtContent" | "w:sdt" | "w:customXml"
             | "w:dir" | "w:bdo" => Role::Phrase,
             "w:fldSimple" if tree.attribute(node, "instr").is_some_and(|code| code.contains("HYPERLINK")) => {
@@ -213,24 +160,6 @@ impl Rules for Word {
             "w:document" | "w:body" | "w:tbl" | "w:tr" | "w:hdr" | "w:ftr" | "w:footnotes" | "w:footnote"
             | "w:endnotes" | "w:endnote" | "w:comments" | "w:comment" => Role::Structure(None),
             _ => Role::Single,
-        }
-    }
-}
-
-/// The rules for elements of drawings, in charts, diagrams and slides.
-pub(super) struct Drawing;
-
-impl Rules for Drawing {
-    fn role(&self, tree: &Tree, node: NodeId) -> Role {
-        match tree.name(node) {
-            "a:p" => Role::RunParagraph(None),
-            "a:tc" => Role::Structure(Some(BlockKind::Cell)),
-            "a:r" => Role::Run,
-            "a:rPr" => Role::Format,
-            "a:t" => Role::Words,
-            "a:br" => Role::Parting,
-            "a:pPr" | "a:endParaRPr" | "a:fld" => Role::Single,
-            _ => Role::Structure(None),
         }
     }
 }

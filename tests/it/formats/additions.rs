@@ -44,6 +44,25 @@ fn a_summary_stands_in_front_in_the_styles_of_the_document() {
 }
 
 #[test]
+fn a_source_after_a_field_keeps_its_space_and_the_record_of_a_changed_format_is_there_once() {
+    let field = |kind: &str| format!("<w:r><w:fldChar w:fldCharType=\"{kind}\"/></w:r>");
+    let changed = "<w:r><w:rPr><w:b/><w:rPrChange w:id=\"7\"><w:rPr/></w:rPrChange></w:rPr>";
+    let body = format!(
+        "<w:p>{}<w:r><w:instrText>MERGEFIELD Naam</w:instrText></w:r>{}<w:r><w:t>Jan</w:t></w:r>{}\
+         <w:r><w:t xml:space=\"preserve\"> schreef een </w:t></w:r>{changed}<w:t>dik boek</w:t></w:r></w:p>",
+        field("begin"),
+        field("separate"),
+        field("end")
+    );
+    let source = read(&word(&body), Format::Docx);
+    let made = translated(&Capitals, &source).bilingual(&source, "nl");
+    let (text, _) = entry(&written(&made), "word/document.xml");
+    assert!(text.contains("> </w:t><w:t xml:space=\"preserve\">schreef een "), "{text}");
+    assert!(text.contains("dik boek") && text.contains("DIK BOEK"), "{text}");
+    assert!(text.matches("w:id=\"7\"").count() < 2, "{text}");
+}
+
+#[test]
 fn the_source_stands_above_its_translation_and_no_id_is_there_twice() {
     let bytes = word(PARAGRAPH);
     let source = read(&bytes, Format::Docx);

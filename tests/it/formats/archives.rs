@@ -2,7 +2,8 @@
 
 use kortom::document::{Document, Format, ReadOptions};
 
-use super::package::{CHAPTER, PARAGRAPH, TEXT, TYPES, WORD, archive, book, slides, word, writer};
+use super::Backwards;
+use super::package::{CHAPTER, PARAGRAPH, TEXT, TYPES, WORD, archive, book, slides, translated, word, writer, written};
 
 /// A document of Word with these entries in place of its own, or beside them.
 fn word_with(more: &[(&str, &[u8])]) -> Vec<u8> {
@@ -105,6 +106,57 @@ fn what_would_fill_a_memory_is_refused_unless_somebody_allows_it() {
         let options = ReadOptions { max_unpacked: Some(most), ..ReadOptions::default() };
         assert_eq!(Document::read_with("-", small.clone(), Format::Docx, &options).is_ok(), is_read, "{most}");
     }
+}
+
+/// A text in this many elements, one around the other.
+fn nested(count: usize, open: &str, text: &str, close: &str) -> String {
+    [&open.repeat(count), text, &close.repeat(count)].concat()
+}
+
+/// Documents with elements around elements, `count` in all, beside the few around those.
+fn deep(count: usize) -> Vec<(Vec<u8>, Format)> {
+    let run = "<w:r><w:t>Het regent hard.</w:t></w:r>";
+    let paragraph = format!("<w:p>{run}</w:p>");
+    let tables = nested(count / 3, "<w:tbl><w:tr><w:tc>", &paragraph, "</w:tc></w:tr></w:tbl>");
+    let boxes = nested(count / 3, "<w:p><w:r><w:txbxContent>", &paragraph, "</w:txbxContent></w:r></w:p>");
+    let spans = nested(count, "<text:span>", "Het regent hard.", "</text:span>");
+    let page = |body: &str| format!("<html xmlns=\"http://www.w3.org/1999/xhtml\"><body>{body}</body></html>");
+    let text = nested(count, "<g>", "Het regent hard.", "</g>");
+    let unit = format!(
+        "<xliff xmlns=\"urn:oasis:names:tc:xliff:document:1.2\"><file><body><trans-unit><source>{text}</source></trans-unit></body></file></xliff>"
+    );
+    vec![
+        (word(&format!("<w:p>{}</w:p>", nested(count, "<w:smartTag>", run, "</w:smartTag>"))), Format::Docx),
+        (word(&tables), Format::Docx),
+        (word(&boxes), Format::Docx),
+        (
+            writer(&format!("<office:body><office:text><text:p>{spans}</text:p></office:text></office:body>")),
+            Format::Odt,
+        ),
+        (book(&page(&nested(count, "<div>", "Het regent.", "</div>")), &[]), Format::Epub),
+        (book(&page(&format!("<p>{}</p>", nested(count, "<i>", "Het regent.", "</i>"))), &[]), Format::Epub),
+        (unit.into_bytes(), Format::Xliff),
+    ]
+}
+
+#[test]
+fn elements_that_are_nested_without_end_are_refused_before_they_fill_a_stack() {
+    // The server reads documents on threads of twice this size.
+    let thread = std::thread::Builder::new().stack_size(1 << 20);
+    let read = thread.spawn(|| {
+        for (bytes, format) in deep(248) {
+            let document = Document::read("-", bytes, format).unwrap_or_else(|error| panic!("{format:?}: {error:#}"));
+            let made = written(&translated(&Backwards, &document));
+            assert!(Document::read("-", made, format).is_ok(), "{format:?}");
+        }
+        for (bytes, format) in deep(20_000).into_iter().filter(|(_, format)| *format != Format::Epub) {
+            let error = format!("{:#}", Document::read("-", bytes, format).expect_err("too deep"));
+            let named = if format == Format::Xliff { "the file" } else { ".xml`" };
+            let said = [named, "nested more than 256 deep", "hint: "];
+            assert!(said.iter().all(|said| error.contains(said)), "{format:?}: {error}");
+        }
+    });
+    assert!(read.unwrap().join().is_ok());
 }
 
 #[test]

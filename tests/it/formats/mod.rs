@@ -2,12 +2,15 @@
 
 mod additions;
 mod archives;
+mod books;
 mod elsewhere;
 mod feed;
+mod fields;
 mod generated;
 mod html;
 mod markdown;
 mod messages;
+mod office;
 pub mod package;
 #[cfg(feature = "pdf")]
 pub mod pdf;

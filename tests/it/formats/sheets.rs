@@ -77,6 +77,56 @@ fn only_cells_that_are_sentences_change() {
     assert_eq!(entry(&made, "xl/tables/table1.xml"), entry(&bytes, "xl/tables/table1.xml"));
 }
 
+/// The workbook with other content for its sheet and its strings.
+fn workbook_of(sheet: &str, strings: &str) -> Vec<u8> {
+    let space = "xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"";
+    let office = "application/vnd.openxmlformats-officedocument.spreadsheetml";
+    let kinds = [
+        ("xl/workbook.xml", format!("{office}.sheet.main")),
+        ("xl/worksheets/sheet1.xml", format!("{office}.worksheet")),
+        ("xl/sharedStrings.xml", format!("{office}.sharedStrings")),
+        ("xl/threadedComments/threadedComment1.xml", "application/vnd.ms-excel.threadedcomments".to_owned()),
+    ];
+    let list =
+        kinds.map(|(name, kind)| format!("<Override PartName=\"/{name}\" ContentType=\"{kind}+xml\"/>")).concat();
+    let types = format!("<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">{list}</Types>");
+    let comments = "<ThreadedComments xmlns=\"http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments\">\
+        <threadedComment><text>Klopt dit wel?</text></threadedComment><threadedComment><text>Vraag @Jan even.</text>\
+        <mentions><mention startIndex=\"6\" length=\"4\"/></mentions></threadedComment></ThreadedComments>";
+    archive(&[
+        ("[Content_Types].xml", types),
+        ("xl/workbook.xml", "<workbook/>".to_owned()),
+        ("xl/worksheets/sheet1.xml", format!("<worksheet {space}><sheetData>{sheet}</worksheet>")),
+        ("xl/sharedStrings.xml", format!("<sst {space}>{strings}</sst>")),
+        ("xl/threadedComments/threadedComment1.xml", comments.to_owned()),
+    ])
+}
+
+#[test]
+fn typed_strings_are_read_wherever_a_program_writes_them() {
+    let sheet = "<row><c t=\"str\"><v>De hond blaft hard.</v></c><c t=\"str\"><v>Jan</v></c><c><v>12</v></c>\
+        <c t=\"str\"><f>A1</f><v>Niet deze cel</v></c></row></sheetData>";
+    let bytes = workbook_of(sheet, "");
+    let document = read(&bytes, Format::Xlsx);
+    assert_eq!(texts(&document), ["De hond blaft hard.", "Klopt dit wel?"]);
+    assert!(written(&translated(&Echo, &document)) == bytes);
+    let made = written(&translated(&Capitals, &document));
+    let (text, _) = entry(&made, "xl/worksheets/sheet1.xml");
+    assert!(text.contains(&sheet.replace("De hond blaft hard.", "DE HOND BLAFT HARD.")), "{text}");
+    let (comments, _) = entry(&made, "xl/threadedComments/threadedComment1.xml");
+    assert!(comments.contains("<text>KLOPT DIT WEL?</text>") && comments.contains("<text>Vraag @Jan even.</text>"));
+}
+
+#[test]
+fn cells_that_a_formula_or_a_list_of_values_compares_with_stay() {
+    let sheet = "<row><c t=\"s\"><v>0</v></c><c t=\"str\"><f>IF(A1=\"Niet akkoord\",1,2)</f><v>1</v></c></row></sheetData>\
+        <dataValidations><dataValidation type=\"list\"><formula1>\"Half akkoord,Wel akkoord\"</formula1></dataValidation></dataValidations>";
+    let strings = ["Niet akkoord", "Wel Akkoord", "De brug is dicht."].map(|text| format!("<si><t>{text}</t></si>"));
+    let document = read(&workbook_of(sheet, &strings.concat()), Format::Xlsx);
+    assert_eq!(texts(&document)[..1], ["De brug is dicht."]);
+    assert_eq!(document.blocks.len(), 2);
+}
+
 #[test]
 fn of_calc_too_only_cells_that_are_sentences_change() {
     let cell = |attributes: &str, text: &str| {
@@ -85,11 +135,12 @@ fn of_calc_too_only_cells_that_are_sentences_change() {
     let string = "office:value-type=\"string\"";
     let content = format!(
         "<office:document-content {OPEN_DOCUMENT}><office:body><office:spreadsheet><table:table table:name=\"Blad een hier\"><table:table-row>\
-         {}{}{}{}</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>",
+         {}{}{}{}{}</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>",
         cell(string, "De brug is <text:span>dicht</text:span>."),
         cell(string, "Brug"),
         cell("office:value-type=\"float\" office:value=\"2\"", "twee en een"),
-        cell(&format!("table:formula=\"of:=[.A1]\" {string}"), "De brug is open."),
+        cell(&format!("table:formula=\"of:=IF([.A1]=&quot;Niet akkoord&quot;;1;2)\" {string}"), "De brug is open."),
+        cell(string, "Niet akkoord"),
     );
     let bytes = archive(&[("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", &content)]);
     let document = read(&bytes, Format::Ods);
