@@ -138,6 +138,14 @@ impl Inline {
         !self.text.is_empty() && !self.text.ends_with(char::is_whitespace)
     }
 
+    /// Makes the space at the end a mark, because something stands after the block on its line, such as the number of a page.
+    pub(super) fn keep_last_space(&mut self) {
+        let end = self.text.trim_end_matches(' ').len();
+        let spaces = self.text.split_off(end);
+        self.marks.iter_mut().for_each(|mark| mark.at = mark.at.min(end));
+        self.mark(MarkKind::Single, &spaces);
+    }
+
     /// Whether the last thing appended is a single mark.
     fn after_single(&self) -> bool {
         self.marks.last().is_some_and(|mark| mark.kind == MarkKind::Single && mark.at == self.text.len())

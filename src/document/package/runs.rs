@@ -281,17 +281,21 @@ impl Paragraph<'_, '_> {
 
     fn block(&self, items: &[Item], (end, words): &(String, (String, String))) -> Option<Placed> {
         let counts = |item: &Item| !matches!(item.what, What::Single(_));
-        let items = &items[items.iter().position(counts)?..=items.iter().rposition(counts)?];
+        let last = items.iter().rposition(counts)?;
+        let (items, after) = (&items[items.iter().position(counts)?..=last], &items[last + 1..]);
         let (first, last) = (items.first()?, items.last()?);
         let own = self.own(items);
         let beginning = |run: &InRun| self.beginning(run.node);
         let [begin, stop] = [&first.edges[0], &last.edges[1]].map(Option::as_ref);
         let before = begin.filter(|run| !run.is_first).map(beginning);
-        let after = stop.filter(|run| !run.is_last).map(beginning);
+        let open = stop.filter(|run| !run.is_last).map(beginning);
         let outer = |run: &InRun| self.reader.tree.outer(run.node);
         let start = begin.filter(|run| run.is_first).map_or(first.place.start, |run| outer(run).start);
         let stop = stop.filter(|run| run.is_last).map_or(last.place.end, |run| outer(run).end);
-        let inline = self.inline(items, own, end);
+        let mut inline = self.inline(items, own, end);
+        if !after.is_empty() {
+            inline.keep_last_space();
+        }
         if !inline.has_text() {
             return None;
         }
@@ -299,7 +303,7 @@ impl Paragraph<'_, '_> {
             own: self.formats.get(own).map(|format| format.beginning.clone()).unwrap_or_default(),
             end: end.clone(),
             words: words.clone(),
-            around: [before, after],
+            around: [before, open],
         };
         let source = self.reader.captured(start..stop);
         let block = inline.finish(self.reader.kind(), &source, Style::Html);
