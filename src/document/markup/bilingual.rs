@@ -1,7 +1,7 @@
 //! A translated document with each paragraph of its source above the translation, and a line break between them.
 //!
-//! Invariant: of a source paragraph the text and its formats are copied, but no note, no picture and no element with an id. So every
-//! id is in the document once. Paragraphs stay in their lists and tables.
+//! Invariant: of a source paragraph the text, its formats and what fields show are copied, but no field, no note, no picture and no
+//! element with an id. So every id is in the document once. Paragraphs stay in their lists and tables.
 
 use super::{Mark, MarkKind, Markup, escape, pieces, render};
 use crate::document::{Block, BlockKind, Document, Format};
@@ -69,11 +69,20 @@ fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
                 }
             }
             // A space before the text parts it from a field or a picture in front of the block.
-            MarkKind::Single => kept[at] = mark.markup.trim_matches(' ').is_empty(),
+            MarkKind::Single => kept[at] = mark.markup.trim_matches(' ').is_empty() || shown(markup, mark).is_some(),
             MarkKind::Leading | MarkKind::Break => {}
         }
     }
-    markup.marks.iter().zip(kept).filter(|(_, kept)| *kept).map(|(mark, _)| mark.clone()).collect()
+    let kept = markup.marks.iter().zip(kept).filter(|(_, kept)| *kept);
+    kept.map(|(mark, _)| shown(markup, mark).unwrap_or_else(|| mark.clone())).collect()
+}
+
+/// The mark of a field with what it shows in place of the field, which is in the document once; `None` for other marks.
+fn shown(markup: &Markup, mark: &Mark) -> Option<Mark> {
+    let runs = markup.runs.as_ref().filter(|_| mark.kind == MarkKind::Single)?;
+    let field = mark.markup.trim_matches(' ');
+    let shown = runs.shown(field)?;
+    Some(Mark { markup: mark.markup.replace(field, &shown), ..mark.clone() })
 }
 
 /// Whether a mark only begins a format.

@@ -52,6 +52,21 @@ impl Runs {
         format!("{first}{own}<{prefix}br/>{end}{open}{second}")
     }
 
+    /// What a field shows, such as the number of a page, as a run of the paragraph's own format; `None` for other marks, and for a
+    /// field that shows nothing.
+    pub(in crate::document) fn shown(&self, field: &str) -> Option<String> {
+        let (tag, end) = &self.words;
+        let begin = end.replace("</", "<").replace('>', "");
+        let text = |rest: &str| {
+            let (attributes, rest) = rest.split_once('>')?;
+            let is_text = !attributes.ends_with('/') && (attributes.is_empty() || attributes.starts_with(' '));
+            is_text.then(|| rest.split(end.as_str()).next().unwrap_or_default().to_owned())
+        };
+        let said: String = field.split(&begin).skip(1).filter_map(text).collect();
+        let shows = field.contains("fldChar") && !said.trim().is_empty();
+        shows.then(|| format!("{}{tag}{said}{end}{}", self.own, self.end))
+    }
+
     /// Whether a mark begins a run, and is not a whole run, such as the code of a field.
     pub(in crate::document) fn is_run(&self, markup: &str) -> bool {
         let name = self.end.trim_start_matches("</").trim_end_matches('>');
