@@ -5,10 +5,12 @@
 //! Invariant (row invariance): a query reads its own sentence's keys only, up to that sentence's length, in order;
 //! padding and neighbours are never touched. Softmax is in f32, with the maximum subtracted first.
 //!
-//! [`FullAttention`] and [`SharedAttention`] compute scores for a vector of keys at a time, from keys transposed to
-//! `[d_head, s]`, and for several queries at a time, which share what is read. [`PastAttention`] takes one key at a time,
+//! [`FullAttention`] and [`SharedAttention`] compute scores for a vector of keys at a time, from blocks of transposed keys,
+//! and for several queries at a time, which share what is read. [`PastAttention`] takes one key at a time,
 //! since its keys lie in whatever slots they were written to.
 
+mod blocks;
+mod encoded;
 mod merged;
 mod past;
 pub mod pattern;
@@ -25,15 +27,18 @@ use super::simd::{self, Kernel, Simd, WIDE};
 use super::soft_cap::cap_scores;
 use super::threads::divides;
 
+pub use blocks::KEY_BLOCK;
+pub use encoded::{EncodedGroup, RowSource, SplitKeys, SplitValues};
 pub use merged::FusedMergedAttention;
 pub use past::{FIRST_CAPACITY, KvCache, PastAttention};
 pub use pattern::Pattern;
-pub use shared::{EncodedGroup, RowSource, SharedAttention, TransposeKeys};
+pub use shared::SharedAttention;
 pub use sparse::SparseAttention;
 pub use sums::BlockSums;
 
+use blocks::{blocks, place_of};
 use scores::softmax;
-use tile::{Mix, TILE, score_tile};
+use tile::{Mix, TILE};
 
 /// Number of multiply-adds below which an attention runs on one thread.
 const PARALLEL_WORK: usize = 1 << 16;
@@ -167,14 +172,15 @@ impl Kernel for FullHead<'_> {
         let (at, row) = (self.head * width, heads.columns());
         let (keys_at, values_at) = (inner + heads.kv_at(self.head), inner + heads.kv_inner() + heads.kv_at(self.head));
         let (length, pad) = (self.length, self.length.next_multiple_of(WIDE));
-        // Transposed keys, so that one vector holds the same component of several keys. Values are copied because rows
-        // that are a multiple of 4 KiB apart drive each other out of the caches.
+        // Transposed keys in blocks, so that one vector holds the same component of several keys. Values are copied because
+        // rows that are a multiple of 4 KiB apart drive each other out of the caches.
         let (mut keys, mut values) = (vec![0f32; width * pad], vec![0f32; length * width]);
         for (t, copy) in values.chunks_exact_mut(width).enumerate() {
             let row = &self.qkv[t * row..][..row];
             copy.copy_from_slice(&row[values_at..][..width]);
+            let (first, positions) = place_of(t, pad);
             for (j, &value) in row[keys_at..][..width].iter().enumerate() {
-                keys[j * pad + t] = value;
+                keys[first * width + j * positions + t - first] = value;
             }
         }
         let (mut scores, mut queries) = (vec![0f32; TILE * pad], vec![0f32; width * TILE]);
@@ -185,14 +191,16 @@ impl Kernel for FullHead<'_> {
                     queries[j * TILE + query] = q * heads.scale;
                 }
             }
-            score_tile::<S, TILE>(simd, &queries, (&keys, pad), length, &mut scores, pad);
+            for block in blocks(&keys, width, length) {
+                block.score::<S, TILE>(simd, &queries, &mut scores[block.first..], pad);
+            }
             for (scores, t) in scores.chunks_exact_mut(pad).zip(tile.clone()) {
                 let bias = heads.bias.map(|bias| bias.row(self.head, t, length));
                 cap_scores(simd, scores, heads.cap);
                 softmax(simd, scores, length, bias);
             }
             let values = [(&values[..], length), (&[], 0), (&[], 0)];
-            let mix = Mix { values, row: width, weights: &scores, stride: pad, at: 0 };
+            let mix = Mix::<TILE> { values, row: width, weights: &scores, stride: pad, at: 0 };
             mix.columns(simd, width, |query, column, mixed| {
                 if let Some(t) = tile.clone().nth(query) {
                     // SAFETY: this task alone has this sentence and head.

@@ -217,9 +217,9 @@ pub struct CrossAttention {
 /// rows.
 #[derive(Clone)]
 pub struct CrossCache {
-    /// Fused path: `[b, h, width, s']`, `s'` being `s` rounded up to whole vectors; composed path: `[b, h, s, width]`.
+    /// Fused path: those of [`kernel::SplitKeys`]; composed path: `[b, h, s, width]`.
     keys: Tensor,
-    /// Fused path: `[b, s, inner]`; composed path: `[b, h, s, width]`.
+    /// `[b, h, s, width]`.
     values: Tensor,
     /// Composed path: the padding mask `[b, 1, 1, s]`, if there is padding.
     mask: Option<Tensor>,
@@ -258,9 +258,8 @@ impl CrossCache {
         let (lengths, shape) = (lengths.to_vec(), prepare.shape);
         if fused(kv) {
             prepare.keys_in_place(kv)?;
-            let keys = kv.apply_op1_no_bwd(&kernel::TransposeKeys { heads: shape.kv_heads })?;
-            // `contiguous` copies the values, so that the memory of the untransposed keys beside them is freed.
-            let values = kv.narrow(2, shape.kv_inner(), shape.kv_inner())?.contiguous()?;
+            let keys = kv.apply_op1_no_bwd(&kernel::SplitKeys { heads: shape.kv_heads })?;
+            let values = kv.apply_op1_no_bwd(&kernel::SplitValues { heads: shape.kv_heads })?;
             return Ok(Self { keys, values, mask: None, lengths });
         }
         let mask = mask(&lengths, kv.dim(1)?, kv.dtype(), kv.device())?;

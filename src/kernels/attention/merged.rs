@@ -4,9 +4,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
-use super::scores::{dot, mix_heads, score_transposed, softmax};
-use super::shared::{SentenceKeys, read};
-use super::{EncodedGroup, Heads, KvCache, RowSource, for_each_row, slice};
+use super::encoded::{EncodedGroup, RowSource, SentenceKeys, read};
+use super::scores::{dot, mix, softmax};
+use super::{Heads, KvCache, for_each_row, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
@@ -47,7 +47,7 @@ impl CustomOp1 for FusedMergedAttention<'_> {
                     query: &qkv[row * width..][..inner],
                     slots: &self.slots[row],
                     cache: self.cache,
-                    sentence: groups[group].sentence(sentence, self.heads.kv_inner()),
+                    sentence: groups[group].sentence(sentence, &self.heads),
                     out,
                 });
             });
@@ -69,7 +69,7 @@ impl Kernel for MergedRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (inner, width, own) = (self.heads.kv_inner(), self.heads.width, self.slots.len());
-        let SentenceKeys { keys, pad, values, length } = self.sentence;
+        let length = self.sentence.length;
         let query: Vec<f32> = self.query.iter().map(|q| q * self.heads.scale).collect();
         let all = own + length;
         // Scores are written in whole vectors from index `own` on, which need not be aligned, so there is room for one
@@ -82,18 +82,21 @@ impl Kernel for MergedRow<'_> {
                 scores[head * stride + t] = dot(simd, query, &key[self.heads.kv_at(head)..][..width]);
             }
         }
-        for (head, scores) in scores.chunks_exact_mut(stride).enumerate() {
-            let (query, keys) = (&query[head * width..][..width], &keys[self.heads.kv_at(head) * pad..]);
-            score_transposed(simd, query, keys, pad, &mut scores[own..][..length.next_multiple_of(WIDE)]);
-            let scores = &mut scores[..all.next_multiple_of(WIDE)];
-            cap_scores(simd, scores, self.heads.cap);
-            softmax(simd, scores, all, None);
+        for (head, (scores, out)) in scores.chunks_exact_mut(stride).zip(self.out.chunks_exact_mut(width)).enumerate() {
+            let (query, at) = (&query[head * width..][..width], self.heads.kv_at(head));
+            for block in self.sentence.blocks(&self.heads, head) {
+                block.score::<S, 1>(simd, query, &mut scores[own + block.first..], stride);
+            }
+            let weights = &mut scores[..all.next_multiple_of(WIDE)];
+            cap_scores(simd, weights, self.heads.cap);
+            softmax(simd, weights, all, None);
+            let values = self.sentence.values(&self.heads, head);
+            let value = |t: usize| match t.checked_sub(own) {
+                None => &self.cache.value(self.slots[t], inner)[at..][..width],
+                Some(t) => &values[t * width..][..width],
+            };
+            mix(simd, scores, [stride, all, width], value, out);
         }
-        let value = |t: usize| match t.checked_sub(own) {
-            None => self.cache.value(self.slots[t], inner),
-            Some(t) => &values[t * inner..][..inner],
-        };
-        mix_heads(simd, &self.heads, &scores, [stride, all], value, self.out);
     }
 }
 
@@ -102,7 +105,7 @@ mod tests {
     use candle_core::{Device, Tensor};
 
     use super::*;
-    use crate::kernels::attention::TransposeKeys;
+    use crate::kernels::attention::{SplitKeys, SplitValues};
     use crate::kernels::noise;
 
     /// Attention by the definition, in f64, of one head.
@@ -116,16 +119,16 @@ mod tests {
 
     #[test]
     fn own_past_and_sentence_share_one_softmax() -> Result<()> {
-        let (width, lengths) = (16, [19, 3]);
+        let (width, lengths) = (16, [83, 3]);
         let heads = Heads { count: 4, kv_count: 2, width, scale: 0.5, cap: None, bias: None };
         let (inner, columns) = (heads.kv_inner(), heads.columns());
         let fed: Vec<Tensor> = (0..3)
             .map(|step| Tensor::from_vec(noise(2 * columns, step), (2, columns), &Device::Cpu))
             .collect::<Result<_>>()?;
-        let kv = noise(2 * 19 * 2 * inner, 9);
-        let states = Tensor::from_slice(&kv, (2, 19, 2 * inner), &Device::Cpu)?;
-        let keys = states.apply_op1_no_bwd(&TransposeKeys { heads: 2 })?;
-        let values = states.narrow(2, inner, inner)?.contiguous()?;
+        let kv = noise(2 * 83 * 2 * inner, 9);
+        let states = Tensor::from_slice(&kv, (2, 83, 2 * inner), &Device::Cpu)?;
+        let keys = states.apply_op1_no_bwd(&SplitKeys { heads: 2 })?;
+        let values = states.apply_op1_no_bwd(&SplitValues { heads: 2 })?;
         let groups = [EncodedGroup { keys: &keys, values: &values, lengths: &lengths }];
         let places = [1, 0].map(|sentence| RowSource { group: 0, sentence });
         let (mut cache, mut slots) = (KvCache::default(), vec![Vec::new(), Vec::new()]);
@@ -141,7 +144,7 @@ mod tests {
             let sentence = places[row].sentence;
             let part = |i: usize| {
                 let own = fed.iter().map(|qkv| &qkv[row][heads.inner() + i * inner + at..][..width]);
-                let theirs = (0..lengths[sentence]).map(|t| &kv[((sentence * 19 + t) * 2 + i) * inner + at..][..width]);
+                let theirs = (0..lengths[sentence]).map(|t| &kv[((sentence * 83 + t) * 2 + i) * inner + at..][..width]);
                 own.chain(theirs).collect::<Vec<_>>()
             };
             let expected = plain(&fed[2][row][head * width..][..width], &part(0), &part(1), 0.5);

@@ -5,41 +5,6 @@
 use super::Heads;
 use crate::kernels::simd::{Simd, WIDE};
 
-/// Scores of one query with transposed keys: `scores[t] = Σ_j query[j] · keys[j][t]`, for all of `scores`, whose length
-/// is a multiple of 16. Rows of `keys` are `pad` apart.
-#[inline(always)]
-pub fn score_transposed<S: Simd>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) {
-    let mut t = 0;
-    while t < scores.len() {
-        let (keys, scores) = (&keys[t..], &mut scores[t..]);
-        // Several vectors at a time hide the latency of the chain over j.
-        let vectors = match scores.len() / S::LANES {
-            8.. => score_chunk::<S, 8>(simd, query, keys, pad, scores),
-            4.. => score_chunk::<S, 4>(simd, query, keys, pad, scores),
-            2.. => score_chunk::<S, 2>(simd, query, keys, pad, scores),
-            _ => score_chunk::<S, 1>(simd, query, keys, pad, scores),
-        };
-        t += vectors * S::LANES;
-    }
-}
-
-/// Computes the first `C` vectors of scores; returns `C`.
-#[inline(always)]
-fn score_chunk<S: Simd, const C: usize>(simd: S, query: &[f32], keys: &[f32], pad: usize, scores: &mut [f32]) -> usize {
-    let mut sums = [simd.splat(0.0); C];
-    for (j, &q) in query.iter().enumerate() {
-        let q = simd.splat(q);
-        let keys = &keys[j * pad..][..C * S::LANES];
-        for c in 0..C {
-            sums[c] = simd.mul_add(q, simd.load(&keys[c * S::LANES..]), sums[c]);
-        }
-    }
-    for c in 0..C {
-        simd.store(&mut scores[c * S::LANES..], sums[c]);
-    }
-    C
-}
-
 /// Softmax in place over the first `length` scores, after adding `bias`; scores beyond become 0.
 #[inline(always)]
 pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], length: usize, bias: Option<&[f32]>) {

@@ -259,7 +259,7 @@ impl QueryChunk<'_> {
             let first = if places.is_empty() { &[] } else { &self.row(places.start)[values_at..] };
             (first, places.len())
         });
-        let mix = Mix { values, row: columns, weights, stride, at: 0 };
+        let mix = Mix::<TILE> { values, row: columns, weights, stride, at: 0 };
         mix.columns(simd, width, |query, column, mixed| {
             if let Some(place) = queries.clone().nth(query) {
                 let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };

@@ -10,13 +10,13 @@ pub const TILE: usize = 4;
 /// Most vectors of values that are summed at a time.
 const MOST_VECTORS: usize = 4;
 
-/// The weighted sum of values for a tile of queries, for the columns from `at` on, in the order of positions.
-pub struct Mix<'a> {
+/// The weighted sum of values for a tile of `Q` queries, for the columns from `at` on, in the order of positions.
+pub struct Mix<'a, const Q: usize> {
     /// For each run, the values from its first position on, and its number of positions.
     pub values: [(&'a [f32], usize); RUNS],
     /// Distance from one position's values to the next.
     pub row: usize,
-    /// The attention weights, `[TILE, stride]`.
+    /// The attention weights, `[Q, stride]`.
     pub weights: &'a [f32],
     /// Distance from one query's weights to the next.
     pub stride: usize,
@@ -24,11 +24,11 @@ pub struct Mix<'a> {
     pub at: usize,
 }
 
-impl Mix<'_> {
+impl<const Q: usize> Mix<'_, Q> {
     /// Computes all columns of a head of this width; calls `write` with a query, a column, and the numbers from there on.
     #[inline(always)]
     pub fn columns<S: Simd>(mut self, simd: S, width: usize, write: impl Fn(usize, usize, &[f32])) {
-        let mut mixed = [[0f32; WIDE * MOST_VECTORS]; TILE];
+        let mut mixed = [[0f32; WIDE * MOST_VECTORS]; Q];
         while self.at < width {
             // A head whose width is not a whole number of vectors is computed one number at a time.
             let vectors = if width.is_multiple_of(S::LANES) { (width - self.at) / S::LANES } else { 0 };
@@ -47,13 +47,13 @@ impl Mix<'_> {
 
     /// Computes `C` vectors for every query; returns the number of columns.
     #[inline(always)]
-    fn vectors<S: Simd, const C: usize>(&self, simd: S, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
-        let mut sums = [[simd.splat(0.0); C]; TILE];
+    fn vectors<S: Simd, const C: usize>(&self, simd: S, out: &mut [[f32; WIDE * MOST_VECTORS]; Q]) -> usize {
+        let mut sums = [[simd.splat(0.0); C]; Q];
         let mut t = 0;
         for (values, places) in self.values {
             for place in 0..places {
                 let value = &values[place * self.row + self.at..][..C * S::LANES];
-                for q in 0..TILE {
+                for q in 0..Q {
                     let weight = simd.splat(self.weights[q * self.stride + t]);
                     for c in 0..C {
                         sums[q][c] = simd.mul_add(weight, simd.load(&value[c * S::LANES..]), sums[q][c]);
@@ -62,7 +62,7 @@ impl Mix<'_> {
                 t += 1;
             }
         }
-        for q in 0..TILE {
+        for q in 0..Q {
             for c in 0..C {
                 simd.store(&mut out[q][c * S::LANES..], sums[q][c]);
             }
@@ -72,7 +72,7 @@ impl Mix<'_> {
 
     /// Computes one column for every query; returns 1.
     #[inline(always)]
-    fn number(&self, out: &mut [[f32; WIDE * MOST_VECTORS]; TILE]) -> usize {
+    fn number(&self, out: &mut [[f32; WIDE * MOST_VECTORS]; Q]) -> usize {
         for (q, out) in out.iter_mut().enumerate() {
             let (mut sum, mut t) = (0f32, 0);
             for (values, places) in self.values {

@@ -5,14 +5,26 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::ops::softmax_last_dim;
 
 use super::{CrossAttention, CrossCache, Prompt, RowSource};
+use crate::kernels::attention::KEY_BLOCK;
 use crate::nn::fused;
 
 impl CrossCache {
     /// The keys of one head for a sentence, `[s, width]`, in the cache's type.
     fn keys(&self, sentence: usize, head: usize) -> Result<Tensor> {
         let keys = self.keys.get(sentence)?.get(head)?;
-        let keys = if fused(&keys) { keys.t()? } else { keys };
+        let keys = if fused(&keys) { self.joined(&keys)? } else { keys };
         Ok(keys.narrow(0, 0, self.lengths[sentence])?.contiguous()?)
+    }
+
+    /// Fused path: the keys of a head `[width · s']`, which stand in blocks, as `[s', width]`.
+    fn joined(&self, keys: &Tensor) -> Result<Tensor> {
+        let (all, width) = (keys.elem_count(), self.values.dim(3)?);
+        let block = |start: usize| {
+            let numbers = (KEY_BLOCK * width).min(all - start);
+            keys.narrow(0, start, numbers)?.reshape((width, numbers / width))?.t()
+        };
+        let blocks = (0..all).step_by(KEY_BLOCK * width).map(block);
+        Ok(Tensor::cat(&blocks.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
     }
 }
 
