@@ -163,7 +163,8 @@ pub trait Simd: Copy {
         self.zero_where_less(x, self.splat(-87.3), y)
     }
 
-    /// Prefetches the cache line at `x`, which need not be valid memory.
+    /// Prefetches the cache line at `x`, which need not be valid memory, into the second-level cache: what comes next would
+    /// drive what is in use out of the first.
     fn prefetch(self, x: *const u8);
     /// A vector of sums that are all 0.
     fn zero(self) -> Self::Sums;

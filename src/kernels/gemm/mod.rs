@@ -161,6 +161,9 @@ fn best(
     whole.into_iter().map(Scan::finish).collect()
 }
 
+/// Bytes that one prefetch brings.
+const LINE: usize = 64;
+
 /// Prefetches the next weights, little by little, while the current ones are used for several groups of rows. Otherwise a
 /// matrix larger than the caches would arrive only as fast as the first group needs it.
 #[derive(Clone, Copy)]
@@ -182,7 +185,10 @@ impl Prefetch {
 
     #[inline(always)]
     fn step<S: Simd>(&mut self, simd: S) {
+        // Two lines, since the weights of a few rows come faster than a line a step. A loop over as many as are needed would
+        // cost more than it saves.
         simd.prefetch(self.at);
+        simd.prefetch(self.at.wrapping_add(LINE));
         self.at = self.at.wrapping_add(self.stride);
     }
 }

@@ -82,7 +82,7 @@ macro_rules! simd {
             }
             #[inline(always)]
             fn prefetch(self, x: *const u8) {
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(x.cast()) }
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(x.cast()) }
             }
             #[inline(always)]
             fn zero(self) -> Self::Sums {
