@@ -31,8 +31,9 @@ use crate::search::{Required, Search, SearchOptions, Sequence};
 
 /// Number of padding tokens whose encoding takes longer than starting another batch.
 const MAX_PADDING: usize = 16;
-/// Number of padded tokens beyond which encoding sources together gains nothing and only takes memory.
-const MAX_ENCODED_TOGETHER: usize = 8192;
+/// Number of padded tokens beyond which encoding sources together gains nothing: states that do not fit in the caches only
+/// take memory, and time.
+const MAX_ENCODED_TOGETHER: usize = 1024;
 
 impl Engine {
     /// Decodes the sources of a scheduler until none waits, with a worker on each thread.
@@ -324,7 +325,7 @@ mod tests {
         assert_eq!(encoded_together(&[40; 9]), 9);
         assert_eq!(
             (encoded_together(&[1024; 12]), encoded_together(&[5000; 2]), encoded_together(&[16_000])),
-            (8, 1, 1)
+            (1, 1, 1)
         );
         let lengths: Vec<usize> = (1..=60).rev().collect();
         assert_eq!(encoded_together(&lengths), 15);
