@@ -45,6 +45,17 @@ pub enum FieldFormat {
     Html,
 }
 
+/// The escapes in files of messages, besides those of quotation marks and backslashes.
+const ESCAPES: [(&str, &str); 7] = [
+    ("\\n", "\n"),
+    ("\\t", "\t"),
+    ("\\r", "\r"),
+    ("\\a", "\u{7}"),
+    ("\\b", "\u{8}"),
+    ("\\v", "\u{b}"),
+    ("\\f", "\u{c}"),
+];
+
 /// A text that was decoded from its envelope.
 pub(super) struct Unwrapped<'a> {
     pub(super) text: Cow<'a, str>,
@@ -64,12 +75,18 @@ impl Envelope {
             }
             Self::Po => {
                 let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-                text.replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r")
+                ESCAPES.iter().fold(text, |text, (escaped, said)| text.replace(said, escaped))
             }
             Self::Quoted => text.replace('"', "\"\""),
             // There may be other blocks in the cell, so it cannot get quotation marks here.
             Self::Unquoted(separator) if style != Style::Plain => {
-                text.replace(separator, &format!("&#{};", u32::from(separator)))
+                // At the front of a cell, a quotation mark would begin a quoted cell.
+                let text = text.strip_prefix('"').map_or_else(|| text.clone(), |rest| format!("&quot;{rest}"));
+                if separator == ';' {
+                    without_semicolons(&text)
+                } else {
+                    text.replace(separator, &format!("&#{};", u32::from(separator)))
+                }
             }
             Self::Unquoted(separator) if text.contains([separator, '\n', '\r']) || text.starts_with('"') => {
                 format!("\"{}\"", text.replace('"', "\"\""))
@@ -117,6 +134,14 @@ impl Unwrapped<'_> {
     }
 }
 
+/// HTML without semicolons: the oldest names of characters need none, and another semicolon becomes a comma.
+fn without_semicolons(html: &str) -> String {
+    ["&amp", "&lt", "&gt", "&quot"]
+        .iter()
+        .fold(html.to_owned(), |html, name| html.replace(&format!("{name};"), name))
+        .replace(';', ",")
+}
+
 /// A decoded reference or escape, and the length of its source in bytes.
 type Said = (String, usize);
 
@@ -144,15 +169,10 @@ fn escape(text: &str) -> Option<Said> {
 
 /// Decodes the escape at the beginning of a text in a file of messages.
 fn escape_of_c(text: &str) -> Option<Said> {
-    let said = match text[1..].chars().next()? {
-        'n' => "\n",
-        't' => "\t",
-        'r' => "\r",
-        '"' => "\"",
-        '\\' => "\\",
-        _ => return None,
-    };
-    Some((said.to_owned(), 2))
+    let quoted = [("\\\"", "\""), ("\\\\", "\\")];
+    let known = |(escaped, _): &&(&str, &str)| text.starts_with(escaped);
+    let (_, said) = ESCAPES.iter().find(known).or_else(|| quoted.iter().find(known))?;
+    Some(((*said).to_owned(), 2))
 }
 
 /// The blocks of a text that stands at `at` in another one, in this envelope; `kind` is what a block is that does not say.

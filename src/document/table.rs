@@ -10,11 +10,14 @@ use std::ops::Range;
 use anyhow::{Result, bail, ensure};
 
 use super::envelope::{self, Envelope, FieldFormat};
+use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
 
 /// The separators that are tried, the likeliest first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+/// Number of rows by which the separator is found.
+const TRIED_ROWS: usize = 20;
 /// The most rows that a warning names.
 const MOST_NAMED: usize = 3;
 
@@ -27,18 +30,20 @@ struct Row {
 /// Reads a table whose cells are separated by commas or the like.
 pub(super) fn csv(input: &str, text: &str, options: &ReadOptions) -> Result<Document> {
     let (start, named) = head(text);
-    let separator = named.unwrap_or_else(|| {
-        // The separator that occurs most often in the first row.
-        let count = |separator| rows(text, start, separator).next().map_or(0, |row| row.cells.len());
-        let (_, best) = SEPARATORS
-            .into_iter()
-            .rev()
-            .map(|one| (count(one), one))
-            .max_by_key(|(count, _)| *count)
-            .unwrap_or((0, ','));
-        best
-    });
+    let separator = named.unwrap_or_else(|| separator(&text[start..]));
     read(input, text, Format::Csv, (start, separator), options)
+}
+
+/// The separator with which most of the first rows are as wide as the very first, and that one the widest.
+fn separator(text: &str) -> char {
+    let fits = |separator| {
+        let widths: Vec<usize> = rows(text, 0, separator).take(TRIED_ROWS).map(|row| row.cells.len()).collect();
+        let width = widths.first().copied().unwrap_or(0);
+        // With a separator that does not occur, all rows have one cell.
+        let alike = if width > 1 { widths.iter().filter(|&&other| other == width).count() } else { 0 };
+        (alike, width)
+    };
+    SEPARATORS.into_iter().rev().max_by_key(|&separator| fits(separator)).unwrap_or(',')
 }
 
 /// Reads a table whose cells are separated by tabs.
@@ -99,17 +104,19 @@ fn read(
     Ok(document)
 }
 
-/// The numbers of the columns with text, and whether the first row has their names. A field is a name in that row, or a number from 1.
+/// The numbers of the columns with text, and whether the first row has their names. A field is a number from 1 up to
+/// their count, or a name in that row.
 fn columns(text: &str, first: &Row, options: &ReadOptions) -> Result<(Vec<usize>, bool)> {
     let names: Vec<String> = first.cells.iter().map(|cell| said(&text[cell.clone()]).trim().to_owned()).collect();
     let mut columns = Vec::new();
     let mut headed = false;
     for field in options.fields() {
-        let named = names.iter().position(|name| name == field);
         let counted =
             field.parse::<usize>().ok().filter(|number| (1..=names.len()).contains(number)).map(|number| number - 1);
+        // In a table without names, a number in the first row is a value.
+        let named = names.iter().position(|name| name == field).filter(|_| counted.is_none());
         headed |= named.is_some();
-        let Some(column) = named.or(counted) else {
+        let Some(column) = counted.or(named) else {
             let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             bail!(format!("no column `{field}`").with_hint(format!(
                 "name the columns with text with `--field`, or count them from 1; there is {known}"
@@ -125,20 +132,48 @@ fn columns(text: &str, first: &Row, options: &ReadOptions) -> Result<(Vec<usize>
 
 /// The text of a cell.
 fn said(cell: &str) -> String {
-    match cell.strip_prefix('"') {
-        Some(quoted) => quoted.strip_suffix('"').unwrap_or(quoted).replace("\"\"", "\""),
+    match inside_quotes(cell) {
+        Some(quoted) => cell[quoted].replace("\"\"", "\""),
         None => cell.to_owned(),
     }
+}
+
+/// The range of a cell between its quotation marks; `None` in a cell that has text outside of them, as in `"Yes," he said`: there
+/// the marks belong to the text.
+fn inside_quotes(cell: &str) -> Option<Range<usize>> {
+    let end = quoted_end(cell)?;
+    cell[end..].trim().is_empty().then(|| 1..end - 1)
 }
 
 /// The blocks of a cell.
 fn cell(text: &str, cell: Range<usize>, separator: char, format: FieldFormat) -> Vec<(Range<usize>, Block)> {
     let written = &text[cell.clone()];
-    let quoted = written.starts_with('"');
-    let inside =
-        if quoted { cell.start + 1..cell.end - usize::from(written.len() > 1 && written.ends_with('"')) } else { cell };
-    let envelope = if quoted { Envelope::Quoted } else { Envelope::Unquoted(separator) };
-    envelope::blocks(&text[inside.clone()], inside.start, envelope, format, BlockKind::Cell)
+    let at = cell.start;
+    if let Some(inside) = inside_quotes(written) {
+        return envelope::blocks(
+            &written[inside.clone()],
+            at + inside.start,
+            Envelope::Quoted,
+            format,
+            BlockKind::Cell,
+        );
+    }
+    let envelope = Envelope::Unquoted(separator);
+    if format != FieldFormat::Text {
+        return envelope::blocks(written, at, envelope, format, BlockKind::Cell);
+    }
+    // The space before the text is a mark of the block: quotation marks only count at the front of a cell.
+    let written = written.trim_end();
+    let said = written.trim_start();
+    if !said.contains(char::is_alphabetic) {
+        return Vec::new();
+    }
+    let mut inline = Inline::default();
+    inline.mark(MarkKind::Leading, &written[..written.len() - said.len()]);
+    inline.text(said);
+    let mut block = inline.finish(BlockKind::Cell, written, Style::Plain);
+    block.markup = block.markup.map(|markup| Box::new(markup.enveloped(written, envelope)));
+    vec![(at..at + written.len(), block)]
 }
 
 /// The rows of a table, without empty lines.
@@ -169,17 +204,21 @@ fn rows(text: &str, start: usize, separator: char) -> impl Iterator<Item = Row> 
 
 /// The length of the cell at the front of a text.
 fn cell_end(text: &str, separator: char) -> usize {
-    let mut at = 0;
-    if text.starts_with('"') {
-        at = 1;
+    let at = quoted_end(text).unwrap_or(0);
+    at + text[at..].find([separator, '\n', '\r']).unwrap_or(text.len() - at)
+}
+
+/// The end of the quotation at the front of a text, behind its second quotation mark; `None` if there is none.
+fn quoted_end(text: &str) -> Option<usize> {
+    text.strip_prefix('"')?;
+    let mut at = 1;
+    while let Some(mark) = text[at..].find('"') {
+        at += mark + 1;
         // A quotation mark that is doubled ends nothing.
-        while let Some(mark) = text[at..].find('"') {
-            at += mark + 1;
-            match text[at..].strip_prefix('"') {
-                Some(_) => at += 1,
-                None => break,
-            }
+        match text[at..].strip_prefix('"') {
+            Some(_) => at += 1,
+            None => return Some(at),
         }
     }
-    at + text[at..].find([separator, '\n', '\r']).unwrap_or(text.len() - at)
+    None
 }

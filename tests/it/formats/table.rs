@@ -1,6 +1,6 @@
 //! Tables: only cells of the columns that are named change, and no byte around them.
 
-use kortom::document::{Document, Format, ReadOptions};
+use kortom::document::{Document, FieldFormat, Format, ReadOptions};
 use kortom::engine::{Generation, Input};
 use kortom::segment::Language;
 use kortom::translate::Translator;
@@ -65,6 +65,37 @@ fn a_translation_gets_quotation_marks_where_it_needs_them() {
     let expected = "text,id\n\"regen, \"\"so\"\"\",1\n\"wind, \"\"so\"\"\",2\n";
     assert_eq!(translated(&Commas, table, Format::Csv, &[]).0, expected);
     assert_eq!(translated(&Commas, "text\tid\nregen\t1", Format::Tsv, &[]).0, "text\tid\nregen, \"so\"\t1");
+}
+
+#[test]
+fn quotation_marks_of_the_text_and_spaces_before_it_part_no_cell() {
+    let table = "id\ttekst\n1\t\"Zo gaat dat\", zei de man.\n2\tregen\n";
+    let expected = "id\ttekst\n1\t\"\"\"ZO GAAT DAT\"\", ZEI DE MAN.\"\n2\tREGEN\n";
+    assert_eq!(translated(&Capitals, table, Format::Tsv, &["tekst"]).0, expected);
+    assert_eq!(translated(&Echo, table, Format::Tsv, &["tekst"]).0, table);
+    let (made, _) = translated(&Commas, "id, text\n1,  regen \n2, \"wind\"\n", Format::Csv, &["2"]);
+    assert_eq!(made, "id,\" text, \"\"so\"\"\"\n1,\"  regen, \"\"so\"\"\" \n2,\" \"\"wind\"\", \"\"so\"\"\"\n");
+}
+
+#[test]
+fn the_separator_is_that_of_most_rows_and_a_number_is_no_name() {
+    let table = "\"id\";\"tekst, met komma, en nog een\"\n1;De hond blaft, hoor.\n2;\"De kat, die slaapt.\"\n";
+    let expected = table
+        .replace("De hond blaft, hoor.", "DE HOND BLAFT, HOOR.")
+        .replace("De kat, die slaapt.", "DE KAT, DIE SLAAPT.");
+    assert_eq!(translated(&Capitals, table, Format::Csv, &["tekst, met komma, en nog een"]).0, expected);
+    let headless = "1,De hond blaft.,2\n2,De kat slaapt.,3\n";
+    assert_eq!(translated(&Capitals, headless, Format::Csv, &["2"]).0, headless.to_uppercase());
+}
+
+#[test]
+fn an_entity_in_a_cell_parts_no_row_at_semicolons() {
+    let options = ReadOptions { field_format: FieldFormat::Html, ..options(&["body"]) };
+    let table = "id;body\n1;<p>R&D van de hond < de kat</p>\n";
+    let document = Document::read_with("-", table, Format::Csv, &options).unwrap();
+    let translator = Translator::new(&Capitals, Language::Dutch, Language::English);
+    let made = translator.translate(&[document]).unwrap().remove(0).document.text();
+    assert_eq!(made, "id;body\n1;<p>R&ampD VAN DE HOND &lt DE KAT</p>\n");
 }
 
 #[test]
