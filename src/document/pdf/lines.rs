@@ -3,6 +3,7 @@
 //! Invariant: each fragment is in one line, and lines of neighbouring columns stay apart. A text that is drawn twice in the same
 //! place, as some programs do to make it bold, is kept once.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::fragments::{Fragment, SPACE};
@@ -35,6 +36,20 @@ pub(super) struct TextLine {
     pub(super) size: f32,
     /// Whether nearly all of it is bold.
     pub(super) bold: bool,
+}
+
+/// The size of most letters.
+pub(super) fn usual_size<'a>(lines: impl Iterator<Item = &'a TextLine>) -> f32 {
+    let mut sizes: HashMap<i32, usize> = HashMap::new();
+    for line in lines {
+        *sizes.entry(halves(line.size)).or_default() += line.text.len();
+    }
+    sizes.into_iter().max_by_key(|&(size, letters)| (letters, size)).map_or(10.0, |(size, _)| size as f32 / 2.0)
+}
+
+/// A length in halves of a point, so that lengths which are nearly the same are equal.
+pub(super) fn halves(length: f32) -> i32 {
+    (2.0 * length).round() as i32
 }
 
 impl TextLine {

@@ -1,11 +1,13 @@
 //! Headers, footers and page numbers, which are removed.
 //!
 //! Invariant: only rows at the top or bottom edge of a page are removed, from the edge inwards: rows that another page has in the
-//! same place with the same words (their numbers may differ), and numbers that stand by themselves.
+//! same place with the same words (their numbers may differ), and numbers that stand by themselves. A row in the size of a heading
+//! is only removed if a page before has had just these words, with the same numbers: it may be the heading of a chapter or a slide.
 
 use std::collections::{HashMap, HashSet};
 
-use super::lines::TextLine;
+use super::lines::{TextLine, usual_size};
+use super::paragraphs::LEAST_HEADING;
 
 /// Number of rows at an edge that may be removed.
 const MOST_ROWS: usize = 3;
@@ -21,6 +23,9 @@ type RowKey = (String, i32);
 
 /// Removes repeated rows and page numbers from pages. The lines of each page are sorted from top to bottom.
 pub(super) fn strip(pages: &mut [Vec<TextLine>]) {
+    let least_title = LEAST_HEADING * usual_size(pages.iter().flatten());
+    // Titles, and the first page of each.
+    let mut titles: HashMap<String, usize> = HashMap::new();
     let mut counts: HashMap<RowKey, usize> = HashMap::new();
     for page in &*pages {
         // On a page with few rows, a row may be near both edges; it counts once.
@@ -34,10 +39,12 @@ pub(super) fn strip(pages: &mut [Vec<TextLine>]) {
     let least = 2.max(pages.len().div_ceil(ONE_PAGE_OF));
     let is_repeated =
         |row: &[&TextLine]| keys(row).iter().any(|key| counts.get(key).is_some_and(|&count| count >= least));
-    for page in pages {
+    for (number, page) in pages.iter_mut().enumerate() {
         for is_top in [true, false] {
             let rows = rows(page, is_top);
-            let goes = |at: usize| is_repeated(&rows[at]) || is_lone_number(&rows, at);
+            let mut is_new =
+                |row: &[&TextLine]| is_title(row, least_title) && *titles.entry(words(row)).or_insert(number) == number;
+            let mut goes = |at: usize| is_lone_number(&rows, at) || is_repeated(&rows[at]) && !is_new(&rows[at]);
             let gone = (0..rows.len().min(MOST_ROWS)).take_while(|&at| goes(at)).count();
             let count: usize = rows[..gone].iter().map(Vec::len).sum();
             if is_top {
@@ -82,6 +89,16 @@ fn keys(row: &[&TextLine]) -> [RowKey; 2] {
     [(words.clone(), 2 * place.floor() as i32), (words, 2 * (place + 0.5).floor() as i32 + 1)]
 }
 
+/// The text of a row, without white space.
+fn words(row: &[&TextLine]) -> String {
+    row.iter().flat_map(|line| line.text.chars()).filter(|c| !c.is_whitespace()).collect()
+}
+
+/// Whether a row has words in letters as large as those of a heading.
+fn is_title(row: &[&TextLine], least: f32) -> bool {
+    row.iter().any(|line| line.size >= least && line.text.contains(char::is_alphabetic))
+}
+
 /// Whether a row is a number that stands by itself, as a page number does.
 fn is_lone_number(rows: &[Vec<&TextLine>], at: usize) -> bool {
     let [line] = rows[at][..] else { return false };
@@ -113,6 +130,20 @@ mod tests {
         strip(&mut pages);
         let texts: Vec<Vec<&str>> = pages.iter().map(|page| page.iter().map(|line| &*line.text).collect()).collect();
         assert_eq!(texts, [["Het begin.", "En verder."], ["Het vervolg.", "Het slot."]]);
+    }
+
+    #[test]
+    fn headings_of_chapters_stay_and_a_title_stays_once() {
+        let page = |title: &str, text: &str| {
+            let title = TextLine { size: 18.0, ..line(title, 780.0) };
+            vec![title, line(text, 740.0), line("Zo gaat het verder met het verhaal.", 728.0)]
+        };
+        let mut pages = vec![page("Hoofdstuk 1", "Het begin."), page("Hoofdstuk 2", "Het vervolg.")];
+        strip(&mut pages);
+        assert!(pages.iter().all(|page| page.len() == 3), "{pages:?}");
+        let mut pages = vec![page("De brug", "Het begin."), page("De brug", "Het vervolg.")];
+        strip(&mut pages);
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2]);
     }
 
     #[test]

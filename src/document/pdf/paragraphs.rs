@@ -11,8 +11,9 @@ use std::collections::HashMap;
 
 use super::columns::Column;
 use super::fragments::{is_bullet, is_sign};
-use super::lines::{CELL, TextLine};
+use super::lines::{CELL, TextLine, halves, usual_size};
 use super::words::Words;
+pub(super) use headings::LEAST_HEADING;
 use headings::set_headings;
 use notes::begins_note;
 
@@ -87,11 +88,7 @@ struct Measures {
 
 impl Measures {
     fn of(columns: &[Column]) -> Self {
-        let mut sizes: HashMap<i32, usize> = HashMap::new();
         let mut gaps: HashMap<i32, HashMap<i32, f32>> = HashMap::new();
-        for line in columns.iter().flat_map(|column| &column.lines) {
-            *sizes.entry(halves(line.size)).or_default() += line.text.len();
-        }
         for pair in columns.iter().flat_map(|column| column.lines.windows(2)) {
             let gap = pair[0].baseline - pair[1].baseline;
             if halves(pair[0].size) == halves(pair[1].size) && gap < 3.0 * pair[0].size {
@@ -100,7 +97,7 @@ impl Measures {
                 *gaps.entry(halves(pair[0].size)).or_default().entry(halves(gap)).or_default() += width;
             }
         }
-        let most = sizes.into_iter().max_by_key(|&(size, letters)| (letters, size)).map_or(20, |(size, _)| size);
+        let size = usual_size(columns.iter().flat_map(|column| &column.lines));
         let usual = |gaps: HashMap<i32, f32>| {
             gaps.into_iter()
                 .max_by(|one, other| one.1.total_cmp(&other.1).then(other.0.cmp(&one.0)))
@@ -113,7 +110,7 @@ impl Measures {
             lines[1].left - lines[0].left > least && lines[1].left - lines[2].left > least
         };
         let indents = columns.iter().flat_map(|column| column.lines.windows(3)).filter(is_indent).count();
-        Self { size: most as f32 / 2.0, leading, indents: indents * LINES_OF_INDENT >= count && indents > 0 }
+        Self { size, leading, indents: indents * LINES_OF_INDENT >= count && indents > 0 }
     }
 
     fn leading(&self, line: &TextLine) -> f32 {
@@ -284,11 +281,6 @@ fn continued(paragraphs: Vec<TextParagraph>, measures: &Measures, words: &Words)
         }
     }
     joined
-}
-
-/// A length in halves of a point, so that lengths which are nearly the same are equal.
-fn halves(length: f32) -> i32 {
-    (2.0 * length).round() as i32
 }
 
 #[cfg(test)]

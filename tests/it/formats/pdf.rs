@@ -119,6 +119,26 @@ fn columns_are_read_one_after_the_other_without_heads_and_numbers() {
 }
 
 #[test]
+fn headings_at_the_top_of_pages_are_no_page_heads() {
+    let chapter = |number: usize, title: &str| {
+        let head = lines(50.0, 785.0, &["Het boek van de brug"]);
+        let text = lines(
+            50.0,
+            700.0,
+            &["De brug over het kanaal is dicht, zegt de gemeente.", "Wie erover wil, moet wachten."],
+        );
+        head + &shown("B", 18.0, 50.0, 750.0, &[title]) + &text + &lines(300.0, 20.0, &[&number.to_string()])
+    };
+    let titles = ["Hoofdstuk 1", "Hoofdstuk 2", "Slot", "Slot"];
+    let pages: Vec<String> = titles.iter().enumerate().map(|(at, title)| chapter(at + 1, title)).collect();
+    let document = read(pdf(&pages, &[]));
+    let headings = document.blocks.iter().filter(|block| block.kind == BlockKind::Heading);
+    let headings: Vec<&str> = headings.map(|block| &*block.text).collect();
+    assert_eq!(headings, titles[..3]);
+    assert!(!document.text().contains("Het boek van de brug"), "{}", document.text());
+}
+
+#[test]
 fn items_bold_headings_and_signs_of_markdown_are_what_they_are() {
     let page = [
         shown("B", 10.0, 50.0, 700.0, &["Wat er nodig is"]),

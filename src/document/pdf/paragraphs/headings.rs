@@ -3,7 +3,7 @@
 use super::{ParagraphKind, TextParagraph, halves};
 
 /// Letters larger than those of most text by this factor are a heading's.
-const LEAST_HEADING: f32 = 1.12;
+pub(in crate::document::pdf) const LEAST_HEADING: f32 = 1.12;
 
 /// Finds the headings: what has larger letters than most text, or is bold and short. The larger, the higher.
 pub(super) fn set_headings(paragraphs: &mut [TextParagraph], size: f32) {
