@@ -225,8 +225,20 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
         match block.kind {
             kind if !kind.is_translated() => Vec::new(),
             BlockKind::Line => std::iter::once(0..block.text.len()).collect(),
+            BlockKind::Message => self.ranges_in_lines(&block.text),
             _ => protect::whole(segment::sentences(&block.text, self.from), &block.text),
         }
+    }
+
+    /// The ranges of the sentences of a text in which none goes over a line break or a tabulator.
+    fn ranges_in_lines(&self, text: &str) -> Vec<Range<usize>> {
+        let (mut ranges, mut start) = (Vec::new(), 0);
+        for line in text.split_inclusive(['\n', '\r', '\t']) {
+            let found = protect::whole(segment::sentences(line, self.from), line);
+            ranges.extend(found.into_iter().map(|range| start + range.start..start + range.end));
+            start += line.len();
+        }
+        ranges
     }
 
     /// A sentence of a block, whose texts are added to `texts` under its `number`.

@@ -40,7 +40,7 @@ pub(super) enum MarkKind {
     Single,
     /// The mark stands alone, and belongs to the words after it.
     Leading,
-    /// The mark stands in place of a space of the text.
+    /// The mark stands in place of a space or line break of the text.
     Break,
 }
 
@@ -156,6 +156,23 @@ impl Inline {
         if !markup.is_empty() {
             self.marks.push(Mark { at: self.text.len(), markup: markup.to_owned(), kind });
         }
+    }
+
+    /// Appends a mark at which a sentence ends.
+    pub(super) fn parting(&mut self, markup: &str) {
+        if self.text.is_empty() {
+            self.mark(MarkKind::Leading, markup);
+        } else {
+            self.mark(MarkKind::Break, markup);
+            self.text.push('\n');
+        }
+    }
+
+    /// The space at the end of the text, unless a single mark after it keeps it.
+    pub(super) fn trailing_space(&self) -> &str {
+        let end = self.text.trim_end().len();
+        let after = self.marks.iter().find(|mark| mark.at > end);
+        if after.is_some_and(|mark| mark.kind == MarkKind::Single) { "" } else { &self.text[end..] }
     }
 
     /// Whether there is text to translate.
@@ -277,14 +294,23 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
     let mut at = 0;
     for mark in marks {
         rendered.push_str(&escape(&text[at.min(mark.at)..mark.at], style, rendered.is_empty()));
-        rendered.push_str(&mark.markup);
+        if !is_empty_line(&rendered, mark) {
+            rendered.push_str(&mark.markup);
+        }
         at = at.max(mark.at);
-        if mark.kind == MarkKind::Break && text[at..].starts_with(' ') {
+        if mark.kind == MarkKind::Break && text[at..].starts_with([' ', '\n']) {
             at += 1;
         }
     }
     rendered.push_str(&escape(&text[at..], style, rendered.is_empty()));
     rendered
+}
+
+/// Whether a line break would make an empty line after what is rendered so far. In subtitles such a line ends the cue, so what
+/// comes after it would be in none.
+fn is_empty_line(rendered: &str, mark: &Mark) -> bool {
+    let before = rendered.trim_end_matches([' ', '\t']);
+    mark.kind == MarkKind::Break && mark.markup.trim().is_empty() && (before.is_empty() || before.ends_with('\n'))
 }
 
 /// Escapes text so that none of it is read as markup; `first` when a line starts with it.

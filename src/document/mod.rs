@@ -38,7 +38,7 @@ use std::ops::Range;
 use anyhow::Result;
 
 pub use envelope::FieldFormat;
-pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions};
+pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions, refusal};
 #[doc(hidden)]
 pub use html::pairs::{PagePair, pairs as page_pairs};
 pub use jsonl::Field;
@@ -72,6 +72,8 @@ pub enum BlockKind {
     Label,
     /// A cell of a table.
     Cell,
+    /// A message of a program, whose line breaks and tabulators are part of it: no sentence goes over them.
+    Message,
     /// Speech of subtitles, in as many cues as a sentence has.
     Speech,
     /// A line of the `lines` format: one segment, whatever it contains.
@@ -363,7 +365,9 @@ impl Document {
     /// The article as plain text: its blocks without markup, with blank lines between them.
     #[must_use]
     pub fn without_markup(&self) -> Self {
-        let close = |kind: BlockKind| matches!(kind, BlockKind::Item | BlockKind::Cell | BlockKind::Speech);
+        let close = |kind: BlockKind| {
+            matches!(kind, BlockKind::Item | BlockKind::Cell | BlockKind::Message | BlockKind::Speech)
+        };
         let blocks: Vec<_> = self.blocks.iter().map(|block| Block::plain(block.kind, &block.text)).collect();
         let between = blocks.windows(2).map(|pair| {
             let line = close(pair[0].kind) && pair[0].kind == pair[1].kind;

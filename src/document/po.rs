@@ -2,14 +2,16 @@
 //!
 //! A message without a translation is a block, which stands where its translation goes: plural forms get that of the plural.
 //! Invariant: everything else is in the gaps: comments, flags, contexts, messages that have a translation or are obsolete, so all of
-//! it keeps its bytes. A translation ends with a line break if its message does.
+//! it keeps its bytes. A translation has the line breaks and tabulators of its message, and its tags of HTML.
+
+mod tags;
 
 use std::ops::Range;
 
 use anyhow::{Result, bail, ensure};
 
 use super::envelope::Envelope;
-use super::markup::Markup;
+use super::markup::{Inline, Style};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
 
@@ -87,12 +89,27 @@ impl Message {
     /// A block for each translation that is missing, or for each if all are to be new. The one without a message is the file's head.
     fn blocks(self, file: &str, overwrite: bool) -> Vec<(Range<usize>, Block)> {
         let [text, plural] = &self.texts;
-        let block = |(place, is_plural): (Range<usize>, bool)| {
+        let found = |(place, is_plural): (Range<usize>, bool)| {
             let text = if is_plural { plural } else { text };
-            let markup = Some(Box::new(Markup::none("").enveloped(&file[place.clone()], Envelope::Po)));
             let says = text.contains(char::is_alphabetic) && (place.is_empty() || overwrite);
-            says.then(|| (place, Block { kind: BlockKind::Cell, text: text.clone(), markup }))
+            says.then(|| block(text, &file[place.clone()])).flatten().map(|block| (place, block))
         };
-        self.targets.into_iter().filter_map(block).collect()
+        self.targets.into_iter().filter_map(found).collect()
     }
+}
+
+/// The block of a message whose translation is `written` so far; `None` if there is no text among its tags.
+fn block(message: &str, written: &str) -> Option<Block> {
+    let said = message.trim();
+    let start = message.len() - message.trim_start().len();
+    let space = [&message[..start], &message[start + said.len()..]];
+    let mut inline = Inline::default();
+    tags::add(said, &mut inline);
+    if !inline.has_text() {
+        return None;
+    }
+    let block = inline.finish(BlockKind::Message, written, Style::Plain);
+    let space = space.map(|space| Envelope::Po.wrap(space.to_owned(), Style::Plain));
+    let markup = block.markup.map(|markup| Box::new(markup.enveloped(written, Envelope::Po).tagged(space)));
+    Some(Block { markup, ..block })
 }

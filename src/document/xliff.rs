@@ -2,7 +2,7 @@
 //!
 //! A text without a translation, or with an empty one, is a block. Its inline elements are marks, so the translation has them too.
 //! Invariant: everything else is in the gaps and keeps its bytes: skeletons, notes, and texts that have a translation or must not
-//! have one. In XLIFF 1.2 a translation gets the state that asks for a review. In XLIFF 2 its segment gets the state `translated`,
+//! have one. Line breaks are part of a text where the file says so (`xml:space`). In XLIFF 1.2 a translation gets the state that asks for a review. In XLIFF 2 its segment gets the state `translated`,
 //! which means that it is not reviewed yet.
 
 use std::ops::Range;
@@ -29,27 +29,54 @@ pub(super) fn read(input: &str, text: &str, options: &ReadOptions) -> Result<Doc
     ensure!(is_ours, "there is no XLIFF in it".with_hint("editions 1.2 and 2 are read"));
     let mut blocks = Vec::new();
     if let Some(root) = root {
-        units(&tree, root, options.overwrite, &mut blocks);
+        let reader = UnitReader { tree: &tree, overwrite: options.overwrite };
+        reader.units(root, Inherited::default().inside(&tree, root), &mut blocks);
     }
     Ok(Document::assemble(input, text, Format::Xliff, blocks))
 }
 
-/// The blocks of all units in an element that may be translated.
-fn units(tree: &Tree, node: NodeId, overwrite: bool, blocks: &mut Vec<(Range<usize>, Block)>) {
-    for child in tree.children(node) {
-        if tree.attribute(child, "translate").is_some_and(|said| said == "no") {
-            continue;
-        }
-        match tree.name(child) {
-            "xl1:trans-unit" | "xl2:segment" => blocks.extend(unit(tree, child, overwrite)),
-            _ if tree.is_element(child) => units(tree, child, overwrite, blocks),
-            _ => {}
+/// Reads units.
+struct UnitReader<'t> {
+    tree: &'t Tree<'t>,
+    /// Whether translations are replaced.
+    overwrite: bool,
+}
+
+/// What elements say for those inside them.
+#[derive(Clone, Copy, Default)]
+struct Inherited {
+    /// Whether texts must not be translated.
+    is_kept: bool,
+    /// Whether line breaks and tabulators are part of a text.
+    preserves: bool,
+}
+
+impl Inherited {
+    /// What an element inside says, or inherits.
+    fn inside(self, tree: &Tree, node: NodeId) -> Self {
+        let says = |name: &str, value: &str, inherited: bool| {
+            tree.attribute(node, name).map_or(inherited, |said| said == value)
+        };
+        Self { is_kept: says("translate", "no", self.is_kept), preserves: says("space", "preserve", self.preserves) }
+    }
+}
+
+impl UnitReader<'_> {
+    /// The blocks of all units in an element that may be translated.
+    fn units(&self, node: NodeId, inherited: Inherited, blocks: &mut Vec<(Range<usize>, Block)>) {
+        for child in self.tree.children(node).filter(|&child| self.tree.is_element(child)) {
+            let inherited = inherited.inside(self.tree, child);
+            match self.tree.name(child) {
+                "xl1:trans-unit" | "xl2:segment" if inherited.is_kept => {}
+                "xl1:trans-unit" | "xl2:segment" => blocks.extend(unit(self.tree, child, self.overwrite, inherited)),
+                _ => self.units(child, inherited, blocks),
+            }
         }
     }
 }
 
 /// The block of a unit, if it needs a translation, or if translations are replaced.
-fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Block)> {
+fn unit(tree: &Tree, unit: NodeId, overwrite: bool, inherited: Inherited) -> Option<(Range<usize>, Block)> {
     let child = |name: &str| tree.children(unit).find(|&child| tree.name(child).split(':').nth(1) == Some(name));
     let (source, target) = (child("source")?, child("target"));
     let is_segment = tree.name(unit) == "xl2:segment";
@@ -68,35 +95,55 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool) -> Option<(Range<usize>, Blo
     if !inline.has_text() {
         return None;
     }
-    let said = tree.said(source);
+    // Space after a text belongs to what a program shows, and not to the sentence.
+    let space = inline.trailing_space().to_owned();
     // A translated segment gets another state, so its tag is part of the block.
     let inner = tree.inner(unit).start;
-    let head = if is_segment { translated(tree.tag(unit)) + &tree.source[inner..place.start] } else { String::new() };
+    let head = if is_segment {
+        stated(tree.tag(unit), "translated", "subState") + &tree.source[inner..place.start]
+    } else {
+        String::new()
+    };
     let place = if is_segment { tree.outer(unit).start..place.end } else { place };
     let written = &tree.source[place.clone()];
-    let block = inline.finish(BlockKind::Cell, written, Style::Html);
-    // Space after a text belongs to what a program shows, and not to the sentence.
-    let space = &said[said.trim_end().len()..];
-    let name = tree.qualified(source).trim_end_matches("source");
-    let state = if is_segment { "" } else { " state=\"needs-review-translation\"" };
-    let tags = [format!("{head}<{name}target{state}>"), format!("{space}</{name}target>")];
+    let preserves = inherited.inside(tree, source).preserves;
+    let kind = if preserves { BlockKind::Message } else { BlockKind::Cell };
+    let block = inline.finish(kind, written, Style::Html);
+    let (tag, name) = target_tag(tree, source, target);
+    let tag = if is_segment { tag } else { stated(&tag, "needs-review-translation", "state-qualifier") };
+    let tags = [head + &tag, format!("{space}</{name}>")];
     let markup = block.markup.map(|markup| Box::new(markup.tagged(tags)));
     Some((place, Block { markup, ..block }))
 }
 
-/// The tag of a segment with a translation. The attribute `subState` is removed with the old state, as XLIFF 2 requires.
-fn translated(tag: &str) -> String {
+/// The tag and the name of a target: those it has, with its attributes, or new ones.
+fn target_tag(tree: &Tree, source: NodeId, target: Option<NodeId>) -> (String, String) {
+    if let Some(target) = target {
+        return (open(tree.tag(target)), tree.qualified(target).to_owned());
+    }
+    let name = format!("{}target", tree.qualified(source).trim_end_matches("source"));
+    (format!("<{name}>"), name)
+}
+
+/// A tag with another state. The attribute `detail` said more of the old state, so it is removed: XLIFF 2 requires that of
+/// `subState`.
+fn stated(tag: &str, state: &str, detail: &str) -> String {
     let mut tag = tag.to_owned();
-    if let Some(value) = xml::attribute(&tag, "subState")
-        && let Some(name) = tag[..value.start].rfind("subState")
+    if let Some(value) = xml::attribute(&tag, detail)
+        && let Some(name) = tag[..value.start].rfind(detail)
     {
         tag.replace_range(tag[..name].trim_end().len()..=value.end, "");
     }
     match xml::attribute(&tag, "state") {
-        Some(value) => tag.replace_range(value, "translated"),
-        None => tag.insert_str(tag.len() - 1, " state=\"translated\""),
+        Some(value) => tag.replace_range(value, state),
+        None => tag.insert_str(tag.len() - 1, &format!(" state=\"{state}\"")),
     }
     tag
+}
+
+/// The tag of an element with content, from one that may say that there is none.
+fn open(tag: &str) -> String {
+    tag.strip_suffix("/>").map_or_else(|| tag.to_owned(), |tag| format!("{}>", tag.trim_end()))
 }
 
 /// Adds the content of an element to a block.
@@ -107,7 +154,7 @@ fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
             continue;
         }
         match tree.name(child).split(':').nth(1) {
-            Some("g" | "mrk" | "pc") if !tree.end_tag(child).is_empty() => {
+            Some("g" | "mrk" | "pc") if !tree.end_tag(child).is_empty() && !is_protected(tree, child) => {
                 inline.mark(MarkKind::Open, tree.tag(child));
                 inside(tree, child, inline);
                 inline.mark(MarkKind::Close, tree.end_tag(child));
@@ -115,6 +162,12 @@ fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
             _ => inline.mark(MarkKind::Single, tree.written(child)),
         }
     }
+}
+
+/// Whether an element says that its content is not translated.
+fn is_protected(tree: &Tree, node: NodeId) -> bool {
+    let says = |name: &str, value: &str| tree.attribute(node, name).is_some_and(|said| said == value);
+    says("mtype", "protected") || says("translate", "no")
 }
 
 /// The positions where a file lacks the language of its translations, with the text to insert.

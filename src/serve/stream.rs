@@ -98,7 +98,7 @@ fn kind(kind: BlockKind) -> &'static str {
         BlockKind::Caption => "caption",
         BlockKind::Credit => "credit",
         BlockKind::Label => "label",
-        BlockKind::Cell => "cell",
+        BlockKind::Cell | BlockKind::Message => "cell",
         BlockKind::Speech => "speech",
         BlockKind::Line => "line",
     }

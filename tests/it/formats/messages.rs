@@ -37,6 +37,23 @@ fn messages_without_a_translation_get_one() {
     }
 }
 
+#[test]
+fn each_line_of_a_message_is_translated_by_itself_and_its_tags_stay() {
+    for (message, expected) in [
+        ("Gebruik: alles\\n  -a\\ttoon meer\\n\\nKlaar.\\n", "alles Gebruik:\\n  -a\\tmeer toon\\n\\nKlaar.\\n"),
+        ("Klik op <a href=\\\"%s\\\">deze link</a> voor meer.", "meer. voor <a href=\\\"%s\\\">link deze</a> op Klik"),
+        ("Gebruik <bestand> hier", "hier <bestand> Gebruik"),
+        ("Een regel.<br>Nog een regel.<hr/>", "regel. Een<br>regel. een Nog<hr/>"),
+        ("<p>Zie <code>a b</code> hier</p>", "<p>hier <code>a b</code> Zie</p>"),
+        ("Let op.\\r\\nNeem een jas.", "op. Let\\r\\njas. een Neem"),
+    ] {
+        let file = format!("msgid \"{message}\"\nmsgstr \"\"\n");
+        assert_eq!(made(&Echo, &file, Format::Po), file);
+        let made = made(&Backwards, &file, Format::Po);
+        assert!(made.contains(&format!("msgstr \"{expected}\"")), "{expected}: {made}");
+    }
+}
+
 const OLD: &str = "<?xml version=\"1.0\"?>\n<xliff version=\"1.2\" xmlns=\"urn:oasis:names:tc:xliff:document:1.2\"><file source-language=\"nl\" original=\"a\">\
     <body><trans-unit id=\"1\"><source>Zeg <g id=\"1\">hallo</g><x id=\"2\"/> nu &amp; straks. </source></trans-unit>\n\
     <trans-unit id=\"2\"><source>Klaar</source><target>Done</target></trans-unit>\
@@ -89,6 +106,44 @@ fn texts_for_translation_get_one_with_their_inline_elements() {
         let error = Document::read("-", text, Format::Xliff).expect_err(said);
         assert!(format!("{error:#}").contains(said), "{error:#}");
     }
+}
+
+#[test]
+fn lines_protected_words_and_attributes_of_a_text_for_translation_stay() {
+    let file = |units: &str| {
+        format!(
+            "<xliff version=\"1.2\" xmlns=\"urn:oasis:names:tc:xliff:document:1.2\"><file target-language=\"en\"><body>{units}</body></file>\
+             </xliff>"
+        )
+    };
+    let reviewed = "state=\"needs-review-translation\"";
+    for (unit, expected) in [
+        (
+            "<trans-unit id=\"1\" xml:space=\"preserve\"><source>Het\nbestaat al</source></trans-unit>".to_owned(),
+            format!("<target {reviewed}>HET\nBESTAAT AL</target>"),
+        ),
+        (
+            "<trans-unit id=\"2\"><source>Zie <mrk mtype=\"protected\">de fiets</mrk> daar. <x id=\"1\"/></source></trans-unit>".to_owned(),
+            format!("<target {reviewed}>ZIE <mrk mtype=\"protected\">de fiets</mrk> DAAR. <x id=\"1\"/></target>"),
+        ),
+        (
+            "<group translate=\"no\"><trans-unit id=\"3\" translate=\"yes\"><source>Dit wel</source></trans-unit></group>".to_owned(),
+            format!("<target {reviewed}>DIT WEL</target>"),
+        ),
+        (
+            "<trans-unit id=\"4\"><source>Hallo daar</source><target xml:lang=\"en-GB\" state='new' state-qualifier=\"exact-match\"/>\
+             </trans-unit>"
+                .to_owned(),
+            "<target xml:lang=\"en-GB\" state='needs-review-translation'>HALLO DAAR</target>".to_owned(),
+        ),
+    ] {
+        let text = file(&unit);
+        let made = made(&Capitals, &text, Format::Xliff);
+        assert!(made.contains(&expected), "{expected}: {made}");
+        assert_eq!(self::made(&Echo, &text, Format::Xliff), text);
+    }
+    let kept = file("<group translate=\"no\"><trans-unit id=\"1\"><source>Niet dit</source></trans-unit></group>");
+    assert_eq!(made(&Capitals, &kept, Format::Xliff), kept);
 }
 
 /// With the state of the segment whose source begins like this.

@@ -1,0 +1,110 @@
+//! Tags of HTML in a text that is otherwise plain, such as a message of a program.
+//!
+//! Invariant: only what is surely a tag is a mark: one of a pair, one with attributes, one that closes itself, or one of the few
+//! elements without content. `<file>` in `Usage: program <file>` is text.
+
+use crate::document::markup::{Inline, MarkKind};
+
+/// Elements without content.
+const VOID: [&str; 5] = ["br", "hr", "img", "input", "wbr"];
+/// Elements whose content is no text.
+const CODE: [&str; 6] = ["code", "kbd", "samp", "script", "style", "var"];
+/// Elements at whose tags a sentence ends.
+const PARTING: [&str; 21] = [
+    "blockquote",
+    "br",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "table",
+    "td",
+    "tr",
+    "ul",
+];
+
+/// A tag at the front of a text.
+struct InnerTag<'a> {
+    written: &'a str,
+    name: &'a str,
+    kind: MarkKind,
+}
+
+/// Adds a text to a block, with its tags as marks.
+pub(super) fn add(text: &str, inline: &mut Inline) {
+    // The names of the elements that are open.
+    let mut open: Vec<&str> = Vec::new();
+    let (mut said, mut at) = (0, 0);
+    while let Some(found) = text[at..].find('<') {
+        at += found;
+        let Some(tag) = InnerTag::read(&text[at..]).and_then(|tag| tag.sure(&text[at..], &open)) else {
+            at += 1;
+            continue;
+        };
+        inline.text(&text[said..at]);
+        at += tag.written.len();
+        said = at;
+        if PARTING.contains(&tag.name) {
+            inline.parting(tag.written);
+        } else {
+            inline.mark(tag.kind, tag.written);
+        }
+        match tag.kind {
+            MarkKind::Open => open.push(tag.name),
+            MarkKind::Close => open.truncate(open.len() - 1),
+            _ => {}
+        }
+    }
+    inline.text(&text[said..]);
+}
+
+impl<'a> InnerTag<'a> {
+    /// The tag at the front of a text, if it has the form of one.
+    fn read(text: &'a str) -> Option<Self> {
+        let inner = text.strip_prefix('<')?;
+        let end = inner.find(['<', '>']).filter(|&end| inner[end..].starts_with('>'))?;
+        let (inner, written) = (&inner[..end], &text[..end + 2]);
+        let (inner, closes) = inner.strip_prefix('/').map_or((inner, false), |inner| (inner, true));
+        let name = &inner[..inner.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(inner.len())];
+        let after = &inner[name.len()..];
+        let is_form = after.is_empty() || !closes && after.starts_with([' ', '\n', '/']);
+        if name.is_empty() || !is_form {
+            return None;
+        }
+        let kind = if closes {
+            MarkKind::Close
+        } else if after.ends_with('/') || VOID.contains(&name) {
+            MarkKind::Single
+        } else {
+            MarkKind::Open
+        };
+        Some(Self { written, name, kind })
+    }
+
+    /// The tag with which `text` begins, if it surely is one; `open` are the elements around it. An element of code is one mark
+    /// with its content, and the end of an element that is not the innermost one is a mark that stands alone.
+    fn sure(self, text: &'a str, open: &[&str]) -> Option<Self> {
+        match self.kind {
+            MarkKind::Close if open.last() == Some(&self.name) => Some(self),
+            MarkKind::Close => open.contains(&self.name).then_some(Self { kind: MarkKind::Single, ..self }),
+            MarkKind::Single => Some(self),
+            _ => {
+                let end = format!("</{}>", self.name);
+                let after = text.find(&end)? + end.len();
+                let is_code = CODE.contains(&self.name);
+                Some(if is_code { Self { written: &text[..after], kind: MarkKind::Single, ..self } } else { self })
+            }
+        }
+    }
+}
