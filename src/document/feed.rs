@@ -69,14 +69,20 @@ fn of_xml(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
             let found = html::all(&text[inner.clone()]).into_iter();
             blocks.extend(found.map(|(range, block)| (inner.start + range.start..inner.start + range.end, block)));
         } else {
-            stretches(&tree, node, kind, &mut blocks);
+            stretches(&tree, node, kind, is_plain(&tree, node), &mut blocks);
         }
     }
     Ok(blocks)
 }
 
+/// Whether an element says that its text is no markup, whatever it looks like.
+fn is_plain(tree: &Tree, node: NodeId) -> bool {
+    tree.attribute(node, "type").is_some_and(|kind| matches!(kind.as_ref(), "text" | "plain" | "text/plain"))
+}
+
 /// The blocks of an element: of each CDATA section in it, and of what is written with references.
-fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, blocks: &mut Vec<(Range<usize>, Block)>) {
+fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, plain: bool, blocks: &mut Vec<(Range<usize>, Block)>) {
+    let content = |place, envelope| content(tree.source, place, envelope, (kind, plain));
     let mut stretch: Option<Range<usize>> = None;
     for child in tree.children(node) {
         let place = tree.outer(child);
@@ -85,20 +91,25 @@ fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, blocks: &mut Vec<(Range
             stretch = Some(stretch.map_or(place.clone(), |stretch| stretch.start..place.end));
             continue;
         }
-        blocks
-            .extend(stretch.take().into_iter().flat_map(|stretch| content(tree.source, stretch, Envelope::Xml, kind)));
+        blocks.extend(stretch.take().into_iter().flat_map(|stretch| content(stretch, Envelope::Xml)));
         if is_cdata {
             let inside = place.start + "<![CDATA[".len()..place.end - "]]>".len();
-            blocks.extend(content(tree.source, inside, Envelope::Cdata, kind));
+            blocks.extend(content(inside, Envelope::Cdata));
         }
     }
-    blocks.extend(stretch.into_iter().flat_map(|stretch| content(tree.source, stretch, Envelope::Xml, kind)));
+    blocks.extend(stretch.into_iter().flat_map(|stretch| content(stretch, Envelope::Xml)));
 }
 
-/// The blocks of a text, which is read as a web page if it has markup.
-fn content(feed: &str, place: Range<usize>, envelope: Envelope, kind: BlockKind) -> Vec<(Range<usize>, Block)> {
+/// The blocks of a text, which is read as a web page if it has markup and is not `plain`.
+fn content(
+    feed: &str,
+    place: Range<usize>,
+    envelope: Envelope,
+    (kind, plain): (BlockKind, bool),
+) -> Vec<(Range<usize>, Block)> {
     let written = &feed[place.clone()];
-    let format = if has_markup(&envelope.unwrap(written).text) { FieldFormat::Html } else { FieldFormat::Text };
+    let is_page = !plain && has_markup(&envelope.unwrap(written).text);
+    let format = if is_page { FieldFormat::Html } else { FieldFormat::Text };
     let mut blocks = envelope::blocks(written, place.start, envelope, format, kind);
     if kind == BlockKind::Heading {
         for (_, block) in &mut blocks {

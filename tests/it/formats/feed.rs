@@ -65,6 +65,16 @@ fn texts_of_atom_and_of_json_feeds_change_too() {
 }
 
 #[test]
+fn what_a_feed_calls_text_is_no_page() {
+    let feed = "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title type=\"text\">De tag &lt;b&gt; en honden &amp; katten</title>\
+                <entry><summary type=\"text\">De hond: 5 &lt; 6 &amp;amp; meer.</summary></entry></feed>";
+    let expected = feed
+        .replace("De tag &lt;b&gt; en honden &amp; katten", "DE TAG &lt;B&gt; EN HONDEN &amp; KATTEN")
+        .replace("De hond: 5 &lt; 6 &amp;amp; meer", "DE HOND: 5 &lt; 6 &amp;AMP; MEER");
+    assert_eq!(english(feed), expected);
+}
+
+#[test]
 fn a_feed_in_which_nothing_changes_keeps_every_byte() {
     for feed in [RSS, ATOM, JSON, "", "\u{feff}\n"] {
         let document = Document::read("-", feed, Format::Rss).unwrap();
