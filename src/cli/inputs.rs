@@ -70,6 +70,8 @@ pub fn find(typed: &[PathBuf], format: InputFormat, leave_out: Option<&Path>) ->
         } else if path.is_dir() {
             found.several = true;
             walk(path, format, leave_out, &mut found);
+        } else if let Some(error) = document::refusal(path).filter(|_| format.0.is_none() && path.exists()) {
+            found.failures.push(Failure { name: path.display().to_string(), error: error.into() });
         } else if path.exists() {
             let relative = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
             let read_as = format.0.unwrap_or_else(|| document::Format::of_path(path));

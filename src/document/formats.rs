@@ -3,6 +3,7 @@
 //! Invariant: whatever lists formats is made from these rows: values of the command line, files of a folder that are read,
 //! what the server takes and its description, the page. How a format is read belongs to its own file.
 
+mod others;
 mod rows;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use anyhow::{Result, bail};
 
 use super::{Content, Document, ReadOptions};
 use crate::error::WithHint;
+pub use others::refusal;
 pub use rows::FORMATS;
 
 /// The format of an input.

@@ -34,6 +34,21 @@ fn nothing_but_missing_inputs_is_a_failure_of_all() {
 }
 
 #[test]
+fn a_file_of_a_kind_that_is_not_read_is_refused_by_name() {
+    let place = Place::new();
+    for (name, said) in [
+        ("a.rtf", "convert-to docx"),
+        ("a.fodt", "convert-to odt"),
+        ("a.xml", "--input-format rss"),
+        ("a.JSON", "jsonl"),
+    ] {
+        place.file(name, "Het regent vandaag.");
+        place.run(&["translate", name]).bad(1, &[&format!("`{name}`"), "hint: ", said]);
+    }
+    assert!(!place.run(&["translate", "a.rtf", "--input-format", "text"]).good().is_empty());
+}
+
+#[test]
 fn unusable_models_end_with_2() {
     let place = Place::new();
     place.file("a.txt", ARTICLE).file("bare/config.json", "{}").file("none/readme.txt", "x");

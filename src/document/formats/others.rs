@@ -1,0 +1,80 @@
+//! Formats that are known and not read: what to do with a file in one of them.
+
+use std::path::Path;
+
+use crate::error::{Error, WithHint};
+
+/// A kind of files that no format here reads.
+struct OtherFormat {
+    extensions: &'static [&'static str],
+    title: &'static str,
+    remedy: &'static str,
+}
+
+/// The kinds of files that people have instead of those that are read.
+const OTHERS: &[OtherFormat] = &[
+    OtherFormat {
+        extensions: &["rtf", "doc", "dot", "wpd", "wps", "pages"],
+        title: "a document that is not read here",
+        remedy: "save it as DOCX, for instance with `soffice --convert-to docx FILE`",
+    },
+    OtherFormat {
+        extensions: &["fodt", "sxw"],
+        title: "a text of OpenDocument in one file of XML, or in an old edition",
+        remedy: "save it as ODT, for instance with `soffice --convert-to odt FILE`",
+    },
+    OtherFormat {
+        extensions: &["ppt", "pps", "pot", "key", "fodp"],
+        title: "a presentation that is not read here",
+        remedy: "save it as PPTX or ODP, for instance with `soffice --convert-to pptx FILE`",
+    },
+    OtherFormat {
+        extensions: &["xls", "xlsb", "numbers", "fods"],
+        title: "a workbook that is not read here",
+        remedy: "save it as XLSX or ODS, for instance with `soffice --convert-to xlsx FILE`",
+    },
+    OtherFormat {
+        extensions: &["mobi", "azw", "azw3", "fb2"],
+        title: "a book that is not read here",
+        remedy: "convert it to EPUB, for instance with `ebook-convert FILE BOOK.epub`",
+    },
+    OtherFormat {
+        extensions: &["xml"],
+        title: "XML, and the name does not say of which kind",
+        remedy: "name a feed with `--input-format rss`, texts for translation with `--input-format xliff`, a web page with `--input-format html`",
+    },
+    OtherFormat {
+        extensions: &["json"],
+        title: "JSON, and the name does not say of which kind",
+        remedy: "name a feed with `--input-format rss`; records with an object in each line are read with `--input-format jsonl`",
+    },
+];
+
+/// The error for a file whose extension says that it is in a format that is not read, or in one of several; `None` for any other
+/// file.
+#[must_use]
+pub fn refusal(path: &Path) -> Option<Error> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    let other = OTHERS.iter().find(|other| other.extensions.contains(&&*extension))?;
+    let hint = format!("{}; with `--input-format text` it is read as plain text", other.remedy);
+    Some(format!("`.{extension}` is {}", other.title).with_hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Format;
+
+    #[test]
+    fn what_is_read_is_not_refused() {
+        for other in OTHERS {
+            for extension in other.extensions {
+                let path = Path::new("a").with_extension(extension.to_uppercase());
+                assert!(Format::known(&path).is_none(), "{extension}");
+                let told = format!("{:#}", refusal(&path).unwrap());
+                assert!(told.contains(extension) && told.contains("hint: "), "{told}");
+            }
+        }
+        assert!(["a.txt", "a", "a.docm", "a.tex"].iter().all(|name| refusal(Path::new(name)).is_none()));
+    }
+}
