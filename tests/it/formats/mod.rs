@@ -16,6 +16,7 @@ pub mod package;
 pub mod pdf;
 mod sheets;
 mod srt;
+mod structure;
 mod table;
 mod vtt;
 
