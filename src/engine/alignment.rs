@@ -51,7 +51,13 @@ impl Session<'_> {
         let ResolvedRequest { settings, global_attention, .. } = &self.resolved;
         let limits = self.limits(&settings.options);
         let mut found = vec![WordAlignment::default(); texts.len()];
-        for batch in batches(sources.to_vec(), |sentences, longest| limits.fits(sentences, longest)) {
+        for mut batch in batches(sources.to_vec(), |sentences, longest| limits.fits(sentences, longest)) {
+            // A text without tokens has nothing to look at.
+            batch.order.retain(|&index| !sources[index].is_empty());
+            batch.ids.retain(|ids| !ids.is_empty());
+            if batch.ids.is_empty() {
+                continue;
+            }
             // The last token leads to nothing.
             let target = |&index: &usize| {
                 let tokens = &texts[index].1.tokens;

@@ -142,11 +142,21 @@ impl Engine {
         }
     }
 
-    /// Takes the next sources of a scheduler, as many as `fits` allows; fails if one is too long.
+    /// Takes the next sources of a scheduler, as many as `fits` allows; fails if one is too long. A source without any
+    /// token, as white space is in some families, is done at once with an empty generation: a model cannot read it.
     pub(super) fn take(&self, scheduler: &dyn Scheduler, fits: &dyn Fn(usize, usize) -> bool) -> Result<Vec<Source>> {
-        let sources = scheduler.take(fits);
-        sources.iter().try_for_each(|source| self.check_length(source))?;
-        Ok(sources)
+        loop {
+            let taken = scheduler.take(fits);
+            taken.iter().try_for_each(|source| self.check_length(source))?;
+            let (empty, sources): (Vec<_>, Vec<_>) = taken.into_iter().partition(|source| source.tokens.is_empty());
+            for source in &empty {
+                self.stats.done(0, 0);
+                scheduler.done(source.key, Generation::default());
+            }
+            if empty.is_empty() || !sources.is_empty() {
+                return Ok(sources);
+            }
+        }
     }
 
     /// Passes the generation of a source to a scheduler.

@@ -1,13 +1,15 @@
-//! The bundled model from text to text.
+//! From text to text: the bundled model, and what a family alone has.
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
+use candle_core::{DType, Device};
 use kortom::device::Placement;
 use kortom::engine::settings::Caller;
-use kortom::engine::{Engine, Generation, Input, Request, ResumePoint, Scheduler, Source};
+use kortom::engine::{Engine, Generation, Input, Request, ResumePoint, Scheduler, Source, WordAlignment};
 use kortom::files::ModelFiles;
+use kortom::model::spec::AlignmentHead;
 
 fn bundled() -> Engine {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/kortom-nl-en");
@@ -276,4 +278,43 @@ fn a_panic_ends_the_work_of_all_threads() {
     assert!(worked.is_err());
     // And the engine goes on.
     assert!(!session.generate(&["De kat slaapt op de stoel."]).unwrap()[0].text.is_empty());
+}
+
+/// Blenderbot-small has no token for white space, and none around a text.
+#[test]
+fn a_text_without_tokens_has_an_empty_generation_and_leaves_others_as_they_are() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-blenderbot-small");
+    let files = ModelFiles::folder(&folder, "tiny-blenderbot-small", None).unwrap();
+    // A CPU admits texts as others are done; in this type it takes one batch after another, as a graphics card does.
+    for placement in [Placement::cpu(), Placement::new(Device::Cpu, DType::F64)] {
+        let engine = Engine::load(&files, &placement).unwrap();
+        let mut request = Request::new(Caller::Generate);
+        request.alignment = Some(AlignmentHead { layer: 0, head: 0 });
+        request.flags.max_new_tokens = Some(6);
+        let session = engine.session(&request).unwrap();
+        assert!(session.encode(" \t ").unwrap().is_empty());
+        let made = session.generate(&["Zij lachte.", " \t ", "", "De kat slaapt."]).unwrap();
+        assert!(made[1..3].iter().all(|empty| empty.text.is_empty() && empty.tokens.is_empty() && !empty.truncated));
+        for (text, beside) in [("Zij lachte.", &made[0]), ("De kat slaapt.", &made[3])] {
+            let alone = session.generate(&[text]).unwrap();
+            assert_eq!(alone[0].tokens, beside.tokens);
+            assert!(!beside.tokens.is_empty() && (alone[0].score - beside.score).abs() < 1e-5);
+        }
+        assert!(session.generate(&[" ", "\t"]).unwrap().iter().all(|empty| empty.tokens.is_empty()));
+        let found = session.align(&[("Zij lachte.", &made[0]), (" \t ", &made[1])]).unwrap();
+        assert!(found[0].target == made[0].text && found[1] == WordAlignment::default());
+        assert_eq!(engine.stats().texts, 8);
+        let waiting = [" ", "Zij lachte.", "\t", " "].into_iter().enumerate();
+        let source = |(key, text)| Source { key, tokens: session.encode(text).unwrap(), guard: None };
+        let flow = Trickle {
+            waiting: waiting.map(source).collect::<Vec<_>>().into(),
+            to_come: vec![Source { key: 4, tokens: Vec::new(), guard: None }].into(),
+            done: Mutex::default(),
+        };
+        session.run(&flow).unwrap();
+        let mut done = flow.done.into_inner().unwrap();
+        done.sort_unstable();
+        let expected = ["", &made[0].text, "", "", ""].map(str::to_owned);
+        assert_eq!(done, expected.into_iter().enumerate().collect::<Vec<_>>());
+    }
 }
