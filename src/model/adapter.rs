@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 use crate::error::WithHint;
 use crate::files::ModelFiles;
 
+use super::family;
+use super::spec::Names;
 use super::view::View;
 use super::weights::Weights;
 
@@ -83,6 +85,9 @@ struct AdapterConfig {
     ensure_weight_tying: bool,
     #[serde(default)]
     init_lora_weights: Value,
+    /// The names of tensors in the base model's files, if those in memory differ.
+    #[serde(skip)]
+    in_memory: Option<Names>,
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -104,8 +109,9 @@ pub(super) fn merge(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFil
 }
 
 fn merge_into(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) -> Result<()> {
-    let config = AdapterConfig::read(adapter)?;
+    let mut config = AdapterConfig::read(adapter)?;
     config.check_base(base)?;
+    config.in_memory = names_in_memory(base)?;
     let file = ["adapter_model.safetensors", "adapter_model.bin"].into_iter().find(|file| adapter.has(file));
     let file = file.context("it has neither `adapter_model.safetensors` nor `adapter_model.bin`")?;
     let own = Weights::single(adapter, file)?;
@@ -218,7 +224,7 @@ impl AdapterConfig {
         let scale = self.scale(module, [rank, same])?;
         // An embedding is stored the other way round: its product is (B·A)ᵀ = Aᵀ·Bᵀ.
         let shape = if embedding { [inputs, outputs] } else { [outputs, inputs] };
-        let names = stored_names(weights, &format!("{module}.weight"));
+        let names = self.stored_names(weights, &format!("{module}.weight"));
         ensure!(!names.is_empty(), "it changes `{module}`, which the model does not have");
         for name in names {
             fits(weights, &name, &shape)?;
@@ -227,7 +233,7 @@ impl AdapterConfig {
             deltas.push((name, Delta { left, right, rank }));
         }
         if let Some(bias) = parts.get(".lora_B.bias") {
-            let name = stored_names(weights, &format!("{module}.bias")).pop();
+            let name = self.stored_names(weights, &format!("{module}.bias")).pop();
             let name = name.with_context(|| format!("it changes the bias of `{module}`, which has none"))?;
             fits(weights, &name, bias.shape())?;
             deltas.push((name, Delta { left: vec![scale as f32], right: numbers(bias), rank: 1 }));
@@ -257,7 +263,7 @@ impl AdapterConfig {
             owner == module || owner.ends_with(&format!(".{module}"))
         });
         let apart = apart && !self.ensure_weight_tying;
-        let names = stored_names(weights, name);
+        let names = self.stored_names(weights, name);
         let found = names.first().and_then(|name| weights.find(name));
         let found = found.with_context(|| format!("it has a tensor `{name}`, which the model does not have"))?;
         ensure!(
@@ -277,6 +283,28 @@ impl AdapterConfig {
             bail!(format!("it trained `{name}` apart from the matrix that shares its numbers").with_hint(ELSEWHERE));
         }
         Ok(names)
+    }
+
+    /// The names under which the checkpoint has a tensor: with or without the model's prefix, and for an embedding also
+    /// those of the matrices that share it.
+    fn stored_names(&self, weights: &Weights, name: &str) -> Vec<String> {
+        let bare = name.strip_prefix(MODEL).unwrap_or(name);
+        let stored_name = |bare: &str| {
+            let whole = format!("{MODEL}{bare}");
+            let in_files = self.in_memory.as_ref().and_then(|names| names.twin(&whole));
+            let mut names = [bare.to_owned(), whole].into_iter().chain(in_files);
+            names.find(|name| weights.find(name).is_some())
+        };
+        if !EMBEDDINGS.contains(&bare) {
+            return stored_name(bare).into_iter().collect();
+        }
+        let known: Vec<String> = EMBEDDINGS.into_iter().filter_map(stored_name).collect();
+        // A matrix that is not stored under this name is tied to one that is stored.
+        let Some(own) = stored_name(bare).or_else(|| known.first().cloned()).and_then(|name| weights.find(&name))
+        else {
+            return Vec::new();
+        };
+        known.into_iter().filter(|name| weights.find(name).is_some_and(|view| view.same(&own))).collect()
     }
 }
 
@@ -309,23 +337,13 @@ fn pattern(pattern: Option<&Map<String, Value>>, module: &str) -> Result<Option<
     Ok(None)
 }
 
-/// The names under which the checkpoint has a tensor: with or without the model's prefix, and for an embedding also those
-/// of the matrices that share it.
-fn stored_names(weights: &Weights, name: &str) -> Vec<String> {
-    let bare = name.strip_prefix(MODEL).unwrap_or(name);
-    let stored_name = |bare: &str| {
-        let names = [bare.to_owned(), format!("{MODEL}{bare}")];
-        names.into_iter().find(|name| weights.find(name).is_some())
-    };
-    if !EMBEDDINGS.contains(&bare) {
-        return stored_name(bare).into_iter().collect();
-    }
-    let known: Vec<String> = EMBEDDINGS.into_iter().filter_map(stored_name).collect();
-    // A matrix that is not stored under this name is tied to one that is stored.
-    let Some(own) = stored_name(bare).or_else(|| known.first().cloned()).and_then(|name| weights.find(&name)) else {
-        return Vec::new();
-    };
-    known.into_iter().filter(|name| weights.find(name).is_some_and(|view| view.same(&own))).collect()
+/// The names of a model whose tensors have other names in memory, which PEFT takes, than in its files. Not those of a
+/// model whose stacks share tensors: an adapter of one stack leaves the other as it is.
+fn names_in_memory(base: &ModelFiles) -> Result<Option<Names>> {
+    let config = base.json("config.json")?.unwrap_or_default();
+    // A config.json that makes no sense is refused where the model is built.
+    let names = family::parse(&config).ok().map(|spec| spec.names);
+    Ok(names.filter(|names| names.twins.is_some_and(|[stored, in_memory]| in_memory.starts_with(stored))))
 }
 
 /// The numbers of a matrix, row by row.

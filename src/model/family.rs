@@ -162,7 +162,7 @@ fn m2m_100(config: &Config) -> Result<Spec> {
         stack.positions = Positions::SinusoidalFairseq { padding };
         stack.final_norm = true;
     }
-    spec.output_bias = None;
+    spec.output_bias = &[];
     Ok(spec)
 }
 
@@ -211,10 +211,10 @@ fn bart_with_positions(config: &Config, windows: [usize; 2]) -> Result<Spec> {
         shared_embedding: true,
         tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
         output_scale: 1.0,
-        output_bias: Some("final_logits_bias"),
+        output_bias: &["final_logits_bias"],
         logit_cap: None,
         source_projection: false,
-        output_transform: false,
+        output_transform: None,
         merged_attention: false,
         own_embedding: None,
         wide_range: false,
@@ -290,10 +290,10 @@ fn t5_like(config: &Config, scaled: bool) -> Result<Spec> {
         // Whatever config.json says: if the file has no output matrix of its own, the embedding is used.
         tied_output: true,
         output_scale: if scaled { 1.0 / (width as f64).sqrt() } else { 1.0 },
-        output_bias: None,
+        output_bias: &[],
         logit_cap: None,
         source_projection: false,
-        output_transform: false,
+        output_transform: None,
         merged_attention: false,
         own_embedding: None,
         // T5 overflows f16: https://github.com/huggingface/transformers/issues/9295

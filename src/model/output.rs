@@ -31,7 +31,7 @@ impl Output {
     /// An output layer with this output matrix, `[v, d]`.
     pub fn new(builder: &Builder, matrix: Matrix) -> Result<Self> {
         let spec = builder.spec;
-        let bias = spec.output_bias.and_then(|name| builder.find(name));
+        let bias = spec.output_bias.iter().find_map(|name| builder.find(name));
         let bias = match bias {
             // The bias is stored as `[1, v]`.
             Some(bias) => Some(bias.tensor(builder.dtype, builder.device)?.flatten_all()?),
@@ -48,7 +48,7 @@ impl Output {
                 .with_hint("config.json and the weights must be of the same checkpoint")
             );
         }
-        let transform = spec.output_transform.then(|| Transform::new(builder)).transpose()?;
+        let transform = spec.output_transform.map(|activation| Transform::new(builder, activation)).transpose()?;
         Ok(Self { transform, scale: spec.output_scale, matrix: Linear::new(matrix, bias)?, cap: spec.logit_cap })
     }
 
@@ -82,12 +82,8 @@ impl Output {
 }
 
 impl Transform {
-    fn new(builder: &Builder) -> Result<Self> {
+    fn new(builder: &Builder, activation: Activation) -> Result<Self> {
         let (stack, [dense, norm]) = (&builder.spec.decoder, builder.spec.names.output_transform);
-        Ok(Self {
-            dense: builder.projection(dense, [stack.width; 2])?,
-            activation: stack.activation,
-            norm: builder.norm(norm, stack)?,
-        })
+        Ok(Self { dense: builder.projection(dense, [stack.width; 2])?, activation, norm: builder.norm(norm, stack)? })
     }
 }

@@ -22,7 +22,7 @@ use crate::kernels::pages::{self, Pages};
 
 const MAGIC: &[u8; 8] = b"kortom-8";
 /// Version of the layout of the file and of [`Quantised`].
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 const ALIGNMENT: usize = 64;
 /// Bytes that one thread checks at once: a few milliseconds' work.
 const CHECKED_AT_ONCE: usize = 4 << 20;

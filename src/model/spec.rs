@@ -35,14 +35,15 @@ pub struct Spec {
     pub tied_output: bool,
     /// Factor that the decoder's states are multiplied by before the output matrix.
     pub output_scale: f64,
-    /// Name of the bias of the logits, which may be absent from the weights.
-    pub output_bias: Option<&'static str>,
+    /// Names of the bias of the logits, of which the first that the weights have is used; they may have none.
+    pub output_bias: &'static [&'static str],
     /// Soft cap of the logits: `cap · tanh(logit / cap)`.
     pub logit_cap: Option<f32>,
     /// Whether the encoder's states are projected to the decoder's width.
     pub source_projection: bool,
-    /// Whether the decoder's states are projected, activated and normalised once more before the output matrix.
-    pub output_transform: bool,
+    /// Activation function of a layer that projects, activates and normalises the decoder's states once more before the
+    /// output matrix; `None` in families without that layer.
+    pub output_transform: Option<Activation>,
     /// Whether a decoder's token attends to its past and to the source at once, with one set of projections, instead of
     /// one after the other.
     pub merged_attention: bool,
@@ -316,8 +317,9 @@ impl Names {
     #[must_use]
     pub fn twin(&self, name: &str) -> Option<String> {
         let [one, other] = self.twins?;
-        let renamed = name.strip_prefix(one).map(|rest| format!("{other}{rest}"));
-        renamed.or_else(|| Some(format!("{one}{}", name.strip_prefix(other)?)))
+        // The other first, since one may be a part of it.
+        let renamed = name.strip_prefix(other).map(|rest| format!("{one}{rest}"));
+        renamed.or_else(|| Some(format!("{other}{}", name.strip_prefix(one)?)))
     }
 }
 

@@ -58,6 +58,11 @@ pub(super) struct TensorLocation {
 }
 
 impl TensorLocation {
+    /// Whether the elements lie row by row, without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.strides == contiguous(&self.shape)
+    }
+
     /// Number of bytes from `start` to the end of the last element; `None` if that overflows.
     pub fn extent(&self) -> Option<usize> {
         if self.shape.contains(&0) {

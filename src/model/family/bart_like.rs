@@ -85,18 +85,18 @@ pub(super) fn fsmt(config: &Config) -> Result<Spec> {
     }
     spec.shared_embedding = false;
     spec.tied_output = config.flag("tie_word_embeddings").unwrap_or(false);
-    spec.output_bias = None;
+    spec.output_bias = &[];
     spec.names = FSMT_NAMES;
     Ok(spec)
 }
 
-/// `SeamlessM4T`, text to text: M2M100 with other names. The weights for speech are not read.
+/// `SeamlessM4T`, text to text: M2M100 with other names. The weights for speech are not read, and `layer_norm_eps` in
+/// config.json is of the layers for speech only.
 pub(super) fn seamless_m4t(config: &Config) -> Result<Spec> {
     let mut spec = m2m_100(config)?;
     let padding = Some(config.size_or("pad_token_id", 0)? as TokenId);
     for stack in spec.stacks() {
         stack.positions = Positions::SinusoidalFairseq { padding };
-        stack.norm_eps = config.number("layer_norm_eps").unwrap_or(1e-5);
         if config.flag("scale_embedding").unwrap_or(true) {
             stack.embedding_scale = (stack.width as f64).sqrt();
         }
@@ -141,7 +141,7 @@ pub(super) fn prophetnet(config: &Config) -> Result<Spec> {
         .with_hint("fetch config.json again")
     );
     spec.predicting_stream = Some(stream);
-    spec.output_bias = None;
+    spec.output_bias = &[];
     spec.names = PROPHETNET_NAMES;
     Ok(spec)
 }

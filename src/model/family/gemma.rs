@@ -186,10 +186,10 @@ fn spec(config: &Config, source: &Config, target: &Config, [encoder, decoder]: [
         shared_embedding: false,
         tied_output: config.flag("tie_word_embeddings").unwrap_or(true),
         output_scale: 1.0,
-        output_bias: None,
+        output_bias: &[],
         logit_cap: None,
         source_projection: false,
-        output_transform: false,
+        output_transform: None,
         merged_attention: false,
         own_embedding: None,
         // Gemma was trained in bf16, and its embeddings alone are multiplied by up to 60.

@@ -8,6 +8,7 @@ use anyhow::{Result, bail, ensure};
 use super::{Config, activation};
 use crate::batch::TokenId;
 use crate::error::WithHint;
+use crate::kernels::activation::Activation;
 use crate::model::spec::{GlobalNames, Names, NormPlacement, Positions, Spec, Stack, StackNames};
 
 /// One of the two models.
@@ -27,13 +28,19 @@ pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
         }
     };
     let kind = target.text("model_type").unwrap_or_default();
-    let (decoder, names) = match kind {
-        "bert" => (bert(&target, BERT_DECODER)?, BERT_NAMES),
-        "roberta" => (roberta(&target, ROBERTA_DECODER)?, ROBERTA_NAMES),
-        "gpt2" => (gpt2(&target)?, GPT2_NAMES),
+    let (decoder, names, output_bias) = match kind {
+        "bert" => (bert(&target, BERT_DECODER)?, BERT_NAMES, &BERT_BIAS[..]),
+        "roberta" => (roberta(&target, ROBERTA_DECODER)?, ROBERTA_NAMES, &ROBERTA_BIAS[..]),
+        "gpt2" => (gpt2(&target)?, GPT2_NAMES, &[][..]),
         other => bail!(
             format!("the decoder is of the family `{other}`").with_hint("kortom knows bert, roberta and gpt2 there")
         ),
+    };
+    let output_transform = match kind {
+        // Whatever config.json says of the other layers.
+        "roberta" => Some(Activation::Gelu),
+        "gpt2" => None,
+        _ => Some(decoder.stack.activation),
     };
     let shared = config.flag("tie_encoder_decoder") == Some(true);
     let names =
@@ -48,8 +55,8 @@ pub(super) fn encoder_decoder(config: &Config) -> Result<Spec> {
         shared_embedding: false,
         tied_output: target.flag("tie_word_embeddings").unwrap_or(true),
         output_scale: 1.0,
-        output_bias: (kind != "gpt2").then_some(if kind == "bert" { BERT_BIAS } else { ROBERTA_BIAS }),
-        output_transform: kind != "gpt2",
+        output_bias,
+        output_transform,
         logit_cap: None,
         merged_attention: false,
         own_embedding: None,
@@ -127,8 +134,9 @@ fn stack(config: &Config, [width, heads, layers, inner]: [usize; 4]) -> Result<S
     Ok(Stack { layers, inner, ..Stack::plain(width, heads) })
 }
 
-const BERT_BIAS: &str = "decoder.cls.predictions.bias";
-const ROBERTA_BIAS: &str = "decoder.lm_head.bias";
+/// The bias that transformers 5 adds, and the name of the same one where the two are tied or transformers 4 wrote them.
+const BERT_BIAS: [&str; 2] = ["decoder.cls.predictions.decoder.bias", "decoder.cls.predictions.bias"];
+const ROBERTA_BIAS: [&str; 2] = ["decoder.lm_head.decoder.bias", "decoder.lm_head.bias"];
 
 const BERT_PROJECTIONS: [&str; 4] = ["self.query", "self.key", "self.value", "output.dense"];
 

@@ -84,7 +84,7 @@ pub(super) fn pegasus_x(config: &Config) -> Result<Spec> {
     let mut spec = bart_like(config)?;
     // Activations are as large as those of Pegasus, from which it was trained.
     spec.wide_range = true;
-    spec.output_bias = None;
+    spec.output_bias = &[];
     for stack in spec.stacks() {
         stack.positions = Positions::SinusoidalFairseq { padding: None };
         stack.final_norm = true;

@@ -15,8 +15,8 @@ fn merged_adapters_give_the_logits_of_peft() {
         check_logits(&Checkpoint::adapted(base, &folder), &expected, &sources);
         names.push(base.to_owned());
     }
-    assert_eq!(names.len(), 16);
-    for family in ["marian", "bart", "mbart", "pegasus", "m2m100", "nllb", "t5", "madlad", "mt5", "umt5"] {
+    assert_eq!(names.len(), 17);
+    for family in ["marian", "bart", "mbart", "pegasus", "m2m100", "nllb", "t5", "madlad", "mt5", "umt5", "t5gemma2"] {
         assert!(names.iter().any(|name| name.contains(family)), "{family}");
     }
 }

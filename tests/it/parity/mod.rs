@@ -17,6 +17,7 @@ mod changed;
 pub mod checkpoint;
 pub mod compare;
 mod composed;
+mod edits;
 mod half;
 mod invariance;
 mod table;
