@@ -27,7 +27,7 @@ pub(super) enum Class {
     Bart,
     Bert,
     ProphetNet,
-    /// Follows tokenizer.json, except that the settings may determine the tokens around a text.
+    /// Follows tokenizer.json, and adds the special tokens that it lacks.
     Gemma,
     /// M2M100 with another language scheme.
     Small100,
@@ -54,7 +54,10 @@ impl Class {
             }
             None => Self::of_model_type(model_type, files),
             // Such a name says nothing of the class, and a model with language tokens needs one.
-            Some(name) if ANY.contains(&name) && !file_says_all => Self::of_model_type(model_type, files),
+            Some(name) if ANY.contains(&name) && !file_says_all => {
+                let class = Self::of_model_type(model_type, files);
+                if class.is_some_and(|class| class.is_without_languages(files, settings)) { None } else { class }
+            }
             Some(name) => Self::named(name),
         };
         match class {
@@ -78,6 +81,20 @@ impl Class {
                 )
             ),
         }
+    }
+
+    /// Whether tokenizer.json has none of the language tokens that the class defines: then it is of another class.
+    fn is_without_languages(self, files: &ModelFiles, settings: &TokenizerSettings) -> bool {
+        let codes = self.language_codes(settings);
+        if codes.is_empty() || !files.has("tokenizer.json") {
+            return false;
+        }
+        let Ok(file) = files.read("tokenizer.json") else { return false };
+        let file = String::from_utf8_lossy(&file);
+        let marked = matches!(self, Self::M2m100 | Self::Small100);
+        // A token is a string of the file, whether it is of the vocabulary or was added.
+        let has = |code: &str| file.contains(&if marked { format!("\"__{code}__\"") } else { format!("\"{code}\"") });
+        !codes.into_iter().any(has)
     }
 
     fn named(name: &str) -> Option<Self> {

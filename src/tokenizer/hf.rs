@@ -75,8 +75,8 @@ impl HfTokenizer {
             let tokens = named.map(|token| tokenizers::AddedToken::from(token.content, true));
             inner.add_special_tokens(tokens).map_err(|error| anyhow!("{error}"))?;
         }
-        let own_template =
-            matches!(class, Class::File | Class::Blenderbot) || (class == Class::Gemma && !settings.surrounds());
+        inner.set_encode_special_tokens(settings.segments_special_tokens());
+        let own_template = matches!(class, Class::File | Class::Blenderbot | Class::Gemma);
         let size = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
         let unknown = settings.token("unk_token", class.unknown()).and_then(|token| inner.token_to_id(&token.content));
         Ok(Self { inner, own_template, unknown, size })

@@ -25,16 +25,9 @@ pub(super) fn language_table(
     let ids = |name: &str, default: &str| id(name, default).into_iter().collect::<Vec<_>>();
     let (prefix, suffix) = match class {
         // Such a file has a template of its own; Blenderbot-small adds nothing around a text.
-        Class::File | Class::Blenderbot | Class::BlenderbotSmall => (Vec::new(), Vec::new()),
+        Class::File | Class::Gemma | Class::Blenderbot | Class::BlenderbotSmall => (Vec::new(), Vec::new()),
         Class::Fsmt => (Vec::new(), ids("sep_token", "</s>")),
         Class::ProphetNet => (Vec::new(), ids("sep_token", "[SEP]")),
-        Class::Gemma if !settings.surrounds() => (Vec::new(), Vec::new()),
-        Class::Gemma => {
-            let token = |flag: &str, name: &str, default: &str| {
-                if settings.flag(flag) == Some(true) { ids(name, default) } else { Vec::new() }
-            };
-            (token("add_bos_token", "bos_token", "<bos>"), token("add_eos_token", "eos_token", "<eos>"))
-        }
         Class::Bert => (ids("cls_token", "[CLS]"), ids("sep_token", "[SEP]")),
         Class::Bart => (ids("cls_token", "<s>"), ids("sep_token", "</s>")),
         _ => (Vec::new(), ids("eos_token", "</s>")),

@@ -160,9 +160,9 @@ impl TokenizerSettings {
         Some(self.values.get(key)?.as_array()?.iter().filter_map(AddedToken::parse).collect())
     }
 
-    /// Whether the settings determine the tokens around a text, instead of tokenizer.json.
-    pub(super) fn surrounds(&self) -> bool {
-        self.has("add_bos_token") || self.has("add_eos_token")
+    /// Whether special tokens that a text itself has are segmented as any other text, instead of being found before.
+    pub(super) fn segments_special_tokens(&self) -> bool {
+        self.flag("split_special_tokens").unwrap_or(false)
     }
 
     /// Whether the setting is present, even if it is null.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::settings::AddedToken;
+use super::settings::{AddedToken, TokenizerSettings};
 use super::trie::Trie;
 use crate::batch::TokenId;
 
@@ -26,7 +26,11 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    pub(super) fn new(tokens: HashMap<TokenId, AddedToken>) -> Self {
+    /// Finds these tokens, unless the settings ask for texts to be segmented as if there were none.
+    pub(super) fn new(tokens: HashMap<TokenId, AddedToken>, settings: &TokenizerSettings) -> Self {
+        if settings.segments_special_tokens() {
+            return Self { trie: Trie::default(), tokens };
+        }
         // If two ids share a content, the lower one is used.
         let mut texts: HashMap<&[u8], TokenId> = HashMap::new();
         for (&id, token) in tokens.iter().filter(|(_, token)| !token.content.is_empty()) {
@@ -81,12 +85,15 @@ mod tests {
     #[test]
     fn tokens_are_cut_out_longest_first() {
         let token = |content: &str| AddedToken::special(content);
-        let splitter = Splitter::new(HashMap::from([
-            (1, token("<x>")),
-            (2, token("<x>y")),
-            (3, AddedToken { lstrip: true, rstrip: true, ..token("<m>") }),
-            (4, AddedToken { single_word: true, ..token("wij") }),
-        ]));
+        let splitter = Splitter::new(
+            HashMap::from([
+                (1, token("<x>")),
+                (2, token("<x>y")),
+                (3, AddedToken { lstrip: true, rstrip: true, ..token("<m>") }),
+                (4, AddedToken { single_word: true, ..token("wij") }),
+            ]),
+            &TokenizerSettings::default(),
+        );
         assert_eq!(splitter.split("é<x> <x>y"), [Text("é"), Token(1), Text(" "), Token(2)]);
         assert_eq!(splitter.split("a <m> b"), [Text("a"), Token(3), Text("b")]);
         assert_eq!(splitter.split("wij wijn"), [Token(4), Text(" wijn")]);

@@ -137,7 +137,7 @@ impl SpmVocabulary {
             target_vocabulary,
             by_piece,
             specials,
-            splitter: Splitter::new(added.into_iter().collect()),
+            splitter: Splitter::new(added.into_iter().collect(), settings),
             unknown,
             size,
         })

@@ -89,7 +89,7 @@ impl WordVocabulary {
         let mut named = special_tokens(settings, names);
         named.extend(settings.extra_special_tokens());
         let Specials { named: specials, added, size } = Specials::new(&mut vocabulary, named, settings)?;
-        let splitter = Splitter::new(added.into_iter().collect());
+        let splitter = Splitter::new(added.into_iter().collect(), settings);
         Ok(Self { kind, merges, vocabulary, specials, splitter, unknown, size })
     }
 
