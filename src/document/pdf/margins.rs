@@ -136,7 +136,7 @@ mod tests {
     fn headings_of_chapters_stay_and_a_title_stays_once() {
         let page = |title: &str, text: &str| {
             let title = TextLine { size: 18.0, ..line(title, 780.0) };
-            vec![title, line(text, 740.0), line("Zo gaat het verder met het verhaal.", 728.0)]
+            vec![title, line(text, 740.0), line(&format!("{text} Zo gaat het verder."), 728.0)]
         };
         let mut pages = vec![page("Hoofdstuk 1", "Het begin."), page("Hoofdstuk 2", "Het vervolg.")];
         strip(&mut pages);

@@ -1,6 +1,9 @@
 //! What is read, and what is said of input that is bad.
 
+use std::path::Path;
 use std::process::Stdio;
+
+use kortom::document::Format;
 
 use super::{ARTICLE, Place, Ran, objects};
 
@@ -46,6 +49,12 @@ fn a_file_of_a_kind_that_is_not_read_is_refused_by_name() {
         place.run(&["translate", name]).bad(1, &[&format!("`{name}`"), "hint: ", said]);
     }
     assert!(!place.run(&["translate", "a.rtf", "--input-format", "text"]).good().is_empty());
+    // Documents with macros, and templates, are what they are made of.
+    for (name, format) in
+        [("a.docm", Format::Docx), ("a.OTT", Format::Odt), ("a.xlsm", Format::Xlsx), ("a.ppsx", Format::Pptx)]
+    {
+        assert_eq!(Format::known(Path::new(name)), Some(format));
+    }
 }
 
 #[test]

@@ -122,11 +122,10 @@ fn columns_are_read_one_after_the_other_without_heads_and_numbers() {
 fn headings_at_the_top_of_pages_are_no_page_heads() {
     let chapter = |number: usize, title: &str| {
         let head = lines(50.0, 785.0, &["Het boek van de brug"]);
-        let text = lines(
-            50.0,
-            700.0,
-            &["De brug over het kanaal is dicht, zegt de gemeente.", "Wie erover wil, moet wachten."],
-        );
+        let who = ["de gemeente", "het dorp", "de provincie", "iedereen"][number - 1];
+        let said = format!("De brug over het kanaal is dicht, zegt {who} vandaag.");
+        let more = format!("Wie {who} kent, weet er meer van.");
+        let text = lines(50.0, 700.0, &[&said, &more]);
         head + &shown("B", 18.0, 50.0, 750.0, &[title]) + &text + &lines(300.0, 20.0, &[&number.to_string()])
     };
     let titles = ["Hoofdstuk 1", "Hoofdstuk 2", "Slot", "Slot"];

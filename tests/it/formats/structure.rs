@@ -1,4 +1,4 @@
-//! Whatever a model says, a document has the rows and cells, messages and cues that it had.
+//! Whatever a model says, a document has the rows and cells, lines of dialogue and units that it had.
 
 use anyhow::Result;
 use kortom::document::{Document, FieldFormat, Format, ReadOptions};
@@ -109,39 +109,6 @@ fn a_table_keeps_its_rows_and_its_other_cells() {
     }
 }
 
-/// The groups of lines between empty lines.
-fn groups(text: &str) -> Vec<Vec<&str>> {
-    let mut groups: Vec<Vec<&str>> = vec![Vec::new()];
-    for line in text.lines() {
-        match groups.last_mut() {
-            Some(group) if !line.trim().is_empty() => group.push(line),
-            _ => groups.push(Vec::new()),
-        }
-    }
-    groups.into_iter().filter(|group| !group.is_empty()).collect()
-}
-
-#[test]
-fn subtitles_keep_their_cues() {
-    let words = ["een woord ", "Zin. ", "\n", "<i>", "</i>", "- Nee ", "{\\an8}", "é ", "twee woorden", "12 "];
-    let mut dice = Dice(9);
-    for _ in 0..300 {
-        let (format, head) = if dice.roll(2) == 0 { (Format::Srt, "") } else { (Format::Vtt, "WEBVTT\n\n") };
-        let mut text = head.to_owned();
-        for number in 1..5 {
-            let said = generated(&mut dice, &words, 5);
-            let said = groups(&said).into_iter().next().map_or_else(|| "Ja".to_owned(), |lines| lines.join("\n"));
-            text += &format!("{number}\n00:00:0{number}.000 --> 00:00:0{number}.500\n{said}\n\n");
-        }
-        let heads = |text: &str| -> Vec<String> {
-            groups(text).iter().map(|group| group[..group.len().min(2)].join("\n")).collect()
-        };
-        for made in translations(&text, format, &ReadOptions::default()).unwrap() {
-            assert_eq!(heads(&made), heads(&text), "{text:?} became {made:?}");
-        }
-    }
-}
-
 #[test]
 fn lines_of_dialogue_keep_all_but_their_text() {
     let words = ["een woord ", "Zin. ", "\\N", "{\\i1}", "{\\i0}", "é ", ", ", "twee woorden", "{", "\\h"];
@@ -157,50 +124,6 @@ fn lines_of_dialogue_keep_all_but_their_text() {
         for made in translations(&text, Format::Ass, &ReadOptions::default()).unwrap() {
             assert_eq!(fields(&made), fields(&text), "{text:?} became {made:?}");
         }
-    }
-}
-
-/// The translations in a file of messages, each on one line.
-fn messages(text: &str) -> Vec<&str> {
-    text.lines().filter_map(|line| line.strip_prefix("msgstr \"")?.strip_suffix('"')).collect()
-}
-
-#[test]
-fn messages_keep_their_line_breaks_and_tags() {
-    let words = [
-        "een woord ",
-        "Zin. ",
-        "\\n",
-        "\\t",
-        "\\r\\n",
-        "<b>",
-        "</b>",
-        "<br>",
-        "%s ",
-        "\\\"",
-        "\\\\",
-        "  ",
-        "<a href='x'>",
-        "</a>",
-        "<bestand>",
-        "\\a",
-        "é ",
-    ];
-    let mut dice = Dice(13);
-    for _ in 0..400 {
-        let said = generated(&mut dice, &words, 8);
-        let text =
-            format!("msgid \"Kop\"\nmsgstr \"\"\n\nmsgid \"{said}\"\nmsgstr \"\"\n\nmsgid \"Slot\"\nmsgstr \"\"\n");
-        let made = translations(&text, Format::Po, &ReadOptions::default()).unwrap();
-        for made in &made[..3] {
-            let made = messages(made);
-            assert_eq!(made.len(), 3, "{text:?} became {made:?}");
-            for sign in ["\\n", "\\t", "\\r", "<br>"] {
-                let count = |text: &str| text.matches(sign).count();
-                assert!(made[1].is_empty() || count(made[1]) == count(&said), "{sign}: {said:?} became {:?}", made[1]);
-            }
-        }
-        assert!(made.iter().all(|made| Document::read("-", made.as_str(), Format::Po).is_ok()), "{made:?}");
     }
 }
 
