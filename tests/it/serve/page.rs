@@ -43,7 +43,7 @@ fn the_page_may_load_its_own_files_and_nothing_else() {
         assert!(!served.contains("{{") && parts.into_iter().all(|part| served.contains(part)), "{path}");
         let listed =
             served.contains("<option value=\"srt\" data-extensions=\"srt\">") && served.contains(".md,.markdown");
-        assert_eq!(served.contains("data-documents=\".docx .odt "), path == "/", "{path}");
+        assert_eq!(served.contains("data-documents=\".docx .docm "), path == "/", "{path}");
         assert_eq!(listed, path == "/", "{path}");
         assert!(!text.contains("http:") && !text.contains("https:"), "{path}");
     }
