@@ -142,7 +142,9 @@ impl Inline {
     pub(super) fn keep_last_space(&mut self) {
         let end = self.text.trim_end_matches(' ').len();
         let spaces = self.text.split_off(end);
-        self.marks.iter_mut().for_each(|mark| mark.at = mark.at.min(end));
+        for mark in &mut self.marks {
+            mark.at = mark.at.min(end);
+        }
         self.mark(MarkKind::Single, &spaces);
     }
 
