@@ -183,7 +183,7 @@ impl FlowReader<'_> {
             // An element that contains paragraphs is not part of a sentence.
             Role::Phrase | Role::Explained if !self.kinds.is_empty() => self.mixed(node, blocks),
             Role::Phrase | Role::Explained | Role::Flow => {
-                self.tree.children(node).for_each(|child| self.walk(child, blocks))
+                self.tree.children(node).for_each(|child| self.walk(child, blocks));
             }
             Role::RunParagraph(kind) => self.within(kind, |reader| reader.runs(node, blocks)),
             Role::Lines(kind) => {
