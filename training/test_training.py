@@ -74,6 +74,10 @@ class Training(unittest.TestCase):
         self.assertLess(float(grown.split()[-1].rstrip("%")), 15)
         self.must("export.py", self.at / "run" / "hf", self.at / "model", self.at / "exported")
         self.assertTranslates(self.at / "exported")
+        self.must("average.py", self.at / "averaged", self.at / "run" / "hf", self.at / "run" / "hf")
+        same = [load_file(self.at / at / "model.safetensors") for at in ("run/hf", "averaged")]
+        self.assertTrue(all((same[0][name] == same[1][name]).all() for name in same[0]), "the average of a model and itself")
+        self.refused("another size", "average.py", self.at / "mixed", self.at / "run" / "hf", self.at / "grown")
         self.refused("another size", "train.py", self.at / "data", self.at / "run", "--from", self.at / "grown", "--minutes", 0.01)
 
     def assertTranslates(self, folder):
