@@ -86,19 +86,20 @@ fn block(text: &str, lines: &[DialogueText]) -> Option<(Range<usize>, Block)> {
     let start = lines.first()?.text.start;
     let mut inline = Inline::default();
     let mut end = start;
-    for line in lines {
+    for (number, line) in lines.iter().enumerate() {
         if line.text.start > start {
             inline.mark(MarkKind::Break, &text[end..line.text.start]);
             inline.text(" ");
         }
-        tagged(&text[line.text.clone()], &mut inline);
+        tagged(&text[line.text.clone()], number, &mut inline);
         end = line.text.end;
     }
     inline.has_text().then(|| (start..end, inline.finish(BlockKind::Speech, &text[start..end], Style::Plain)))
 }
 
-/// Reads a line with its tags and breaks.
-fn tagged(line: &str, inline: &mut Inline) {
+/// Reads a line with its tags and breaks; `number` tells it from the other lines of its block.
+fn tagged(line: &str, number: usize, inline: &mut Inline) {
+    let mut bounds = bounds(line).into_iter();
     let mut rest = line;
     while let Some(at) = rest.find(['{', '\\']) {
         let (before, found) = rest.split_at(at);
@@ -108,7 +109,10 @@ fn tagged(line: &str, inline: &mut Inline) {
         if let Some(tag) = tag {
             rest = &found[tag.len()..];
             let leads = rest.starts_with(char::is_alphanumeric) && !before.ends_with(char::is_alphanumeric);
-            inline.mark(if leads { MarkKind::Leading } else { MarkKind::Single }, tag);
+            match bounds.next().flatten() {
+                Some((begins, key)) => inline.bound(begins, &format!("{number} {key}"), tag),
+                None => inline.mark(if leads { MarkKind::Leading } else { MarkKind::Single }, tag),
+            }
         } else if let Some(mark) = broken {
             inline.mark(MarkKind::Break, mark);
             inline.text(" ");
@@ -119,4 +123,42 @@ fn tagged(line: &str, inline: &mut Inline) {
         }
     }
     inline.text(rest);
+}
+
+/// For each group of tags in a line, the range that it begins or ends, as `{\b1}` and `{\b0}` do.
+fn bounds(line: &str) -> Vec<Option<(bool, usize)>> {
+    let groups = line.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(group, _)| group);
+    let mut bounds = Vec::new();
+    let mut open: Vec<(&str, usize)> = Vec::new();
+    for (at, group) in groups.enumerate() {
+        bounds.push(None);
+        let tags: Vec<&str> = group.split('\\').skip(1).map(str::trim).collect();
+        let ends = open.iter().rposition(|&(name, _)| tags.iter().any(|tag| name_of(tag) == name || *tag == "r"));
+        if let Some(ended) = ends {
+            let (_, begin) = open.remove(ended);
+            (bounds[begin], bounds[at]) = (Some((true, begin)), Some((false, begin)));
+        } else if let Some(tag) = tags.iter().find(|tag| begins(tag)) {
+            open.push((name_of(tag), at));
+        }
+    }
+    bounds
+}
+
+/// The name of a tag, without its value: `b` of `b1`, `1c` of `1c&HFF&`.
+fn name_of(tag: &str) -> &str {
+    let letters = |c: char| c.is_ascii_alphabetic();
+    let start = usize::from(tag.starts_with(|c: char| c.is_ascii_digit()));
+    let length = tag[start..].find(|c| !letters(c)).unwrap_or(tag.len() - start);
+    &tag[..start + length]
+}
+
+/// Whether a tag sets a format of the words after it.
+fn begins(tag: &str) -> bool {
+    let name = name_of(tag);
+    let value = &tag[name.len()..];
+    match name {
+        "b" | "i" | "u" | "s" => !matches!(value, "" | "0"),
+        "c" | "1c" | "3c" | "4c" | "fs" => !value.is_empty(),
+        _ => false,
+    }
 }

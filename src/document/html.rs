@@ -7,23 +7,33 @@
 mod article;
 mod elements;
 pub(super) mod head;
+pub(super) mod languages;
+mod notes;
+mod page_tokens;
 pub(super) mod pairs;
 
 use std::ops::Range;
 
 use anyhow::{Result, bail};
-use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+use html5gum::{StartTag, Token, naive_next_state};
 
-use super::markup::{Inline, MarkKind, Style};
+use super::markup::{Inline, InlinePlace, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
 use article::{FoundBlock, article};
 use elements::{ends_before, is_frame};
 pub(super) use elements::{is_kept, is_phrase, is_void, kind};
+use notes::{LinkTarget, is_note_link, is_ornament, is_sign, takes_note};
+use page_tokens::{declares_other_encoding, is_xhtml, tokens};
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
-    let blocks = if format == Format::HtmlWhole { all(text) } else { article(text, read(text, false)) };
+    let blocks = if format == Format::HtmlWhole {
+        all(text)
+    } else {
+        let reader = read(text, false);
+        article(text, reader.blocks, &reader.closed, reader.deepest)
+    };
     Document::assemble(input, text, format, blocks)
 }
 
@@ -37,12 +47,19 @@ pub(super) fn check(text: &str, document: &Document) -> Result<()> {
 
 /// All blocks of a page, or of a piece of one, and where they are in it.
 pub(super) fn all(text: &str) -> Vec<(Range<usize>, Block)> {
-    read(text, true).into_iter().map(|found| (found.range, found.block)).collect()
+    read(text, true).blocks.into_iter().map(|found| (found.range, found.block)).collect()
 }
 
-/// The blocks of a page; with its title if the whole page is read.
-fn read(text: &str, whole: bool) -> Vec<FoundBlock> {
-    let mut reader = HtmlReader { text, whole, ..HtmlReader::default() };
+/// The escaping of text that is put into a page. A page in ASCII may declare any encoding that contains it; what that encoding lacks
+/// becomes references.
+pub(super) fn style(page: &str) -> Style {
+    if page.is_ascii() && declares_other_encoding(page) { Style::Ascii } else { Style::Html }
+}
+
+/// Reads a page; with its title if the whole page is read.
+fn read(text: &str, whole: bool) -> HtmlReader<'_> {
+    let mut reader =
+        HtmlReader { text, whole, is_xhtml: is_xhtml(text), style: Some(style(text)), ..HtmlReader::default() };
     for token in tokens(text) {
         match token {
             Token::StartTag(tag) => reader.start(&tag, tag.span.start..tag.span.end),
@@ -54,27 +71,7 @@ fn read(text: &str, whole: bool) -> Vec<FoundBlock> {
     }
     reader.flush(text.len());
     reader.end_block();
-    reader.blocks
-}
-
-/// The tags and texts of a page with their ranges. Scripts and the like contain none.
-pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<usize>> {
-    let mut emitter = DefaultEmitter::<usize>::new_with_span();
-    emitter.naively_switch_states(true);
-    Tokenizer::new_with_emitter(text, emitter).map(|Ok(token)| token)
-}
-
-/// Whether an element is the number or sign that leads to a note, or back from it: part of a sentence, but none of its words. It is
-/// recognised by the roles of DPUB-ARIA and EPUB, and by the classes that pandoc and `MediaWiki` write.
-fn is_note_link(tag: &StartTag<usize>, name: &str) -> bool {
-    const SIGNS: [&[u8]; 5] = [b"doc-noteref", b"doc-backlink", b"noteref", b"footnote-ref", b"footnote-back"];
-    // A link of this class is any link of Sphinx.
-    let is_sign = |word: &[u8]| SIGNS.contains(&word) || (name == "sup" && word == b"reference");
-    let says = |attribute: &str| {
-        let value = tag.attributes.get(attribute.as_bytes());
-        value.is_some_and(|value| value.split(u8::is_ascii_whitespace).any(is_sign))
-    };
-    matches!(name, "a" | "sup") && ["role", "epub:type", "class"].into_iter().any(says)
+    reader
 }
 
 /// A tag's name in lower case.
@@ -88,12 +85,23 @@ struct HtmlReader<'a> {
     text: &'a str,
     /// Whether the whole page is read, with its title.
     whole: bool,
+    is_xhtml: bool,
+    /// The escaping of text; that of HTML if none is named.
+    style: Option<Style>,
     blocks: Vec<FoundBlock>,
+    /// The elements that end in their own tag, as XHTML allows: the end of the tag, and the name.
+    closed: Vec<(usize, String)>,
+    /// The most elements inside each other, without phrases.
+    deepest: usize,
     /// Names of the enclosing elements that separate blocks, the innermost last.
     around: Vec<String>,
     /// The block that is being read, and how far it has content.
     open: Option<Range<usize>>,
     inline: Inline,
+    /// The open phrases of the block, the innermost last.
+    phrases: Vec<OpenPhrase>,
+    /// The last element that went through as it is: where it begins, and where it is in the block.
+    last_kept: Option<(usize, InlinePlace)>,
     /// The position up to which the page was read.
     read: usize,
     /// The text after that position, with its entities resolved.
@@ -110,16 +118,30 @@ struct Kept {
     inside: Vec<String>,
 }
 
+/// A phrase, such as a link, whose end has not been read.
+struct OpenPhrase {
+    name: String,
+    start: usize,
+    /// How far the block was before it.
+    place: InlinePlace,
+    target: LinkTarget,
+}
+
 impl HtmlReader<'_> {
     fn start(&mut self, tag: &StartTag<usize>, range: Range<usize>) {
         let name = name(&tag.name);
-        let void = is_void(&name) || tag.self_closing;
+        // In HTML the slash of a script or of a field means nothing.
+        let is_raw = naive_next_state(name.as_bytes()).is_some();
+        let void = is_void(&name) || (tag.self_closing && (self.is_xhtml || !is_raw));
         if let Some(kept) = &mut self.kept {
             if !(kept.inside.is_empty() && ends_before(&kept.name, &name)) {
                 kept.inside.extend((!void).then_some(name));
                 return;
             }
             self.end_kept(range.start);
+        }
+        if self.is_xhtml && tag.self_closing && !is_void(&name) {
+            self.closed.push((range.end, name.clone()));
         }
         self.flush(range.start);
         let untranslated = tag.attributes.get(&b"translate"[..]).is_some_and(|value| value.as_slice() == b"no")
@@ -128,9 +150,15 @@ impl HtmlReader<'_> {
         if (is_kept(&name) && !is_title) || (untranslated && !void) {
             if !void {
                 self.kept = Some(Kept { name, start: range.start, inside: Vec::new() });
+            } else if self.open.is_some() {
+                self.mark(MarkKind::Single, range.clone());
             }
         } else if is_phrase(&name) {
             let kind = if void { MarkKind::Single } else { MarkKind::Open };
+            if !void {
+                let target = if name == "a" { LinkTarget::of(tag) } else { LinkTarget::default() };
+                self.phrases.push(OpenPhrase { name, start: range.start, place: self.inline.place(), target });
+            }
             self.mark(kind, range.clone());
         } else {
             self.end_block();
@@ -160,7 +188,7 @@ impl HtmlReader<'_> {
         self.flush(range.start);
         if is_phrase(name) {
             if self.open.is_some() {
-                self.mark(MarkKind::Close, range.clone());
+                self.end_phrase(name, &range);
             }
         } else {
             self.end_block();
@@ -176,11 +204,67 @@ impl HtmlReader<'_> {
         let Some(Kept { name, start, .. }) = self.kept.take() else { return };
         self.said.clear();
         if is_phrase(&name) || matches!(name.as_str(), "code" | "kbd" | "samp" | "var" | "math" | "svg") {
-            self.mark(MarkKind::Single, start..end);
+            self.keep(start..end);
         } else {
             self.end_block();
         }
         self.read = end;
+    }
+
+    /// Adds a single mark for an element that goes through as it is. Two of them with only a sign between them are one, such as the
+    /// keys `<kbd>Ctrl</kbd>+<kbd>C</kbd>`.
+    fn keep(&mut self, range: Range<usize>) {
+        let is_joined = |(_, place): &(usize, InlinePlace)| {
+            let (said, marks) = self.inline.since(*place);
+            marks.len() == 1 && !said.contains(|c: char| c.is_alphanumeric() || c.is_whitespace())
+        };
+        if let Some((start, place)) = self.last_kept.filter(is_joined) {
+            return self.fold(place, start..range.end);
+        }
+        self.last_kept = Some((range.start, self.inline.place()));
+        self.mark(MarkKind::Single, range);
+    }
+
+    /// Makes all that was read since a place a single mark.
+    fn fold(&mut self, place: InlinePlace, range: Range<usize>) {
+        let Some(markup) = self.text.get(range.clone()) else { return };
+        self.inline.fold(place, markup);
+        self.last_kept = Some((range.start, place));
+        let block = self.open.take().map_or(range.start, |open| open.start);
+        self.open = Some(block..range.end);
+    }
+
+    /// Ends a phrase. One without words is a single mark: a picture with a link, an icon, the sign of a note.
+    fn end_phrase(&mut self, name: &str, range: &Range<usize>) {
+        let Some(at) = self.phrases.iter().rposition(|phrase| phrase.name == name) else {
+            return self.mark(MarkKind::Close, range.clone());
+        };
+        let is_last = at + 1 == self.phrases.len();
+        let phrase = self.phrases.drain(at..).next();
+        match phrase.filter(|phrase| is_last && self.is_single(phrase)) {
+            Some(phrase) => self.fold(phrase.place, phrase.start..range.end),
+            None => self.mark(MarkKind::Close, range.clone()),
+        }
+    }
+
+    /// Whether a phrase that ends here has no words of the sentence.
+    fn is_single(&self, phrase: &OpenPhrase) -> bool {
+        let (said, marks) = self.inline.since(phrase.place);
+        let inner = marks.get(1..).unwrap_or_default();
+        let holds = |tag: &str| inner.iter().any(|mark| mark.markup.starts_with(tag));
+        let is_raised = match phrase.name.as_str() {
+            "a" => phrase.target == LinkTarget::Note || (phrase.target == LinkTarget::Place && holds("<sup")),
+            "sup" => {
+                holds("<a ")
+                    || (takes_note(self.inline.text_before(phrase.place)) && !said.contains(char::is_alphabetic))
+            }
+            _ => false,
+        };
+        if is_raised && is_sign(said, phrase.name == "a" || holds("<a ")) {
+            return true;
+        }
+        let has_mark = inner.iter().any(|mark| mark.kind == MarkKind::Single);
+        said.is_empty() || (said.trim().is_empty() && has_mark) || is_ornament(said)
     }
 
     /// Adds a single mark for `range`.
@@ -200,6 +284,7 @@ impl HtmlReader<'_> {
             self.around.pop();
         }
         self.around.push(name);
+        self.deepest = self.deepest.max(self.around.len());
     }
 
     /// Takes the text up to `at`, where a tag begins.
@@ -231,12 +316,14 @@ impl HtmlReader<'_> {
     /// Ends the open block, and keeps it if it has text.
     fn end_block(&mut self) {
         let inline = std::mem::take(&mut self.inline);
+        (self.phrases, self.last_kept) = (Vec::new(), None);
         let Some(range) = self.open.take() else { return };
         let Some(source) = self.text.get(range.clone()).filter(|_| inline.has_text()) else { return };
         let kind = self.around.iter().rev().find_map(|name| kind(name));
         let framed = self.around.iter().any(|name| is_frame(name))
             || (self.around.iter().any(|name| name == "header") && !self.around.iter().any(|name| name == "article"));
-        let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, Style::Html);
+        let style = self.style.unwrap_or(Style::Html);
+        let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, style);
         self.blocks.push(FoundBlock { range, block, framed, textual: kind.is_some() });
     }
 }

@@ -5,12 +5,17 @@
 
 mod bilingual;
 mod comments;
+mod escape;
+mod pairs;
 mod project;
+mod words;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 pub use comments::Comment;
+pub(super) use escape::escape;
+pub(crate) use escape::escape_markdown;
 
 use project::Projection;
 
@@ -25,6 +30,8 @@ pub(super) enum Style {
     Markdown,
     /// Characters that would be markup become entities.
     Html,
+    /// As `Html`, and characters beyond ASCII become numeric references: for documents that declare another encoding.
+    Ascii,
     /// No character is escaped.
     Plain,
 }
@@ -42,6 +49,12 @@ pub(super) enum MarkKind {
     Leading,
     /// The mark stands in place of a space or line break of the text.
     Break,
+    /// The mark stands alone, but it begins the range of this number, which may cross other ranges.
+    Begin(usize),
+    /// The mark stands alone, but it ends the range of this number.
+    End(usize),
+    /// The mark is a time, from which on the words after it are shown. Times keep their order, and stay between the same breaks.
+    Timed,
 }
 
 /// A piece of markup and its position in the text.
@@ -83,6 +96,11 @@ impl Markup {
         &self.source
     }
 
+    /// Replaces a range of the block with its markup.
+    pub(super) fn edit(&mut self, range: Range<usize>, text: &str) {
+        self.source.replace_range(range, text);
+    }
+
     /// The markup in an envelope, in which the block is written as `source`.
     pub(super) fn enveloped(self, source: &str, envelope: Envelope) -> Self {
         Self { source: source.to_owned(), envelope, ..self }
@@ -112,6 +130,15 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 pub(super) struct Inline {
     text: String,
     marks: Vec<Mark>,
+    /// The keys of ranges; a range's number is its key's position.
+    keys: Vec<String>,
+}
+
+/// How far a block has been built.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InlinePlace {
+    text: usize,
+    marks: usize,
 }
 
 impl Inline {
@@ -148,9 +175,10 @@ impl Inline {
         self.mark(MarkKind::Single, &spaces);
     }
 
-    /// Whether the last thing appended is a single mark.
+    /// Whether the last thing appended is a single mark, perhaps with the end of what it is in.
     fn after_single(&self) -> bool {
-        self.marks.last().is_some_and(|mark| mark.kind == MarkKind::Single && mark.at == self.text.len())
+        let last = self.marks.iter().rev().find(|mark| mark.kind != MarkKind::Close);
+        last.is_some_and(|mark| mark.kind == MarkKind::Single && mark.at == self.text.len())
     }
 
     /// Appends a mark.
@@ -177,6 +205,55 @@ impl Inline {
         if after.is_some_and(|mark| mark.kind == MarkKind::Single) { "" } else { &self.text[end..] }
     }
 
+    /// Appends a mark that begins or ends the range of this key.
+    pub(super) fn bound(&mut self, begins: bool, key: &str, markup: &str) {
+        let known = self.keys.iter().position(|known| known == key);
+        let number = known.unwrap_or_else(|| {
+            self.keys.push(key.to_owned());
+            self.keys.len() - 1
+        });
+        self.mark(if begins { MarkKind::Begin(number) } else { MarkKind::End(number) }, markup);
+    }
+
+    /// How far the block has been built.
+    pub(super) fn place(&self) -> InlinePlace {
+        InlinePlace { text: self.text.len(), marks: self.marks.len() }
+    }
+
+    /// The text before a place.
+    pub(super) fn text_before(&self, place: InlinePlace) -> &str {
+        &self.text[..place.text]
+    }
+
+    /// The text and the marks after a place.
+    pub(super) fn since(&self, place: InlinePlace) -> (&str, &[Mark]) {
+        (&self.text[place.text..], &self.marks[place.marks..])
+    }
+
+    /// Replaces all after a place by a single mark.
+    pub(super) fn fold(&mut self, place: InlinePlace, markup: &str) {
+        self.text.truncate(place.text);
+        self.marks.truncate(place.marks);
+        self.mark(MarkKind::Single, markup);
+    }
+
+    /// Writes the last mark in another way.
+    pub(super) fn rewrite_mark(&mut self, markup: &str) {
+        if let Some(last) = self.marks.last_mut().filter(|mark| mark.kind == MarkKind::Close) {
+            markup.clone_into(&mut last.markup);
+        }
+    }
+
+    /// Adds to the last mark, if it stands at the end of the text; says whether it does.
+    pub(super) fn extend_mark(&mut self, markup: &str) -> bool {
+        let end = self.text.len();
+        let last = self
+            .marks
+            .last_mut()
+            .filter(|mark| mark.at == end && matches!(mark.kind, MarkKind::Single | MarkKind::Close));
+        last.map(|mark| mark.markup.push_str(markup)).is_some()
+    }
+
     /// Whether there is text to translate.
     pub(super) fn has_text(&self) -> bool {
         self.text.contains(char::is_alphanumeric)
@@ -195,25 +272,40 @@ impl Inline {
             mark.at = mark.at.min(end);
         }
         self.join_spaces();
+        self.lead();
         let markup = Markup { marks: self.marks, ..Markup::written(source, style) };
         Block { kind, text: self.text, markup: Some(Box::new(markup)) }
+    }
+
+    /// Makes a single mark leading if it touches only the word after it, as a picture in front of a word does.
+    fn lead(&mut self) {
+        for mark in self.marks.iter_mut().filter(|mark| mark.kind == MarkKind::Single) {
+            let (before, after) = self.text.split_at(mark.at);
+            if before.ends_with(' ') && after.starts_with(char::is_alphanumeric) && !mark.markup.ends_with(' ') {
+                mark.kind = MarkKind::Leading;
+            }
+        }
     }
 
     /// Moves one of the two spaces around a single mark into the mark, so that the text has one space: of `a <img> b`, where the
     /// mark is `<img>`, the text becomes `a b`, and the mark `<img> `.
     fn join_spaces(&mut self) {
         let mut removed: Vec<usize> = Vec::new();
-        for mark in self.marks.iter_mut().filter(|mark| mark.kind == MarkKind::Single) {
+        for index in 0..self.marks.len() {
+            let Some((mark, after)) = self.marks[index..].split_first_mut() else { break };
             let at = mark.at;
+            if mark.kind != MarkKind::Single {
+                continue;
+            }
             let before = at == 0 || self.text[..at].ends_with(' ');
-            if before && self.text[at..].starts_with(' ') && !removed.contains(&at) {
+            let is_parted = at > 0 && before && !removed.contains(&(at - 1));
+            // At the end of a link the space after the mark is not in the link.
+            let is_last = after.first().is_some_and(|next| next.kind == MarkKind::Close && next.at == at);
+            let rest = &self.text[at..];
+            if before && rest.starts_with(' ') && !removed.contains(&at) && !(is_parted && is_last) {
                 mark.markup.push(' ');
                 removed.push(at);
-            } else if before
-                && at > 0
-                && !removed.contains(&(at - 1))
-                && !self.text[at..].starts_with(char::is_alphanumeric)
-            {
+            } else if is_parted && !rest.starts_with(char::is_alphanumeric) {
                 mark.markup.insert(0, ' ');
                 removed.push(at - 1);
             }
@@ -297,7 +389,8 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
     for mark in marks {
         rendered.push_str(&escape(&text[at.min(mark.at)..mark.at], style, rendered.is_empty()));
         if !is_empty_line(&rendered, mark) {
-            rendered.push_str(&mark.markup);
+            let is_own_label = style == Style::Markdown && is_own_label(mark, &rendered, &text[at.max(mark.at)..]);
+            rendered.push_str(if is_own_label { "]" } else { &mark.markup });
         }
         at = at.max(mark.at);
         if mark.kind == MarkKind::Break && text[at..].starts_with([' ', '\n']) {
@@ -315,30 +408,10 @@ fn is_empty_line(rendered: &str, mark: &Mark) -> bool {
     mark.kind == MarkKind::Break && mark.markup.trim().is_empty() && (before.is_empty() || before.ends_with('\n'))
 }
 
-/// Escapes text so that none of it is read as markup; `first` when a line starts with it.
-pub(super) fn escape(text: &str, style: Style, first: bool) -> String {
-    match style {
-        Style::Plain => text.to_owned(),
-        Style::Html => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
-        Style::Markdown => {
-            let mut escaped = String::with_capacity(text.len());
-            for (at, c) in text.char_indices() {
-                let inside = text[..at].ends_with(char::is_alphanumeric)
-                    && text[at + c.len_utf8()..].starts_with(char::is_alphanumeric);
-                let marks = match c {
-                    '\\' | '`' | '*' | '<' | '|' => true,
-                    '_' => !inside,
-                    '#' | '>' | '+' | '-' | '=' | '~' => first && at == 0,
-                    '.' | ')' => first && at > 0 && text[..at].bytes().all(|byte| byte.is_ascii_digit()),
-                    '&' => text[at..].find(';').is_some_and(|end| end < 12),
-                    _ => false,
-                };
-                if marks {
-                    escaped.push('\\');
-                }
-                escaped.push(c);
-            }
-            escaped
-        }
-    }
+/// Whether the text of a link, which `rendered` ends in, is the label that its end names.
+fn is_own_label(mark: &Mark, rendered: &str, after: &str) -> bool {
+    let label = mark.markup.strip_prefix("][").and_then(|end| end.strip_suffix(']'));
+    let said = rendered.rsplit_once('[').map(|(_, said)| said.to_lowercase());
+    let is_close = mark.kind == MarkKind::Close && !after.starts_with(['(', '[', ':', '{']);
+    is_close && label.is_some_and(|label| said.as_deref() == Some(label.to_lowercase().as_str()))
 }

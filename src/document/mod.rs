@@ -11,6 +11,7 @@ mod envelope;
 mod feed;
 mod formats;
 mod html;
+mod in_language;
 mod json;
 #[doc(hidden)]
 pub mod jsonl;
@@ -43,6 +44,7 @@ pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions, 
 pub use html::pairs::{PagePair, pairs as page_pairs};
 pub use jsonl::Field;
 use markup::Markup;
+pub(crate) use markup::escape_markdown;
 pub use markup::{Comment, TranslatedSentence};
 
 use crate::error::{Error, ErrorKind};
@@ -308,45 +310,6 @@ impl Document {
     #[must_use]
     pub fn is_page(&self) -> bool {
         matches!(self.format, Format::Html | Format::HtmlWhole)
-    }
-
-    /// The article with what it says of itself in the language of its blocks: a web page names its language, and its title
-    /// often repeats a heading. `source` is the article before it was translated, `language` a code such as `en`.
-    #[must_use]
-    pub fn in_language(mut self, source: &Self, language: &str) -> Self {
-        if self.is_page() {
-            let pairs = source.blocks.iter().zip(&self.blocks);
-            let headings = pairs.filter(|(source, _)| source.kind == BlockKind::Heading);
-            let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();
-            self.gaps[0] = html::head::translated(&self.gaps[0], &headings, language);
-        }
-        match self.format {
-            Format::Rss => self.relabel(&feed::languages(&self.text(), language)),
-            Format::Xliff => self.relabel(&xliff::languages(&self.text(), language)),
-            _ => {}
-        }
-        if matches!(self.format, Format::Rss | Format::Xliff) {
-            self.relabel(xml::in_utf8(&self.text()).as_slice());
-        }
-        self.package = self.package.map(|package| package.in_language(language));
-        self
-    }
-
-    /// Replaces ranges of the whole article that are in its gaps.
-    fn relabel(&mut self, changes: &[(Range<usize>, String)]) {
-        let mut start = 0;
-        let mut places = Vec::with_capacity(self.gaps.len());
-        for (at, gap) in self.gaps.iter().enumerate() {
-            places.push(start);
-            start += gap.len() + self.blocks.get(at).map_or(0, |block| block.source().len());
-        }
-        for (range, label) in changes.iter().rev() {
-            let at = places.partition_point(|start| *start <= range.start) - 1;
-            let gap = range.start - places[at]..range.end - places[at];
-            if gap.end <= self.gaps[at].len() {
-                self.gaps[at].replace_range(gap, label);
-            }
-        }
     }
 
     /// The whole article, gaps and blocks joined.

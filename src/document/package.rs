@@ -13,6 +13,7 @@ mod formulas;
 mod front;
 mod odf;
 mod parts;
+mod ranges;
 mod runs;
 mod sheets;
 mod slides;

@@ -2,7 +2,7 @@
 //! it.
 
 use super::markup::{Style, escape};
-use super::{BlockKind, Document};
+use super::{BlockKind, Document, html};
 
 /// A text that is put before an article, in the article's own format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,9 @@ impl Document {
             self.package = Some(package.with_preface(preface));
         } else if self.is_page() {
             let first = self.blocks.iter().take_while(|block| block.kind == BlockKind::Title).count();
+            let style = html::style(&self.text());
             let gap = &mut self.gaps[first];
-            gap.insert_str(front(gap), &written(&preface));
+            gap.insert_str(front(gap), &written(&preface, style));
         }
         self
     }
@@ -43,10 +44,10 @@ fn front(gap: &str) -> usize {
 }
 
 /// The preface of a page as HTML.
-fn written(preface: &Preface) -> String {
-    let mut written = format!("<h2>{}</h2>\n", escape(&preface.heading, Style::Html, false));
+fn written(preface: &Preface, style: Style) -> String {
+    let mut written = format!("<h2>{}</h2>\n", escape(&preface.heading, style, false));
     for paragraph in &preface.paragraphs {
-        written += &format!("<p>{}</p>\n", escape(paragraph, Style::Html, false));
+        written += &format!("<p>{}</p>\n", escape(paragraph, style, false));
     }
     written
 }

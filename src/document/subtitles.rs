@@ -217,7 +217,8 @@ fn tagged(line: &str, inline: &mut Inline, format: Format) {
         text(inline, &rest[..at]);
         let kind = match tag {
             _ if tag.starts_with("</") => MarkKind::Close,
-            _ if tag.starts_with('{') || is_moment(tag) => MarkKind::Single,
+            _ if is_moment(tag) => MarkKind::Timed,
+            _ if tag.starts_with('{') => MarkKind::Single,
             _ => MarkKind::Open,
         };
         inline.mark(kind, tag);

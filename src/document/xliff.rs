@@ -159,7 +159,11 @@ fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
                 inside(tree, child, inline);
                 inline.mark(MarkKind::Close, tree.end_tag(child));
             }
-            _ => inline.mark(MarkKind::Single, tree.written(child)),
+            Some(name) => match bound(tree, child, name) {
+                Some((begins, key)) => inline.bound(begins, &key, tree.written(child)),
+                None => inline.mark(MarkKind::Single, tree.written(child)),
+            },
+            None => inline.mark(MarkKind::Single, tree.written(child)),
         }
     }
 }
@@ -168,6 +172,20 @@ fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
 fn is_protected(tree: &Tree, node: NodeId) -> bool {
     let says = |name: &str, value: &str| tree.attribute(node, name).is_some_and(|said| said == value);
     says("mtype", "protected") || says("translate", "no")
+}
+
+/// Whether an element begins a range that another one ends, and the key that both have; `None` if it does neither.
+fn bound(tree: &Tree, node: NodeId, name: &str) -> Option<(bool, String)> {
+    let (begins, kind) = match name {
+        "bpt" | "ept" => (name == "bpt", "pt"),
+        "bx" | "ex" => (name == "bx", "x"),
+        "sc" | "ec" => (name == "sc", "c"),
+        "sm" | "em" => (name == "sm", "m"),
+        _ => return None,
+    };
+    let names = if matches!(name, "ec" | "em") { ["startRef", "id"] } else { ["rid", "id"] };
+    let id = names.into_iter().find_map(|name| tree.attribute(node, name))?;
+    Some((begins, format!("{kind} {id}")))
 }
 
 /// The positions where a file lacks the language of its translations, with the text to insert.

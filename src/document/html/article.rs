@@ -11,6 +11,10 @@ use crate::document::{Block, BlockKind};
 /// The first character of the last private-use plane, which only a few icon fonts use.
 const FIRST_SIGN: char = '\u{100000}';
 
+/// The most elements inside each other for which the library is asked: its time grows with the square of this number. Browsers
+/// allow no more either.
+const DEEPEST: usize = 512;
+
 /// A block that was found.
 pub(super) struct FoundBlock {
     pub(super) range: Range<usize>,
@@ -21,9 +25,16 @@ pub(super) struct FoundBlock {
     pub(super) textual: bool,
 }
 
-/// The blocks that belong to the article.
-pub(super) fn article(page: &str, blocks: Vec<FoundBlock>) -> Vec<(Range<usize>, Block)> {
-    let chosen = chosen(page, &blocks).unwrap_or_else(|| blocks.iter().map(|found| found.textual).collect());
+/// The blocks that belong to the article. `closed` are the elements of XHTML that end in their own tag, `deepest` is the number of
+/// elements inside each other.
+pub(super) fn article(
+    page: &str,
+    blocks: Vec<FoundBlock>,
+    closed: &[(usize, String)],
+    deepest: usize,
+) -> Vec<(Range<usize>, Block)> {
+    let chosen = if deepest > DEEPEST { None } else { chosen(page, &blocks, closed) };
+    let chosen = chosen.unwrap_or_else(|| blocks.iter().map(|found| found.textual).collect());
     blocks
         .into_iter()
         .zip(chosen)
@@ -34,18 +45,23 @@ pub(super) fn article(page: &str, blocks: Vec<FoundBlock>) -> Vec<(Range<usize>,
 
 /// For each block, whether the library keeps it in the article; `None` if it finds no article. The page that the
 /// library gets has a character of its own before each block, because blocks with equal texts could not be told apart
-/// otherwise.
-fn chosen(page: &str, blocks: &[FoundBlock]) -> Option<Vec<bool>> {
+/// otherwise. The library reads HTML, so what is closed in XHTML gets an end tag.
+fn chosen(page: &str, blocks: &[FoundBlock], closed: &[(usize, String)]) -> Option<Vec<bool>> {
     let used: HashSet<char> = page.chars().filter(|&c| is_sign(c)).collect();
     let signs: Vec<char> = (FIRST_SIGN..=char::MAX).filter(|sign| !used.contains(sign)).take(blocks.len()).collect();
     if signs.len() < blocks.len() {
         return None;
     }
+    let signed = blocks.iter().zip(&signs).map(|(found, sign)| (found.range.start, sign.to_string()));
+    let ends = closed.iter().map(|(at, name)| (*at, format!("</{name}>")));
+    let mut insertions: Vec<(usize, String)> = ends.chain(signed).collect();
+    // An end tag comes before the block that begins there.
+    insertions.sort_by_key(|(at, _)| *at);
     let (mut signed, mut end) = (String::with_capacity(page.len() + 4 * signs.len()), 0);
-    for (found, sign) in blocks.iter().zip(&signs) {
-        signed.push_str(&page[end..found.range.start]);
-        signed.push(*sign);
-        end = found.range.start;
+    for (at, inserted) in insertions {
+        signed.push_str(&page[end..at]);
+        signed.push_str(&inserted);
+        end = at;
     }
     signed.push_str(&page[end..]);
     let read = Readability::new(signed, None, None).and_then(|mut page| page.parse()).ok()?;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use html5gum::{StartTag, Token};
 
-use super::tokens;
+use super::{style, tokens};
 use crate::document::markup::{Style, escape};
 use crate::language::Code;
 
@@ -37,7 +37,7 @@ pub(in crate::document) fn translated(head: &str, headings: &[(&str, &str)], lan
                 {
                     let start = start + written.len() - written.trim_ascii_start().len();
                     let range = start..start + written.trim_ascii().len();
-                    changes.extend(retold(&said, headings).map(|said| (range, said)));
+                    changes.extend(retold(&said, headings, style(head)).map(|said| (range, said)));
                 }
             }
             Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
@@ -50,8 +50,8 @@ pub(in crate::document) fn translated(head: &str, headings: &[(&str, &str)], lan
     head
 }
 
-/// The ranges where the tag of the whole page names another language than `language`, and the codes to put there.
-fn languages(head: &str, tag: &StartTag<usize>, language: &str) -> Vec<(Range<usize>, String)> {
+/// The ranges where a tag, such as that of the whole page, names another language than `language`, and the codes to put there.
+pub(super) fn languages(head: &str, tag: &StartTag<usize>, language: &str) -> Vec<(Range<usize>, String)> {
     let language = Code::parse(language);
     let tagged = language.tag();
     let mut ranges: Vec<Range<usize>> = ["lang", "xml:lang"]
@@ -72,7 +72,7 @@ fn languages(head: &str, tag: &StartTag<usize>, language: &str) -> Vec<(Range<us
 }
 
 /// The title with the longest heading in it replaced by its translation; `None` if it contains no heading.
-fn retold(title: &str, headings: &[(&str, &str)]) -> Option<String> {
+fn retold(title: &str, headings: &[(&str, &str)], style: Style) -> Option<String> {
     let title = collapsed(title);
     let parted = |word: Option<&str>| word.is_none_or(|word| !word.contains(char::is_alphanumeric));
     let (at, source, target) = headings
@@ -87,7 +87,7 @@ fn retold(title: &str, headings: &[(&str, &str)]) -> Option<String> {
         })
         .max_by_key(|(_, source, _)| source.len())?;
     let said = format!("{}{}{}", &title[..at], collapsed(target), &title[at + source.len()..]);
-    (said != title).then(|| escape(&said, Style::Html, false))
+    (said != title).then(|| escape(&said, style, false))
 }
 
 /// The text with white space of any length replaced by one space.

@@ -70,7 +70,7 @@ fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
             }
             // A space before the text parts it from a field or a picture in front of the block.
             MarkKind::Single => kept[at] = mark.markup.trim_matches(' ').is_empty() || shown(markup, mark).is_some(),
-            MarkKind::Leading | MarkKind::Break => {}
+            _ => {}
         }
     }
     let kept = markup.marks.iter().zip(kept).filter(|(_, kept)| *kept);

@@ -7,11 +7,17 @@
 //! pair goes around `Het Parool` in `He reads Het Parool at home.`; in `Op *3 mei* kwam ze.` around `3 May` in
 //! `She came on 3 May.`; in `Ze was *erg* blij.` around the third of four words, `very`, in `She was very happy.`
 //!
+//! A pair around a part of a word goes around the same part, if the translation has the word or its number: the digit of `CO2`.
+//! Else it goes around the whole word.
+//!
 //! Invariant: every mark is placed, and none inside an address or another protected span. Pairs that were nested or beside each
-//! other still are. If guessed pairs would cross, all marks keep the order of the source.
+//! other still are. If guessed pairs would cross, all marks keep the order of the source. The end of a range never stands before
+//! its begin, and times keep their order.
 
 use std::ops::Range;
 
+use super::pairs::MarkPairs;
+use super::words::{affix, anchor, is_capital, is_whole, words};
 use super::{Mark, MarkKind};
 use crate::glossary;
 
@@ -31,25 +37,35 @@ impl Projection<'_> {
     /// The projected marks, in their order in the target.
     pub(super) fn project(&self, marks: &[Mark]) -> Vec<Mark> {
         let mut places: Vec<usize> = marks.iter().map(|mark| self.point(mark)).collect();
-        let pairs = pairs(marks);
-        for &(open, close) in &pairs {
+        let pairs = MarkPairs::of(marks);
+        for &(open, close) in &pairs.nested {
             let stretch = marks[open].at..marks[close].at;
-            let known = self.aligned(&stretch).or_else(|| self.same(&stretch, places[open]));
-            let span = known.or_else(|| self.anchored(&stretch)).or_else(|| {
-                let inner = pairs.iter().filter(|(inner, _)| (open + 1..close).contains(inner));
-                let inner = inner.map(|&(open, close)| places[open]..places[close]);
-                self.span(&stretch, inner.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)))
-            });
-            if let Some(span) = span {
+            if self.source[stretch.clone()].trim().is_empty() {
+                let place = if stretch.is_empty() { places[close] } else { places[open] };
+                (places[open], places[close]) = self.blank(place, places[close]);
+                continue;
+            }
+            let inner = pairs.nested.iter().filter(|(inner, _)| (open + 1..close).contains(inner));
+            let inner = inner.map(|&(open, close)| places[open]..places[close]);
+            let inner = inner.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+            if let Some(span) = self.goal(&stretch, places[open], inner) {
                 (places[open], places[close]) = (span.start, span.end);
             }
         }
+        for &(begin, end) in &pairs.bounds {
+            let stretch = marks[begin].at..marks[end].at;
+            let span = if stretch.is_empty() { None } else { self.goal(&stretch, places[begin], None) };
+            let span = span.unwrap_or(places[begin].min(places[end])..places[end]);
+            (places[begin], places[end]) = (span.start, span.end);
+        }
+        pairs.keep_inside(marks, &mut places);
         let spans = glossary::spans(self.target);
         let outside = |(place, mark): (usize, &Mark)| outside(&spans, place, mark);
         places = places.into_iter().zip(marks).map(outside).collect();
+        keep_times(marks, &mut places);
         let mut order: Vec<usize> = (0..marks.len()).collect();
-        order.sort_by_key(|&mark| (places[mark], rank(marks[mark].kind, mark, &pairs, &places), mark));
-        if !is_nested(&order, &pairs) {
+        order.sort_by_key(|&mark| (places[mark], pairs.rank(mark, marks[mark].kind, &places), mark));
+        if !pairs.is_nested(&order) {
             // Marks keep the order of the source; each is as near to its guessed place as the marks before it allow.
             order = (0..marks.len()).collect();
             places = marks.iter().map(|mark| outside((self.point(mark), mark))).collect();
@@ -57,7 +73,63 @@ impl Projection<'_> {
                 places[mark] = places[mark].max(places[mark - 1]);
             }
         }
-        order.into_iter().map(|mark| Mark { at: places[mark], ..marks[mark].clone() }).collect()
+        order.into_iter().map(|mark| self.spaced(Mark { at: places[mark], ..marks[mark].clone() })).collect()
+    }
+
+    /// The target range that belongs to a source range; `near` and `inner` are the guesses for its begin and for pairs inside it.
+    fn goal(&self, stretch: &Range<usize>, near: usize, inner: Option<Range<usize>>) -> Option<Range<usize>> {
+        self.part(stretch, near)
+            .or_else(|| self.aligned(stretch))
+            .or_else(|| self.same(stretch, near))
+            .or_else(|| self.anchored(stretch))
+            .or_else(|| self.span(stretch, inner))
+    }
+
+    /// The places of a pair around a space, or around nothing: around the space between the words beside it.
+    fn blank(&self, open: usize, close: usize) -> (usize, usize) {
+        let (start, end) = (open.min(close), open.max(close));
+        let is_space = open > close && self.target[start..end].trim().is_empty();
+        if is_space { (start, end) } else { (close, close) }
+    }
+
+    /// The part of a target word that belongs to a part of a source word, such as the digit of `CO2`.
+    fn part(&self, stretch: &Range<usize>, near: usize) -> Option<Range<usize>> {
+        if stretch.is_empty() || is_whole(self.source, stretch) {
+            return None;
+        }
+        let (from, to) = self.around(stretch)?;
+        let theirs = words(self.source, from);
+        let word = theirs.iter().find(|word| word.start <= stretch.start && stretch.end <= word.end)?;
+        let said = &self.source[word.clone()];
+        let covered = stretch.start - word.start..stretch.end - word.start;
+        if let Some(same) = self.same(word, near).filter(|same| self.target[same.clone()] == *said) {
+            return Some(same.start + covered.start..same.start + covered.end);
+        }
+        let span = self.aligned(word).or_else(|| self.anchored(word)).or_else(|| self.span(word, None))?;
+        let ours = words(self.target, &span);
+        let part = ours.iter().find_map(|ours| {
+            let part = affix(said, &covered, &self.target[ours.clone()])?;
+            Some(ours.start + part.start..ours.start + part.end)
+        });
+        // A large first letter stays one.
+        let is_capital = Some(word) == theirs.first() && covered.start == 0 && is_capital(&said[covered]);
+        part.or_else(|| {
+            let first = words(self.target, to).into_iter().next().filter(|_| is_capital)?;
+            let letter = self.target[first.clone()].chars().next().filter(|c| c.is_alphabetic())?;
+            Some(first.start..first.start + letter.len_utf8())
+        })
+    }
+
+    /// The mark with its space on the side of the next word: a mark that went to the end of a sentence has none after it.
+    fn spaced(&self, mark: Mark) -> Mark {
+        let (before, after) = self.target.split_at(mark.at);
+        let is_last =
+            !before.is_empty() && !before.ends_with(char::is_whitespace) && !after.starts_with(char::is_alphanumeric);
+        match mark.markup.strip_suffix(' ').filter(|bare| mark.kind == MarkKind::Single && is_last && !bare.is_empty())
+        {
+            Some(bare) => Mark { markup: format!(" {bare}"), ..mark },
+            None => mark,
+        }
     }
 
     /// The sentence around a range of the source, in source and target.
@@ -86,9 +158,10 @@ impl Projection<'_> {
         let (theirs, ours) = (words(self.source, from), words(self.target, to));
         let before = theirs.iter().filter(|word| word.start < at).count();
         let count = scale(before, theirs.len(), ours.len());
-        let opens = matches!(mark.kind, MarkKind::Open | MarkKind::Leading)
+        let opens = matches!(mark.kind, MarkKind::Open | MarkKind::Leading | MarkKind::Begin(_) | MarkKind::Timed)
             || (mark.kind == MarkKind::Single && mark.markup.ends_with(' '));
-        if let Some(place) = self.beside(at, opens, from, &theirs).filter(|_| mark.kind != MarkKind::Break) {
+        let keeps_order = matches!(mark.kind, MarkKind::Break | MarkKind::Timed);
+        if let Some(place) = self.beside(at, opens, from, &theirs).filter(|_| !keeps_order) {
             return place;
         }
         match (opens, count) {
@@ -209,33 +282,6 @@ fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
-/// The words of `text[range]`, without the punctuation around them.
-fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
-    let mut words = Vec::new();
-    let mut at = range.start;
-    for part in text[range.clone()].split_inclusive(char::is_whitespace) {
-        let word = part.trim_start_matches(|c: char| !c.is_alphanumeric());
-        let start = at + part.len() - word.len();
-        let word = word.trim_end_matches(|c: char| !c.is_alphanumeric());
-        if !word.is_empty() {
-            words.push(start..start + word.len());
-        }
-        at += part.len();
-    }
-    words
-}
-
-/// A word as it is compared between two languages: a number without its separators, or a name or a long word as it is; none of
-/// other words, which by chance are words of both.
-fn anchor(word: &str) -> Option<String> {
-    const LONG: usize = 5;
-    if word.contains(|c: char| c.is_ascii_digit()) {
-        return Some(word.chars().filter(|c| c.is_alphanumeric()).collect());
-    }
-    let is_name = word.starts_with(char::is_uppercase) && word.chars().nth(1).is_some();
-    (is_name || word.chars().count() >= LONG).then(|| word.to_owned())
-}
-
 /// The index of the only element that equals `key`; none if there are several, or `key` is none.
 fn only(keys: &[Option<String>], key: Option<&String>) -> Option<usize> {
     key?;
@@ -243,49 +289,19 @@ fn only(keys: &[Option<String>], key: Option<&String>) -> Option<usize> {
     equal.next().filter(|_| equal.next().is_none())
 }
 
-/// Whether a range stands between word boundaries.
-fn is_whole(text: &str, range: &Range<usize>) -> bool {
-    !text[..range.start].ends_with(char::is_alphanumeric) && !text[range.end..].starts_with(char::is_alphanumeric)
-}
-
-/// The pairs of opening and closing marks, by their indices; inner pairs before outer ones.
-fn pairs(marks: &[Mark]) -> Vec<(usize, usize)> {
-    let mut open = Vec::new();
-    let mut pairs = Vec::new();
-    for (index, mark) in marks.iter().enumerate() {
+/// Moves times in front of the line break that they were in front of, and of the time that came after them.
+fn keep_times(marks: &[Mark], places: &mut [usize]) {
+    let mut limit = usize::MAX;
+    for (mark, place) in marks.iter().zip(places).rev() {
         match mark.kind {
-            MarkKind::Open => open.push(index),
-            MarkKind::Close => pairs.extend(open.pop().map(|open| (open, index))),
-            MarkKind::Single | MarkKind::Leading | MarkKind::Break => {}
+            MarkKind::Break => limit = *place,
+            MarkKind::Timed => {
+                limit = limit.min(*place);
+                *place = limit;
+            }
+            _ => {}
         }
     }
-    pairs
-}
-
-/// The order of marks at one position: those that end there, then single ones, then those that start there.
-fn rank(kind: MarkKind, mark: usize, pairs: &[(usize, usize)], places: &[usize]) -> u8 {
-    let empty = pairs.iter().any(|&(open, close)| [open, close].contains(&mark) && places[open] == places[close]);
-    match kind {
-        _ if empty => 1,
-        MarkKind::Close => 0,
-        MarkKind::Single | MarkKind::Break => 1,
-        MarkKind::Open | MarkKind::Leading => 2,
-    }
-}
-
-/// Whether pairs are nested or beside each other when the marks are in this order.
-fn is_nested(order: &[usize], pairs: &[(usize, usize)]) -> bool {
-    let mut open = Vec::new();
-    for &mark in order {
-        if pairs.iter().any(|&(start, _)| start == mark) {
-            open.push(mark);
-        } else if let Some(&(start, _)) = pairs.iter().find(|&&(_, end)| end == mark)
-            && open.pop() != Some(start)
-        {
-            return false;
-        }
-    }
-    true
 }
 
 #[cfg(test)]

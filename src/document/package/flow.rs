@@ -9,6 +9,7 @@ mod lines;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::ranges::{RangeBound, widened};
 use super::xml::{NodeId, Tree};
 use crate::document::markup::{Inline, MarkKind, Style};
 use crate::document::{Block, BlockKind};
@@ -235,13 +236,16 @@ impl FlowReader<'_> {
 
     /// Makes a block of nodes that follow each other, if they have text.
     fn sentence(&mut self, nodes: &[NodeId], blocks: &mut Vec<Placed>) {
-        let speaks = |node: &&NodeId| self.speaks(**node);
-        let (Some(&first), Some(&last)) = (nodes.iter().find(speaks), nodes.iter().rfind(speaks)) else {
+        let speaks = |&node: &NodeId| self.speaks(node);
+        let (Some(first), Some(last)) = (nodes.iter().position(speaks), nodes.iter().rposition(speaks)) else {
             for &node in nodes {
                 self.find_flows(node);
             }
             return;
         };
+        let bounds: Vec<_> = nodes.iter().map(|&node| RangeBound::of(self.tree, node)).collect();
+        let (first, last) = widened(&bounds, first, last);
+        let (first, last) = (nodes[first], nodes[last]);
         let mut inline = Inline::default();
         for &node in nodes {
             if (first..=last).contains(&node) {
@@ -303,7 +307,10 @@ impl FlowReader<'_> {
             inline.text(" ");
         } else {
             let markup = self.capture(node);
-            inline.mark(MarkKind::Single, &markup);
+            match RangeBound::of(tree, node) {
+                Some(bound) => inline.bound(bound.begins, &bound.key, &markup),
+                None => inline.mark(MarkKind::Single, &markup),
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::flow::{FlowReader, Placed, Role};
+use super::ranges::{RangeBound, widened};
 use super::xml::NodeId;
 use crate::document::Block;
 use crate::document::markup::{Inline, MarkKind, Style};
@@ -49,6 +50,8 @@ enum What {
     Single(String),
     Open(String),
     Close(String),
+    /// The begin or the end of a range, and what is kept beside it.
+    Bound(RangeBound, String),
     Parting,
 }
 
@@ -123,7 +126,10 @@ impl Paragraph<'_, '_> {
     /// An element that is kept as it is.
     fn single(&mut self, node: NodeId) {
         let kept = self.whole(node);
-        self.keep(kept);
+        match RangeBound::of(self.reader.tree, node).filter(|_| self.code.is_none()) {
+            Some(bound) => self.add(What::Bound(bound, kept.written), kept.place),
+            None => self.keep(kept),
+        }
     }
 
     /// An element between runs, or a run, as it is.
@@ -138,7 +144,11 @@ impl Paragraph<'_, '_> {
         }
         match self.items.last_mut() {
             // An item at the beginning of a phrase stays there.
-            Some(Item { what: What::Single(before) | What::Open(before), place, edges: [_, edge @ None] })
+            Some(Item {
+                what: What::Single(before) | What::Open(before) | What::Bound(_, before),
+                place,
+                edges: [_, edge @ None],
+            })
                 if kept.edges[0].is_none() =>
             {
                 before.push_str(&kept.written);
@@ -263,7 +273,7 @@ impl Paragraph<'_, '_> {
                     Some((start, true)) => parting.extend([start, at]),
                     None => parting.push(at),
                 },
-                What::Words(..) | What::Single(_) => {}
+                What::Words(..) | What::Single(_) | What::Bound(..) => {}
             }
         }
         parting.extend(open.into_iter().map(|(at, _)| at));
@@ -280,9 +290,8 @@ impl Paragraph<'_, '_> {
     }
 
     fn block(&self, items: &[Item], (end, words): &(String, (String, String))) -> Option<Placed> {
-        let counts = |item: &Item| !matches!(item.what, What::Single(_));
-        let last = items.iter().rposition(counts)?;
-        let (items, after) = (&items[items.iter().position(counts)?..=last], &items[last + 1..]);
+        let (first, last) = counted(items)?;
+        let (items, after) = (&items[first..=last], &items[last + 1..]);
         let (first, last) = (items.first()?, items.last()?);
         let own = self.own(items);
         let beginning = |run: &InRun| self.beginning(run.node);
@@ -331,7 +340,7 @@ impl Paragraph<'_, '_> {
                 // A space looks the same in most formats.
                 What::Words(_, text) if text.trim().is_empty() => open,
                 What::Words(format, _) => *format,
-                What::Single(_) => open,
+                What::Single(_) | What::Bound(..) => open,
                 _ => own,
             };
             if format != open {
@@ -352,6 +361,7 @@ impl Paragraph<'_, '_> {
                     spoken |= !said.is_empty();
                 }
                 What::Single(written) => inline.mark(MarkKind::Single, written),
+                What::Bound(bound, written) => inline.bound(bound.begins, &bound.key, written),
                 What::Open(written) => inline.mark(MarkKind::Open, written),
                 What::Close(written) => inline.mark(MarkKind::Close, written),
                 What::Parting => {}
@@ -362,4 +372,17 @@ impl Paragraph<'_, '_> {
         }
         inline
     }
+}
+
+/// The first and the last item of a block, without those kept at its ends. The begin or the end of a range there belongs to the block if the other one is
+/// inside of it.
+fn counted(items: &[Item]) -> Option<(usize, usize)> {
+    let counts = |item: &Item| !matches!(item.what, What::Single(_) | What::Bound(..));
+    let (first, last) = (items.iter().position(counts)?, items.iter().rposition(counts)?);
+    let bound = |item: &Item| match &item.what {
+        What::Bound(bound, _) => Some(bound.clone()),
+        _ => None,
+    };
+    let bounds: Vec<Option<RangeBound>> = items.iter().map(bound).collect();
+    Some(widened(&bounds, first, last))
 }

@@ -96,6 +96,7 @@ fn a_page_says_that_it_is_in_another_language() {
         };
         let dutch = page("nl-NL", title, ["Een &amp; twee", "Dat is een zin.", "Drie vier", "Dat is er nog een."]);
         let expected = page("en", expected, ["EEN &amp; TWEE", "DAT IS EEN ZIN.", "DRIE VIER", "DAT IS ER NOG EEN."]);
+        let expected = expected.replace("<p lang=nl>", "<p lang=en>");
         assert_eq!(english(&dutch, Format::Html), expected);
     }
     let whole = english("<html lang=nl><title>Een | Twee</title><h1>Een</h1>", Format::HtmlWhole);
@@ -103,7 +104,7 @@ fn a_page_says_that_it_is_in_another_language() {
     let marked =
         english("\u{feff}<HTML LANG=nl>\r\n<TITLE>Één</TITLE><h1>Één</h1><p>Dat is een zin.</p>", Format::Html);
     assert!(marked.starts_with("\u{feff}<HTML LANG=en>\r\n<TITLE>ÉÉN</TITLE><h1>ÉÉN<"), "{marked}");
-    for same in ["<html lang=en-GB><p>A.</p>", "<html lang=''><p>A.</p>", "<html><p lang=nl>A.</p>", "<p>A.</p>", ""] {
+    for same in ["<html lang=en-GB><p>A.</p>", "<html lang=''><p>A.</p>", "<html><p lang=en>A.</p>", "<p>A.</p>", ""] {
         assert_eq!(english(same, Format::HtmlWhole), same);
     }
     let models = translate(&Capitals, "<html lang=nl><p>A.</p>", Format::Html).document;
@@ -211,4 +212,50 @@ fn entities_are_read_and_written() {
     assert_eq!(sources(&translation), ["Café & bar <open>\u{a0}om 8\u{202f}uur ’s avonds, © en &onbekend; 1 < 2."]);
     let expected = "<p>CAFÉ &amp; BAR &lt;OPEN&gt;\u{a0}OM 8\u{202f}UUR ’S AVONDS, © EN &amp;ONBEKEND; 1 &lt; 2.</p>";
     assert_eq!(translation.document.text(), expected);
+}
+
+#[test]
+fn elements_inside_a_page_name_the_new_language_too() {
+    let page = "<html lang=nl><body lang=nl-NL><nav lang=nl>Menu<p hidden></nav><p>Een <span lang=\"nl\">woord</span> en <i lang=fr>mot</i>.</p>\
+        <p lang=de>Wort.</p><svg lang=nl></svg></body>";
+    let expected = "<html lang=en><body lang=en><nav lang=en>MENU<p hidden></nav><p>EEN <span lang=\"en\">WOORD</span> EN <i lang=fr>MOT</i>.</p>\
+        <p lang=de>WORT.</p><svg lang=nl></svg></body>";
+    assert_eq!(english(page, Format::HtmlWhole), expected);
+    assert_eq!(english("<html><p lang=nl>A.</p>", Format::HtmlWhole), "<html><p lang=en>A.</p>");
+}
+
+#[test]
+fn a_closed_script_ends_in_xhtml_and_goes_on_in_html() {
+    let body =
+        "<h1>De brug</h1><p>De brug over het kanaal is open, zegt de gemeente vandaag.</p><p>Een <svg/> twee.</p>";
+    for head in ["<?xml version=\"1.0\"?>\n<html>", "<html xmlns=\"http://www.w3.org/1999/xhtml\">"] {
+        for closed in ["<script src=\"x.js\"/>", "<iframe src=\"x\"/>", "<textarea/>", "<title/>"] {
+            let page = format!("{head}<body>{closed}{body}</body></html>");
+            for format in [Format::Html, Format::HtmlWhole] {
+                let text = translate(&Capitals, &page, format).document.text();
+                assert!(text.contains("<p>DE BRUG OVER HET") && text.contains("<p>EEN <svg/> TWEE.</p>"), "{text}");
+                assert!(text.contains(closed), "{text}");
+            }
+        }
+    }
+    let page = "<html><script src=\"x\"/>geen tekst</script><p>Wel.</p>";
+    assert_eq!(translate(&Capitals, page, Format::HtmlWhole).document.text(), page.replace("Wel.", "WEL."));
+}
+
+#[test]
+fn what_the_encoding_of_a_page_lacks_is_written_as_references() {
+    let page = |title: &str, text: &str| {
+        format!("<html><head><meta charset=iso-8859-1><title>{title}</title></head><h1>{title}</h1><p>{text}</p>")
+    };
+    let made = english(&page("Caf&eacute;", "Ren&eacute; is er."), Format::Html);
+    assert_eq!(made, page("CAF&#201;", "REN&#201; IS ER."));
+    // Bytes beyond ASCII show that the declaration is wrong.
+    assert!(english(&page("Café", "Ren&eacute; is er."), Format::Html).contains("<p>RENÉ IS ER."));
+    assert!(english(&page("Caf&eacute;", "Zin.").replace("iso-8859-1", "UTF-8"), Format::Html).contains("<h1>CAFÉ"));
+}
+
+#[test]
+fn a_page_of_many_elements_inside_each_other_is_read_at_once() {
+    let deep = format!("{}<p>Een zin.</p>{}", "<div>".repeat(20_000), "</div>".repeat(20_000));
+    assert!(translate(&Capitals, &deep, Format::Html).document.text().contains("<p>EEN ZIN.</p>"));
 }

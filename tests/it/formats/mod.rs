@@ -9,6 +9,7 @@ mod fields;
 mod generated;
 mod html;
 mod markdown;
+mod marks;
 mod messages;
 mod office;
 pub mod package;
