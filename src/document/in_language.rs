@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Block, BlockKind, Document, Format, feed, html, xliff};
+use super::{Block, BlockKind, Document, Format, feed, html, xliff, xml};
 
 impl Document {
     /// The article with what it says of itself in the language of its blocks: a web page names its language, and its title
@@ -22,6 +22,9 @@ impl Document {
             Format::Rss => self.relabel(&feed::languages(&self.text(), language)),
             Format::Xliff => self.relabel(&xliff::languages(&self.text(), language)),
             _ => {}
+        }
+        if matches!(self.format, Format::Rss | Format::Xliff) {
+            self.relabel(xml::in_utf8(&self.text()).as_slice());
         }
         self.package = self.package.map(|package| package.in_language(language));
         self

@@ -1,16 +1,20 @@
 //! Markdown: `CommonMark`, with tables, footnotes, strikethrough, task lists, formulas and front matter.
+//! Of what pandoc and others add, `dialect` says what stays as it is.
 //!
 //! Headings, paragraphs, items and table cells are blocks; code, front matter, link definitions and all signs
 //! that make the structure are gaps. A block of HTML is read as `html` reads a page, unless the signs of a quotation
 //! run through its lines. Inside a block emphasis, links and the like are marks, and code, formulas and pictures
 //! stand by themselves: none of it is sent to a model.
 
+mod dialect;
+
 use std::ops::Range;
 
 use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
 
-use super::markup::{Inline, MarkKind, Style};
+use super::markup::{Inline, InlinePlace, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format, html};
+use dialect::{LineMark, WordMark};
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str) -> Document {
@@ -54,10 +58,37 @@ struct MarkdownReader<'a> {
     opening: bool,
     /// A line has just ended: what quotes and items repeat at the next line's start belongs to the end.
     after_break: bool,
+    /// The end of that line.
+    broken_at: usize,
+    /// What is open in the block: emphasis, links and tags, the innermost last.
+    phrases: Vec<OpenPhrase>,
+    /// The last code or picture: where it begins, and where it is in the block.
+    last_kept: Option<(usize, InlinePlace)>,
+    /// The ends of spans with attributes that have begun, the innermost last: the closing bracket and what follows it.
+    spans: Vec<Range<usize>>,
+    /// What goes through as it is, although the parser sees text in it.
+    skipped: Range<usize>,
+    /// The line is a block of its own.
+    alone: bool,
+}
+
+/// Something in a block whose end has not been read.
+struct OpenPhrase {
+    start: usize,
+    /// How far the block was before it.
+    place: InlinePlace,
+    /// The name of a tag of HTML; empty for what is Markdown.
+    tag: String,
+    /// The label of a link that has no other one than its text.
+    label: Option<String>,
 }
 
 impl MarkdownReader<'_> {
     fn event(&mut self, event: &Event, range: Range<usize>) {
+        let is_skipped = self.skipped.start <= range.start && range.end <= self.skipped.end && !range.is_empty();
+        if is_skipped && !matches!(event, Event::End(end) if !is_inline(*end)) {
+            return;
+        }
         match event {
             Event::Start(tag) => self.start(tag, range),
             Event::End(tag) => self.end(*tag, range),
@@ -66,7 +97,7 @@ impl MarkdownReader<'_> {
                 self.html = alone.map(|_| range.end);
             }
             _ if self.skipping > 0 => {}
-            Event::Text(text) => self.words(text, range),
+            Event::Text(text) => self.said(text, range),
             // As in pandoc, a dollar sign before a digit ends no formula: these are amounts of money.
             Event::InlineMath(_) if self.text[range.end..].starts_with(|c: char| c.is_ascii_digit()) => {
                 self.words(&self.text[range.clone()], range);
@@ -76,10 +107,12 @@ impl MarkdownReader<'_> {
             }
             Event::InlineHtml(tag) => self.tag(tag, range),
             // After a break of another kind it is no space of the text.
-            Event::SoftBreak if self.open.is_none() => {}
+            Event::SoftBreak if self.open.is_none() => self.alone = false,
+            Event::SoftBreak if self.alone => self.end_block(),
             Event::SoftBreak => {
                 self.read_to(range.start, MarkKind::Single);
                 self.inline.text(" ");
+                self.broken_at = self.open.map_or(range.start, |(_, read)| read);
                 self.read_on(&range);
                 self.after_break = true;
             }
@@ -99,10 +132,11 @@ impl MarkdownReader<'_> {
             Tag::Item => BlockKind::Item,
             Tag::TableCell => BlockKind::Cell,
             Tag::Emphasis | Tag::Strong | Tag::Strikethrough | Tag::Superscript | Tag::Subscript => {
-                return self.open_mark(range.start);
+                return self.open_mark(range.start, None);
             }
             Tag::Link { link_type, .. } if !matches!(link_type, LinkType::Autolink | LinkType::Email) => {
-                return self.open_mark(range.start);
+                let label = dialect::label(*link_type, &self.text[range.clone()]);
+                return self.open_mark(range.start, label);
             }
             Tag::Link { .. } | Tag::Image { .. } => {
                 self.single(range);
@@ -131,16 +165,67 @@ impl MarkdownReader<'_> {
             }
             return;
         }
-        match tag {
-            TagEnd::Emphasis
-            | TagEnd::Strong
-            | TagEnd::Strikethrough
-            | TagEnd::Superscript
-            | TagEnd::Subscript
-            | TagEnd::Link => self.read_to(range.end, MarkKind::Close),
-            _ => {
-                self.end_block();
-                self.kinds.pop();
+        if is_inline(tag) {
+            return self.close(range.end);
+        }
+        self.end_block();
+        self.kinds.pop();
+    }
+
+    /// Text as the parser gives it, with the additions of dialects in it.
+    fn said(&mut self, text: &str, range: Range<usize>) {
+        let is_written = self.text[range.clone()] == *text;
+        let mut at = range.start.max(self.skipped.end.min(range.end));
+        if !is_written {
+            return self.words(text, range);
+        }
+        if (self.open.is_none() || self.after_break)
+            && let Some(mark) = LineMark::at(self.text, at)
+        {
+            self.end_block();
+            let end = at + mark.length;
+            (self.skipped, self.alone) = (at..end, mark.is_alone);
+            at = end.min(range.end);
+        }
+        while let Some((place, mark)) = dialect::word_mark(self.text, &(at..range.end), self.spans.last()) {
+            self.words(&self.text[at..place], at..place);
+            let end = self.word_mark(place, mark);
+            at = end.min(range.end);
+        }
+        self.words(&self.text[at..range.end], at..range.end);
+    }
+
+    /// Adds what a dialect has at a place in the text, and returns its end.
+    fn word_mark(&mut self, at: usize, mark: WordMark) -> usize {
+        match mark {
+            WordMark::Open(end) => {
+                self.open_mark(at, None);
+                self.opening = false;
+                self.inline.mark(MarkKind::Open, &self.text[at..=at]);
+                self.read_on(&(at..at + 1));
+                self.spans.push(end);
+                at + 1
+            }
+            WordMark::Close(end) => {
+                self.spans.pop();
+                self.close(end);
+                self.skipped = at..end;
+                end
+            }
+            WordMark::Attributes(end) => {
+                let is_touching = self.open.is_some_and(|(_, read)| read == at);
+                if is_touching && self.inline.extend_mark(&self.text[at..end]) {
+                    self.read_on(&(at..end));
+                } else {
+                    self.single(at..end);
+                }
+                self.skipped = at..end;
+                end
+            }
+            WordMark::Note(end) => {
+                self.single(at..end);
+                self.skipped = at..end;
+                end
             }
         }
     }
@@ -158,16 +243,47 @@ impl MarkdownReader<'_> {
     }
 
     /// Where something opens whose sign reaches as far as what it encloses.
-    fn open_mark(&mut self, at: usize) {
+    fn open_mark(&mut self, at: usize, label: Option<String>) {
         self.read_to(at, MarkKind::Single);
         self.read_on(&(at..at));
+        self.phrases.push(OpenPhrase { start: at, place: self.inline.place(), tag: String::new(), label });
         self.opening = true;
     }
 
-    /// Adds a single mark for `range`.
+    /// Ends what is open, whose sign reaches to `end`. Without words in it, it is a single mark: a picture with a link, code in bold.
+    fn close(&mut self, end: usize) {
+        self.read_to(end, MarkKind::Close);
+        let Some(at) = self.phrases.iter().rposition(|phrase| phrase.tag.is_empty()) else { return };
+        let Some(phrase) = self.phrases.drain(at..).next() else { return };
+        if let Some(label) = &phrase.label {
+            self.inline.rewrite_mark(&format!("][{label}]"));
+        }
+        self.fold(&phrase, end);
+    }
+
+    /// Makes a phrase that ends here a single mark, if there are no words in it.
+    fn fold(&mut self, phrase: &OpenPhrase, end: usize) {
+        let (said, marks) = self.inline.since(phrase.place);
+        let has_mark = marks.iter().any(|mark| mark.kind == MarkKind::Single);
+        if said.is_empty() || (said.trim().is_empty() && has_mark) {
+            self.inline.fold(phrase.place, &self.text[phrase.start..end]);
+            self.last_kept = Some((phrase.start, phrase.place));
+        }
+    }
+
+    /// Adds a single mark for `range`. Two of them with only a sign between them are one, such as `` `Ctrl`+`C` ``.
     fn single(&mut self, range: Range<usize>) {
         self.read_to(range.start, MarkKind::Single);
-        self.inline.mark(MarkKind::Single, &self.text[range.clone()]);
+        let is_joined = |(_, place): &(usize, InlinePlace)| {
+            let (said, marks) = self.inline.since(*place);
+            marks.len() == 1 && !said.contains(|c: char| c.is_alphanumeric() || c.is_whitespace())
+        };
+        if let Some((start, place)) = self.last_kept.filter(is_joined) {
+            self.inline.fold(place, &self.text[start..range.end]);
+        } else {
+            self.last_kept = Some((range.start, self.inline.place()));
+            self.inline.mark(MarkKind::Single, &self.text[range.clone()]);
+        }
         self.read_on(&range);
     }
 
@@ -184,8 +300,20 @@ impl MarkdownReader<'_> {
             () if html::is_void(name) || tag.ends_with("/>") || name.is_empty() => MarkKind::Single,
             () => MarkKind::Open,
         };
+        let place = self.inline.place();
         self.inline.mark(kind, &self.text[range.clone()]);
         self.read_on(&range);
+        match kind {
+            MarkKind::Open => {
+                self.phrases.push(OpenPhrase { start: range.start, place, tag: name.to_owned(), label: None });
+            }
+            MarkKind::Close => {
+                if let Some(phrase) = self.phrases.pop_if(|phrase| phrase.tag == name) {
+                    self.fold(&phrase, range.end);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Adds the unread text before `at`, which is markup, as a mark.
@@ -218,12 +346,34 @@ impl MarkdownReader<'_> {
     /// Ends the open block, and keeps it if it has text.
     fn end_block(&mut self) {
         let inline = std::mem::take(&mut self.inline);
-        (self.after_break, self.opening) = (false, false);
+        let is_broken = self.after_break;
+        (self.after_break, self.opening, self.alone) = (false, false, false);
+        (self.phrases, self.spans, self.last_kept) = (Vec::new(), Vec::new(), None);
         if let Some((start, end)) = self.open.take()
             && inline.has_text()
         {
-            let kind = self.kinds.last().copied().unwrap_or(BlockKind::Paragraph);
-            self.blocks.push((start..end, inline.finish(kind, &self.text[start..end], Style::Markdown)));
+            // A line that is no part of the block has ended it.
+            let end = if is_broken { self.broken_at.clamp(start, end) } else { end };
+            let end = if is_broken { start + self.text[start..end].trim_end().len() } else { end };
+            let source = &self.text[start..end];
+            if !dialect::is_kept(source) {
+                let kind = self.kinds.last().copied().unwrap_or(BlockKind::Paragraph);
+                self.blocks.push((start..end, inline.finish(kind, source, Style::Markdown)));
+            }
         }
     }
+}
+
+/// Whether what ends here is part of a block.
+fn is_inline(tag: TagEnd) -> bool {
+    matches!(
+        tag,
+        TagEnd::Emphasis
+            | TagEnd::Strong
+            | TagEnd::Strikethrough
+            | TagEnd::Superscript
+            | TagEnd::Subscript
+            | TagEnd::Link
+            | TagEnd::Image
+    )
 }

@@ -3,7 +3,7 @@
 //! Invariant: an article that is Markdown already keeps its markup; one in another format gets headings
 //! where it has headings. The summary, where there is one, is a quotation above the translation.
 
-use crate::document::{BlockKind, Document, Format};
+use crate::document::{BlockKind, Document, Format, escape_markdown};
 use crate::report::Report;
 
 /// One article.
@@ -36,20 +36,24 @@ fn translation(document: &Document, dated: bool) -> String {
         return document.text();
     }
     let plain;
-    let document = if document.has_markup() {
+    let has_markup = document.has_markup();
+    let document = if has_markup {
         plain = document.without_markup();
         &plain
     } else {
         document
     };
+    // In a plain text a sign may be meant as it is; in a document with formats of its own it is none of Markdown.
+    let written = |text: &str, first: bool| if has_markup { escape_markdown(text, first) } else { text.to_owned() };
     let mut text = if dated { String::new() } else { document.gaps[0].clone() };
     for (block, gap) in document.blocks.iter().zip(&document.gaps[1..]) {
         match block.kind {
             BlockKind::Date if dated => continue,
             BlockKind::Date => text += &format!("*{}*\n", block.text),
-            BlockKind::Title | BlockKind::Heading => text += &format!("## {}", block.text),
-            BlockKind::Item => text += &format!("- {}", block.text),
-            BlockKind::Credit => text += &format!("*{}*", block.text),
+            BlockKind::Title | BlockKind::Heading => text += &format!("## {}", written(&block.text, false)),
+            BlockKind::Item => text += &format!("- {}", written(&block.text, true)),
+            BlockKind::Credit => text += &format!("*{}*", written(&block.text, false)),
+            _ if has_markup => text += &written(&block.text, true),
             _ => text += &escaped(&block.text),
         }
         text += gap;
@@ -61,4 +65,18 @@ fn translation(document: &Document, dated: bool) -> String {
 fn escaped(text: &str) -> String {
     let markup = text.starts_with('#') || text.starts_with("> ") || text.starts_with("+ ");
     if markup { format!("\\{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_in_a_document_are_none_of_markdown() {
+        let page =
+            Document::parse("-", "<h1>A *b*</h1><p>[a](b) *c*</p><p>1. d</p><ul><li># e</li></ul>", Format::HtmlWhole);
+        assert_eq!(translation(&page, false), "## A \\*b\\*\n\n[a\\](b) \\*c\\*\n\n1\\. d\n\n- \\# e\n");
+        let text = Document::parse("-", "Een *zin* van iemand.", Format::Text);
+        assert_eq!(translation(&text, false), "Een *zin* van iemand.");
+    }
 }

@@ -188,3 +188,37 @@ fn documents_of_this_project_lose_nothing() {
     }
     assert!(read >= 4, "{read}");
 }
+
+#[test]
+fn what_dialects_add_keeps_its_form() {
+    for (text, expected) in [
+        (
+            "Zie [Jan Piet] of [Anna Bos][] nu.\n\n[Jan Piet]: a\n[Anna Bos]: b\n",
+            "nu. [Bos Anna][Anna Bos] of [Piet Jan][Jan Piet] Zie\n\n[Jan Piet]: a\n[Anna Bos]: b\n",
+        ),
+        ("> [!WARNING]\n> De hond blaft.\n", "> [!WARNING]\n> blaft. hond De\n"),
+        ("> [!info]- Een titel\n> De hond.\n", "> [!info]- titel Een\n> hond. De\n"),
+        ("# Een kop {#kop .a}\n", "# kop Een {#kop .a}\n"),
+        ("Een term\n:   Een uitleg.\n", "term Een\n:   uitleg. Een\n"),
+        ("::: {.note}\nEen hond.\n:::\n", "::: {.note}\nhond. Een\n:::\n"),
+        (
+            "Een regel.\n\n*[HTML]: Een taal\n*[CSS]: Een stijl\n",
+            "regel. Een\n\n*[HTML]: taal Een\n*[CSS]: stijl Een\n",
+        ),
+        ("Een [knop]{.btn .a} hier.\n", "hier. [knop]{.btn .a} Een\n"),
+        ("Een [knop](u){.btn} hier.\n", "hier. [knop](u){.btn} Een\n"),
+        (
+            "+---+---+\n| a | b |\n+===+===+\n| c | d |\n+---+---+\n",
+            "+---+---+\n| a | b |\n+===+===+\n| c | d |\n+---+---+\n",
+        ),
+        ("\\newpage\n\nEen hond.\n", "\\newpage\n\nhond. Een\n"),
+    ] {
+        assert_eq!(translate(&Backwards, text, Format::Markdown).document.text(), expected, "{text}");
+        assert_eq!(translate(&super::Echo, text, Format::Markdown).document.text(), text);
+    }
+    let note = translate(&Capitals, "Een noot^[met *tekst* erin] hier en \\[x\\](u) {niet}.\n", Format::Markdown);
+    assert_eq!(note.document.text(), "EEN NOOT^[met *tekst* erin] HIER EN [X\\](U) {NIET}.\n");
+    // A label whose letters only differ in their case is the same label.
+    let label = translate(&Capitals, "Zie [de tekst] nu.\n\n[de tekst]: a\n", Format::Markdown);
+    assert_eq!(label.document.text(), "ZIE [DE TEKST] NU.\n\n[de tekst]: a\n");
+}
