@@ -148,9 +148,7 @@ impl Paragraph<'_, '_> {
                 what: What::Single(before) | What::Open(before) | What::Bound(_, before),
                 place,
                 edges: [_, edge @ None],
-            })
-                if kept.edges[0].is_none() =>
-            {
+            }) if kept.edges[0].is_none() => {
                 before.push_str(&kept.written);
                 place.end = kept.place.end;
                 edge.clone_from(&kept.edges[1]);
