@@ -252,9 +252,13 @@ impl MarkdownReader<'_> {
 
     /// Ends what is open, whose sign reaches to `end`. Without words in it, it is a single mark: a picture with a link, code in bold.
     fn close(&mut self, end: usize) {
+        let phrase = self.phrases.iter().rposition(|phrase| phrase.tag.is_empty());
+        let phrase = phrase.and_then(|at| self.phrases.drain(at..).next());
+        // The parser leaves out the `[]` of `[label][]`.
+        let label = phrase.as_ref().and_then(|phrase| phrase.label.as_ref());
+        let end = if label.is_some() && self.text[end..].starts_with("[]") { end + 2 } else { end };
         self.read_to(end, MarkKind::Close);
-        let Some(at) = self.phrases.iter().rposition(|phrase| phrase.tag.is_empty()) else { return };
-        let Some(phrase) = self.phrases.drain(at..).next() else { return };
+        let Some(phrase) = phrase else { return };
         if let Some(label) = &phrase.label {
             self.inline.rewrite_mark(&format!("][{label}]"));
         }

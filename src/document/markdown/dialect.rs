@@ -108,12 +108,11 @@ fn attributes(text: &str, at: usize) -> Option<usize> {
 
 /// The label of a link whose text is its label too: the text may change, the label may not.
 pub(super) fn label(kind: LinkType, link: &str) -> Option<String> {
-    let end = match kind {
-        LinkType::Shortcut => "]",
-        LinkType::Collapsed => "][]",
-        _ => return None,
-    };
-    let label = link.strip_prefix('[')?.strip_suffix(end)?;
+    if !matches!(kind, LinkType::Shortcut | LinkType::Collapsed) {
+        return None;
+    }
+    let label = link.strip_prefix('[')?;
+    let label = label.strip_suffix("][]").or_else(|| label.strip_suffix(']'))?;
     Some(label.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
