@@ -6,6 +6,7 @@
 mod adapter;
 mod builder;
 mod decoder;
+mod embeddings;
 mod encoder;
 pub mod family;
 mod output;
@@ -30,6 +31,7 @@ pub use weights::Weights;
 
 use builder::Builder;
 use decoder::{Decoder, DecoderAttention, DecoderLayer};
+use embeddings::embeddings;
 use encoder::{Encoder, EncoderLayer};
 use output::Output;
 use packed::Quantiser;
@@ -226,59 +228,6 @@ pub fn check_stacks(spec: &Spec, weights: &Weights) -> Result<()> {
         _ => return Ok(()),
     };
     anyhow::bail!(format!("the weights are {what}: no tensor is of a layer of the other").with_hint(family::WHOLE))
-}
-
-/// The source embedding, the target embedding and the output matrix. Those whose numbers are equal are built once,
-/// whichever of their names the checkpoint stores them under. A table of its own is used if its numbers differ from the
-/// shared one's, whatever config.json says about tying: transformers 5 does so, and stores tables that are not tied
-/// under all of their names.
-fn embeddings(builder: &Builder) -> Result<[Matrix; 3]> {
-    let (spec, names) = (builder.spec, &builder.spec.names);
-    let head = names.head;
-    let table = |candidates: &[&'static str], rows: usize, stack: &Stack| {
-        let candidates: Vec<_> = candidates.iter().copied().filter(|name| !name.is_empty()).collect();
-        let view = match candidates.iter().find_map(|name| builder.find(name)) {
-            Some(view) => view,
-            None => builder.weights.first(&candidates)?,
-        };
-        view.expect(candidates[0], &[rows, stack.width])?;
-        Ok::<_, anyhow::Error>(view)
-    };
-    let mut built: Vec<(View, Matrix)> = Vec::new();
-    let mut matrix = |view| {
-        if let Some((_, matrix)) = built.iter().find(|(known, _)| known.same(&view)) {
-            return Ok(matrix.clone());
-        }
-        let matrix = builder.matrix(&[view])?;
-        built.push((view, matrix.clone()));
-        Ok::<_, anyhow::Error>(matrix)
-    };
-    let (source_name, target_name) = (names.encoder.embedding, names.decoder.embedding);
-    let [source, target, tied] = if spec.shared_embedding {
-        let shared = table(&[names.shared, target_name, source_name, head], spec.vocabulary, &spec.decoder)?;
-        let own = |name: &str, stack: &Stack| {
-            let view = builder.find(name).unwrap_or(shared);
-            view.expect(name, &[spec.vocabulary, stack.width])?;
-            Ok::<_, anyhow::Error>(view)
-        };
-        [own(source_name, &spec.encoder)?, own(target_name, &spec.decoder)?, shared]
-    } else {
-        let source = table(&[source_name, names.shared], spec.source_vocabulary, &spec.encoder)?;
-        let target = table(&[target_name, head, names.shared], spec.vocabulary, &spec.decoder)?;
-        [source, target, target]
-    };
-    let (target, source) = (matrix(target)?, matrix(source)?);
-    let output = match builder.find(head) {
-        Some(own) if !own.same(&tied) => {
-            own.expect(head, &[spec.vocabulary, spec.decoder.width])?;
-            matrix(own)?
-        }
-        None if !spec.tied_output => {
-            return Err(builder.weights.first(&[head]).err().unwrap_or_else(|| anyhow::anyhow!("no `{head}`")));
-        }
-        _ => matrix(tied)?,
-    };
-    Ok([source, target, output])
 }
 
 fn encoder(builder: &Builder, tokens: Matrix) -> Result<Encoder> {
