@@ -12,7 +12,7 @@
 //! let pipeline = Pipeline::load(PipelineOptions::digest("kortom-nl-en"))?;
 //! let report = pipeline.digest("date 2021-03 Het regent vandaag.")?;
 //! println!("{}", report.translation.as_deref().unwrap_or_default());
-//! # assert_eq!((report.date.as_deref(), report.translation.as_deref()), (Some("2021-03"), Some("It's going to rain today.")));
+//! # assert_eq!((report.date.as_deref(), report.translation.as_deref()), (Some("2021-03"), Some("It's raining today.")));
 //! # Ok::<(), kortom::Error>(())
 //! ```
 

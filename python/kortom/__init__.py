@@ -5,7 +5,7 @@ its model stays for the next call.
 
 >>> import kortom
 >>> kortom.translate("Het regent vandaag.")
-"It's going to rain today."
+"It's raining today."
 >>> report = kortom.digest(pathlib.Path("article.txt"))
 >>> report.summary, report.translation, report.flagged
 

@@ -366,7 +366,7 @@ test("a PDF that is dropped comes back as Markdown, and the page says so", async
   }, pdf("Het regent vandaag."));
   const download = await downloads;
   assert.equal(download.suggestedFilename(), "brief_en.md");
-  assert.equal(await readFile(await download.path(), "utf8"), "It's going to rain today.\n");
+  assert.equal(await readFile(await download.path(), "utf8"), "It's raining today.\n");
   assert.match(await page.textContent("#opened"), /^brief_en\.md · the layout of a PDF is not kept/);
 });
 
@@ -412,7 +412,7 @@ test("a page of another origin may translate as with LibreTranslate, and read no
       const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body };
       return fetch(url, asked).then((response) => response.json(), () => "refused by the browser");
     }, address + path);
-  assert.deepEqual(await ask("/translate"), { translatedText: "It's going to rain today." });
+  assert.deepEqual(await ask("/translate"), { translatedText: "It's raining today." });
   assert.equal(await ask("/digest"), "refused by the browser");
   other.close();
 });
