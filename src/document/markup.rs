@@ -20,9 +20,9 @@ pub(super) use inline::{Inline, InlinePlace, visible};
 
 use project::Projection;
 
+use super::Block;
 use super::envelope::Envelope;
 use super::package::{RunPiece, Runs};
-use super::Block;
 
 /// The escaping of text among markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

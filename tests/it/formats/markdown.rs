@@ -217,7 +217,7 @@ fn what_dialects_add_keeps_its_form() {
         assert_eq!(translate(&super::Echo, text, Format::Markdown).document.text(), text);
     }
     let note = translate(&Capitals, "Een noot^[met *tekst* erin] hier en \\[x\\](u) {niet}.\n", Format::Markdown);
-    assert_eq!(note.document.text(), "EEN NOOT^[met *tekst* erin] HIER EN [X\\](U) {NIET}.\n");
+    assert_eq!(note.document.text(), "EEN NOOT^[met *tekst* erin] HIER EN [X\\](U) {niet}.\n");
     // A label whose letters only differ in their case is the same label.
     let label = translate(&Capitals, "Zie [de tekst] nu.\n\n[de tekst]: a\n", Format::Markdown);
     assert_eq!(label.document.text(), "ZIE [DE TEKST] NU.\n\n[de tekst]: a\n");

@@ -158,10 +158,7 @@ fn documents_are_translated_and_fetched_as_what_they_are() {
         let url = answer["translatedFileUrl"].as_str().unwrap();
         assert!(url.ends_with(".brief_en.md"), "{url}");
         assert_eq!(answer["warnings"][0], "the layout of a PDF is not kept: its text comes out as Markdown");
-        assert_eq!(
-            agent().get(url).call().unwrap().body_mut().read_to_string().unwrap(),
-            "It's raining today.\n"
-        );
+        assert_eq!(agent().get(url).call().unwrap().body_mut().read_to_string().unwrap(), "It's raining today.\n");
     }
     let broken = form("brief.docx", "PK");
     server.send("/translate_file", "multipart/form-data; boundary=b", broken).refused(422, "no zip archive");
