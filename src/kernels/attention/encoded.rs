@@ -1,7 +1,7 @@
 //! Keys and values of encoded sentences, in the order in which a decoder reads them at every step.
 //!
 //! For many sentences, or long ones, they are more than the caches hold, so a step takes as long as reading them. Memory is
-//! read fastest from end to end, so the keys of a head lie together (see [`super::blocks`]), and so do its values.
+//! read fastest from end to end, so the keys of a head lie together (see `blocks`), and so do its values.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
