@@ -119,7 +119,7 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool, inherited: Inherited) -> Opt
 /// The tag and the name of a target: those it has, with its attributes, or new ones.
 fn target_tag(tree: &Tree, source: NodeId, target: Option<NodeId>) -> (String, String) {
     if let Some(target) = target {
-        return (open(tree.tag(target)), tree.qualified(target).to_owned());
+        return (opened(tree.tag(target)), tree.qualified(target).to_owned());
     }
     let name = format!("{}target", tree.qualified(source).trim_end_matches("source"));
     (format!("<{name}>"), name)
@@ -142,7 +142,7 @@ fn stated(tag: &str, state: &str, detail: &str) -> String {
 }
 
 /// The tag of an element with content, from one that may say that there is none.
-fn open(tag: &str) -> String {
+fn opened(tag: &str) -> String {
     tag.strip_suffix("/>").map_or_else(|| tag.to_owned(), |tag| format!("{}>", tag.trim_end()))
 }
 

@@ -76,17 +76,16 @@ fn rows(page: &[TextLine], is_top: bool) -> Vec<Vec<&TextLine>> {
 /// The text of a row with `#` for each number, and its place in two roundings: two places that are nearly equal have at least one
 /// rounding in common.
 fn keys(row: &[&TextLine]) -> [RowKey; 2] {
-    let mut words = String::new();
-    for c in row.iter().flat_map(|line| line.text.chars()) {
+    let mut key = String::new();
+    for c in words(row).chars() {
         match c {
-            c if c.is_ascii_digit() && words.ends_with('#') => {}
-            c if c.is_ascii_digit() => words.push('#'),
-            c if c.is_whitespace() => {}
-            c => words.push(c),
+            c if c.is_ascii_digit() && key.ends_with('#') => {}
+            c if c.is_ascii_digit() => key.push('#'),
+            c => key.push(c),
         }
     }
     let place = row[0].baseline / SAME_PLACE;
-    [(words.clone(), 2 * place.floor() as i32), (words, 2 * (place + 0.5).floor() as i32 + 1)]
+    [(key.clone(), 2 * place.floor() as i32), (key, 2 * (place + 0.5).floor() as i32 + 1)]
 }
 
 /// The text of a row, without white space.
