@@ -102,14 +102,14 @@ impl Message {
 fn block(message: &str, written: &str) -> Option<Block> {
     let said = message.trim();
     let start = message.len() - message.trim_start().len();
-    let space = [&message[..start], &message[start + said.len()..]];
     let mut inline = Inline::default();
     tags::add(said, &mut inline);
     if !inline.has_text() {
         return None;
     }
+    let space = [message[..start].to_owned(), inline.take_end_space() + &message[start + said.len()..]];
     let block = inline.finish(BlockKind::Message, written, Style::Plain);
-    let space = space.map(|space| Envelope::Po.wrap(space.to_owned(), Style::Plain));
+    let space = space.map(|space| Envelope::Po.wrap(space, Style::Plain));
     let markup = block.markup.map(|markup| Box::new(markup.enveloped(written, Envelope::Po).tagged(space)));
     Some(Block { markup, ..block })
 }

@@ -93,6 +93,45 @@ impl Inline {
         if after.is_some_and(|mark| mark.kind == MarkKind::Single) { "" } else { &self.text[end..] }
     }
 
+    /// Gives white space at the end, in a text that must keep all of it, to the marks that it stands before. The end of a pair in the
+    /// middle of a sentence may go elsewhere: the space before it is returned, to stand after the block.
+    pub(in crate::document) fn take_end_space(&mut self) -> String {
+        let end = self.text.trim_end().len();
+        let (mut at, mut rest) = (end, String::new());
+        for index in 0..self.marks.len() {
+            let place = self.marks[index].at;
+            if place <= end {
+                continue;
+            }
+            let space = self.text.get(at..place).unwrap_or_default();
+            let is_last = self.marks[index].kind != MarkKind::Close || self.opened_at(index) == Some(0);
+            if is_last {
+                self.marks[index].markup.insert_str(0, space);
+            } else {
+                rest.push_str(space);
+            }
+            // A break stands in place of a character of the text.
+            at = place + usize::from(self.marks[index].kind == MarkKind::Break);
+            self.marks[index].at = end;
+        }
+        self.text.truncate(end);
+        rest
+    }
+
+    /// Where the pair begins in the text that the mark of this number closes.
+    fn opened_at(&self, close: usize) -> Option<usize> {
+        let mut inner = 0_usize;
+        for mark in self.marks[..close].iter().rev() {
+            match mark.kind {
+                MarkKind::Close => inner += 1,
+                MarkKind::Open if inner == 0 => return Some(mark.at),
+                MarkKind::Open => inner -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
     /// Appends a mark that begins or ends the range of this key.
     pub(in crate::document) fn bound(&mut self, begins: bool, key: &str, markup: &str) {
         let known = self.keys.iter().position(|known| known == key);

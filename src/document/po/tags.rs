@@ -34,31 +34,34 @@ const PARTING: [&str; 21] = [
     "ul",
 ];
 
-/// A tag at the front of a text.
+/// A tag at the front of a text. A name means the same in capitals, as in `<B>`.
 struct InnerTag<'a> {
-    written: &'a str,
+    length: usize,
+    /// The name, in lower case.
     name: &'a str,
     kind: MarkKind,
 }
 
 /// Adds a text to a block, with its tags as marks.
 pub(super) fn add(text: &str, inline: &mut Inline) {
+    let lower = text.to_ascii_lowercase();
     // The names of the elements that are open.
     let mut open: Vec<&str> = Vec::new();
     let (mut said, mut at) = (0, 0);
     while let Some(found) = text[at..].find('<') {
         at += found;
-        let Some(tag) = InnerTag::read(&text[at..]).and_then(|tag| tag.sure(&text[at..], &open)) else {
+        let Some(tag) = InnerTag::read(&lower[at..]).and_then(|tag| tag.sure(&lower[at..], &open)) else {
             at += 1;
             continue;
         };
         inline.text(&text[said..at]);
-        at += tag.written.len();
+        let written = &text[at..at + tag.length];
+        at += tag.length;
         said = at;
         if PARTING.contains(&tag.name) {
-            inline.parting(tag.written);
+            inline.parting(written);
         } else {
-            inline.mark(tag.kind, tag.written);
+            inline.mark(tag.kind, written);
         }
         match tag.kind {
             MarkKind::Open => open.push(tag.name),
@@ -70,11 +73,11 @@ pub(super) fn add(text: &str, inline: &mut Inline) {
 }
 
 impl<'a> InnerTag<'a> {
-    /// The tag at the front of a text, if it has the form of one.
+    /// The tag at the front of a text in lower case, if it has the form of one.
     fn read(text: &'a str) -> Option<Self> {
         let inner = text.strip_prefix('<')?;
         let end = inner.find(['<', '>']).filter(|&end| inner[end..].starts_with('>'))?;
-        let (inner, written) = (&inner[..end], &text[..end + 2]);
+        let (inner, length) = (&inner[..end], end + 2);
         let (inner, closes) = inner.strip_prefix('/').map_or((inner, false), |inner| (inner, true));
         let name = &inner[..inner.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(inner.len())];
         let after = &inner[name.len()..];
@@ -89,7 +92,7 @@ impl<'a> InnerTag<'a> {
         } else {
             MarkKind::Open
         };
-        Some(Self { written, name, kind })
+        Some(Self { length, name, kind })
     }
 
     /// The tag with which `text` begins, if it surely is one; `open` are the elements around it. An element of code is one mark
@@ -103,7 +106,7 @@ impl<'a> InnerTag<'a> {
                 let end = format!("</{}>", self.name);
                 let after = text.find(&end)? + end.len();
                 let is_code = CODE.contains(&self.name);
-                Some(if is_code { Self { written: &text[..after], kind: MarkKind::Single, ..self } } else { self })
+                Some(if is_code { Self { length: after, kind: MarkKind::Single, ..self } } else { self })
             }
         }
     }

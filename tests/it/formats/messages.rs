@@ -46,6 +46,10 @@ fn each_line_of_a_message_is_translated_by_itself_and_its_tags_stay() {
         ("Een regel.<br>Nog een regel.<hr/>", "regel. Een<br>regel. een Nog<hr/>"),
         ("<p>Zie <code>a b</code> hier</p>", "<p>hier <code>a b</code> Zie</p>"),
         ("Let op.\\r\\nNeem een jas.", "op. Let\\r\\njas. een Neem"),
+        ("<p>Een regel. </p>\\n", "<p>regel. Een </p>\\n"),
+        ("<p><b>Let op </b> <img src='a'></p>", "<p><b>op Let </b> <img src='a'></p>"),
+        ("Klik <i>hier </i>", "<i>hier</i> Klik "),
+        ("<B>Let op</B>, zegt <I>Jan</I><BR> Klaar <HR>", "<I>Jan</I> zegt op, <B>Let</B><BR> Klaar <HR>"),
     ] {
         let file = format!("msgid \"{message}\"\nmsgstr \"\"\n");
         assert_eq!(made(&Echo, &file, Format::Po), file);
