@@ -88,8 +88,7 @@ fn block(text: &str, lines: &[DialogueText]) -> Option<(Range<usize>, Block)> {
     let mut end = start;
     for (number, line) in lines.iter().enumerate() {
         if line.text.start > start {
-            inline.mark(MarkKind::Break, &text[end..line.text.start]);
-            inline.text(" ");
+            inline.line_end(&text[end..line.text.start]);
         }
         tagged(&text[line.text.clone()], number, &mut inline);
         end = line.text.end;
@@ -114,8 +113,7 @@ fn tagged(line: &str, number: usize, inline: &mut Inline) {
                 None => inline.mark(if leads { MarkKind::Leading } else { MarkKind::Single }, tag),
             }
         } else if let Some(mark) = broken {
-            inline.mark(MarkKind::Break, mark);
-            inline.text(" ");
+            inline.line_end(mark);
             rest = &found[mark.len()..];
         } else {
             inline.text(&found[..1]);

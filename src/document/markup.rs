@@ -184,9 +184,9 @@ fn pieces<'m>(text: &str, marks: &'m [Mark], style: Style) -> Vec<RunPiece<'m>> 
 fn render(text: &str, marks: &[Mark], style: Style) -> String {
     let mut rendered = String::new();
     let mut at = 0;
-    for mark in marks {
+    for (number, mark) in marks.iter().enumerate() {
         rendered.push_str(&escape(&text[at.min(mark.at)..mark.at], style, rendered.is_empty()));
-        if !is_empty_line(&rendered, mark) {
+        if !is_empty_line(&rendered, text, at.max(mark.at), &marks[number..]) {
             let is_own_label = style == Style::Markdown && is_own_label(mark, &rendered, &text[at.max(mark.at)..]);
             rendered.push_str(if is_own_label { "]" } else { &mark.markup });
         }
@@ -199,11 +199,18 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
     rendered
 }
 
-/// Whether a line break would make an empty line after what is rendered so far. In subtitles such a line ends the cue, so what
-/// comes after it would be in none.
-fn is_empty_line(rendered: &str, mark: &Mark) -> bool {
+/// Whether the first of these marks, which stands at `from` in the text, is a line break that would make an empty line: after what is
+/// rendered so far, or before the next break or the end. In subtitles such a line ends the cue, so what comes after it would be in none.
+fn is_empty_line(rendered: &str, text: &str, from: usize, marks: &[Mark]) -> bool {
+    let Some((mark, after)) = marks.split_first() else { return false };
+    if mark.kind != MarkKind::Break || !mark.markup.trim().is_empty() {
+        return false;
+    }
     let before = rendered.trim_end_matches([' ', '\t']);
-    mark.kind == MarkKind::Break && mark.markup.trim().is_empty() && (before.is_empty() || before.ends_with('\n'))
+    let next = after.first();
+    let until = next.map_or(text.len(), |next| next.at.max(from));
+    let is_last = next.is_none_or(|next| next.kind == MarkKind::Break) && text[from..until].trim().is_empty();
+    is_last || before.is_empty() || before.ends_with('\n')
 }
 
 /// Whether the text of a link, which `rendered` ends in, is the label that its end names.

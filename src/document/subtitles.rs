@@ -174,8 +174,7 @@ fn block(text: &str, lines: &[SubtitleLine], format: Format) -> Option<(Range<us
     for line in lines {
         let said = line.start + speaker(&text[line.clone()], format);
         if said > start {
-            inline.mark(MarkKind::Break, &text[end..said]);
-            inline.text(" ");
+            inline.line_end(&text[end..said]);
         }
         let spoken = &text[said..line.end];
         let spoken = if format == Format::Vtt { spoken.strip_suffix("</v>").unwrap_or(spoken) } else { spoken };

@@ -76,6 +76,14 @@ impl Inline {
         }
     }
 
+    /// Appends a mark that stands in place of the space between two words.
+    pub(in crate::document) fn line_end(&mut self, markup: &str) {
+        self.mark(MarkKind::Break, markup);
+        if self.can_part() {
+            self.text.push(' ');
+        }
+    }
+
     /// Appends a mark at which a sentence ends.
     pub(in crate::document) fn parting(&mut self, markup: &str) {
         if self.text.is_empty() {
@@ -206,7 +214,12 @@ impl Inline {
 
     /// Makes a single mark leading if it touches only the word after it, as a picture in front of a word does.
     fn lead(&mut self) {
-        for mark in self.marks.iter_mut().filter(|mark| mark.kind == MarkKind::Single) {
+        for index in 0..self.marks.len() {
+            let Some((mark, next)) = self.marks[index..].split_first_mut() else { break };
+            let is_parted = next.first().is_some_and(|next| next.kind == MarkKind::Break && next.at == mark.at);
+            if mark.kind != MarkKind::Single || is_parted {
+                continue;
+            }
             let (before, after) = self.text.split_at(mark.at);
             if before.ends_with(' ') && after.starts_with(char::is_alphanumeric) && !mark.markup.ends_with(' ') {
                 mark.kind = MarkKind::Leading;

@@ -1,8 +1,28 @@
 //! Subtitles.
 
+use anyhow::Result;
 use kortom::document::{BlockKind, Document, Format};
+use kortom::engine::{Generation, Input};
+use kortom::translate::Generate;
 
-use super::{Capitals, only_words_change, sources, translate};
+use super::{Backwards, Capitals, only_words_change, sources, translate};
+
+/// A model that says little.
+struct Brief;
+
+impl Generate for Brief {
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        Ok(inputs.iter().map(|_| Generation { text: "Yes.".to_owned(), ..Generation::default() }).collect())
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.len())
+    }
+
+    fn window(&self) -> usize {
+        10_000
+    }
+}
 
 const SUBTITLES: &str = "1\r\n00:00:01,000 --> 00:00:02,500\r\nDe trein naar Zwolle\r\nvertrekt vandaag\r\n\r\n\
     2\r\n00:00:02,600 --> 00:00:04,000\r\n<i>pas om twaalf uur.</i>\r\n\r\n3\r\n00:00:05,000 --> 00:00:06,000\r\n\
@@ -65,4 +85,31 @@ fn a_sentence_runs_over_empty_cues_and_gaps_in_the_numbers() {
     assert_eq!(asked(NASTY[2]), "Na twee lege.");
     assert_eq!(asked(NASTY[3]), "Boven in beeld.");
     assert_eq!(asked(NASTY[4]), "Zonder nummer.|Schuin en recht.");
+}
+
+#[test]
+fn no_cue_gets_an_empty_line_whatever_lines_of_it_say() {
+    for lines in [
+        "- Ja\nhoor\ntoch\nzeker.\n- Nee.",
+        "<i></i>\nDe trein\nvertrekt\nnu.",
+        "De trein\n<i></i>\nvertrekt vandaag.\n- Echt?",
+        "<i>\nDe trein vertrekt.\n</i>\n- Echt?",
+        "- De trein\n<b><i></i></b>\n<i></i>\n- vertrekt\n<i>\nnu.\n</i>",
+        "{\\an8}\nDe trein vertrekt\n{\\an1}\nom twaalf uur.",
+        "De trein vertrekt.\n<i></i>\n- Nee, die\nniet.\n<i></i>",
+    ] {
+        let text = format!(
+            "1\n00:00:01,000 --> 00:00:02,000\n{lines}\n\n2\n00:00:03,000 --> 00:00:04,000\nKlaar.\n<i></i>\n\n3\n\
+             00:00:05,000 --> 00:00:06,000\nEinde.\n"
+        );
+        let page = format!("WEBVTT\n\n{}", text.replace(",000", ".000"));
+        for (text, format) in [(text, Format::Srt), (page, Format::Vtt)] {
+            let made = [translate(&Brief, &text, format), translate(&Backwards, &text, format)];
+            for made in made.map(|made| made.document.text()) {
+                let cues = |text: &str| text.split("\n\n").map(|cue| cue.lines().count() > 2).collect::<Vec<_>>();
+                assert_eq!(cues(&made), cues(&text), "{text}\n became\n{made}");
+                assert!(made.matches("<i>").count() == text.matches("<i>").count() && !made.contains(" \n"), "{made}");
+            }
+        }
+    }
 }
