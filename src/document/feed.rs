@@ -3,6 +3,10 @@
 //! Titles, descriptions and the text of entries are translated; addresses, guids, categories and authors stay. A text that has
 //! markup in it, escaped or in a CDATA section, is read as a web page and put back as it was. Invariant: everything else is in
 //! the gaps, so it keeps its bytes.
+//!
+//! An element of Atom without a `type` holds plain text (RFC 4287, section 3.1.1.1), and so does one of Media RSS. Many feeds put
+//! escaped HTML there nevertheless, which readers show as HTML. So such a text is a page if it has a tag that ends something, or one
+//! of an element of HTML. In any other one, `<file>` and `&eacute;` are what they say.
 
 use std::ops::Range;
 
@@ -64,25 +68,39 @@ fn of_xml(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
             name if TEXTS.contains(&name) => BlockKind::Paragraph,
             _ => continue,
         };
-        if tree.name(node).starts_with("atom:") && tree.attribute(node, "type").as_deref() == Some("xhtml") {
+        let stated = tree.attribute(node, "type");
+        let is_data = |kind: &str| kind.contains('/') && !kind.starts_with("text/");
+        if tree.name(node) == "atom:content" && stated.as_deref().is_some_and(is_data) {
+            continue;
+        }
+        // Some feeds of RSS have elements of HTML that are not escaped.
+        let holds_elements = tree.children(node).any(|child| tree.is_element(child));
+        if holds_elements || (tree.name(node).starts_with("atom:") && stated.as_deref() == Some("xhtml")) {
             let inner = tree.inner(node);
             let found = html::all(&text[inner.clone()]).into_iter();
             blocks.extend(found.map(|(range, block)| (inner.start + range.start..inner.start + range.end, block)));
         } else {
-            stretches(&tree, node, kind, is_plain(&tree, node), &mut blocks);
+            stretches(&tree, node, kind, test(&tree, node), &mut blocks);
         }
     }
     Ok(blocks)
 }
 
-/// Whether an element says that its text is no markup, whatever it looks like.
-fn is_plain(tree: &Tree, node: NodeId) -> bool {
-    tree.attribute(node, "type").is_some_and(|kind| matches!(kind.as_ref(), "text" | "plain" | "text/plain"))
+/// Says of a text, decoded from XML, whether it is read as a web page.
+type PageTest = fn(&str) -> bool;
+
+/// The test for the text of an element. One that says that it is plain is no page, whatever it looks like.
+fn test(tree: &Tree, node: NodeId) -> PageTest {
+    match tree.attribute(node, "type").as_deref() {
+        Some("text" | "plain" | "text/plain") => |_| false,
+        None if tree.name(node).starts_with("atom:") || tree.name(node).starts_with("media:") => has_elements,
+        _ => has_markup,
+    }
 }
 
 /// The blocks of an element: of each CDATA section in it, and of what is written with references.
-fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, plain: bool, blocks: &mut Vec<(Range<usize>, Block)>) {
-    let content = |place, envelope| content(tree.source, place, envelope, (kind, plain));
+fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, test: PageTest, blocks: &mut Vec<(Range<usize>, Block)>) {
+    let content = |place, envelope| content(tree.source, place, envelope, (kind, test));
     let mut stretch: Option<Range<usize>> = None;
     for child in tree.children(node) {
         let place = tree.outer(child);
@@ -100,15 +118,15 @@ fn stretches(tree: &Tree, node: NodeId, kind: BlockKind, plain: bool, blocks: &m
     blocks.extend(stretch.into_iter().flat_map(|stretch| content(stretch, Envelope::Xml)));
 }
 
-/// The blocks of a text, which is read as a web page if it has markup and is not `plain`.
+/// The blocks of a text, which is read as a web page if the test says so.
 fn content(
     feed: &str,
     place: Range<usize>,
     envelope: Envelope,
-    (kind, plain): (BlockKind, bool),
+    (kind, test): (BlockKind, PageTest),
 ) -> Vec<(Range<usize>, Block)> {
     let written = &feed[place.clone()];
-    let is_page = !plain && has_markup(&envelope.unwrap(written).text);
+    let is_page = test(&envelope.unwrap(written).text);
     let format = if is_page { FieldFormat::Html } else { FieldFormat::Text };
     let mut blocks = envelope::blocks(written, place.start, envelope, format, kind);
     if kind == BlockKind::Heading {
@@ -128,6 +146,17 @@ fn has_markup(text: &str) -> bool {
     let reference =
         |(at, _)| text[at + 1..].split_once(';').is_some_and(|(name, _): (&str, _)| name.len() < 12 && is_name(name));
     tags || text.match_indices('&').any(reference)
+}
+
+/// Whether a text has a tag that ends an element, or one of an element of HTML.
+fn has_elements(text: &str) -> bool {
+    text.match_indices('<').any(|(at, _)| {
+        let Some((tag, _)) = text[at + 1..].split_once('>') else { return false };
+        let (tag, closes) = tag.strip_prefix('/').map_or((tag, false), |tag| (tag, true));
+        let name = &tag[..tag.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tag.len())];
+        let is_tag = !name.is_empty() && tag[name.len()..].chars().next().is_none_or(|c| c == '/' || c.is_whitespace());
+        is_tag && (closes || html::is_element(&name.to_ascii_lowercase()))
+    })
 }
 
 /// The blocks of a JSON Feed.

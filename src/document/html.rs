@@ -22,7 +22,7 @@ use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
 use article::{FoundBlock, article};
 use elements::{ends_before, is_frame};
-pub(super) use elements::{is_kept, is_phrase, is_void, kind};
+pub(super) use elements::{is_element, is_kept, is_phrase, is_void, kind};
 use notes::{LinkTarget, is_note_link, is_ornament, is_sign, takes_note};
 use page_tokens::{declares_other_encoding, is_xhtml, tokens};
 

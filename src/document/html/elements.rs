@@ -84,6 +84,12 @@ pub(in crate::document) fn is_kept(name: &str) -> bool {
     )
 }
 
+/// Whether this is the name of an element that stands in an article.
+pub(in crate::document) fn is_element(name: &str) -> bool {
+    let is_part = matches!(name, "thead" | "tbody" | "tfoot" | "tr" | "summary");
+    is_void(name) || is_phrase(name) || is_kept(name) || is_box(name) || kind(name).is_some() || is_part
+}
+
 /// The kind of a block in an element of this name, if the name determines it.
 pub(in crate::document) fn kind(name: &str) -> Option<BlockKind> {
     match name {

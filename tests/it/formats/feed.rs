@@ -75,6 +75,49 @@ fn what_a_feed_calls_text_is_no_page() {
 }
 
 #[test]
+fn what_says_nothing_of_its_kind_is_text_unless_there_is_html_in_it() {
+    let feed = |title: &str, summary: &str, more: &str| {
+        format!(
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\" xmlns:media=\"http://search.yahoo.com/mrss/\"><title>{title}</title>\
+             <entry><summary>{summary}</summary><media:description>{more}</media:description></entry></feed>"
+        )
+    };
+    let text = feed(
+        "Vragen &amp;amp; antwoorden",
+        "Gebruik: zip &lt;bestand van u&gt; &amp;lt;",
+        "Als a &lt;b en c&gt; d, dan nu",
+    );
+    let expected = feed(
+        "VRAGEN &amp;AMP; ANTWOORDEN",
+        "GEBRUIK: ZIP &lt;BESTAND VAN U&gt; &amp;LT;",
+        "ALS A &lt;b en c&gt; D, DAN NU",
+    );
+    // A name of an element of HTML is a tag, as a reader of feeds takes it.
+    assert_eq!(english(&text), expected);
+    let text = feed(
+        "De &lt;EM&gt;brug&lt;/EM&gt;",
+        "&lt;p&gt;Caf&amp;eacute; dicht&lt;br/&gt;en open",
+        "<![CDATA[<x-a>Een</x-a> &amp; twee]]>",
+    );
+    let expected = feed(
+        "DE &lt;EM&gt;BRUG&lt;/EM&gt;",
+        "&lt;p&gt;CAFÉ DICHT&lt;br/&gt;EN OPEN",
+        "<![CDATA[<x-a>EEN</x-a> &amp; TWEE]]>",
+    );
+    assert_eq!(english(&text), expected);
+}
+
+#[test]
+fn elements_that_are_not_escaped_are_marks_and_data_stays() {
+    let feed = "<rss version=\"2.0\"><channel><item><description>De <b>brug</b> is dicht.<br/>Morgen open</description></item></channel></rss>";
+    let expected = feed.replace("De <b>brug</b> is dicht.<br/>Morgen open", "DE <b>BRUG</b> IS DICHT.<br/>MORGEN OPEN");
+    assert_eq!(english(feed), expected);
+    let feed = "<entry xmlns=\"http://www.w3.org/2005/Atom\"><content type=\"image/png\">iVBORw0KGgo=</content>\
+        <summary type=\"text/html\">&lt;p>Een brug</summary></entry>";
+    assert_eq!(english(feed), feed.replace("Een brug", "EEN BRUG"));
+}
+
+#[test]
 fn a_feed_in_which_nothing_changes_keeps_every_byte() {
     for feed in [RSS, ATOM, JSON, "", "\u{feff}\n"] {
         let document = Document::read("-", feed, Format::Rss).unwrap();
