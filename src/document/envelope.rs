@@ -82,6 +82,8 @@ impl Envelope {
             Self::Unquoted(separator) if style != Style::Plain => {
                 // At the front of a cell, a quotation mark would begin a quoted cell.
                 let text = text.strip_prefix('"').map_or_else(|| text.clone(), |rest| format!("&quot;{rest}"));
+                // The backslash with which Markdown has a `|` would stand before the reference, which is then none.
+                let text = text.replace(&format!("\\{separator}"), &separator.to_string());
                 if separator == ';' {
                     without_semicolons(&text)
                 } else {

@@ -41,12 +41,12 @@ fn only_named_columns_change() {
     }
 }
 
-/// A model that says things with commas in them.
-struct Commas;
+/// A model that adds these words.
+struct Adds(&'static str);
 
-impl Generate for Commas {
+impl Generate for Adds {
     fn generate(&self, inputs: &[Input]) -> anyhow::Result<Vec<Generation>> {
-        let said = |input: &Input| Generation { text: format!("{}, \"so\"", input.text), ..Generation::default() };
+        let said = |input: &Input| Generation { text: format!("{}{}", input.text, self.0), ..Generation::default() };
         Ok(inputs.iter().map(said).collect())
     }
 
@@ -59,12 +59,24 @@ impl Generate for Commas {
     }
 }
 
+const COMMAS: Adds = Adds(", \"so\"");
+
+#[test]
+fn a_separator_in_a_cell_of_markdown_parts_no_row_and_is_read_as_itself() {
+    let options = ReadOptions { field_format: FieldFormat::Markdown, ..options(&["tekst"]) };
+    let table = "id|tekst\n1|Het *regent*\n2|De brug\n";
+    let document = Document::read_with("-", table, Format::Csv, &options).unwrap();
+    let translator = Translator::new(&Adds(" | *"), Language::Dutch, Language::English);
+    let made = translator.translate(&[document]).unwrap().remove(0).document.text();
+    assert_eq!(made, "id|tekst\n1|Het *regent* &#124; \\*\n2|De brug &#124; \\*\n");
+}
+
 #[test]
 fn a_translation_gets_quotation_marks_where_it_needs_them() {
     let table = "text,id\nregen,1\n\"wind\",2\n";
     let expected = "text,id\n\"regen, \"\"so\"\"\",1\n\"wind, \"\"so\"\"\",2\n";
-    assert_eq!(translated(&Commas, table, Format::Csv, &[]).0, expected);
-    assert_eq!(translated(&Commas, "text\tid\nregen\t1", Format::Tsv, &[]).0, "text\tid\nregen, \"so\"\t1");
+    assert_eq!(translated(&COMMAS, table, Format::Csv, &[]).0, expected);
+    assert_eq!(translated(&COMMAS, "text\tid\nregen\t1", Format::Tsv, &[]).0, "text\tid\nregen, \"so\"\t1");
 }
 
 #[test]
@@ -73,7 +85,7 @@ fn quotation_marks_of_the_text_and_spaces_before_it_part_no_cell() {
     let expected = "id\ttekst\n1\t\"\"\"ZO GAAT DAT\"\", ZEI DE MAN.\"\n2\tREGEN\n";
     assert_eq!(translated(&Capitals, table, Format::Tsv, &["tekst"]).0, expected);
     assert_eq!(translated(&Echo, table, Format::Tsv, &["tekst"]).0, table);
-    let (made, _) = translated(&Commas, "id, text\n1,  regen \n2, \"wind\"\n", Format::Csv, &["2"]);
+    let (made, _) = translated(&COMMAS, "id, text\n1,  regen \n2, \"wind\"\n", Format::Csv, &["2"]);
     assert_eq!(made, "id,\" text, \"\"so\"\"\"\n1,\"  regen, \"\"so\"\"\" \n2,\" \"\"wind\"\", \"\"so\"\"\"\n");
 }
 
