@@ -79,6 +79,8 @@ pub struct Markup {
     tags: Option<[String; 2]>,
     /// The form of runs, if the text is in runs.
     runs: Option<Runs>,
+    /// What fields show that stand before and after the block in its paragraph, as it is written in XML.
+    beside: [String; 2],
 }
 
 impl Markup {
@@ -89,7 +91,8 @@ impl Markup {
 
     /// The markup of a block without marks that is escaped in this style.
     pub(super) fn written(source: &str, style: Style) -> Self {
-        Self { source: source.to_owned(), marks: Vec::new(), style, envelope: Envelope::None, tags: None, runs: None }
+        let (marks, envelope, beside) = (Vec::new(), Envelope::None, Default::default());
+        Self { source: source.to_owned(), marks, style, envelope, tags: None, runs: None, beside }
     }
 
     /// The block with its markup.
@@ -115,6 +118,11 @@ impl Markup {
     /// The markup with text in runs.
     pub(super) fn in_runs(self, runs: Runs) -> Self {
         Self { runs: Some(runs), ..self }
+    }
+
+    /// The markup of a block with fields before and after it, which show these texts.
+    pub(super) fn beside(self, beside: [String; 2]) -> Self {
+        Self { beside, ..self }
     }
 }
 
@@ -162,7 +170,8 @@ pub(super) fn translated(block: &Block, sentences: &[TranslatedSentence]) -> Blo
             Some([before, after]) => format!("{before}{source}{after}"),
             None => source,
         };
-        Box::new(Markup { source, marks, tags: markup.tags.clone(), runs: markup.runs.clone(), ..**markup })
+        let (tags, runs, beside) = (markup.tags.clone(), markup.runs.clone(), markup.beside.clone());
+        Box::new(Markup { source, marks, tags, runs, beside, ..**markup })
     });
     Block { kind: block.kind, text, markup }
 }

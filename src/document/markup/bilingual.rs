@@ -11,6 +11,9 @@ use crate::language::Code;
 const FORMATS: [&str; 16] =
     ["b", "big", "cite", "dfn", "em", "font", "i", "mark", "q", "s", "small", "span", "strong", "sub", "sup", "u"];
 
+/// Elements of pages with code, which is the same in both lines.
+const CODE: [&str; 4] = ["code", "kbd", "samp", "var"];
+
 impl Document {
     /// The document with paragraphs of its source above its own; `language` is that of the source, as a code.
     #[must_use]
@@ -30,10 +33,15 @@ impl Document {
 fn beside(original: &Block, block: &mut Block, format: Format, language: &str) {
     let (Some(theirs), Some(ours)) = (&original.markup, &mut block.markup) else { return };
     let marks = formats(theirs, format);
+    let [lead, trail] = &theirs.beside;
     let both = match (&theirs.runs, format) {
-        (Some(runs), _) => runs.parted(&runs.render(&pieces(&original.text, &marks, theirs.style)), &ours.source),
+        (Some(runs), _) => {
+            let copy = runs.render(&pieces(&original.text, &marks, theirs.style));
+            runs.parted(&copy, &theirs.beside, &ours.source)
+        }
         (None, Format::Odt) => {
-            format!("{}<text:line-break/>{}", render(&original.text, &marks, theirs.style), ours.source)
+            let copy = render(&original.text, &marks, theirs.style);
+            format!("{copy}{trail}<text:line-break/>{lead}{}", ours.source)
         }
         (None, _) => {
             let language = escape(language, theirs.style, false);
@@ -69,20 +77,50 @@ fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
                 }
             }
             // A space before the text parts it from a field or a picture in front of the block.
-            MarkKind::Single => kept[at] = mark.markup.trim_matches(' ').is_empty() || shown(markup, mark).is_some(),
+            MarkKind::Single => {
+                kept[at] = mark.markup.trim_matches(' ').is_empty() || shown(markup, mark, format).is_some();
+            }
             _ => {}
         }
     }
     let kept = markup.marks.iter().zip(kept).filter(|(_, kept)| *kept);
-    kept.map(|(mark, _)| shown(markup, mark).unwrap_or_else(|| mark.clone())).collect()
+    kept.map(|(mark, _)| shown(markup, mark, format).unwrap_or_else(|| mark.clone())).collect()
 }
 
-/// The mark of a field with what it shows in place of the field, which is in the document once; `None` for other marks.
-fn shown(markup: &Markup, mark: &Mark) -> Option<Mark> {
-    let runs = markup.runs.as_ref().filter(|_| mark.kind == MarkKind::Single)?;
+/// The mark of a field with what it shows in place of the field, which is in the document once, or the mark of code in a page; `None`
+/// for other marks.
+fn shown(markup: &Markup, mark: &Mark, format: Format) -> Option<Mark> {
+    if mark.kind != MarkKind::Single {
+        return None;
+    }
     let field = mark.markup.trim_matches(' ');
-    let shown = runs.shown(field)?;
+    let shown = match (&markup.runs, format) {
+        (Some(runs), _) => runs.shown(field)?,
+        (None, Format::Odt) => text_of(field)?.to_owned(),
+        (None, _) => code(field)?.to_owned(),
+    };
     Some(Mark { markup: mark.markup.replace(field, &shown), ..mark.clone() })
+}
+
+/// The content of an element of Writer that has nothing but text, as a field has.
+fn text_of(element: &str) -> Option<&str> {
+    let (tag, rest) = element.strip_prefix("<text:")?.split_once('>')?;
+    let (said, end) = rest.split_once('<')?;
+    let is_whole = end.starts_with("/text:") && end.find('>') == Some(end.len() - 1);
+    (is_whole && !tag.ends_with('/')).then_some(said)
+}
+
+/// Code in a page, unless it has an id.
+fn code(element: &str) -> Option<&str> {
+    let name = element.strip_prefix('<')?.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+    let is_code = CODE.contains(&name.to_ascii_lowercase().as_str());
+    (is_code && !has_id(element)).then_some(element)
+}
+
+/// Whether there is an element with an id in this markup.
+fn has_id(markup: &str) -> bool {
+    let markup = markup.to_ascii_lowercase();
+    [" id", ":id", "\nid", "\tid", " name"].iter().any(|name| markup.contains(&format!("{name}=")))
 }
 
 /// Whether a mark only begins a format.
@@ -96,8 +134,7 @@ fn is_format(markup: &Markup, mark: &Mark, format: Format) -> bool {
         Format::Odt => name.ends_with(":span"),
         _ => FORMATS.contains(&name.rsplit(':').next().unwrap_or_default().to_ascii_lowercase().as_str()),
     };
-    let tag = tag.to_ascii_lowercase();
-    is_known && ![" id", ":id", "\nid", "\tid", " name"].iter().any(|name| tag.contains(&format!("{name}=")))
+    is_known && !has_id(tag)
 }
 
 #[cfg(test)]

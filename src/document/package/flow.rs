@@ -4,7 +4,7 @@
 //! its sentences (a footnote, a text box) is a flow of its own. The outer flow has, in a mark or a gap, the number of the inner one
 //! in its place, between two characters that XML cannot hold. A format's `Rules` give each element its role.
 
-mod lines;
+pub(super) mod lines;
 mod order;
 
 use std::collections::{HashMap, HashSet};
@@ -45,6 +45,8 @@ pub(super) enum Role {
     Flow,
     /// Kept as it is, except for the flows in it. Outside of a paragraph it is structure with paragraphs of this kind.
     Frame(Option<BlockKind>),
+    /// Kept as it is, except for the flows in it, outside of a paragraph too: the same text in several forms.
+    Alternatives,
     /// A run: text in one format.
     Run,
     /// The format of a run.
@@ -63,6 +65,11 @@ pub(super) enum Role {
 pub(super) trait Rules {
     /// The role of a node.
     fn role(&self, tree: &Tree, node: NodeId) -> Role;
+
+    /// Whether the text of a run has lines: in other formats a line end in it is a space.
+    fn has_lines(&self) -> bool {
+        false
+    }
 }
 
 /// A flow: blocks and the gaps between them.
@@ -131,6 +138,7 @@ impl FlowReader<'_> {
                 let words = self.tree.children(node).filter(|&child| self.role(child) == Role::Words);
                 words.for_each(|words| lines(self.tree, words, kind, blocks));
             }
+            Role::Alternatives => self.find_flows(node),
             _ => {}
         }
     }
@@ -185,6 +193,7 @@ impl FlowReader<'_> {
         };
         let bounds: Vec<_> = nodes.iter().map(|&node| RangeBound::of(self.tree, node)).collect();
         let (first, last) = widened(&bounds, first, last);
+        let beside = [self.shown(&nodes[..=first]), self.shown(&nodes[last..])];
         let (first, last) = (nodes[first], nodes[last]);
         let mut inline = Inline::default();
         for &node in nodes {
@@ -201,8 +210,34 @@ impl FlowReader<'_> {
         let range = whole.start + start..whole.start + end;
         if inline.has_text() {
             let source = self.captured(range.clone());
-            blocks.push((range, inline.finish(self.kind(), &source, Style::Html)));
+            let block = inline.finish(self.kind(), &source, Style::Html);
+            let markup = block.markup.map(|markup| Box::new(markup.beside(beside)));
+            blocks.push((range, Block { markup, ..block }));
         }
+    }
+
+    /// What fields of Writer show among nodes, with the space between them, as it is written in XML. The first or the last of the nodes
+    /// is in a block, and only space at its edge counts.
+    fn shown(&self, nodes: &[NodeId]) -> String {
+        let is_field = |node: NodeId| {
+            self.tree.name(node).starts_with("text:")
+                && self.role(node) == Role::Single
+                && self.tree.children(node).next().is_some()
+                && self.tree.children(node).all(|child| self.tree.is_text(child))
+        };
+        if !nodes.iter().any(|&node| is_field(node)) {
+            return String::new();
+        }
+        let space = |text: &str, is_space: bool| if is_space && !text.is_empty() { " " } else { "" }.to_owned();
+        let said = |&node: &NodeId| match self.tree.text(node) {
+            Some(text) if text.trim().is_empty() => space(&text, true),
+            Some(text) if node == nodes[0] => space(&text, text.ends_with(char::is_whitespace)),
+            Some(text) => space(&text, text.starts_with(char::is_whitespace)),
+            None if self.role(node) == Role::Space => " ".to_owned(),
+            None if is_field(node) => self.tree.source[self.tree.inner(node)].to_owned(),
+            None => String::new(),
+        };
+        nodes.iter().map(said).collect()
     }
 
     /// Whether a node has text.
@@ -306,13 +341,30 @@ impl FlowReader<'_> {
             let fields = std::mem::take(&mut self.fields);
             self.find_unended(self.tree.inside(node));
             let mut blocks = Vec::new();
-            self.tree.children(node).for_each(|child| self.walk(child, &mut blocks));
+            self.content(node, &mut blocks);
             self.flows[number] = self.cut(range.clone(), blocks);
             (self.nested, self.kinds) = outside;
             self.fields = fields;
             number
         };
         self.nested.push((range, number));
+    }
+
+    /// Reads the content of a flow: paragraphs, or the runs or the text of a run of the paragraph that the flow is in.
+    fn content(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
+        let tree = self.tree;
+        let is_run = |node: NodeId| self.role(node) == Role::Run;
+        let has_run =
+            |node: NodeId| is_run(node) || (self.role(node) == Role::Phrase && tree.children(node).any(is_run));
+        if tree.children(node).any(has_run) {
+            return self.runs(node, blocks);
+        }
+        for child in tree.children(node) {
+            match self.role(child) {
+                Role::Words => lines(tree, child, self.kind(), blocks),
+                _ => self.walk(child, blocks),
+            }
+        }
     }
 
     /// The source of a range of the part, with numbers in place of the flows in it.

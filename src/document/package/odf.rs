@@ -144,7 +144,7 @@ impl Rules for OpenDocument {
             "text:span" if tree.attribute(node, "style-name").is_some_and(|style| CODE.contains(&style.as_ref())) => {
                 Role::Single
             }
-            "text:span" | "text:a" | "text:meta" | "text:ruby-base" => Role::Phrase,
+            "text:span" | "text:a" | "text:meta" | "text:ruby-base" | "text:text-input" => Role::Phrase,
             "text:ruby" => Role::Explained,
             "text:s" => Role::Space,
             "text:tab" | "text:line-break" => Role::Parting,

@@ -6,6 +6,7 @@
 //! two marks of a block, so marks may be in any order. Line breaks and tabulators divide blocks.
 
 mod fields;
+mod lines;
 mod writer;
 
 use std::collections::HashMap;
@@ -35,6 +36,8 @@ struct InRun {
     node: NodeId,
     is_first: bool,
     is_last: bool,
+    /// Whether the item begins or ends within the element of the text, at a line end.
+    in_words: bool,
 }
 
 /// Markup that is kept as it is.
@@ -183,13 +186,15 @@ impl Paragraph<'_, '_> {
         let format = self.format(run);
         let last = content.len() - 1;
         for (place, (node, role)) in content.into_iter().zip(roles).enumerate() {
-            self.content(node, role, format, InRun { node: run, is_first: place == 0, is_last: place == last });
+            let run = InRun { node: run, is_first: place == 0, is_last: place == last, in_words: false };
+            self.content(node, role, format, run);
         }
     }
 
     /// Reads an element of a run that has text.
     fn content(&mut self, node: NodeId, role: Role, format: usize, run: InRun) {
         let what = match role {
+            Role::Words if self.reader.rules.has_lines() => return self.lines(node, format, &run),
             Role::Words => self.words(run.node, node, format),
             Role::Hyphen => What::Words(format, "\u{2011}".to_owned()),
             Role::Parting => What::Parting,
@@ -289,16 +294,15 @@ impl Paragraph<'_, '_> {
 
     fn block(&self, items: &[Item], (end, words): &(String, (String, String))) -> Option<Placed> {
         let (first, last) = counted(items)?;
-        let (items, after) = (&items[first..=last], &items[last + 1..]);
+        let (before, items, after) = (&items[..first], &items[first..=last], &items[last + 1..]);
         let (first, last) = (items.first()?, items.last()?);
         let own = self.own(items);
         let beginning = |run: &InRun| self.beginning(run.node);
-        let [begin, stop] = [&first.edges[0], &last.edges[1]].map(Option::as_ref);
-        let before = begin.filter(|run| !run.is_first).map(beginning);
-        let open = stop.filter(|run| !run.is_last).map(beginning);
+        let [begin, finish] = [&first.edges[0], &last.edges[1]].map(Option::as_ref);
+        let around = [begin.filter(|run| !run.is_first), finish.filter(|run| !run.is_last)];
         let outer = |run: &InRun| self.reader.tree.outer(run.node);
         let start = begin.filter(|run| run.is_first).map_or(first.place.start, |run| outer(run).start);
-        let stop = stop.filter(|run| run.is_last).map_or(last.place.end, |run| outer(run).end);
+        let stop = finish.filter(|run| run.is_last).map_or(last.place.end, |run| outer(run).end);
         let mut inline = self.inline(items, own, end);
         if !after.is_empty() {
             inline.keep_last_space();
@@ -310,11 +314,13 @@ impl Paragraph<'_, '_> {
             own: self.formats.get(own).map(|format| format.beginning.clone()).unwrap_or_default(),
             end: end.clone(),
             words: words.clone(),
-            around: [before, open],
+            in_words: around.map(|run| run.is_some_and(|run| run.in_words)),
+            around: around.map(|run| run.map(beginning)),
         };
         let source = self.reader.captured(start..stop);
         let block = inline.finish(self.reader.kind(), &source, Style::Html);
-        let markup = block.markup.map(|markup| Box::new(markup.in_runs(runs)));
+        let beside = [before, after].map(|items| fields::shown_beside(items, &words.1));
+        let markup = block.markup.map(|markup| Box::new(markup.in_runs(runs).beside(beside)));
         Some((start..stop, Block { markup, ..block }))
     }
 

@@ -114,6 +114,10 @@ impl Workbook {
 }
 
 impl Rules for Workbook {
+    fn has_lines(&self) -> bool {
+        true
+    }
+
     fn role(&self, tree: &Tree, node: NodeId) -> Role {
         match tree.name(node) {
             "x:si" | "x:is" | "x:text" => self.string(tree, node),

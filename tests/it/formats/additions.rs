@@ -62,9 +62,37 @@ fn a_source_after_a_field_keeps_its_space_and_the_record_of_a_changed_format_is_
     let (text, _) = entry(&written(&made), "word/document.xml");
     assert!(text.contains("> </w:t><w:t xml:space=\"preserve\">schreef een "), "{text}");
     // What a field shows is in both lines, and the field in one.
-    assert_eq!((text.matches("Jan</w:t>").count(), text.matches("MERGEFIELD").count()), (3, 2), "{text}");
+    assert_eq!((text.matches("Jan</w:t>").count(), text.matches("MERGEFIELD").count()), (4, 2), "{text}");
     assert!(text.contains("dik boek") && text.contains("DIK BOEK"), "{text}");
     assert!(text.matches("w:id=\"7\"").count() < 2, "{text}");
+}
+
+#[test]
+fn what_fields_show_beside_a_text_is_in_its_source_and_its_translation() {
+    let words = |text: &str| format!("<w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r>");
+    let field = |said: &str| format!("<w:fldSimple w:instr=\" AUTHOR \">{}</w:fldSimple>", words(said));
+    let body = format!("<w:p>{}{}{}</w:p>", field("Piet"), words(" groet u, "), field("Jan &amp; Co"));
+    let source = read(&word(&body), Format::Docx);
+    let made = translated(&Capitals, &source).bilingual(&source, "nl");
+    let (text, _) = entry(&written(&made), "word/document.xml");
+    let said: String =
+        text.split("<w:t").skip(1).filter_map(|text| text.split_once('>')?.1.split("</w:t>").next()).collect();
+    assert_eq!(said, "Piet groet u, Jan &amp; CoPiet GROET U, Jan &amp; Co", "{text}");
+    assert!(text.matches("<w:fldSimple").count() == 2 && text.matches("<w:br/>").count() == 1, "{text}");
+    let body = "<office:body><office:text><text:p><text:author-name>Piet</text:author-name> groet u op \
+        <text:date text:fixed=\"true\">3 mei</text:date> met <text:page-number>2</text:page-number></text:p></office:text></office:body>";
+    let source = read(&writer(body), Format::Odt);
+    let made = translated(&Capitals, &source).bilingual(&source, "nl");
+    let (text, _) = entry(&written(&made), "content.xml");
+    let expected = "<text:p><text:author-name>Piet</text:author-name> groet u op 3 mei met 2<text:line-break/>Piet GROET U OP \
+        <text:date text:fixed=\"true\">3 mei</text:date> MET <text:page-number>2</text:page-number></text:p>";
+    assert!(text.contains(expected), "{text}");
+    let page = "<p>Gebruik <code>git</code> en <kbd id=\"x\">Enter</kbd> hier.</p>";
+    let source = Document::parse("-", page, Format::HtmlWhole);
+    let made = translate(&Capitals, page, Format::HtmlWhole).document.bilingual(&source, "nl").text();
+    let expected = "<p><span lang=\"nl\">Gebruik <code>git</code> en hier.</span><br/>GEBRUIK <code>git</code> EN \
+        <kbd id=\"x\">Enter</kbd> HIER.</p>";
+    assert_eq!(made, expected);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use kortom::document::Format;
 
-use super::package::{entry, read, texts, translated, word, written};
+use super::package::{entry, read, texts, translated, word, writer, written};
 use super::{Backwards, Capitals, Echo};
 
 const BEGIN: &str = "<w:fldChar w:fldCharType=\"begin\"/>";
@@ -90,4 +90,10 @@ fn what_was_typed_into_a_form_is_text_and_an_empty_form_holds_no_word() {
     let (texts, made) = in_capitals(&[run(&said("Naam: ")), empty.clone(), run(&said(" is er."))].concat());
     assert_eq!(texts, ["Naam: is er."]);
     assert!(made.contains(&empty), "{made}");
+    let input = |text: &str| format!("<text:text-input text:description=\"wie\">{text}</text:text-input>");
+    let body = |typed: &str| format!("<office:body><office:text><text:p>{typed}</text:p></office:text></office:body>");
+    let document = read(&writer(&body(&format!("Naam: {} is er.", input("de bakker")))), Format::Odt);
+    assert_eq!(self::texts(&document), ["Naam: de bakker is er."]);
+    let (made, _) = entry(&written(&translated(&Capitals, &document)), "content.xml");
+    assert!(made.contains(&body(&format!("NAAM: {} IS ER.", input("DE BAKKER")))), "{made}");
 }

@@ -3,7 +3,7 @@
 use kortom::document::{BlockKind, Document, Format};
 
 use super::package::{OPEN_DOCUMENT, archive, entry, read, texts, translated, written};
-use super::{Capitals, Echo};
+use super::{Backwards, Capitals, Echo};
 
 const STRINGS: &str = "<sst xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" count=\"6\" uniqueCount=\"6\">\
     <si><t>Naam</t></si><si><t xml:space=\"preserve\"> De brug &amp; de sluis zijn dicht. </t></si>\
@@ -100,6 +100,41 @@ fn workbook_of(sheet: &str, strings: &str) -> Vec<u8> {
         ("xl/sharedStrings.xml", format!("<sst {space}>{strings}</sst>")),
         ("xl/threadedComments/threadedComment1.xml", comments.to_owned()),
     ])
+}
+
+#[test]
+fn each_line_of_a_text_in_several_formats_is_a_block() {
+    let bold = "<rPr><b/></rPr>";
+    let string = format!(
+        "<si><r>{bold}<t xml:space=\"preserve\">Jan de Boer:\n</t></r><r><t>Klopt dit &amp; dat?&#10;&#10;Nee, dit niet.&#10;2024</t></r>\
+         <r>{bold}<t>_x000D_\nKijk daar </t></r><r><t>eens goed\nnaar. </t></r></si><si><r><t>Een regel\n</t></r></si>"
+    );
+    let bytes = workbook_of("</sheetData>", &string);
+    let document = read(&bytes, Format::Xlsx);
+    let lines =
+        ["Jan de Boer:", "Klopt dit & dat?", "Nee, dit niet.", "2024", "Kijk daar eens goed", "naar.", "Een regel"];
+    assert_eq!(texts(&document)[..7], lines);
+    assert!(written(&translated(&Echo, &document)) == bytes);
+    let shown = |made: &[u8]| -> Vec<String> {
+        let (text, _) = entry(made, "xl/sharedStrings.xml");
+        let strings = text.split("<si>").skip(1).map(|string| {
+            let texts = string.split("<t").skip(1).filter_map(|text| text.split_once('>')?.1.split("</t>").next());
+            texts.collect::<String>().replace("&#10;", "\n").replace("_x000D_", "\r")
+        });
+        strings.collect()
+    };
+    let made = written(&translated(&Capitals, &document));
+    let expected = [
+        "JAN DE BOER:\nKLOPT DIT &amp; DAT?\n\nNEE, DIT NIET.\n2024\r\nKIJK DAAR EENS GOED\nNAAR.".to_owned(),
+        "EEN REGEL\n".to_owned(),
+    ];
+    assert_eq!(shown(&made), expected);
+    let (text, _) = entry(&made, "xl/sharedStrings.xml");
+    let line = "<t>_x000D_\nKIJK DAAR </t></r><r><t xml:space=\"preserve\">EENS GOED\nNAAR.</t></r></si>";
+    assert!(text.contains(line), "{text}");
+    // Words that change places take their formats along, and no line gets another one's words.
+    let made = written(&translated(&Backwards, &document));
+    assert_eq!(texts(&read(&made, Format::Xlsx))[4..7], ["goed eens daar Kijk", "naar.", "regel Een"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::writer::shown;
 use super::{InRun, Item, Kept, Paragraph, What};
 use crate::document::package::flow::{FlowReader, Role};
 use crate::document::package::xml::NodeId;
@@ -20,6 +21,15 @@ pub(in crate::document) struct OpenField {
     code: String,
     /// Whether its result has begun and is translated like other text.
     result: Option<bool>,
+}
+
+/// What the fields among these items show; `end` is the tag that ends the text of a run.
+pub(super) fn shown_beside(items: &[Item], end: &str) -> String {
+    let said = |item: &Item| match &item.what {
+        What::Single(written) => shown(written, end),
+        _ => None,
+    };
+    items.iter().filter_map(said).collect()
 }
 
 impl FlowReader<'_> {
@@ -50,7 +60,7 @@ impl FlowReader<'_> {
                     .tree
                     .inside(node)
                     .any(|inside| matches!(self.role(inside), Role::Words | Role::RunParagraph(_))),
-                role => !matches!(role, Role::Single | Role::Dropped | Role::Flow),
+                role => !matches!(role, Role::Single | Role::Dropped | Role::Flow | Role::Alternatives),
             };
             node = if is_read { node + 1 } else { self.tree.inside(node).end };
         }
@@ -72,7 +82,8 @@ impl Paragraph<'_, '_> {
         }
         let format = self.format(run);
         for (place, &node) in content.iter().enumerate() {
-            let in_run = InRun { node: run, is_first: place == 0, is_last: place + 1 == content.len() };
+            let in_run =
+                InRun { node: run, is_first: place == 0, is_last: place + 1 == content.len(), in_words: false };
             let role = self.reader.role(node);
             if role != Role::Field && self.is_text() {
                 self.content(node, role, format, in_run);

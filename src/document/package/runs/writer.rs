@@ -15,6 +15,8 @@ pub(in crate::document) struct Runs {
     pub(super) words: (String, String),
     /// The runs that are open at the begin and at the end of the block.
     pub(super) around: [Option<String>; 2],
+    /// Whether the text of these runs is open as well.
+    pub(super) in_words: [bool; 2],
 }
 
 impl Runs {
@@ -41,30 +43,43 @@ impl Runs {
             }
         }
         writer.to(self.around[1].as_deref());
-        writer.rendered
+        self.in_open_words(writer.rendered)
     }
 
-    /// Two texts as runs of the same paragraph, with a line break between them.
-    pub(in crate::document) fn parted(&self, first: &str, second: &str) -> String {
+    /// Runs that go on with the text that is open before them, and leave text open for what comes after.
+    fn in_open_words(&self, mut rendered: String) -> String {
+        let (tag, end) = &self.words;
+        if self.in_words[0] {
+            let rest = rendered.strip_prefix(tag.as_str()).map(str::to_owned);
+            rendered = rest.unwrap_or_else(|| format!("{end}{rendered}"));
+        }
+        if self.in_words[1] {
+            match rendered.strip_suffix(end.as_str()).map(str::len) {
+                Some(length) => rendered.truncate(length),
+                None => rendered.push_str(tag),
+            }
+        }
+        rendered
+    }
+
+    /// Two texts as runs of the same paragraph, with a line break between them. Fields that stand before and after both texts show
+    /// `beside`: that goes into the line that the field is not in.
+    pub(in crate::document) fn parted(&self, first: &str, beside: &[String; 2], second: &str) -> String {
         let Self { own, end, around: [before, after], .. } = self;
         let prefix = end.trim_start_matches("</").trim_end_matches("r>");
         let (own, open) = (if after.is_some() { "" } else { own }, before.as_deref().unwrap_or_default());
-        format!("{first}{own}<{prefix}br/>{end}{open}{second}")
+        let (tag, words_end) = &self.words;
+        let said = |text: &String| if text.is_empty() { String::new() } else { format!("{tag}{text}{words_end}") };
+        let [lead, trail] = beside.each_ref().map(said);
+        format!("{first}{own}{trail}<{prefix}br/>{lead}{end}{open}{second}")
     }
 
     /// What a field shows, such as the number of a page, as a run of the paragraph's own format; `None` for other marks, and for a
     /// field that shows nothing.
     pub(in crate::document) fn shown(&self, field: &str) -> Option<String> {
         let (tag, end) = &self.words;
-        let begin = end.replace("</", "<").replace('>', "");
-        let text = |rest: &str| {
-            let (attributes, rest) = rest.split_once('>')?;
-            let is_text = !attributes.ends_with('/') && (attributes.is_empty() || attributes.starts_with(' '));
-            is_text.then(|| rest.split(end.as_str()).next().unwrap_or_default().to_owned())
-        };
-        let said: String = field.split(&begin).skip(1).filter_map(text).collect();
-        let shows = field.contains("fldChar") && !said.trim().is_empty();
-        shows.then(|| format!("{}{tag}{said}{end}{}", self.own, self.end))
+        let said = shown(field, end)?;
+        Some(format!("{}{tag}{said}{end}{}", self.own, self.end))
     }
 
     /// Whether a mark begins a run, and is not a whole run, such as the code of a field.
@@ -74,6 +89,20 @@ impl Runs {
         let begins = rest.is_some_and(|rest| rest.starts_with(|c: char| c == '>' || c.is_whitespace()));
         begins && !markup.contains(&self.end)
     }
+}
+
+/// What a field shows, as it is written in XML; `end` is the tag that ends the text of a run. `None` for other markup, and for a
+/// field that shows nothing.
+pub(super) fn shown(field: &str, end: &str) -> Option<String> {
+    let begin = end.replace("</", "<").replace('>', "");
+    let text = |rest: &str| {
+        let (attributes, rest) = rest.split_once('>')?;
+        let is_text = !attributes.ends_with('/') && (attributes.is_empty() || attributes.starts_with(' '));
+        is_text.then(|| rest.split(end).next().unwrap_or_default().to_owned())
+    };
+    let said: String = field.split(&begin).skip(1).filter_map(text).collect();
+    let is_field = field.contains("fldChar") || field.contains("fldSimple");
+    (is_field && !said.trim().is_empty()).then_some(said)
 }
 
 /// Text or a mark, in the order in which they stand in a block.
