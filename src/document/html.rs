@@ -31,7 +31,7 @@ pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
     let blocks = if format == Format::HtmlWhole {
         all(text)
     } else {
-        let reader = read(text, false);
+        let reader = read(text, false, style(text));
         article(text, reader.blocks, &reader.closed, reader.deepest)
     };
     Document::assemble(input, text, format, blocks)
@@ -47,7 +47,12 @@ pub(super) fn check(text: &str, document: &Document) -> Result<()> {
 
 /// All blocks of a page, or of a piece of one, and where they are in it.
 pub(super) fn all(text: &str) -> Vec<(Range<usize>, Block)> {
-    read(text, true).blocks.into_iter().map(|found| (found.range, found.block)).collect()
+    all_in(text, style(text))
+}
+
+/// All blocks of a page, whose text is escaped in this style.
+pub(super) fn all_in(text: &str, style: Style) -> Vec<(Range<usize>, Block)> {
+    read(text, true, style).blocks.into_iter().map(|found| (found.range, found.block)).collect()
 }
 
 /// The escaping of text that is put into a page. A page in ASCII may declare any encoding that contains it; what that encoding lacks
@@ -57,9 +62,8 @@ pub(super) fn style(page: &str) -> Style {
 }
 
 /// Reads a page; with its title if the whole page is read.
-fn read(text: &str, whole: bool) -> HtmlReader<'_> {
-    let mut reader =
-        HtmlReader { text, whole, is_xhtml: is_xhtml(text), style: Some(style(text)), ..HtmlReader::default() };
+fn read(text: &str, whole: bool, style: Style) -> HtmlReader<'_> {
+    let mut reader = HtmlReader { text, whole, is_xhtml: is_xhtml(text), style: Some(style), ..HtmlReader::default() };
     for token in tokens(text) {
         match token {
             Token::StartTag(tag) => reader.start(&tag, tag.span.start..tag.span.end),

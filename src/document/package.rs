@@ -6,7 +6,10 @@
 
 mod archive;
 mod book;
+mod chapter;
+mod chunks;
 mod comments;
+mod content;
 mod drawings;
 mod flow;
 mod formulas;
@@ -20,34 +23,26 @@ mod slides;
 mod word;
 
 use std::fmt;
-use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
+use super::markup::Style;
 use super::xml;
-use super::{Block, BlockKind, Document, Format, Preface, ReadOptions, decode, html};
+use super::{Block, BlockKind, Document, Format, Preface, ReadOptions, html};
 use crate::error::WithHint;
 use crate::language::Code;
 use archive::Archive;
+use chapter::ChapterPlace;
+use chunks::Inside;
 use comments::Changed;
+pub use content::Content;
 use flow::{Flow, Rules};
 use front::Front;
 pub(in crate::document) use runs::{RunPiece, Runs};
 use xml::{NodeId, Tree};
-
-/// The content of an input before it is read.
-#[derive(Debug)]
-pub enum Content {
-    /// Text that is decoded already.
-    Text(String),
-    /// All bytes of a file.
-    Bytes(Vec<u8>),
-    /// A file, of which only the needed parts are read into memory.
-    File(File),
-}
 
 /// The archive that a document was read from, in which it is written again.
 #[derive(Clone)]
@@ -66,6 +61,8 @@ struct Contents {
     parts: Vec<PackagePart>,
     /// The place of a preface, if the format has one.
     front: Option<Front>,
+    /// The place of a new chapter for a preface, in a book that has no other place.
+    chapter: Option<ChapterPlace>,
     /// The format of the document.
     format: Format,
     /// The prefix of names in a document of Word.
@@ -77,6 +74,7 @@ struct Contents {
 }
 
 /// An entry with text, or with the name of a language.
+#[derive(Default)]
 struct PackagePart {
     entry: String,
     flows: Vec<Flow>,
@@ -84,6 +82,8 @@ struct PackagePart {
     blocks: usize,
     /// The rule by which its elements name a language; `None` for an entry that is not XML.
     labels: Option<Labels>,
+    /// The document that the entry is, if it is one; it has no flows then.
+    inside: Option<Inside>,
 }
 
 /// A rule by which elements name a language.
@@ -108,6 +108,7 @@ struct PackageReader {
     parts: Vec<PackagePart>,
     blocks: Vec<Block>,
     front: Option<Front>,
+    chapter: Option<ChapterPlace>,
     prefix: String,
     comments: Option<String>,
     first_comment: usize,
@@ -115,6 +116,8 @@ struct PackageReader {
     warnings: Vec<String>,
     /// Whether the text of comments is no text of the document.
     without_comments: bool,
+    /// Whether the document is inside of another one.
+    is_inside: bool,
 }
 
 /// Reads a document of Word.
@@ -162,17 +165,39 @@ impl PackageReader {
         read_parts: fn(&mut Self) -> Result<()>,
     ) -> Result<Document> {
         let archive = Archive::open(content, options.max_unpacked)?;
-        let (parts, blocks, prefix) = (Vec::new(), Vec::new(), "w:".to_owned());
-        let (front, comments, first_comment, warnings) = (None, None, 1, Vec::new());
-        let without_comments = options.without_comments;
-        let mut reader =
-            Self { archive, parts, blocks, front, prefix, comments, first_comment, warnings, without_comments };
+        let mut reader = Self { without_comments: options.without_comments, ..Self::new(archive) };
         read_parts(&mut reader)?;
-        let Self { archive, parts, blocks, front, prefix, comments, first_comment, warnings, .. } = reader;
-        let contents = Contents { archive, parts, front, format, prefix, comments, first_comment };
-        let package = Package { contents: Arc::new(contents), language: None, preface: None, comments: Vec::new() };
+        let (package, blocks, warnings) = reader.finish(format);
         let gaps = vec![String::new(); blocks.len() + 1];
         Ok(Document { package: Some(package), warnings, ..Document::new(input, format, blocks, gaps) })
+    }
+
+    /// A reader of a document of which nothing has been read.
+    fn new(archive: Archive) -> Self {
+        let (parts, blocks, prefix, warnings) = (Vec::new(), Vec::new(), "w:".to_owned(), Vec::new());
+        let (front, chapter, comments, first_comment) = (None, None, None, 1);
+        let (without_comments, is_inside) = (false, false);
+        Self {
+            archive,
+            parts,
+            blocks,
+            front,
+            chapter,
+            prefix,
+            comments,
+            first_comment,
+            warnings,
+            without_comments,
+            is_inside,
+        }
+    }
+
+    /// The document that has been read, its blocks, and its warnings.
+    fn finish(self, format: Format) -> (Package, Vec<Block>, Vec<String>) {
+        let Self { archive, parts, blocks, front, chapter, prefix, comments, first_comment, warnings, .. } = self;
+        let contents = Contents { archive, parts, front, chapter, format, prefix, comments, first_comment };
+        let package = Package { contents: Arc::new(contents), language: None, preface: None, comments: Vec::new() };
+        (package, blocks, warnings)
     }
 
     /// The text of an entry.
@@ -184,31 +209,39 @@ impl PackageReader {
     fn add(&mut self, entry: &str, rules: &dyn Rules, labels: Labels) -> Result<()> {
         let text = self.text(entry)?;
         let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
-        if tree.all("w:altChunk").next().is_some() {
-            self.warnings.push(format!("`{entry}` takes in another file (`altChunk`): its text is not translated"));
-        }
         self.push(entry, flow::flows(&tree, rules), Some(labels));
+        self.add_chunks(entry, &tree);
         Ok(())
     }
 
     /// Adds an entry that is HTML and not well-formed XML.
     fn add_html(&mut self, entry: &str) -> Result<()> {
         let text = self.text(entry)?;
+        if text.contains('\u{1}') {
+            self.warnings
+                .push(format!("`{entry}` holds a character that no page may have: its text is not translated"));
+            return Ok(());
+        }
+        self.push_page(entry, &text, html::style(&text));
+        Ok(())
+    }
+
+    /// Adds the text of an entry that is HTML.
+    fn push_page(&mut self, entry: &str, text: &str, style: Style) {
         let mut flow = Flow::default();
         let mut at = 0;
-        for (range, block) in html::all(&text) {
+        for (range, block) in html::all_in(text, style) {
             flow.gaps.push(text[at..range.start].to_owned());
             flow.blocks.push(block);
             at = range.end;
         }
         flow.gaps.push(text[at..].to_owned());
         self.push(entry, vec![flow], None);
-        Ok(())
     }
 
     fn push(&mut self, entry: &str, flows: Vec<Flow>, labels: Option<Labels>) {
         let blocks = flow::blocks(&flows);
-        self.parts.push(PackagePart { entry: entry.to_owned(), flows, blocks: blocks.len(), labels });
+        self.parts.push(PackagePart { entry: entry.to_owned(), flows, blocks: blocks.len(), labels, inside: None });
         self.blocks.extend(blocks);
     }
 }
@@ -229,16 +262,25 @@ impl Package {
         let mut changed: Vec<Changed> = Vec::new();
         let no_place =
             || "there is no place for a summary in it".with_hint("have it written in another form with `--format`");
-        ensure!(self.preface.is_none() || self.contents.front.is_some(), no_place());
+        let chapter = self.contents.chapter.as_ref().zip(self.preface.as_ref());
+        ensure!(self.preface.is_none() || self.contents.front.is_some() || chapter.is_some(), no_place());
         for part in &self.contents.parts {
             let own;
             (own, blocks) = blocks.split_at(part.blocks);
+            if let Some(inside) = &part.inside {
+                let bytes = inside.with(own, self.language.as_deref()).with_context(|| format!("`{}`", part.entry))?;
+                changed.extend(bytes.map(|bytes| (part.entry.clone(), bytes)));
+                continue;
+            }
             let front = self.contents.front.as_ref().filter(|front| front.entry == part.entry);
             let front = front.zip(self.preface.as_ref());
             let text = part.with(own, self.language.as_deref(), front).with_context(|| format!("`{}`", part.entry))?;
             changed.extend(text.map(|text| (part.entry.clone(), text.into_bytes())));
         }
-        let added = self.add_comments(&mut changed)?;
+        let mut added = self.add_comments(&mut changed)?;
+        if let Some((chapter, preface)) = chapter {
+            added.push(chapter.add(&self.contents.archive, preface, self.language.as_deref(), &mut changed)?);
+        }
         self.contents.archive.write(&changed, &added, out)
     }
 }
@@ -327,58 +369,5 @@ pub(super) fn relabelled(tree: &Tree, labels: Labels, language: &str) -> Vec<(Ra
 impl fmt::Debug for Package {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.debug_struct("Package").field("language", &self.language).finish_non_exhaustive()
-    }
-}
-
-impl From<Vec<u8>> for Content {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl From<String> for Content {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<&str> for Content {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<File> for Content {
-    fn from(file: File) -> Self {
-        Self::File(file)
-    }
-}
-
-impl Content {
-    /// The whole content as text.
-    ///
-    /// # Errors
-    /// When a file cannot be read, or bytes are no text.
-    pub(super) fn text(self) -> Result<String> {
-        match self {
-            Self::Text(text) => Ok(text),
-            other => decode(other.bytes()?),
-        }
-    }
-
-    /// The whole content as bytes.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub(super) fn bytes(self) -> Result<Vec<u8>> {
-        match self {
-            Self::Text(text) => Ok(text.into_bytes()),
-            Self::Bytes(bytes) => Ok(bytes),
-            Self::File(mut file) => {
-                let mut bytes = Vec::new();
-                std::io::Read::read_to_end(&mut file, &mut bytes).context("cannot read the file")?;
-                Ok(bytes)
-            }
-        }
     }
 }

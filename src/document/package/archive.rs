@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::Compression;
@@ -54,8 +54,8 @@ pub(super) struct Archive {
     end: usize,
     /// Most bytes that may be unpacked, if the caller sets it.
     max_unpacked: Option<u64>,
-    /// Number of bytes that were unpacked.
-    unpacked: AtomicU64,
+    /// Number of bytes that were unpacked, from this archive and those that are inside of it.
+    unpacked: Arc<AtomicU64>,
 }
 
 /// The bytes of an archive, in memory or in a file.
@@ -110,7 +110,15 @@ impl Archive {
         let entries = entries(&directory, count, at).explain(broken)?;
         check(&entries)?;
         let end = (tail_at + end as u64 - at) as usize;
-        Ok(Self { bytes, entries, directory, directory_at: at, end, max_unpacked, unpacked: AtomicU64::new(0) })
+        Ok(Self { bytes, entries, directory, directory_at: at, end, max_unpacked, unpacked: Arc::default() })
+    }
+
+    /// Reads the list of entries of an archive that is an entry of this one. Both have one limit of unpacked bytes.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub(super) fn open_inside(&self, content: Content) -> Result<Self> {
+        Ok(Self { unpacked: Arc::clone(&self.unpacked), ..Self::open(content, self.max_unpacked)? })
     }
 
     /// Whether there is an entry of this name.

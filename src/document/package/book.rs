@@ -6,10 +6,11 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::chapter::ChapterPlace;
 use super::flow::{Role, Rules};
 use super::front::{Front, FrontPlace};
 use super::xml::{NodeId, Tree};
-use super::{Label, PackagePart, PackageReader};
+use super::{Label, PackageReader};
 use crate::document::{BlockKind, html};
 use crate::error::WithHint;
 use crate::language::Code;
@@ -53,9 +54,13 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
             reader.add_html(&entry)?;
         }
     }
-    let tells = |part: &&PackagePart| part.labels.is_some() && part.has_running_text();
-    let first = reader.parts.iter().find(tells).map(|part| part.entry.clone());
+    let mut telling = reader.parts.iter().filter(|part| part.has_running_text());
+    let before = telling.clone().next().map(|part| part.entry.clone());
+    let first = telling.find(|part| part.labels.is_some()).map(|part| part.entry.clone());
     reader.front = first.map(|entry| Front { entry, styles: [None, None], find: front });
+    if reader.front.is_none() {
+        reader.chapter = Some(ChapterPlace { list: list.clone(), before });
+    }
     reader.add(&list, &Book, labels)
 }
 

@@ -82,20 +82,10 @@ fn main_of_relationships(reader: &PackageReader) -> Result<Option<String>> {
 /// # Errors
 /// When an entry with text is missing; the error names it.
 pub(super) fn refuse_missing(reader: &PackageReader, entry: &str) -> Result<()> {
-    let (folder, name) = entry.rsplit_once('/').unwrap_or(("", entry));
-    let list = within(&format!("{folder}/_rels/{name}.rels"));
-    if !reader.archive.has(&list) {
-        return Ok(());
-    }
-    let text = reader.text(&list)?;
-    let tree = Tree::parse(&text).with_context(|| format!("`{list}`"))?;
-    for named in tree.all("rel:Relationship") {
-        let attribute = |name| tree.attribute(named, name).unwrap_or_default();
-        let kind = attribute("Type");
+    let Some((list, related)) = relationships(reader, entry)? else { return Ok(()) };
+    for Relationship { kind, target, is_external, .. } in related {
         let with_text = RELATED.contains(&kind.rsplit('/').next().unwrap_or_default());
-        if with_text && attribute("TargetMode") != "External" {
-            let target = unescaped(&attribute("Target"));
-            let target = if target.starts_with('/') { within(&target) } else { within(&format!("{folder}/{target}")) };
+        if with_text && !is_external {
             let missing = || {
                 format!("`{list}` names `{target}`, which is missing")
                     .with_hint("the document is damaged: save it anew")
@@ -104,4 +94,40 @@ pub(super) fn refuse_missing(reader: &PackageReader, entry: &str) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// The entry that another one names by this id; `None` for a file outside of the document.
+pub(super) fn related(reader: &PackageReader, entry: &str, id: &str) -> Option<String> {
+    let (_, related) = relationships(reader, entry).ok()??;
+    let found = related.into_iter().find(|named| named.id == id && !named.is_external)?;
+    reader.archive.named(&found.target).map(str::to_owned)
+}
+
+/// An entry that another one names.
+struct Relationship {
+    id: String,
+    kind: String,
+    /// The name of the entry.
+    target: String,
+    /// Whether it is no entry, but a file outside of the document.
+    is_external: bool,
+}
+
+/// The list in which an entry names others, and what it names; `None` without such a list.
+fn relationships(reader: &PackageReader, entry: &str) -> Result<Option<(String, Vec<Relationship>)>> {
+    let (folder, name) = entry.rsplit_once('/').unwrap_or(("", entry));
+    let list = within(&format!("{folder}/_rels/{name}.rels"));
+    if !reader.archive.has(&list) {
+        return Ok(None);
+    }
+    let text = reader.text(&list)?;
+    let tree = Tree::parse(&text).with_context(|| format!("`{list}`"))?;
+    let related = tree.all("rel:Relationship").map(|named| {
+        let attribute = |name| tree.attribute(named, name).unwrap_or_default();
+        let target = unescaped(&attribute("Target"));
+        let target = if target.starts_with('/') { within(&target) } else { within(&format!("{folder}/{target}")) };
+        let (id, kind) = (attribute("Id").into_owned(), attribute("Type").into_owned());
+        Relationship { id, kind, target, is_external: attribute("TargetMode") == "External" }
+    });
+    Ok(Some((list.clone(), related.collect())))
 }

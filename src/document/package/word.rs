@@ -149,6 +149,8 @@ impl Rules for Word {
             "w:tab" | "w:br" | "w:cr" | "w:ptab" => Role::Parting,
             "w:fldChar" => Role::Field,
             "w:txbxContent" => Role::Flow,
+            "mc:AlternateContent" => Role::Alternatives,
+            "mc:Choice" | "mc:Fallback" if has_own_text(tree, node) => Role::Flow,
             "w:lang" | "w:rPrChange" | "w:noProof" | "w:proofErr" | "w:lastRenderedPageBreak" | "w:softHyphen" => {
                 Role::Dropped
             }
@@ -162,6 +164,19 @@ impl Rules for Word {
             _ => Role::Single,
         }
     }
+}
+
+/// Whether one of several forms of a text has words outside of text boxes, which are flows of their own.
+fn has_own_text(tree: &Tree, form: NodeId) -> bool {
+    let mut inside = tree.inside(form);
+    while let Some(node) = inside.next() {
+        match tree.name(node) {
+            "w:t" => return true,
+            "w:txbxContent" => inside.start = tree.inside(node).end,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The rules for the properties of a document, such as its title.

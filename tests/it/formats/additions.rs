@@ -38,6 +38,33 @@ fn a_summary_stands_in_front_in_the_styles_of_the_document() {
     let made = Document::parse("-", page, Format::HtmlWhole).with_preface(preface()).text();
     let summary = "<h2>Summary</h2>\n<p>It rains &amp; blows.</p>\n<p>That is &lt;all&gt;.</p>\n";
     assert_eq!(made, page.replace("<h1", &format!("{summary}<h1")));
+    // A book without a chapter that is well-formed gets one of its own.
+    let contents = "<ncx xmlns=\"http://www.daisy.org/z3986/2005/ncx/\"><navMap><navPoint id=\"a\"/></navMap></ncx>";
+    let plain = book(CHAPTER, &[]);
+    let listed = "<item id=\"t\" href=\"toc.ncx\" media-type=\"application/x-dtbncx+xml\"/></manifest>";
+    let list = entry(&plain, "in/list.opf").0.replace("</manifest>", listed);
+    let container = entry(&plain, "META-INF/container.xml").0;
+    let loose = archive(&[
+        ("mimetype", "application/epub+zip"),
+        ("META-INF/container.xml", &*container),
+        ("in/list.opf", &*list),
+        ("in/hoofd een.xhtml", "<body><p>Het regent<br>vandaag."),
+        ("in/toc.ncx", contents),
+    ]);
+    let document = read(&loose, Format::Epub);
+    assert!(written(&document) == loose);
+    let made = written(&document.clone().in_language(&document, "en").with_preface(preface()));
+    let (chapter, _) = entry(&made, "in/kortom-summary.xhtml");
+    assert!(
+        chapter.contains("<h1>Summary</h1>\n<p>It rains &amp; blows.</p>\n<p>That is &lt;all&gt;.</p>"),
+        "{chapter}"
+    );
+    let (list, _) = entry(&made, "in/list.opf");
+    assert!(list.contains("<item id=\"kortom-summary\" href=\"kortom-summary.xhtml\" "), "{list}");
+    assert!(list.contains("<spine><itemref idref=\"kortom-summary\"/><itemref idref=\"a\"/></spine>"), "{list}");
+    let (contents, _) = entry(&made, "in/toc.ncx");
+    assert!(contents.contains("<text>Summary</text></navLabel><content src=\"kortom-summary.xhtml\"/>"), "{contents}");
+    assert_eq!(read(&made, Format::Epub).blocks[0].text, "Summary");
     // What has no place for a summary says so, and nothing is lost silently.
     let error = read(&slides(), Format::Pptx).with_preface(preface()).write(&mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("no place for a summary"), "{error}");

@@ -3,7 +3,7 @@
 use kortom::document::{Comment, Format};
 
 use super::package::{PARAGRAPH, TYPES, WORD, archive, entry, read, texts, translated, word, written};
-use super::{Capitals, Echo};
+use super::{Backwards, Capitals, Echo};
 
 const DRAWING: &str = "xmlns:a=\"http://schemas.openxmlformats.org/drawingml/2006/main\"";
 const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006";
@@ -140,4 +140,100 @@ fn a_file_that_a_document_takes_in_is_warned_of() {
         "{:?}",
         document.warnings
     );
+}
+
+#[test]
+fn pages_texts_and_documents_that_a_document_takes_in_are_translated_in_their_places() {
+    let page = "<html><head><meta charset=windows-1252></head><body class=a><p>Het caf&eacute; is <b>dicht</b>.<br>Morgen open</body>";
+    let inner = word("<w:p><w:r><w:t>Een brief erin.</w:t></w:r></w:p><w:altChunk r:id=\"c1\"/>");
+    let outer = "<w:p><w:r><w:t>De brug is open.</w:t></w:r></w:p><w:altChunk r:id=\"c1\"/><w:altChunk r:id=\"c2\"/>\
+        <w:altChunk r:id=\"c3\"/><w:altChunk r:id=\"c1\"/>";
+    let types = TYPES.replace(
+        "</Types>",
+        "<Default Extension=\"htm\" ContentType=\"text/html\"/><Default Extension=\"txt\" ContentType=\"text/plain\"/>\
+         <Default Extension=\"rtf\" ContentType=\"application/rtf\"/></Types>",
+    );
+    let named = ["in/page.htm", "in/letter.docx", "in/text.txt", "in/old.rtf"];
+    let named = named.iter().enumerate().map(|(number, name)| {
+        format!("<Relationship Id=\"c{}\" Type=\"http://a/aFChunk\" Target=\"{name}\"/>", number + 1)
+    });
+    let relations = format!(
+        "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">{}</Relationships>",
+        named.collect::<String>()
+    );
+    let made_of = |body: &str| {
+        let document = format!("<w:document {WORD}><w:body>{body}</w:body></w:document>");
+        let (notes, styles) = (format!("<w:footnotes {WORD}/>"), format!("<w:styles {WORD}/>"));
+        archive::<&[u8]>(&[
+            ("[Content_Types].xml", types.as_bytes()),
+            ("word/document.xml", document.as_bytes()),
+            ("word/footnotes.xml", notes.as_bytes()),
+            ("word/styles.xml", styles.as_bytes()),
+            ("word/_rels/document.xml.rels", relations.as_bytes()),
+            ("word/in/page.htm", page.as_bytes()),
+            ("word/in/letter.docx", &inner[..]),
+            ("word/in/text.txt", "Een regel hier.\r\n\r\nNog een regel.\r\n".as_bytes()),
+            ("word/in/old.rtf", "{\\rtf1 Niet dit.}".as_bytes()),
+        ])
+    };
+    let bytes = made_of(outer);
+    let document = read(&bytes, Format::Docx);
+    let inside =
+        ["Het café is dicht.", "Morgen open", "Een brief erin.", "Zie de nota.", "Een regel hier.", "Nog een regel."];
+    assert_eq!(texts(&document), [&["De brug is open."], &inside[..]].concat());
+    // What the letter names is not there.
+    assert!(
+        document.warnings.len() == 1 && document.warnings[0].starts_with("`word/in/letter.docx`: "),
+        "{document:?}"
+    );
+    assert!(written(&translated(&Echo, &document)) == bytes);
+    let made = written(&translated(&Capitals, &document).in_language(&document, "en"));
+    let expected =
+        page.replace("Het caf&eacute; is <b>dicht", "HET CAF&#201; IS <b>DICHT").replace("Morgen open", "MORGEN OPEN");
+    assert_eq!(entry(&made, "word/in/page.htm").0, expected);
+    assert_eq!(entry(&made, "word/in/text.txt").0, "EEN REGEL HIER.\r\n\r\nNOG EEN REGEL.\r\n");
+    assert_eq!(entry(&made, "word/in/old.rtf"), entry(&bytes, "word/in/old.rtf"));
+    let again = read(&made, Format::Docx);
+    assert_eq!(texts(&again)[3..5], ["EEN BRIEF ERIN.", "ZIE DE NOTA."]);
+    for (chunk, count) in [("c4", 1), ("c9", 1), ("c3", 0)] {
+        let document = read(&made_of(&format!("{PARAGRAPH}<w:altChunk r:id=\"{chunk}\"/>")), Format::Docx);
+        assert_eq!(document.warnings.len(), count, "{chunk}: {:?}", document.warnings);
+    }
+}
+
+#[test]
+fn text_that_is_there_in_several_forms_is_translated_in_each() {
+    let run = |text: &str| format!("<w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r>");
+    let forms = |first: &str, second: &str| {
+        format!(
+            "<mc:AlternateContent><mc:Choice Requires=\"x\">{first}</mc:Choice><mc:Fallback>{second}</mc:Fallback></mc:AlternateContent>"
+        )
+    };
+    let paragraph = |text: &str| format!("<w:p>{}</w:p>", run(text));
+    let body = [
+        format!("<w:p>{}{}{}</w:p>", run("De brug "), forms(&run("is nu dicht"), &run("is nu dicht")), run(" en nat.")),
+        forms(&paragraph("Een kader hier"), &paragraph("Een ander kader")),
+        format!("<w:p><w:r><w:t>Kijk </w:t>{}</w:r></w:p>", forms("<w:t>naar boven</w:t>", "<w:t>naar boven</w:t>")),
+        format!(
+            "<w:p>{}</w:p>",
+            forms(&format!("<w:hyperlink>{}</w:hyperlink>", run("een adres")), "<w:r><w:pict/></w:r>")
+        ),
+        PARAGRAPH.to_owned(),
+    ]
+    .concat();
+    let bytes = word(&body);
+    let document = read(&bytes, Format::Docx);
+    let expected =
+        ["De brug en nat.", "is nu dicht", "Een kader hier", "Een ander kader", "Kijk", "naar boven", "een adres"];
+    assert_eq!(texts(&document)[..7], expected);
+    assert_eq!(texts(&document)[9], "In een kader");
+    assert!(written(&translated(&Echo, &document)) == bytes);
+    let (text, _) = entry(&written(&translated(&Capitals, &document)), "word/document.xml");
+    for (said, count) in
+        [("IS NU DICHT", 2), ("EEN KADER HIER", 1), ("EEN ANDER KADER", 1), ("NAAR BOVEN", 2), ("IN EEN KADER", 2)]
+    {
+        assert_eq!(text.matches(said).count(), count, "{said}: {text}");
+    }
+    let backwards = read(&written(&translated(&Backwards, &document)), Format::Docx);
+    assert!(texts(&backwards).contains(&"dicht nu is") && texts(&backwards).contains(&"adres een"), "{backwards:?}");
 }
