@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use kortom::detect::{self, Detected};
 use kortom::document::{Content, Document, Format, decode};
 use kortom::error::WithHint;
+use kortom::render::ReportFormat;
 use serde_json::{Map, Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
@@ -31,6 +32,9 @@ use super::{Server, Shared, digest, events, formats};
 
 /// The most alternatives of a text. Each needs a beam, and more beams than this do not help.
 const MOST_ALTERNATIVES: usize = 10;
+
+/// What the warning about a PDF says of its translation.
+const AS_MARKDOWN: &str = "its text comes out as Markdown";
 
 /// The routes of the API, open to pages of any origin (CORS).
 pub fn routes() -> Router<Arc<Server>> {
@@ -238,6 +242,7 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
         return Err(Refusal::bad("cannot translate this kind of file".with_hint(format!("it is one of {known}"))));
     };
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
+    let written = written_format(&fields, format)?;
     let content = if format.spec().is_binary() {
         Content::from(file.bytes)
     } else {
@@ -249,7 +254,7 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
         let format = if format == Format::Html { Format::HtmlWhole } else { format };
         let document = Document::read(&name, content, format).map_err(Refusal::unfit)?;
         server.limits.check_length(document.blocks.iter().map(|block| block.text.as_str()))?;
-        let (file, warnings) = translated_file(context, &name, document, &source, &target)?;
+        let (file, warnings) = translated_file(context, &name, document, [&source, &target], written)?;
         let place = format!("{}.{}", server.files.keep(file.clone())?, file.name);
         Ok((place, warnings))
     });
@@ -263,27 +268,52 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     Ok(json_response(StatusCode::OK, answer.to_string()))
 }
 
+/// The format that a file is written in: its own, unless it is one that can only be read, such as a PDF. Such a file becomes
+/// Markdown, or what the field `format` names, which no client of `LibreTranslate` sends.
+fn written_format(fields: &Fields, format: Format) -> Answer<ReportFormat> {
+    let own = format.written_as();
+    let wanted = match fields.text("format")? {
+        None => return Ok(ReportFormat::Own(own)),
+        Some("markdown") => ReportFormat::Own(Format::Markdown),
+        Some("html") => ReportFormat::Html,
+        Some(other) => {
+            return Err(Refusal::bad(
+                format!("`{other}` is no format here").with_hint("`format` is `markdown` or `html`"),
+            ));
+        }
+    };
+    if own == format {
+        let error = format!("`format` is not for a file of the kind `{}`", format.name());
+        return Err(Refusal::unfit(error.with_hint("leave it out: such a file comes back in its own format")));
+    }
+    Ok(wanted)
+}
+
 /// A translated file, and the warnings about it.
 fn translated_file(
     context: &RequestContext<'_>,
     name: &str,
     document: Document,
-    source: &str,
-    target: &str,
+    [source, target]: [&str; 2],
+    written: ReportFormat,
 ) -> Answer<(File, Vec<String>)> {
     let detected = if source == "auto" { detect(&document.without_markup().text()) } else { None };
     let pair = context.models.pair_of(source, target, detected.as_ref())?;
     let wish = Wish::translation(&pair);
     let report = reports(context, &wish, vec![document])?.pop().unwrap_or_default();
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "txt"));
+    let file = |extension: &str, bytes| File { name: format!("{stem}_{}.{extension}", pair.to), bytes };
+    if written == ReportFormat::Html {
+        let told = |warning: &String| warning.replace(AS_MARKDOWN, "its text comes out as HTML");
+        let warnings = report.warnings.iter().map(told).collect();
+        return Ok((file(written.extension(), written.article(&report).into_bytes()), warnings));
+    }
     let mut bytes = Vec::new();
     if let Some(document) = &report.document {
         document.write(&mut bytes)?;
     }
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "txt"));
-    // Formats that can only be read, such as PDF, are written in another format.
-    let written = Format::known(Path::new(name)).filter(|format| format.written_as() != *format);
-    let extension = written.and_then(|format| format.written_as().spec().extensions.first()).unwrap_or(&extension);
-    Ok((File { name: format!("{stem}_{}.{extension}", pair.to), bytes }, report.warnings))
+    let changed = Format::known(Path::new(name)).filter(|format| format.written_as() != *format);
+    Ok((file(changed.map_or(extension, |_| written.extension()), bytes), report.warnings))
 }
 
 /// Handles `GET /download_file/{name}`.

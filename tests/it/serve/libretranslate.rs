@@ -159,6 +159,20 @@ fn documents_are_translated_and_fetched_as_what_they_are() {
         assert!(url.ends_with(".brief_en.md"), "{url}");
         assert_eq!(answer["warnings"][0], "the layout of a PDF is not kept: its text comes out as Markdown");
         assert_eq!(agent().get(url).call().unwrap().body_mut().read_to_string().unwrap(), "It's raining today.\n");
+        let wanting = |format: &str, name: &str, content: &str| {
+            let field = format!("--b\r\nContent-Disposition: form-data; name=\"format\"\r\n\r\n{format}\r\n");
+            server.send("/translate_file", "multipart/form-data; boundary=b", field + &form(name, content))
+        };
+        let answer = wanting("html", "brief.pdf", &sent).good();
+        assert_eq!(answer["warnings"][0], "the layout of a PDF is not kept: its text comes out as HTML");
+        let url = answer["translatedFileUrl"].as_str().unwrap();
+        let page = agent().get(url).call().unwrap().body_mut().read_to_string().unwrap();
+        assert!(url.ends_with(".brief_en.html") && page.starts_with("<!"), "{url}: {page}");
+        assert!(page.contains("It's raining today.") || page.contains("It&#39;s raining today."), "{page}");
+        let url = wanting("markdown", "brief.pdf", &sent).good()["translatedFileUrl"].to_string();
+        assert!(url.ends_with(".brief_en.md\""), "{url}");
+        wanting("docx", "brief.pdf", &sent).refused(400, "`docx` is no format here");
+        wanting("html", "brief.md", "Het regent.").refused(422, "`format` is not for a file of the kind `markdown`");
     }
     let broken = form("brief.docx", "PK");
     server.send("/translate_file", "multipart/form-data; boundary=b", broken).refused(422, "no zip archive");
