@@ -78,7 +78,11 @@ fn of_xml(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
         if holds_elements || (tree.name(node).starts_with("atom:") && stated.as_deref() == Some("xhtml")) {
             let inner = tree.inner(node);
             let found = html::all(&text[inner.clone()]).into_iter();
-            blocks.extend(found.map(|(range, block)| (inner.start + range.start..inner.start + range.end, block)));
+            let placed = |(range, block): (Range<usize>, Block)| {
+                let kind = if kind == BlockKind::Heading { kind } else { block.kind };
+                (inner.start + range.start..inner.start + range.end, Block { kind, ..block })
+            };
+            blocks.extend(found.map(placed));
         } else {
             stretches(&tree, node, kind, test(&tree, node), &mut blocks);
         }

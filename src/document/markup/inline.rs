@@ -76,6 +76,21 @@ impl Inline {
         }
     }
 
+    /// Appends a mark that is a space of the text. A space right before it, in the text or as another such mark, becomes part of it,
+    /// so that the text has one.
+    pub(in crate::document) fn space(&mut self, markup: &str) {
+        let end = self.text.len();
+        match self.marks.last_mut() {
+            Some(last) if last.kind == MarkKind::Break && last.at + 1 == end => last.markup.push_str(markup),
+            last => {
+                let is_free = last.is_none_or(|last| last.at < end);
+                let own = if is_free && self.text.ends_with(' ') { self.text.pop() } else { None };
+                self.mark(MarkKind::Break, &own.into_iter().chain(markup.chars()).collect::<String>());
+                self.text.push(' ');
+            }
+        }
+    }
+
     /// Appends a mark that stands in place of the space between two words.
     pub(in crate::document) fn line_end(&mut self, markup: &str) {
         self.mark(MarkKind::Break, markup);

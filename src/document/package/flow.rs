@@ -45,8 +45,9 @@ pub(super) enum Role {
     Flow,
     /// Kept as it is, except for the flows in it. Outside of a paragraph it is structure with paragraphs of this kind.
     Frame(Option<BlockKind>),
-    /// Kept as it is, except for the flows in it, outside of a paragraph too: the same text in several forms.
-    Alternatives,
+    /// Kept as it is, except for the flows in it, outside of a paragraph too: a cell with a number and a comment, or one text in several
+    /// forms.
+    FlowsOnly,
     /// A run: text in one format.
     Run,
     /// The format of a run.
@@ -138,7 +139,7 @@ impl FlowReader<'_> {
                 let words = self.tree.children(node).filter(|&child| self.role(child) == Role::Words);
                 words.for_each(|words| lines(self.tree, words, kind, blocks));
             }
-            Role::Alternatives => self.find_flows(node),
+            Role::FlowsOnly => self.find_flows(node),
             _ => {}
         }
     }
@@ -268,8 +269,7 @@ impl FlowReader<'_> {
         if let Some(text) = tree.text(node) {
             inline.flowing_text(&text);
         } else if self.role(node) == Role::Space {
-            inline.mark(MarkKind::Break, tree.written(node));
-            inline.text(" ");
+            inline.space(tree.written(node));
         } else if self.role(node) == Role::Phrase && self.speaks(node) {
             inline.mark(MarkKind::Open, tree.tag(node));
             tree.children(node).for_each(|child| self.inline(child, inline));

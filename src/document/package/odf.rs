@@ -136,10 +136,11 @@ impl Rules for OpenDocument {
             "text:h" => Role::Paragraph(Some(BlockKind::Heading)),
             "dc:title" if tree.said(node).contains(char::is_alphabetic) => Role::Paragraph(Some(BlockKind::Title)),
             "text:list-item" => Role::Structure(Some(BlockKind::Item)),
-            "table:table-cell" if is_text(tree, node) && (!self.sheets || self.is_cell(&tree.said(node))) => {
+            "table:table-cell" if is_text(tree, node) && (!self.sheets || self.is_cell(&cell_text(tree, node))) => {
                 Role::Structure(Some(BlockKind::Cell))
             }
-            "table:table-cell" | "table:covered-table-cell" | "office:annotation-end" => Role::Single,
+            "table:table-cell" => Role::FlowsOnly,
+            "table:covered-table-cell" | "office:annotation-end" => Role::Single,
             "office:annotation" if !self.annotations => Role::Single,
             "text:span" if tree.attribute(node, "style-name").is_some_and(|style| CODE.contains(&style.as_ref())) => {
                 Role::Single
@@ -171,6 +172,12 @@ impl OpenDocument {
     fn is_cell(&self, said: &str) -> bool {
         is_sentence(said) && !self.compared.has(said)
     }
+}
+
+/// The text of a cell, without that of a comment on it.
+fn cell_text(tree: &Tree, cell: NodeId) -> String {
+    let lines = tree.children(cell).filter(|&child| matches!(tree.name(child), "text:p" | "text:h"));
+    lines.map(|line| tree.said(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a cell contains text that was typed: no formula computes it, and no attribute repeats it.

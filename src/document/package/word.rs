@@ -149,7 +149,7 @@ impl Rules for Word {
             "w:tab" | "w:br" | "w:cr" | "w:ptab" => Role::Parting,
             "w:fldChar" => Role::Field,
             "w:txbxContent" => Role::Flow,
-            "mc:AlternateContent" => Role::Alternatives,
+            "mc:AlternateContent" => Role::FlowsOnly,
             "mc:Choice" | "mc:Fallback" if has_own_text(tree, node) => Role::Flow,
             "w:lang" | "w:rPrChange" | "w:noProof" | "w:proofErr" | "w:lastRenderedPageBreak" | "w:softHyphen" => {
                 Role::Dropped

@@ -39,6 +39,12 @@ fn a_space_in_a_format_of_its_own_parts_two_words() {
     let (made, _) = entry(&written(&translated(&Capitals, &document)), "content.xml");
     let expected = "DE HOND<text:span text:style-name=\"B\"><text:s/></text:span>BLAFT<text:span text:style-name=\"B\"> </text:span>HARD.";
     assert!(made.contains(expected), "{made}");
+    // Several spaces in a row are one for a model, and stay several.
+    let body = "<office:body><office:text><text:p>De <text:s text:c=\"3\"/>hond<text:s/><text:s/>blaft hard.</text:p></office:text></office:body>";
+    let document = read(&writer(body), Format::Odt);
+    assert_eq!(super::package::texts(&document), ["De hond blaft hard."]);
+    let (made, _) = entry(&written(&translated(&Capitals, &document)), "content.xml");
+    assert!(made.contains("DE <text:s text:c=\"3\"/>HOND<text:s/><text:s/>BLAFT HARD."), "{made}");
 }
 
 #[test]

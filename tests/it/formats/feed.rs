@@ -85,12 +85,12 @@ fn what_says_nothing_of_its_kind_is_text_unless_there_is_html_in_it() {
     let text = feed(
         "Vragen &amp;amp; antwoorden",
         "Gebruik: zip &lt;bestand van u&gt; &amp;lt;",
-        "Als a &lt;b en c&gt; d, dan nu",
+        "Als a &lt;b en c&gt;d, dan nu",
     );
     let expected = feed(
         "VRAGEN &amp;AMP; ANTWOORDEN",
         "GEBRUIK: ZIP &lt;BESTAND VAN U&gt; &amp;LT;",
-        "ALS A &lt;b en c&gt; D, DAN NU",
+        "ALS A &lt;b en c&gt;D, DAN NU",
     );
     // A name of an element of HTML is a tag, as a reader of feeds takes it.
     assert_eq!(english(&text), expected);

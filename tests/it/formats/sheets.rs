@@ -170,19 +170,25 @@ fn of_calc_too_only_cells_that_are_sentences_change() {
     let string = "office:value-type=\"string\"";
     let content = format!(
         "<office:document-content {OPEN_DOCUMENT}><office:body><office:spreadsheet><table:table table:name=\"Blad een hier\"><table:table-row>\
-         {}{}{}{}{}</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>",
+         {}{}{}{}{}{}</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>",
         cell(string, "De brug is <text:span>dicht</text:span>."),
         cell(string, "Brug"),
         cell("office:value-type=\"float\" office:value=\"2\"", "twee en een"),
         cell(&format!("table:formula=\"of:=IF([.A1]=&quot;Niet akkoord&quot;;1;2)\" {string}"), "De brug is open."),
         cell(string, "Niet akkoord"),
+        [string, "office:value-type=\"float\" office:value=\"5\""]
+            .map(|kind| cell(kind, "Nee")
+                .replace("<text:p>", "<office:annotation><text:p>Klopt dit?</text:p></office:annotation><text:p>"))
+            .concat(),
     );
     let bytes = archive(&[("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", &content)]);
     let document = read(&bytes, Format::Ods);
-    assert_eq!(texts(&document), ["De brug is dicht."]);
+    assert_eq!(texts(&document), ["De brug is dicht.", "Klopt dit?"]);
     assert!(written(&translated(&Echo, &document)) == bytes);
     let made = written(&translated(&Capitals, &document));
-    let expected = content.replace("De brug is <text:span>dicht", "DE BRUG IS <text:span>DICHT");
+    let expected = content
+        .replace("De brug is <text:span>dicht", "DE BRUG IS <text:span>DICHT")
+        .replace("Klopt dit?", "KLOPT DIT?");
     assert_eq!(entry(&made, "content.xml").0, expected);
 }
 

@@ -60,7 +60,7 @@ impl FlowReader<'_> {
                     .tree
                     .inside(node)
                     .any(|inside| matches!(self.role(inside), Role::Words | Role::RunParagraph(_))),
-                role => !matches!(role, Role::Single | Role::Dropped | Role::Flow | Role::Alternatives),
+                role => !matches!(role, Role::Single | Role::Dropped | Role::Flow | Role::FlowsOnly),
             };
             node = if is_read { node + 1 } else { self.tree.inside(node).end };
         }
