@@ -82,6 +82,8 @@ struct PackagePart {
     blocks: usize,
     /// The rule by which its elements name a language; `None` for an entry that is not XML.
     labels: Option<Labels>,
+    /// Whether the entry is a page that is not XML.
+    is_page: bool,
     /// The document that the entry is, if it is one; it has no flows then.
     inside: Option<Inside>,
 }
@@ -237,11 +239,18 @@ impl PackageReader {
         }
         flow.gaps.push(text[at..].to_owned());
         self.push(entry, vec![flow], None);
+        self.parts.last_mut().into_iter().for_each(|part| part.is_page = true);
     }
 
     fn push(&mut self, entry: &str, flows: Vec<Flow>, labels: Option<Labels>) {
         let blocks = flow::blocks(&flows);
-        self.parts.push(PackagePart { entry: entry.to_owned(), flows, blocks: blocks.len(), labels, inside: None });
+        self.parts.push(PackagePart {
+            entry: entry.to_owned(),
+            flows,
+            blocks: blocks.len(),
+            labels,
+            ..PackagePart::default()
+        });
         self.blocks.extend(blocks);
     }
 }
@@ -304,7 +313,10 @@ impl PackagePart {
             return Ok(None);
         }
         let text = flow::joined(&self.flows, blocks);
-        let Some(labels) = self.labels else { return Ok(Some(in_utf8(text))) };
+        let Some(labels) = self.labels else {
+            let page = language.filter(|_| self.is_page).map(|language| self.page_in_language(&text, blocks, language));
+            return Ok(Some(in_utf8(page.unwrap_or(text))));
+        };
         let tree = Tree::parse(&text).context("its translation cannot be put into it")?;
         let mut changes = language.map_or_else(Vec::new, |language| relabelled(&tree, labels, language));
         if let Some((front, preface)) = front {
@@ -319,6 +331,19 @@ impl PackagePart {
             text.replace_range(range, &label);
         }
         Ok(Some(in_utf8(text)))
+    }
+
+    /// The page that this part is, written as `text` with these blocks, which names another language.
+    fn page_in_language(&self, text: &str, blocks: &[Block], language: &str) -> String {
+        let gaps = self.flows.iter().flat_map(|flow| &flow.gaps);
+        let mut end = 0;
+        let range = |(gap, block): (&String, &Block)| {
+            let start = end + gap.len();
+            end = start + block.source().len();
+            start..end
+        };
+        let ranges: Vec<Range<usize>> = gaps.zip(blocks).map(range).collect();
+        html::in_language(text, &ranges, language)
     }
 }
 

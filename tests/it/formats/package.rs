@@ -228,6 +228,10 @@ fn a_book_is_found_through_its_list_and_says_that_it_is_in_english() {
     // A chapter that is no XML is read as a browser would read it.
     let loose = read(&book("<p>Het regent<br>vandaag.", &[]), Format::Epub);
     assert!(texts(&loose).contains(&"vandaag."), "{:?}", texts(&loose));
+    let loose = read(&book("<html lang=nl><p>Het regent<br><i lang='nl'>vandaag</i>.<q lang=fr>", &[]), Format::Epub);
+    let made = written(&translated(&Capitals, &loose).in_language(&loose, "en"));
+    let expected = "<html lang=en><p>HET REGENT<br><i lang='en'>VANDAAG</i>.<q lang=fr>";
+    assert_eq!(entry(&made, "in/hoofd een.xhtml").0, expected);
 }
 
 #[test]
