@@ -172,17 +172,20 @@ impl Archive {
         Ok(unpacked)
     }
 
-    /// Counts an entry that is unpacked.
+    /// Counts an entry that is unpacked. One that is not allowed does not count, so that a document can be read without it.
     ///
     /// # Errors
     /// When that is more than is allowed.
     fn allow(&self, entry: &ZipEntry) -> Result<()> {
         let ZipEntry { name, size, packed, .. } = entry;
         let is_bomb = self.max_unpacked.is_none() && *size > SUSPICIOUS && size / LEAST_SHARE > *packed;
-        let total = self.unpacked.fetch_add(*size, Ordering::Relaxed).saturating_add(*size);
+        let total = self.unpacked.load(Ordering::Relaxed).saturating_add(*size);
         let most = self.max_unpacked.unwrap_or(MOST_UNPACKED);
-        ensure!(
-            total <= most && !is_bomb,
+        if total <= most && !is_bomb {
+            self.unpacked.store(total, Ordering::Relaxed);
+            return Ok(());
+        }
+        bail!(
             format!(
                 "`{name}` would take {} MiB when unpacked, from {} kB, and the document {} MiB; {} MiB are allowed",
                 size.div_ceil(1 << 20),
@@ -193,8 +196,7 @@ impl Archive {
             .with_hint(
                 "such an archive may be made to fill a memory; if you trust it, allow more with `--max-unpacked`"
             )
-        );
-        Ok(())
+        )
     }
 
     /// Writes the archive, with other contents for some of its entries, and with entries that it does not have yet.

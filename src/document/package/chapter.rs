@@ -101,7 +101,7 @@ fn in_contents(tree: &Tree, name: &str, href: &str, title: &str) -> Option<(usiz
 
 /// The address of an entry in another one.
 fn relative(from: &str, to: &str) -> String {
-    let folder: Vec<&str> = from.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev().collect();
+    let folder: Vec<&str> = from.rsplit_once('/').map_or_else(Vec::new, |(folder, _)| folder.split('/').collect());
     let parts: Vec<&str> = to.split('/').collect();
     let same = folder.iter().zip(&parts[..parts.len() - 1]).take_while(|(a, b)| a == b).count();
     let up = "../".repeat(folder.len() - same);

@@ -3,14 +3,16 @@
 //! Such a file is an entry of the archive. It is read by the reader of its format, so all of it stays but its text. What is not read
 //! here, such as RTF and MHT, stays as it is, with a warning. So does a document of Word in a document that is inside of another one.
 
+use std::path::Path;
+
 use anyhow::{Result, bail, ensure};
 
 use super::flow::Flow;
 use super::parts::{entries, related};
-use super::xml::{self, Tree};
+use super::xml::Tree;
 use super::{Content, Package, PackagePart, PackageReader, word};
 use crate::document::markup::Style;
-use crate::document::{Document, Format, html};
+use crate::document::{Block, Document, Format, html};
 
 /// A document inside of another one.
 pub(super) struct Inside {
@@ -21,7 +23,7 @@ pub(super) struct Inside {
 
 impl Inside {
     /// The bytes of the document with other blocks and in another language; `None` if nothing changes.
-    pub(super) fn with(&self, blocks: &[crate::document::Block], language: Option<&str>) -> Result<Option<Vec<u8>>> {
+    pub(super) fn with(&self, blocks: &[Block], language: Option<&str>) -> Result<Option<Vec<u8>>> {
         let package = Package { language: language.map(str::to_owned), ..self.package.clone() };
         let mut bytes = Vec::new();
         package.write(blocks, &mut bytes)?;
@@ -47,31 +49,40 @@ impl PackageReader {
     fn add_chunk(&mut self, entry: &str) -> Result<()> {
         let types = entries(self)?;
         let kind = types.into_iter().find(|(known, _)| known == entry).map(|(_, kind)| kind).unwrap_or_default();
-        let bytes = self.archive.read(entry)?;
-        if bytes.starts_with(b"PK\x03\x04") {
-            return self.add_document(entry, bytes);
-        }
-        let extension = entry.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        let text = xml::decoded(bytes)?;
-        ensure!(!text.contains('\u{1}'), "it holds a character that no text has");
-        match (&*kind, &*extension) {
-            ("text/html" | "application/xhtml+xml", _) | (_, "html" | "htm" | "xhtml") => {
+        let format = match &*kind {
+            "text/html" | "application/xhtml+xml" => Some(Format::Html),
+            "text/plain" => Some(Format::Text),
+            _ => Format::known(Path::new(entry)),
+        };
+        // What is not read here is not unpacked either.
+        match format {
+            Some(Format::Docx) => self.add_document(entry),
+            Some(Format::Html) => {
+                let text = self.chunk_text(entry)?;
                 // A page that names no encoding is read in that of the computer, which has all of ASCII.
                 let style = if text.is_ascii() { Style::Ascii } else { html::style(&text) };
                 self.push_page(entry, &text, style);
+                Ok(())
             }
-            ("text/plain", _) | (_, "txt") => {
-                let Document { gaps, blocks, .. } = Document::parse(entry, &text, Format::Text);
+            Some(Format::Text) => {
+                let Document { gaps, blocks, .. } = Document::parse(entry, &self.chunk_text(entry)?, Format::Text);
                 self.push(entry, vec![Flow { gaps, blocks }], None);
+                Ok(())
             }
             _ => bail!("`{kind}` is not read here"),
         }
-        Ok(())
+    }
+
+    fn chunk_text(&self, entry: &str) -> Result<String> {
+        let text = self.text(entry)?;
+        ensure!(!text.contains('\u{1}'), "it holds a character that no text has");
+        Ok(text)
     }
 
     /// Adds a document of Word that stands inside of this one.
-    fn add_document(&mut self, entry: &str, bytes: Vec<u8>) -> Result<()> {
+    fn add_document(&mut self, entry: &str) -> Result<()> {
         ensure!(!self.is_inside, "it is in a document that is inside of another one");
+        let bytes = self.archive.read(entry)?;
         let checksum = crc32fast::hash(&bytes);
         let archive = self.archive.open_inside(Content::Bytes(bytes))?;
         let mut reader = Self { is_inside: true, without_comments: self.without_comments, ..Self::new(archive) };
