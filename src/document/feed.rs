@@ -157,7 +157,8 @@ fn has_elements(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let Some((tag, _)) = text[at + 1..].split_once('>') else { return false };
         let (tag, closes) = tag.strip_prefix('/').map_or((tag, false), |tag| (tag, true));
-        let name = &tag[..tag.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tag.len())];
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':');
+        let name = &tag[..tag.find(|c: char| !is_name(c)).unwrap_or(tag.len())];
         let is_tag = !name.is_empty() && tag[name.len()..].chars().next().is_none_or(|c| c == '/' || c.is_whitespace());
         is_tag && (closes || html::is_element(&name.to_ascii_lowercase()))
     })
