@@ -4,6 +4,7 @@
 //! (links, emphasis) are marks inside blocks, all others part blocks. Code, pictures, formulas and what
 //! is marked `translate="no"` go through as they are; so does the title, unless all of the page is meant.
 
+mod adjacent;
 mod article;
 mod elements;
 pub(super) mod head;
@@ -20,6 +21,7 @@ use html5gum::{StartTag, Token, naive_next_state};
 use super::markup::{Inline, InlinePlace, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
+use adjacent::EndedPhrases;
 use article::{FoundBlock, article};
 use elements::{ends_before, is_frame};
 pub(super) use elements::{is_element, is_kept, is_phrase, is_void, kind};
@@ -116,6 +118,8 @@ struct HtmlReader<'a> {
     phrases: Vec<OpenPhrase>,
     /// The last element that went through as it is: where it begins, and where it is in the block.
     last_kept: Option<(usize, InlinePlace)>,
+    /// The phrases that have just ended.
+    ended: EndedPhrases,
     /// The position up to which the page was read.
     read: usize,
     /// The text after that position, with its entities resolved.
@@ -170,6 +174,7 @@ impl HtmlReader<'_> {
         } else if is_phrase(&name) {
             let kind = if void { MarkKind::Single } else { MarkKind::Open };
             if !void {
+                self.part(range.start);
                 let target = if name == "a" { LinkTarget::of(tag) } else { LinkTarget::default() };
                 self.phrases.push(OpenPhrase { name, start: range.start, place: self.inline.place(), target });
             }
@@ -254,10 +259,19 @@ impl HtmlReader<'_> {
             return self.mark(MarkKind::Close, range.clone());
         };
         let is_last = at + 1 == self.phrases.len();
+        let start = self.phrases[at].start;
         let phrase = self.phrases.drain(at..).next();
-        match phrase.filter(|phrase| is_last && self.is_single(phrase)) {
-            Some(phrase) => self.fold(phrase.place, phrase.start..range.end),
-            None => self.mark(MarkKind::Close, range.clone()),
+        if let Some(phrase) = phrase.filter(|phrase| is_last && self.is_single(phrase)) {
+            return self.fold(phrase.place, phrase.start..range.end);
+        }
+        self.mark(MarkKind::Close, range.clone());
+        self.ended.end(name, &self.text[start..], range);
+    }
+
+    /// Ends the block between phrases that touch and are texts of their own, such as the links of a menu.
+    fn part(&mut self, at: usize) {
+        if self.open.is_some() && self.inline.can_part() && self.ended.are_apart_from(self.text, at) {
+            self.end_block();
         }
     }
 

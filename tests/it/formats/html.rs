@@ -259,3 +259,23 @@ fn a_page_of_many_elements_inside_each_other_is_read_at_once() {
     let deep = format!("{}<p>Een zin.</p>{}", "<div>".repeat(20_000), "</div>".repeat(20_000));
     assert!(translate(&Capitals, &deep, Format::Html).document.text().contains("<p>EEN ZIN.</p>"));
 }
+
+#[test]
+fn links_and_labels_that_touch_are_texts_of_their_own() {
+    for (text, expected) in [
+        ("<nav><a href=/a>Over ons</a><a href=/b>Contact</a></nav>", &["Over ons", "Contact"][..]),
+        ("<p><b><a href=/a>Een</a></b><b><a href=/b>Twee</a></b></p>", &["Een", "Twee"]),
+        ("<label>Naam<input></label><label>Plaats<input></label>", &["Naam", "Plaats"]),
+        ("<i><span class=t>Sport en spel</span><span class=t>Nieuws</span></i>", &["Sport en spel", "Nieuws"]),
+        ("<button>Ja</button><button>Nee</button>", &["Ja", "Nee"]),
+        // One word, one link, or a sentence that goes on.
+        ("<p><b>Hond</b><i>en</i></p>", &["Honden"]),
+        ("<p><a href=/a>Stad</a><a href=/a>huis</a></p>", &["Stadhuis"]),
+        ("<p><span class=t>Ho</span><span class=t>nd</span></p>", &["Hond"]),
+        ("<p><a href=/a>Een</a> <a href=/b>twee</a><a href=/c>, drie</a></p>", &["Een twee, drie"]),
+    ] {
+        let translation = translate(&Capitals, text, Format::HtmlWhole);
+        assert_eq!(sources(&translation), expected, "{text}");
+        assert_eq!(translation.document.text().to_lowercase(), text.to_lowercase());
+    }
+}
