@@ -1,4 +1,8 @@
-//! Protected spans, which no translation may change: addresses, code, placeholders, handles and hashtags.
+//! Protected spans, which no translation may change: addresses, code, placeholders, tags of templates, handles and hashtags.
+//!
+//! Placeholders are those of C and its relatives (`%s`, `%3$-5.2f`, `%%`), of Python (`%(x)s`, `{x!r:>10}`), of shells and PHP
+//! (`$name`, `${x}`), of Laravel (`:name`) and of Symfony (`%name%`); tags of templates those of Jinja, Liquid and Twig
+//! (`{% if x %}`, `{{ x }}`, `{# x #}`) and shortcodes of `WordPress` (`[gallery ids="1"]`).
 //!
 //! Invariant: spans are in order, do not overlap, hold no line break, and the same text has the same spans
 //! wherever it stands between spaces.
@@ -13,14 +17,22 @@ use regex_automata::meta::{Cache, Regex};
 /// space after it for one.
 const DOMAINS: &str = "nl|be|eu|com|org|net|info|io|gov|edu|int|co\\.uk";
 
+/// How a format of C writes a value: flags, width, precision, length and the conversion.
+const CONVERSION: &str =
+    r"(?:[-+#0]|'.?)*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*)?)?(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGaAcsp]\b";
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum SpanKind {
     Code,
     Url,
     Email,
     Host,
+    Template,
+    Shortcode,
     Braces,
+    Percent,
     Format,
+    Variable,
     Tag,
 }
 
@@ -45,8 +57,23 @@ impl Finder {
             (SpanKind::Url, format!(r"(?i:(?:https?|ftp)://|www\.|mailto:)[\w\[{{$%]{address}*")),
             (SpanKind::Email, r"[\w.%+-]*[\w%+-]@[\w-]+(?:\.[\w-]+)+".to_owned()),
             (SpanKind::Host, format!(r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{DOMAINS})\b(?:[/?#]{address}*)?")),
-            (SpanKind::Braces, r"\$\{[^{}\n\r]{1,80}\}|\{\{[^{}\n\r]{1,80}\}\}|\{[A-Za-z0-9_.:$-]{0,40}\}".to_owned()),
-            (SpanKind::Format, r"%\([A-Za-z_]\w*\)[sdif]\b|%(?:[0-9]{1,2}\$)?(?:[sdif]\b|@)".to_owned()),
+            (
+                SpanKind::Template,
+                r"\{%[^\n\r]{0,200}?%\}|\{\{\{?[^\n\r]{1,200}?\}\}\}?|\{#[^\n\r]{0,200}?#\}".to_owned(),
+            ),
+            (
+                SpanKind::Shortcode,
+                r#"\[[a-z][\w-]*(?:\s+[\w-]+=(?:"[^"\n\r]*"|'[^'\n\r]*'|[^\s\]"']+))+\s*/?\]|\[/[a-z][\w-]*\]"#
+                    .to_owned(),
+            ),
+            (
+                SpanKind::Braces,
+                r"\$\{[^{}\n\r]{1,80}\}|%?\{[A-Za-z0-9_.:$\[\]-]{0,40}(?:![rsa])?(?::(?:[^{}\s]|\{\w*\}){0,40})?\}"
+                    .to_owned(),
+            ),
+            (SpanKind::Percent, r"(?:[0-9]+(?:[.,][0-9]+)?)?%%".to_owned()),
+            (SpanKind::Format, format!(r"%\([A-Za-z_]\w*\){CONVERSION}|%(?:[0-9]{{1,2}}\$)?(?:{CONVERSION}|@)")),
+            (SpanKind::Variable, r"\$[A-Za-z_]\w*|:[a-z][a-z0-9_]{2,}\b|%[A-Za-z_][\w.-]*%".to_owned()),
             (SpanKind::Tag, r"@\w{2,}|#\w*\p{L}\w*".to_owned()),
         ]
         .into_iter()
@@ -74,8 +101,16 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
         let before = text[..found.start].chars().next_back();
         let in_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let in_name = before.is_some_and(|c| matches!(c, '@' | '&' | '/' | '.' | '-'));
-        let stands_anywhere = matches!(kind, SpanKind::Code | SpanKind::Braces);
-        if stands_anywhere || !(in_word || in_name && matches!(kind, SpanKind::Host | SpanKind::Tag)) {
+        let stands_anywhere = matches!(
+            kind,
+            SpanKind::Code | SpanKind::Template | SpanKind::Shortcode | SpanKind::Braces | SpanKind::Percent
+        );
+        let is_name = matches!(kind, SpanKind::Host | SpanKind::Tag | SpanKind::Variable);
+        // A colon stands in front of a name only after a space or a bracket; elsewhere it is that of a sentence or a time.
+        let is_colon = text[found.start..].starts_with(':')
+            && (before.is_some_and(|c| !c.is_whitespace() && !matches!(c, '(' | '"' | '\''))
+                || text[found.end..].starts_with(':'));
+        if !is_colon && (stands_anywhere || !(in_word || in_name && is_name)) {
             let found_text = &text[found.clone()];
             let is_address = matches!(kind, SpanKind::Url | SpanKind::Host);
             let span = if is_address { without_closers(found_text) } else { found_text };
@@ -93,7 +128,7 @@ fn may_have_spans(text: &str) -> bool {
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
-            '`' | '@' | '#' | '%' | '{' => return true,
+            '`' | '@' | '#' | '%' | '{' | '$' | '[' => return true,
             '.' | ':' if characters.peek().is_some_and(|next| !next.is_whitespace()) => return true,
             _ => {}
         }
@@ -127,7 +162,7 @@ mod tests {
     fn what_cannot_have_a_span_has_none() {
         let pieces = [
             "a", "É", "1", " ", "\n", ".", ":", "/", "//", "@", "#", "%", "{", "}", "$", "`", "www", "nl", "http",
-            "mailto", "(", "-",
+            "mailto", "(", "-", "[", "]", "=",
         ];
         let finder = FINDER.as_ref().unwrap();
         let mut seed = 1usize;
@@ -163,6 +198,24 @@ mod tests {
             ("`Nee', zei hij, `ja'", &[]),
             ("Nummer #1, 5%d en 20 % d van a@b.", &[]),
             ("De brug is klaar.Nu de weg. Om 12.00 uur.", &[]),
+            (
+                "{naam!r}, {tijd:%H:%M}, {prijs:>10,.2f}, {0:{w}}, {a[0]} en %{naam}",
+                &["{naam!r}", "{tijd:%H:%M}", "{prijs:>10,.2f}", "{0:{w}}", "{a[0]}", "%{naam}"],
+            ),
+            (
+                "100%% van %d, %-5.2f, %3$-5.2f, %ld, %zu, %+.3e, %5d, %1$'010d, '%c' en %(x)5.1f",
+                &["100%%", "%d", "%-5.2f", "%3$-5.2f", "%ld", "%zu", "%+.3e", "%5d", "%1$'010d", "%c", "%(x)5.1f"],
+            ),
+            ("$naam van :naam, %aantal% en US$5.", &["$naam", ":naam", "%aantal%"]),
+            ("Let op:dit is 5:30, a::b, :-) of :p en 50% of 100% van de tijd.", &[]),
+            (
+                "Is {% if x < 1 %}laag{% else %}hoog{% endif %}, {{ a | b({c: 1}) }} of {# niets #}?",
+                &["{% if x < 1 %}", "{% else %}", "{% endif %}", "{{ a | b({c: 1}) }}", "{# niets #}"],
+            ),
+            (
+                "[caption id=\"a\" width='3' align=left]De hond[/caption] [gallery ids=\"1,2\"] [een noot] [x]",
+                &["[caption id=\"a\" width='3' align=left]", "[/caption]", "[gallery ids=\"1,2\"]"],
+            ),
             ("https:// en www. zijn niets", &[]),
             ("https://{host}/x", &["https://{host}/x"]),
             ("&#39;t is", &[]),
