@@ -180,6 +180,7 @@ impl MarkdownReader<'_> {
             return self.words(text, range);
         }
         if (self.open.is_none() || self.after_break)
+            && !self.text[..at].ends_with('\\')
             && let Some(mark) = LineMark::at(self.text, at)
         {
             self.end_block();
@@ -237,6 +238,10 @@ impl MarkdownReader<'_> {
             return;
         }
         let range = range.start + (text.len() - said.len())..range.end;
+        if self.open.is_none() && self.text[..range.start].ends_with('\\') {
+            // The backslash of an escape belongs to the block, which has it anew where it is needed.
+            self.read_on(&(range.start - 1..range.start - 1));
+        }
         self.read_to(range.start, MarkKind::Single);
         self.inline.text(said);
         self.read_on(&range);

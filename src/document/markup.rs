@@ -15,6 +15,7 @@ use std::ops::Range;
 
 pub use comments::Comment;
 pub(super) use escape::escape;
+use escape::escape_around_spans;
 pub(crate) use escape::escape_markdown;
 pub(super) use inline::{Inline, InlinePlace, visible};
 
@@ -163,7 +164,7 @@ pub(super) fn translated(block: &Block, sentences: &[TranslatedSentence]) -> Blo
         let marks = projection.project(&markup.marks);
         let source = match &markup.runs {
             Some(runs) => runs.render(&pieces(&text, &marks, markup.style)),
-            None => render(&text, &marks, markup.style),
+            None => render(&text, &marks, markup),
         };
         let source = markup.envelope.wrap(source, markup.style);
         let source = match &markup.tags {
@@ -189,14 +190,14 @@ fn pieces<'m>(text: &str, marks: &'m [Mark], style: Style) -> Vec<RunPiece<'m>> 
     pieces
 }
 
-/// Text and marks as they stand in an article.
-fn render(text: &str, marks: &[Mark], style: Style) -> String {
+/// Text and marks as they stand in an article, whose block has this markup.
+fn render(text: &str, marks: &[Mark], Markup { style, source, .. }: &Markup) -> String {
     let mut rendered = String::new();
     let mut at = 0;
     for (number, mark) in marks.iter().enumerate() {
-        rendered.push_str(&escape(&text[at.min(mark.at)..mark.at], style, rendered.is_empty()));
+        rendered.push_str(&escape_around_spans(&text[at.min(mark.at)..mark.at], *style, rendered.is_empty(), source));
         if !is_empty_line(&rendered, text, at.max(mark.at), &marks[number..]) {
-            let is_own_label = style == Style::Markdown && is_own_label(mark, &rendered, &text[at.max(mark.at)..]);
+            let is_own_label = *style == Style::Markdown && is_own_label(mark, &rendered, &text[at.max(mark.at)..]);
             rendered.push_str(if is_own_label { "]" } else { &mark.markup });
         }
         at = at.max(mark.at);
@@ -204,7 +205,7 @@ fn render(text: &str, marks: &[Mark], style: Style) -> String {
             at += 1;
         }
     }
-    rendered.push_str(&escape(&text[at..], style, rendered.is_empty()));
+    rendered.push_str(&escape_around_spans(&text[at..], *style, rendered.is_empty(), source));
     rendered
 }
 

@@ -40,13 +40,13 @@ fn beside(original: &Block, block: &mut Block, format: Format, language: &str) {
             runs.parted(&copy, &theirs.beside, &ours.source)
         }
         (None, Format::Odt) => {
-            let copy = render(&original.text, &marks, theirs.style);
+            let copy = render(&original.text, &marks, theirs);
             format!("{copy}{trail}<text:line-break/>{lead}{}", ours.source)
         }
         (None, _) => {
             let language = escape(language, theirs.style, false);
             let named = if format == Format::Epub { format!(" xml:lang=\"{language}\"") } else { String::new() };
-            let copy = render(&original.text, &marks, theirs.style);
+            let copy = render(&original.text, &marks, theirs);
             let (before, rest) = ours.source.split_at(if format == Format::Epub { link_tag(&ours.source) } else { 0 });
             format!("{before}<span lang=\"{language}\"{named}>{copy}</span><br/>{rest}")
         }

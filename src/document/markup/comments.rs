@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Mark, MarkKind, Markup, pieces, render};
+use super::{Mark, MarkKind, pieces, render};
 use crate::document::{Block, Document};
 
 /// A comment on a range of a document.
@@ -35,14 +35,14 @@ impl Document {
 /// Puts marks around a range of a block.
 fn around(block: &mut Block, range: &Range<usize>, [start, end]: [String; 2]) {
     let Some(markup) = &mut block.markup else { return };
-    let Markup { marks, style, runs, .. } = &mut **markup;
+    let marks = &mut markup.marks;
     let mark = |at: usize, markup: String| Mark { at, markup, kind: MarkKind::Single };
     let last = marks.partition_point(|mark| mark.at <= range.end);
     marks.insert(last, mark(range.end, end));
     let first = marks.partition_point(|mark| mark.at < range.start);
     marks.insert(first, mark(range.start, start));
-    markup.source = match runs {
-        Some(runs) => runs.render(&pieces(&block.text, marks, *style)),
-        None => render(&block.text, marks, *style),
+    markup.source = match &markup.runs {
+        Some(runs) => runs.render(&pieces(&block.text, &markup.marks, markup.style)),
+        None => render(&block.text, &markup.marks, markup),
     };
 }

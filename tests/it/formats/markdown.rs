@@ -222,3 +222,41 @@ fn what_dialects_add_keeps_its_form() {
     let label = translate(&Capitals, "Zie [de tekst] nu.\n\n[de tekst]: a\n", Format::Markdown);
     assert_eq!(label.document.text(), "ZIE [DE TEKST] NU.\n\n[de tekst]: a\n");
 }
+
+#[test]
+fn an_escape_in_front_of_a_block_stays_one() {
+    for (text, expected) in [
+        ("\\# Geen kop.", "\\# GEEN KOP."),
+        ("\\* Let op.", "\\* LET OP."),
+        ("\\- Jan kwam.", "\\- JAN KWAM."),
+        ("\\> De prijs.", "\\> DE PRIJS."),
+        ("\\+ De vogel.", "\\+ DE VOGEL."),
+        ("\\~ Ongeveer tien.", "\\~ ONGEVEER TIEN."),
+        ("1986\\. Een jaar.", "1986\\. EEN JAAR."),
+        ("\\_De hond\\_ loopt.", "\\_DE HOND\\_ LOOPT."),
+        ("\\`code\\` is dit.", "\\`code\\` IS DIT."),
+        ("\\<b\\> is een tag.", "\\<B> IS EEN TAG."),
+        ("- \\# Een punt", "- \\# EEN PUNT"),
+        ("Zie \\*de hond\\* en \\~\\~niets\\~\\~.", "ZIE \\*DE HOND\\* EN \\~\\~NIETS\\~\\~."),
+    ] {
+        assert_eq!(translate(&Capitals, text, Format::Markdown).document.text(), expected);
+    }
+}
+
+#[test]
+fn addresses_and_tags_of_templates_get_no_backslash() {
+    for (text, expected) in [
+        (
+            "Zie https://nl.wiki.org/Hond_(dier) en www.x.nl/_next/*a nu.",
+            "ZIE https://nl.wiki.org/Hond_(dier) EN www.x.nl/_next/*a NU.",
+        ),
+        (
+            "De prijs {{ a_ | b }} is {% if x < 1 %}laag{% endif %}.",
+            "DE PRIJS {{ a_ | b }} IS {% if x < 1 %}LAAG{% endif %}.",
+        ),
+        ("| a {{ b \\| c }} | d |\n|---|---|\n", "| A {{ b \\| c }} | D |\n|---|---|\n"),
+        ("3 \\* 4 in \\*x\\*", "3 \\* 4 IN \\*X\\*"),
+    ] {
+        assert_eq!(translate(&Capitals, text, Format::Markdown).document.text(), expected);
+    }
+}
