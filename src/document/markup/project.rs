@@ -78,7 +78,9 @@ impl Projection<'_> {
 
     /// The target range that belongs to a source range; `near` and `inner` are the guesses for its begin and for pairs inside it.
     fn goal(&self, stretch: &Range<usize>, near: usize, inner: Option<Range<usize>>) -> Option<Range<usize>> {
-        self.part(stretch, near)
+        let is_sign = !self.source[stretch.clone()].contains(char::is_alphanumeric);
+        let sign = if is_sign { self.same(stretch, near) } else { None };
+        sign.or_else(|| self.part(stretch, near))
             .or_else(|| self.aligned(stretch))
             .or_else(|| self.same(stretch, near))
             .or_else(|| self.anchored(stretch))
@@ -215,7 +217,8 @@ impl Projection<'_> {
         }
         let found =
             self.target[to.clone()].match_indices(words).map(|(at, _)| to.start + at..to.start + at + words.len());
-        found.filter(|range| is_whole(self.target, range)).min_by_key(|range| range.start.abs_diff(near))
+        let is_sign = !words.contains(char::is_alphanumeric);
+        found.filter(|range| is_sign || is_whole(self.target, range)).min_by_key(|range| range.start.abs_diff(near))
     }
 
     /// The range of the target around the words of a source range that both sentences have exactly once, with as many words
@@ -336,6 +339,12 @@ mod tests {
         assert_eq!(projected(source, target, "trein laat", &pairs), "The *train is late* tomorrow.");
         assert_eq!(projected(source, target, "Morgen", &[]), "*The* train is late tomorrow.");
         assert_eq!(projected(source, target, "Morgen", &pairs[1..]), "*The* train is late tomorrow.");
+    }
+
+    #[test]
+    fn signs_stay_signs() {
+        assert_eq!(projected("Auteur: Jan.", "The author: Jan.", ":", &[("Auteur", "author")]), "The author*:* Jan.");
+        assert_eq!(projected("De hond (*) blaft.", "The dog (*) barks.", "*", &[]), "The dog (***) barks.");
     }
 
     #[test]
