@@ -25,9 +25,31 @@ pub(super) fn article(report: &Report) -> String {
         if report.summary.is_some() {
             page.push('\n');
         }
-        page += &translation(document, report.summary.is_some());
+        let text = translation(document, report.summary.is_some());
+        // Front matter is none unless it stands first.
+        let (head, text) = text.split_at(if is_markdown && report.summary.is_some() { head(&text) } else { 0 });
+        page = format!("{head}{page}{text}");
     }
     page
+}
+
+/// The length of what must stand first in a text of Markdown: a byte order mark, and front matter with the empty lines below it.
+fn head(text: &str) -> usize {
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut lines = text[start..].split_inclusive('\n');
+    let first = lines.next().unwrap_or_default();
+    let fence = first.trim_end();
+    if !matches!(fence, "---" | "+++") {
+        return start;
+    }
+    let mut end = start + first.len();
+    for line in lines {
+        end += line.len();
+        if line.trim_end() == fence || (fence == "---" && line.trim_end() == "...") {
+            return end + text[end..].len() - text[end..].trim_start_matches(['\n', '\r']).len();
+        }
+    }
+    start
 }
 
 /// The article with its headings marked, and without its date if the page has that already (`dated`).
@@ -70,6 +92,23 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn front_matter_stays_first() {
+        for (text, first) in [
+            ("---\ntitle: x\n---\n\n# Kop", "---\ntitle: x\n---\n\n"),
+            ("\u{feff}+++\r\na = 1\r\n+++\r\nTekst", "\u{feff}+++\r\na = 1\r\n+++\r\n"),
+            ("\u{feff}# Kop", "\u{feff}"),
+            ("---\nTekst", ""),
+            ("# Kop\n\n---\n", ""),
+            ("", ""),
+        ] {
+            assert_eq!(&text[..head(text)], first);
+            let document = Document::parse("-", text, Format::Markdown);
+            let report = Report { summary: Some("Kort.".to_owned()), document: Some(document), ..Report::default() };
+            assert_eq!(article(&report), format!("{first}> **Summary.** Kort.\n\n{}", &text[first.len()..]));
+        }
+    }
 
     #[test]
     fn signs_in_a_document_are_none_of_markdown() {
