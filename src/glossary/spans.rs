@@ -2,7 +2,7 @@
 //!
 //! Placeholders are those of C and its relatives (`%s`, `%3$-5.2f`, `%%`), of Python (`%(x)s`, `{x!r:>10}`), of shells and PHP
 //! (`$name`, `${x}`), of Laravel (`:name`) and of Symfony (`%name%`); tags of templates those of Jinja, Liquid and Twig
-//! (`{% if x %}`, `{{ x }}`, `{# x #}`) and shortcodes of `WordPress` (`[gallery ids="1"]`).
+//! (`{% if x %}`, `{{ x }}`, `{# x #}`), of ERB (`<%= x %>`), of newsletters (`*|X|*`, `%%x%%`) and shortcodes of `WordPress` (`[gallery ids="1"]`).
 //!
 //! Invariant: spans are in order, do not overlap, hold no line break, and the same text has the same spans
 //! wherever it stands between spaces.
@@ -59,7 +59,7 @@ impl Finder {
             (SpanKind::Host, format!(r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{DOMAINS})\b(?:[/?#]{address}*)?")),
             (
                 SpanKind::Template,
-                r"\{%[^\n\r]{0,200}?%\}|\{\{\{?[^\n\r]{1,200}?\}\}\}?|\{#[^\n\r]{0,200}?#\}".to_owned(),
+                r"\{%[^\n\r]{0,200}?%\}|\{\{\{?[^\n\r]{1,200}?\}\}\}?|\{#[^\n\r]{0,200}?#\}|<%[^\n\r]{0,200}?%>|\*\|[A-Z0-9_:]{1,80}\|\*".to_owned(),
             ),
             (
                 SpanKind::Shortcode,
@@ -71,7 +71,7 @@ impl Finder {
                 r"\$\{[^{}\n\r]{1,80}\}|%?\{[A-Za-z0-9_.:$\[\]-]{0,40}(?:![rsa])?(?::(?:[^{}\s]|\{\w*\}){0,40})?\}"
                     .to_owned(),
             ),
-            (SpanKind::Percent, r"(?:[0-9]+(?:[.,][0-9]+)?)?%%".to_owned()),
+            (SpanKind::Percent, r"%%[A-Za-z_]\w*%%|(?:[0-9]+(?:[.,][0-9]+)?)?%%".to_owned()),
             (SpanKind::Format, format!(r"%\([A-Za-z_]\w*\){CONVERSION}|%(?:[0-9]{{1,2}}\$)?(?:{CONVERSION}|@)")),
             (SpanKind::Variable, r"\$[A-Za-z_]\w*|:[a-z][a-z0-9_]{2,}\b|%[A-Za-z_][\w.-]*%".to_owned()),
             (SpanKind::Tag, r"@\w{2,}|#\w*\p{L}\w*".to_owned()),
@@ -129,6 +129,7 @@ fn may_have_spans(text: &str) -> bool {
     while let Some(character) = characters.next() {
         match character {
             '`' | '@' | '#' | '%' | '{' | '$' | '[' => return true,
+            '*' if characters.peek() == Some(&'|') => return true,
             '.' | ':' if characters.peek().is_some_and(|next| !next.is_whitespace()) => return true,
             _ => {}
         }
@@ -162,7 +163,7 @@ mod tests {
     fn what_cannot_have_a_span_has_none() {
         let pieces = [
             "a", "É", "1", " ", "\n", ".", ":", "/", "//", "@", "#", "%", "{", "}", "$", "`", "www", "nl", "http",
-            "mailto", "(", "-", "[", "]", "=",
+            "mailto", "(", "-", "[", "]", "=", "*", "|", "<",
         ];
         let finder = FINDER.as_ref().unwrap();
         let mut seed = 1usize;
@@ -216,6 +217,7 @@ mod tests {
                 "[caption id=\"a\" width='3' align=left]De hond[/caption] [gallery ids=\"1,2\"] [een noot] [x]",
                 &["[caption id=\"a\" width='3' align=left]", "[/caption]", "[gallery ids=\"1,2\"]"],
             ),
+            ("*|FNAME|*, %%datum%% en <%= naam %> zijn *vet*", &["*|FNAME|*", "%%datum%%", "<%= naam %>"]),
             ("https:// en www. zijn niets", &[]),
             ("https://{host}/x", &["https://{host}/x"]),
             ("&#39;t is", &[]),
