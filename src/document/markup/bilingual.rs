@@ -13,6 +13,8 @@ const FORMATS: [&str; 16] =
 
 /// Elements of pages with code, which is the same in both lines.
 const CODE: [&str; 4] = ["code", "kbd", "samp", "var"];
+/// What an element has that is no text, or that leads to something: it is in the document once.
+const ONCE: [&str; 7] = ["<a ", "<img", "<svg", "<math", "<audio", "<video", "<object"];
 
 impl Document {
     /// The document with paragraphs of its source above its own; `language` is that of the source, as a code.
@@ -87,8 +89,8 @@ fn formats(markup: &Markup, format: Format) -> Vec<Mark> {
     kept.map(|(mark, _)| shown(markup, mark, format).unwrap_or_else(|| mark.clone())).collect()
 }
 
-/// The mark of a field with what it shows in place of the field, which is in the document once, or the mark of code in a page; `None`
-/// for other marks.
+/// The mark of a field with what it shows in place of the field, which is in the document once, or the mark of words in a page that stay;
+/// `None` for other marks.
 fn shown(markup: &Markup, mark: &Mark, format: Format) -> Option<Mark> {
     if mark.kind != MarkKind::Single {
         return None;
@@ -97,7 +99,7 @@ fn shown(markup: &Markup, mark: &Mark, format: Format) -> Option<Mark> {
     let shown = match (&markup.runs, format) {
         (Some(runs), _) => runs.shown(field)?,
         (None, Format::Odt) => text_of(field)?.to_owned(),
-        (None, _) => code(field)?.to_owned(),
+        (None, _) => words(field)?.to_owned(),
     };
     Some(Mark { markup: mark.markup.replace(field, &shown), ..mark.clone() })
 }
@@ -110,11 +112,14 @@ fn text_of(element: &str) -> Option<&str> {
     (is_whole && !tag.ends_with('/')).then_some(said)
 }
 
-/// Code in a page, unless it has an id.
-fn code(element: &str) -> Option<&str> {
+/// Code in a page, or words in it that are not translated, unless they have an id, a picture or a link in them.
+fn words(element: &str) -> Option<&str> {
     let name = element.strip_prefix('<')?.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
-    let is_code = CODE.contains(&name.to_ascii_lowercase().as_str());
-    (is_code && !has_id(element)).then_some(element)
+    let name = name.to_ascii_lowercase();
+    let is_known = CODE.contains(&&*name) || FORMATS.contains(&&*name);
+    let lower = element.to_ascii_lowercase();
+    let says = element.split(['<', '>']).skip(2).step_by(2).any(|said| said.contains(char::is_alphanumeric));
+    (is_known && says && !has_id(element) && !ONCE.iter().any(|tag| lower.contains(tag))).then_some(element)
 }
 
 /// Whether there is an element with an id in this markup.

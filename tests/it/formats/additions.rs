@@ -120,6 +120,13 @@ fn what_fields_show_beside_a_text_is_in_its_source_and_its_translation() {
     let expected = "<p><span lang=\"nl\">Gebruik <code>git</code> en hier.</span><br/>GEBRUIK <code>git</code> EN \
         <kbd id=\"x\">Enter</kbd> HIER.</p>";
     assert_eq!(made, expected);
+    let page = "<p>Het woord <span translate=no>brug</span> blijft <span translate=no><img src=a></span> hier.</p>";
+    let source = Document::parse("-", page, Format::HtmlWhole);
+    let made = translate(&Capitals, page, Format::HtmlWhole).document.bilingual(&source, "nl").text();
+    assert!(
+        made.starts_with("<p><span lang=\"nl\">Het woord <span translate=no>brug</span> blijft hier.</span><br/>"),
+        "{made}"
+    );
 }
 
 #[test]
