@@ -97,6 +97,7 @@ impl Digest<'_> {
         let step = self.translating.as_ref()?;
         let translator = Translator::new(step.model, Language::of(step.from), Language::of(step.to)).restoring();
         let translator = translator.checking(Checks::of(step.from, step.to)).with_glossary(step.glossary);
+        let translator = translator.reading(step.from);
         Some(translator.remembering(step.memory))
     }
 

@@ -135,6 +135,8 @@ pub struct Translator<'a, G: ?Sized> {
     model: &'a G,
     from: Language,
     to: Language,
+    /// The code of the documents' language; what names another one is not translated.
+    source: Option<String>,
     checks: Option<Checks>,
     glossary: Option<&'a Glossary>,
     restores: bool,
@@ -147,7 +149,14 @@ const LABELS: [(&str, &str); 1] = [("Volledig scherm", "Full screen")];
 impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     /// A translator with `model`, from one language to another.
     pub fn new(model: &'a G, from: Language, to: Language) -> Self {
-        Self { model, from, to, checks: None, glossary: None, restores: false, memory: None }
+        Self { model, from, to, source: None, checks: None, glossary: None, restores: false, memory: None }
+    }
+
+    /// The translator of documents in the language of this code. Elements of a page that name another language, such as a quotation,
+    /// stay as they are.
+    #[must_use]
+    pub fn reading(self, from: &str) -> Self {
+        Self { source: Some(from.to_owned()), ..self }
     }
 
     /// The translator with checks of every sentence.
@@ -222,8 +231,9 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
 
     /// The ranges of the sentences of a block.
     fn ranges(&self, block: &Block) -> Vec<Range<usize>> {
+        let is_kept = self.source.as_ref().is_some_and(|language| block.is_in_another(language));
         match block.kind {
-            kind if !kind.is_translated() => Vec::new(),
+            kind if is_kept || !kind.is_translated() => Vec::new(),
             BlockKind::Line => std::iter::once(0..block.text.len()).collect(),
             BlockKind::Message => self.ranges_in_lines(&block.text),
             _ => protect::whole(segment::sentences(&block.text, self.from), &block.text),

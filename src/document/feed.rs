@@ -22,11 +22,12 @@ use crate::language::Code;
 /// Elements that hold titles.
 const TITLES: [&str; 5] = ["title", "rss1:title", "atom:title", "dc:title", "media:title"];
 /// Elements that hold other texts.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "description",
     "rss1:description",
     "dc:description",
     "content:encoded",
+    "excerpt:encoded",
     "atom:subtitle",
     "atom:summary",
     "atom:content",

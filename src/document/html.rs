@@ -12,6 +12,7 @@ pub(super) mod languages;
 mod notes;
 mod page_tokens;
 pub(super) mod pairs;
+mod paragraphs;
 
 use std::ops::Range;
 
@@ -21,12 +22,14 @@ use html5gum::{StartTag, Token, naive_next_state};
 use super::markup::{Inline, InlinePlace, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
+use crate::language::Code;
 use adjacent::EndedPhrases;
 use article::{FoundBlock, article};
 use elements::{ends_before, is_frame};
 pub(super) use elements::{is_element, is_kept, is_phrase, is_void, kind};
 use notes::{LinkTarget, is_note_link, is_ornament, is_sign, takes_note};
-use page_tokens::{declares_other_encoding, is_xhtml, tokens};
+use page_tokens::{declares_other_encoding, end_of_comment, is_xhtml, tokens};
+use paragraphs::paragraphs;
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
@@ -76,13 +79,21 @@ pub(super) fn style(page: &str) -> Style {
 /// Reads a page; with its title if the whole page is read.
 fn read(text: &str, whole: bool, style: Style) -> HtmlReader<'_> {
     let mut reader = HtmlReader { text, whole, is_xhtml: is_xhtml(text), style: Some(style), ..HtmlReader::default() };
+    // The end of the last code of PHP: in HTML it is a comment that ends at the first `>`.
+    let mut code = 0;
     for token in tokens(text) {
         match token {
-            Token::StartTag(tag) => reader.start(&tag, tag.span.start..tag.span.end),
-            Token::EndTag(tag) => reader.end(&name(&tag.name), tag.span.start..tag.span.end),
-            Token::Comment(comment) => reader.single(comment.span.start..comment.span.end),
-            Token::String(string) => reader.said.push_str(&String::from_utf8_lossy(&string.value)),
-            Token::Doctype(_) | Token::Error(_) => {}
+            Token::StartTag(tag) if tag.span.start >= code => reader.start(&tag, tag.span.start..tag.span.end),
+            Token::EndTag(tag) if tag.span.start >= code => reader.end(&name(&tag.name), tag.span.start..tag.span.end),
+            Token::Comment(comment) if comment.span.start >= code => {
+                code = end_of_comment(text, comment.span.start..comment.span.end);
+                reader.single(comment.span.start..code);
+            }
+            Token::String(said) if said.span.start >= code => {
+                reader.said.push_str(&String::from_utf8_lossy(&said.value));
+            }
+            Token::String(said) => reader.said.push_str(text.get(code..said.span.end).unwrap_or_default()),
+            _ => {}
         }
     }
     reader.flush(text.len());
@@ -111,6 +122,10 @@ struct HtmlReader<'a> {
     deepest: usize,
     /// Names of the enclosing elements that separate blocks, the innermost last.
     around: Vec<String>,
+    /// The language that the page names for all of it.
+    own: Option<String>,
+    /// Other languages that these elements name, each with the number of elements up to the one that names it.
+    languages: Vec<(usize, String)>,
     /// The block that is being read, and how far it has content.
     open: Option<Range<usize>>,
     inline: Inline,
@@ -182,7 +197,14 @@ impl HtmlReader<'_> {
         } else {
             self.end_block();
             if !void {
+                let language = languages::of(tag);
+                let is_whole = matches!(name.as_str(), "html" | "body");
                 self.enter(name);
+                match language {
+                    Some(language) if is_whole => self.own = Some(language),
+                    Some(language) => self.languages.push((self.around.len(), language)),
+                    None => {}
+                }
             }
         }
         self.read = self.read.max(range.end);
@@ -213,6 +235,7 @@ impl HtmlReader<'_> {
             self.end_block();
             if let Some(at) = self.around.iter().rposition(|around| around == name) {
                 self.around.truncate(at);
+                self.leave();
             }
         }
         self.read = self.read.max(range.end);
@@ -311,8 +334,15 @@ impl HtmlReader<'_> {
         while self.around.last().is_some_and(|last| ends_before(last, &name)) {
             self.around.pop();
         }
+        self.leave();
         self.around.push(name);
         self.deepest = self.deepest.max(self.around.len());
+    }
+
+    /// Forgets the languages of elements that have ended.
+    fn leave(&mut self) {
+        let depth = self.around.len();
+        self.languages.truncate(self.languages.partition_point(|(element, _)| *element <= depth));
     }
 
     /// Takes the text up to `at`, where a tag begins.
@@ -322,16 +352,30 @@ impl HtmlReader<'_> {
         }
         let said = std::mem::take(&mut self.said);
         let Some(raw) = self.text.get(self.read..at) else { return };
+        let mut start = self.read;
+        // In a text without elements around it, such as that of an entry of a feed, blank lines part paragraphs.
+        let parts = if self.around.is_empty() { paragraphs(raw, &said) } else { vec![(raw, &*said)] };
+        for (number, (raw, said)) in parts.into_iter().enumerate() {
+            if number > 0 {
+                self.end_block();
+            }
+            self.say(start, raw, said);
+            start += raw.len();
+        }
+        self.read = at;
+    }
+
+    /// Takes a text, which stands in the page as `raw` from `at` on.
+    fn say(&mut self, at: usize, raw: &str, said: &str) {
         let trimmed = raw.trim_ascii();
         if !trimmed.is_empty() {
-            let start = self.read + raw.len() - raw.trim_ascii_start().len();
+            let start = at + raw.len() - raw.trim_ascii_start().len();
             let block = self.open.take().map_or(start, |open| open.start);
             self.open = Some(block..start + trimmed.len());
         }
         if self.open.is_some() {
-            self.inline.flowing_text(&said);
+            self.inline.flowing_text(said);
         }
-        self.read = at;
     }
 
     fn mark(&mut self, kind: MarkKind, range: Range<usize>) {
@@ -343,7 +387,8 @@ impl HtmlReader<'_> {
 
     /// Ends the open block, and keeps it if it has text.
     fn end_block(&mut self) {
-        let inline = std::mem::take(&mut self.inline);
+        let mut inline = std::mem::take(&mut self.inline);
+        inline.keep_space_before_open();
         (self.phrases, self.last_kept) = (Vec::new(), None);
         let Some(range) = self.open.take() else { return };
         let Some(source) = self.text.get(range.clone()).filter(|_| inline.has_text()) else { return };
@@ -351,7 +396,10 @@ impl HtmlReader<'_> {
         let framed = self.around.iter().any(|name| is_frame(name))
             || (self.around.iter().any(|name| name == "header") && !self.around.iter().any(|name| name == "article"));
         let style = self.style.unwrap_or(Style::Html);
-        let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, style);
+        let is_own =
+            |language: &str| self.own.as_ref().is_some_and(|own| Code::parse(language).serves(&Code::parse(own)));
+        let language = self.languages.last().map(|(_, language)| &**language).filter(|language| !is_own(language));
+        let block = inline.finish(kind.unwrap_or(BlockKind::Paragraph), source, style).in_element_of(language);
         self.blocks.push(FoundBlock { range, block, framed, textual: kind.is_some() });
     }
 }

@@ -24,6 +24,7 @@ use project::Projection;
 use super::Block;
 use super::envelope::Envelope;
 use super::package::{RunPiece, Runs};
+use crate::language::Code;
 
 /// The escaping of text among markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub struct Markup {
     runs: Option<Runs>,
     /// What fields show that stand before and after the block in its paragraph, as it is written in XML.
     beside: [String; 2],
+    /// The code of the language that an element around the block names, if it is none around the whole document.
+    language: Option<String>,
 }
 
 impl Markup {
@@ -93,7 +96,7 @@ impl Markup {
     /// The markup of a block without marks that is escaped in this style.
     pub(super) fn written(source: &str, style: Style) -> Self {
         let (marks, envelope, beside) = (Vec::new(), Envelope::None, Default::default());
-        Self { source: source.to_owned(), marks, style, envelope, tags: None, runs: None, beside }
+        Self { source: source.to_owned(), marks, style, envelope, tags: None, runs: None, beside, language: None }
     }
 
     /// The block with its markup.
@@ -124,6 +127,22 @@ impl Markup {
     /// The markup of a block with fields before and after it, which show these texts.
     pub(super) fn beside(self, beside: [String; 2]) -> Self {
         Self { beside, ..self }
+    }
+}
+
+impl Block {
+    /// The block with the language that an element around it names, unless an inner element has named one.
+    pub(super) fn in_element_of(mut self, language: Option<&str>) -> Self {
+        if let Some(markup) = self.markup.as_mut().filter(|markup| markup.language.is_none()) {
+            markup.language = language.map(str::to_owned);
+        }
+        self
+    }
+
+    /// Whether an element around the block names another language than this code does.
+    pub(crate) fn is_in_another(&self, language: &str) -> bool {
+        let named = self.markup.as_ref().and_then(|markup| markup.language.as_deref());
+        named.is_some_and(|named| !Code::parse(named).serves(&Code::parse(language)))
     }
 }
 
@@ -171,8 +190,7 @@ pub(super) fn translated(block: &Block, sentences: &[TranslatedSentence]) -> Blo
             Some([before, after]) => format!("{before}{source}{after}"),
             None => source,
         };
-        let (tags, runs, beside) = (markup.tags.clone(), markup.runs.clone(), markup.beside.clone());
-        Box::new(Markup { source, marks, tags, runs, beside, ..**markup })
+        Box::new(Markup { source, marks, ..(**markup).clone() })
     });
     Block { kind: block.kind, text, markup }
 }
@@ -198,6 +216,9 @@ fn render(text: &str, marks: &[Mark], Markup { style, source, .. }: &Markup) -> 
         rendered.push_str(&escape_around_spans(&text[at.min(mark.at)..mark.at], *style, rendered.is_empty(), source));
         if !is_empty_line(&rendered, text, at.max(mark.at), &marks[number..]) {
             let is_own_label = *style == Style::Markdown && is_own_label(mark, &rendered, &text[at.max(mark.at)..]);
+            if *style == Style::Markdown && mark.markup == "]]" {
+                drop_own_name(&mut rendered);
+            }
             rendered.push_str(if is_own_label { "]" } else { &mark.markup });
         }
         at = at.max(mark.at);
@@ -221,6 +242,16 @@ fn is_empty_line(rendered: &str, text: &str, from: usize, marks: &[Mark]) -> boo
     let until = next.map_or(text.len(), |next| next.at.max(from));
     let is_last = next.is_none_or(|next| next.kind == MarkKind::Break) && text[from..until].trim().is_empty();
     is_last || before.is_empty() || before.ends_with('\n')
+}
+
+/// Leaves out the text of a link to a page, such as `[[page|page]`, that is the page's name.
+fn drop_own_name(rendered: &mut String) {
+    let start = rendered.rfind("[[").map_or(0, |at| at + 2);
+    let own = rendered[start..].split_once('|').filter(|(name, said)| name.trim_end_matches('\\') == *said);
+    if let Some((_, said)) = own {
+        let end = start + said.len();
+        rendered.truncate(end);
+    }
 }
 
 /// Whether the text of a link, which `rendered` ends in, is the label that its end names.

@@ -53,6 +53,9 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("http://www.w3.org/2005/Atom", "atom"),
     ("http://purl.org/rss/1.0/", "rss1"),
     ("http://purl.org/rss/1.0/modules/content/", "content"),
+    ("http://wordpress.org/export/1.0/excerpt/", "excerpt"),
+    ("http://wordpress.org/export/1.1/excerpt/", "excerpt"),
+    ("http://wordpress.org/export/1.2/excerpt/", "excerpt"),
     ("http://search.yahoo.com/mrss/", "media"),
     ("http://www.itunes.com/dtds/podcast-1.0.dtd", "itunes"),
 ];

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use html5gum::Token;
+use html5gum::{StartTag, Token};
 
 use super::head::languages;
 use super::{is_void, name, tokens};
@@ -60,6 +60,12 @@ pub(in crate::document) fn changes(
     let own = own.map(str::to_owned).or(first).map(|own| Code::parse(&own));
     changes.retain(|(range, _)| own.as_ref().is_some_and(|own| Code::parse(&page[range.clone()]).serves(own)));
     changes
+}
+
+/// The code of the language that a tag names.
+pub(super) fn of(tag: &StartTag<usize>) -> Option<String> {
+    let value = ["lang", "xml:lang"].iter().find_map(|name| tag.attributes.get(name.as_bytes()))?;
+    Some(String::from_utf8_lossy(value).into_owned()).filter(|code| Code::parse(code).is_language())
 }
 
 /// The language that the tag of a whole page names.

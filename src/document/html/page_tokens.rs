@@ -3,6 +3,8 @@
 //! Invariant: scripts and the like contain none. A tag such as `<script src="x"/>` begins a script in HTML, where the slash means
 //! nothing; in XHTML the element ends there.
 
+use std::ops::Range;
+
 use html5gum::{DefaultEmitter, Emitter, ForwardingEmitter, State, Token, Tokenizer};
 
 /// How much of a page is read to see what it is, in bytes.
@@ -14,6 +16,14 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<usize>> {
     inner.naively_switch_states(true);
     let emitter = PageEmitter { inner, is_xhtml: is_xhtml(text), is_closed: false };
     Tokenizer::new_with_emitter(text, emitter).map(|Ok(token)| token)
+}
+
+/// The end of a comment, or of the code of PHP that it begins.
+pub(super) fn end_of_comment(text: &str, comment: Range<usize>) -> usize {
+    let rest = text.get(comment.clone()).filter(|code| code.starts_with("<?php") || code.starts_with("<?="));
+    let is_whole = rest.is_none_or(|code| code.ends_with("?>"));
+    let end = text.get(comment.end..).filter(|_| !is_whole).and_then(|rest| rest.find("?>"));
+    end.map_or(comment.end, |end| comment.end + end + "?>".len())
 }
 
 /// Whether a page is XHTML: it has an XML declaration, a document type of XHTML, or the namespace.

@@ -63,6 +63,23 @@ impl Inline {
         self.mark(MarkKind::Single, &spaces);
     }
 
+    /// Gives the space at the end to the mark after it that opens what is not in the block, such as a link around a picture that
+    /// stands by itself.
+    pub(in crate::document) fn keep_space_before_open(&mut self) {
+        let end = self.text.trim_end_matches(' ').len();
+        let first = self.marks.iter().position(|mark| mark.at > end).unwrap_or(self.marks.len());
+        let after = &mut self.marks[first..];
+        if after.iter().all(|mark| mark.kind == MarkKind::Open)
+            && let Some(mark) = after.first_mut()
+        {
+            mark.markup.insert_str(0, &self.text[end..]);
+            for mark in after {
+                mark.at = end;
+            }
+            self.text.truncate(end);
+        }
+    }
+
     /// Whether the last thing appended is a single mark, perhaps with the end of what it is in.
     fn after_single(&self) -> bool {
         let last = self.marks.iter().rev().find(|mark| mark.kind != MarkKind::Close);

@@ -181,6 +181,12 @@ fn is_raised_link(tree: &Tree, node: NodeId) -> bool {
 }
 
 impl Rules for Book {
+    fn language(&self, tree: &Tree, node: NodeId) -> Option<String> {
+        let (_, name) = tree.name(node).split_once("h:").filter(|(prefix, _)| prefix.is_empty())?;
+        let language = tree.attribute(node, "lang").filter(|_| !matches!(name, "html" | "body"))?;
+        Some(language.into_owned()).filter(|code| Code::parse(code).is_language())
+    }
+
     fn role(&self, tree: &Tree, node: NodeId) -> Role {
         let Some((prefix, name)) = tree.name(node).split_once(':') else { return Role::Single };
         match (prefix, name) {

@@ -6,6 +6,7 @@
 
 pub(super) mod lines;
 mod order;
+mod role;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -16,62 +17,10 @@ use crate::document::markup::{Inline, MarkKind, Style};
 use crate::document::{Block, BlockKind};
 use lines::lines;
 pub(super) use order::{blocks, joined, outer};
+pub(super) use role::{Role, Rules};
 
 /// The character before and after the number of a flow.
 const FLOW: char = '\u{1}';
-
-/// The role of an element in its paragraph, or in the structure around paragraphs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Contains paragraphs, which are of this kind unless they name another.
-    Structure(Option<BlockKind>),
-    /// A paragraph with text directly inside, of this kind or else of that of the structure around it.
-    Paragraph(Option<BlockKind>),
-    /// A paragraph whose text is in runs.
-    RunParagraph(Option<BlockKind>),
-    /// A string whose lines are paragraphs of this kind.
-    Lines(BlockKind),
-    /// A part of a sentence, such as a link.
-    Phrase,
-    /// A part of a sentence with an explanation behind it, which stays there: ruby.
-    Explained,
-    /// Kept as it is, as a single mark of the sentence.
-    Single,
-    /// Ends a block: a line break, a tabulator.
-    Parting,
-    /// A space.
-    Space,
-    /// Text inside of a paragraph that is a flow of its own.
-    Flow,
-    /// Kept as it is, except for the flows in it. Outside of a paragraph it is structure with paragraphs of this kind.
-    Frame(Option<BlockKind>),
-    /// Kept as it is, except for the flows in it, outside of a paragraph too: a cell with a number and a comment, or one text in several
-    /// forms.
-    FlowsOnly,
-    /// A run: text in one format.
-    Run,
-    /// The format of a run.
-    Format,
-    /// The text in a run.
-    Words,
-    /// A hyphen at which no line ends.
-    Hyphen,
-    /// Left out of a translated sentence, such as the mark of a spelling error.
-    Dropped,
-    /// The begin of a field, its end, or the separator between its code and its result.
-    Field,
-}
-
-/// The rules of a format: the role of each element.
-pub(super) trait Rules {
-    /// The role of a node.
-    fn role(&self, tree: &Tree, node: NodeId) -> Role;
-
-    /// Whether the text of a run has lines: in other formats a line end in it is a space.
-    fn has_lines(&self) -> bool {
-        false
-    }
-}
 
 /// A flow: blocks and the gaps between them.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +73,15 @@ pub(super) fn flows(tree: &Tree, rules: &dyn Rules) -> Vec<Flow> {
 impl FlowReader<'_> {
     /// Finds the paragraphs in a node.
     pub(super) fn walk(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
+        let before = blocks.len();
+        self.enter(node, blocks);
+        if let Some(language) = self.rules.language(self.tree, node) {
+            let found = blocks.split_off(before).into_iter();
+            blocks.extend(found.map(|(range, block)| (range, block.in_element_of(Some(&language)))));
+        }
+    }
+
+    fn enter(&mut self, node: NodeId, blocks: &mut Vec<Placed>) {
         match self.role(node) {
             Role::Structure(kind) | Role::Frame(kind) => self.within(kind, |reader| {
                 reader.tree.children(node).for_each(|child| reader.walk(child, blocks));

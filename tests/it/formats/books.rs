@@ -1,6 +1,8 @@
 //! Books: signs that are no words, spaces between words, and chapters that say how they are written.
 
 use kortom::document::Format;
+use kortom::segment::Language;
+use kortom::translate::Translator;
 
 use super::package::{book, entry, read, texts, translated, writer, written};
 use super::{Backwards, Capitals, Echo};
@@ -135,4 +137,14 @@ fn an_explanation_stays_behind_its_word() {
     let (before, after) = made.split_once("<text:ruby><text:ruby-base>").unwrap();
     let (word, _) = after.split_once("</text:ruby-base><text:ruby-text>uitleg</text:ruby-text></text:ruby>").unwrap();
     assert!(!word.contains('<') && !word.is_empty() && !before.contains("ruby"), "{made}");
+}
+
+#[test]
+fn a_quotation_in_another_language_stays_as_it_is() {
+    let body = "<p>Een zin.</p><section lang=\"fr\"><p>Un mot.</p><p xml:lang=\"nl\">Een woord.</p></section>";
+    let document = read(&book(&page(body), &[]), Format::Epub);
+    let translator = Translator::new(&Capitals, Language::Dutch, Language::English).reading("nl");
+    let made = translator.translate(std::slice::from_ref(&document)).unwrap().remove(0).document;
+    let (chapter, _) = entry(&written(&made), CHAPTER);
+    assert!(chapter.contains(&body.replace("Een zin", "EEN ZIN").replace("Een woord", "EEN WOORD")), "{chapter}");
 }

@@ -149,3 +149,26 @@ fn what_is_no_feed_is_said_to_be_what_it_is() {
         assert!(format!("{error:#}").contains(said), "{said}: {error:#}");
     }
 }
+
+#[test]
+fn blank_lines_part_the_paragraphs_of_wordpress_and_its_shortcodes_stay() {
+    let post = "De hond loopt\nhier &amp; daar.\r\n\r\nDe <strong>kat</strong> zit.\n\n[gallery ids=\"1,2\"]\n\n\
+        [caption id=\"a_5\" width=\"300\"]<img src=\"a.jpg\"/> Een foto[/caption]\n\nHet einde.";
+    let feed = |post: &str, excerpt: &str| {
+        format!(
+            "<rss version=\"2.0\" xmlns:content=\"http://purl.org/rss/1.0/modules/content/\" \
+             xmlns:excerpt=\"http://wordpress.org/export/1.2/excerpt/\"><channel><item><content:encoded><![CDATA[{post}]]>\
+             </content:encoded><excerpt:encoded><![CDATA[{excerpt}]]></excerpt:encoded></item></channel></rss>"
+        )
+    };
+    let expected = post
+        .replace("De hond loopt\nhier &amp; daar.", "DE HOND LOOPT HIER &amp; DAAR.")
+        .replace("De <strong>kat</strong> zit.", "DE <strong>KAT</strong> ZIT.")
+        .replace("Een foto", "EEN FOTO")
+        .replace("Het einde.", "HET EINDE.");
+    assert_eq!(english(&feed(post, "Over de hond.")), feed(&expected, "OVER DE HOND."));
+    let document = Document::read("-", feed(post, "").as_str(), Format::Rss).unwrap();
+    let texts: Vec<&str> = document.blocks.iter().map(|block| &*block.text).collect();
+    assert_eq!(texts[..2], ["De hond loopt hier & daar.", "De kat zit."]);
+    assert_eq!(texts.last(), Some(&"Het einde."));
+}

@@ -1,6 +1,8 @@
 //! Web pages.
 
 use kortom::document::{Document, Format};
+use kortom::segment::Language;
+use kortom::translate::Translator;
 
 use super::{Capitals, only_words_change, sources, translate};
 
@@ -274,8 +276,63 @@ fn links_and_labels_that_touch_are_texts_of_their_own() {
         ("<p><span class=t>Ho</span><span class=t>nd</span></p>", &["Hond"]),
         ("<p><a href=/a>Een</a> <a href=/b>twee</a><a href=/c>, drie</a></p>", &["Een twee, drie"]),
     ] {
-        let translation = translate(&Capitals, text, Format::HtmlWhole);
-        assert_eq!(sources(&translation), expected, "{text}");
-        assert_eq!(translation.document.text().to_lowercase(), text.to_lowercase());
+        assert_eq!(sources(&translate(&Capitals, text, Format::HtmlWhole)), expected, "{text}");
+        assert_eq!(translate(&super::Echo, text, Format::HtmlWhole).document.text(), text);
+    }
+}
+
+/// A page of which only the elements in the language of this code are translated.
+fn read_as(text: &str, language: &str) -> String {
+    let translator = Translator::new(&Capitals, Language::Dutch, Language::English).reading(language);
+    let document = Document::parse("-", text, Format::HtmlWhole);
+    translator.translate(&[document]).unwrap().remove(0).document.text()
+}
+
+#[test]
+fn elements_in_another_language_stay_as_they_are() {
+    let page = "<html lang=nl><body><p>Een <i lang=fr>mot</i>.<p lang=fr>Un mot.<p>Nog een.<blockquote lang=\"de\"><p>Ein Wort.\
+        <p lang=nl-BE>Een woord.</blockquote><p xml:lang=und>Iets.</body></html>";
+    let expected = "<html lang=nl><body><p>EEN <i lang=fr>MOT</i>.<p lang=fr>Un mot.<p>NOG EEN.<blockquote lang=\"de\"><p>Ein Wort.\
+        <p lang=nl-BE>EEN WOORD.</blockquote><p xml:lang=und>IETS.</body></html>";
+    assert_eq!(read_as(page, "nl"), expected);
+    assert_eq!(read_as(page, "nld_Latn"), expected);
+    // A page that says of all of it that it is in another language than its reader does.
+    for page in ["<html lang=en><body><p>Een.<p lang=en>Twee.", "<html><body lang=en><p>Een.<p lang=nl>Twee."] {
+        let expected = page.replace("Een", "EEN").replace("Twee", "TWEE");
+        assert_eq!(read_as(page, "nl"), expected);
+    }
+}
+
+#[test]
+fn a_space_in_front_of_an_element_that_parts_stays() {
+    for (text, expected) in [
+        (
+            "<p>De prijs is <b><my-price>12</my-price></b> euro.</p>",
+            "<p>DE PRIJS IS <b><my-price>12</my-price></b> EURO.</p>",
+        ),
+        (
+            "<p>De foto <a><picture><img></picture></a> hier.</p>",
+            "<p>DE FOTO <a><picture><img></picture></a> HIER.</p>",
+        ),
+    ] {
+        assert_eq!(translate(&Capitals, text, Format::HtmlWhole).document.text(), expected);
+    }
+}
+
+#[test]
+fn code_of_templates_stays() {
+    for (text, expected) in [
+        (
+            "<p>Dag <?php echo $x > 1 ? 'een' : '<b>'; ?>, welkom.</p>",
+            "<p>DAG <?php echo $x > 1 ? 'een' : '<b>'; ?>, WELKOM.</p>",
+        ),
+        ("<p>Dag <?= $x->y ?> en welkom.</p>", "<p>DAG <?= $x->y ?> EN WELKOM.</p>"),
+        ("<p>Dag <%= naam %> en *|FNAME|*.</p>", "<p>DAG <%= naam %> EN *|FNAME|*.</p>"),
+        (
+            "<p>Is {% if x > 1 && y %}laag{% else %}hoog{% endif %}?</p>",
+            "<p>IS {% if x > 1 && y %}LAAG{% else %}HOOG{% endif %}?</p>",
+        ),
+    ] {
+        assert_eq!(translate(&Capitals, text, Format::HtmlWhole).document.text(), expected);
     }
 }
