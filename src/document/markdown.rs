@@ -6,15 +6,18 @@
 //! run through its lines. Inside a block emphasis, links and the like are marks, and code, formulas and pictures
 //! stand by themselves: none of it is sent to a model.
 
+mod additions;
+pub(super) mod anchors;
 mod dialect;
+mod indented;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
-use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::markup::{Inline, InlinePlace, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format, html};
-use dialect::{LineMark, WordMark};
 
 /// Cuts `text` into blocks.
 pub(super) fn parse(input: &str, text: &str) -> Document {
@@ -33,7 +36,9 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
     // The parser does not recognise byte order marks.
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader = MarkdownReader { text, ..MarkdownReader::default() };
-    for (event, range) in Parser::new_ext(&text[start..], options).into_offset_iter() {
+    let parser = Parser::new_ext(&text[start..], options);
+    reader.labels = parser.reference_definitions().iter().map(|(label, _)| label.to_lowercase()).collect();
+    for (event, range) in parser.into_offset_iter() {
         reader.event(&event, range.start + start..range.end + start);
     }
     reader.end_block();
@@ -70,6 +75,10 @@ struct MarkdownReader<'a> {
     skipped: Range<usize>,
     /// The line is a block of its own.
     alone: bool,
+    /// Where the last paragraph began an admonition or a tab, whose text is indented below it.
+    admonition: Option<usize>,
+    /// The labels that link definitions give, in lower case.
+    labels: HashSet<String>,
 }
 
 /// Something in a block whose end has not been read.
@@ -143,6 +152,12 @@ impl MarkdownReader<'_> {
                 self.skipping = 1;
                 return;
             }
+            Tag::CodeBlock(CodeBlockKind::Indented) if self.admonition.is_some() => {
+                self.end_block();
+                self.blocks.extend(indented::blocks(self.text, &range));
+                self.skipping = 1;
+                return;
+            }
             Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::MetadataBlock(_) => {
                 self.end_block();
                 (self.skipping, self.html) = (1, Some(range.start));
@@ -152,6 +167,7 @@ impl MarkdownReader<'_> {
             _ => self.kinds.last().copied().filter(|kind| *kind == BlockKind::Item).unwrap_or(BlockKind::Paragraph),
         };
         self.end_block();
+        self.admonition = None;
         self.kinds.push(kind);
     }
 
@@ -170,65 +186,6 @@ impl MarkdownReader<'_> {
         }
         self.end_block();
         self.kinds.pop();
-    }
-
-    /// Text as the parser gives it, with the additions of dialects in it.
-    fn said(&mut self, text: &str, range: Range<usize>) {
-        let is_written = self.text[range.clone()] == *text;
-        let mut at = range.start.max(self.skipped.end.min(range.end));
-        if !is_written {
-            return self.words(text, range);
-        }
-        if (self.open.is_none() || self.after_break)
-            && !self.text[..at].ends_with('\\')
-            && let Some(mark) = LineMark::at(self.text, at)
-        {
-            self.end_block();
-            let end = at + mark.length;
-            (self.skipped, self.alone) = (at..end, mark.is_alone);
-            at = end.min(range.end);
-        }
-        while let Some((place, mark)) = dialect::word_mark(self.text, &(at..range.end), self.spans.last()) {
-            self.words(&self.text[at..place], at..place);
-            let end = self.word_mark(place, mark);
-            at = end.min(range.end);
-        }
-        self.words(&self.text[at..range.end], at..range.end);
-    }
-
-    /// Adds what a dialect has at a place in the text, and returns its end.
-    fn word_mark(&mut self, at: usize, mark: WordMark) -> usize {
-        match mark {
-            WordMark::Open(end) => {
-                self.open_mark(at, None);
-                self.opening = false;
-                self.inline.mark(MarkKind::Open, &self.text[at..=at]);
-                self.read_on(&(at..at + 1));
-                self.spans.push(end);
-                at + 1
-            }
-            WordMark::Close(end) => {
-                self.spans.pop();
-                self.close(end);
-                self.skipped = at..end;
-                end
-            }
-            WordMark::Attributes(end) => {
-                let is_touching = self.open.is_some_and(|(_, read)| read == at);
-                if is_touching && self.inline.extend_mark(&self.text[at..end]) {
-                    self.read_on(&(at..end));
-                } else {
-                    self.single(at..end);
-                }
-                self.skipped = at..end;
-                end
-            }
-            WordMark::Note(end) => {
-                self.single(at..end);
-                self.skipped = at..end;
-                end
-            }
-        }
     }
 
     /// Text; what it starts a block with is no space.

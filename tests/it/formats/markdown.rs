@@ -260,3 +260,53 @@ fn addresses_and_tags_of_templates_get_no_backslash() {
         assert_eq!(translate(&Capitals, text, Format::Markdown).document.text(), expected);
     }
 }
+
+#[test]
+fn what_other_programs_add_keeps_its_form() {
+    for (text, expected) in [
+        ("Zie [[Wierdum]] nu.\n", "nu. [[Wierdum]] Zie\n"),
+        ("Zie [[1]](https://x.nl) nu.\n", "nu. [[1]](https://x.nl) Zie\n"),
+        ("![[foto van de brug.png]]\n\nEen hond.\n", "![[foto van de brug.png]]\n\nhond. Een\n"),
+        ("Een hond. ^a1b2\n", "hond. Een ^a1b2\n"),
+        ("!!! note \"Let op\"\n    Een hond.\n", "!!! note \"op Let\"\n    hond. Een\n"),
+        ("??? warning\n\n    Een hond.\n\n    - Een kat\n", "??? warning\n\n    hond. Een\n\n    - kat Een\n"),
+        ("=== \"Linux\"\n\n    Een hond.\n\nKlaar nu.\n", "=== \"Linux\"\n\n    hond. Een\n\nnu. Klaar\n"),
+        ("import Tabs from '@theme/Tabs';\n\nEen hond.\n", "import Tabs from '@theme/Tabs';\n\nhond. Een\n"),
+        ("Een hond.\n\n    code hier\n", "hond. Een\n\n    code hier\n"),
+    ] {
+        assert_eq!(translate(&Backwards, text, Format::Markdown).document.text(), expected, "{text}");
+        assert_eq!(translate(&super::Echo, text, Format::Markdown).document.text(), text);
+    }
+}
+
+#[test]
+fn links_to_pages_keep_the_names_of_their_pages() {
+    for (text, expected) in [
+        ("Zie [[Over de brug]] nu.\n", "ZIE [[Over de brug|OVER DE BRUG]] NU.\n"),
+        ("Zie [[Brug#a|deze pagina]] nu.\n", "ZIE [[Brug#a|DEZE PAGINA]] NU.\n"),
+        ("| a | [[Een huis]] |\n|---|---|\n", "| A | [[Een huis\\|EEN HUIS]] |\n|---|---|\n"),
+        ("Zie [[1]] nu, [[]] en [[noot]].\n\n[noot]: a\n", "ZIE [[1]] NU, [[]] EN [[NOOT]].\n\n[noot]: a\n"),
+    ] {
+        assert_eq!(translate(&Capitals, text, Format::Markdown).document.text(), expected);
+        assert_eq!(translate(&super::Echo, text, Format::Markdown).document.text(), text);
+    }
+}
+
+#[test]
+fn links_to_headings_lead_to_their_new_anchors() {
+    for (text, expected) in [
+        (
+            "- [Naar de hond](#de-hond-2)\n- [Elders](#elders)\n\n# De hond (2)\n\n    [x](#de-hond-2)\n",
+            "- [hond de Naar](#2-hond-de)\n- [Elders](#elders)\n\n# (2) hond De\n\n    [x](#de-hond-2)\n",
+        ),
+        ("Zie [dit](#de-hond).\n\n# De hond {#de-hond}\n", "[dit](#de-hond). Zie\n\n# hond De {#de-hond}\n"),
+        (
+            "Zie [dit](#de-hond).\n\n<a id=\"de-hond\"></a>\n# De hond\n",
+            "[dit](#de-hond). Zie\n\n<a id=\"de-hond\"></a>\n# hond De\n",
+        ),
+    ] {
+        let source = Document::parse("-", text, Format::Markdown);
+        let made = translate(&Backwards, text, Format::Markdown).document.in_language(&source, "en");
+        assert_eq!(made.text(), expected);
+    }
+}
