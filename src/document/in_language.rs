@@ -2,24 +2,28 @@
 
 use std::ops::Range;
 
-use super::{Block, BlockKind, Document, Format, feed, html, xliff, xml};
+use super::{Block, BlockKind, Document, Format, feed, html, markdown, po, xliff, xml};
 
 impl Document {
     /// The article with what it says of itself in the language of its blocks: a web page names its language, and its title
     /// often repeats a heading. `source` is the article before it was translated, `language` a code such as `en`.
     #[must_use]
     pub fn in_language(mut self, source: &Self, language: &str) -> Self {
+        if self.format == Format::Markdown {
+            let changes = markdown::anchors::changes(&self.text(), &self.ranges(), &self.headings(source));
+            self.relabel(&changes);
+        }
         if self.is_page() {
-            let pairs = source.blocks.iter().zip(&self.blocks);
-            let headings = pairs.filter(|(source, _)| source.kind == BlockKind::Heading);
-            let headings: Vec<_> = headings.map(|(source, target)| (&*source.text, &*target.text)).collect();
-            self.gaps[0] = html::head::translated(&self.gaps[0], &headings, language);
+            let headings = self.headings(source);
+            let gap = html::head::translated(&self.gaps[0], &headings, language);
+            self.gaps[0] = gap;
             let own = html::languages::named(&source.gaps[0]);
             let text = self.text();
             self.relabel(&html::languages::changes(&text, &self.ranges(), own.as_deref(), language));
         }
         match self.format {
             Format::Rss => self.relabel(&feed::languages(&self.text(), language)),
+            Format::Po => po::doubts::mark(&mut self.gaps, &self.blocks, &source.blocks),
             Format::Xliff => self.relabel(&xliff::languages(&self.text(), language)),
             _ => {}
         }
@@ -28,6 +32,13 @@ impl Document {
         }
         self.package = self.package.map(|package| package.in_language(language));
         self
+    }
+
+    /// The headings of the article before it was translated, and after.
+    fn headings<'d>(&'d self, source: &'d Self) -> Vec<(&'d str, &'d str)> {
+        let pairs = source.blocks.iter().zip(&self.blocks);
+        let headings = pairs.filter(|(source, _)| source.kind == BlockKind::Heading);
+        headings.map(|(source, target)| (&*source.text, &*target.text)).collect()
     }
 
     /// The ranges of the blocks in the whole article.

@@ -2,8 +2,10 @@
 //!
 //! A message without a translation is a block, which stands where its translation goes: plural forms get that of the plural.
 //! Invariant: everything else is in the gaps: comments, flags, contexts, messages that have a translation or are obsolete, so all of
-//! it keeps its bytes. A translation has the line breaks and tabulators of its message, and its tags of HTML.
+//! it keeps its bytes. A translation has the line breaks and tabulators of its message, and its tags of HTML. One whose placeholders
+//! are not those of its message makes it `fuzzy`, which no program reads until somebody has looked at it.
 
+pub(super) mod doubts;
 mod tags;
 
 use std::ops::Range;

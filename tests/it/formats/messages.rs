@@ -1,6 +1,8 @@
 //! Messages of programs, texts for translation, subtitles of Sub Station Alpha: what has no translation gets one, and nothing else changes.
 
+use anyhow::Result;
 use kortom::document::{Document, Format, ReadOptions};
+use kortom::engine::{Generation, Input};
 use kortom::segment::Language;
 use kortom::translate::{Generate, Translator};
 
@@ -212,4 +214,42 @@ fn lines_of_sub_station_alpha_are_sentences_with_their_tags() {
     let error = Document::read("-", "Het regent.", Format::Ass).expect_err("it is no such file").to_string();
     assert!(error.contains("[Events]"), "{error}");
     assert!(Document::read("-", ASS, Format::Ass).is_ok());
+}
+
+/// A model that says nothing of what it is told.
+struct Nothing;
+
+impl Generate for Nothing {
+    fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
+        Ok(inputs.iter().map(|_| Generation { text: "NIETS".to_owned(), ..Generation::default() }).collect())
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.len())
+    }
+
+    fn window(&self) -> usize {
+        10_000
+    }
+}
+
+#[test]
+fn a_message_whose_placeholders_are_lost_is_fuzzy() {
+    for (before, after, text) in [
+        ("", "#, fuzzy\n", "msgid \"Nog % d.\"\nmsgstr \"\"\n"),
+        (
+            "#: a.c:1\n#, c-format\n",
+            "#: a.c:1\n#, fuzzy, c-format\n",
+            "msgctxt \"x\"\nmsgid \"Nog % d.\"\nmsgstr \"\"\n",
+        ),
+        ("# Noot\r\n", "# Noot\r\n#, fuzzy\r\n", "#| msgid \"oud\"\r\nmsgid \"Nog % d.\"\r\nmsgstr \"\"\r\n"),
+        ("#, fuzzy\n", "#, fuzzy\n", "msgid \"Nog % d.\"\nmsgstr \"\"\n"),
+        ("", "#, fuzzy\n", "msgid \"Een.\"\nmsgid_plural \"Er is {n, plural}.\"\nmsgstr[0] \"\"\nmsgstr[1] \"\"\n"),
+        ("", "", "msgid \"Een hond.\"\nmsgstr \"\"\n"),
+    ] {
+        let whole = format!("msgid \"Een kat.\"\nmsgstr \"\"\n\n{before}{text}");
+        let expected = format!("msgid \"Een kat.\"\nmsgstr \"\"\n\n{after}{text}");
+        assert_eq!(made(&Nothing, &whole, Format::Po).replace("NIETS", ""), expected);
+        assert_eq!(made(&Echo, &whole, Format::Po).matches("fuzzy").count(), before.matches("fuzzy").count());
+    }
 }
