@@ -20,6 +20,8 @@ pub(super) struct Masked {
     pub(super) text: String,
     /// Each mask and the span it stands for.
     spans: Vec<(&'static str, String)>,
+    /// Whether the mask of a tag of a template touches a word, which a model would take for one with it.
+    is_glued: bool,
 }
 
 /// A stretch of a sentence.
@@ -35,11 +37,14 @@ impl Masked {
     /// Masks the spans of a text; more spans than there are masks stay as they are.
     pub(super) fn new(source: &str) -> Self {
         let free = MASKS.into_iter().filter(|mask| !source.contains(mask));
-        let mut masked = Self { text: String::with_capacity(source.len()), spans: Vec::new() };
+        let mut masked = Self { text: String::with_capacity(source.len()), spans: Vec::new(), is_glued: false };
         let mut end = 0;
         for (span, mask) in spans(source).into_iter().zip(free) {
             masked.text.push_str(&source[end..span.start]);
             masked.text.push_str(mask);
+            let touches = source[..span.start].ends_with(char::is_alphanumeric)
+                || source[span.end..].starts_with(char::is_alphanumeric);
+            masked.is_glued |= touches && source[span.clone()].starts_with("{%");
             end = span.end;
             masked.spans.push((mask, source[span].to_owned()));
         }
@@ -57,8 +62,12 @@ impl Masked {
         self.spans.iter().map(|(mask, _)| *mask).filter(|mask| part.contains(mask)).collect()
     }
 
-    /// The target of `source` with the spans in place of their masks; `None` if a span would be lost or repeated.
+    /// The target of `source` with the spans in place of their masks; `None` if a span would be lost or repeated, or if
+    /// the tag of a template touched a word.
     pub(super) fn restore(&self, source: &str, target: &str) -> Option<String> {
+        if self.is_glued {
+            return None;
+        }
         let mut restored = String::with_capacity(target.len());
         let mut end = 0;
         let mut places: Vec<(usize, &str, &String)> = Vec::new();
@@ -157,6 +166,9 @@ mod tests {
         assert_eq!(masked.masks_in("kijk op XC"), ["XC"]);
         let restored = masked.restore(source, "XA: look at XC or mail XD, XB.");
         assert_eq!(restored.as_deref(), Some("XA: look at www.x.nl or mail a@b.nl, a@b.nl."));
+        let source = "Is {% if x %}laag{% endif %}.";
+        assert_eq!(Masked::new(source).restore(source, "Is XA low XB."), None);
+        let source = "XA: mail a@b.nl of kijk op www.x.nl, a@b.nl.";
         for lost in ["XA: XC or XD", "XC XD XB XB", "XC-XD-XB", "xb XC XD", ""] {
             assert_eq!(masked.restore(source, lost), None, "{lost}");
         }
