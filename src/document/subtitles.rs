@@ -29,7 +29,7 @@ pub(super) fn parse(input: &str, text: &str, format: Format) -> Document {
     let mut blocks = Vec::new();
     let mut open: Vec<SubtitleLine> = Vec::new();
     let mut cues = 0;
-    for (_, group) in groups(text).into_iter().filter(|(_, group)| is_cue(text, group, format)) {
+    for group in groups(text).into_iter().filter(|group| is_cue(text, group, format)) {
         let Some(times) = times_of(text, &group, format).filter(|_| fault(text, &group, format).is_none()) else {
             continue;
         };
@@ -59,12 +59,12 @@ pub(super) fn check(text: &str, document: &Document) -> Result<()> {
     if format == Format::Vtt && !head.starts_with(HEAD) && !head.trim().is_empty() {
         bail!("it does not begin with `WEBVTT`".with_hint("such subtitles do; others may be in the format `srt`"));
     }
-    for (number, group) in groups(text).into_iter().filter(|(_, group)| is_cue(text, group, format)) {
+    for group in groups(text).into_iter().filter(|group| is_cue(text, group, format)) {
         if let Some(at) = fault(text, &group, format) {
             bail!(
                 format!(
                     "line {}: `{}` is not where and how a subtitle's times are written",
-                    number + at,
+                    text[..group[at].start].matches('\n').count() + 1,
                     &text[group[at].clone()]
                 )
                 .with_hint(
@@ -88,27 +88,36 @@ fn fault(text: &str, group: &[SubtitleLine], format: Format) -> Option<usize> {
     (0..group.len()).find(bad)
 }
 
-/// The lines between blank lines, with the number of the first.
-fn groups(text: &str) -> Vec<(usize, Vec<SubtitleLine>)> {
-    let mut groups: Vec<(usize, Vec<SubtitleLine>)> = Vec::new();
-    let mut start = 0;
+/// The lines of text between those lines that part cues. Lines of white space are in no group.
+fn groups(text: &str) -> Vec<Vec<SubtitleLine>> {
+    let mut groups: Vec<Vec<SubtitleLine>> = Vec::new();
     let mut parted = true;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
+    let mut start = 0;
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for (index, line) in lines.iter().enumerate() {
         let said = line.trim_start_matches('\u{feff}').trim();
         let at = start + line.find(said).unwrap_or(0);
         start += line.len();
         if said.is_empty() {
-            parted = true;
+            parted |= parts(line, &lines[index + 1..]);
             continue;
         }
         if std::mem::replace(&mut parted, false) {
-            groups.push((index + 1, Vec::new()));
+            groups.push(Vec::new());
         }
-        if let Some((_, group)) = groups.last_mut() {
+        if let Some(group) = groups.last_mut() {
             group.push(at..at + said.len());
         }
     }
     groups
+}
+
+/// Whether a line of white space ends a cue. Only an empty line does: a line with a space is one of the text, as in captions of
+/// `YouTube`. But some files have such a line between cues, so one with times after it, or after a number, ends a cue too.
+fn parts(line: &str, after: &[&str]) -> bool {
+    let has_times = |line: Option<&&str>| line.is_some_and(|line| line.contains("-->"));
+    let is_empty = line.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']).is_empty();
+    is_empty || has_times(after.first()) || has_times(after.get(1))
 }
 
 /// Whether a group is a cue. A note, a style or a region of `WebVTT` is none, nor is its head.

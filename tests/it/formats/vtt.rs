@@ -33,3 +33,18 @@ fn what_is_no_such_subtitle_is_refused_by_its_line() {
         assert!(error.contains(said), "{text}: {error}");
     }
 }
+
+#[test]
+fn only_an_empty_line_ends_a_cue() {
+    // Captions of YouTube have a space for a line without words.
+    let captions = "WEBVTT\nKind: captions\nLanguage: nl\n\n00:00:00.160 --> 00:00:02.030 align:start position:0%\n \n\
+        hallo<00:00:00.480><c> allemaal</c>\n\n00:00:02.030 --> 00:00:02.040 align:start position:0%\nhallo allemaal\n \n\n\
+        00:00:02.040 --> 00:00:04.000\nNog\n \neen regel.\n";
+    assert!(Document::read("-", captions, Format::Vtt).is_ok());
+    only_words_change(&[captions], Format::Vtt, &['\n', '<', '>']);
+    let titles = "1\n00:00:01,000 --> 00:00:02,000\n \nDe hond loopt.\n \n2\n00:00:03,000 --> 00:00:04,000\nDe kat zit.\n\t\n\
+        00:00:05,000 --> 00:00:06,000\nKlaar.\n";
+    assert!(Document::read("-", titles, Format::Srt).is_ok());
+    assert_eq!(sources(&translate(&Capitals, titles, Format::Srt)), ["De hond loopt.", "De kat zit.", "Klaar."]);
+    only_words_change(&[titles], Format::Srt, &['\n', '\t', '>']);
+}
