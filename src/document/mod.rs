@@ -26,6 +26,7 @@ mod preface;
 mod sections;
 mod subtitles;
 mod table;
+mod tags;
 mod text;
 #[doc(hidden)]
 pub mod tmx;

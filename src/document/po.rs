@@ -6,7 +6,6 @@
 //! are not those of its message makes it `fuzzy`, which no program reads until somebody has looked at it.
 
 pub(super) mod doubts;
-mod tags;
 
 use std::ops::Range;
 
@@ -14,6 +13,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::envelope::Envelope;
 use super::markup::{Inline, Style};
+use super::tags::TagReader;
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
 
@@ -105,7 +105,7 @@ fn block(message: &str, written: &str) -> Option<Block> {
     let said = message.trim();
     let start = message.len() - message.trim_start().len();
     let mut inline = Inline::default();
-    tags::add(said, &mut inline);
+    TagReader::new(&said.to_ascii_lowercase(), str::to_owned).add(said, &mut inline);
     if !inline.has_text() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Tags of HTML in a text that is otherwise plain, such as a message of a program.
+//! Tags of HTML in a text that is otherwise plain, such as a message of a program, or one for translation.
 //!
 //! Invariant: only what is surely a tag is a mark: one of a pair, one with attributes, one that closes itself, or one of the few
 //! elements without content. `<file>` in `Usage: program <file>` is text.
@@ -42,34 +42,62 @@ struct InnerTag<'a> {
     kind: MarkKind,
 }
 
-/// Adds a text to a block, with its tags as marks.
-pub(super) fn add(text: &str, inline: &mut Inline) {
-    let lower = text.to_ascii_lowercase();
-    // The names of the elements that are open.
-    let mut open: Vec<&str> = Vec::new();
-    let (mut said, mut at) = (0, 0);
-    while let Some(found) = text[at..].find('<') {
-        at += found;
-        let Some(tag) = InnerTag::read(&lower[at..]).and_then(|tag| tag.sure(&lower[at..], &open)) else {
-            at += 1;
-            continue;
-        };
-        inline.text(&text[said..at]);
-        let written = &text[at..at + tag.length];
-        at += tag.length;
-        said = at;
-        if PARTING.contains(&tag.name) {
-            inline.parting(written);
-        } else {
-            inline.mark(tag.kind, written);
-        }
-        match tag.kind {
-            MarkKind::Open => open.push(tag.name),
-            MarkKind::Close => open.truncate(open.len() - 1),
-            _ => {}
-        }
+/// Adds a text to blocks, piece by piece, with its tags as marks.
+pub(super) struct TagReader<'a> {
+    /// The whole text, in lower case.
+    lower: &'a str,
+    /// How much of it has been read.
+    at: usize,
+    /// The names of the elements that are open.
+    open: Vec<&'a str>,
+    /// Writes a tag as it stands in a translation.
+    write: fn(&str) -> String,
+    /// Whether a sentence ended at a tag.
+    pub(super) has_parted: bool,
+}
+
+impl<'a> TagReader<'a> {
+    /// Reads the text that is this in ASCII lower case.
+    pub(super) fn new(lower: &'a str, write: fn(&str) -> String) -> Self {
+        Self { lower, at: 0, open: Vec::new(), write, has_parted: false }
     }
-    inline.text(&text[said..]);
+
+    /// Leaves out a piece of the text, which stands in an element of another kind.
+    pub(super) fn skip(&mut self, length: usize) {
+        self.at += length;
+    }
+
+    /// Adds the next piece of the text to a block.
+    pub(super) fn add(&mut self, piece: &str, inline: &mut Inline) {
+        let start = self.at;
+        let (mut said, mut at) = (0, 0);
+        while let Some(found) = piece[at..].find('<') {
+            at += found;
+            let lower = &self.lower[start + at..];
+            let tag = InnerTag::read(lower).filter(|tag| tag.length <= piece.len() - at);
+            let Some(tag) = tag.and_then(|tag| tag.sure(lower, piece.len() - at, &self.open)) else {
+                at += 1;
+                continue;
+            };
+            inline.text(&piece[said..at]);
+            let written = (self.write)(&piece[at..at + tag.length]);
+            at += tag.length;
+            said = at;
+            if PARTING.contains(&tag.name) {
+                inline.parting(&written);
+                self.has_parted = true;
+            } else {
+                inline.mark(tag.kind, &written);
+            }
+            match tag.kind {
+                MarkKind::Open => self.open.push(tag.name),
+                MarkKind::Close => self.open.truncate(self.open.len() - 1),
+                _ => {}
+            }
+        }
+        inline.text(&piece[said..]);
+        self.at += piece.len();
+    }
 }
 
 impl<'a> InnerTag<'a> {
@@ -96,8 +124,8 @@ impl<'a> InnerTag<'a> {
     }
 
     /// The tag with which `text` begins, if it surely is one; `open` are the elements around it. An element of code is one mark
-    /// with its content, and the end of an element that is not the innermost one is a mark that stands alone.
-    fn sure(self, text: &'a str, open: &[&str]) -> Option<Self> {
+    /// with its content if it ends in the piece, of which `length` bytes are left; and the end of an element that is not the innermost one is a mark that stands alone.
+    fn sure(self, text: &str, length: usize, open: &[&str]) -> Option<Self> {
         match self.kind {
             MarkKind::Close if open.last() == Some(&self.name) => Some(self),
             MarkKind::Close => open.contains(&self.name).then_some(Self { kind: MarkKind::Single, ..self }),
@@ -105,7 +133,7 @@ impl<'a> InnerTag<'a> {
             _ => {
                 let end = format!("</{}>", self.name);
                 let after = text.find(&end)? + end.len();
-                let is_code = CODE.contains(&self.name);
+                let is_code = CODE.contains(&self.name) && after <= length;
                 Some(if is_code { Self { length: after, kind: MarkKind::Single, ..self } } else { self })
             }
         }

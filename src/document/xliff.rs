@@ -1,6 +1,7 @@
 //! Texts for translation (`.xlf`, XLIFF 1.2 and 2).
 //!
-//! A text without a translation, or with an empty one, is a block. Its inline elements are marks, so the translation has them too.
+//! A text without a translation, or with an empty one, is a block. Its inline elements are marks, so the translation has them too; so are
+//! tags of HTML that are escaped in it.
 //! Invariant: everything else is in the gaps and keeps its bytes: skeletons, notes, and texts that have a translation or must not
 //! have one. Line breaks are part of a text where the file says so (`xml:space`). In XLIFF 1.2 a translation gets the state that asks for a review. In XLIFF 2 its segment gets the state `translated`,
 //! which means that it is not reviewed yet.
@@ -9,7 +10,8 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 
-use super::markup::{Inline, MarkKind, Style};
+use super::markup::{Inline, MarkKind, Style, escape};
+use super::tags::TagReader;
 use super::xml::{self, NodeId, Tree};
 use super::{Block, BlockKind, Document, Format, ReadOptions};
 use crate::error::WithHint;
@@ -91,7 +93,9 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool, inherited: Inherited) -> Opt
         None => after..after,
     };
     let mut inline = Inline::default();
-    inside(tree, source, &mut inline);
+    let said = tree.said(source).to_ascii_lowercase();
+    let mut tags = TagReader::new(&said, |tag| escape(tag, Style::Html, false));
+    inside(tree, source, &mut inline, &mut tags);
     if !inline.has_text() {
         return None;
     }
@@ -107,7 +111,7 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool, inherited: Inherited) -> Opt
     let place = if is_segment { tree.outer(unit).start..place.end } else { place };
     let written = &tree.source[place.clone()];
     let preserves = inherited.inside(tree, source).preserves;
-    let kind = if preserves { BlockKind::Message } else { BlockKind::Cell };
+    let kind = if preserves || tags.has_parted { BlockKind::Message } else { BlockKind::Cell };
     let block = inline.finish(kind, written, Style::Html);
     let (tag, name) = target_tag(tree, source, target);
     let tag = if is_segment { tag } else { stated(&tag, "needs-review-translation", "state-qualifier") };
@@ -146,18 +150,21 @@ fn opened(tag: &str) -> String {
     tag.strip_suffix("/>").map_or_else(|| tag.to_owned(), |tag| format!("{}>", tag.trim_end()))
 }
 
-/// Adds the content of an element to a block.
-fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
+/// Adds the content of an element to a block. A text may have tags of HTML in it, which are escaped or in CDATA.
+fn inside(tree: &Tree, node: NodeId, inline: &mut Inline, tags: &mut TagReader) {
+    let mut piece = String::new();
     for child in tree.children(node) {
         if let Some(text) = tree.text(child) {
-            inline.text(&text);
+            piece.push_str(&text);
             continue;
         }
+        tags.add(&std::mem::take(&mut piece), inline);
         match tree.name(child).split(':').nth(1) {
             Some("g" | "mrk" | "pc") if !tree.end_tag(child).is_empty() && !is_protected(tree, child) => {
                 inline.mark(MarkKind::Open, tree.tag(child));
-                inside(tree, child, inline);
+                inside(tree, child, inline, tags);
                 inline.mark(MarkKind::Close, tree.end_tag(child));
+                continue;
             }
             Some(name) => match bound(tree, child, name) {
                 Some((begins, key)) => inline.bound(begins, &key, tree.written(child)),
@@ -165,7 +172,9 @@ fn inside(tree: &Tree, node: NodeId, inline: &mut Inline) {
             },
             None => inline.mark(MarkKind::Single, tree.written(child)),
         }
+        tags.skip(tree.said(child).len());
     }
+    tags.add(&piece, inline);
 }
 
 /// Whether an element says that its content is not translated.

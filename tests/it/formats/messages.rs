@@ -152,6 +152,32 @@ fn lines_protected_words_and_attributes_of_a_text_for_translation_stay() {
     assert_eq!(made(&Capitals, &kept, Format::Xliff), kept);
 }
 
+#[test]
+fn escaped_tags_in_a_text_for_translation_are_marks() {
+    let file = |source: &str| {
+        format!(
+            "<xliff version=\"1.2\" xmlns=\"urn:oasis:names:tc:xliff:document:1.2\"><file target-language=\"en\"><body><trans-unit id=\"1\">\
+             <source>{source}</source></trans-unit></body></file></xliff>"
+        )
+    };
+    for (source, expected) in [
+        ("De hond &lt;b&gt;loopt&lt;/b&gt; snel.", "snel. &lt;b&gt;loopt&lt;/b&gt; hond De"),
+        (
+            "<![CDATA[Klik <a href=\"https://voorbeeld.nl?a&b\">hier</a> nu.]]>",
+            "nu. &lt;a href=\"https://voorbeeld.nl?a&amp;b\"&gt;hier&lt;/a&gt; Klik",
+        ),
+        ("Zie &lt;i&gt;dit <x id=\"1\"/>&lt;/i&gt; nu", "nu &lt;i&gt;dit<x id=\"1\"/>&lt;/i&gt; Zie"),
+        ("Een regel.&lt;br/&gt;Nog een regel.", "regel. Een&lt;br/&gt;regel. een Nog"),
+        ("Zie &lt;code&gt;a b&lt;/code&gt; hier", "hier &lt;code&gt;a b&lt;/code&gt; Zie"),
+        ("Gebruik &lt;bestand&gt; hier", "hier &lt;bestand&gt; Gebruik"),
+    ] {
+        let text = file(source);
+        assert_eq!(made(&Echo, &text, Format::Xliff), text);
+        let made = made(&Backwards, &text, Format::Xliff);
+        assert!(made.contains(&format!(">{expected}</target>")), "{expected}: {made}");
+    }
+}
+
 /// With the state of the segment whose source begins like this.
 fn with_state(text: &str, source: &str) -> String {
     text.replace(&format!("<segment><source>{source}"), &format!("<segment state=\"translated\"><source>{source}"))
