@@ -158,9 +158,19 @@ impl<'a> Tree<'a> {
             let end = reader.buffer_position() as usize + start;
             builder.take(&event, namespace.as_deref(), at..end)?;
             if ended {
-                return Ok(builder.tree);
+                return Ok(builder.tree.of_page());
             }
         }
+    }
+
+    /// Gives the elements of a page that names no namespace the names of those of XHTML, as which readers of books take them.
+    fn of_page(mut self) -> Self {
+        if self.roots().any(|root| self.name(root) == "html") {
+            for name in self.names.iter_mut().filter(|name| !name.contains(['#', ':'])) {
+                name.insert_str(0, "h:");
+            }
+        }
+        self
     }
 
     /// The name of a node.

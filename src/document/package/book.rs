@@ -1,7 +1,7 @@
 //! Books (`.epub`, editions 2 and 3).
 //!
 //! `META-INF/container.xml` names the book's list of files, and that list names the chapters in their order. Chapters are XHTML and
-//! read as XML; a chapter that is not well-formed is read as HTML. Titles in the tables of contents are translated as well. Numbers
+//! read as XML; a chapter that is not well-formed, or in another namespace, is read as HTML. Titles in the tables of contents are translated as well. Numbers
 //! of printed pages and the signs that lead to notes and back are kept. A book that its seller has locked is refused.
 
 use anyhow::{Context, Result, ensure};
@@ -50,7 +50,9 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
         let missing =
             || format!("`{list}` names `{entry}`, which is missing").with_hint("the book is damaged: save it anew");
         ensure!(reader.archive.has(&entry), missing());
-        if reader.add(&entry, &Book, labels).is_err() && !entry.to_ascii_lowercase().ends_with(".ncx") {
+        let is_list = entry.to_ascii_lowercase().ends_with(".ncx");
+        let is_html = !is_list && !reader.text(&entry).is_ok_and(|text| is_xhtml(&text));
+        if is_html || reader.add(&entry, &Book, labels).is_err() && !is_list {
             reader.add_html(&entry)?;
         }
     }
@@ -62,6 +64,12 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
         reader.chapter = Some(ChapterPlace { list: list.clone(), before });
     }
     reader.add(&list, &Book, labels)
+}
+
+/// Whether a chapter may be XHTML: its elements are in that namespace, or in none. A chapter in another namespace, or whose names
+/// are in capitals, is one that programs read as HTML.
+fn is_xhtml(chapter: &str) -> bool {
+    chapter.contains("http://www.w3.org/1999/xhtml") || chapter.contains("<html") && !chapter.contains("xmlns=")
 }
 
 /// The place of a preface in a chapter: in front of its text.

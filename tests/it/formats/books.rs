@@ -140,6 +140,18 @@ fn an_explanation_stays_behind_its_word() {
 }
 
 #[test]
+fn a_chapter_without_a_namespace_or_in_another_one_is_a_page_too() {
+    for head in ["<html lang=\"nl\">", "<html xmlns=\"http://www.w3.org/TR/xhtml1\">", "<HTML>"] {
+        let end = if head == "<HTML>" { "</HTML>" } else { "</html>" };
+        let chapter = format!("<?xml version=\"1.0\"?>{head}<body><p>De hond <b>loopt</b>.</p></body>{end}");
+        let (texts, made) = in_capitals(&chapter);
+        assert_eq!(texts, ["De hond loopt."], "{head}");
+        let expected = chapter.replace("De hond <b>loopt</b>.", "DE HOND <b>LOOPT</b>.").replace("\"nl\"", "\"en\"");
+        assert_eq!(made, expected);
+    }
+}
+
+#[test]
 fn a_quotation_in_another_language_stays_as_it_is() {
     let body = "<p>Een zin.</p><section lang=\"fr\"><p>Un mot.</p><p xml:lang=\"nl\">Een woord.</p></section>";
     let document = read(&book(&page(body), &[]), Format::Epub);
