@@ -319,6 +319,11 @@ impl PackagePart {
         };
         let tree = Tree::parse(&text).context("its translation cannot be put into it")?;
         let mut changes = language.map_or_else(Vec::new, |language| relabelled(&tree, labels, language));
+        if !same && text.contains("string-value=") {
+            let before = flow::joined(&self.flows, &before);
+            changes.extend(odf::repeated(&Tree::parse(&before)?, &tree));
+            changes.sort_by_key(|(range, _)| range.start);
+        }
         if let Some((front, preface)) = front {
             let (at, written) = front.written(&tree, preface).context("there is no place for a summary in it")?;
             changes.insert(changes.partition_point(|(range, _)| range.end <= at), (at..at, written));

@@ -4,15 +4,18 @@
 //! drawings are flows of their own. Never translated: deleted text of tracked changes, fields, cells with formulas,
 //! code in a paragraph.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, ensure};
 
 use super::flow::{Role, Rules};
 use super::formulas::Literals;
 use super::front::{Front, FrontPlace};
 use super::sheets::is_sentence;
-use super::xml::{NodeId, Tree};
+use super::xml::{NodeId, Tree, attribute};
 use super::{Label, PackageReader};
 use crate::document::BlockKind;
+use crate::document::markup::{Style, escape};
 use crate::error::WithHint;
 
 /// The rules for elements of `OpenDocument`.
@@ -136,7 +139,7 @@ impl Rules for OpenDocument {
             "text:h" => Role::Paragraph(Some(BlockKind::Heading)),
             "dc:title" if tree.said(node).contains(char::is_alphabetic) => Role::Paragraph(Some(BlockKind::Title)),
             "text:list-item" => Role::Structure(Some(BlockKind::Item)),
-            "table:table-cell" if is_text(tree, node) && (!self.sheets || self.is_cell(&cell_text(tree, node))) => {
+            "table:table-cell" if is_text(tree, node) && (!self.sheets || self.is_cell(&shown(tree, node))) => {
                 Role::Structure(Some(BlockKind::Cell))
             }
             "table:table-cell" => Role::FlowsOnly,
@@ -174,15 +177,39 @@ impl OpenDocument {
     }
 }
 
-/// The text of a cell, without that of a comment on it.
-fn cell_text(tree: &Tree, cell: NodeId) -> String {
-    let lines = tree.children(cell).filter(|&child| matches!(tree.name(child), "text:p" | "text:h"));
-    lines.map(|line| tree.said(line)).collect::<Vec<_>>().join("\n")
-}
-
-/// Whether a cell contains text that was typed: no formula computes it, and no attribute repeats it.
+/// Whether a cell contains text that was typed: no formula computes it, and no attribute has another text as its value. An
+/// attribute with the same text, as odfpy and pandas write it, follows the text: see [`repeated`].
 fn is_text(tree: &Tree, cell: NodeId) -> bool {
     let kind = tree.attribute(cell, "value-type");
-    let is_said = tree.attribute(cell, "formula").is_none() && tree.attribute(cell, "string-value").is_none();
+    let value = tree.attribute(cell, "string-value");
+    let is_same = |value: &str| shown(tree, cell).split_whitespace().eq(value.split_whitespace());
+    let is_said = tree.attribute(cell, "formula").is_none() && value.is_none_or(|value| is_same(&value));
     is_said && kind.is_none_or(|kind| kind == "string")
+}
+
+/// The text that a cell shows, without that of a comment on it.
+fn shown(tree: &Tree, cell: NodeId) -> String {
+    let said = |node: NodeId| match tree.name(node) {
+        "text:s" => Some(" ".into()),
+        "text:line-break" => Some("\n".into()),
+        _ => tree.text(node),
+    };
+    let paragraphs = tree.children(cell).filter(|&child| matches!(tree.name(child), "text:p" | "text:h"));
+    let texts: Vec<String> = paragraphs.map(|paragraph| tree.inside(paragraph).filter_map(said).collect()).collect();
+    texts.join("\n")
+}
+
+/// The places where an attribute of a cell repeats the text that the cell had before, and what it has now. The cells are those of
+/// the part before and after its translation.
+pub(super) fn repeated(before: &Tree, after: &Tree) -> Vec<(Range<usize>, String)> {
+    let cells = before.all("table:table-cell").zip(after.all("table:table-cell"));
+    let changed = cells.filter_map(|(was, is)| {
+        let value = attribute(after.tag(is), "string-value")?;
+        let (old, new) = (shown(before, was), shown(after, is));
+        let start = after.outer(is).start;
+        let written =
+            || escape(&new, Style::Html, false).replace('"', "&quot;").replace('\'', "&apos;").replace('\n', "&#10;");
+        (is_text(before, was) && old != new).then(|| (start + value.start..start + value.end, written()))
+    });
+    changed.collect()
 }

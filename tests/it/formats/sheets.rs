@@ -193,6 +193,33 @@ fn of_calc_too_only_cells_that_are_sentences_change() {
 }
 
 #[test]
+fn what_repeats_the_text_of_a_cell_of_calc_follows_it() {
+    let sheet = |cells: &str| {
+        format!(
+            "<office:document-content {OPEN_DOCUMENT}><office:body><office:spreadsheet><table:table><table:table-row>{cells}\
+             </table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"
+        )
+    };
+    let content = sheet(
+        "<table:table-cell office:value-type=\"string\" office:string-value=\"De hond &amp; de kat.\"><text:p>De hond &amp; de <text:span>kat</text:span>.</text:p>\
+         </table:table-cell><table:table-cell office:value-type=\"string\" office:string-value=\"Een\"><text:p>Een</text:p></table:table-cell>\
+         <table:table-cell office:value-type=\"string\" office:string-value=\"een ander\"><text:p>Niet deze cel</text:p></table:table-cell>\
+         <table:table-cell office:value-type='string' office:string-value='Een regel.&#10;Nog een regel.'><text:p>Een regel.</text:p><text:p>Nog een regel.</text:p>\
+         </table:table-cell>",
+    );
+    let bytes = archive(&[("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", &content)]);
+    let document = read(&bytes, Format::Ods);
+    assert_eq!(texts(&document), ["De hond & de kat.", "Een regel.", "Nog een regel."]);
+    assert!(written(&translated(&Echo, &document)) == bytes);
+    let expected = content
+        .replace("De hond &amp; de kat.", "DE HOND &amp; DE KAT.")
+        .replace("De hond &amp; de <text:span>kat", "DE HOND &amp; DE <text:span>KAT")
+        .replace("Een regel.", "EEN REGEL.")
+        .replace("Nog een regel.", "NOG EEN REGEL.");
+    assert_eq!(entry(&written(&translated(&Capitals, &document)), "content.xml").0, expected);
+}
+
+#[test]
 fn what_is_no_workbook_is_refused() {
     for (bytes, format, said) in [
         (super::package::word(""), Format::Xlsx, "no workbook of Excel"),
