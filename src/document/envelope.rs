@@ -75,7 +75,13 @@ impl Envelope {
             }
             Self::Po => {
                 let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-                ESCAPES.iter().fold(text, |text, (escaped, said)| text.replace(said, escaped))
+                let text = ESCAPES.iter().fold(text, |text, (escaped, said)| text.replace(said, escaped));
+                if text.contains(|c: char| c.is_ascii_control()) {
+                    let escaped =
+                        |c: char| if c.is_ascii_control() { format!("\\{:03o}", u32::from(c)) } else { c.to_string() };
+                    return text.chars().map(escaped).collect();
+                }
+                text
             }
             Self::Quoted => text.replace('"', "\"\""),
             // There may be other blocks in the cell, so it cannot get quotation marks here.
@@ -173,8 +179,28 @@ fn escape(text: &str) -> Option<Said> {
 fn escape_of_c(text: &str) -> Option<Said> {
     let quoted = [("\\\"", "\""), ("\\\\", "\\")];
     let known = |(escaped, _): &&(&str, &str)| text.starts_with(escaped);
-    let (_, said) = ESCAPES.iter().find(known).or_else(|| quoted.iter().find(known))?;
+    let Some((_, said)) = ESCAPES.iter().find(known).or_else(|| quoted.iter().find(known)) else {
+        return numbered(text);
+    };
     Some(((*said).to_owned(), 2))
+}
+
+/// Decodes the character at the beginning of a text whose bytes are written by their numbers: in octal (`\303\251`) or hexadecimal
+/// (`\xc3\xa9`) digits.
+fn numbered(text: &str) -> Option<Said> {
+    let (mut bytes, mut at) = (Vec::new(), 0);
+    while bytes.len() < 4 {
+        let digits = text[at..].strip_prefix('\\')?;
+        let (digits, radix, most, head) =
+            digits.strip_prefix('x').map_or((digits, 8, 3, 1), |digits| (digits, 16, 2, 2));
+        let count = digits.bytes().take(most).take_while(|byte| char::from(*byte).is_digit(radix)).count();
+        bytes.push(u8::from_str_radix(&digits[..count], radix).ok()?);
+        at += head + count;
+        if let Ok(said) = std::str::from_utf8(&bytes) {
+            return Some((said.to_owned(), at));
+        }
+    }
+    None
 }
 
 /// The blocks of a text that stands at `at` in another one, in this envelope; `kind` is what a block is that does not say.
@@ -239,6 +265,7 @@ mod tests {
             (Envelope::Xml, "a &lt;b&gt; &#233;&#xe9;&nope; &eacute;", "a <b> éé&nope; é"),
             (Envelope::Json, r#"a \"b\" \u00e9\ud83d\ude00\n\q"#, "a \"b\" é😀\n\\q"),
             (Envelope::Po, r#"a \"b\"\n\\ \q"#, "a \"b\"\n\\ \\q"),
+            (Envelope::Po, r"\033[1m\x1b[0m \303\251\7 \377 \xz", "\u{1b}[1m\u{1b}[0m é\u{7} \\377 \\xz"),
             (Envelope::Quoted, "a \"\"b\"\"", "a \"b\""),
             (Envelope::Cdata, "a &lt; <b>", "a &lt; <b>"),
         ] {

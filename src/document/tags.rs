@@ -1,5 +1,7 @@
 //! Tags of HTML in a text that is otherwise plain, such as a message of a program, or one for translation.
 //!
+//! Sequences with which terminals write in bold or in a colour are read as tags as well.
+//!
 //! Invariant: only what is surely a tag is a mark: one of a pair, one with attributes, one that closes itself, or one of the few
 //! elements without content. `<file>` in `Usage: program <file>` is text.
 
@@ -33,6 +35,10 @@ const PARTING: [&str; 21] = [
     "tr",
     "ul",
 ];
+
+/// The character with which a sequence for a terminal begins, and what stands for the name of one.
+const ESCAPE: char = '\u{1b}';
+const TERMINAL: &str = "\u{1b}";
 
 /// A tag at the front of a text. A name means the same in capitals, as in `<B>`.
 struct InnerTag<'a> {
@@ -71,7 +77,7 @@ impl<'a> TagReader<'a> {
     pub(super) fn add(&mut self, piece: &str, inline: &mut Inline) {
         let start = self.at;
         let (mut said, mut at) = (0, 0);
-        while let Some(found) = piece[at..].find('<') {
+        while let Some(found) = piece[at..].find(['<', ESCAPE]) {
             at += found;
             let lower = &self.lower[start + at..];
             let tag = InnerTag::read(lower).filter(|tag| tag.length <= piece.len() - at);
@@ -103,6 +109,9 @@ impl<'a> TagReader<'a> {
 impl<'a> InnerTag<'a> {
     /// The tag at the front of a text in lower case, if it has the form of one.
     fn read(text: &'a str) -> Option<Self> {
+        if text.starts_with(ESCAPE) {
+            return Self::of_terminal(text);
+        }
         let inner = text.strip_prefix('<')?;
         let end = inner.find(['<', '>']).filter(|&end| inner[end..].starts_with('>'))?;
         let (inner, length) = (&inner[..end], end + 2);
@@ -123,11 +132,27 @@ impl<'a> InnerTag<'a> {
         Some(Self { length, name, kind })
     }
 
+    /// The sequence at the front of a text with which a terminal changes how it writes, such as `ESC [1m` for bold, or ends that.
+    fn of_terminal(text: &'a str) -> Option<Self> {
+        let numbers = text.strip_prefix(ESCAPE)?.strip_prefix('[')?;
+        let end =
+            numbers.find(|c: char| !c.is_ascii_digit() && c != ';').filter(|&end| numbers[end..].starts_with('m'))?;
+        let kind = if matches!(&numbers[..end], "" | "0") { MarkKind::Close } else { MarkKind::Open };
+        Some(Self { length: end + 3, name: TERMINAL, kind })
+    }
+
     /// The tag with which `text` begins, if it surely is one; `open` are the elements around it. An element of code is one mark
     /// with its content if it ends in the piece, of which `length` bytes are left; and the end of an element that is not the innermost one is a mark that stands alone.
     fn sure(self, text: &str, length: usize, open: &[&str]) -> Option<Self> {
         match self.kind {
             MarkKind::Close if open.last() == Some(&self.name) => Some(self),
+            MarkKind::Close | MarkKind::Open if self.name == TERMINAL => {
+                let rest = &text[self.length..];
+                let opens = self.kind == MarkKind::Open
+                    && !open.contains(&TERMINAL)
+                    && ["\u{1b}[m", "\u{1b}[0m"].iter().any(|end| rest.contains(end));
+                Some(if opens { self } else { Self { kind: MarkKind::Single, ..self } })
+            }
             MarkKind::Close => open.contains(&self.name).then_some(Self { kind: MarkKind::Single, ..self }),
             MarkKind::Single => Some(self),
             _ => {

@@ -51,6 +51,9 @@ fn each_line_of_a_message_is_translated_by_itself_and_its_tags_stay() {
         ("<p>Een regel. </p>\\n", "<p>regel. Een </p>\\n"),
         ("<p><b>Let op </b> <img src='a'></p>", "<p><b>op Let </b> <img src='a'></p>"),
         ("Klik <i>hier </i>", "<i>hier</i> Klik "),
+        ("\\033[1mLet op:\\x1b[0m neem mee", "mee neem \\033[1mop: Let\\033[0m"),
+        ("Druk \\001nu\\002 op \\007 Enter", "Enter \\a op \\001nu\\002 Druk"),
+        ("Caf\\303\\251 dicht", "dicht Café"),
         ("<B>Let op</B>, zegt <I>Jan</I><BR> Klaar <HR>", "<I>Jan</I> zegt op, <B>Let</B><BR> Klaar <HR>"),
     ] {
         let file = format!("msgid \"{message}\"\nmsgstr \"\"\n");
