@@ -27,6 +27,9 @@ const LABELS: [&str; 2] = ["Volledig scherm", "Full screen"];
 /// What says who made a picture, besides the copyright sign.
 const CREDITS: [&str; 4] = ["Foto:", "Beeld:", "Photo:", "Image:"];
 
+/// The first bytes of documents of Word, `PowerPoint` and Excel until 2003.
+const OLD_OFFICE: &[u8] = b"\xd0\xcf\x11\xe0";
+
 type Blocks = Vec<(Range<usize>, BlockKind)>;
 
 /// Cuts `text` into blocks.
@@ -255,6 +258,17 @@ pub fn decode(bytes: Vec<u8>) -> Result<String> {
             "build kortom with `--features pdf`"
         };
         bail!("this is a PDF and no text".with_hint(hint));
+    }
+    if bytes.starts_with(OLD_OFFICE) {
+        bail!("this is a document of an old edition of Office and no text".with_hint(
+            "save it as DOCX, PPTX or XLSX, for instance with `soffice --convert-to docx FILE`, `pptx` or `xlsx`"
+        ));
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        bail!(
+            "it is in UTF-16"
+                .with_hint("convert the file to UTF-8 first, for instance with `iconv -f UTF-16 -t UTF-8`")
+        );
     }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,

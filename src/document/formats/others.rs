@@ -24,7 +24,7 @@ const OTHERS: &[OtherFormat] = &[
         remedy: "save it as ODT, for instance with `soffice --convert-to odt FILE`",
     },
     OtherFormat {
-        extensions: &["ppt", "pps", "pot", "key", "fodp"],
+        extensions: &["ppt", "pps", "key", "fodp"],
         title: "a presentation that is not read here",
         remedy: "save it as PPTX or ODP, for instance with `soffice --convert-to pptx FILE`",
     },
@@ -39,12 +39,70 @@ const OTHERS: &[OtherFormat] = &[
         remedy: "convert it to EPUB, for instance with `ebook-convert FILE BOOK.epub`",
     },
     OtherFormat {
-        extensions: &["xml"],
+        extensions: &["sdlxliff", "mxliff", "mqxliff", "txlf"],
+        title: "XLIFF as one program writes it",
+        remedy: "`--input-format xliff` reads it",
+    },
+    OtherFormat {
+        extensions: &["ttml", "dfxp", "sbv", "sub", "lrc", "smi", "stl"],
+        title: "subtitles that are not read here",
+        remedy: "convert them to SRT, for instance with `ffmpeg -i FILE subtitles.srt`",
+    },
+    OtherFormat {
+        extensions: &["rst", "tex", "latex", "typ", "org", "textile", "mediawiki", "dbk", "docbook", "opml", "ipynb"],
+        title: "a text with markup that is not read here",
+        remedy: "convert it to Markdown, for instance with `pandoc FILE -o TEXT.md`",
+    },
+    OtherFormat {
+        extensions: &["adoc", "asciidoc"],
+        title: "a text with markup that is not read here",
+        remedy: "make a web page of it, for instance with `asciidoctor FILE`",
+    },
+    OtherFormat {
+        extensions: &["mdx", "qmd", "rmd"],
+        title: "Markdown with the code of a program in it",
+        remedy: "with `--input-format markdown` it is read as Markdown, and code outside of code blocks as text",
+    },
+    OtherFormat {
+        extensions: &["tmx", "tbx"],
+        title: "a memory or a list of words, and no text",
+        remedy: "`kortom memory import` takes a memory (TMX)",
+    },
+    OtherFormat {
+        extensions: &[
+            "ts",
+            "resx",
+            "resw",
+            "properties",
+            "strings",
+            "stringsdict",
+            "yaml",
+            "yml",
+            "toml",
+            "ini",
+            "arb",
+        ],
+        title: "a file of a program",
+        remedy: "texts of programs are read in PO and XLIFF: convert it, for instance with a tool of the Translate Toolkit (`prop2po`, `resx2po`, `ts2po`, `yaml2po`)",
+    },
+    OtherFormat {
+        extensions: &["php", "asp", "aspx", "jsp", "erb", "ejs", "vue", "svelte", "jsx", "tsx", "js", "css", "py"],
+        title: "the source of a program",
+        remedy: "translate the page that it makes, or its texts in PO or XLIFF",
+    },
+    OtherFormat {
+        extensions: &["eml", "mbox", "msg", "mht", "mhtml"],
+        title: "a mail or an archive of mails or pages",
+        remedy: "save its text, or its page as HTML",
+    },
+    OtherFormat { extensions: &["svg", "ai", "eps"], title: "a drawing", remedy: "take its text out first" },
+    OtherFormat {
+        extensions: &["xml", "rdf"],
         title: "XML, and the name does not say of which kind",
         remedy: "name a feed with `--input-format rss`, texts for translation with `--input-format xliff`, a web page with `--input-format html`",
     },
     OtherFormat {
-        extensions: &["json"],
+        extensions: &["json", "geojson"],
         title: "JSON, and the name does not say of which kind",
         remedy: "name a feed with `--input-format rss`; records with an object in each line are read with `--input-format jsonl`",
     },
@@ -75,6 +133,10 @@ mod tests {
                 assert!(told.contains(extension) && told.contains("hint: "), "{told}");
             }
         }
-        assert!(["a.txt", "a", "a.docm", "a.tex"].iter().all(|name| refusal(Path::new(name)).is_none()));
+        assert!(
+            ["a.txt", "a", "a.docm", "a.pot", "a.log", "leesmij.nl"]
+                .iter()
+                .all(|name| refusal(Path::new(name)).is_none())
+        );
     }
 }

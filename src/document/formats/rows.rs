@@ -143,7 +143,7 @@ pub static FORMATS: &[FormatSpec] = &[
         name: "po",
         title: "Messages (PO)",
         help: "Messages of a program; those without a translation",
-        extensions: &["po"],
+        extensions: &["po", "pot"],
         media_type: "text/x-gettext-translation",
         holds: Holds::Article,
         has_markup: true,

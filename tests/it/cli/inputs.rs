@@ -44,17 +44,35 @@ fn a_file_of_a_kind_that_is_not_read_is_refused_by_name() {
         ("a.fodt", "convert-to odt"),
         ("a.xml", "--input-format rss"),
         ("a.JSON", "jsonl"),
+        ("a.sdlxliff", "--input-format xliff"),
+        ("a.ttml", "subtitles.srt"),
+        ("a.ipynb", "pandoc"),
+        ("a.YAML", "yaml2po"),
+        ("a.svg", "a drawing"),
     ] {
         place.file(name, "Het regent vandaag.");
         place.run(&["translate", name]).bad(1, &[&format!("`{name}`"), "hint: ", said]);
     }
     assert!(!place.run(&["translate", "a.rtf", "--input-format", "text"]).good().is_empty());
     // Documents with macros, and templates, are what they are made of.
-    for (name, format) in
-        [("a.docm", Format::Docx), ("a.OTT", Format::Odt), ("a.xlsm", Format::Xlsx), ("a.ppsx", Format::Pptx)]
-    {
+    for (name, format) in [
+        ("a.docm", Format::Docx),
+        ("a.OTT", Format::Odt),
+        ("a.pot", Format::Po),
+        ("a.xlsm", Format::Xlsx),
+        ("a.ppsx", Format::Pptx),
+    ] {
         assert_eq!(Format::known(Path::new(name)), Some(format));
     }
+}
+
+#[test]
+fn a_text_in_another_encoding_and_an_old_document_get_the_remedy_for_it() {
+    let place = Place::new();
+    let wide: Vec<u8> = "\u{feff}a;b\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    place.file("wide.csv", &wide).file("old.pot", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0");
+    place.run(&["translate", "wide.csv"]).bad(1, &["UTF-16", "iconv -f UTF-16 -t UTF-8"]);
+    place.run(&["translate", "old.pot"]).bad(1, &["old edition of Office", "convert-to docx"]);
 }
 
 #[test]
