@@ -3,12 +3,19 @@
 //! Lines that follow each other from top to bottom, with nothing beside them, are a column. Columns are ordered by two rules of
 //! Breuel, "High Performance Document Layout Analysis" (2003): what stands above comes before what it overlaps, and what stands to the
 //! left comes before what is to the right, unless something between them spans both. So a title over two columns comes first,
-//! then the left one, then the right one. Invariant: each line is in one column.
+//! then the left one, then the right one. What stands lower than the whole of something beside it comes after that, unless there are
+//! lines on both sides all the way: a date at the right edge comes before the salutation below it at the left one. Invariant: each line
+//! is in one column.
 
 use super::lines::TextLine;
 
 /// The largest gap between two lines of a column, in sizes of their letters.
 const FARTHEST: f32 = 3.5;
+/// The least number of lines on each side of a gap between columns that stand beside each other.
+const LEAST_BESIDE: usize = 2;
+/// The least number of lines on each side of a gap between columns of which one ends where the other begins, such as those beside
+/// pictures. Addresses of letters have fewer.
+const LEAST_APART: usize = 8;
 /// The most columns of a page of text. A page with more is a table or a drawing, and is read from top to bottom.
 const MOST_COLUMNS: usize = 400;
 /// The most lines of a page whose columns are ordered. A page with more is read from top to bottom.
@@ -63,8 +70,31 @@ impl Column {
             let (upper, lower) = if self.is_above(other) { (self, other) } else { (other, self) };
             upper.bottom > middle.bottom && middle.top > lower.top && middle.overlaps(self) && middle.overlaps(other)
         };
-        self.left < other.left && !all.iter().any(is_between)
+        if all.iter().any(is_between) {
+            return false;
+        }
+        let is_beside = self.bottom < other.top && other.bottom < self.top;
+        if is_beside || are_columns(self, other, all) { self.left < other.left } else { self.is_above(other) }
     }
+}
+
+/// Whether the gap between two columns, neither of which is beside the other, is one between columns of the page: there are several
+/// lines on both of its sides, from the top of the upper one to the bottom of the lower one, and some of them are beside each other.
+fn are_columns(one: &Column, other: &Column, all: &[Column]) -> bool {
+    let (bottom, top) = (one.bottom.min(other.bottom), one.top.max(other.top));
+    let (from, to) = if one.left < other.left { (one.right, other.left) } else { (other.right, one.left) };
+    let near = all.iter().filter(|column| column.bottom < top && bottom < column.top);
+    let (left, others): (Vec<&Column>, Vec<&Column>) = near.partition(|column| column.right <= to);
+    let right: Vec<&Column> = others.into_iter().filter(|column| column.left >= from).collect();
+    let sides = [left, right];
+    let fewest =
+        sides.iter().map(|side| side.iter().map(|column| column.lines.len()).sum::<usize>()).min().unwrap_or(0);
+    let [left, right] = sides.map(|side| {
+        let lowest = side.iter().map(|column| column.bottom).fold(f32::INFINITY, f32::min);
+        (lowest, side.iter().map(|column| column.top).fold(f32::NEG_INFINITY, f32::max))
+    });
+    let is_beside = left.0 < right.1 && right.0 < left.1;
+    fewest >= if is_beside { LEAST_BESIDE } else { LEAST_APART }
 }
 
 /// Divides lines into columns. Two lines follow each other in a column if the second is the only line below the first, and the
@@ -185,6 +215,42 @@ mod tests {
         };
         let page = [article(700.0, "een"), article(500.0, "twee")].concat();
         assert_eq!(read(page), "een | l1 l2 | r1 r2 | twee | l1 l2 | r1 r2");
+    }
+
+    #[test]
+    fn what_is_centred_or_at_the_right_edge_comes_before_what_stands_below_it() {
+        let letter = vec![
+            line("datum", 300.0, 400.0, 700.0),
+            line("aanhef", 0.0, 90.0, 676.0),
+            line("een lange regel", 0.0, 400.0, 652.0),
+            line("groet", 0.0, 80.0, 628.0),
+        ];
+        assert_eq!(read(letter), "datum | aanhef | een lange regel groet");
+        let addresses = [300.0, 0.0].map(|left| {
+            let top = if left > 0.0 { 760.0 } else { 700.0 };
+            let rows = ["naam", "straat", "plaats"].into_iter().enumerate();
+            rows.map(|(row, text)| line(text, left, left + 90.0, top - 12.0 * row as f32)).collect::<Vec<_>>()
+        });
+        assert_eq!(read(addresses.concat()), "naam straat plaats | naam straat plaats");
+        let page = vec![
+            line("titel", 80.0, 320.0, 700.0),
+            line("door", 150.0, 250.0, 680.0),
+            line("kop", 0.0, 110.0, 650.0),
+            line("een lange regel", 0.0, 400.0, 630.0),
+        ];
+        assert_eq!(read(page).split(" | ").collect::<Vec<_>>().join(" "), "titel door kop een lange regel");
+    }
+
+    #[test]
+    fn a_column_in_several_pieces_comes_before_the_one_beside_it() {
+        let page = vec![
+            line("r1", 210.0, 400.0, 700.0),
+            line("r2", 210.0, 400.0, 688.0),
+            line("l1", 0.0, 190.0, 700.0),
+            line("l2", 0.0, 190.0, 688.0),
+            line("onder", 0.0, 100.0, 500.0),
+        ];
+        assert_eq!(read(page), "l1 l2 | onder | r1 r2");
     }
 
     #[test]

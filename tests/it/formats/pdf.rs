@@ -119,6 +119,23 @@ fn columns_are_read_one_after_the_other_without_heads_and_numbers() {
 }
 
 #[test]
+fn a_date_at_the_right_edge_of_a_letter_comes_before_the_salutation() {
+    let page = [
+        lines(400.0, 760.0, &["Wierdum, 3 mei"]),
+        lines(50.0, 730.0, &["Geachte heer De Boer,"]),
+        lines(
+            50.0,
+            700.0,
+            &["De brug over het kanaal is de hele week dicht voor het verkeer, en dat blijft nog even zo."],
+        ),
+        lines(50.0, 670.0, &["Met vriendelijke groet,"]),
+    ];
+    let document = read(pdf(&[page.concat()], &[]));
+    let texts: Vec<&str> = document.blocks.iter().map(|block| &*block.text).collect();
+    assert_eq!(texts[..2], ["Wierdum, 3 mei", "Geachte heer De Boer,"]);
+}
+
+#[test]
 fn headings_at_the_top_of_pages_are_no_page_heads() {
     let chapter = |number: usize, title: &str| {
         let head = lines(50.0, 785.0, &["Het boek van de brug"]);
