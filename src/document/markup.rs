@@ -241,7 +241,7 @@ fn is_empty_line(rendered: &str, text: &str, from: usize, marks: &[Mark]) -> boo
     let next = after.first();
     let until = next.map_or(text.len(), |next| next.at.max(from));
     let is_last = next.is_none_or(|next| next.kind == MarkKind::Break) && text[from..until].trim().is_empty();
-    is_last || before.is_empty() || before.ends_with('\n')
+    is_last || before.is_empty() || before.ends_with(['\n', '\r'])
 }
 
 /// Leaves out the text of a link to a page, such as `[[page|page]`, that is the page's name.

@@ -9,8 +9,8 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use anyhow::{Result, bail};
-use quick_xml::escape::{resolve_html5_entity, unescape_with};
 
+use super::envelope::Envelope;
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
@@ -64,7 +64,7 @@ pub(super) fn check(text: &str, document: &Document) -> Result<()> {
             bail!(
                 format!(
                     "line {}: `{}` is not where and how a subtitle's times are written",
-                    text[..group[at].start].matches('\n').count() + 1,
+                    text[..group[at].start].matches(line_end(text)).count() + 1,
                     &text[group[at].clone()]
                 )
                 .with_hint(
@@ -93,7 +93,7 @@ fn groups(text: &str) -> Vec<Vec<SubtitleLine>> {
     let mut groups: Vec<Vec<SubtitleLine>> = Vec::new();
     let mut parted = true;
     let mut start = 0;
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let lines: Vec<&str> = text.split_inclusive(line_end(text)).collect();
     for (index, line) in lines.iter().enumerate() {
         let said = line.trim_start_matches('\u{feff}').trim();
         let at = start + line.find(said).unwrap_or(0);
@@ -102,7 +102,10 @@ fn groups(text: &str) -> Vec<Vec<SubtitleLine>> {
             parted |= parts(line, &lines[index + 1..]);
             continue;
         }
-        if std::mem::replace(&mut parted, false) {
+        // A cue of `WebVTT` may begin right below the head of the file.
+        let is_first = groups.len() == 1 && said.contains("-->");
+        let ends_head = is_first && groups[0].first().is_some_and(|head| text[head.clone()].starts_with(HEAD));
+        if std::mem::replace(&mut parted, false) || ends_head {
             groups.push(Vec::new());
         }
         if let Some(group) = groups.last_mut() {
@@ -110,6 +113,11 @@ fn groups(text: &str) -> Vec<Vec<SubtitleLine>> {
         }
     }
     groups
+}
+
+/// The character with which lines end, alone or after another one.
+fn line_end(text: &str) -> char {
+    if text.contains('\n') { '\n' } else { '\r' }
 }
 
 /// Whether a line of white space ends a cue. Only an empty line does: a line with a space is one of the text, as in captions of
@@ -210,7 +218,7 @@ fn dash(line: &str) -> usize {
 /// Reads a line with its tags (`<i>`, `{\an8}`).
 fn tagged(line: &str, inline: &mut Inline, format: Format) {
     let text = |inline: &mut Inline, text: &str| match format {
-        Format::Vtt => inline.text(&unescape_with(text, resolve_html5_entity).unwrap_or(text.into())),
+        Format::Vtt => inline.text(&Envelope::Xml.unwrap(text).text),
         _ => inline.text(text),
     };
     let mut rest = line;

@@ -48,3 +48,21 @@ fn only_an_empty_line_ends_a_cue() {
     assert_eq!(sources(&translate(&Capitals, titles, Format::Srt)), ["De hond loopt.", "De kat zit.", "Klaar."]);
     only_words_change(&[titles], Format::Srt, &['\n', '\t', '>']);
 }
+
+#[test]
+fn a_cue_may_begin_below_the_head_lines_may_end_in_cr_and_an_ampersand_may_stand_alone() {
+    let loose = "WEBVTT\n00:01.000 --> 00:02.000\nHet bedrijf R&D &amp; zo, <i>de firma</i>.\n\n00:03.000 --> 00:04.000\nTot ziens.\n";
+    let asked = |text: &str| {
+        let translation = translate(&Capitals, text, Format::Vtt);
+        sources(&translation).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(loose), ["Het bedrijf R&D & zo, de firma.", "Tot ziens."]);
+    let made = translate(&Capitals, loose, Format::Vtt).document.text();
+    assert!(made.contains("\nHET BEDRIJF R&amp;D &amp; ZO, <i>DE FIRMA</i>.\n"), "{made}");
+    let old = loose.replace('\n', "\r");
+    assert_eq!(asked(&old), asked(loose));
+    let made = translate(&Capitals, &old, Format::Vtt).document.text();
+    assert!(made.ends_with("\r\r00:03.000 --> 00:04.000\rTOT ZIENS.\r"), "{made:?}");
+    let bad = old.replace("00:04.000", "00:02.000");
+    assert!(Document::read("-", bad.as_str(), Format::Vtt).expect_err("bad times").to_string().contains("line 5"));
+}
