@@ -35,6 +35,7 @@ const TEXTS: [&str; 12] = [
     "itunes:subtitle",
     "itunes:summary",
     "itunes:title",
+    "googleplay:description",
 ];
 /// Names of texts in a JSON Feed.
 const JSON_TITLES: [&str; 1] = ["title"];
@@ -180,13 +181,30 @@ fn of_json(text: &str) -> Result<Vec<(Range<usize>, Block)>> {
     for (name, place) in members {
         if name == "items" {
             for item in json::elements(text, place)? {
-                json::members(text, item)?.iter().for_each(|(name, place)| string(text, name, place, &mut blocks));
+                of_item(text, item, &mut blocks)?;
             }
         } else {
             string(text, &name, &place, &mut blocks);
         }
     }
     Ok(blocks)
+}
+
+/// The blocks of an item of a JSON Feed, and of what is attached to it.
+fn of_item(text: &str, item: Range<usize>, blocks: &mut Vec<(Range<usize>, Block)>) -> Result<()> {
+    for (name, place) in json::members(text, item)? {
+        if name == "attachments" {
+            for attachment in json::elements(text, place)? {
+                let members = json::members(text, attachment)?.into_iter();
+                members
+                    .filter(|(name, _)| name == "title")
+                    .for_each(|(name, place)| string(text, &name, &place, blocks));
+            }
+        } else {
+            string(text, &name, &place, blocks);
+        }
+    }
+    Ok(())
 }
 
 /// The blocks of a member of a JSON Feed, if it is a text that is translated.
@@ -212,10 +230,15 @@ pub(super) fn languages(text: &str, language: &str) -> Vec<(Range<usize>, String
     let language = Code::parse(language).tag();
     if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
         let start = text.len() - text.trim_start_matches('\u{feff}').len();
-        let place = json::at_path(text, start..text.len(), "language").filter(|place| place.len() > 2);
-        let place = place.map(|place| place.start + 1..place.end - 1);
+        let whole = start..text.len();
+        let items = json::at_path(text, whole.clone(), "items").and_then(|items| json::elements(text, items).ok());
+        let named = |place: Range<usize>| json::at_path(text, place, "language").filter(|place| place.len() > 2);
+        let places = std::iter::once(whole).chain(items.into_iter().flatten()).filter_map(named);
+        let places = places.map(|place| place.start + 1..place.end - 1);
         let other = |place: &Range<usize>| !Code::parse(&text[place.clone()]).serves(&Code::parse(&language));
-        return place.filter(other).map(|place| (place, language)).into_iter().collect();
+        let mut places: Vec<Range<usize>> = places.filter(other).collect();
+        places.sort_by_key(|place| place.start);
+        return places.into_iter().map(|place| (place, language.clone())).collect();
     }
     Tree::parse(text).map_or_else(|_| Vec::new(), |tree| relabelled(&tree, labels, &language))
 }

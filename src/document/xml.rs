@@ -57,7 +57,11 @@ const NAMESPACES: &[(&str, &str)] = &[
     ("http://wordpress.org/export/1.1/excerpt/", "excerpt"),
     ("http://wordpress.org/export/1.2/excerpt/", "excerpt"),
     ("http://search.yahoo.com/mrss/", "media"),
+    ("http://search.yahoo.com/mrss", "media"),
     ("http://www.itunes.com/dtds/podcast-1.0.dtd", "itunes"),
+    ("http://www.itunes.com/DTDs/Podcast-1.0.dtd", "itunes"),
+    ("http://www.itunes.com/DTDs/PodCast-1.0.dtd", "itunes"),
+    ("http://www.google.com/schemas/play-podcasts/1.0", "googleplay"),
 ];
 
 /// The most elements that may be around one another. Readers follow elements inside elements, so a document without a limit could

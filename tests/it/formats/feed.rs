@@ -118,6 +118,26 @@ fn elements_that_are_not_escaped_are_marks_and_data_stays() {
 }
 
 #[test]
+fn names_of_namespaces_as_feeds_write_them_are_known_and_items_have_languages() {
+    let feed = "<rss version=\"2.0\" xmlns:media=\"http://search.yahoo.com/mrss\" xmlns:itunes=\"http://www.itunes.com/DTDs/Podcast-1.0.dtd\" \
+        xmlns:googleplay=\"http://www.google.com/schemas/play-podcasts/1.0\"><channel><item><media:title>Een brug</media:title>\
+        <itunes:summary>Over de brug</itunes:summary><googleplay:description>Nog een brug</googleplay:description></item></channel></rss>";
+    let expected = feed
+        .replace("Een brug", "EEN BRUG")
+        .replace("Over de brug", "OVER DE BRUG")
+        .replace("Nog een brug", "NOG EEN BRUG");
+    assert_eq!(english(feed), expected);
+    let feed = "{\"version\":\"https://jsonfeed.org/version/1.1\",\"items\":[{\"id\":1,\"language\":\"nl\",\"title\":\"Een brug\",\
+        \"attachments\":[{\"url\":\"a\",\"title\":\"De opname\"}]},{\"id\":2,\"language\":\"nl-BE\"}],\"language\":\"nl\"}";
+    let expected = feed
+        .replace("Een brug", "EEN BRUG")
+        .replace("De opname", "DE OPNAME")
+        .replace("\"nl\"", "\"en\"")
+        .replace("\"nl-BE\"", "\"en\"");
+    assert_eq!(english(feed), expected);
+}
+
+#[test]
 fn a_feed_in_which_nothing_changes_keeps_every_byte() {
     for feed in [RSS, ATOM, JSON, "", "\u{feff}\n"] {
         let document = Document::read("-", feed, Format::Rss).unwrap();
