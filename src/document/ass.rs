@@ -67,13 +67,22 @@ fn lines(text: &str) -> Vec<DialogueText<'_>> {
             who = (0..names.len()).filter(|&at| matches!(&*names[at], "style" | "name" | "actor")).collect();
         } else if let (true, Some(rest)) = (is_events, trimmed.strip_prefix("Dialogue:")) {
             let values: Vec<&str> = rest.splitn(fields + 1, ',').collect();
-            if let Some(said) = values.get(fields).filter(|said| !is_drawing(said)) {
+            if let Some(said) = values.get(fields).and_then(|said| spoken(said)) {
                 let text = at + trimmed.len() - said.len()..at + trimmed.len();
                 lines.push(DialogueText { text, who: who.iter().filter_map(|&at| values.get(at).copied()).collect() });
             }
         }
     }
     lines
+}
+
+/// The text of a line: all of it, or what stands behind a drawing; `None` for a line that is nothing but a drawing.
+fn spoken(line: &str) -> Option<&str> {
+    if !is_drawing(line) {
+        return Some(line);
+    }
+    let (_, after) = line[line.rfind("\\p0")?..].split_once('}')?;
+    (!after.trim().is_empty()).then_some(after)
 }
 
 /// Whether a text is a drawing: `{\p1}m 0 0 l 1 1`.
@@ -115,6 +124,10 @@ fn tagged(line: &str, number: usize, inline: &mut Inline) {
         } else if let Some(mark) = broken {
             inline.line_end(mark);
             rest = &found[mark.len()..];
+        } else if let Some(brace) = ["\\{", "\\}"].into_iter().find(|brace| found.starts_with(brace)) {
+            // A brace that is no tag is one mark with its backslash: a model may lose one of the two.
+            inline.mark(MarkKind::Single, brace);
+            rest = &found[brace.len()..];
         } else {
             inline.text(&found[..1]);
             rest = &found[1..];
@@ -123,12 +136,26 @@ fn tagged(line: &str, number: usize, inline: &mut Inline) {
     inline.text(rest);
 }
 
+/// The groups of tags in a line, without their braces. A brace after a backslash begins none.
+fn groups(line: &str) -> Vec<&str> {
+    let (mut groups, mut rest) = (Vec::new(), line);
+    while let Some((before, after)) = rest.split_once('{') {
+        rest = after;
+        if before.ends_with('\\') {
+            continue;
+        }
+        let Some((group, after)) = after.split_once('}') else { break };
+        groups.push(group);
+        rest = after;
+    }
+    groups
+}
+
 /// For each group of tags in a line, the range that it begins or ends, as `{\b1}` and `{\b0}` do.
 fn bounds(line: &str) -> Vec<Option<(bool, usize)>> {
-    let groups = line.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(group, _)| group);
     let mut bounds = Vec::new();
     let mut open: Vec<(&str, usize)> = Vec::new();
-    for (at, group) in groups.enumerate() {
+    for (at, group) in groups(line).into_iter().enumerate() {
         bounds.push(None);
         let tags: Vec<&str> = group.split('\\').skip(1).map(str::trim).collect();
         let ends = open.iter().rposition(|&(name, _)| tags.iter().any(|tag| name_of(tag) == name || *tag == "r"));

@@ -30,6 +30,9 @@ impl Document {
         if matches!(self.format, Format::Rss | Format::Xliff) {
             self.relabel(xml::in_utf8(&self.text()).as_slice());
         }
+        if self.format == Format::Po {
+            self.relabel(po::in_utf8(&self.text()).as_slice());
+        }
         self.package = self.package.map(|package| package.in_language(language));
         self
     }

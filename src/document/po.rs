@@ -115,3 +115,16 @@ fn block(message: &str, written: &str) -> Option<Block> {
     let markup = block.markup.map(|markup| Box::new(markup.enveloped(written, Envelope::Po).tagged(space)));
     Some(Block { markup, ..block })
 }
+
+/// The change that makes the head of a file name the encoding in which it is written, if it names another one and has letters of which
+/// that matters.
+pub(super) fn in_utf8(text: &str) -> Option<(Range<usize>, String)> {
+    const NAME: &str = "charset=";
+    let start = text.find("\"Content-Type:")?;
+    let line = text[start..].lines().next()?;
+    let at = start + line.find(NAME)? + NAME.len();
+    let length = text[at..].find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))?;
+    let named = text[at..at + length].to_ascii_uppercase();
+    let is_other = !matches!(&*named, "UTF-8" | "UTF8") && !text.is_ascii();
+    is_other.then(|| (at..at + length, "UTF-8".to_owned()))
+}

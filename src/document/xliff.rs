@@ -86,36 +86,35 @@ fn unit(tree: &Tree, unit: NodeId, overwrite: bool, inherited: Inherited) -> Opt
         let state = tree.attribute(if is_segment { unit } else { target }, "state");
         tree.said(target).trim().is_empty() || state.is_some_and(|state| EMPTY_STATES.contains(&state.as_ref()))
     };
-    let after = tree.outer(child("seg-source").unwrap_or(source)).end;
+    // The segments of a source have numbers, by which programs find those of its target.
+    let segmented = child("seg-source").unwrap_or(source);
+    let after = tree.outer(segmented).end;
     let place = match target {
         Some(target) if overwrite || is_new(target) => tree.outer(target),
         Some(_) => return None,
         None => after..after,
     };
     let mut inline = Inline::default();
-    let said = tree.said(source).to_ascii_lowercase();
+    let said = tree.said(segmented).to_ascii_lowercase();
     let mut tags = TagReader::new(&said, |tag| escape(tag, Style::Html, false));
-    inside(tree, source, &mut inline, &mut tags);
+    inside(tree, segmented, &mut inline, &mut tags);
     if !inline.has_text() {
         return None;
     }
     // Space after a text belongs to what a program shows, and not to the sentence.
     let space = inline.trailing_space().to_owned();
-    // A translated segment gets another state, so its tag is part of the block.
-    let inner = tree.inner(unit).start;
-    let head = if is_segment {
-        stated(tree.tag(unit), "translated", "subState") + &tree.source[inner..place.start]
-    } else {
-        String::new()
-    };
-    let place = if is_segment { tree.outer(unit).start..place.end } else { place };
+    // A translated segment gets another state, and nobody has approved a new translation, so the unit's tag is part of the block.
+    let tag =
+        if is_segment { Some(stated(tree.tag(unit), "translated", "subState")) } else { unapproved(tree.tag(unit)) };
+    let head = tag.as_ref().map(|tag| tag.clone() + &tree.source[tree.inner(unit).start..place.start]);
+    let place = if head.is_some() { tree.outer(unit).start..place.end } else { place };
     let written = &tree.source[place.clone()];
     let preserves = inherited.inside(tree, source).preserves;
     let kind = if preserves || tags.has_parted { BlockKind::Message } else { BlockKind::Cell };
     let block = inline.finish(kind, written, Style::Html);
     let (tag, name) = target_tag(tree, source, target);
     let tag = if is_segment { tag } else { stated(&tag, "needs-review-translation", "state-qualifier") };
-    let tags = [head + &tag, format!("{space}</{name}>")];
+    let tags = [head.unwrap_or_default() + &tag, format!("{space}</{name}>")];
     let markup = block.markup.map(|markup| Box::new(markup.tagged(tags)));
     Some((place, Block { markup, ..block }))
 }
@@ -143,6 +142,12 @@ fn stated(tag: &str, state: &str, detail: &str) -> String {
         None => tag.insert_str(tag.len() - 1, &format!(" state=\"{state}\"")),
     }
     tag
+}
+
+/// The tag of a unit of XLIFF 1.2 whose translation nobody has approved, from one that says that somebody has; `None` for other tags.
+fn unapproved(tag: &str) -> Option<String> {
+    let value = xml::attribute(tag, "approved").filter(|value| &tag[value.clone()] == "yes")?;
+    Some(format!("{}no{}", &tag[..value.start], &tag[value.end..]))
 }
 
 /// The tag of an element with content, from one that may say that there is none.

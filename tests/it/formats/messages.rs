@@ -181,6 +181,57 @@ fn escaped_tags_in_a_text_for_translation_are_marks() {
     }
 }
 
+#[test]
+fn a_target_has_the_segments_of_its_source_and_is_approved_by_nobody() {
+    let file = |units: &str| {
+        format!(
+            "<xliff version=\"1.2\" xmlns=\"urn:oasis:names:tc:xliff:document:1.2\"><file target-language=\"en\"><body>{units}</body></file>\
+             </xliff>"
+        )
+    };
+    let segments = |one: &str, two: &str| {
+        format!("<mrk mid=\"0\" mtype=\"seg\">{one}</mrk> <mrk mid=\"1\" mtype=\"seg\">{two}</mrk>")
+    };
+    let source = segments("De hond loopt.", "De kat zit.");
+    let target = |head: &str| {
+        format!(
+            "<target{head} state=\"needs-review-translation\">{}</target>",
+            segments("DE HOND LOOPT.", "DE KAT ZIT.")
+        )
+    };
+    let unit = |target: &str| {
+        file(&format!(
+            "<trans-unit id=\"1\"><source>De hond loopt. De kat zit.</source><seg-source>{source}</seg-source>{target}</trans-unit>"
+        ))
+    };
+    let empty = "<target><mrk mid=\"0\" mtype=\"seg\"/> <mrk mid=\"1\" mtype=\"seg\"/></target>";
+    for sent in ["", empty] {
+        assert_eq!(made(&Capitals, &unit(sent), Format::Xliff), unit(&target("")));
+    }
+    let options = ReadOptions { overwrite: true, ..ReadOptions::default() };
+    let approved =
+        file("<trans-unit id=\"1\" approved=\"yes\"><source>Klaar</source><target>Done</target></trans-unit>");
+    let document = Document::read_with("-", approved.as_str(), Format::Xliff, &options).unwrap();
+    let translator = Translator::new(&Capitals, Language::Dutch, Language::English);
+    let again = translator.translate(&[document]).unwrap().remove(0).document.text();
+    let expected = "<target state=\"needs-review-translation\">KLAAR</target>";
+    assert_eq!(again, approved.replace("\"yes\"", "\"no\"").replace("<target>Done</target>", expected));
+    assert_eq!(made(&Capitals, &approved, Format::Xliff), approved);
+}
+
+#[test]
+fn messages_say_in_which_encoding_their_translations_are() {
+    let file = |charset: &str, message: &str| {
+        format!(
+            "msgid \"\"\nmsgstr \"\"\n\"Content-Type: text/plain; charset={charset}\\n\"\n\nmsgid \"een\"\nmsgstr \"{message}\"\n"
+        )
+    };
+    let accented = |message: &str| file("ISO-8859-1", message).replace("een", "\\303\\251\\303\\251n");
+    let told = accented("ÉÉN").replace("ISO-8859-1", "UTF-8");
+    assert_eq!(made(&Capitals, &accented(""), Format::Po), told);
+    assert_eq!(made(&Capitals, &file("ISO-8859-1", ""), Format::Po), file("ISO-8859-1", "EEN"));
+}
+
 /// With the state of the segment whose source begins like this.
 fn with_state(text: &str, source: &str) -> String {
     text.replace(&format!("<segment><source>{source}"), &format!("<segment state=\"translated\"><source>{source}"))
@@ -236,7 +287,11 @@ fn lines_of_sub_station_alpha_are_sentences_with_their_tags() {
         .replace("Echt, waar", "ECHT, WAAR");
     assert_eq!(translation.document.text(), expected);
     only_words_change(
-        &["[Events]\nDialogue: 0,0,0,A,,0,0,0,,Een {\\b1}brug{\\b0} te\\Nver."],
+        &[
+            "[Events]\nDialogue: 0,0,0,A,,0,0,0,,Een {\\b1}brug{\\b0} te\\Nver.",
+            "[Events]\nDialogue: 0,0,0,A,,0,0,0,,Hij kost {\\i1}tien{\\i0} euro \\{of meer\\} {\\i1}per{\\i0} dag.",
+            "[Events]\nDialogue: 0,0,0,A,,0,0,0,,{\\p1}m 0 0 l 9 0{\\p0}De tekst staat hier.",
+        ],
         Format::Ass,
         &['\n', '{', '}', '\\'],
     );
