@@ -105,9 +105,10 @@ fn walk(folder: &Path, format: InputFormat, leave_out: Option<&Path>, found: &mu
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => {
-                if let Some(known) = document::Format::known(entry.path()) {
+                let known = document::Format::known(entry.path());
+                let named = format.0.filter(|named| document::may_be(entry.path(), *named));
+                if let Some(read_as) = if format.0.is_some() { named } else { known } {
                     let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
-                    let read_as = format.0.unwrap_or(known);
                     let name = entry.path().display().to_string();
                     found.sources.push(Source::new(name, Some(entry.into_path()), relative, read_as));
                 }
@@ -185,5 +186,18 @@ mod tests {
         let names: Vec<_> = found.sources.iter().map(|source| source.relative.to_str().unwrap()).collect();
         assert_eq!(names, ["a.TXT", "b.txt", "sub/c.md"]);
         assert!(found.several && found.failures.is_empty());
+        // With a format, files that may be in it are read, and no others.
+        for name in ["feed.xml", "feed.json", "film.vtt", "page.html"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        for (format, expected) in [
+            (document::Format::Rss, vec!["a.TXT", "b.txt", "feed.json", "feed.xml"]),
+            (document::Format::Vtt, vec!["a.TXT", "b.txt", "film.vtt"]),
+            (document::Format::Lines, vec!["a.TXT", "b.txt", "film.vtt", "page.html", "sub/c.md"]),
+        ] {
+            let found = find(&[folder.path().to_owned()], InputFormat(Some(format)), Some(&out)).unwrap();
+            let names: Vec<_> = found.sources.iter().map(|source| source.relative.to_str().unwrap()).collect();
+            assert_eq!(names, expected);
+        }
     }
 }

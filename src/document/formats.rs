@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 
 use super::{Content, Document, ReadOptions};
 use crate::error::WithHint;
-pub use others::refusal;
+pub use others::{may_be, refusal};
 pub use rows::FORMATS;
 
 /// The format of an input.

@@ -40,7 +40,7 @@ use std::ops::Range;
 use anyhow::Result;
 
 pub use envelope::FieldFormat;
-pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions, refusal};
+pub use formats::{FORMATS, Format, FormatReader, FormatSpec, Holds, extensions, may_be, refusal};
 #[doc(hidden)]
 pub use html::pairs::{PagePair, pairs as page_pairs};
 pub use jsonl::Field;
