@@ -100,6 +100,11 @@ impl Fields {
         self.values.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether a field is there.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
     /// The text in a field; `None` if the field is missing.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use kortom::detect::{self, Detected};
-use kortom::document::{Content, Document, Format, decode};
+use kortom::document::{Content, Document, Format, ReadOptions, decode};
 use kortom::error::WithHint;
 use kortom::render::ReportFormat;
 use serde_json::{Map, Value, json};
@@ -243,6 +243,7 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     };
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
     let written = written_format(&fields, format)?;
+    let options = read_options(&fields)?;
     let content = if format.spec().is_binary() {
         Content::from(file.bytes)
     } else {
@@ -252,7 +253,7 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     };
     let found = server.work(move |context, server| {
         let format = if format == Format::Html { Format::HtmlWhole } else { format };
-        let document = Document::read(&name, content, format).map_err(Refusal::unfit)?;
+        let document = Document::read_with(&name, content, format, &options).map_err(Refusal::unfit)?;
         server.limits.check_length(document.blocks.iter().map(|block| block.text.as_str()))?;
         let (file, warnings) = translated_file(context, &name, document, [&source, &target], written)?;
         let place = format!("{}.{}", server.files.keep(file.clone())?, file.name);
@@ -266,6 +267,14 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
         answer["warnings"] = warnings.into();
     }
     Ok(json_response(StatusCode::OK, answer.to_string()))
+}
+
+/// The columns of a table that have text, and what they hold: the fields `field` and `field_format`, which no client of
+/// `LibreTranslate` sends.
+fn read_options(fields: &Fields) -> Answer<ReadOptions> {
+    let named = if fields.is_given("field") { fields.texts("field")?.0 } else { Vec::new() };
+    let field_format = fields.text("field_format")?.map(str::parse).transpose().map_err(Refusal::unfit)?;
+    Ok(ReadOptions { fields: named, field_format: field_format.unwrap_or_default(), ..ReadOptions::default() })
 }
 
 /// The format that a file is written in: its own, unless it is one that can only be read, such as a PDF. Such a file becomes

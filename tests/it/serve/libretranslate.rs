@@ -126,6 +126,21 @@ fn files_are_translated_and_fetched() {
     for path in ["/download_file/nieuws_en.md", "/download_file/..%2f..%2fetc%2fpasswd", "/download_file/"] {
         assert_eq!(server.get(path).status, 404, "{path}");
     }
+    let columns = |fields: &[(&str, &str)]| -> String {
+        let part = |(name, value): &(&str, &str)| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        fields.iter().map(part).collect::<String>() + &form("lijst.csv", "n;tekst;kop\n1;Het regent.;Brug\n")
+    };
+    let answer = server.send("/translate_file", kind, columns(&[("field", "tekst")])).good();
+    let table = server.get(answer["translatedFileUrl"].as_str().unwrap().strip_prefix(&server.url("")).unwrap());
+    assert_eq!(table.body, "n;tekst;kop\n1;It's raining.;Brug\n");
+    let several = columns(&[("field", "tekst"), ("field", "3"), ("field_format", "html")]);
+    let answer = server.send("/translate_file", kind, several).good();
+    let table = server.get(answer["translatedFileUrl"].as_str().unwrap().strip_prefix(&server.url("")).unwrap());
+    assert!(table.body.contains(";It's raining.;") && !table.body.contains("Brug"), "{}", table.body);
+    server.send("/translate_file", kind, columns(&[])).refused(422, "no column `text`");
+    server.send("/translate_file", kind, columns(&[("field_format", "x")])).refused(422, "unknown format `x`");
     server.send("/translate_file", kind, form("a.exe", "x")).refused(400, "kind of file");
     server.send("/translate_file", kind, "--b\r\n").refused(400, "");
     server.form("/translate_file", "source=nl&target=en").refused(400, "`file`");
