@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Block, BlockKind, Document, Format, feed, html, markdown, po, xliff, xml};
+use super::{Block, BlockKind, Document, Format, feed, html, markdown, po, subtitles, xliff, xml};
 
 impl Document {
     /// The article with what it says of itself in the language of its blocks: a web page names its language, and its title
@@ -24,6 +24,7 @@ impl Document {
         match self.format {
             Format::Rss => self.relabel(&feed::languages(&self.text(), language)),
             Format::Po => po::doubts::mark(&mut self.gaps, &self.blocks, &source.blocks),
+            Format::Vtt => self.relabel(&subtitles::languages(&self.text(), language)),
             Format::Xliff => self.relabel(&xliff::languages(&self.text(), language)),
             _ => {}
         }

@@ -14,6 +14,7 @@ use super::envelope::Envelope;
 use super::markup::{Inline, MarkKind, Style};
 use super::{Block, BlockKind, Document, Format};
 use crate::error::WithHint;
+use crate::language::Code;
 
 /// A sentence of more cues than this is divided.
 pub(super) const MOST_CUES: usize = 8;
@@ -173,6 +174,18 @@ fn time(text: &str, format: Format) -> Option<u64> {
         }
         _ => None,
     }
+}
+
+/// The place where the head of a `WebVTT` file names another language than `language`, as `YouTube` does, and the code to put there.
+pub(super) fn languages(text: &str, language: &str) -> Vec<(Range<usize>, String)> {
+    let head = text.lines().take_while(|line| !line.is_empty() && !line.contains("-->"));
+    let value = head.filter_map(|line| line.strip_prefix("Language:")).map(str::trim).find(|value| !value.is_empty());
+    let language = Code::parse(language);
+    let other = value.filter(|value| !Code::parse(value).serves(&language));
+    let place = other.and_then(|value| Some((text.find("Language:")?, value)));
+    place
+        .and_then(|(at, value)| Some((at + text[at..].find(value)?, value.len())))
+        .map_or_else(Vec::new, |(at, length)| vec![(at..at + length, language.tag())])
 }
 
 /// Whether nothing more of a sentence comes after this line.

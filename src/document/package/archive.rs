@@ -19,7 +19,7 @@ use flate2::read::{DeflateDecoder, DeflateEncoder};
 
 use super::Content;
 use super::comments::Changed;
-use crate::error::{Explain, WithHint};
+use crate::error::{Error, Explain, WithHint};
 
 /// The most bytes that the entries with text may have together when they are unpacked, unless the caller allows more.
 /// XML of this size is a document of about 20,000 pages.
@@ -104,10 +104,11 @@ impl Archive {
             .explain(|| "this is no zip archive, which such a document is".with_hint("look whether it is complete"))?;
         let (count, at) = (u16_at(&tail, end + 10), u64::from(u32_at(&tail, end + 16)));
         let size = u64::from(u32_at(&tail, end + 12));
-        let broken = || "the archive's list of entries is broken".with_hint("look whether the file is complete");
+        // These numbers stand for larger ones in another record.
+        ensure!(count < u16::MAX && at.max(size) < u64::from(u32::MAX), of_zip64());
         ensure!(at + size <= tail_at + end as u64, broken());
         let directory = bytes.read(at, length - at)?;
-        let entries = entries(&directory, count, at).explain(broken)?;
+        let entries = entries(&directory, count, at)?;
         check(&entries)?;
         let end = (tail_at + end as u64 - at) as usize;
         Ok(Self { bytes, entries, directory, directory_at: at, end, max_unpacked, unpacked: Arc::default() })
@@ -318,18 +319,27 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+fn broken() -> Error {
+    "the archive's list of entries is broken".with_hint("look whether the file is complete")
+}
+
+fn of_zip64() -> Error {
+    "the archive is in the form for more than 4 GB (ZIP64), which is not read here"
+        .with_hint("open the document in a program and save it anew, or unpack it and pack it again")
+}
+
 /// The entries that a directory lists; `end` is where the last of them ends.
 fn entries(directory: &[u8], count: u16, end: u64) -> Result<Vec<ZipEntry>> {
     let mut entries = Vec::with_capacity(count.into());
     let mut at = 0;
     for _ in 0..count {
         let head = directory.get(at..at + CENTRAL_LENGTH).filter(|head| head.starts_with(CENTRAL_HEAD));
-        let head = head.context("an entry is cut off")?;
+        let head = head.explain(broken)?;
         let [name, extra, comment] = [28, 30, 32].map(|at| usize::from(u16_at(head, at)));
         let record = at..at + CENTRAL_LENGTH + name + extra + comment;
-        let text = directory.get(record.clone()).context("an entry is cut off")?;
+        let text = directory.get(record.clone()).explain(broken)?;
         let [packed, size, start] = [20, 24, 42].map(|at| u64::from(u32_at(head, at)));
-        ensure!(![packed, size, start].contains(&u64::from(u32::MAX)), "it is in the form for more than 4 GB");
+        ensure!(![packed, size, start].contains(&u64::from(u32::MAX)), of_zip64());
         entries.push(ZipEntry {
             name: String::from_utf8_lossy(&text[CENTRAL_LENGTH..CENTRAL_LENGTH + name]).into_owned(),
             flags: u16_at(head, 8),

@@ -3,7 +3,7 @@
 //!
 //! A string is translated if it has two words or more. Strings of one word are codes, names, or values that formulas compare with.
 //! Never translated: formulas and their results, names of sheets, titles of table columns, because Excel has them in two places
-//! that must be equal, and strings that a formula or a list of allowed values has too.
+//! that must be equal, and strings that a formula, a filter or a list of allowed values has too.
 
 use std::collections::HashSet;
 
@@ -52,6 +52,7 @@ pub(super) fn read(reader: &mut PackageReader) -> Result<()> {
     compared.add_sheet(&reader.text(&main)?);
     for entry in of(".table+xml") {
         let text = reader.text(&entry)?;
+        compared.add_sheet(&text);
         let tree = Tree::parse(&text).with_context(|| format!("`{entry}`"))?;
         titles
             .extend(tree.all("x:tableColumn").filter_map(|column| Some(tree.attribute(column, "name")?.into_owned())));

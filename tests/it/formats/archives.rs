@@ -93,6 +93,14 @@ fn a_part_that_a_relationship_names_must_be_there_unless_it_is_a_picture() {
 }
 
 #[test]
+fn an_archive_in_the_form_for_more_than_4_gb_is_refused_by_that_name() {
+    let mut archive = word_with(&[]);
+    let record = archive.windows(4).position(|head| head == b"PK\x01\x02").unwrap();
+    archive[record + 24..record + 28].copy_from_slice(&[0xFF; 4]);
+    refused(archive, &ReadOptions::default(), &["ZIP64", "save it anew"]);
+}
+
+#[test]
 fn what_would_fill_a_memory_is_refused_unless_somebody_allows_it() {
     let padding = " ".repeat(17 << 20);
     let document = format!("<w:document {WORD}><w:body>{PARAGRAPH}</w:body>{padding}</w:document>");

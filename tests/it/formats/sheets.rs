@@ -155,8 +155,10 @@ fn typed_strings_are_read_wherever_a_program_writes_them() {
 #[test]
 fn cells_that_a_formula_or_a_list_of_values_compares_with_stay() {
     let sheet = "<row><c t=\"s\"><v>0</v></c><c t=\"str\"><f>IF(A1=\"Niet akkoord\",1,2)</f><v>1</v></c></row></sheetData>\
-        <dataValidations><dataValidation type=\"list\"><formula1>\"Half akkoord,Wel akkoord\"</formula1></dataValidation></dataValidations>";
-    let strings = ["Niet akkoord", "Wel Akkoord", "De brug is dicht."].map(|text| format!("<si><t>{text}</t></si>"));
+        <dataValidations><dataValidation type=\"list\"><formula1>\"Half akkoord,Wel akkoord\"</formula1></dataValidation></dataValidations>\
+        <autoFilter ref=\"A1:A9\"><filterColumn colId=\"0\"><filters><filter val=\"Grote hond\"/></filters></filterColumn></autoFilter>";
+    let strings = ["Niet akkoord", "Wel Akkoord", "Grote hond", "De brug is dicht."]
+        .map(|text| format!("<si><t>{text}</t></si>"));
     let document = read(&workbook_of(sheet, &strings.concat()), Format::Xlsx);
     assert_eq!(texts(&document)[..1], ["De brug is dicht."]);
     assert_eq!(document.blocks.len(), 2);

@@ -41,7 +41,14 @@ fn only_an_empty_line_ends_a_cue() {
         hallo<00:00:00.480><c> allemaal</c>\n\n00:00:02.030 --> 00:00:02.040 align:start position:0%\nhallo allemaal\n \n\n\
         00:00:02.040 --> 00:00:04.000\nNog\n \neen regel.\n";
     assert!(Document::read("-", captions, Format::Vtt).is_ok());
-    only_words_change(&[captions], Format::Vtt, &['\n', '<', '>']);
+    let document = Document::parse("-", captions, Format::Vtt);
+    let made = translate(&Capitals, captions, Format::Vtt).document.in_language(&document, "en").text();
+    let expected = captions
+        .replace("Language: nl", "Language: en")
+        .replace("hallo<00:00:00.480><c> allemaal</c>", "HALLO <00:00:00.480><c>ALLEMAAL</c>")
+        .replace("hallo allemaal", "HALLO ALLEMAAL")
+        .replace("Nog\n \neen regel", "NOG\n \nEEN REGEL");
+    assert_eq!(made, expected);
     let titles = "1\n00:00:01,000 --> 00:00:02,000\n \nDe hond loopt.\n \n2\n00:00:03,000 --> 00:00:04,000\nDe kat zit.\n\t\n\
         00:00:05,000 --> 00:00:06,000\nKlaar.\n";
     assert!(Document::read("-", titles, Format::Srt).is_ok());
