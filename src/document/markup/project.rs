@@ -12,7 +12,7 @@
 //!
 //! Invariant: every mark is placed, and none inside an address or another protected span. Pairs that were nested or beside each
 //! other still are. If guessed pairs would cross, all marks keep the order of the source. The end of a range never stands before
-//! its begin, and times keep their order.
+//! its begin, and times keep their order. A cue of subtitles with words gets a word, if there are enough.
 
 use std::ops::Range;
 
@@ -59,6 +59,7 @@ impl Projection<'_> {
             (places[begin], places[end]) = (span.start, span.end);
         }
         pairs.keep_inside(marks, &mut places);
+        self.fill_cues(marks, &mut places);
         let spans = glossary::spans(self.target);
         let outside = |(place, mark): (usize, &Mark)| outside(&spans, place, mark);
         places = places.into_iter().zip(marks).map(outside).collect();
@@ -74,6 +75,30 @@ impl Projection<'_> {
             }
         }
         order.into_iter().map(|mark| self.spaced(Mark { at: places[mark], ..marks[mark].clone() })).collect()
+    }
+
+    /// Gives a cue of subtitles that would be empty, although it has words in the source, the next word of the translation, as long as
+    /// there is one left for the cue after it.
+    fn fill_cues(&self, marks: &[Mark], places: &mut [usize]) {
+        let mut before: Option<usize> = None;
+        for cue in (0..marks.len()).filter(|&mark| is_cue_end(&marks[mark])) {
+            let Some(before) = before.replace(cue) else { continue };
+            let (said, start) = (marks[before].at..marks[cue].at, places[before]);
+            let is_empty = self.target.get(start..places[cue]).is_none_or(|text| text.trim().is_empty());
+            let Some((_, to)) = self.around(&said).filter(|_| is_empty && !self.source[said.clone()].trim().is_empty())
+            else {
+                continue;
+            };
+            let ours = words(self.target, to);
+            let mut after = ours.iter().filter(|word| word.start >= start);
+            let (Some(word), Some(_)) = (after.next(), after.next()) else { continue };
+            let end = word.end + self.target[word.end..to.end].find(char::is_whitespace).unwrap_or(0);
+            for mark in cue..marks.len() {
+                if matches!(marks[mark].kind, MarkKind::Break | MarkKind::Timed) {
+                    places[mark] = places[mark].max(end);
+                }
+            }
+        }
     }
 
     /// The target range that belongs to a source range; `near` and `inner` are the guesses for its begin and for pairs inside it.
@@ -267,6 +292,11 @@ impl Projection<'_> {
         let end = if stretch.end == from.end && last == ours.len() { to.end } else { ours.get(last - 1)?.end };
         Some(start..end)
     }
+}
+
+/// Whether a mark is the end of a cue of subtitles, with the times of the next one.
+fn is_cue_end(mark: &Mark) -> bool {
+    mark.kind == MarkKind::Break && (mark.markup.contains("-->") || mark.markup.contains("Dialogue:"))
 }
 
 /// A position; if it is inside a span, the edge of the span.

@@ -7,12 +7,12 @@ use kortom::translate::Generate;
 
 use super::{Backwards, Capitals, only_words_change, sources, translate};
 
-/// A model that says little.
-struct Brief;
+/// A model that always says this.
+struct Says(&'static str);
 
-impl Generate for Brief {
+impl Generate for Says {
     fn generate(&self, inputs: &[Input]) -> Result<Vec<Generation>> {
-        Ok(inputs.iter().map(|_| Generation { text: "Yes.".to_owned(), ..Generation::default() }).collect())
+        Ok(inputs.iter().map(|_| Generation { text: self.0.to_owned(), ..Generation::default() }).collect())
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize> {
@@ -104,7 +104,7 @@ fn no_cue_gets_an_empty_line_whatever_lines_of_it_say() {
         );
         let page = format!("WEBVTT\n\n{}", text.replace(",000", ".000"));
         for (text, format) in [(text, Format::Srt), (page, Format::Vtt)] {
-            let made = [translate(&Brief, &text, format), translate(&Backwards, &text, format)];
+            let made = [translate(&Says("Yes."), &text, format), translate(&Backwards, &text, format)];
             for made in made.map(|made| made.document.text()) {
                 let cues = |text: &str| text.split("\n\n").map(|cue| cue.lines().count() > 2).collect::<Vec<_>>();
                 assert_eq!(cues(&made), cues(&text), "{text}\n became\n{made}");
@@ -112,4 +112,18 @@ fn no_cue_gets_an_empty_line_whatever_lines_of_it_say() {
             }
         }
     }
+}
+
+#[test]
+fn a_cue_with_a_word_gets_one_if_there_are_enough() {
+    let text = "1\n00:00:01,000 --> 00:00:02,000\nMet 3 doelpunten won\n\n2\n00:00:02,000 --> 00:00:03,000\nAjax\n\n\
+        3\n00:00:03,000 --> 00:00:04,000\nde wedstrijd van gisteren.\n";
+    let cues = |said: &'static str| -> Vec<String> {
+        let made = translate(&Says(said), text, Format::Srt).document.text();
+        made.split("\n\n").map(|cue| cue.lines().skip(2).collect::<Vec<_>>().join(" ")).collect()
+    };
+    let made = cues("With 3 goals, Ajax won the match yesterday.");
+    assert_eq!(made, ["With 3 goals, Ajax", "won", "the match yesterday."]);
+    let brief = translate(&Says("Ajax won."), text, Format::Srt).document.text();
+    assert!(brief.ends_with(":04,000\nwon.\n"), "{brief}");
 }
