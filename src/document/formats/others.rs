@@ -132,12 +132,14 @@ const OTHERS: &[OtherFormat] = &[
     },
 ];
 
-/// Whether a file in a folder is read if a format is named: by its extension it is in that format, or may be, or is plain text. A
-/// format without an extension of its own, such as that of lines, is read from files of any known kind.
+/// Whether a file in a folder is read if a format is named: by its extension it is in that format, or may be, or is plain text.
+/// Plain text, and a format without an extension of its own, such as that of lines, is read from files of any known kind.
 #[must_use]
 pub fn may_be(path: &Path, format: Format) -> bool {
     match Format::known(path) {
-        Some(known) => known == format || known == Format::Text || format.spec().extensions.is_empty(),
+        Some(known) => {
+            known == format || [known, format].contains(&Format::Text) || format.spec().extensions.is_empty()
+        }
         None => other(path).is_some_and(|(other, _)| other.formats.contains(&format)),
     }
 }
