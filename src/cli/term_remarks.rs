@@ -29,6 +29,8 @@ const NAMED: usize = 5;
 /// The remarks on the terms of a run.
 pub struct TermRemarks {
     bitext: Bitext,
+    /// Whether the run translates. Nobody expects the words of a summary to stand for all words of its source.
+    translates: bool,
     /// The format of the object that ends the output of the run; `None` if the output has no such object.
     object: Option<ReportFormat>,
     found: Option<Vec<TermUse>>,
@@ -46,12 +48,14 @@ impl TermRemarks {
         // A run that was interrupted and resumed writes the same bytes as one that was not, but has not seen all terms.
         let anew = !(matches!(job.destination, Destination::File(_)) && job.resume);
         let bitext = Bitext::new(options.source_language(), options.target_language());
-        Self { bitext, object: output.filter(|_| same && articles && translates && anew), found: None }
+        Self { bitext, object: output.filter(|_| same && articles && translates && anew), translates, found: None }
     }
 
-    /// Adds the translated segments of a text.
+    /// Adds the translated segments of a text; nothing if the run does not translate.
     pub fn add(&mut self, name: &str, segments: &[Segment]) {
-        self.bitext.add(name, segments);
+        if self.translates {
+            self.bitext.add(name, segments);
+        }
     }
 
     fn found(&mut self) -> &[TermUse] {
