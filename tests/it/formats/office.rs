@@ -76,6 +76,19 @@ fn presentation(entries: &[(&str, &str, String)]) -> Vec<u8> {
 }
 
 #[test]
+fn a_run_of_a_slide_has_one_element_of_text() {
+    let run = |text: &str| format!("<a:r><a:rPr b=\"1\"/><a:t>{text}</a:t></a:r>");
+    let shown = |before: &str, after: &str| {
+        format!("{}<a:fld type=\"slidenum\"><a:t>1</a:t></a:fld>{}", run(before), run(after))
+    };
+    let space = "xmlns:p=\"http://schemas.openxmlformats.org/presentationml/2006/main\"";
+    let slide = format!("<p:sld {space} {DRAWING}><a:p>{}</a:p></p:sld>", shown("  Dit is dia ", " van de reeks "));
+    let document = read(&presentation(&[("ppt/slides/slide1.xml", "presentationml.slide", slide)]), Format::Pptx);
+    let (text, _) = entry(&written(&translated(&Capitals, &document)), "ppt/slides/slide1.xml");
+    assert!(text.contains(&shown("  DIT IS DIA ", " VAN DE REEKS ")), "{text}");
+}
+
+#[test]
 fn diagrams_and_charts_are_translated_where_they_are_shown_and_comments_too() {
     let paragraph = "<a:p><a:r><a:t>De eerste stap</a:t></a:r></a:p>";
     let names = |name: &str, text: &str| format!("<c:{name}><c:pt idx=\"0\"><c:v>{text}</c:v></c:pt></c:{name}>");

@@ -122,11 +122,18 @@ struct RunWriter<'r> {
 }
 
 impl<'r> RunWriter<'r> {
+    /// Text in a run of this format. A run of a slide or a cell has one element of text, so text that follows text goes into the
+    /// same element.
     fn words(&mut self, text: &str, format: &'r str) {
         if !text.is_empty() {
             self.to(Some(format));
             let (tag, end) = &self.runs.words;
-            self.rendered.extend([tag, text, end]);
+            if let Some(before) = self.rendered.strip_suffix(end.as_str()).map(str::len) {
+                self.rendered.truncate(before);
+            } else {
+                self.rendered.push_str(tag);
+            }
+            self.rendered.extend([text, end]);
         }
     }
 
