@@ -22,7 +22,7 @@ use crate::language::Code;
 /// Elements that hold titles.
 const TITLES: [&str; 5] = ["title", "rss1:title", "atom:title", "dc:title", "media:title"];
 /// Elements that hold other texts.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     "description",
     "rss1:description",
     "dc:description",
