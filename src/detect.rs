@@ -112,6 +112,12 @@ pub fn is_long(text: &str) -> bool {
     letters(beginning(text)) >= MANY_LETTERS
 }
 
+/// Whether a text is clearly in the expected language.
+#[must_use]
+pub fn is_clearly(text: &str, expected: &str) -> bool {
+    language(text).first().is_some_and(|best| best.is_certain() && is(best.language, expected))
+}
+
 /// The language of an article if it is clearly not the expected one. Foreign quotations in an article do not make it
 /// foreign.
 #[must_use]
@@ -246,6 +252,7 @@ mod tests {
             assert_eq!(best(text), code, "{text}: {:?}", language(text));
         }
         assert!(language(DUTCH)[0].is_certain());
+        assert!(is_clearly(DUTCH, "nl_XX") && !is_clearly(DUTCH, "de") && !is_clearly("", "nl"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::check::{self, Checks, Finding, Flag};
+use crate::detect;
 use crate::document::{Block, BlockKind, Document, Format};
 use crate::engine::{Alternative, Generation, Input, WordAlignment};
 use crate::error::WithHint;
@@ -153,7 +154,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// The translator of documents in the language of this code. Elements of a page that name another language, such as a quotation,
-    /// stay as they are.
+    /// stay as they are, unless their text is clearly in the language of the document: pages name wrong languages too.
     #[must_use]
     pub fn reading(self, from: &str) -> Self {
         Self { source: Some(from.to_owned()), ..self }
@@ -231,7 +232,8 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
 
     /// The ranges of the sentences of a block.
     fn ranges(&self, block: &Block) -> Vec<Range<usize>> {
-        let is_kept = self.source.as_ref().is_some_and(|language| block.is_in_another(language));
+        let is_foreign = |from: &String| block.is_in_another(from) && !detect::is_clearly(&block.text, from);
+        let is_kept = self.source.as_ref().is_some_and(is_foreign);
         match block.kind {
             kind if is_kept || !kind.is_translated() => Vec::new(),
             BlockKind::Line => std::iter::once(0..block.text.len()).collect(),

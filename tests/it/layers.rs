@@ -26,7 +26,7 @@ const MODULES: [(&str, &[&str]); 32] = [
     ("model", &["batch", "files", "kernels", "nn"]),
     ("hub", &["files", "language", "model", "platform"]),
     ("engine", &["batch", "device", "files", "glossary", "hub", "kernels", "language", "model", "search", "tokenizer"]),
-    ("translate", &["check", "document", "engine", "glossary", "memory", "segment"]),
+    ("translate", &["check", "detect", "document", "engine", "glossary", "memory", "segment"]),
     ("summarize", &["check", "document", "engine", "memory", "segment"]),
     ("report", &["check", "detect", "document", "engine", "memory", "summarize", "translate"]),
     ("consistency", &["check", "glossary", "language", "summarize", "translate"]),

@@ -296,6 +296,10 @@ fn elements_in_another_language_stay_as_they_are() {
         <p lang=nl-BE>EEN WOORD.</blockquote><p xml:lang=und>IETS.</body></html>";
     assert_eq!(read_as(page, "nl"), expected);
     assert_eq!(read_as(page, "nld_Latn"), expected);
+    // Its text is the better witness, where it is clear.
+    let page =
+        "<html lang=nl><body><p lang=en-US>De gemeente wil dat er op het oude terrein woningen komen.</body></html>";
+    assert!(read_as(page, "nl").contains("DE GEMEENTE WIL"), "{}", read_as(page, "nl"));
     // A page that says of all of it that it is in another language than its reader does.
     for page in ["<html lang=en><body><p>Een.<p lang=en>Twee.", "<html><body lang=en><p>Een.<p lang=nl>Twee."] {
         let expected = page.replace("Een", "EEN").replace("Twee", "TWEE");
