@@ -112,10 +112,11 @@ pub fn is_long(text: &str) -> bool {
     letters(beginning(text)) >= MANY_LETTERS
 }
 
-/// Whether a text is clearly in the expected language.
+/// Whether a text is most likely in the expected language, and has words enough to tell: six or more.
 #[must_use]
-pub fn is_clearly(text: &str, expected: &str) -> bool {
-    language(text).first().is_some_and(|best| best.is_certain() && is(best.language, expected))
+pub fn tells_language(text: &str, expected: &str) -> bool {
+    let is_telling = text.split_whitespace().count() >= TELLING_WORDS;
+    is_telling && language(text).first().is_some_and(|best| is(best.language, expected))
 }
 
 /// The language of an article if it is clearly not the expected one. Foreign quotations in an article do not make it
@@ -252,7 +253,7 @@ mod tests {
             assert_eq!(best(text), code, "{text}: {:?}", language(text));
         }
         assert!(language(DUTCH)[0].is_certain());
-        assert!(is_clearly(DUTCH, "nl_XX") && !is_clearly(DUTCH, "de") && !is_clearly("", "nl"));
+        assert!(tells_language(DUTCH, "nl_XX") && !tells_language(DUTCH, "de") && !tells_language("Het regent.", "nl"));
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
     }
 
     /// The translator of documents in the language of this code. Elements of a page that name another language, such as a quotation,
-    /// stay as they are, unless their text is clearly in the language of the document: pages name wrong languages too.
+    /// stay as they are, unless several words of their text are in the language of the document: pages name wrong languages too.
     #[must_use]
     pub fn reading(self, from: &str) -> Self {
         Self { source: Some(from.to_owned()), ..self }
@@ -232,7 +232,7 @@ impl<'a, G: Generate + ?Sized> Translator<'a, G> {
 
     /// The ranges of the sentences of a block.
     fn ranges(&self, block: &Block) -> Vec<Range<usize>> {
-        let is_foreign = |from: &String| block.is_in_another(from) && !detect::is_clearly(&block.text, from);
+        let is_foreign = |from: &String| block.is_in_another(from) && !detect::tells_language(&block.text, from);
         let is_kept = self.source.as_ref().is_some_and(is_foreign);
         match block.kind {
             kind if is_kept || !kind.is_translated() => Vec::new(),
