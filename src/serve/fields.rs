@@ -100,9 +100,14 @@ impl Fields {
         self.values.get(name).filter(|value| !value.is_null())
     }
 
-    /// Whether a field is there.
+    /// Whether a field says something: a form sends one that nobody has filled in as an empty text.
     pub fn is_given(&self, name: &str) -> bool {
-        self.value(name).is_some()
+        match self.value(name) {
+            None => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(_) => true,
+        }
     }
 
     /// The text in a field; `None` if the field is missing.

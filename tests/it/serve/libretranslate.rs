@@ -139,7 +139,9 @@ fn files_are_translated_and_fetched() {
     let answer = server.send("/translate_file", kind, several).good();
     let table = server.get(answer["translatedFileUrl"].as_str().unwrap().strip_prefix(&server.url("")).unwrap());
     assert!(table.body.contains(";It's raining.;") && !table.body.contains("Brug"), "{}", table.body);
-    server.send("/translate_file", kind, columns(&[])).refused(422, "no column `text`");
+    for nothing in [&[][..], &[("field", "")]] {
+        server.send("/translate_file", kind, columns(nothing)).refused(422, "no column `text`");
+    }
     server.send("/translate_file", kind, columns(&[("field_format", "x")])).refused(422, "unknown format `x`");
     server.send("/translate_file", kind, form("a.exe", "x")).refused(400, "kind of file");
     server.send("/translate_file", kind, "--b\r\n").refused(400, "");
