@@ -243,7 +243,7 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
     };
     let (source, target) = (fields.needed("source")?.to_owned(), fields.needed("target")?.to_owned());
     let written = written_format(&fields, format)?;
-    let options = read_options(&fields)?;
+    let options = read_options(&fields, format)?;
     let content = if format.spec().is_binary() {
         Content::from(file.bytes)
     } else {
@@ -271,9 +271,16 @@ async fn translate_file(State(server): Shared, request: Request) -> Answer<Respo
 
 /// The columns of a table that have text, and what they hold: the fields `field` and `field_format`, which no client of
 /// `LibreTranslate` sends.
-fn read_options(fields: &Fields) -> Answer<ReadOptions> {
-    let named = if fields.is_given("field") { fields.texts("field")?.0 } else { Vec::new() };
-    let field_format = fields.text("field_format")?.map(str::parse).transpose().map_err(Refusal::unfit)?;
+fn read_options(fields: &Fields, format: Format) -> Answer<ReadOptions> {
+    let [is_named, is_typed] = ["field", "field_format"].map(|name| fields.is_given(name));
+    if (is_named || is_typed) && !format.spec().has_fields() {
+        let name = if is_named { "field" } else { "field_format" };
+        let error = format!("`{name}` is for tables and JSONL, not for a file of the kind `{}`", format.name());
+        return Err(Refusal::unfit(error.with_hint("leave it out")));
+    }
+    let named = if is_named { fields.texts("field")?.0 } else { Vec::new() };
+    let typed = fields.text("field_format")?.filter(|_| is_typed);
+    let field_format = typed.map(str::parse).transpose().map_err(Refusal::unfit)?;
     Ok(ReadOptions { fields: named, field_format: field_format.unwrap_or_default(), ..ReadOptions::default() })
 }
 

@@ -139,9 +139,11 @@ fn files_are_translated_and_fetched() {
     let answer = server.send("/translate_file", kind, several).good();
     let table = server.get(answer["translatedFileUrl"].as_str().unwrap().strip_prefix(&server.url("")).unwrap());
     assert!(table.body.contains(";It's raining.;") && !table.body.contains("Brug"), "{}", table.body);
-    for nothing in [&[][..], &[("field", "")]] {
+    for nothing in [&[][..], &[("field", ""), ("field_format", "")]] {
         server.send("/translate_file", kind, columns(nothing)).refused(422, "no column `text`");
     }
+    let of_text = columns(&[("field", "tekst")]).replace("lijst.csv", "lijst.txt");
+    server.send("/translate_file", kind, of_text).refused(422, "`field` is for tables and JSONL");
     server.send("/translate_file", kind, columns(&[("field_format", "x")])).refused(422, "unknown format `x`");
     server.send("/translate_file", kind, form("a.exe", "x")).refused(400, "kind of file");
     server.send("/translate_file", kind, "--b\r\n").refused(400, "");
