@@ -60,16 +60,6 @@ pub(super) fn all_in(text: &str, style: Style) -> Vec<(Range<usize>, Block)> {
     read(text, true, style).blocks.into_iter().map(|found| (found.range, found.block)).collect()
 }
 
-/// A page whose blocks, in these ranges, are now in `language`, with what it says of its language.
-pub(super) fn in_language(page: &str, blocks: &[Range<usize>], language: &str) -> String {
-    let own = languages::named(page);
-    let mut made = page.to_owned();
-    for (range, label) in languages::changes(page, blocks, own.as_deref(), language).into_iter().rev() {
-        made.replace_range(range, &label);
-    }
-    head::translated(&made, &[], language)
-}
-
 /// The escaping of text that is put into a page. A page in ASCII may declare any encoding that contains it; what that encoding lacks
 /// becomes references.
 pub(super) fn style(page: &str) -> Style {

@@ -315,7 +315,7 @@ impl PackagePart {
         let text = flow::joined(&self.flows, blocks);
         let Some(labels) = self.labels else {
             let page = language.filter(|_| self.is_page).map(|language| self.page_in_language(&text, blocks, language));
-            return Ok(Some(in_utf8(page.unwrap_or(text))));
+            return Ok(Some(parts::in_utf8(page.unwrap_or(text))));
         };
         let tree = Tree::parse(&text).context("its translation cannot be put into it")?;
         let mut changes = language.map_or_else(Vec::new, |language| relabelled(&tree, labels, language));
@@ -335,7 +335,7 @@ impl PackagePart {
         for (range, label) in changes.into_iter().rev() {
             text.replace_range(range, &label);
         }
-        Ok(Some(in_utf8(text)))
+        Ok(Some(parts::in_utf8(text)))
     }
 
     /// The page that this part is, written as `text` with these blocks, which names another language.
@@ -348,16 +348,8 @@ impl PackagePart {
             start..end
         };
         let ranges: Vec<Range<usize>> = gaps.zip(blocks).map(range).collect();
-        html::in_language(text, &ranges, language)
+        html::languages::in_language(text, &ranges, language)
     }
-}
-
-/// A changed part, which names the encoding that it is written in.
-fn in_utf8(mut text: String) -> String {
-    if let Some((range, name)) = xml::in_utf8(&text) {
-        text.replace_range(range, &name);
-    }
-    text
 }
 
 /// The ranges where a part names another language than `language`, and the text to put there.

@@ -19,6 +19,16 @@ struct OpenElement {
     changes: Vec<(Range<usize>, String)>,
 }
 
+/// A page whose blocks, in these ranges, are now in `language`, with what it says of its language.
+pub(in crate::document) fn in_language(page: &str, blocks: &[Range<usize>], language: &str) -> String {
+    let own = named(page);
+    let mut made = page.to_owned();
+    for (range, label) in changes(page, blocks, own.as_deref(), language).into_iter().rev() {
+        made.replace_range(range, &label);
+    }
+    super::head::translated(&made, &[], language)
+}
+
 /// The changes of a page whose blocks, in these ranges, are now in `language`. `own` is the language of the page, if it named one.
 pub(in crate::document) fn changes(
     page: &str,

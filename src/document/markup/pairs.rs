@@ -91,3 +91,18 @@ impl MarkPairs {
         true
     }
 }
+
+/// Moves times in front of the line break that they were in front of, and of the time that came after them.
+pub(super) fn keep_times(marks: &[Mark], places: &mut [usize]) {
+    let mut limit = usize::MAX;
+    for (mark, place) in marks.iter().zip(places).rev() {
+        match mark.kind {
+            MarkKind::Break => limit = *place,
+            MarkKind::Timed => {
+                limit = limit.min(*place);
+                *place = limit;
+            }
+            _ => {}
+        }
+    }
+}

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use super::pairs::MarkPairs;
+use super::pairs::{MarkPairs, keep_times};
 use super::words::{affix, anchor, is_capital, is_whole, words};
 use super::{Mark, MarkKind};
 use crate::glossary;
@@ -320,21 +320,6 @@ fn only(keys: &[Option<String>], key: Option<&String>) -> Option<usize> {
     key?;
     let mut equal = keys.iter().enumerate().filter(|(_, other)| other.as_ref() == key).map(|(index, _)| index);
     equal.next().filter(|_| equal.next().is_none())
-}
-
-/// Moves times in front of the line break that they were in front of, and of the time that came after them.
-fn keep_times(marks: &[Mark], places: &mut [usize]) {
-    let mut limit = usize::MAX;
-    for (mark, place) in marks.iter().zip(places).rev() {
-        match mark.kind {
-            MarkKind::Break => limit = *place,
-            MarkKind::Timed => {
-                limit = limit.min(*place);
-                *place = limit;
-            }
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

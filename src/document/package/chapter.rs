@@ -130,7 +130,7 @@ fn text(archive: &Archive, entry: &str, changed: &[Changed]) -> Result<String> {
 /// Changes an entry.
 fn put(entry: &str, text: String, changed: &mut Vec<Changed>) {
     changed.retain(|(name, _)| name != entry);
-    changed.push((entry.to_owned(), super::in_utf8(text).into_bytes()));
+    changed.push((entry.to_owned(), super::parts::in_utf8(text).into_bytes()));
 }
 
 /// A text with others inserted.

@@ -116,7 +116,7 @@ impl Package {
         } else {
             text.insert_str(inner.end, written);
         }
-        changed.push((entry.to_owned(), super::in_utf8(text).into_bytes()));
+        changed.push((entry.to_owned(), super::parts::in_utf8(text).into_bytes()));
         Ok(())
     }
 }

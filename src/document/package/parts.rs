@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::PackageReader;
 use super::book::{unescaped, within};
-use super::xml::Tree;
+use super::xml::{self, Tree};
 use crate::error::{Explain, WithHint};
 
 /// Kinds of entries with text, as relationships name them.
@@ -130,4 +130,12 @@ fn relationships(reader: &PackageReader, entry: &str) -> Result<Option<(String, 
         Relationship { id, kind, target, is_external: attribute("TargetMode") == "External" }
     });
     Ok(Some((list.clone(), related.collect())))
+}
+
+/// A changed part, which names the encoding that it is written in.
+pub(super) fn in_utf8(mut text: String) -> String {
+    if let Some((range, name)) = xml::in_utf8(&text) {
+        text.replace_range(range, &name);
+    }
+    text
 }
