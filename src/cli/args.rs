@@ -1,4 +1,4 @@
-//! What can be typed: every command of `kortom` and which groups of options belong to it.
+//! The arguments of each command: which groups of options belong to it. Commands with a folder of their own have theirs there.
 //!
 //! Invariant: a command lists only options that act on it, so that an option that does not apply is
 //! refused by the parser itself; what depends on two options together is refused in `job`. The
@@ -7,25 +7,15 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 
 use super::decode_args::{Given, OfLines, OfTranslations};
 use super::options::{
-    AdditionOptions, AlignmentOptions, DecodeOptions, InputOptions, LanguageOptions, MachineOptions, MemoryOptions,
-    MessageOptions, OutputOptions, PrintOptions, ReadOptions, SamplingOptions, SummaryOptions, TermOptions,
+    AdditionOptions, AlignmentOptions, AllOptions, DecodeOptions, InputFormat, InputOptions, LanguageOptions,
+    MachineOptions, MemoryOptions, MessageOptions, OutputOptions, PrintOptions, ReadOptions, SamplingOptions,
+    SummaryOptions, TermOptions, alignment_head,
 };
-
-/// What people do most.
-pub const EXAMPLES: &str = "  \
-  kortom digest article.txt                  English with a short summary on top
-  kortom translate articles/ --output en/    a folder of articles into a folder
-  cat article.txt | kortom translate         from standard input to standard output
-  kortom summarize english.txt               a summary; the most telling sentences if no model is installed
-  kortom models pull nl-en                   fetch a far better Dutch-English model";
-
-/// What the program ends with.
-pub const EXIT_CODES: &str = "0 all done, 1 some inputs failed (each is named), 2 bad arguments or an
-unusable model, 130 interrupted.";
+use super::values::at_least_one;
 
 /// Printed under the help of `completions`.
 const LOADING: &str = "\
@@ -40,52 +30,6 @@ Ask it as you would ask LibreTranslate, with any of its clients:
   curl http://127.0.0.1:5000/translate -d q='Goedemorgen.' -d source=nl -d target=en
   curl http://127.0.0.1:5000/digest -d q='Het regent vandaag in de stad.'
   curl http://127.0.0.1:5000/openapi.json       everything it answers";
-
-/// Translates Dutch articles to English and summarises them, on this machine, without Python.
-#[derive(Debug, Parser)]
-#[command(name = "kortom", version, after_help = format!("Examples:\n{EXAMPLES}\n\nExit codes: {EXIT_CODES}"), max_term_width = 100, disable_help_subcommand = true)]
-pub struct Typed {
-    /// What to do; without one, kortom says what to type next.
-    #[command(subcommand)]
-    pub command: Option<Command>,
-}
-
-/// One command of the program.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Translate each article and put a short summary on top
-    Digest(Box<DigestArgs>),
-    /// Translate articles; paragraphs, headings and dates stay where they are
-    Translate(Box<TranslateArgs>),
-    /// Summarise English articles (or Dutch ones: --from nl)
-    Summarize(Box<SummarizeArgs>),
-    /// Run any seq2seq model as it is: one source per line in, one output per line out
-    Generate(Box<GenerateArgs>),
-    /// Answer over HTTP, for clients of `LibreTranslate` too
-    Serve(Box<ServeArgs>),
-    /// Score translations or summaries by references: BLEU, chrF, TER, ROUGE
-    Score(Box<super::score::ScoreArgs>),
-    /// Compare two models, or one with two settings, on the same input
-    Compare(Box<super::compare::CompareArgs>),
-    /// Propose a glossary, from how a model translates the terms of articles
-    Glossary(super::propose::GlossaryArgs),
-    /// List, fetch, inspect and remove models
-    Models(super::models::ModelsArgs),
-    /// Import, export, count and forget what is kept over runs
-    Memory(super::memory::MemoryArgs),
-    /// Fetch the recommended models, after one question
-    Setup(SetupArgs),
-    /// Say what this machine and this build can do, and what to do about the rest
-    Doctor(DoctorArgs),
-    /// Measure generated tokens per second on this machine
-    Bench(BenchArgs),
-    /// Show the settings in effect and where each comes from
-    Config(ConfigArgs),
-    /// Write the completion script of a shell to standard output
-    Completions(CompletionsArgs),
-    /// Write the manual page to standard output
-    Man,
-}
 
 /// `kortom digest`.
 #[derive(Args, Debug)]
@@ -197,7 +141,7 @@ pub struct GenerateArgs {
     pub languages: LanguageOptions,
     /// `lines`, every line one source; or `jsonl`, every record one, which may say how in its field `generate` [default: lines]
     #[arg(long, value_name = "FORMAT", help_heading = "Input and output")]
-    pub input_format: Option<super::options::InputFormat>,
+    pub input_format: Option<InputFormat>,
     /// The field of JSONL that holds the source [default: text]
     #[arg(long, value_name = "NAME", help_heading = "Input and output")]
     pub field: Option<String>,
@@ -233,13 +177,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub api_keys: Option<PathBuf>,
     /// Most bytes of a request
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = super::options::at_least_one, help_heading = "Server")]
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = at_least_one, help_heading = "Server")]
     pub max_body: usize,
     /// Most characters of the texts of a request
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = super::options::at_least_one, help_heading = "Server")]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one, help_heading = "Server")]
     pub max_chars: usize,
     /// Most requests that are worked on or wait; further ones are told to come back
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = super::options::at_least_one, help_heading = "Server")]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Server")]
     pub max_requests: usize,
     /// Most seconds a request may take
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Server")]
@@ -248,7 +192,7 @@ pub struct ServeArgs {
     pub wanted: Wanted,
     /// The head of the decoder's cross-attention that aligns words, where a request asks for that: layer and head counted
     /// from 0; layer -1 is the last [default: the one that the catalogue names]
-    #[arg(long, value_name = "LAYER,HEAD", value_parser = super::options::alignment_head, allow_hyphen_values = true, help_heading = "Models")]
+    #[arg(long, value_name = "LAYER,HEAD", value_parser = alignment_head, allow_hyphen_values = true, help_heading = "Models")]
     pub alignment_head: Option<String>,
     #[command(flatten)]
     pub decode: DecodeOptions,
@@ -304,7 +248,7 @@ pub struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Every option, its value, and where that comes from: flag, environment, file, default
-    Show(Box<super::options::AllOptions>),
+    Show(Box<AllOptions>),
     /// Where the settings file is, or would be
     Path,
 }

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, ValueHint};
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 
-use super::args::Typed;
+use super::commands::Typed;
 
 /// The completion script for a shell.
 pub fn script(shell: Shell) -> Vec<u8> {

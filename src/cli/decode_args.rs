@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::options::{at_least_one, finite, positive, share};
+use super::values::{at_least_one, finite, positive, share};
 
 /// The options of one group that were given.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use clap::{Arg, Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use super::args::{EXAMPLES, EXIT_CODES, Typed};
+use super::commands::{EXAMPLES, EXIT_CODES, Typed};
 use super::config::VARIABLES;
 
 /// The commands that work on articles or lines, whose options are told together.

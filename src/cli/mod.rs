@@ -7,6 +7,7 @@
 mod args;
 mod articles;
 mod bench;
+mod commands;
 mod compare;
 mod completions;
 mod config;
@@ -42,6 +43,7 @@ mod source_texts;
 mod term_remarks;
 mod threads;
 mod timings;
+mod values;
 mod welcome;
 mod windows;
 
@@ -53,7 +55,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use kortom::error;
 
-use args::{Command, Typed};
+use commands::{Command, Typed};
 use job::Job;
 pub use progress::told;
 use settings::SettingsFile;

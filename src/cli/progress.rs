@@ -6,47 +6,20 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kortom::check::FlagCount;
 use kortom::error;
 use kortom::pipeline::Listener;
 
 use super::inputs::Failure;
 use super::options::MessageOptions;
-use super::run_progress::{RunProgress, Ticker};
-use super::timings::Summaries;
+use super::run_progress::{RunProgress, Tally, Ticker};
 
 /// The interval at which the bar is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
 /// The interval at which a plain line reports the progress if there is no terminal to draw on.
 const LINE_EVERY: Duration = Duration::from_mins(1);
-
-/// The counters of a run.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// When the first output had been written.
-    pub first_word: Option<Instant>,
-    /// Articles or lines that are complete.
-    pub done: usize,
-    /// Complete articles or lines whose output is still open, and may yet fail to be written.
-    pub open: usize,
-    /// Articles or lines that failed.
-    pub failed: usize,
-    /// Number of generated tokens.
-    pub tokens: usize,
-    /// Number of segments of all outputs, and their flags.
-    pub flags: FlagCount,
-    /// Summaries that a model wrote.
-    pub summaries: Summaries,
-    /// Outputs of a former run that were kept.
-    pub skipped: usize,
-    /// Bytes of source that are done.
-    pub bytes: u64,
-    /// Bytes of source that a former run had done.
-    pub skipped_bytes: u64,
-}
 
 /// Standard error, with the requested amount of messages.
 pub struct Screen {

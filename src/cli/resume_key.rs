@@ -157,7 +157,7 @@ mod tests {
     use kortom::memory::{ExchangeFormat, Forget};
 
     use super::*;
-    use crate::cli::args::{Command, Typed};
+    use crate::cli::commands::{Command, Typed};
     use crate::cli::options::{AllOptions, MessageOptions};
     use crate::cli::progress::Screen;
     use crate::cli::settings::SettingsFile;

@@ -8,10 +8,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use kortom::check::FlagCount;
 use kortom::engine::Stats;
 use kortom::pipeline::{LoadedModel, Models};
 
-use super::progress::Tally;
+use super::timings::Summaries;
+
+/// The counters of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// When the first output had been written.
+    pub first_word: Option<Instant>,
+    /// Articles or lines that are complete.
+    pub done: usize,
+    /// Complete articles or lines whose output is still open, and may yet fail to be written.
+    pub open: usize,
+    /// Articles or lines that failed.
+    pub failed: usize,
+    /// Number of generated tokens.
+    pub tokens: usize,
+    /// Number of segments of all outputs, and their flags.
+    pub flags: FlagCount,
+    /// Summaries that a model wrote.
+    pub summaries: Summaries,
+    /// Outputs of a former run that were kept.
+    pub skipped: usize,
+    /// Bytes of source that are done.
+    pub bytes: u64,
+    /// Bytes of source that a former run had done.
+    pub skipped_bytes: u64,
+}
 
 /// A function that reads the current statistics of an engine.
 pub type Gauge = Box<dyn Fn() -> Stats + Send>;

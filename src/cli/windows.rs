@@ -15,7 +15,8 @@ use kortom::report::Passes;
 use kortom::translate::Segment;
 
 use super::inputs::{Failure, Source};
-use super::progress::{Screen, Tally};
+use super::progress::Screen;
+use super::run_progress::Tally;
 use super::sink::{Beginning, Sink};
 use super::term_remarks::TermRemarks;
 

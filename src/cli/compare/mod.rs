@@ -20,12 +20,13 @@ use super::interrupt;
 use super::job::Job;
 use super::options::{
     DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions, PrintOptions,
-    SamplingOptions, TermOptions, at_least_one,
+    SamplingOptions, TermOptions,
 };
 use super::progress::Screen;
 use super::settings::SettingsFile;
 use super::source_texts::SourceTexts;
 use super::threads;
+use super::values::at_least_one;
 use system::NamedSystem;
 
 /// Number of segments that are shown in text.

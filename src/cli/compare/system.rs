@@ -14,10 +14,11 @@ use kortom::pipeline::Pipeline;
 
 use super::super::glossary;
 use super::super::job::Job;
-use super::super::options::{DecodeOptions, MachineOptions, SamplingOptions, at_least_one};
+use super::super::options::{DecodeOptions, MachineOptions, SamplingOptions};
 use super::super::progress::{Screen, cause, told};
 use super::super::source_texts::{SourceTexts, TranslatedTexts};
 use super::super::timings::{Timings, forget_peak_memory, peak_memory};
+use super::super::values::at_least_one;
 use crate::allocator;
 
 /// A system as it was typed: `NAME`, or `NAME:option=value,option=value`.

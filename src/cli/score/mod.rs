@@ -21,12 +21,12 @@ use super::args::{Inputs, TranslateArgs, TranslationModel};
 use super::job::Job;
 use super::options::{
     DecodeOptions, InputFormat, InputOptions, LanguageOptions, MachineOptions, MessageOptions, PrintOptions,
-    at_least_one,
 };
 use super::progress::Screen;
 use super::run_progress::{RunProgress, gauges};
 use super::settings::SettingsFile;
 use super::threads;
+use super::values::at_least_one;
 use texts::{System, Texts};
 
 /// Number of lines ending in a separate full stop from which on a text was probably tokenised.
