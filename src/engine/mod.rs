@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use crate::device::Placement;
 use crate::files::ModelFiles;
-use crate::model::{self, DecoderState, Seq2Seq, Spec, Weights};
+use crate::model::{self, DecoderState, Seq2Seq, Spec, open_weights};
 use crate::search::WordBoundaries;
 use crate::tokenizer::Tokenizer;
 
@@ -221,7 +221,7 @@ impl Engine {
 
 /// Loads the transformer; returns it with the number of its parameters and the placement in use.
 fn load_model(files: &ModelFiles, spec: &Spec, placement: &Placement) -> Result<(Seq2Seq, usize, Placement)> {
-    let weights = Weights::open(files)?;
+    let weights = open_weights(files)?;
     // The weights are opened before, so that a second attempt, on the fallback device, does not open them again.
     oom::load_or_fall_back(placement, |placement| {
         let placement = effective_placement(placement, spec)?;

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::error::WithHint;
 use crate::files::ModelFiles;
 
+use super::delta::Delta;
 use super::family;
 use super::spec::Names;
 use super::view::View;
@@ -48,24 +49,6 @@ const HARMLESS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
 const ELSEWHERE: &str =
     "merge it in Python (`merge_and_unload`, then `save_pretrained`) and name that folder with `--model`";
 
-/// A low-rank product that is added to a tensor: `left` `[n, r]`, already scaled, times `right` `[r, k]`, both row by
-/// row.
-pub(super) struct Delta {
-    left: Vec<f32>,
-    right: Vec<f32>,
-    rank: usize,
-}
-
-impl Delta {
-    /// Adds row `row` of the product to `out`, `[k]`.
-    pub fn add(&self, row: usize, out: &mut [f32]) {
-        let factors = &self.left[row * self.rank..][..self.rank];
-        for (factor, right) in factors.iter().zip(self.right.chunks_exact(out.len())) {
-            out.iter_mut().zip(right).for_each(|(out, right)| *out += factor * right);
-        }
-    }
-}
-
 /// The contents of `adapter_config.json`.
 #[derive(Deserialize)]
 struct AdapterConfig {
@@ -99,12 +82,24 @@ fn eight() -> f64 {
 /// The tensors that an adapter has for one module, by the suffixes of their names.
 type Module<'a> = BTreeMap<&'a str, View<'a>>;
 
+/// The weights of a model, into which its adapter is merged if it has one.
+///
+/// # Errors
+/// When there are no weights, a file is damaged, or the adapter does not fit; the message names the file.
+pub fn open_weights(files: &ModelFiles) -> Result<Weights> {
+    let mut weights = Weights::open(files)?;
+    if let Some(adapter) = files.adapter() {
+        merge(&mut weights, adapter, files)?;
+    }
+    Ok(weights)
+}
+
 /// Merges an adapter into the weights of the model `base`.
 ///
 /// # Errors
 /// When the adapter is of another kind or for another base model, or when one of its tensors is missing, has another
 /// shape, or has no counterpart in the model.
-pub(super) fn merge(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) -> Result<()> {
+fn merge(weights: &mut Weights, adapter: &ModelFiles, base: &ModelFiles) -> Result<()> {
     merge_into(weights, adapter, base).with_context(|| format!("the adapter `{}` cannot be merged", adapter.name()))
 }
 

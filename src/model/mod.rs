@@ -6,6 +6,7 @@
 mod adapter;
 mod builder;
 mod decoder;
+mod delta;
 mod embeddings;
 mod encoder;
 pub mod family;
@@ -24,6 +25,7 @@ use std::path::Path;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
+pub use adapter::open_weights;
 pub use decoder::DecoderState;
 pub use spec::Spec;
 pub use view::View;

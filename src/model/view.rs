@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 use half::slice::HalfFloatSliceExt;
 
-use super::adapter::Delta;
+use super::delta::Delta;
 use super::storage::{FileBytes, TensorLocation};
 use crate::error::WithHint;
 

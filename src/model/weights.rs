@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Explain, WithHint};
 use crate::files::ModelFiles;
 
-use super::adapter::{self, Delta};
+use super::delta::Delta;
 use super::storage::{FileBytes, TensorLocation, contiguous, map};
 use super::torch;
 use super::view::View;
@@ -35,20 +35,12 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens the weights of a model: safetensors rather than pickles, and whole files rather than shards. If the model
-    /// has an adapter, it is merged into them.
+    /// Opens the weights of a model without its adapter: safetensors rather than pickles, and whole files rather than
+    /// shards.
     ///
     /// # Errors
-    /// When there are no weights, a file is damaged, or an adapter does not fit; the message names the file.
-    pub fn open(files: &ModelFiles) -> Result<Self> {
-        let mut weights = Self::of_model(files)?;
-        if let Some(adapter) = files.adapter() {
-            adapter::merge(&mut weights, adapter, files)?;
-        }
-        Ok(weights)
-    }
-
-    fn of_model(files: &ModelFiles) -> Result<Self> {
+    /// When there are no weights, or a file is damaged; the message names the file.
+    pub(super) fn open(files: &ModelFiles) -> Result<Self> {
         const SINGLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
         for file in [SINGLE[0], "model.safetensors.index.json", SINGLE[1], "pytorch_model.bin.index.json"] {
             if !files.has(file) {

@@ -10,7 +10,7 @@ use kortom::engine::{Engine, Request};
 use kortom::files::ModelFiles;
 use kortom::kernels::simd::Level;
 use kortom::model::spec::GlobalAttention;
-use kortom::model::{Seq2Seq, Weights, family};
+use kortom::model::{Seq2Seq, family, open_weights};
 
 use crate::cli::{Place, Ran};
 
@@ -57,7 +57,7 @@ fn logits_are_near_those_of_f32_in_every_family() {
     for name in CHECKPOINTS {
         let files = ModelFiles::folder(&fixture(name), name, None).unwrap();
         let spec = || family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
-        let weights = Weights::open(&files).unwrap();
+        let weights = open_weights(&files).unwrap();
         let exact = logits(&Seq2Seq::load(spec(), &weights, &Device::Cpu, DType::F32).unwrap());
         let rounded = logits(&Seq2Seq::load_int8(spec(), &weights, None).unwrap());
         for (exact, rounded) in exact.iter().zip(&rounded) {

@@ -47,7 +47,7 @@ impl<'a> Shown<'a> {
         let same = |entry: &&CatalogEntry| entry.repo.as_deref() == Some(resolved.files.name());
         let entry = resolved.entry.or_else(|| hub::catalog().iter().find(same));
         let facts = hub::facts(&resolved.files)?;
-        let weights = Weights::open(&resolved.files);
+        let weights = model::open_weights(&resolved.files);
         let checkpoint = Checkpoint::open(&resolved.files);
         let opened = checkpoint.as_ref().ok().zip(weights.as_ref().ok());
         let half = opened.and_then(|(checkpoint, weights)| model::check_stacks(checkpoint.spec(), weights).err());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 use kortom::files::ModelFiles;
-use kortom::model::Weights;
+use kortom::model::open_weights;
 use tempfile::TempDir;
 
 use super::checkpoint::Checkpoint;
@@ -29,7 +29,7 @@ impl Changed {
                 fs::copy(fixtures().join(name).join(&file), folder.join(&file)).unwrap();
             }
         }
-        let weights = Weights::open(&ModelFiles::folder(&fixtures().join(name), name, None).unwrap()).unwrap();
+        let weights = open_weights(&ModelFiles::folder(&fixtures().join(name), name, None).unwrap()).unwrap();
         let read = |name: &str| weights.find(name).unwrap().tensor(DType::F32, &Device::Cpu).unwrap();
         let mut tensors = weights.names().map(|name| (name.to_owned(), read(name))).collect();
         change(&mut tensors);

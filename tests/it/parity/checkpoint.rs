@@ -9,7 +9,7 @@ use kortom::batch::{Batch, TokenId};
 use kortom::engine::settings::{Caller, Overrides, SettingSources, resolve};
 use kortom::files::ModelFiles;
 use kortom::model::spec::GlobalAttention;
-use kortom::model::{DecoderState, EncoderOutput, Seq2Seq, Weights, family};
+use kortom::model::{DecoderState, EncoderOutput, Seq2Seq, family, open_weights};
 use kortom::search::{Hypothesis, Logits, SearchOptions, Sequence, Step, search};
 use kortom::tokenizer::{LanguageTokens, Tokenizer};
 use serde_json::{Map, Value};
@@ -48,7 +48,7 @@ impl Checkpoint {
     fn of(files: ModelFiles, device: &Device, dtype: DType) -> Self {
         let name = files.full_name();
         let spec = family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
-        let weights = Weights::open(&files).unwrap();
+        let weights = open_weights(&files).unwrap();
         let model = Seq2Seq::load(spec, &weights, device, dtype).unwrap();
         let tokenizer = Tokenizer::load(&files).unwrap();
         let expected = files.json("expected.json").unwrap();

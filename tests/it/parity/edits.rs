@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Tensor};
 use kortom::files::ModelFiles;
-use kortom::model::{Seq2Seq, Weights, family};
+use kortom::model::{Seq2Seq, family, open_weights};
 use serde_json::Value;
 
 use super::changed::Changed;
@@ -60,7 +60,7 @@ fn stored_bytes(factor: f64) -> u64 {
     let files = ModelFiles::folder(&changed.folder, "tiny-bart", None).unwrap();
     let spec = family::parse(&files.json("config.json").unwrap().unwrap()).unwrap();
     let cache = tempfile::tempdir().unwrap();
-    Seq2Seq::load_int8(spec, &Weights::open(&files).unwrap(), Some(&cache.path().join("matrices"))).unwrap();
+    Seq2Seq::load_int8(spec, &open_weights(&files).unwrap(), Some(&cache.path().join("matrices"))).unwrap();
     let stored = std::fs::read_dir(cache.path()).unwrap();
     stored.map(|file| file.unwrap().metadata().unwrap().len()).sum()
 }

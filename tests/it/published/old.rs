@@ -9,7 +9,7 @@ use kortom::batch::Batch;
 use kortom::engine::settings::{Caller, Overrides, SettingSources, resolve};
 use kortom::files::ModelFiles;
 use kortom::model::spec::GlobalAttention;
-use kortom::model::{Seq2Seq, Weights, family};
+use kortom::model::{Seq2Seq, family, open_weights};
 use serde_json::Value;
 
 use super::ids;
@@ -30,7 +30,7 @@ fn load(file: &str, config: &Value) -> Result<Seq2Seq> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("config.json"), config.to_string())?;
     std::fs::copy(old().join(format!("{file}.bin")), folder.path().join("pytorch_model.bin"))?;
-    let weights = Weights::open(&ModelFiles::folder(folder.path(), file, None)?)?;
+    let weights = open_weights(&ModelFiles::folder(folder.path(), file, None)?)?;
     Seq2Seq::load(family::parse(config)?, &weights, &Device::Cpu, DType::F32)
 }
 
