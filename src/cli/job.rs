@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use kortom::document::{self, FieldFormat, Format};
 use kortom::error::WithHint;
 use kortom::pipeline::{PipelineOptions, PipelineTask, refuse_decoding_without_model};
+use kortom::render::journal::is_stream;
 use kortom::render::{self, Additions};
 use kortom::summarize::SummaryMethod;
 
@@ -216,10 +217,17 @@ impl Job {
         set_outputs(typed.task, &mut found.sources, format, output.output.is_some());
         let destination = Destination::plan(output.output.as_deref(), &found, extension)?;
         check_name(&destination, &found)?;
+        let resume = output.resume == Some(true) && output.output.is_some();
+        if let Some(stream) = output.output.as_deref().filter(|output| resume && is_stream(output)) {
+            bail!(
+                format!("`{}` is no file, so nothing of a former run is in it", stream.display())
+                    .with_hint("leave --resume out, or write to a file")
+            );
+        }
         Ok(Self {
             lines,
             found,
-            resume: output.resume == Some(true) && output.output.is_some(),
+            resume,
             destination,
             reading: reading(&input),
             html_whole: input.html_whole == Some(true),

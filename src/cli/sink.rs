@@ -199,8 +199,8 @@ impl Sink {
             _ => (0, 0),
         };
         let part = PartFile::begin(&folder.join(&name), bytes)?;
-        if bytes == 0 {
-            interrupt::began(part.part());
+        if let Some(part) = part.part().filter(|_| bytes == 0) {
+            interrupt::began(part);
         }
         self.pieces = articles;
         let entry = JournalEntry {
@@ -272,7 +272,7 @@ impl Sink {
             && !open.entry.key.is_empty()
             && open.articles > 0
         {
-            open.entry.state = OutputState::Reached { bytes: open.part.bytes(), articles: open.articles };
+            open.entry.state = OutputState::Reached { bytes: open.part.bytes()?, articles: open.articles };
             journal.write(&open.entry)?;
             interrupt::ended();
         }
@@ -292,7 +292,8 @@ impl Sink {
         open.part.write([begin, self.framing.close].concat().as_bytes())?;
         let digest = open.part.commit()?;
         interrupt::ended();
-        if let Some(journal) = self.journal.as_mut().filter(|_| open.good && !open.entry.key.is_empty()) {
+        let journal = self.journal.as_mut().filter(|_| open.good && !open.entry.key.is_empty());
+        if let (Some(journal), Some(digest)) = (journal, digest) {
             journal.write(&JournalEntry { state: OutputState::Finished(digest), ..open.entry })?;
         }
         Ok(())

@@ -139,13 +139,13 @@ fn end_torn_line(file: &mut File) -> io::Result<()> {
     Ok(())
 }
 
-/// An output that is being written.
+/// An output that is being written: a file gets its name when it is complete, a device or a pipe is written to at once.
 #[derive(Debug)]
 pub struct PartFile {
     path: PathBuf,
-    part: PathBuf,
+    /// The file to rename; `None` for what is no file.
+    part: Option<PathBuf>,
     file: File,
-    bytes: u64,
 }
 
 impl PartFile {
@@ -160,61 +160,91 @@ impl PartFile {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             make_folder(folder)?;
         }
-        let part = part_path(path);
+        if is_stream(path) {
+            let file = OpenOptions::new().append(true).open(path);
+            let file = file.with_context(|| format!("cannot write `{}`", path.display()))?;
+            return Ok(Self { path: path.to_owned(), part: None, file });
+        }
+        let path = followed(path);
+        let part = part_path(&path);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&part);
         let mut file = file.with_context(|| format!("cannot write `{}`", part.display()))?;
         file.set_len(keep).with_context(|| format!("cannot write `{}`", part.display()))?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Self { path: path.to_owned(), part, file, bytes: keep })
+        Ok(Self { path, part: Some(part), file })
     }
 
-    /// Appends to the part file.
+    /// Appends to the output.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).explain(|| no_room(&self.part))?;
-        self.bytes += bytes.len() as u64;
-        Ok(())
+        self.file.write_all(bytes).explain(|| no_room(&self.path))
     }
 
     /// Appends the bytes that a body writes.
     pub fn write_body(&mut self, body: &Body) -> Result<()> {
-        let before = self.file.stream_position()?;
         let mut out = BufWriter::new(&mut self.file);
-        let cannot = || no_room(&self.part);
+        let cannot = || no_room(&self.path);
         // Only an I/O error gets the hint to make room; a document may also fail to take its translation.
         match body.write(&mut out) {
             Err(error) if error.root_cause().is::<io::Error>() => return Err(error).explain(cannot),
             written => written?,
         }
-        out.flush().explain(cannot)?;
-        drop(out);
-        self.bytes += self.file.stream_position()? - before;
-        Ok(())
+        out.flush().explain(cannot)
     }
 
-    /// How many bytes were written.
+    /// How many bytes the part file has.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn bytes(&mut self) -> Result<u64> {
+        Ok(self.file.stream_position()?)
+    }
+
+    /// The path of the part file, if there is one.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    pub fn part(&self) -> Option<&Path> {
+        self.part.as_deref()
     }
 
-    /// The path of the part file.
-    #[must_use]
-    pub fn part(&self) -> &Path {
-        &self.part
-    }
-
-    /// Renames the part file to the output, and returns the SHA-256 of its content.
-    pub fn commit(self) -> Result<String> {
-        let digest = sha256(File::open(&self.part)?)?;
-        fs::rename(&self.part, &self.path).with_context(|| format!("cannot write `{}`", self.path.display()))?;
-        Ok(digest)
+    /// Gives the output its name; returns the SHA-256 of its content. What is no file has neither.
+    ///
+    /// An output that replaces a file may be read by those who could read that one.
+    pub fn commit(self) -> Result<Option<String>> {
+        let Some(part) = self.part else { return Ok(None) };
+        let digest = sha256(File::open(&part)?)?;
+        let cannot = || format!("cannot write `{}`", self.path.display());
+        if let Ok(replaced) = fs::metadata(&self.path) {
+            fs::set_permissions(&part, replaced.permissions()).with_context(cannot)?;
+        }
+        fs::rename(&part, &self.path).with_context(cannot)?;
+        Ok(Some(digest))
     }
 
     /// Deletes the part file.
     pub fn abandon(self) {
-        // An error does no harm: the part file is hidden, and the next run overwrites it.
-        let _ = fs::remove_file(&self.part);
+        if let Some(part) = self.part {
+            // An error does no harm: the part file is hidden, and the next run overwrites it.
+            let _ = fs::remove_file(part);
+        }
     }
+}
+
+/// Whether a path is no file that could be replaced: a device, a pipe, or what a shell has opened for this program.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    const OPENED: [&str; 4] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
+    let opened = OPENED.iter().any(|opened| path.starts_with(opened));
+    fs::metadata(path).is_ok_and(|data| opened || !(data.is_file() || data.is_dir()))
+}
+
+/// The file that a symbolic link leads to, also where it does not exist yet; any other path as it is.
+fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // As many as Linux follows.
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
+    }
+    path
 }
 
 /// Makes a folder and those above it.
@@ -246,7 +276,7 @@ mod tests {
         let mut part = PartFile::begin(&folder.join(output), 0).unwrap();
         part.write(text.as_bytes()).unwrap();
         assert!(!folder.join(output).exists());
-        let state = OutputState::Finished(part.commit().unwrap());
+        let state = OutputState::Finished(part.commit().unwrap().unwrap());
         let entry = JournalEntry {
             output: output.to_owned(),
             key: key.to_owned(),
@@ -308,7 +338,7 @@ mod tests {
         drop(part);
         let mut part = PartFile::begin(&path, 4).unwrap();
         part.write(b"2\n").unwrap();
-        assert_eq!(part.bytes(), 6);
+        assert_eq!(part.bytes().unwrap(), 6);
         part.commit().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n2\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -202,3 +202,32 @@ fn a_full_disk_is_a_failure() {
     let output = command.stdout(full).output().unwrap();
     super::Ran::from(output).bad(1, &["cannot write the output"]);
 }
+
+/// What is named as an output and is no file must not be replaced by one.
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_are_written_through() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    use std::process::Stdio;
+
+    let place = Place::new();
+    place.file("a.txt", "Het regent.").file("old.txt", "old");
+    let english = place.run(&["translate", "a.txt"]).good();
+    fs::set_permissions(place.path("old.txt"), fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("old.txt", place.path("link.txt")).unwrap();
+    fs::create_dir(place.path("below")).unwrap();
+    symlink("below/new.txt", place.path("dangling.txt")).unwrap();
+    place.run(&["translate", "a.txt", "--output", "link.txt"]).good();
+    place.run(&["translate", "a.txt", "--output", "dangling.txt"]).good();
+    assert!(place.path("link.txt").is_symlink() && place.path("dangling.txt").is_symlink());
+    assert_eq!([place.read("old.txt"), place.read("below/new.txt")], [english.clone(), english.clone()]);
+    assert_eq!(fs::metadata(place.path("old.txt")).unwrap().permissions().mode() & 0o777, 0o600);
+
+    assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    let reader = std::process::Command::new("cat").arg(place.path("pipe")).stdout(Stdio::piped()).spawn().unwrap();
+    place.run(&["translate", "a.txt", "--output", "pipe"]).good();
+    assert_eq!(String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap(), english);
+    assert!(fs::metadata(place.path("pipe")).unwrap().file_type().is_fifo());
+    place.run(&["translate", "a.txt", "--output", "pipe", "--resume"]).bad(2, &["`pipe` is no file", "--resume"]);
+    assert_eq!(place.run(&["translate", "a.txt", "--output", "/dev/stdout"]).good(), english);
+}
