@@ -17,7 +17,7 @@ use kortom::render;
 use serde::{Deserialize, Serialize};
 
 use super::decode_args::{Given, OfSampling, OfSearch, OfSeveral};
-use super::values::at_least_one;
+use super::values::{self, at_least_one};
 pub use alignment::{AlignmentOptions, alignment_head, layer_and_head};
 use written::{as_text, as_value, one_or_many};
 
@@ -36,7 +36,7 @@ pub struct MachineOptions {
     #[serde(with = "as_text")]
     pub compute_type: Option<ComputeType>,
     /// CPU threads [default: one per core]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = values::threads)]
     pub threads: Option<usize>,
     /// Source tokens processed together; less needs less memory
     #[arg(long, value_name = "N", value_parser = at_least_one)]

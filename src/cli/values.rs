@@ -11,6 +11,19 @@ pub fn at_least_one(typed: &str) -> Result<usize, String> {
     }
 }
 
+/// The most threads that a run may have: more than any machine has cores, and few enough to start at once.
+pub const MOST_THREADS: usize = 1024;
+
+/// A number of threads.
+pub fn threads(typed: &str) -> Result<usize, String> {
+    match at_least_one(typed)? {
+        count if count > MOST_THREADS => {
+            Err(format!("it must be at most {MOST_THREADS}; more than the cores gains nothing"))
+        }
+        count => Ok(count),
+    }
+}
+
 /// A number.
 pub fn finite(typed: &str) -> Result<f64, String> {
     typed.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "it must be a number".to_owned())
@@ -26,4 +39,16 @@ pub fn positive(typed: &str) -> Result<f64, String> {
 pub fn share(typed: &str) -> Result<f64, String> {
     let number = positive(typed)?;
     if number <= 1.0 { Ok(number) } else { Err("it must be between 0 and 1".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_as_many_as_a_machine_can_have() {
+        assert_eq!([threads("1"), threads("1024")], [Ok(1), Ok(1024)]);
+        assert!(threads("0").is_err_and(|told| told == "it must be at least 1"));
+        assert!(threads("1025").is_err_and(|told| told.starts_with("it must be at most 1024")));
+    }
 }

@@ -219,3 +219,12 @@ fn bench_measures_four_ways() {
     assert!(rows.iter().all(|row| row[2] > 0.0), "{table}");
     Place::new().run(&["bench", "--model", "nosuch"]).bad(2, &["no such model `nosuch`"]);
 }
+
+#[test]
+fn more_threads_than_a_machine_has_are_refused() {
+    let place = Place::new();
+    place.file("a.txt", "Het regent.");
+    place.run(&["translate", "a.txt", "--threads", "100000"]).bad(2, &["it must be at most 1024"]);
+    place.file("config/kortom/config.toml", "threads = 0\n");
+    place.run(&["translate", "a.txt"]).bad(2, &["config.toml", "`threads`: it must be at least 1"]);
+}
