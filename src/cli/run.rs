@@ -89,6 +89,10 @@ pub fn run(job: &Job) -> Result<ExitCode> {
             finish(job, &tally, &screen)
         }
         Err(error) if super::is_closed_pipe(&error) => return Err(error),
+        Err(error) if job.destination.folder().is_some() => {
+            screen.error(told(&error));
+            ExitCode::FAILURE
+        }
         Err(error) => {
             screen.error(format!("cannot write the output: {}", told(&error)));
             ExitCode::FAILURE

@@ -4,12 +4,14 @@
 //! `term_remarks` keeps. One bad article never makes another one fail. Results are written in the order of the
 //! inputs. How an article is read, worked on and rendered belongs to `Work`.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use kortom::check::FlagCount;
+use kortom::error::{self, WithHint};
 use kortom::render::Body;
 use kortom::report::Passes;
 use kortom::translate::Segment;
@@ -268,13 +270,17 @@ impl Writer<'_> {
         self.sink.end(good)
     }
 
-    /// Handles the result of a write. A file that cannot be written is a failure of its source; an error of standard
-    /// output ends the run.
+    /// Handles the result of a write. A file that cannot be written is a failure of its source. An error of standard
+    /// output ends the run, and so does a disk on which nothing can be written.
     fn written(&mut self, written: Result<()>) -> Result<()> {
         match written {
             Err(error) if self.sink.is_files() => {
                 let name = self.sink.abandon();
                 self.tally.done -= std::mem::take(&mut self.tally.open);
+                if let Some(remedy) = disk_remedy(&error) {
+                    let (causes, _) = error::parts(error.as_ref());
+                    bail!(format!("`{name}`: {causes}; the run ends here").with_hint(remedy));
+                }
                 self.fail(&Failure { name, error });
                 Ok(())
             }
@@ -293,5 +299,34 @@ impl Writer<'_> {
         if let Err(error) = self.sink.checkpoint() {
             self.screen.warning(format!("{error:#}"));
         }
+    }
+}
+
+/// What to do about a disk on which no later output could be written either; `None` for other errors.
+fn disk_remedy(error: &anyhow::Error) -> Option<&'static str> {
+    match error::find::<io::Error>(error)?.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room, and run the same command with `--resume`")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("make the disk writable, and run the same command with `--resume`"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn only_what_later_outputs_would_meet_too_ends_a_run() {
+        let remedy = |kind: io::ErrorKind| {
+            disk_remedy(&Err::<(), _>(io::Error::from(kind)).context("cannot write `a`").unwrap_err())
+        };
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::ReadOnlyFilesystem] {
+            assert!(remedy(kind).is_some_and(|remedy| remedy.contains("`--resume`")), "{kind}");
+        }
+        assert_eq!([io::ErrorKind::PermissionDenied, io::ErrorKind::IsADirectory].map(remedy), [None, None]);
     }
 }
