@@ -1,8 +1,10 @@
 //! Ctrl-C: the program ends at once, and nothing half-written stays.
 //!
 //! Invariant: while a result is being written to standard output, an interruption waits for it; the
-//! part file of an output that no later run could go on with is removed.
+//! part file of an output that no later run could go on with is removed. What is on standard output is closed, so that an
+//! array of JSON is valid.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +18,9 @@ const INTERRUPTED: i32 = 130;
 
 /// The part file to remove. Held while something is written.
 static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// The text that closes what is on standard output, such as the end of an array. Changed while [`PART`] is held.
+static CLOSE: Mutex<&str> = Mutex::new("");
 
 /// Makes Ctrl-C end the program cleanly from now on; `hint` says how to resume. A second Ctrl-C ends it at once,
 /// because a write may be blocked by a reader that has stopped reading.
@@ -38,6 +43,10 @@ fn end(hint: Option<&str>) {
         // If this fails no harm is done: the part file is hidden, and the next run overwrites it.
         let _ = std::fs::remove_file(part);
     }
+    let close = *CLOSE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut stdout = io::stdout().lock();
+    // If nobody reads the output any more, nobody misses its end.
+    let _ = stdout.write_all(close.as_bytes()).and_then(|()| stdout.flush());
     let said = Error::from("interrupted; complete results are kept");
     eprintln!("\n{}", hint.into_iter().fold(said, Error::with_hint));
     std::process::exit(INTERRUPTED);
@@ -46,6 +55,11 @@ fn end(hint: Option<&str>) {
 /// A guard that keeps Ctrl-C from ending the program while it is held.
 pub fn writing() -> MutexGuard<'static, Option<PathBuf>> {
     PART.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sets the text that is written to standard output if the run is interrupted, so that the output is whole.
+pub fn closes(close: &'static str) {
+    *CLOSE.lock().unwrap_or_else(PoisonError::into_inner) = close;
 }
 
 /// Registers a part file that is removed if the run is interrupted.

@@ -238,7 +238,7 @@ impl Sink {
             // Between two articles there is a line end, even when the first has none of its own.
             let end = if self.ended || before != "\n" { "" } else { "\n" };
             self.ended = piece.ends_line();
-            print(&[&header, end, before].concat(), piece)?;
+            print(&[&header, end, before].concat(), piece, self.framing.close)?;
         }
         Ok(())
     }
@@ -315,16 +315,18 @@ impl Sink {
         }
         let open = if self.pieces == 0 { self.framing.open } else { "" };
         let end = if !self.ended && io::stdout().is_terminal() { "\n" } else { "" };
-        print(&[open, self.framing.close, end].concat(), &Body::default())
+        print(&[open, self.framing.close, end].concat(), &Body::default(), "")
     }
 }
 
-/// Writes to standard output at once, so that a reader of a pipe sees each result when it is there.
-fn print(text: &str, piece: &Body) -> Result<()> {
+/// Writes to standard output at once, so that a reader of a pipe sees each result when it is there. An interruption
+/// that comes later writes `close` behind it.
+fn print(text: &str, piece: &Body, close: &'static str) -> Result<()> {
     let _whole = interrupt::writing();
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     piece.write(&mut stdout)?;
     stdout.flush()?;
+    interrupt::closes(close);
     Ok(())
 }
