@@ -174,6 +174,12 @@ pub struct LineReport {
     /// Which words belong together, where that was asked for: pairs of ranges of characters, in the source and in the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Vec<[[usize; 2]; 2]>>,
+    /// Why the line has no output, if it could not be read or worked on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What to do about the error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl LineReport {

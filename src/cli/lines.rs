@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use kortom::check::FlagCount;
 use kortom::detect::Detected;
 use kortom::engine::Alternative;
-use kortom::error::{Error, WithHint};
+use kortom::error::{self, Error, WithHint};
 use kortom::pipeline::Models;
 use kortom::render::{Body, ReportFormat};
 use kortom::report::LineReport;
@@ -98,6 +98,11 @@ impl Lines<'_> {
         let segments = segment.iter().filter(|_| !self.detects).cloned().collect();
         if let Some(segment) = segment {
             fill(&mut report, segment, self.n_best);
+        }
+        if let Some(failure) = &failure {
+            let (causes, hints) = error::parts(failure.as_ref());
+            report.error = Some(causes);
+            report.hint = (!hints.is_empty()).then(|| hints.join(error::HINT));
         }
         report.source = line.source;
         report.detected = line.detected;

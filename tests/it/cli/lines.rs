@@ -146,3 +146,18 @@ fn generate_gives_twenty_new_tokens_by_default() {
     let said = report(&["generate", "--model", "kortom-nl-en", "--format", "jsonl"]);
     assert_eq!(said["target"], long["target"]);
 }
+
+#[test]
+fn a_line_that_cannot_be_read_says_so_in_its_object() {
+    let place = Place::new();
+    for mode in modes() {
+        let asked = [mode, &["--format", "jsonl"]].concat();
+        let text = place
+            .pipe(&asked, b"Het regent.\nfout \xff\xfe byte\nDe zon schijnt.\n")
+            .bad(1, &["1 failed, 2 done"])
+            .stdout;
+        let reports = objects(&text);
+        assert!(reports[1]["error"].as_str().is_some_and(|told| !told.is_empty()), "{text}");
+        assert!(reports[0].get("error").is_none() && reports[2].get("error").is_none(), "{text}");
+    }
+}
