@@ -45,6 +45,8 @@ pub struct TmxReader<R> {
     is_said: bool,
     /// Number of open elements with codes.
     codes: usize,
+    /// Whether the root element has begun.
+    rooted: bool,
     ended: bool,
 }
 
@@ -61,7 +63,7 @@ impl<R: BufRead> TmxReader<R> {
         );
         let reader = Reader::from_reader(source);
         let (buffer, unit) = Default::default();
-        Ok(Self { reader, buffer, unit, depth: 0, is_said: false, codes: 0, ended: false })
+        Ok(Self { reader, buffer, unit, depth: 0, is_said: false, codes: 0, rooted: false, ended: false })
     }
 
     /// The next unit: its variants.
@@ -76,6 +78,7 @@ impl<R: BufRead> TmxReader<R> {
                 Event::Start(tag) => self.start(&tag)?,
                 Event::Empty(_) if self.depth == 0 => bail!(foreign()),
                 Event::End(tag) => self.end(tag.local_name().as_ref()),
+                Event::Text(text) if self.depth == 0 && !text.xml10_content().trim().is_empty() => bail!(foreign()),
                 Event::Text(text) => self.say(&text.xml10_content()),
                 Event::CData(text) => self.say(&text),
                 Event::GeneralRef(reference) => self.say(&resolved(&reference)),
@@ -88,6 +91,7 @@ impl<R: BufRead> TmxReader<R> {
                 Event::Eof if self.depth > 0 => {
                     bail!("it ends in the middle".with_hint("the file is damaged: export it anew"))
                 }
+                Event::Eof => ensure!(self.rooted, foreign()),
                 _ => {}
             }
             self.buffer = buffer;
@@ -104,6 +108,7 @@ impl<R: BufRead> TmxReader<R> {
         let name = tag.local_name();
         let name: &str = name.as_ref();
         ensure!(self.depth > 0 || name == "tmx", foreign());
+        self.rooted = true;
         self.depth += 1;
         if self.is_said {
             self.codes += usize::from(self.codes > 0 || CODES.contains(&name));

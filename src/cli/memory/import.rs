@@ -1,6 +1,7 @@
 //! `kortom memory import`: translations that people made or corrected.
 //!
-//! Invariant: one file that cannot be read takes nothing from the others; it is named, and gives exit code 1.
+//! Invariant: one file that cannot be read takes nothing from the others; it is named, and gives exit code 1. Of a file
+//! with a fault nothing is imported.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -107,7 +108,9 @@ impl ImportArgs {
         } else {
             Box::new(BufReader::with_capacity(1 << 16, File::open(path).context("cannot open the file")?))
         };
-        memory.import(format.read(source, &self.from, &self.to)?, format.is_report())
+        // All is read before anything is taken, so that a file with a fault can be mended and imported anew.
+        let units = format.read(source, &self.from, &self.to)?.collect::<Result<Vec<_>>>()?;
+        memory.import(units.into_iter().map(Ok), format.is_report())
     }
 }
 

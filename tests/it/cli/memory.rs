@@ -72,3 +72,15 @@ fn a_model_takes_little_more_memory_than_its_weights() {
     // 40 MiB are the program itself.
     assert!(peak < weights * 13 / 10 + 40, "{peak} MiB for {weights} MiB of weights");
 }
+
+#[test]
+fn of_a_file_with_a_fault_nothing_is_imported() {
+    let place = Place::new();
+    place.file("c.tsv", "Een zin.\tOne phrase.\nx\n").file("good.tsv", "Een zin.\tOne phrase.\n");
+    place.run(&["memory", "import", "c.tsv", "--memory", "m.sqlite"]).bad(1, &["`c.tsv`"]);
+    let told =
+        place.run(&["memory", "import", "good.tsv", "--memory", "m.sqlite"]).bad(0, &["1 corrections taken"]).stderr;
+    assert!(!told.contains("known already"), "{told}");
+    let foreign = ["memory", "import", "good.tsv", "--format", "tmx", "--memory", "m.sqlite"];
+    place.run(&foreign).bad(1, &["there is no translation memory in it"]);
+}
