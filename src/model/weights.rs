@@ -113,6 +113,7 @@ impl Weights {
             self.stamps.push(format!("{:?}", file.metadata()?.modified()?));
             FileBytes::Mapped(map(&file)?)
         };
+        ensure!(!bytes.starts_with(LFS_POINTER), lfs_pointer());
         let index = self.files.len();
         let is_safetensors = std::path::Path::new(name).extension().is_some_and(|end| end == "safetensors");
         let locations = if is_safetensors { safetensors_locations(&bytes)? } else { torch::locations(&bytes)? };
@@ -239,6 +240,16 @@ impl Weights {
         format!("the weights have no tensor {wanted}; among the {count} they have: {near}")
             .with_hint("config.json and the weights must be of the same checkpoint, saved with its language-model head")
     }
+}
+
+/// What a pointer of Git LFS begins with: the small file that stands for a large one where that was not fetched.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
+fn lfs_pointer() -> anyhow::Error {
+    anyhow::anyhow!(
+        "it is a pointer of Git LFS, which stands for the file but is not it"
+            .with_hint("run `git lfs pull` in the model's folder, or fetch the model with `kortom models pull`")
+    )
 }
 
 fn safetensors_locations(bytes: &[u8]) -> Result<Vec<(String, Result<TensorLocation, String>)>> {
