@@ -71,3 +71,10 @@ pub enum Command {
     /// Write the manual page to standard output
     Man,
 }
+
+impl Command {
+    /// Whether the command needs nothing of the settings file.
+    pub fn does_without_settings(&self) -> bool {
+        matches!(self, Self::Models(_) | Self::Doctor(_) | Self::Completions(_) | Self::Man)
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kortom::device::{ComputeType, DeviceChoice, Placement};
-use kortom::error::WithHint;
+use kortom::error::{self, WithHint};
 use kortom::hub::{self, BUNDLED, Hub, Installed, ModelTask};
 use kortom::kernels::simd::Level;
 use kortom::memory::Memory;
@@ -71,12 +71,13 @@ pub fn ask(address: &str) -> Result<String> {
     }
 }
 
-/// The whole report.
-pub fn report(args: &DoctorArgs, settings: &SettingsFile) -> String {
+/// The whole report; `fault` is why the settings file cannot be used.
+pub fn report(args: &DoctorArgs, settings: &SettingsFile, fault: Option<&anyhow::Error>) -> String {
     let hub = Hub::from_env(args.offline);
     let mut page = format!("kortom {}\n\n", env!("CARGO_PKG_VERSION"));
     let mut findings = vec![processor(), threads(), main_memory(), graphics(), build()];
     findings.extend(folders(&hub));
+    findings.extend(fault.map(broken_settings));
     findings.extend(kept(settings));
     findings.push(network(&hub));
     findings.extend(models(&hub));
@@ -214,6 +215,13 @@ fn folders(hub: &Hub) -> Vec<Diagnosis> {
         Diagnosis::good("settings", format!("{}{state}", path.display()))
     });
     [Some(cache), stored, models, settings].into_iter().flatten().collect()
+}
+
+/// A settings file that cannot be used.
+fn broken_settings(error: &anyhow::Error) -> Diagnosis {
+    let (causes, hints) = error::parts(error.as_ref());
+    let remedy = hints.first().map_or("mend the line, or move the file away", |hint| hint.as_ref());
+    Diagnosis::good("settings", causes).remedy("bad", remedy)
 }
 
 /// The state of the memory of translations; `None` if the system has no folder for it.

@@ -68,8 +68,13 @@ pub fn run() -> Result<ExitCode> {
         Err(error) => return parse_error(&error),
     };
     config::set_simd()?;
-    let file = SettingsFile::load()?;
     let Some(command) = typed.command else { return print(&welcome::page()) };
+    // A fault in the settings file stops no command that does without it, least of all one that looks for the fault.
+    let (file, fault) = match SettingsFile::load() {
+        Ok(file) => (file, None),
+        Err(fault) if command.does_without_settings() => (SettingsFile::default(), Some(fault)),
+        Err(fault) => return Err(fault),
+    };
     match command {
         Command::Digest(args) => run::run(&Job::digest(&args, &file)?),
         Command::Translate(args) => run::run(&Job::translate(&args, &file)?),
@@ -81,7 +86,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Setup(args) => setup::run(&args),
         Command::Doctor(args) => match &args.server {
             Some(address) => print(&doctor::ask(address)?),
-            None => print(&doctor::report(&args, &file)),
+            None => print(&doctor::report(&args, &file, fault.as_ref())),
         },
         Command::Bench(args) => bench::run(&args, &file),
         Command::Score(args) => score::run(*args, &file),

@@ -228,3 +228,15 @@ fn more_threads_than_a_machine_has_are_refused() {
     place.file("config/kortom/config.toml", "threads = 0\n");
     place.run(&["translate", "a.txt"]).bad(2, &["config.toml", "`threads`: it must be at least 1"]);
 }
+
+#[test]
+fn a_fault_in_the_settings_file_stops_no_command_that_does_without_it() {
+    let place = Place::new();
+    place.file("config/kortom/config.toml", "nonsense = 1\n");
+    place.run(&["translate", "a.txt"]).bad(2, &["unknown option `nonsense`"]);
+    for command in [&["man"][..], &["completions", "bash"], &["models", "list"]] {
+        place.run(command).good();
+    }
+    let report = place.run(&["doctor"]).good();
+    assert!(report.contains("[bad]  settings") && report.contains("unknown option `nonsense`"), "{report}");
+}
