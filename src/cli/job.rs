@@ -204,6 +204,7 @@ impl Job {
     fn common(typed: &Common<'_>, file: &SettingsFile) -> Result<Self> {
         let input = if typed.task == PipelineTask::Generate { typed.input.clone() } else { file.fill(&typed.input)? };
         let mut output = file.fill(typed.output)?;
+        output.output = output.output.filter(|output| output.as_os_str() != "-");
         // A format in the settings file that is for articles only is ignored for lines.
         let lines = input.input_format == Some(InputFormat(Some(Format::Lines)));
         if lines && typed.output.format.is_none() {

@@ -231,3 +231,11 @@ fn links_and_pipes_are_written_through() {
     place.run(&["translate", "a.txt", "--output", "pipe", "--resume"]).bad(2, &["`pipe` is no file", "--resume"]);
     assert_eq!(place.run(&["translate", "a.txt", "--output", "/dev/stdout"]).good(), english);
 }
+
+#[test]
+fn a_dash_as_output_is_standard_output() {
+    let place = Place::new();
+    place.file("a.txt", ARTICLE);
+    assert_eq!(place.run(&["translate", "a.txt", "--output", "-"]).good(), place.run(&["translate", "a.txt"]).good());
+    assert!(!place.path("-").exists());
+}
