@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use kortom::check::FlagCount;
 use kortom::document::jsonl::{Field, JsonlRecords as Lines};
 use kortom::engine::Request;
@@ -115,6 +115,11 @@ impl Records<'_> {
     /// A segment for each text, and whether the hypotheses of each are written.
     fn generate(&self, call: Option<&str>, texts: &[&str]) -> Result<(Vec<Segment>, bool)> {
         let call = call.map_or_else(|| Ok(Call::default()), read_call)?;
+        if let Some(task) = call.task.as_deref().filter(|task| !is_task(task)) {
+            bail!(format!("there is no task `{task}`").with_hint(
+                "it is `translation`, `translation_nl_to_en` with any two languages, `summarization` or `text2text-generation`"
+            ));
+        }
         let truncation = call.truncation;
         let session = self.model.session_for(|request| call.into_request(request))?;
         let encode = |text: &&str| if truncation { session.encode_truncated(text) } else { session.encode(text) };
@@ -154,14 +159,21 @@ impl Call {
     }
 }
 
+/// Whether transformers 4 has a pipeline of that name for these models.
+fn is_task(name: &str) -> bool {
+    let pair = name.strip_prefix("translation_").and_then(|pair| pair.split_once("_to_"));
+    matches!(name, "translation" | "summarization" | "text2text-generation")
+        || pair.is_some_and(|(from, to)| !from.is_empty() && !to.is_empty())
+}
+
 /// Reads the JSON of a `generate` field.
 fn read_call(value: &str) -> Result<Call> {
-    serde_json::from_str(value).map_err(|error| {
-        anyhow!(
-            format!("the field `{CALL}` cannot be used: {error}")
-                .with_hint("it is an object such as {\"settings\": {\"num_beams\": 4}}")
-        )
-    })
+    const HINT: &str = "it is an object such as {\"settings\": {\"num_beams\": 4}}";
+    if !value.trim_start().starts_with('{') {
+        bail!(format!("the field `{CALL}` is no object").with_hint(HINT));
+    }
+    serde_json::from_str(value)
+        .map_err(|error| anyhow!(format!("the field `{CALL}` cannot be used: {error}").with_hint(HINT)))
 }
 
 impl Record {
@@ -232,5 +244,24 @@ fn one(fields: Vec<Field>, field: &str, name: String, source: &Source) -> Result
     match value.and_then(|value| Ok(serde_json::from_str(&value.value)?)) {
         Ok(text) => Ok(Record { text, fields, error: None, name, output: source.output }),
         Err(error) => Err(Failure { name, error }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_those_of_the_pipelines() {
+        let known = ["translation", "translation_nl_to_en", "summarization", "text2text-generation"];
+        assert!(known.into_iter().all(is_task));
+        assert!(!["nope", "", "translation_nl", "translation__to_en"].into_iter().any(is_task));
+    }
+
+    #[test]
+    fn a_call_that_is_no_object_is_refused_without_names_of_types() {
+        for value in ["5", "null", "[]", "\"x\""] {
+            assert_eq!(read_call(value).unwrap_err().to_string(), "the field `generate` is no object");
+        }
     }
 }
