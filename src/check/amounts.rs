@@ -5,10 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::calendar;
+use super::calendar::{self, CalendarName};
 use super::digits::Clock;
 use super::measure::{Dimension, Measure};
-use super::quantity::{Quantities, Quantity, quantities};
+use super::quantity::{DigitDate, Quantities, Quantity, quantities};
 use super::words::Token;
 use super::{Finding, Flag, Language};
 
@@ -39,8 +39,70 @@ pub(super) fn findings(source: &Side, target: &Side) -> Vec<Finding> {
     let required = to.all.iter().filter(|quantity| quantity.required);
     let invented = required.filter(|quantity| !known.has(quantity) && !copied(quantity));
     findings.extend(invented.map(|quantity| Finding::invented(quantity.flag, quantity.number)));
-    findings.extend(calendar::findings(&months[0], &months[1], [&from.months, &to.months]));
+    findings.extend(
+        lost_signs([source, target], [&from, &to])
+            .map(|number| Finding::new(Flag::Number, format!("`-{number}` lost its minus sign"))),
+    );
+    findings.extend(
+        lost_signs([target, source], [&to, &from]).map(|number| {
+            Finding::new(Flag::Number, format!("`-{number}` has a minus sign that is not in the source"))
+        }),
+    );
+    let numeric = [&from, &to].map(|side| side.dates.iter().flat_map(DigitDate::months).collect::<Vec<_>>());
+    findings.extend(calendar::findings(&months[0], &months[1], [&numeric[0], &numeric[1]]));
+    for changed in changed_dates(&from.dates, &to.dates, &months[1]) {
+        if !findings.contains(&changed) {
+            findings.push(changed);
+        }
+    }
     findings
+}
+
+/// Words that say in either language that a number is below zero.
+const BELOW_ZERO: [&str; 22] = [
+    "min",
+    "minus",
+    "onder",
+    "negatief",
+    "negatieve",
+    "vriest",
+    "vroor",
+    "vorst",
+    "tekort",
+    "verlies",
+    "krimp",
+    "daling",
+    "below",
+    "negative",
+    "subzero",
+    "freezing",
+    "frost",
+    "deficit",
+    "loss",
+    "contraction",
+    "decline",
+    "decrease",
+];
+
+/// The numbers with a minus sign on the first side that are on the second without one, where no word says it.
+fn lost_signs<'q>([side, other]: [&'q Side; 2], [read, others]: [&'q Quantities; 2]) -> impl Iterator<Item = &'q str> {
+    let is_said = other.tokens.iter().any(|token| BELOW_ZERO.contains(&token.lower.as_str()));
+    let negative = read.all.iter().filter(move |number| !is_said && number.is_negative(side.text));
+    let lost = negative.filter(|number| {
+        let mut same = others.all.iter().filter(|other| other.values.iter().any(|value| number.values.contains(value)));
+        same.clone().next().is_some() && !same.any(|same| same.is_negative(other.text))
+    });
+    lost.map(|number| number.text)
+}
+
+/// The dates of digits in the source that are another day in the target, where that has dates of digits too.
+fn changed_dates(source: &[DigitDate], target: &[DigitDate], named: &[calendar::Mention]) -> Vec<Finding> {
+    let is_named = |date: &DigitDate| {
+        date.months().any(|month| named.iter().any(|mention| mention.named == CalendarName::Month(month)))
+    };
+    let is_kept = |date: &DigitDate| target.iter().any(|other| other.may_be(date)) || is_named(date);
+    let changed = source.iter().filter(|date| !target.is_empty() && !is_kept(date));
+    changed.map(|date| Finding::missing(Flag::Date, date.text)).collect()
 }
 
 /// The numbers in a text that another text in the same language does not contain.

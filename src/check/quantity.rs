@@ -34,10 +34,41 @@ pub(super) struct Quantity<'t> {
     pub(super) required: bool,
 }
 
-/// All quantities in a sentence, and the months in dates of digits.
+/// A date of digits with all that it may mean.
+pub(super) struct DigitDate<'t> {
+    /// The date as in the sentence.
+    pub(super) text: &'t str,
+    year: u32,
+    /// Day, from 1, and month, from 0 for January, of each reading.
+    days: Vec<(u32, usize)>,
+}
+
+impl DigitDate<'_> {
+    /// Whether two dates may be the same day.
+    pub(super) fn may_be(&self, other: &DigitDate) -> bool {
+        self.year == other.year && self.days.iter().any(|day| other.days.contains(day))
+    }
+
+    /// The month of each reading, from 0 for January.
+    pub(super) fn months(&self) -> impl Iterator<Item = usize> {
+        self.days.iter().map(|&(_, month)| month)
+    }
+}
+
+impl Quantity<'_> {
+    /// Whether a minus sign stands before it in the sentence `text`. A sign that follows a word or a number is a hyphen or
+    /// a dash.
+    pub(super) fn is_negative(&self, text: &str) -> bool {
+        let before = text[..self.at.start].trim_end_matches(['€', '$', '£']);
+        let without = before.strip_suffix(['-', '−', '–']);
+        without.is_some_and(|rest| rest.ends_with([' ', '(', '€', '$', '£', '\u{a0}']))
+    }
+}
+
+/// All quantities in a sentence, and the dates of digits.
 pub(super) struct Quantities<'t> {
     pub(super) all: Vec<Quantity<'t>>,
-    pub(super) months: Vec<usize>,
+    pub(super) dates: Vec<DigitDate<'t>>,
 }
 
 /// Reads the quantities of a sentence.
@@ -47,7 +78,7 @@ pub(super) fn quantities<'t>(
     mentions: &[Mention],
     language: Language,
 ) -> Quantities<'t> {
-    let mut reader = QuantityReader { text, tokens, mentions, language, all: Vec::new(), months: Vec::new() };
+    let mut reader = QuantityReader { text, tokens, mentions, language, all: Vec::new(), dates: Vec::new() };
     let mut next = 0;
     while next < tokens.len() {
         let used = match tokens[next].kind {
@@ -58,7 +89,7 @@ pub(super) fn quantities<'t>(
         next += used;
     }
     share_scales(text, &mut reader.all);
-    Quantities { all: reader.all, months: reader.months }
+    Quantities { all: reader.all, dates: reader.dates }
 }
 
 /// Gives numbers the multiplier of a following one: in `twee tot drie miljoen`, two is two million as well.
@@ -82,7 +113,7 @@ struct QuantityReader<'a, 't> {
     mentions: &'a [Mention<'a>],
     language: Language,
     all: Vec<Quantity<'t>>,
-    months: Vec<usize>,
+    dates: Vec<DigitDate<'t>>,
 }
 
 impl<'t> QuantityReader<'_, 't> {
@@ -111,29 +142,25 @@ impl<'t> QuantityReader<'_, 't> {
     }
 
     /// Reads a date such as `05-10-2020`, `5/10/2020`, `2020-10-05` or `05.10.2020`; returns its number of tokens. If day
-    /// and month can be exchanged, both readings are kept.
+    /// and month can be exchanged, both readings are kept; they cannot where the year stands first.
     fn date(&mut self, first: usize) -> Option<usize> {
         let (parts, used) = self.date_parts(first)?;
         let numbers: Vec<u32> = parts.iter().map(|part| part.parse().ok()).collect::<Option<_>>()?;
-        let (day, month, year) = if parts[0].len() == 4 {
-            (numbers[2], numbers[1], numbers[0])
-        } else {
-            (numbers[0], numbers[1], numbers[2])
-        };
+        let year_first = parts[0].len() == 4;
+        let (day, month, year) =
+            if year_first { (numbers[2], numbers[1], numbers[0]) } else { (numbers[0], numbers[1], numbers[2]) };
         let is_month = |number: u32| (1..=12).contains(&number);
         let is_day = |number: u32| (1..=31).contains(&number);
-        let (swapped, written) = (is_month(day) && is_day(month), is_month(month) && is_day(day));
+        let written = is_month(month) && is_day(day);
+        let swapped = !year_first && is_month(day) && is_day(month);
         if !(written || swapped) {
             return None;
         }
-        let mut days = Vec::new();
-        for (day, month, fits) in [(day, month, written), (month, day, swapped)] {
-            if fits {
-                days.push(f64::from(day));
-                self.months.push(month as usize - 1);
-            }
-        }
-        self.push(first..first + used, days, Flag::Date, true);
+        let readings = [(day, month, written), (month, day, swapped)].into_iter().filter(|&(.., fits)| fits);
+        let days: Vec<(u32, usize)> = readings.map(|(day, month, _)| (day, month as usize - 1)).collect();
+        let numbers = days.iter().map(|&(day, _)| f64::from(day)).collect();
+        let text = self.push(first..first + used, numbers, Flag::Date, true).text;
+        self.dates.push(DigitDate { text, year, days });
         self.push(first..first + used, vec![f64::from(year)], Flag::Date, true);
         Some(used)
     }

@@ -29,6 +29,11 @@ fn bad(flag: Flag, pairs: &[(&str, &str, &str)]) {
 fn numbers_may_be_written_the_other_way() {
     good(&[
         ("Er waren 30.000 bezoekers.", "There were 30,000 visitors."),
+        ("Het wordt -7 graden.", "It will be minus 7 degrees."),
+        ("Het wordt -7 graden.", "It will be -7 degrees."),
+        ("Het wordt min 7 graden.", "It will be -7 degrees."),
+        ("Het vriest 7 graden.", "It is 7 degrees below zero."),
+        ("Het kost 5-7 euro.", "It costs 5 to 7 euros."),
         ("Er waren 30.000 bezoekers.", "There were 30 thousand visitors."),
         ("Er waren dertigduizend bezoekers.", "There were 30,000 visitors."),
         ("De inflatie was 12,5 procent.", "Inflation was 12.5%."),
@@ -71,6 +76,8 @@ fn numbers_lost_or_changed_are_flagged() {
     bad(
         Flag::Number,
         &[
+            ("Het koelt af tot -7 graden.", "It will cool to 7 degrees.", "`-7` lost its minus sign"),
+            ("Het wordt 7 graden.", "It will be -7 degrees.", "`-7` has a minus sign that is not in the source"),
             ("Er waren 30.000 bezoekers.", "There were 30.000 visitors.", "`30.000` means something else in English"),
             ("Er waren 30.000 bezoekers.", "There were visitors.", "`30.000` is missing"),
             ("Er waren 30.000 bezoekers.", "There were 3,000 visitors.", "`3,000` is not in the source"),
@@ -128,6 +135,9 @@ fn dates_and_times_lost_or_changed_are_flagged() {
             ("Op 5 oktober 2020 regende het.", "On October 6, 2020, it rained.", "`5` is missing"),
             ("Op 5 oktober 2020 regende het.", "On October 5, 2002, it rained.", "`2020` is missing"),
             ("Op 05-10-2020 regende het.", "On June 5, 2020 it rained.", "`June` is not in the source"),
+            ("Zij is op 12-05-1987 geboren.", "She was born on 12-06-1987.", "`12-05-1987` is missing"),
+            ("Dat was op 2020-10-05.", "That was on 2020-05-10.", "`2020-10-05` is missing"),
+            ("Op 1.2.2020 kwam hij.", "He came on 1.3.2020.", "`1.2.2020` is missing"),
             ("In maart is het druk.", "It is busy.", "`maart` is missing"),
             ("Maandagavond komt zij.", "She comes on Tuesday evening.", "`Tuesday` is not in the source"),
             ("Zij komt morgen.", "She comes on Friday.", "`Friday` is not in the source"),
@@ -147,6 +157,7 @@ fn names_may_be_spelled_the_other_way() {
         ("De Duitse en de Nederlandse premier spraken.", "The German and the Dutch prime ministers spoke."),
         ("Dat zegt de VN in New York.", "That is what the UN says in New York."),
         ("De VS en het VK tekenden.", "The US and the UK signed."),
+        ("Volgens de OESO stijgt de btw.", "According to the OECD, VAT is rising."),
         ("Gisteren sprak mevrouw De Vries.", "Mrs De Vries spoke yesterday."),
         ("De fiets van Anna is weg.", "Anna's bicycle is gone."),
         ("Zij leest Shakespeares sonnetten.", "She reads Shakespeare's sonnets."),
@@ -174,6 +185,9 @@ fn names_lost_changed_or_invented_are_flagged() {
             ),
             ("Zij spraken met de NAVO.", "They spoke with the allies there.", "`NAVO` is missing"),
             ("Zij kwam uit Duitsland.", "She came from France.", "`Duitsland` is missing"),
+            ("De VVD wint.", "The PvdA wins.", "`VVD` is missing"),
+            ("De VVD wint.", "The PvdA wins.", "`PvdA` is not in the source"),
+            ("Zij vliegt met KLM.", "She flies with KPN.", "`KPN` is not in the source"),
         ],
     );
 }
