@@ -39,15 +39,11 @@ pub(super) fn findings(source: &Side, target: &Side) -> Vec<Finding> {
     let required = to.all.iter().filter(|quantity| quantity.required);
     let invented = required.filter(|quantity| !known.has(quantity) && !copied(quantity));
     findings.extend(invented.map(|quantity| Finding::invented(quantity.flag, quantity.number)));
-    findings.extend(
-        lost_signs([source, target], [&from, &to])
-            .map(|number| Finding::new(Flag::Number, format!("`-{number}` lost its minus sign"))),
-    );
-    findings.extend(
-        lost_signs([target, source], [&to, &from]).map(|number| {
-            Finding::new(Flag::Number, format!("`-{number}` has a minus sign that is not in the source"))
-        }),
-    );
+    let lost = lost_signs([source, target], [&from, &to]);
+    findings.extend(lost.map(|number| Finding::new(Flag::Number, format!("`-{number}` lost its minus sign"))));
+    let new = lost_signs([target, source], [&to, &from]);
+    let new_sign = |number| format!("`-{number}` has a minus sign that is not in the source");
+    findings.extend(new.map(|number| Finding::new(Flag::Number, new_sign(number))));
     let numeric = [&from, &to].map(|side| side.dates.iter().flat_map(DigitDate::months).collect::<Vec<_>>());
     findings.extend(calendar::findings(&months[0], &months[1], [&numeric[0], &numeric[1]]));
     for changed in changed_dates(&from.dates, &to.dates, &months[1]) {
@@ -59,35 +55,17 @@ pub(super) fn findings(source: &Side, target: &Side) -> Vec<Finding> {
 }
 
 /// Words that say in either language that a number is below zero.
+#[rustfmt::skip]
 const BELOW_ZERO: [&str; 22] = [
-    "min",
-    "minus",
-    "onder",
-    "negatief",
-    "negatieve",
-    "vriest",
-    "vroor",
-    "vorst",
-    "tekort",
-    "verlies",
-    "krimp",
-    "daling",
-    "below",
-    "negative",
-    "subzero",
-    "freezing",
-    "frost",
-    "deficit",
-    "loss",
-    "contraction",
-    "decline",
-    "decrease",
+    "min", "minus", "onder", "negatief", "negatieve", "vriest", "vroor", "vorst", "tekort", "verlies", "krimp", "daling",
+    "below", "negative", "subzero", "freezing", "frost", "deficit", "loss", "contraction", "decline", "decrease",
 ];
 
-/// The numbers with a minus sign on the first side that are on the second without one, where no word says it.
-fn lost_signs<'q>([side, other]: [&'q Side; 2], [read, others]: [&'q Quantities; 2]) -> impl Iterator<Item = &'q str> {
+/// The numbers of a text that have a minus sign there and none in the other text. If a word of the other text says that
+/// something is below zero, nothing is known of its numbers.
+fn lost_signs<'q>([text, other]: [&'q Side; 2], [read, others]: [&'q Quantities; 2]) -> impl Iterator<Item = &'q str> {
     let is_said = other.tokens.iter().any(|token| BELOW_ZERO.contains(&token.lower.as_str()));
-    let negative = read.all.iter().filter(move |number| !is_said && number.is_negative(side.text));
+    let negative = read.all.iter().filter(move |number| !is_said && number.is_negative(text.text));
     let lost = negative.filter(|number| {
         let mut same = others.all.iter().filter(|other| other.values.iter().any(|value| number.values.contains(value)));
         same.clone().next().is_some() && !same.any(|same| same.is_negative(other.text))

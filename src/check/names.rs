@@ -68,18 +68,6 @@ pub(super) struct Name<'t> {
     plain: String,
 }
 
-impl Name<'_> {
-    /// The letters of an abbreviation in alphabetical order; `None` for other words.
-    fn letters(&self) -> Option<Vec<char>> {
-        let is_abbreviation = self.text.chars().filter(|c| c.is_uppercase()).count() > 1;
-        is_abbreviation.then(|| {
-            let mut letters: Vec<char> = self.plain.chars().collect();
-            letters.sort_unstable();
-            letters
-        })
-    }
-}
-
 /// The names in a sentence, word by word; none in headlines, which capitalise everything.
 pub(super) fn names<'t>(tokens: &[Token<'t>], language: Language) -> Vec<Name<'t>> {
     if is_headline(tokens, language) {
@@ -149,14 +137,8 @@ fn lacking<'t>(mut names: Vec<Name<'t>>, other: &[Token]) -> Vec<Name<'t>> {
 
 /// The names that are on one side only.
 pub(super) fn findings(source: &[Token], target: &[Token], languages: (Language, Language)) -> Vec<Finding> {
-    let mut lost = lacking(names(source, languages.0), target);
-    let mut new = lacking(names(target, languages.1), source);
-    // `exonyms` has abbreviations that differ, such as `VK` and `UK`. Others may have their letters in another order.
-    let reordered = |names: &[Name]| names.iter().filter_map(Name::letters).collect::<HashSet<_>>();
-    let of_both: HashSet<_> = reordered(&lost).intersection(&reordered(&new)).cloned().collect();
-    let differs = |name: &Name| name.letters().is_none_or(|letters| !of_both.contains(&letters));
-    lost.retain(differs);
-    new.retain(differs);
+    let lost = lacking(names(source, languages.0), target);
+    let new = lacking(names(target, languages.1), source);
     let lost = lost.iter().map(|name| Finding::missing(Flag::Name, name.text));
     let new = new.iter().map(|name| Finding::invented(Flag::Name, name.text));
     lost.chain(new).collect()

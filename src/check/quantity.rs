@@ -57,7 +57,7 @@ impl DigitDate<'_> {
 
 impl Quantity<'_> {
     /// Whether a minus sign stands before it in the sentence `text`. A sign that follows a word or a number is a hyphen or
-    /// a dash.
+    /// a dash, and one at the beginning may be the mark of an item.
     pub(super) fn is_negative(&self, text: &str) -> bool {
         let before = text[..self.at.start].trim_end_matches(['€', '$', '£']);
         let without = before.strip_suffix(['-', '−', '–']);
