@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::decode_args::{Given, OfSampling, OfSearch, OfSeveral};
 use super::values::{self, at_least_one};
 pub use alignment::{AlignmentOptions, alignment_head, layer_and_head};
-use written::{as_text, as_value, one_or_many};
+use written::{as_text, as_value, in_bounds, one_or_many};
 
 /// Devices and how much of them to use.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
@@ -37,9 +37,11 @@ pub struct MachineOptions {
     pub compute_type: Option<ComputeType>,
     /// CPU threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = values::threads)]
+    #[serde(deserialize_with = "in_bounds::threads")]
     pub threads: Option<usize>,
     /// Source tokens processed together; less needs less memory
     #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[serde(deserialize_with = "in_bounds::at_least_one")]
     pub batch_tokens: Option<usize>,
     /// Do not store eight-bit weights for a faster next start, nor use stored ones
     #[arg(long, num_args = 0, default_missing_value = "true")]
@@ -140,6 +142,7 @@ pub struct InputOptions {
     pub overwrite: Option<bool>,
     /// What the text of a document may take when it is unpacked, in MiB [default: 256]
     #[arg(long, value_name = "MIB", value_parser = at_least_one)]
+    #[serde(deserialize_with = "in_bounds::at_least_one")]
     pub max_unpacked: Option<usize>,
 }
 

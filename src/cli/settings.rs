@@ -15,7 +15,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::options::{AllOptions, DecodeOptions, SamplingOptions};
-use super::values;
 
 /// The user's settings file.
 #[derive(Debug, Default)]
@@ -62,14 +61,6 @@ impl SettingsFile {
             let one = Map::from_iter([(key.clone(), value.clone())]);
             serde_json::from_value::<AllOptions>(Value::Object(one))
                 .map_err(|error| anyhow::anyhow!("the settings file `{file}` has a bad value for `{key}`: {error}"))?;
-        }
-        if let Some(count) = values.get("threads")
-            && let Err(bound) = values::threads(&count.to_string())
-        {
-            bail!(
-                format!("the settings file `{file}` has a bad value for `threads`: {bound}")
-                    .with_hint("leave it out for one thread per core")
-            );
         }
         Ok(Self { path: Some(path.to_owned()), values })
     }

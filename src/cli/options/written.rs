@@ -53,6 +53,30 @@ pub mod as_text {
     }
 }
 
+/// Numbers that have the bounds of the command line.
+pub mod in_bounds {
+    use serde::de::{Deserialize, Deserializer, Error};
+
+    use super::super::super::values;
+
+    pub fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+        typed(deserializer, values::at_least_one)
+    }
+
+    pub fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+        typed(deserializer, values::threads)
+    }
+
+    /// Reads a number as `parse` would read it if it were typed.
+    fn typed<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        parse: fn(&str) -> Result<usize, String>,
+    ) -> Result<Option<usize>, D::Error> {
+        let number = Option::<i64>::deserialize(deserializer)?;
+        number.map(|number| parse(&number.to_string()).map_err(D::Error::custom)).transpose()
+    }
+}
+
 /// Values of a list that is not written here.
 pub mod as_value {
     use clap::ValueEnum;
