@@ -16,11 +16,16 @@ use kortom::platform;
 /// Exit code of a run that was interrupted.
 const INTERRUPTED: i32 = 130;
 
-/// The part file to remove. Held while something is written.
-static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// What an interruption has to bring to an end. Held while something is written.
+static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished { part: None, close: "" });
 
-/// The text that closes what is on standard output, such as the end of an array. Changed while [`PART`] is held.
-static CLOSE: Mutex<&str> = Mutex::new("");
+/// An output that is not finished.
+pub struct Unfinished {
+    /// The part file to remove.
+    part: Option<PathBuf>,
+    /// The text that closes what is on standard output, such as the end of an array.
+    pub close: &'static str,
+}
 
 /// Makes Ctrl-C end the program cleanly from now on; `hint` says how to resume. A second Ctrl-C ends it at once,
 /// because a write may be blocked by a reader that has stopped reading.
@@ -38,36 +43,30 @@ pub fn catch(hint: Option<&'static str>) -> Result<()> {
 
 /// Waits until nothing is being written, and ends the program.
 fn end(hint: Option<&str>) {
-    let part = writing();
-    if let Some(part) = part.as_deref() {
+    let unfinished = writing();
+    if let Some(part) = &unfinished.part {
         // If this fails no harm is done: the part file is hidden, and the next run overwrites it.
         let _ = std::fs::remove_file(part);
     }
-    let close = *CLOSE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut stdout = io::stdout().lock();
     // If nobody reads the output any more, nobody misses its end.
-    let _ = stdout.write_all(close.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout.write_all(unfinished.close.as_bytes()).and_then(|()| stdout.flush());
     let said = Error::from("interrupted; complete results are kept");
     eprintln!("\n{}", hint.into_iter().fold(said, Error::with_hint));
     std::process::exit(INTERRUPTED);
 }
 
 /// A guard that keeps Ctrl-C from ending the program while it is held.
-pub fn writing() -> MutexGuard<'static, Option<PathBuf>> {
-    PART.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Sets the text that is written to standard output if the run is interrupted, so that the output is whole.
-pub fn closes(close: &'static str) {
-    *CLOSE.lock().unwrap_or_else(PoisonError::into_inner) = close;
+pub fn writing() -> MutexGuard<'static, Unfinished> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Registers a part file that is removed if the run is interrupted.
 pub fn began(part: &Path) {
-    *writing() = Some(part.to_owned());
+    writing().part = Some(part.to_owned());
 }
 
 /// Clears the part file that would be removed.
 pub fn ended() {
-    *writing() = None;
+    writing().part = None;
 }

@@ -322,11 +322,11 @@ impl Sink {
 /// Writes to standard output at once, so that a reader of a pipe sees each result when it is there. An interruption
 /// that comes later writes `close` behind it.
 fn print(text: &str, piece: &Body, close: &'static str) -> Result<()> {
-    let _whole = interrupt::writing();
+    let mut unfinished = interrupt::writing();
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     piece.write(&mut stdout)?;
     stdout.flush()?;
-    interrupt::closes(close);
+    unfinished.close = close;
     Ok(())
 }

@@ -165,3 +165,25 @@ fn an_interruption_gives_130_and_leaves_nothing_half_written() {
     assert_eq!(ran.stdout, "");
     assert_eq!(super::visible(&place.path("out")), ["in.txt"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_array_of_json_is_closed() {
+    use std::io::Read;
+
+    let place = Place::new();
+    place.file("in.txt", "Het regent vandaag in de stad en de zon schijnt.\n");
+    let mut command = place.command(&["translate", "--format", "json", "--quiet", "in.txt", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Held open, so that the run is not over by itself.
+    let _stdin = child.stdin.take();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut text = vec![0; 2];
+    stdout.read_exact(&mut text).unwrap();
+    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    stdout.read_to_end(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let articles: Vec<serde_json::Value> = serde_json::from_slice(&text).unwrap();
+    assert_eq!(articles.len(), 1);
+}
