@@ -35,6 +35,14 @@ pub fn link_to_file(target: &Path, link: &Path) -> io::Result<()> {
     linked
 }
 
+/// Whether a path is no file that could be replaced: a device, a pipe, or what a shell has opened for this program.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    const OPENED: [&str; 4] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
+    let opened = OPENED.iter().any(|opened| path.starts_with(opened));
+    fs::metadata(path).is_ok_and(|data| opened || !(data.is_file() || data.is_dir()))
+}
+
 /// Makes an empty file that only its owner may read; on Windows the folder says who may.
 ///
 /// # Errors

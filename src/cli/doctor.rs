@@ -77,7 +77,7 @@ pub fn report(args: &DoctorArgs, settings: &SettingsFile, fault: Option<&anyhow:
     let mut page = format!("kortom {}\n\n", env!("CARGO_PKG_VERSION"));
     let mut findings = vec![processor(), threads(), main_memory(), graphics(), build()];
     findings.extend(folders(&hub));
-    findings.extend(fault.map(broken_settings));
+    findings.extend(settings_file(fault));
     findings.extend(kept(settings));
     findings.push(network(&hub));
     findings.extend(models(&hub));
@@ -210,18 +210,19 @@ fn folders(hub: &Hub) -> Vec<Diagnosis> {
         let state = format!("{} MiB of eight-bit weights, kept for faster starts; may be deleted", size >> 20);
         Diagnosis::good("stored", format!("{} ({state})", path.display()))
     });
-    let settings = super::settings::SettingsFile::location().map(|path| {
-        let state = if path.is_file() { "" } else { " (none yet)" };
-        Diagnosis::good("settings", format!("{}{state}", path.display()))
-    });
-    [Some(cache), stored, models, settings].into_iter().flatten().collect()
+    [Some(cache), stored, models].into_iter().flatten().collect()
 }
 
-/// A settings file that cannot be used.
-fn broken_settings(error: &anyhow::Error) -> Diagnosis {
-    let (causes, hints) = error::parts(error.as_ref());
-    let remedy = hints.first().map_or("mend the line, or move the file away", |hint| hint.as_ref());
-    Diagnosis::good("settings", causes).remedy("bad", remedy)
+/// Where the settings file is, or why it cannot be used; `None` if the system has no folder for it.
+fn settings_file(fault: Option<&anyhow::Error>) -> Option<Diagnosis> {
+    if let Some(fault) = fault {
+        let (causes, hints) = error::parts(fault.as_ref());
+        let remedy = hints.first().map_or("mend the line, or move the file away", |hint| hint.as_ref());
+        return Some(Diagnosis::good("settings", causes).remedy("bad", remedy));
+    }
+    let path = SettingsFile::location()?;
+    let state = if path.is_file() { "" } else { " (none yet)" };
+    Some(Diagnosis::good("settings", format!("{}{state}", path.display())))
 }
 
 /// The state of the memory of translations; `None` if the system has no folder for it.

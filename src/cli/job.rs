@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use kortom::document::{self, FieldFormat, Format};
 use kortom::error::WithHint;
 use kortom::pipeline::{PipelineOptions, PipelineTask, refuse_decoding_without_model};
-use kortom::render::journal::is_stream;
+use kortom::platform::is_stream;
 use kortom::render::{self, Additions};
 use kortom::summarize::SummaryMethod;
 

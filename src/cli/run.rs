@@ -89,6 +89,7 @@ pub fn run(job: &Job) -> Result<ExitCode> {
             finish(job, &tally, &screen)
         }
         Err(error) if super::is_closed_pipe(&error) => return Err(error),
+        // Of a file the error says by itself what could not be written.
         Err(error) if job.destination.folder().is_some() => {
             screen.error(told(&error));
             ExitCode::FAILURE

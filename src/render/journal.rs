@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::Body;
 use crate::check::FlagCount;
 use crate::error::{Error, Explain, WithHint};
+use crate::platform::is_stream;
 
 /// Name of the journal in its folder.
 const JOURNAL: &str = ".kortom-journal";
@@ -150,7 +151,7 @@ pub struct PartFile {
 
 impl PartFile {
     /// Begins an output, in folders that are made when absent; the first `keep` bytes of a part file that a
-    /// former run left stay.
+    /// former run left stay. A file that is replaced may afterwards be read by those who could read it before.
     pub fn begin(path: &Path, keep: u64) -> Result<Self> {
         if path.is_dir() {
             anyhow::bail!(
@@ -169,6 +170,11 @@ impl PartFile {
         let part = part_path(&path);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&part);
         let mut file = file.with_context(|| format!("cannot write `{}`", part.display()))?;
+        // What may be read by its owner alone stays so while it is written anew. A part file must stay writable, for `keep`.
+        if let Some(replaced) = fs::metadata(&path).ok().filter(|replaced| !replaced.permissions().readonly()) {
+            file.set_permissions(replaced.permissions())
+                .with_context(|| format!("cannot write `{}`", part.display()))?;
+        }
         file.set_len(keep).with_context(|| format!("cannot write `{}`", part.display()))?;
         file.seek(SeekFrom::End(0))?;
         Ok(Self { path, part: Some(part), file })
@@ -206,16 +212,10 @@ impl PartFile {
     }
 
     /// Gives the output its name; returns the SHA-256 of its content. What is no file has neither.
-    ///
-    /// An output that replaces a file may be read by those who could read that one.
     pub fn commit(self) -> Result<Option<String>> {
         let Some(part) = self.part else { return Ok(None) };
         let digest = sha256(File::open(&part)?)?;
-        let cannot = || format!("cannot write `{}`", self.path.display());
-        if let Ok(replaced) = fs::metadata(&self.path) {
-            fs::set_permissions(&part, replaced.permissions()).with_context(cannot)?;
-        }
-        fs::rename(&part, &self.path).with_context(cannot)?;
+        fs::rename(&part, &self.path).with_context(|| format!("cannot write `{}`", self.path.display()))?;
         Ok(Some(digest))
     }
 
@@ -226,14 +226,6 @@ impl PartFile {
             let _ = fs::remove_file(part);
         }
     }
-}
-
-/// Whether a path is no file that could be replaced: a device, a pipe, or what a shell has opened for this program.
-#[must_use]
-pub fn is_stream(path: &Path) -> bool {
-    const OPENED: [&str; 4] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
-    let opened = OPENED.iter().any(|opened| path.starts_with(opened));
-    fs::metadata(path).is_ok_and(|data| opened || !(data.is_file() || data.is_dir()))
 }
 
 /// The file that a symbolic link leads to, also where it does not exist yet; any other path as it is.

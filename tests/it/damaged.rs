@@ -72,6 +72,16 @@ fn a_file_cut_short_is_named() {
 }
 
 #[test]
+fn a_pointer_of_git_lfs_is_named_with_the_remedy() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 12345\n";
+    for (fixture, file) in [("tiny-marian", "model.safetensors"), ("tiny-marian-bin", "pytorch_model.bin")] {
+        let folder = copy(fixture);
+        fs::write(folder.path().join(file), pointer).unwrap();
+        expect(&folder, &[file, "Git LFS", "git lfs pull"]);
+    }
+}
+
+#[test]
 fn a_header_that_lies_is_refused() {
     let header = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &[0; 4]].concat();
     for bytes in [

@@ -33,7 +33,18 @@ const MODULES: [(&str, &[&str]); 32] = [
     ("compare", &["check", "score", "translate"]),
     (
         "render",
-        &["check", "compare", "consistency", "document", "report", "score", "segment", "summarize", "translate"],
+        &[
+            "check",
+            "compare",
+            "consistency",
+            "document",
+            "platform",
+            "report",
+            "score",
+            "segment",
+            "summarize",
+            "translate",
+        ],
     ),
     (
         "digest",

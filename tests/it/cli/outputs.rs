@@ -239,3 +239,12 @@ fn a_dash_as_output_is_standard_output() {
     assert_eq!(place.run(&["translate", "a.txt", "--output", "-"]).good(), place.run(&["translate", "a.txt"]).good());
     assert!(!place.path("-").exists());
 }
+
+/// Linux has a device that is always full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_the_run_with_the_remedy() {
+    let place = Place::new();
+    place.file("a.txt", "Het regent.");
+    place.run(&["translate", "a.txt", "--output", "/dev/full"]).bad(1, &["the run ends here", "make room", "--resume"]);
+}
