@@ -1,6 +1,6 @@
 """Turns parallel text into token ids with a model's vocabulary.
 
-usage: python encode.py OUT MODEL CORPUS... [--held-out FILE...] [--validation N]
+usage: python encode.py OUT MODEL CORPUS... [--held-out FILE...] [--validation N] [--american]
 MODEL is a folder with source.spm and vocab.json. OUT gets train.npz and valid.npz: ids of all sources and targets in a row
 (`src`, `tgt`, uint16, each sentence with its end), where each begins (`src_off`, `tgt_off`), which origin it is of (`origin`), and
 the origins' names (`names`).
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy
 import sentencepiece
 
+from american import american
 from corpus import CorpusError, distinct_pairs
 
 END = 0
@@ -46,10 +47,10 @@ def write(path, rows, encoder, names):
     return sum(len(targets[at]) for at in kept)
 
 
-def encode_corpus(out, model, paths, held_out=(), validation=1200):
-    """Writes train.npz and valid.npz; the validation set is drawn with a fixed seed."""
+def encode_corpus(out, model, paths, held_out=(), validation=1200, respelled=lambda text: text):
+    """Writes train.npz and valid.npz, with the targets as `respelled` has them; the validation set is drawn with a fixed seed."""
     Path(out).mkdir(parents=True, exist_ok=True)
-    rows = list(distinct_pairs(paths, held_out))
+    rows = [(source, respelled(target), origin) for source, target, origin in distinct_pairs(paths, held_out)]
     if len(rows) <= validation:
         raise CorpusError(f"{len(rows)} pairs are too few to hold {validation} out; give more text, or a smaller --validation")
     random.Random(7).shuffle(rows)
@@ -66,9 +67,11 @@ def main():
     parser.add_argument("corpus", nargs="+")
     parser.add_argument("--held-out", nargs="*", default=[], help="plain text files; no pair that shares a line with them is used")
     parser.add_argument("--validation", type=int, default=1200, help="pairs held out to watch the loss")
+    parser.add_argument("--american", action="store_true", help="the target side is English: give it American spellings")
     arguments = parser.parse_args()
     try:
-        encode_corpus(arguments.out, arguments.model, arguments.corpus, arguments.held_out, arguments.validation)
+        spelling = [american] if arguments.american else []
+        encode_corpus(arguments.out, arguments.model, arguments.corpus, arguments.held_out, arguments.validation, *spelling)
     except (CorpusError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -146,6 +146,56 @@ class Training(unittest.TestCase):
         self.assertEqual(hours("At 8:30 in the morning."), {"8"})
         self.assertGreater(len(hours("At 8:30.")), 5, "any hour of the day")
 
+    def test_names_are_varied_alike_on_both_sides(self):
+        from vary_names import names_of, with_other_names
+
+        pair = ("Gisteren sprak Ilse Terpstra in Berlijn, volgens De Gids.", "Yesterday Ilse Terpstra spoke in Berlin, said The Guide.")
+        self.assertEqual(names_of(*pair, set()), ["Ilse", "Terpstra"], "what both sides have")
+        self.assertEqual(names_of(*pair, {"ilse"}), ["Terpstra"], "no name where a line has it without a capital")
+        self.assertEqual(names_of("Terpstra sprak.", "Terpstra spoke.", set()), [], "the beginning of a sentence may be any word")
+        new = with_other_names(pair, ["Ilse", "Terpstra"], ["Anouk", "Moreno", "Okafor"], random.Random(3))
+        for old, other in zip(pair, new):
+            self.assertNotIn("Terpstra", other)
+            self.assertEqual(len(old.split()), len(other.split()))
+        self.assertEqual(new[0].split()[2:4], new[1].split()[1:3], "the same names")
+
+    def test_one_spelling_of_english(self):
+        from american import american
+
+        for british, expected in [("Two colourful neighbours organised it.", "Two colorful neighbors organized it."),
+                                  ("The Labour party's labour programme", "The Labour party's labor program"),
+                                  ("a theatre centred 12 kilometres away", "a theater centered 12 kilometers away"),
+                                  ("Tyres, GREY fibre and jewellery", "Tires, GRAY fiber and jewelry"),
+                                  ("She cancelled, realising 5 per cent", "She canceled, realizing 5 percent"),
+                                  ("our four tonnes, the analyses, a rise, an hour, exercised, acre", "our four tonnes, the analyses, a rise, an hour, exercised, acre")]:
+            self.assertEqual(american(british), expected)
+            self.assertEqual(american(expected), expected)
+        (self.at / "british.tsv").write_text("De kleur.\tThe colour.\nHet centrum.\tThe centre.\n", encoding="utf-8")
+        self.must("encode.py", self.at / "spelled", self.at / "model", self.at / "british.tsv", "--american", "--validation", 1)
+
+    def test_a_teacher_takes_part_of_the_place_of_the_labels(self):
+        import torch
+        from torch.nn.functional import cross_entropy, one_hot
+
+        from loss import OutputLoss
+
+        torch.manual_seed(1)
+        states, weight, labels = torch.randn(900, 8, requires_grad=True), torch.randn(30, 8, requires_grad=True), torch.randint(30, (900,))
+        taught = torch.randn(900, 4), torch.randn(30, 4)
+        loss = OutputLoss.apply(states, weight, labels, 0.1, True, torch.float32, (*taught, 0.4))
+        loss.backward()
+        gradients = states.grad.clone(), weight.grad.clone()
+        states.grad = weight.grad = None
+        wanted = 0.6 * (0.9 * one_hot(labels, 30) + 0.1 / 30) + 0.4 * (taught[0] @ taught[1].t()).softmax(-1)
+        expected = cross_entropy(states @ weight.t(), wanted)
+        expected.backward()
+        self.assertAlmostEqual(float(loss), float(expected), places=4)
+        for got, right in zip(gradients, (states.grad, weight.grad)):
+            self.assertTrue(torch.allclose(got, right, atol=1e-5))
+
+        self.train("teacher", 5)
+        self.assertIn("validation loss", self.train("taught", 5, "--teacher", self.at / "teacher" / "hf"))
+
     def shares(self, shares):
         """A file of shares."""
         path = self.at / "shares.json"

@@ -63,8 +63,9 @@ def open_model(folder, new, dropout):
 class Training:
     """A model with its optimiser, the average of its weights, and how far it has come."""
 
-    def __init__(self, model, device, dtype, arguments):
+    def __init__(self, model, device, dtype, arguments, teacher=None):
         self.model, self.device, self.dtype, self.arguments = model.to(device), device, dtype, arguments
+        self.teacher = teacher and teacher.to(device).eval().requires_grad_(False)
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
         self.average = [weight.detach().clone() for weight in self.parameters]
         self.optimiser = torch.optim.AdamW(self.parameters, lr=arguments.lr, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.0)
@@ -104,15 +105,23 @@ class Training:
             weight.data, average.data = average.data, weight.data
 
     def loss(self, tensors, smoothing):
-        """Mean loss of a batch, and how many target tokens it has."""
-        source, mask, inputs, labels = tensors
-        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            states = self.model.model(input_ids=source, attention_mask=mask, decoder_input_ids=inputs).last_hidden_state
-        labels = labels.view(-1)
+        """Mean loss of a batch, and how many target tokens it has; the teacher has its share only where there are gradients."""
+        labels = tensors[-1].view(-1)
         kept = labels != IGNORED
-        states = states.reshape(-1, states.size(-1))[kept].float()
-        loss = OutputLoss.apply(states, self.model.lm_head.weight, labels[kept], smoothing, torch.is_grad_enabled(), self.dtype)
+        teacher = None
+        if self.teacher and torch.is_grad_enabled():
+            with torch.no_grad():
+                teacher = self.states(self.teacher, tensors, kept), self.teacher.lm_head.weight, self.arguments.teacher_share
+        states = self.states(self.model, tensors, kept)
+        loss = OutputLoss.apply(states, self.model.lm_head.weight, labels[kept], smoothing, torch.is_grad_enabled(), self.dtype, teacher)
         return loss, int(kept.sum())
+
+    def states(self, model, tensors, kept):
+        """What the decoder of `model` has for each target token that is `kept`: (n, d), in float32."""
+        source, mask, inputs, _ = tensors
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            states = model.model(input_ids=source, attention_mask=mask, decoder_input_ids=inputs).last_hidden_state
+        return states.reshape(-1, states.size(-1))[kept].float()
 
     def step(self, tensors, rate):
         """One step of AdamW, and the average of the weights after it; loss and target tokens."""
@@ -197,6 +206,8 @@ def options():
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--respelled", type=float, default=0.0, help="share of the sentences to spell in other pieces each time (respelling.py)")
     parser.add_argument("--alpha", type=float, default=0.3, help="of --respelled: the smaller, the further from the usual pieces")
+    parser.add_argument("--teacher", metavar="MODEL", help="a trained model with the same vocabulary, whose probabilities are learnt beside the text")
+    parser.add_argument("--teacher-share", type=float, default=0.5, help="how much they count for; the text has the rest")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the exponential average of the weights")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
@@ -215,8 +226,12 @@ def main():
         if train.largest_id() >= model.config.vocab_size:
             raise Unusable(f"`{arguments.data}` was encoded with another vocabulary: it has token {train.largest_id()}, `{arguments.start}` "
                            f"only {model.config.vocab_size}")
+        teacher = open_model(arguments.teacher, None, 0.0) if arguments.teacher else None
+        if teacher and teacher.config.vocab_size != model.config.vocab_size:
+            raise Unusable(f"`{arguments.teacher}` has {teacher.config.vocab_size} tokens, `{arguments.start}` {model.config.vocab_size}: "
+                           "a teacher must have the same vocabulary")
         Path(arguments.out).mkdir(parents=True, exist_ok=True)
-        training = Training(model, device, dtype, arguments)
+        training = Training(model, device, dtype, arguments, teacher)
         training.resume()
         shares = json.loads(Path(arguments.shares).read_text()) if arguments.shares else {}
         print(f"{sum(weight.numel() for weight in training.parameters) / 1e6:.2f} M parameters on {device} in {dtype}", flush=True)
