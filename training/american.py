@@ -1,4 +1,4 @@
-"""British spellings as American ones, so that a model trained on text of both learns one.
+"""British spellings as American ones, and quotations of sentences in double marks, so that a model trained on text of both learns one.
 
 Words of two meanings (`draught`, `storey`, `disc`) and measures (`tonne`) stay as they are, as does `Labour` with a capital, the party.
 """
@@ -43,11 +43,18 @@ RULES = [
     (re.compile(rf"\b((?:kilo|centi|milli|deci|nano|thermo)?(?:{among(RE)}))re(?=s?\b)", re.I), r"\1er"),
     (re.compile(rf"\b((?:{among(RE)}))red\b", re.I), r"\1ered"),
 ]
+# A quotation in single marks; apostrophes may stand inside. It is left as it is where double marks stand already, and in text that is no
+# sentence, such as the labels of a program.
+QUOTATION = re.compile(r"(?<!\w)'(?=\S)((?:[^'\"]|(?<=\w)'(?=\w))*?[^\s'\"])'(?!\w)")
+BEGUN, ENDED = re.compile(r"^'(?=[A-Z])"), re.compile(r"(?<=[.,!?])'$")
+SENTENCE, CODE = re.compile(r"[.!?]['\")]*$"), re.compile(r"[%{}<>=\\_]")
 SPELLED = re.compile(rf"\b(?:({'|'.join(sorted(WORDS, key=len, reverse=True))})(s?)\b|({'|'.join(BEGINNINGS)}))", re.I)
 
 
 def american(text):
-    """English text with American spellings."""
+    """English text with American spellings and quotation marks."""
+    if "'" in text and '"' not in text and SENTENCE.search(text) and not CODE.search(text):
+        text = ENDED.sub('"', BEGUN.sub('"', QUOTATION.sub(r'"\1"', text)))
     for pattern, instead in RULES:
         text = pattern.sub(lambda match: match[0] if match[0] == "Labour" else match.expand(instead), text)
     return SPELLED.sub(lambda match: like(match[1] or match[3], WORDS | BEGINNINGS) + (match[2] or ""), text)

@@ -167,6 +167,8 @@ class Training(unittest.TestCase):
                                   ("a theatre centred 12 kilometres away", "a theater centered 12 kilometers away"),
                                   ("Tyres, GREY fibre and jewellery", "Tires, GRAY fiber and jewelry"),
                                   ("She cancelled, realising 5 per cent", "She canceled, realizing 5 percent"),
+                                  ("'It's late,' she said.", '"It\'s late," she said.'),
+                                  ("'We left.", '"We left.'), ("Click 'OK'", "Click 'OK'"), ("The file '%s' is gone.", "The file '%s' is gone."),
                                   ("our four tonnes, the analyses, a rise, an hour, exercised, acre", "our four tonnes, the analyses, a rise, an hour, exercised, acre")]:
             self.assertEqual(american(british), expected)
             self.assertEqual(american(expected), expected)
