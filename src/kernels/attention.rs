@@ -200,7 +200,7 @@ impl Kernel for FullHead<'_> {
                 softmax(simd, scores, length, bias);
             }
             let values = [(&values[..], length), (&[], 0), (&[], 0)];
-            let mix = Mix::<TILE> { values, row: width, weights: &scores, stride: pad, at: 0 };
+            let mix = Mix::<f32, TILE> { values, row: width, weights: &scores, stride: pad, at: 0 };
             mix.columns(simd, width, |query, column, mixed| {
                 if let Some(t) = tile.clone().nth(query) {
                     // SAFETY: this task alone has this sentence and head.
@@ -258,8 +258,13 @@ pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
 
 /// The values of a contiguous f32 tensor, which must be on the CPU.
 pub(super) fn host_slice<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    slice(on_host(storage)?, layout)
+}
+
+/// What a tensor on the CPU has.
+fn on_host(storage: &Storage) -> Result<&CpuStorage> {
     match storage {
-        Storage::Cpu(storage) => slice(storage, layout),
+        Storage::Cpu(storage) => Ok(storage),
         _ => bail!("a kernel takes tensors on the CPU"),
     }
 }

@@ -13,6 +13,9 @@ mod x86;
 
 use std::sync::OnceLock;
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 use generic::Generic;
 
 /// Number of `f32` lanes in the widest vector of any level. Buffers are padded to a multiple of it.
@@ -23,9 +26,9 @@ pub const WIDE: usize = 16;
 pub enum Level {
     /// Plain Rust; any processor.
     Generic,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and F16C.
     Avx2,
-    /// x86-64 with AVX2, FMA and AVX-VNNI, which multiplies bytes and adds the products in one instruction.
+    /// x86-64 with AVX2, FMA, F16C and AVX-VNNI, which multiplies bytes and adds the products in one instruction.
     AvxVnni,
     /// x86-64 with AVX-512 F, BW, DQ, VL.
     Avx512,
@@ -78,7 +81,8 @@ impl Level {
     pub fn exists(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx2 =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
             let avx512 = avx2
                 && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
@@ -116,6 +120,8 @@ pub trait Simd: Copy {
     fn splat(self, x: f32) -> Self::V;
     /// A vector of the first `LANES` values of `x`.
     fn load(self, x: &[f32]) -> Self::V;
+    /// A vector of the first `LANES` values of `x`, each widened, which is exact.
+    fn load_f16(self, x: &[f16]) -> Self::V;
     /// A vector of the `LANES` values at `x`.
     ///
     /// # Safety
@@ -224,6 +230,54 @@ pub trait Simd: Copy {
     }
 }
 
+/// A number as it lies in memory; vectors of `f32` are made of it.
+pub trait Stored: Copy + Send + Sync + 'static {
+    /// A vector of the first `LANES` numbers of `x`.
+    fn load<S: Simd>(simd: S, x: &[Self]) -> S::V;
+    /// The number, which `f32` holds exactly.
+    fn number(self) -> f32;
+    /// Writes `x` to `out`, which is as long, each number rounded to the nearest that this type has. One that is too large
+    /// becomes the largest.
+    fn narrow(x: &[f32], out: &mut [Self]);
+}
+
+impl Stored for f32 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, x: &[Self]) -> S::V {
+        simd.load(x)
+    }
+
+    #[inline(always)]
+    fn number(self) -> f32 {
+        self
+    }
+
+    fn narrow(x: &[f32], out: &mut [Self]) {
+        out.copy_from_slice(x);
+    }
+}
+
+impl Stored for f16 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, x: &[Self]) -> S::V {
+        simd.load_f16(x)
+    }
+
+    #[inline(always)]
+    fn number(self) -> f32 {
+        self.to_f32()
+    }
+
+    fn narrow(x: &[f32], out: &mut [Self]) {
+        let (most, mut within) = (Self::MAX.to_f32_const(), [0f32; 64]);
+        for (x, out) in x.chunks(within.len()).zip(out.chunks_mut(within.len())) {
+            let within = &mut within[..x.len()];
+            within.iter_mut().zip(x).for_each(|(within, x)| *within = x.clamp(-most, most));
+            out.convert_from_f32_slice(within);
+        }
+    }
+}
+
 /// A computation that is written once for all instruction sets.
 pub trait Kernel {
     /// Runs the computation; must be `#[inline(always)]` down to its last loop.
@@ -291,6 +345,44 @@ mod tests {
                 let error = (f64::from(y) - exact).abs();
                 assert!(error <= 2.5e-7 * exact + 2e-38, "exp({x}) = {y}, should be {exact}");
             }
+        }
+    }
+
+    struct Widened<'a>(&'a [f16], &'a mut [f32]);
+
+    impl Kernel for Widened<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            for (x, y) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact_mut(S::LANES)) {
+                simd.store(y, f16::load(simd, x));
+            }
+        }
+    }
+
+    #[test]
+    fn every_f16_is_widened_exactly_at_every_level() {
+        let x: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        for level in Level::ALL {
+            let mut y = vec![0.0; x.len()];
+            run_at(level, Widened(&x, &mut y));
+            for (x, y) in x.iter().zip(&y) {
+                assert!(
+                    x.number().to_bits() == y.to_bits() || x.is_nan() && y.is_nan(),
+                    "{x:?} became {y:?}, {level:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_f16_cannot_hold_becomes_its_nearest() {
+        let x = [70000.0, f32::NEG_INFINITY, 0.1, 1e-9, f32::NAN].repeat(30);
+        let mut narrow = vec![f16::ZERO; x.len()];
+        f16::narrow(&x, &mut narrow);
+        for found in narrow.chunks_exact(5) {
+            let numbers: Vec<f32> = found.iter().map(|x| x.number()).collect();
+            assert_eq!(numbers[..4], [65504.0, -65504.0, 0.099_975_586, 0.0]);
+            assert!(numbers[4].is_nan(), "what is no number does not become one");
         }
     }
 

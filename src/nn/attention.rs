@@ -217,7 +217,7 @@ pub struct CrossAttention {
 /// rows.
 #[derive(Clone)]
 pub struct CrossCache {
-    /// Fused path: those of [`kernel::SplitKeys`]; composed path: `[b, h, s, width]`.
+    /// Fused path: those of [`kernel::SplitKeys`], in f32 or f16; composed path: `[b, h, s, width]`.
     keys: Tensor,
     /// `[b, h, s, width]`.
     values: Tensor,
@@ -253,13 +253,13 @@ impl CrossCache {
     }
 
     /// A cache of keys and values side by side, `[b, s, 2 · kv_inner]`, for sentences of these `lengths`. `kv` may be
-    /// changed in place: the caller must hold its only reference.
-    fn new(kv: &Tensor, prepare: &Prepare, lengths: &[usize]) -> Result<Self> {
-        let (lengths, shape) = (lengths.to_vec(), prepare.shape);
+    /// changed in place: the caller must hold its only reference. On the fused path they are kept as `dtype`.
+    fn new(kv: &Tensor, prepare: &Prepare, lengths: &[usize], dtype: DType) -> Result<Self> {
+        let (lengths, heads) = (lengths.to_vec(), prepare.shape.kv_heads);
         if fused(kv) {
             prepare.keys_in_place(kv)?;
-            let keys = kv.apply_op1_no_bwd(&kernel::SplitKeys { heads: shape.kv_heads })?;
-            let values = kv.apply_op1_no_bwd(&kernel::SplitValues { heads: shape.kv_heads })?;
+            let keys = kv.apply_op1_no_bwd(&kernel::SplitKeys { heads, dtype })?;
+            let values = kv.apply_op1_no_bwd(&kernel::SplitValues { heads, dtype })?;
             return Ok(Self { keys, values, mask: None, lengths });
         }
         let mask = mask(&lengths, kv.dim(1)?, kv.dtype(), kv.device())?;
@@ -289,9 +289,11 @@ impl CrossAttention {
     /// When shapes, types or devices do not fit.
     pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<CrossCache> {
         let (kv, prepare) = (self.kv.forward(states)?, Prepare::nothing(self.shape));
+        // A step takes as long as reading them; beside weights of eight bits, those of f16 are not what rounds.
+        let dtype = if self.kv.is_quantised() { DType::F16 } else { DType::F32 };
         match &self.prompt {
-            Some(prompt) => CrossCache::new(&prompt.before_memory(&kv)?, &prepare, &prompt.lengthened(lengths)),
-            None => CrossCache::new(&kv, &prepare, lengths),
+            Some(prompt) => CrossCache::new(&prompt.before_memory(&kv)?, &prepare, &prompt.lengthened(lengths), dtype),
+            None => CrossCache::new(&kv, &prepare, lengths, dtype),
         }
     }
 

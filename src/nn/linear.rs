@@ -100,6 +100,12 @@ impl Linear {
         self.run(x, None, residual)
     }
 
+    /// Whether the weights are rounded to eight bits.
+    #[must_use]
+    pub fn is_quantised(&self) -> bool {
+        matches!(&self.matrix, Matrix::Packed(weight) if weight.is_quantised())
+    }
+
     /// `x · Wᵀ + b` as logits, `[rows, k]` to `[rows, n]`. With packed weights the product is lazy: it is computed when
     /// the logits are read.
     ///

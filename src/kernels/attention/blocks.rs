@@ -6,7 +6,7 @@
 //! another.
 
 use super::tile::score_tile;
-use crate::kernels::simd::{Simd, WIDE};
+use crate::kernels::simd::{Simd, Stored, WIDE};
 
 /// Number of positions in a block; the last block may have fewer.
 pub const KEY_BLOCK: usize = 4 * WIDE;
@@ -19,11 +19,11 @@ pub fn place_of(t: usize, pad: usize) -> (usize, usize) {
 }
 
 /// Some keys of one head.
-pub struct KeyBlock<'a> {
+pub struct KeyBlock<'a, T> {
     /// The position of the first key.
     pub first: usize,
     /// `[d_head, positions]`.
-    pub(super) keys: &'a [f32],
+    pub(super) keys: &'a [T],
     pub(super) positions: usize,
     /// Number of positions that count.
     pub(super) count: usize,
@@ -31,7 +31,7 @@ pub struct KeyBlock<'a> {
 
 /// The blocks that have the first `length` of all `keys` of a head, `[d_head, s']`.
 #[inline(always)]
-pub fn blocks(keys: &[f32], width: usize, length: usize) -> impl Iterator<Item = KeyBlock<'_>> {
+pub fn blocks<T>(keys: &[T], width: usize, length: usize) -> impl Iterator<Item = KeyBlock<'_, T>> {
     (0..length).step_by(KEY_BLOCK).map(move |start| {
         let (first, positions) = place_of(start, keys.len() / width);
         let (keys, count) = (&keys[first * width..][..positions * width], positions.min(length - first));
@@ -39,11 +39,11 @@ pub fn blocks(keys: &[f32], width: usize, length: usize) -> impl Iterator<Item =
     })
 }
 
-impl KeyBlock<'_> {
+impl<T: Stored> KeyBlock<'_, T> {
     /// The scores of queries `[d_head, Q]` with these keys, in rows `stride` apart. Whole vectors are written: up to
     /// [`WIDE`] numbers past the last position that counts.
     #[inline(always)]
     pub fn score<S: Simd, const Q: usize>(&self, simd: S, queries: &[f32], scores: &mut [f32], stride: usize) {
-        score_tile::<S, Q>(simd, queries, (self.keys, self.positions), self.count, scores, stride);
+        score_tile::<S, T, Q>(simd, queries, (self.keys, self.positions), self.count, scores, stride);
     }
 }

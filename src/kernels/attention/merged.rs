@@ -4,7 +4,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
-use super::encoded::{EncodedGroup, RowSource, SentenceKeys, read};
+use super::encoded::{EncodedGroup, Memory, RowSource, SentenceKeys, read};
 use super::scores::{dot, mix, softmax};
 use super::{Heads, KvCache, for_each_row, slice};
 use crate::kernels::simd::{self, Kernel, Simd, WIDE};
@@ -38,6 +38,7 @@ impl CustomOp1 for FusedMergedAttention<'_> {
         let (inner, qkv) = (self.heads.inner(), slice(qkv, layout)?);
         let mut out = vec![0f32; rows * inner];
         read(self.groups, |groups| {
+            let groups: Vec<_> = groups.iter().map(Memory::in_f32).collect::<Result<_>>()?;
             let longest = groups.iter().map(|group| group.s).max().unwrap_or(0);
             let tokens: usize = self.slots.iter().map(|slots| slots.len() + longest).sum();
             for_each_row(&mut out, inner, tokens * inner * 2, |row, out| {
@@ -51,6 +52,7 @@ impl CustomOp1 for FusedMergedAttention<'_> {
                     out,
                 });
             });
+            Ok(())
         })?;
         Ok((CpuStorage::F32(out), (rows, inner).into()))
     }
@@ -61,7 +63,7 @@ struct MergedRow<'a> {
     query: &'a [f32],
     slots: &'a [u32],
     cache: &'a KvCache,
-    sentence: SentenceKeys<'a>,
+    sentence: SentenceKeys<'a, f32>,
     out: &'a mut [f32],
 }
 
@@ -102,7 +104,7 @@ impl Kernel for MergedRow<'_> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Tensor};
+    use candle_core::{DType, Device, Tensor};
 
     use super::*;
     use crate::kernels::attention::{SplitKeys, SplitValues};
@@ -127,8 +129,8 @@ mod tests {
             .collect::<Result<_>>()?;
         let kv = noise(2 * 83 * 2 * inner, 9);
         let states = Tensor::from_slice(&kv, (2, 83, 2 * inner), &Device::Cpu)?;
-        let keys = states.apply_op1_no_bwd(&SplitKeys { heads: 2 })?;
-        let values = states.apply_op1_no_bwd(&SplitValues { heads: 2 })?;
+        let keys = states.apply_op1_no_bwd(&SplitKeys { heads: 2, dtype: DType::F32 })?;
+        let values = states.apply_op1_no_bwd(&SplitValues { heads: 2, dtype: DType::F32 })?;
         let groups = [EncodedGroup { keys: &keys, values: &values, lengths: &lengths }];
         let places = [1, 0].map(|sentence| RowSource { group: 0, sentence });
         let (mut cache, mut slots) = (KvCache::default(), vec![Vec::new(), Vec::new()]);

@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
-use super::encoded::{EncodedGroup, RowSource, SentenceKeys, read};
+use super::encoded::{EncodedGroup, Memory, RowSource, SentenceKeys, read};
 use super::scores::softmax;
 use super::tile::{Mix, TILE};
 use super::{Heads, OutputPtr, for_each, slice};
-use crate::kernels::simd::{self, Kernel, Simd, WIDE};
+use crate::kernels::simd::{self, Kernel, Simd, Stored, WIDE};
 use crate::kernels::soft_cap::cap_scores;
 
 /// Number of heads in one task.
@@ -41,21 +41,18 @@ impl CustomOp1 for SharedAttention<'_> {
         let output = OutputPtr(out.as_mut_ptr());
         let tasks = self.tasks();
         read(self.groups, |groups| {
-            let longest = groups.iter().map(|group| group.s).max().unwrap_or(0);
+            let longest = groups.iter().map(Memory::s).max().unwrap_or(0);
             for_each(tasks.len(), rows * longest * inner * 2, |number| {
-                let SharedTask { rows, heads: columns } = tasks[number].clone();
-                let RowSource { group, sentence } = self.places[rows.start];
-                let sentence = groups[group].sentence(sentence, &self.heads);
-                let queries = &queries[rows.start * inner..rows.end * inner];
-                let out = OutputPtr(output.at(rows.start * inner));
-                let heads = self.heads;
-                match rows.len() {
-                    1 => simd::run(SharedTile::<1> { heads, columns, queries, sentence, out }),
-                    2 => simd::run(SharedTile::<2> { heads, columns, queries, sentence, out }),
-                    3 => simd::run(SharedTile::<3> { heads, columns, queries, sentence, out }),
-                    _ => simd::run(SharedTile::<TILE> { heads, columns, queries, sentence, out }),
+                let task = &tasks[number];
+                let RowSource { group, sentence } = self.places[task.rows.start];
+                let queries = &queries[task.rows.start * inner..task.rows.end * inner];
+                let out = OutputPtr(output.at(task.rows.start * inner));
+                match groups[group] {
+                    Memory::F32(group) => self.attend(task, queries, group.sentence(sentence, &self.heads), out),
+                    Memory::F16(group) => self.attend(task, queries, group.sentence(sentence, &self.heads), out),
                 }
             });
+            Ok(())
         })?;
         Ok((CpuStorage::F32(out), (rows, inner).into()))
     }
@@ -80,21 +77,32 @@ impl SharedAttention<'_> {
         }
         tasks
     }
+
+    /// Computes a task: its queries `[rows, inner]` with the keys of their sentence.
+    fn attend<T: Stored>(&self, task: &SharedTask, queries: &[f32], sentence: SentenceKeys<T>, out: OutputPtr) {
+        let (heads, columns) = (self.heads, task.heads.clone());
+        match task.rows.len() {
+            1 => simd::run(SharedTile::<T, 1> { heads, columns, queries, sentence, out }),
+            2 => simd::run(SharedTile::<T, 2> { heads, columns, queries, sentence, out }),
+            3 => simd::run(SharedTile::<T, 3> { heads, columns, queries, sentence, out }),
+            _ => simd::run(SharedTile::<T, TILE> { heads, columns, queries, sentence, out }),
+        }
+    }
 }
 
 /// `Q` rows of one sentence, and some heads of them.
-struct SharedTile<'a, const Q: usize> {
+struct SharedTile<'a, T, const Q: usize> {
     heads: Heads<'a>,
     /// The heads that are computed.
     columns: Range<usize>,
     /// `[Q, inner]`.
     queries: &'a [f32],
-    sentence: SentenceKeys<'a>,
+    sentence: SentenceKeys<'a, T>,
     /// `[Q, inner]`.
     out: OutputPtr,
 }
 
-impl<const Q: usize> Kernel for SharedTile<'_, Q> {
+impl<T: Stored, const Q: usize> Kernel for SharedTile<'_, T, Q> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (inner, width, length) = (self.heads.inner(), self.heads.width, self.sentence.length);
@@ -114,7 +122,7 @@ impl<const Q: usize> Kernel for SharedTile<'_, Q> {
                 softmax(simd, weights, length, None);
             }
             let values = [(self.sentence.values(&self.heads, head), length), (&[], 0), (&[], 0)];
-            let mix = Mix::<Q> { values, row: width, weights: &weights, stride: reach, at: 0 };
+            let mix = Mix::<T, Q> { values, row: width, weights: &weights, stride: reach, at: 0 };
             mix.columns(simd, width, |q, column, mixed| {
                 // SAFETY: this task alone has these rows and heads.
                 unsafe { self.out.slice(q * inner + head * width + column, mixed.len()) }.copy_from_slice(mixed);
@@ -125,7 +133,8 @@ impl<const Q: usize> Kernel for SharedTile<'_, Q> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Tensor};
+    use candle_core::{DType, Device, Tensor};
+    use half::f16;
 
     use super::*;
     use crate::kernels::attention::{SplitKeys, SplitValues};
@@ -134,13 +143,16 @@ mod tests {
     #[test]
     fn rows_of_a_sentence_get_the_bits_that_they_get_alone() -> Result<()> {
         // Heads of whole vectors and of others, that share keys and do not, and lengths beside those of blocks and vectors.
-        for (count, kv_count, width) in [(6, 3, 32), (5, 5, 12), (2, 1, 80)] {
+        let shapes = [(6, 3, 32), (5, 5, 12), (2, 1, 80)];
+        for ((count, kv_count, width), dtype) in
+            shapes.into_iter().flat_map(|shape| [(shape, DType::F32), (shape, DType::F16)])
+        {
             let (lengths, s) = ([150, 1, 64, 5], 150);
             let heads = Heads { count, kv_count, width, scale: 0.3, cap: None, bias: None };
             let kv =
                 Tensor::from_vec(noise(4 * s * 2 * heads.kv_inner(), 3), (4, s, 2 * heads.kv_inner()), &Device::Cpu)?;
-            let keys = kv.apply_op1_no_bwd(&SplitKeys { heads: kv_count })?;
-            let values = kv.apply_op1_no_bwd(&SplitValues { heads: kv_count })?;
+            let keys = kv.apply_op1_no_bwd(&SplitKeys { heads: kv_count, dtype })?;
+            let values = kv.apply_op1_no_bwd(&SplitValues { heads: kv_count, dtype })?;
             let groups = [EncodedGroup { keys: &keys, values: &values, lengths: &lengths }];
             // One row to six of each sentence.
             let places = |counts: [usize; 4]| -> Vec<RowSource> {
@@ -162,6 +174,26 @@ mod tests {
                 }
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn keys_in_f16_are_as_good_as_their_rounding() -> Result<()> {
+        let (heads, s) = (Heads { count: 4, kv_count: 2, width: 32, scale: 0.2, cap: None, bias: None }, 70);
+        let rounded: Vec<f32> =
+            noise(s * 2 * heads.kv_inner(), 3).into_iter().map(|x| f16::from_f32(x).to_f32()).collect();
+        let kv = Tensor::from_vec(rounded, (1, s, 2 * heads.kv_inner()), &Device::Cpu)?;
+        let queries = Tensor::from_vec(noise(3 * heads.inner(), 5), (3, heads.inner()), &Device::Cpu)?;
+        let places = vec![RowSource { group: 0, sentence: 0 }; 3];
+        let attend = |dtype| {
+            let keys = kv.apply_op1_no_bwd(&SplitKeys { heads: 2, dtype })?;
+            let values = kv.apply_op1_no_bwd(&SplitValues { heads: 2, dtype })?;
+            let groups = [EncodedGroup { keys: &keys, values: &values, lengths: &[s] }];
+            let op = SharedAttention { heads, groups: &groups, places: &places };
+            queries.apply_op1_no_bwd(&op)?.flatten_all()?.to_vec1::<f32>()
+        };
+        // What f16 holds exactly is widened exactly, so the sums are the same.
+        assert_eq!(attend(DType::F16)?, attend(DType::F32)?);
         Ok(())
     }
 

@@ -142,7 +142,7 @@ impl Kernel for QueryChunk<'_> {
             scores.resize(TILE * stride, 0.0);
             let mut at = 0;
             for (run, places) in sees.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
-                score_tile::<S, TILE>(
+                score_tile::<S, f32, TILE>(
                     simd,
                     &queries,
                     keys.at(&seen, run, places.start),
@@ -259,7 +259,7 @@ impl QueryChunk<'_> {
             let first = if places.is_empty() { &[] } else { &self.row(places.start)[values_at..] };
             (first, places.len())
         });
-        let mix = Mix::<TILE> { values, row: columns, weights, stride, at: 0 };
+        let mix = Mix::<f32, TILE> { values, row: columns, weights, stride, at: 0 };
         mix.columns(simd, width, |query, column, mixed| {
             if let Some(place) = queries.clone().nth(query) {
                 let row = if place < self.op.pattern.extra(self.length) { place } else { place + self.gap };

@@ -3,7 +3,7 @@
 //! Invariant: each query's sums are taken in the order of its keys, whatever the other queries are.
 
 use super::pattern::RUNS;
-use crate::kernels::simd::{Simd, WIDE};
+use crate::kernels::simd::{Simd, Stored, WIDE};
 
 /// Number of queries in a tile.
 pub const TILE: usize = 4;
@@ -11,9 +11,9 @@ pub const TILE: usize = 4;
 const MOST_VECTORS: usize = 4;
 
 /// The weighted sum of values for a tile of `Q` queries, for the columns from `at` on, in the order of positions.
-pub struct Mix<'a, const Q: usize> {
+pub struct Mix<'a, T, const Q: usize> {
     /// For each run, the values from its first position on, and its number of positions.
-    pub values: [(&'a [f32], usize); RUNS],
+    pub values: [(&'a [T], usize); RUNS],
     /// Distance from one position's values to the next.
     pub row: usize,
     /// The attention weights, `[Q, stride]`.
@@ -24,7 +24,7 @@ pub struct Mix<'a, const Q: usize> {
     pub at: usize,
 }
 
-impl<const Q: usize> Mix<'_, Q> {
+impl<T: Stored, const Q: usize> Mix<'_, T, Q> {
     /// Computes all columns of a head of this width; calls `write` with a query, a column, and the numbers from there on.
     #[inline(always)]
     pub fn columns<S: Simd>(mut self, simd: S, width: usize, write: impl Fn(usize, usize, &[f32])) {
@@ -56,7 +56,7 @@ impl<const Q: usize> Mix<'_, Q> {
                 for q in 0..Q {
                     let weight = simd.splat(self.weights[q * self.stride + t]);
                     for c in 0..C {
-                        sums[q][c] = simd.mul_add(weight, simd.load(&value[c * S::LANES..]), sums[q][c]);
+                        sums[q][c] = simd.mul_add(weight, T::load(simd, &value[c * S::LANES..]), sums[q][c]);
                     }
                 }
                 t += 1;
@@ -77,7 +77,7 @@ impl<const Q: usize> Mix<'_, Q> {
             let (mut sum, mut t) = (0f32, 0);
             for (values, places) in self.values {
                 for place in 0..places {
-                    sum += self.weights[q * self.stride + t] * values[place * self.row + self.at];
+                    sum += self.weights[q * self.stride + t] * values[place * self.row + self.at].number();
                     t += 1;
                 }
             }
@@ -90,10 +90,10 @@ impl<const Q: usize> Mix<'_, Q> {
 /// Computes the scores of a tile of queries `[width, Q]` with `count` keys, into rows `stride` apart. Whole vectors
 /// are written: up to [`WIDE`] numbers past `count`.
 #[inline(always)]
-pub fn score_tile<S: Simd, const Q: usize>(
+pub fn score_tile<S: Simd, T: Stored, const Q: usize>(
     simd: S,
     queries: &[f32],
-    (keys, pad): (&[f32], usize),
+    (keys, pad): (&[T], usize),
     count: usize,
     scores: &mut [f32],
     stride: usize,
@@ -102,9 +102,9 @@ pub fn score_tile<S: Simd, const Q: usize>(
     while t < count {
         let (keys, scores) = (&keys[t..], &mut scores[t..]);
         let vectors = match (count - t).div_ceil(S::LANES) {
-            4.. if S::LANES == WIDE => score_vectors::<S, Q, 4>(simd, queries, keys, pad, scores, stride),
-            2.. => score_vectors::<S, Q, 2>(simd, queries, keys, pad, scores, stride),
-            _ => score_vectors::<S, Q, 1>(simd, queries, keys, pad, scores, stride),
+            4.. if S::LANES == WIDE => score_vectors::<S, T, Q, 4>(simd, queries, keys, pad, scores, stride),
+            2.. => score_vectors::<S, T, Q, 2>(simd, queries, keys, pad, scores, stride),
+            _ => score_vectors::<S, T, Q, 1>(simd, queries, keys, pad, scores, stride),
         };
         t += vectors * S::LANES;
     }
@@ -112,10 +112,10 @@ pub fn score_tile<S: Simd, const Q: usize>(
 
 /// Computes the first `C` vectors of scores for every query; returns `C`.
 #[inline(always)]
-fn score_vectors<S: Simd, const Q: usize, const C: usize>(
+fn score_vectors<S: Simd, T: Stored, const Q: usize, const C: usize>(
     simd: S,
     queries: &[f32],
-    keys: &[f32],
+    keys: &[T],
     pad: usize,
     scores: &mut [f32],
     stride: usize,
@@ -123,7 +123,7 @@ fn score_vectors<S: Simd, const Q: usize, const C: usize>(
     let mut sums = [[simd.splat(0.0); C]; Q];
     for (j, queries) in queries.chunks_exact(Q).enumerate() {
         let keys = &keys[j * pad..][..C * S::LANES];
-        let keys: [S::V; C] = std::array::from_fn(|c| simd.load(&keys[c * S::LANES..]));
+        let keys: [S::V; C] = std::array::from_fn(|c| T::load(simd, &keys[c * S::LANES..]));
         for q in 0..Q {
             let query = simd.splat(queries[q]);
             for c in 0..C {

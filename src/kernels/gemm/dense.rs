@@ -78,6 +78,10 @@ impl WeightMatrix for Packed {
         self.k
     }
 
+    fn is_quantised(&self) -> bool {
+        false
+    }
+
     fn row(&self, row: usize, out: &mut [f32]) {
         let panel = &self.lanes[row / WIDE * self.k..][..self.k];
         for (out, lane) in out.iter_mut().zip(panel) {

@@ -145,6 +145,10 @@ impl WeightMatrix for Quantised {
         self.k
     }
 
+    fn is_quantised(&self) -> bool {
+        true
+    }
+
     fn row(&self, row: usize, out: &mut [f32]) {
         let panel = self.layout.panel(self.lines(), row / WIDE);
         let step = panel.scales.steps[row % WIDE];

@@ -29,6 +29,9 @@ pub trait WeightMatrix: Send + Sync {
     /// Number of inputs, the columns of the matrix.
     fn k(&self) -> usize;
 
+    /// Whether the weights are rounded to eight bits.
+    fn is_quantised(&self) -> bool;
+
     /// Copies one row of the matrix to `out`, for an embedding that is tied to the output matrix.
     fn row(&self, row: usize, out: &mut [f32]);
 

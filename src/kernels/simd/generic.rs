@@ -1,5 +1,7 @@
 //! Vectors for any processor.
 
+use half::f16;
+
 use super::Simd;
 
 /// Vectors in plain Rust, of eight lanes, which the compiler vectorises as far as the target allows.
@@ -26,6 +28,10 @@ impl Simd for Generic {
     #[inline(always)]
     fn load(self, x: &[f32]) -> Self::V {
         std::array::from_fn(|i| x[i])
+    }
+    #[inline(always)]
+    fn load_f16(self, x: &[f16]) -> Self::V {
+        std::array::from_fn(|i| x[i].to_f32())
     }
     #[inline(always)]
     unsafe fn load_at(self, x: *const f32) -> Self::V {

@@ -2,21 +2,23 @@
 //!
 //! Invariant: a value of type [`Avx2`] or [`Avx512`] exists only on a processor that has the instructions.
 
+use half::f16;
+
 use super::{Kernel, Simd};
 // Some forty intrinsics, all of one module.
 #[allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
 /// # Safety
-/// The processor must have AVX2 and FMA.
-#[target_feature(enable = "avx2,fma")]
+/// The processor must have AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn enter_avx2(kernel: impl Kernel) {
     kernel.run(Avx2::<false>(()));
 }
 
 /// # Safety
-/// The processor must have AVX2, FMA and AVX-VNNI.
-#[target_feature(enable = "avx2,fma,avxvnni")]
+/// The processor must have AVX2, FMA, F16C and AVX-VNNI.
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 pub unsafe fn enter_avx_vnni(kernel: impl Kernel) {
     kernel.run(Avx2::<true>(()));
 }
@@ -64,6 +66,11 @@ macro_rules! simd {
             fn load(self, x: &[f32]) -> Self::V {
                 let x = &x[..$lanes];
                 unsafe { simd!(@load $name)(x.as_ptr()) }
+            }
+            #[inline(always)]
+            fn load_f16(self, x: &[f16]) -> Self::V {
+                let x = &x[..$lanes];
+                unsafe { simd!(@load_f16 $name)(x.as_ptr().cast()) }
             }
             #[inline(always)]
             unsafe fn load_at(self, x: *const f32) -> Self::V {
@@ -138,9 +145,11 @@ macro_rules! simd {
     (@sub_product Avx512) => { |sums, a, b| _mm512_sub_epi32(sums, _mm512_mullo_epi32(a, b)) };
     (@splat Avx2) => { _mm256_set1_ps };
     (@load Avx2) => { _mm256_loadu_ps };
+    (@load_f16 Avx2) => { |x| _mm256_cvtph_ps(_mm_loadu_si128(x)) };
     (@store Avx2) => { _mm256_storeu_ps };
     (@splat Avx512) => { _mm512_set1_ps };
     (@load Avx512) => { _mm512_loadu_ps };
+    (@load_f16 Avx512) => { |x| _mm512_cvtph_ps(_mm256_loadu_si256(x)) };
     (@store Avx512) => { _mm512_storeu_ps };
 }
 

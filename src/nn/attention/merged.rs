@@ -1,7 +1,7 @@
 //! Attention of decoder rows to their own past and to their sentence under one softmax (`T5Gemma` 2).
 
 use anyhow::{Result, ensure};
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::composed::{join, shares};
 use super::{Aligned, Along, CrossCache, HeadNorms, OwnPast, PastKeys, Prepare, RowSource, Shape, aligned};
@@ -30,7 +30,7 @@ impl MergedAttention {
     /// When shapes, types or devices do not fit.
     pub fn memory(&self, states: &Tensor, lengths: &[usize]) -> Result<CrossCache> {
         let prepare = Prepare { norms: self.norms.as_ref(), ..Prepare::nothing(self.shape) };
-        CrossCache::new(&self.kv.forward(states)?, &prepare, lengths)
+        CrossCache::new(&self.kv.forward(states)?, &prepare, lengths, DType::F32)
     }
 
     /// One step of a decoder: `[r, d]` to `[r, d]`, with `residual` added. `places` gives, for each row, the memory that

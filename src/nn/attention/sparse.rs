@@ -3,7 +3,7 @@
 //! Invariant: on no device does time or memory grow with the square of a sequence's length.
 
 use anyhow::{Result, ensure};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::composed::{HIDDEN, join};
 use super::prepare::{Along, Prepare};
@@ -80,7 +80,7 @@ impl SelfAttention {
     fn with_first(&self, x: &Tensor, mixed: Tensor, lengths: &[usize]) -> Result<Tensor> {
         let Some(first) = &self.first else { anyhow::bail!("a layer without projections for a first token") };
         let q = first.q.forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
-        let memory = CrossCache::new(&first.kv.forward(x)?, &Prepare::nothing(self.shape), lengths)?;
+        let memory = CrossCache::new(&first.kv.forward(x)?, &Prepare::nothing(self.shape), lengths, DType::F32)?;
         let places: Vec<RowSource> = (0..lengths.len()).map(|sentence| RowSource { group: 0, sentence }).collect();
         let seen = memory.recalled(&q, self.shape, &places)?;
         mixed.slice_set(&seen.unsqueeze(1)?, 1, 0)?;

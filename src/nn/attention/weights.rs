@@ -6,14 +6,13 @@ use candle_nn::ops::softmax_last_dim;
 
 use super::{CrossAttention, CrossCache, Prompt, RowSource};
 use crate::kernels::attention::KEY_BLOCK;
-use crate::nn::fused;
 
 impl CrossCache {
-    /// The keys of one head for a sentence, `[s, width]`, in the cache's type.
-    fn keys(&self, sentence: usize, head: usize) -> Result<Tensor> {
+    /// The keys of one head for a sentence, `[s, width]`, as `dtype`.
+    fn keys(&self, sentence: usize, head: usize, dtype: DType) -> Result<Tensor> {
         let keys = self.keys.get(sentence)?.get(head)?;
-        let keys = if fused(&keys) { self.joined(&keys)? } else { keys };
-        Ok(keys.narrow(0, 0, self.lengths[sentence])?.contiguous()?)
+        let keys = if keys.rank() == 1 { self.joined(&keys)? } else { keys };
+        Ok(keys.narrow(0, 0, self.lengths[sentence])?.contiguous()?.to_dtype(dtype)?)
     }
 
     /// Fused path: the keys of a head `[width · s']`, which stand in blocks, as `[s', width]`.
@@ -48,7 +47,7 @@ impl CrossAttention {
         let mut weights = Vec::with_capacity(places.len());
         let mut first = 0;
         for rows in places.chunk_by(|one, next| one.sentence == next.sentence) {
-            let keys = memory.keys(rows[0].sentence, head * shape.kv_heads / shape.heads)?;
+            let keys = memory.keys(rows[0].sentence, head * shape.kv_heads / shape.heads, q.dtype())?;
             let mut scores = q.narrow(0, first, rows.len())?.contiguous()?.matmul(&keys.t()?)?;
             if let Some(cap) = shape.cap {
                 scores = ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?;
