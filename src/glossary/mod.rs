@@ -14,7 +14,7 @@ use std::ops::Range;
 use anyhow::{Context, Result, ensure};
 
 pub use cover::{Alternatives, TermMatch, cover, missing};
-pub use spans::spans;
+pub use spans::{is_sign, spans};
 
 use crate::error::{Error, ErrorKind, WithHint};
 use crate::language::Language;

@@ -1,4 +1,5 @@
-//! Protected spans, which no translation may change: addresses, code, placeholders, tags of templates, handles and hashtags.
+//! Protected spans, which no translation may change: addresses, paths of files, code, placeholders, tags of templates, handles,
+//! hashtags, and signs that few vocabularies have (`<`, `≥`, `→`, emoji).
 //!
 //! Placeholders are those of C and its relatives (`%s`, `%3$-5.2f`, `%%`), of Python (`%(x)s`, `{x!r:>10}`), of shells and PHP
 //! (`$name`, `${x}`), of Laravel (`:name`) and of Symfony (`%name%`); tags of templates those of Jinja, Liquid and Twig
@@ -17,6 +18,12 @@ use regex_automata::meta::{Cache, Regex};
 /// space after it for one.
 const DOMAINS: &str = "nl|be|eu|com|org|net|info|io|gov|edu|int|co\\.uk";
 
+/// A sign that few vocabularies have. What keyboards and every vocabulary have is not among them.
+const SIGN: &str = r"[[\p{Sm}\p{So}]--[<>+=|~¬°©®™]]";
+
+/// What changes the emoji before it: its colour, and whether it is a picture.
+const JOINERS: &str = r"\x{FE0E}\x{FE0F}\x{1F3FB}-\x{1F3FF}";
+
 /// How a format of C writes a value: flags, width, precision, length and the conversion.
 const CONVERSION: &str =
     r"(?:[-+#0]|'.?)*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*)?)?(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGaAcsp]\b";
@@ -34,6 +41,8 @@ enum SpanKind {
     Format,
     Variable,
     Tag,
+    Path,
+    Sign,
 }
 
 /// Finds spans of all kinds.
@@ -57,6 +66,10 @@ impl Finder {
             (SpanKind::Url, format!(r"(?i:(?:https?|ftp)://|www\.|mailto:)[\w\[{{$%]{address}*")),
             (SpanKind::Email, r"[\w.%+-]*[\w%+-]@[\w-]+(?:\.[\w-]+)+".to_owned()),
             (SpanKind::Host, format!(r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{DOMAINS})\b(?:[/?#]{address}*)?")),
+            // With a path, any ending is that of a host.
+            (SpanKind::Host, format!(r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[a-z]{{2,24}}/[\w~@%?#]{address}*")),
+            (SpanKind::Path, r#"[A-Z]:\\[^\s<>"“”„`|*?]*|(?:/[\w.-]+){2,}/?|(?:\.{1,2}|~)/[\w.-][\w./-]*"#.to_owned()),
+            (SpanKind::Path, r"(?:[\w-][\w.-]*/)+[\w-][\w.-]*\.[a-z][a-z0-9]{1,4}\b".to_owned()),
             (
                 SpanKind::Template,
                 r"\{%[^\n\r]{0,200}?%\}|\{\{\{?[^\n\r]{1,200}?\}\}\}?|\{#[^\n\r]{0,200}?#\}|<%[^\n\r]{0,200}?%>|\*\|[A-Z0-9_:]{1,80}\|\*".to_owned(),
@@ -75,6 +88,7 @@ impl Finder {
             (SpanKind::Format, format!(r"%\([A-Za-z_]\w*\){CONVERSION}|%(?:[0-9]{{1,2}}\$)?(?:{CONVERSION}|@)")),
             (SpanKind::Variable, r"\$[A-Za-z_]\w*|:[a-z][a-z0-9_]{2,}\b|%[A-Za-z_][\w.-]*%".to_owned()),
             (SpanKind::Tag, r"@\w{2,}|#\w*\p{L}\w*".to_owned()),
+            (SpanKind::Sign, format!(r"[<>]=?|{SIGN}[{JOINERS}]*(?:\x{{200D}}{SIGN}[{JOINERS}]*)*")),
         ]
         .into_iter()
         .unzip();
@@ -106,13 +120,16 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
             SpanKind::Code | SpanKind::Template | SpanKind::Shortcode | SpanKind::Braces | SpanKind::Percent
         );
         let is_name = matches!(kind, SpanKind::Host | SpanKind::Tag | SpanKind::Variable);
+        let (is_sign, is_path) = (kind == SpanKind::Sign, kind == SpanKind::Path);
+        let is_part = is_path && before.is_some_and(|c| !c.is_whitespace() && !is_opener(c))
+            || is_sign && !compares(text, &found);
         // A colon stands in front of a name only after a space or a bracket; elsewhere it is that of a sentence or a time.
         let is_colon = text[found.start..].starts_with(':')
             && (before.is_some_and(|c| !c.is_whitespace() && !matches!(c, '(' | '"' | '\''))
                 || text[found.end..].starts_with(':'));
-        if !is_colon && (stands_anywhere || !(in_word || in_name && is_name)) {
+        if !is_colon && !is_part && (stands_anywhere || is_sign || !(in_word || in_name && is_name)) {
             let found_text = &text[found.clone()];
-            let is_address = matches!(kind, SpanKind::Url | SpanKind::Host);
+            let is_address = matches!(kind, SpanKind::Url | SpanKind::Host | SpanKind::Path);
             let span = if is_address { without_closers(found_text) } else { found_text };
             at = found.start + span.len();
             spans.push(found.start..at);
@@ -123,18 +140,49 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
+/// Whether a character may stand before the path of a file.
+fn is_opener(character: char) -> bool {
+    matches!(character, '(' | '"' | '\'' | '“' | '„' | '‘' | '«' | '=' | ':')
+}
+
+/// Whether a sign stands for itself. `<` and `>` do so after a space, before another space or a number.
+fn compares(text: &str, found: &Range<usize>) -> bool {
+    if !text[found.start..].starts_with(['<', '>']) {
+        return true;
+    }
+    let (before, after) = (text[..found.start].chars().next_back(), text[found.end..].chars().next());
+    before.is_none_or(|c| c.is_whitespace() || c == '(')
+        && after.is_some_and(|c| c.is_whitespace() || c.is_ascii_digit())
+}
+
+/// Whether a protected span is a sign, which words and numbers may touch.
+#[must_use]
+pub fn is_sign(span: &str) -> bool {
+    span.chars()
+        .next()
+        .is_some_and(|c| matches!(c, '<' | '>') && !span.contains('%') || !c.is_ascii() && !c.is_alphanumeric())
+}
+
 /// Whether a text has any of what every kind of span has; most sentences do not.
 fn may_have_spans(text: &str) -> bool {
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
-            '`' | '@' | '#' | '%' | '{' | '$' | '[' => return true,
+            '`' | '@' | '#' | '%' | '{' | '$' | '[' | '<' | '>' | '/' | '\\' => return true,
+            // Signs are no letters; what no letter is beyond these few may be one.
+            _ if !character.is_ascii() && !character.is_alphanumeric() && !is_punctuation(character) => return true,
             '*' if characters.peek() == Some(&'|') => return true,
             '.' | ':' if characters.peek().is_some_and(|next| !next.is_whitespace()) => return true,
             _ => {}
         }
     }
     false
+}
+
+/// Whether a character is one of the usual punctuation marks, spaces and signs beyond ASCII.
+fn is_punctuation(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(character, '‐'..='‧' | '«' | '»' | '°' | '€' | '£' | '§' | '©' | '®' | '·' | '¿' | '¡')
 }
 
 /// An address without the punctuation of the sentence around it; a bracket that opened inside may close.
@@ -163,7 +211,7 @@ mod tests {
     fn what_cannot_have_a_span_has_none() {
         let pieces = [
             "a", "É", "1", " ", "\n", ".", ":", "/", "//", "@", "#", "%", "{", "}", "$", "`", "www", "nl", "http",
-            "mailto", "(", "-", "[", "]", "=", "*", "|", "<",
+            "mailto", "(", "-", "[", "]", "=", "*", "|", "<", ">", "\\", "C", "~", "→", "🎉", "€", "’",
         ];
         let finder = FINDER.as_ref().unwrap();
         let mut seed = 1usize;
@@ -221,6 +269,15 @@ mod tests {
             ("https:// en www. zijn niets", &[]),
             ("https://{host}/x", &["https://{host}/x"]),
             ("&#39;t is", &[]),
+            ("Zie bit.ly/3abcD, of (voorbeeld.amsterdam/weg/?a=1).", &["bit.ly/3abcD", "voorbeeld.amsterdam/weg/?a=1"]),
+            (
+                "Open /etc/hosts, C:\\Temp\\a.txt, ~/notities en (src/main.rs).",
+                &["/etc/hosts", "C:\\Temp\\a.txt", "~/notities", "src/main.rs"],
+            ),
+            ("Hij en/of zij reed in 2023/2024 op 1/2 km/u, o.a./bijv. per m/s; 24/7 en/of/noch.", &[]),
+            ("Als 3 < 5 en a >= b, dan (>2) of <b>vet</b>, a->b, x<y en </b>.", &["<", ">=", ">"]),
+            ("De prijs → 5 ≥ 3, ±2 van 20 °C™ met 3 × 4 = 12 € en 5 + 5.", &["→", "≥", "±", "×"]),
+            ("Feest 🎉👍🏽 met 👩‍🚀 en ❤️.", &["🎉", "👍🏽", "👩‍🚀", "❤️"]),
         ] {
             assert_eq!(found(text), expected, "{text}");
         }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::glossary::spans;
+use crate::glossary::{is_sign, spans};
 
 /// The masks, in the order in which spans get them.
 const MASKS: [&str; 24] = [
@@ -18,10 +18,18 @@ const MASKS: [&str; 24] = [
 #[derive(Debug)]
 pub(super) struct Masked {
     pub(super) text: String,
-    /// Each mask and the span it stands for.
-    spans: Vec<(&'static str, String)>,
+    spans: Vec<MaskedSpan>,
     /// Whether the mask of a tag of a template touches a word, which a model would take for one with it.
     is_glued: bool,
+}
+
+/// A span that a mask stands for.
+#[derive(Debug)]
+struct MaskedSpan {
+    mask: &'static str,
+    span: String,
+    /// Whether the mask has a space before it and after it, where the span touches a letter or digit.
+    gaps: [bool; 2],
 }
 
 /// A stretch of a sentence.
@@ -41,12 +49,16 @@ impl Masked {
         let mut end = 0;
         for (span, mask) in spans(source).into_iter().zip(free) {
             masked.text.push_str(&source[end..span.start]);
-            masked.text.push_str(mask);
-            let touches = source[..span.start].ends_with(char::is_alphanumeric)
-                || source[span.end..].starts_with(char::is_alphanumeric);
-            masked.is_glued |= touches && source[span.clone()].starts_with("{%");
+            let touches = [
+                source[..span.start].ends_with(char::is_alphanumeric),
+                source[span.end..].starts_with(char::is_alphanumeric),
+            ];
+            masked.is_glued |= touches.contains(&true) && source[span.clone()].starts_with("{%");
+            let gaps = touches.map(|touches| touches && is_sign(&source[span.clone()]));
+            let gap = |at: usize| if gaps[at] { " " } else { "" };
+            masked.text.extend([gap(0), mask, gap(1)]);
             end = span.end;
-            masked.spans.push((mask, source[span].to_owned()));
+            masked.spans.push(MaskedSpan { mask, span: source[span].to_owned(), gaps });
         }
         masked.text.push_str(&source[end..]);
         masked
@@ -59,7 +71,7 @@ impl Masked {
 
     /// The masks that stand in a part of the text.
     pub(super) fn masks_in(&self, part: &str) -> Vec<&'static str> {
-        self.spans.iter().map(|(mask, _)| *mask).filter(|mask| part.contains(mask)).collect()
+        self.spans.iter().map(|span| span.mask).filter(|mask| part.contains(mask)).collect()
     }
 
     /// The target of `source` with the spans in place of their masks; `None` if a span would be lost or repeated, or if
@@ -70,20 +82,18 @@ impl Masked {
         }
         let mut restored = String::with_capacity(target.len());
         let mut end = 0;
-        let mut places: Vec<(usize, &str, &String)> = Vec::new();
-        for (mask, span) in &self.spans {
-            places.extend(
-                target
-                    .match_indices(mask)
-                    .filter(|(at, _)| is_word(target, *at, mask))
-                    .map(|(at, _)| (at, *mask, span)),
-            );
+        let mut places: Vec<(usize, &MaskedSpan)> = Vec::new();
+        for span in &self.spans {
+            let words = target.match_indices(span.mask).filter(|(at, mask)| is_word(target, *at, mask));
+            places.extend(words.map(|(at, _)| (at, span)));
         }
-        places.sort_unstable();
-        for (at, mask, span) in places {
-            restored.push_str(&target[end..at]);
-            restored.push_str(span);
-            end = at + mask.len();
+        places.sort_unstable_by_key(|(at, _)| *at);
+        for (at, span) in places {
+            let before = target[end..at].strip_suffix(' ').filter(|_| span.gaps[0]);
+            restored.push_str(before.unwrap_or(&target[end..at]));
+            restored.push_str(&span.span);
+            end = at + span.mask.len();
+            end += usize::from(span.gaps[1] && target[end..].starts_with(' '));
         }
         restored.push_str(&target[end..]);
         keeps(source, &restored).then_some(restored)
@@ -157,6 +167,15 @@ pub(super) fn whole(ranges: Vec<Range<usize>>, text: &str) -> Vec<Range<usize>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signs_that_touch_words_are_apart_for_the_model() {
+        let masked = Masked::new("Bij <5 jaar, ±20 m of 3→4: feest🎉");
+        assert_eq!(masked.text, "Bij XA 5 jaar, XB 20 m of 3 XC 4: feest XD");
+        let restored =
+            masked.restore("Bij <5 jaar, ±20 m of 3→4: feest🎉", "At XA 5 years, XB 20 m or 3 XC 4: party XD");
+        assert_eq!(restored.as_deref(), Some("At <5 years, ±20 m or 3→4: party🎉"));
+    }
 
     #[test]
     fn masks_come_back_as_spans() {

@@ -1,5 +1,7 @@
 //! Text written so that none of it is read as markup.
 
+use std::ops::Range;
+
 use super::Style;
 use crate::glossary;
 
@@ -13,7 +15,8 @@ pub(in crate::document) fn escape_around_spans(text: &str, style: Style, first: 
     let is_bare = |span: &str| source.match_indices(span).any(|(at, _)| !source[..at].ends_with('\\'));
     let mut written = String::with_capacity(escaped.len());
     let mut end = 0;
-    for span in glossary::spans(text).into_iter().filter(|span| is_bare(&text[span.clone()])) {
+    let as_it_is = |span: &&Range<usize>| !glossary::is_sign(&text[(*span).clone()]) && is_bare(&text[(*span).clone()]);
+    for span in glossary::spans(text).iter().filter(as_it_is) {
         written.push_str(&escape(&text[end..span.start], style, first && end == 0));
         written.push_str(&text[span.clone()]);
         end = span.end;
