@@ -15,7 +15,7 @@ use super::options::{
     MachineOptions, MemoryOptions, MessageOptions, OutputOptions, PrintOptions, ReadOptions, SamplingOptions,
     SummaryOptions, TermOptions, alignment_head,
 };
-use super::values::at_least_one;
+use super::values::{at_least_one, host};
 
 /// Printed under the help of `completions`.
 const LOADING: &str = "\
@@ -168,7 +168,7 @@ pub struct GenerateArgs {
 #[command(after_help = SERVING)]
 pub struct ServeArgs {
     /// The address to listen on; only this machine can reach the usual one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", help_heading = "Server")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = host, help_heading = "Server")]
     pub host: IpAddr,
     /// The port to listen on; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 5000, help_heading = "Server")]

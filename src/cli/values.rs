@@ -1,6 +1,8 @@
-//! Numbers as they are typed on the command line.
+//! Numbers and addresses as they are typed on the command line.
 //!
 //! Invariant: what is out of range is refused with the bound that it breaks.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A whole number above zero.
 pub fn at_least_one(typed: &str) -> Result<usize, String> {
@@ -24,6 +26,14 @@ pub fn threads(typed: &str) -> Result<usize, String> {
     }
 }
 
+/// An address to listen on, or `localhost` for the usual one of this machine.
+pub fn host(typed: &str) -> Result<IpAddr, String> {
+    if typed.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    typed.parse().map_err(|_| "it must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1".to_owned())
+}
+
 /// A number.
 pub fn finite(typed: &str) -> Result<f64, String> {
     typed.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "it must be a number".to_owned())
@@ -44,6 +54,13 @@ pub fn share(typed: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_an_address_or_this_machine() {
+        assert_eq!(host("LocalHost"), Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        assert_eq!(host("::1").map(|address| address.is_loopback()), Ok(true));
+        assert!(host("example.org").is_err_and(|told| told.contains("127.0.0.1")));
+    }
 
     #[test]
     fn threads_are_as_many_as_a_machine_can_have() {

@@ -195,6 +195,12 @@ fn router(server: Arc<Server>) -> Router {
                 "there is nothing here".with_hint("`/openapi.json` lists what there is"),
             )
         })
+        .method_not_allowed_fallback(|| async {
+            Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path has another method".with_hint("`/openapi.json` lists what there is"),
+            )
+        })
         .layer(middleware::from_fn_with_state(server.clone(), counted))
         // axum's limit is off: `limits` has our own, with a message that names it.
         .layer(DefaultBodyLimit::disable())
