@@ -27,7 +27,7 @@ use super::fields::Fields;
 use super::files::{File, safe_name};
 use super::languages::{detect, detect_each};
 use super::models::Pair;
-use super::refusal::{Answer, Refusal, json_response, response};
+use super::refusal::{Answer, Refusal, json_response, other_method, response};
 use super::{Server, Shared, digest, events, formats};
 
 /// The most alternatives of a text. Each needs a beam, and more beams than this do not help.
@@ -49,6 +49,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/translate_file", post(translate_file))
         .route("/download_file/{name}", get(download_file))
         .route("/frontend/settings", get(settings))
+        .method_not_allowed_fallback(other_method)
         .layer(cors)
 }
 

@@ -182,23 +182,19 @@ impl Server {
 
 fn router(server: Arc<Server>) -> Router {
     Router::new()
-        .merge(page::routes())
-        .merge(libretranslate::routes())
         .route("/digest", post(digest::digest))
         .route("/summarize", post(digest::summarize))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(described))
+        .merge(page::routes())
+        .method_not_allowed_fallback(refusal::other_method)
+        // They answer to pages of other origins, also what is refused.
+        .merge(libretranslate::routes())
         .fallback(|| async {
             Refusal::new(
                 StatusCode::NOT_FOUND,
                 "there is nothing here".with_hint("`/openapi.json` lists what there is"),
-            )
-        })
-        .method_not_allowed_fallback(|| async {
-            Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this path has another method".with_hint("`/openapi.json` lists what there is"),
             )
         })
         .layer(middleware::from_fn_with_state(server.clone(), counted))

@@ -22,6 +22,12 @@ pub struct Refusal {
     retry_after: Option<Duration>,
 }
 
+/// The refusal of a request with a method that its path does not have.
+pub async fn other_method() -> Refusal {
+    let reason = "this path has another method".with_hint("`/openapi.json` lists what there is");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason)
+}
+
 /// An answer, or the refusal of the request.
 pub type Answer<T> = Result<T, Refusal>;
 

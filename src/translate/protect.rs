@@ -28,8 +28,24 @@ pub(super) struct Masked {
 struct MaskedSpan {
     mask: &'static str,
     span: String,
-    /// Whether the mask has a space before it and after it, where the span touches a letter or digit.
-    gaps: [bool; 2],
+    /// The letter or digit that a sign touches before it and after it; its mask has a space there.
+    touched: [Option<char>; 2],
+}
+
+impl MaskedSpan {
+    /// What stands before and after the mask, without the spaces that only the mask has; `None` if a sign would touch another
+    /// kind of word than in the source, as `±` a word in place of a number.
+    fn touching<'a>(&self, before: &'a str, after: &'a str) -> Option<[&'a str; 2]> {
+        let alike = |touched: char, found: Option<char>| {
+            found.is_some_and(|found| found.is_alphanumeric() && found.is_numeric() == touched.is_numeric())
+        };
+        let [left, right] = self.touched;
+        let before = if left.is_some() { before.strip_suffix(' ').unwrap_or(before) } else { before };
+        let after = if right.is_some() { after.strip_prefix(' ').unwrap_or(after) } else { after };
+        let fits = left.is_none_or(|touched| alike(touched, before.chars().next_back()))
+            && right.is_none_or(|touched| alike(touched, after.chars().next()));
+        fits.then_some([before, after])
+    }
 }
 
 /// A stretch of a sentence.
@@ -49,16 +65,15 @@ impl Masked {
         let mut end = 0;
         for (span, mask) in spans(source).into_iter().zip(free) {
             masked.text.push_str(&source[end..span.start]);
-            let touches = [
-                source[..span.start].ends_with(char::is_alphanumeric),
-                source[span.end..].starts_with(char::is_alphanumeric),
-            ];
-            masked.is_glued |= touches.contains(&true) && source[span.clone()].starts_with("{%");
-            let gaps = touches.map(|touches| touches && is_sign(&source[span.clone()]));
-            let gap = |at: usize| if gaps[at] { " " } else { "" };
-            masked.text.extend([gap(0), mask, gap(1)]);
+            let beside = [source[..span.start].chars().next_back(), source[span.end..].chars().next()];
+            let touched = beside.map(|beside| beside.filter(|c| c.is_alphanumeric()));
             end = span.end;
-            masked.spans.push(MaskedSpan { mask, span: source[span].to_owned(), gaps });
+            let span = source[span].to_owned();
+            masked.is_glued |= touched != [None; 2] && span.starts_with("{%");
+            let touched = if is_sign(&span) { touched } else { [None; 2] };
+            let gap = |touched: Option<char>| touched.map_or("", |_| " ");
+            masked.text.extend([gap(touched[0]), mask, gap(touched[1])]);
+            masked.spans.push(MaskedSpan { mask, span, touched });
         }
         masked.text.push_str(&source[end..]);
         masked
@@ -89,11 +104,10 @@ impl Masked {
         }
         places.sort_unstable_by_key(|(at, _)| *at);
         for (at, span) in places {
-            let before = target[end..at].strip_suffix(' ').filter(|_| span.gaps[0]);
-            restored.push_str(before.unwrap_or(&target[end..at]));
-            restored.push_str(&span.span);
-            end = at + span.mask.len();
-            end += usize::from(span.gaps[1] && target[end..].starts_with(' '));
+            let (before, after) = (&target[end..at], &target[at + span.mask.len()..]);
+            let [before, rest] = span.touching(before, after)?;
+            restored.extend([before, &span.span]);
+            end = target.len() - rest.len();
         }
         restored.push_str(&target[end..]);
         keeps(source, &restored).then_some(restored)
@@ -175,6 +189,8 @@ mod tests {
         let restored =
             masked.restore("Bij <5 jaar, ±20 m of 3→4: feest🎉", "At XA 5 years, XB 20 m or 3 XC 4: party XD");
         assert_eq!(restored.as_deref(), Some("At <5 years, ±20 m or 3→4: party🎉"));
+        let moved = Masked::new("Het is ±20 m.").restore("Het is ±20 m.", "It XA is 20 m.");
+        assert_eq!(moved, None, "the sign would stand at a word");
     }
 
     #[test]

@@ -51,6 +51,16 @@ fn translate(model: &Shouter, documents: &[Document]) -> Vec<Translation> {
 }
 
 #[test]
+fn signs_are_masked_for_the_model_and_escaped_in_markup() {
+    let model = Shouter::new(512);
+    let page = "<p>Als 3 &lt; 5 → ja, <b>dan</b> &gt;20 keer.</p>";
+    let translation = translate(&model, &[Document::parse("-", page, Format::Html)]).remove(0);
+    assert_eq!(model.asked.borrow()[0], ["Als 3 XA 5 XB ja, dan XC 20 keer."]);
+    let text = translation.document.text();
+    assert!(text.starts_with("<p>&lt;ALS 3 &lt; 5 → JA, ") && text.ends_with(" &gt;20 KEER.&gt;</p>"), "{text}");
+}
+
+#[test]
 fn structure_survives_and_dates_labels_and_credits_are_not_sent() {
     let text = " date 2020-10 Een zin. Nog\r\neen zin.\r\n\r\n***\r\n\r\nVolledig scherm De brug. © AP\r\n\r\n– punt\r\n\r\n2-1";
     let document = Document::parse("-", text, Format::Text);
