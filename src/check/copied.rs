@@ -1,7 +1,8 @@
 //! Source text that is left untranslated in the target.
 //!
 //! Invariant: names, numbers and code stay unchanged in any translation, so only words in lower case count. If the
-//! language is known, one of them must be a short word that only this language has.
+//! language is known, one of them must be a short word that only this language has. Where the whole text is copied, two words
+//! are enough, if one of them is such a word and does not stand in names.
 
 use super::words::{Token, TokenKind};
 use super::{Finding, Flag, Language};
@@ -21,18 +22,26 @@ const ENGLISH: [&str; 36] = [
     "would", "can", "should", "you",
 ];
 
+/// Words that names have as well: "Vincent van der Meer", "Alphen aan den Rijn", "Lord of the Rings".
+const IN_NAMES: [&str; 12] = ["van", "de", "het", "aan", "op", "te", "bij", "en", "of", "the", "and", "a"];
+
 /// The finding for consecutive words that the target copies from the source, if there are enough.
 pub(super) fn finding(source: &[Token], target: &[Token], from: Option<Language>) -> Option<Finding> {
     let (at, length) = longest(source, target);
     let run = &target[at..at + length];
     let small = run.iter().filter(|token| is_small(token)).count();
-    let proof = match from {
-        Some(Language::Dutch) => run.iter().any(|token| DUTCH.contains(&token.lower.as_str())),
-        Some(Language::English) => run.iter().any(|token| ENGLISH.contains(&token.lower.as_str())),
-        None => length == target.len() && length == source.len(),
+    let theirs: &[&str] = match from {
+        Some(Language::Dutch) => &DUTCH,
+        Some(Language::English) => &ENGLISH,
+        None => &[],
     };
-    let whole = length == target.len() && small + 1 >= ENOUGH;
-    if !proof || (small < ENOUGH && !whole) {
+    let proves = |token: &&Token| theirs.contains(&token.lower.as_str());
+    let to_the_end = length == target.len();
+    let whole = to_the_end && length == source.len();
+    let proof = if from.is_some() { run.iter().any(|token| proves(&token)) } else { whole };
+    let is_no_name = whole && run.iter().filter(proves).any(|token| !IN_NAMES.contains(&token.lower.as_str()));
+    let enough = if is_no_name { 2 } else { ENOUGH - usize::from(to_the_end) };
+    if !proof || small < enough {
         return None;
     }
     let words: Vec<&str> = run.iter().map(|token| token.text).take(6).collect();

@@ -235,6 +235,10 @@ fn loops_and_copies_are_flagged_in_any_language() {
             "`de gemeente hier een brug` is not translated",
         )],
     );
+    bad(Flag::Untranslated, &[("niet duur", "niet duur", "`niet duur` is not translated")]);
+    for name in ["Vincent van der Meer", "Alphen aan den Rijn", "aan de Amstel", "pizza margherita", "een"] {
+        assert_eq!(found(name, name), [], "{name}");
+    }
     let flags = |target: &str| -> Vec<Flag> {
         Checks::of("de", "fr")
             .findings("wir bauen hier eine Brücke", target)
